@@ -1,0 +1,323 @@
+"""The vocabulary: every value that travels the Line, frozen, in the order a call meets it.
+
+Read this file first. It knows nothing of HTTP, SQLite, Casbin or time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from gateway.errors import Where
+from gateway.reasons import Reason
+
+JsonObject = dict[str, Any]
+"""A JSON object as parsed once, strictly, by the wire. Never mutated after that."""
+
+RequestId = str | int
+
+
+class Tier(StrEnum):
+    """The segment a call belongs to. Exactly one; unclassified means unreachable."""
+
+    DATA = "data"
+    TOOL = "tool"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """Position for "may only be raised": data < tool < admin."""
+        return _TIER_RANK[self]
+
+
+_TIER_RANK: Final = {Tier.DATA: 0, Tier.TOOL: 1, Tier.ADMIN: 2}
+
+
+class Effect(StrEnum):
+    """What a call does to the world."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTROY = "destroy"
+
+    @property
+    def rank(self) -> int:
+        """Position for "may only be raised": read < write < destroy."""
+        return _EFFECT_RANK[self]
+
+
+_EFFECT_RANK: Final = {Effect.READ: 0, Effect.WRITE: 1, Effect.DESTROY: 2}
+
+
+class Era(StrEnum):
+    """The two state machines of MCP: handshake sessions up to 2025-11-25, stateless from 2026-07-28."""
+
+    SESSIONS = "sessions"
+    STATELESS = "stateless"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address agents can reach. Its own OAuth resource (audience).
+
+    `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
+    reachable at its own endpoint and nowhere else.
+    """
+
+    kind: Literal["all", "tier", "server"]
+    tier: Tier | None = None
+    server: str | None = None
+
+    @property
+    def tiers(self) -> frozenset[Tier]:
+        """The tiers a call may have when it comes in here."""
+        if self.kind == "tier" and self.tier is not None:
+            return frozenset({self.tier})
+        return frozenset({Tier.DATA, Tier.TOOL})
+
+    @property
+    def path(self) -> str:
+        """The URL path, without host."""
+        match self.kind:
+            case "all":
+                return "/mcp"
+            case "tier":
+                return f"/{self.tier}/mcp"
+            case "server":
+                return f"/servers/{self.server}/mcp"
+
+
+# Step 2: who is calling.
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an edge saw of the caller. Unbelieved (RATS, RFC 9334)."""
+
+    authorization: tuple[str, ...]
+    """Every Authorization header value, in order: exactly one is acceptable."""
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadIdentity:
+    """Who the caller is, verified for one endpoint."""
+
+    issuer: str
+    agent: str
+    """Always with its kind in front, `agent:<name>`, so that it can never equal a role."""
+    tenant: str
+    task: str
+    intent: str
+    """Bound by whoever minted the token; an agent cannot name it per call."""
+    tiers: frozenset[Tier]
+    token_id: str
+    expires_at: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """What the agent's MCP client says of itself. Forwarded, never believed, never a policy subject."""
+
+    protocol_version: str
+    capabilities: JsonObject = field(default_factory=dict)
+    info: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One JSON-RPC request of an identified agent, parsed strictly. What was parsed is what is forwarded."""
+
+    endpoint: Endpoint
+    identity: WorkloadIdentity
+    era: Era
+    id: RequestId
+    method: str
+    params: JsonObject
+    client: ClientFacts
+    session: str | None = None
+    """The gateway's session id (sessions era only)."""
+    extra_headers: tuple[tuple[str, str], ...] = ()
+    """`Mcp-Param-*` headers no schema of ours declares: forwarded and otherwise ignored (2026-07-28)."""
+
+
+# Steps 4 to 6: what is being asked for.
+
+Kind = Literal["tool", "prompt", "resource", "template", "method"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing of one tool server, by the server's own name for it."""
+
+    server: str
+    kind: Kind
+    name: str
+    """Tool or prompt name, resource URI, URI template, or (kind `method`) a JSON-RPC method."""
+
+    @property
+    def policy_name(self) -> str:
+        """The name in the `tool` column of policy.csv: bare for tools, `prompt:x`, `resource:uri`, ..."""
+        return self.name if self.kind == "tool" else f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A catalogue entry: an approved descriptor under its public name."""
+
+    target: Target
+    public_name: str
+    descriptor: JsonObject
+    """The approved text, raw, every field: what an agent is shown (under its public name)."""
+    digest: str
+    """`sha256:<hex>` of the canonical descriptor, as approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Step 4's answer: the target, and the params as the tool server must get them."""
+
+    request: Request
+    target: Target
+    entry: Entry | None
+    """None for targets that have no descriptor (vendor methods, unlisted resources)."""
+    params: JsonObject
+
+    @property
+    def arguments(self) -> JsonObject:
+        """The arguments policy may look at: `arguments` of tools and prompts, else the params without `_meta`."""
+        if self.target.kind in ("tool", "prompt"):
+            arguments = self.params.get("arguments")
+            return arguments if isinstance(arguments, dict) else {}
+        return {name: value for name, value in self.params.items() if name != "_meta"}
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """Step 5's answer: the one tier, the effect and the destination of this call, and the line that said so."""
+
+    resolved: Resolved
+    tier: Tier
+    effect: Effect
+    destination: str
+    where: Where
+
+
+# Steps 7 and 8: may it.
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """The question to the PDP. Every string non-empty. Shapes as AuthZEN: subject, resource, action, context."""
+
+    subject: str
+    tenant: str
+    intent: str
+    tier: Tier
+    server: str
+    tool: str
+    """`Target.policy_name`."""
+    destination: str
+    effect: Effect
+    arguments: JsonObject | None
+    """None asks "could some call be allowed?" (a list): conditions on arguments are then open."""
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """A duty attached to a permit. One the gateway cannot fulfil is a deny."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, always with its reason."""
+
+    permitted: bool
+    reason: Reason
+    rule: str | None = None
+    """The id of the deciding rule (P010, D900); None on default deny."""
+    where: Where | None = None
+    near_miss: str = ""
+    """For the operator only: the closest rule and what it failed on."""
+    obligations: tuple[Obligation, ...] = ()
+
+
+# Steps 11 to 14: what is written, what came back.
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What the journal keeps of a call from its first line on. Arguments are already protected."""
+
+    call_id: str
+    agent: str
+    tenant: str
+    task: str
+    intent: str
+    endpoint: str
+    method: str
+    server: str
+    target: str
+    tier: str
+    effect: str
+    destination: str
+    rule: str
+    where: str
+    policy_version: str
+    descriptor: str
+    """Digest of the pinned descriptor the call was decided on; empty when there is none."""
+    arguments: Mapping[str, Any]
+    """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
+    arguments_digest: str
+
+
+OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcError:
+    """A JSON-RPC error object, raw: code, message and data pass through verbatim."""
+
+    code: int
+    message: str
+    data: Any = None
+    has_data: bool = False
+
+    def as_json(self) -> JsonObject:
+        """The `error` member as it goes on the wire."""
+        body: JsonObject = {"code": self.code, "message": self.message}
+        if self.has_data:
+            body["data"] = self.data
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the tool server did with one forwarded call. A value, never an exception.
+
+    ok          a result
+    tool_error  a result with isError true
+    rejected    a JSON-RPC error: `error`
+    in_doubt    forwarded, result unknown (timeout, broken stream, dead server): `detail` says why
+    """
+
+    kind: OutcomeKind
+    result: JsonObject | None = None
+    error: RpcError | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to the agent for one request: a result or an error, never both."""
+
+    result: JsonObject | None = None
+    error: RpcError | None = None
+    http_status: int = 200
+    """For the stateless era; the sessions era carries errors in 200."""

@@ -1,0 +1,130 @@
+"""The states of a call and the only way to a Permit. Pure: it says what must be written, not how.
+
+Laws:
+1. Every state a call can be in and every move between states stands in `MOVES`. An illegal move
+   raises `IllegalMove`; no other file names a next state.
+2. A `Permit` is made in one place, `permit()`, from a journal line: for a write or a destroy the line
+   is durable (`Sealed`), for a read it is in the journal's queue (`Queued`) and must be durable
+   before the reply.
+3. Nothing is forwarded without a `Permit`; a permit is for one call, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from gateway.core.model import CallRecord, Effect, OutcomeKind
+
+
+class State(StrEnum):
+    """Where a call stands."""
+
+    REFUSED = "refused"
+    INTENT = "intent"
+    APPLIED = "applied"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+
+
+class IllegalMove(Exception):
+    """A bug of ours: a move the table does not hold."""
+
+
+MOVES: Final[dict[State | None, frozenset[State]]] = {
+    None: frozenset({State.REFUSED, State.INTENT}),
+    State.INTENT: frozenset({State.APPLIED, State.FAILED, State.REJECTED, State.IN_DOUBT}),
+    # A late answer settles a doubt; nothing else does by itself.
+    State.IN_DOUBT: frozenset({State.APPLIED, State.FAILED, State.REJECTED}),
+    State.REFUSED: frozenset(),
+    State.APPLIED: frozenset(),
+    State.FAILED: frozenset(),
+    State.REJECTED: frozenset(),
+}
+
+OUTCOME_STATE: Final[dict[OutcomeKind, State]] = {
+    "ok": State.APPLIED,
+    "tool_error": State.FAILED,
+    "rejected": State.REJECTED,
+    "in_doubt": State.IN_DOUBT,
+}
+
+
+def move(current: State | None, to: State) -> State:
+    """`to`, if the table allows it from `current`; raises `IllegalMove` otherwise."""
+    if to not in MOVES[current]:
+        raise IllegalMove(f"{current} -> {to}")
+    return to
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line for the journal. `kind` is the state it moves the call to; `body` is JSON-ready."""
+
+    call_id: str
+    kind: State
+    at: int
+    """Microseconds since the epoch: for people. Order is the journal's sequence, never this."""
+    body: dict[str, Any]
+    record: CallRecord | None = None
+    """Set on the first line of a call (refused, intent); later lines name the call only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A line accepted by the journal, in order, not yet durable. Made by journals only."""
+
+    call_id: str
+    kind: State
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A line that is durable: it survives a power cut. Made by journals only."""
+
+    call_id: str
+    kind: State
+    seq: int
+
+
+_KEY: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to forward one call once. Only `permit()` can make one."""
+
+    call_id: str
+    effect: Effect
+    _key: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._key is not _KEY:
+            raise TypeError("a Permit comes only from record.permit()")
+
+
+def permit(line: Sealed | Queued, effect: Effect) -> Permit:
+    """The leave that follows from a written intent. Raises `IllegalMove` when the line does not carry it."""
+    if line.kind is not State.INTENT:
+        raise IllegalMove(f"no permit from a line of kind {line.kind}")
+    if effect is not Effect.READ and not isinstance(line, Sealed):
+        raise IllegalMove("a write needs its intent durable before it is forwarded")
+    return Permit(line.call_id, effect, _KEY)
+
+
+def intent(record: CallRecord, at: int) -> Line:
+    """The line written before a forward."""
+    return Line(record.call_id, move(None, State.INTENT), at, {}, record)
+
+
+def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:
+    """The line written instead of a forward."""
+    body = {"reason": reason, "detail": detail}
+    return Line(record.call_id, move(None, State.REFUSED), at, body, record)
+
+
+def outcome(call_id: str, at: int, kind: OutcomeKind, body: dict[str, Any]) -> Line:
+    """The line written after a forward (or, as `in_doubt`, by recovery)."""
+    return Line(call_id, move(State.INTENT, OUTCOME_STATE[kind]), at, {"outcome": kind, **body})

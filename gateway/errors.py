@@ -1,0 +1,63 @@
+"""Whose fault is it? Every exception the gateway raises on purpose answers that in its type.
+
+    BulkheadError
+     |-- Refused          the caller's: one call gets a "no" with a reason code
+     |-- Misconfigured    the operator's: found at start or reload, with file and line
+     `-- JournalError     ours: what happened could not be written down, so the call fails closed
+
+What a tool server did is not here: it is a value (`core.model.Outcome`), never an exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from gateway.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in an operator's file. Shown to operators only, never to an agent."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+class BulkheadError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+@final
+class Refused(BulkheadError):
+    """The caller may not have this. `reason` goes to the agent, `detail` and `where` to the operator."""
+
+    def __init__(self, reason: Reason, detail: str = "", where: Where | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+        self.where = where
+
+
+@final
+class Misconfigured(BulkheadError):
+    """The operator's files or machine are not as they must be. The gateway does not serve."""
+
+    def __init__(self, message: str, where: Where | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{hint}"
+
+
+@final
+class JournalError(BulkheadError):
+    """A line could not be made durable. Nothing may be forwarded or answered on the strength of it."""

@@ -1,0 +1,233 @@
+"""The seams: what the Line needs of the world, as small protocols. Each has a conformance suite in tests/conformance.
+
+It knows the core's values and nothing of any adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    CallRecord,
+    Classified,
+    ClientFacts,
+    Decision,
+    Endpoint,
+    Evidence,
+    JsonObject,
+    Outcome,
+    Request,
+    Resolved,
+    WorkloadIdentity,
+)
+from gateway.core.record import Line, Permit, Queued, Sealed, State
+from gateway.core.resolve import Table
+
+
+class Verifier(Protocol):
+    """Evidence -> WorkloadIdentity (identity/). One file per kind of proof."""
+
+    def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
+        """The identity behind the evidence, for `evidence.endpoint` only. `now`: seconds since the epoch.
+
+        Raises `Refused` (no_token, bad_token, expired_token, wrong_audience, insufficient_scope).
+        Synchronous and free of I/O: nothing awaits between a look-up and a decision.
+        """
+        ...
+
+
+class PolicyView(Protocol):
+    """One loaded, checked, immutable version of policies/ (policy/). Swapped whole, never changed."""
+
+    @property
+    def version(self) -> str:
+        """`sha256:<hex>` over the policy files' exact bytes."""
+        ...
+
+    def classify(self, resolved: Resolved) -> Classified:
+        """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
+        ...
+
+    def decide(self, question: AccessRequest) -> Decision:
+        """The PDP. Pure CPU, so not async. Never raises: a failure inside is a deny (decision_failed)."""
+        ...
+
+    def protect(self, classified: Classified) -> JsonObject:
+        """The call's arguments as the journal may keep them: sealed, redacted and detected secrets replaced."""
+        ...
+
+
+class Policies(Protocol):
+    """Where the current PolicyView is found (policy/live.py). A bad new version never replaces a good one."""
+
+    @property
+    def current(self) -> PolicyView: ...
+
+
+class Pending(Protocol):
+    """A line on its way to the disk."""
+
+    @property
+    def line(self) -> Queued: ...
+
+    async def sealed(self) -> Sealed:
+        """Returns when the line is durable. Raises `JournalError` if it could not be made so."""
+        ...
+
+
+class Journal(Protocol):
+    """The append-only record of calls (journals/). Adapters: sqlite, memory."""
+
+    def append(self, line: Line) -> Pending:
+        """Queue one line; lines are sealed in the order of these calls. Raises `JournalError` at once
+        when the journal is known to be unable to write. Never blocks."""
+        ...
+
+    async def recover(self) -> Sequence[str]:
+        """At start: settle every intent whose gateway process is gone as in_doubt. Returns their call ids."""
+        ...
+
+    async def aclose(self) -> None:
+        """Seal what is queued, then close."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call as the journal's projection has it. Times: microseconds since the epoch."""
+
+    record: CallRecord
+    state: State
+    created_at: int
+    settled_at: int | None
+    outcome: Mapping[str, Any]
+    """Body of the latest settling line ({} while intent): outcome kind, result digest, reason, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line as stored: `body` is the exact bytes."""
+
+    seq: int
+    call_id: str
+    kind: State
+    at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls: every given field must match. `since` in microseconds."""
+
+    agent: str | None = None
+    server: str | None = None
+    state: State | None = None
+    tier: str | None = None
+    task: str | None = None
+    since: int | None = None
+
+
+class JournalReader(Protocol):
+    """Reading side of the same store, for people and tools; opens read-only, also while a gateway writes."""
+
+    def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
+        """Newest first."""
+        ...
+
+    def call(self, call_id: str) -> CallRow | None:
+        """One call; a unique prefix of at least 6 characters will do."""
+        ...
+
+    def events(self, after: int, limit: int) -> Sequence[EventRow]:
+        """Lines with seq > after, oldest first: a cursor that misses nothing."""
+        ...
+
+
+class Channel(Protocol):
+    """The way back to the agent while one request of its is open (wire/agents)."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """A notification on that request's own stream, before its answer. Dropped if the agent is gone."""
+        ...
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        """A request to the agent's client (sampling, elicitation, roots) and its answer.
+
+        An agent that cannot be asked on this wire answers with a JSON-RPC error (-32601).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One message for a tool server. Carries nothing of the agent's credentials."""
+
+    method: str
+    params: JsonObject
+    client: ClientFacts
+    principal: str
+    """Who it is done for, to key sessions by; never sent."""
+    extra_headers: tuple[tuple[str, str], ...] = ()
+
+
+class ToolServer(Protocol):
+    """One tool server (wire/servers). Adapters: stdio, http; either protocol era inside."""
+
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        """Forward at most once. Never raises for what the server did: a dead, slow or lying server is an
+        `Outcome` naming the server. Cancelling the caller's task cancels the call at the server."""
+        ...
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        """Read-only catalogue methods (`*/list`, `server/discover`) by the gateway's own identity: raw result.
+
+        Raises `ServerUnavailable`."""
+        ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """Yields the method of each `notifications/*/list_changed`, and "restarted" after a new connection."""
+        ...
+
+    async def aclose(self) -> None:
+        """End it: whole process tree, or all connections."""
+        ...
+
+
+class ServerUnavailable(Exception):
+    """A catalogue read could not be answered. The message names the server and says what happened."""
+
+
+class Catalogue(Protocol):
+    """What there is to reach (catalogue/): one immutable table at a time, swapped whole."""
+
+    @property
+    def current(self) -> Table: ...
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an endpoint says of itself in `initialize` and `server/discover`."""
+
+    server_info: JsonObject
+    capabilities: JsonObject
+    instructions: str | None = None
+
+
+class Gate(Protocol):
+    """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
+
+    def identify(self, evidence: Evidence) -> WorkloadIdentity:
+        """Step 2. Raises `Refused`; the wire makes a 401 or 403 of it."""
+        ...
+
+    def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
+        """What this caller may know of this endpoint."""
+        ...
+
+    async def answer(self, request: Request, channel: Channel) -> Answer:
+        """Any JSON-RPC request but the wire's own (initialize, ping, server/discover). Never raises."""
+        ...

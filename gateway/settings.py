@@ -1,0 +1,147 @@
+"""bulkhead.yaml: where to listen, where the policies and the state are, which tool servers there are.
+
+It knows the file's shape only; it opens no server and reads no policy.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from ruamel.yaml.comments import CommentedMap
+
+from gateway import yamlfile
+from gateway.errors import Misconfigured, Where
+from gateway.yamlfile import Strict
+
+SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class ServerLimits(Strict):
+    """What one tool server may take. Seconds and bytes."""
+
+    connect: Seconds = 10.0
+    first_byte: Seconds = 60.0
+    idle: Seconds = 60.0
+    """Between two messages of one open answer."""
+    total: Seconds = 300.0
+    max_result: Bytes = 64 * 1024 * 1024
+    """One message from the server, whatever the wire."""
+    concurrency: Annotated[int, Field(gt=0, le=10_000)] = 256
+
+
+class EnvironmentRule(Strict):
+    """The whole environment of a stdio server: names taken over from the gateway, and values set."""
+
+    inherit: tuple[str, ...] = ("PATH", "HOME", "LANG", "TMPDIR")
+    set: dict[str, str] = {}
+
+
+class ServerSettings(Strict):
+    """One tool server: `command` (stdio) or `url` (Streamable HTTP), never both."""
+
+    command: tuple[str, ...] | None = None
+    cwd: str | None = None
+    environment: EnvironmentRule = EnvironmentRule()
+    url: str | None = None
+    headers: dict[str, str] = {}
+    """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
+    era: Literal["auto", "sessions", "stateless"] = "auto"
+    destination: str = "local"
+    """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""
+    pin_resources: bool = True
+    """False lets resources through as listed live; tools, prompts and templates are always pinned."""
+    limits: ServerLimits = ServerLimits()
+
+    @model_validator(mode="after")
+    def _one_transport(self) -> ServerSettings:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either command (stdio) or url (Streamable HTTP)")
+        if self.command is not None and not self.command:
+            raise ValueError("command is empty")
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url must start with http:// or https://")
+        return self
+
+
+class RequestLimits(Strict):
+    """What one agent's request may be."""
+
+    max_body: Bytes = 4 * 1024 * 1024
+    max_depth: Annotated[int, Field(gt=0, le=512)] = 64
+    concurrency: Annotated[int, Field(gt=0)] = 1024
+    """Requests in work at once, over all agents."""
+
+
+class Settings(Strict):
+    """bulkhead.yaml. Paths are relative to the file."""
+
+    listen: str = "127.0.0.1:8811"
+    public_url: str | None = None
+    """The origin agents use, when it is not `http://<listen>`: audiences are built on it."""
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    policies: str = "policies"
+    state: str = ".bulkhead"
+    tenant: str = "local"
+    limits: RequestLimits = RequestLimits()
+    servers: dict[str, ServerSettings]
+    home: str = Field(default=".", exclude=True)
+    """Directory of the file. Set by `load`, refused in the file."""
+
+    @property
+    def policy_dir(self) -> Path:
+        return Path(self.home, self.policies)
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.home, self.state)
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port agents reach the gateway at; no trailing slash."""
+        return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+
+def load(path: Path) -> Settings:
+    """The settings in the file. Raises `Misconfigured` with file and line."""
+    tree = yamlfile.read(path)
+    if "home" in tree:
+        raise Misconfigured("home: unknown key", Where(str(path), yamlfile.line_of(tree, ["home"])))
+    settings = yamlfile.validate(tree, Settings, str(path))
+    _check_ids(tree, settings, str(path))
+    _check_listen(tree, settings, str(path))
+    return settings.model_copy(update={"home": str(path.resolve().parent)})
+
+
+def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
+    for server in settings.servers:
+        if not SERVER_ID.fullmatch(server):
+            line = yamlfile.line_of(tree, ["servers", server])
+            raise Misconfigured(
+                f"servers.{server}: an id is a-z, 0-9 and -, at most 32, a letter first",
+                Where(file, line),
+            )
+
+
+def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
+    host, colon, port = settings.listen.rpartition(":")
+    if not (colon and host and port.isdigit() and int(port) < 65_536):
+        raise Misconfigured(
+            f"listen: {settings.listen!r} is not HOST:PORT",
+            Where(file, yamlfile.line_of(tree, ["listen"])),
+        )

@@ -1,0 +1,104 @@
+"""Operators' YAML files, read strictly: YAML 1.2, duplicate keys and unknown keys refused, every error at file:line.
+
+It knows YAML and pydantic, and nothing of what the files mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from gateway.errors import Misconfigured, Where
+
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class Strict(BaseModel):
+    """Base of every file model: frozen, unknown keys fatal, no coercion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """The file as `model`. Raises `Misconfigured` with the line of the first thing that is wrong."""
+    return validate(read(path), model, str(path))
+
+
+def read(path: Path) -> CommentedMap:
+    """The file as a mapping that remembers its lines. Raises `Misconfigured`."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
+    if len(raw) > MAX_BYTES:
+        raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Misconfigured("not UTF-8", Where(str(path))) from None
+    yaml = YAML(typ="rt", pure=True)
+    yaml.version = (1, 2)
+    try:
+        tree = yaml.load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise Misconfigured(str(error.problem), Where(str(path), line)) from None
+    except (YAMLError, RecursionError) as error:
+        raise Misconfigured(f"not YAML: {error}", Where(str(path))) from None
+    if not isinstance(tree, CommentedMap):
+        raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
+    return tree
+
+
+def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
+    """A tree from `read` as `model`. Raises `Misconfigured` at the offending key's line."""
+    try:
+        return model.model_validate(plain(tree))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "unknown key"
+        raise Misconfigured(
+            f"{path}: {message}" if path else message, Where(file, line_of(tree, first["loc"]))
+        ) from None
+
+
+def line_of(tree: Any, path: Sequence[str | int]) -> int | None:
+    """The 1-based line of the deepest part of `path` the tree has."""
+    line: int | None = None
+    node = tree
+    for part in path:
+        try:
+            if isinstance(node, CommentedMap):
+                line = node.lc.key(part)[0] + 1
+            elif isinstance(node, CommentedSeq):
+                line = node.lc.item(part)[0] + 1
+            else:
+                return line
+            node = node[part]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return line
+    return line
+
+
+def plain(node: Any) -> Any:
+    """The tree as dicts, lists and scalars of plain Python types."""
+    if isinstance(node, dict):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    for scalar in (bool, int, float, str):
+        if isinstance(node, scalar) and type(node) is not scalar:
+            return scalar(node)
+    return node
