@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.core.model import (
     AccessRequest,
@@ -26,6 +26,9 @@ from gateway.core.model import (
 )
 from gateway.core.record import Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
+
+Mark = Literal["sealed", "redacted"]
+"""sealed: kept encrypted, for undo and nobody's eyes; redacted: only a salted commitment is kept."""
 
 
 class Verifier(Protocol):
@@ -56,8 +59,8 @@ class PolicyView(Protocol):
         """The PDP. Pure CPU, so not async. Never raises: a failure inside is a deny (decision_failed)."""
         ...
 
-    def protect(self, classified: Classified) -> JsonObject:
-        """The call's arguments as the journal may keep them: sealed, redacted and detected secrets replaced."""
+    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+        """JSON pointers (RFC 6901) into the call's arguments that the journal may not keep in clear."""
         ...
 
 

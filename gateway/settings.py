@@ -40,7 +40,7 @@ class EnvironmentRule(Strict):
     """The whole environment of a stdio server: names taken over from the gateway, and values set."""
 
     inherit: tuple[str, ...] = ("PATH", "HOME", "LANG", "TMPDIR")
-    set: dict[str, str] = {}
+    set: dict[str, str] = Field(default_factory=dict)
 
 
 class ServerSettings(Strict):
@@ -50,7 +50,7 @@ class ServerSettings(Strict):
     cwd: str | None = None
     environment: EnvironmentRule = EnvironmentRule()
     url: str | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
     era: Literal["auto", "sessions", "stateless"] = "auto"
     destination: str = "local"

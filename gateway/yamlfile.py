@@ -5,6 +5,7 @@ It knows YAML and pydantic, and nothing of what the files mean.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +63,8 @@ def read(path: Path) -> CommentedMap:
 def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
     """A tree from `read` as `model`. Raises `Misconfigured` at the offending key's line."""
     try:
-        return model.model_validate(plain(tree))
+        # By way of JSON, because strict mode takes a list for a tuple, or a word for an enum, only from there.
+        return model.model_validate_json(json.dumps(plain(tree), default=str))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,37 @@
+"""Entry point of the `bulkhead` command: runs it and turns our errors into one line and an exit status.
+
+Exit status 2: the operator's files, machine or words are wrong. 1: refused, or a check failed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gateway.cli import root
+from gateway.errors import JournalError, Misconfigured, Refused
+
+
+def main() -> None:
+    """Run one command. Never shows a traceback for an error we raise on purpose."""
+    try:
+        root.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except (Misconfigured, JournalError) as error:
+        click.echo(f"bulkhead: {error}", err=True)
+        sys.exit(2)
+    except Refused as error:
+        click.echo(f"bulkhead: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The `bulkhead` command: one file per group of commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from gateway import __version__
+
+COMMANDS: Final[dict[str, str]] = {
+    "serve": "Stand between agents and tool servers, over HTTP.",
+    "stdio": "The same for one agent, over standard input and output.",
+    "token": "Mint a short-lived token of the embedded issuer.",
+    "servers": "See, inspect and approve what tool servers offer.",
+    "policy": "Check, test and explain the policy.",
+    "journal": "Read what was asked, decided and done.",
+    "play": "Play a story against real tool servers and tell it.",
+}
+"""Name -> one line of help. `gateway/cli/<name>.py` holds the click command, as `command`."""
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for: `bulkhead token` never imports the gateway."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"gateway.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, prog_name="bulkhead")
+def root() -> None:
+    """Bulkhead: an MCP gateway that proves an agent's action was authorised, bounded and reversible."""
