@@ -1,1 +1,1 @@
-"""The wires: JSON-RPC over HTTP and stdio, towards agents (agents/) and towards tool servers (servers/)."""
+"""The wires: JSON-RPC over HTTP and stdio, towards agents (agents/) and tool servers (servers/)."""
