@@ -35,11 +35,14 @@ class BulkheadError(Exception):
 class Refused(BulkheadError):
     """The caller may not have this. `reason` goes to the agent, `detail` and `where` to the operator."""
 
-    def __init__(self, reason: Reason, detail: str = "", where: Where | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", where: Where | None = None, rule: str = ""
+    ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
         self.where = where
+        self.rule = rule
 
 
 @final

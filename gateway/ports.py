@@ -150,6 +150,20 @@ class JournalReader(Protocol):
         ...
 
 
+class Protector(Protocol):
+    """What keeps secrets out of the journal (journals/protect.py)."""
+
+    def protect(
+        self, arguments: JsonObject, marks: Mapping[str, Mark]
+    ) -> tuple[JsonObject, str]:
+        """The arguments as the journal may keep them, and a keyed digest of the originals."""
+        ...
+
+    def protect_text(self, text: str) -> str:
+        """A detail line with well-known secret shapes replaced."""
+        ...
+
+
 class Channel(Protocol):
     """The way back to the agent while one request of its is open (wire/agents)."""
 

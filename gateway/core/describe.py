@@ -1,0 +1,73 @@
+"""How a call is written down: the journal's record of as much as was known when it was decided or refused.
+
+Pure: arguments arrive already protected; it sees no secret and writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from gateway.core.model import CallRecord, Classified, JsonObject, Request, Resolved
+from gateway.errors import Where
+
+Reached: TypeAlias = Request | Resolved | Classified
+"""The furthest value a call came to."""
+
+
+def describe(
+    call_id: str,
+    reached: Reached,
+    *,
+    arguments: JsonObject,
+    arguments_digest: str,
+    policy_version: str,
+    rule: str = "",
+    where: Where | None = None,
+) -> CallRecord:
+    """The record of one call. What was not yet known is the empty string."""
+    classified = reached if isinstance(reached, Classified) else None
+    resolved = (
+        classified.resolved if classified else reached if isinstance(reached, Resolved) else None
+    )
+    request = resolved.request if resolved else reached
+    assert isinstance(request, Request)
+    identity = request.identity
+    return CallRecord(
+        call_id=call_id,
+        agent=identity.agent,
+        tenant=identity.tenant,
+        task=identity.task,
+        intent=identity.intent,
+        endpoint=request.endpoint.path,
+        method=request.method,
+        server=resolved.target.server if resolved else request.endpoint.server or "",
+        target=resolved.target.policy_name if resolved else asked_for(request),
+        tier=classified.tier if classified else "",
+        effect=classified.effect if classified else "",
+        destination=classified.destination if classified else "",
+        rule=rule,
+        where=str(where) if where else "",
+        policy_version=policy_version,
+        descriptor=resolved.entry.digest if resolved and resolved.entry else "",
+        arguments=arguments,
+        arguments_digest=arguments_digest,
+    )
+
+
+def asked_for(request: Request) -> str:
+    """The name an agent used, when it led nowhere: at most 200 characters of it."""
+    for member in ("name", "uri"):
+        name = request.params.get(member)
+        if isinstance(name, str):
+            return name[:200]
+    return ""
+
+
+def arguments_of(reached: Reached) -> JsonObject:
+    """The arguments to write down, however far the call came."""
+    if isinstance(reached, Classified):
+        return reached.resolved.arguments
+    if isinstance(reached, Resolved):
+        return reached.arguments
+    arguments = reached.params.get("arguments")
+    return arguments if isinstance(arguments, dict) else {}

@@ -1,0 +1,106 @@
+"""Step 15: what an agent is told. Pure: from a refusal or an outcome to an `Answer`.
+
+Unknown, hidden, quarantined and denied give the same code, the same shape and the same words. The
+rule, the file and the line stay with the operator; the agent gets a reason code and the call's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.model import Answer, JsonObject, Outcome, Request, RpcError
+from gateway.reasons import Reason, told
+
+INVALID_PARAMS: Final = -32602
+METHOD_NOT_FOUND: Final = -32601
+
+GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
+    Reason.JOURNAL_UNAVAILABLE: (
+        1001,
+        503,
+        "The gateway cannot write its journal; nothing was done",
+    ),
+    Reason.SERVER_UNAVAILABLE: (1002, 502, "The tool server cannot be reached; nothing was done"),
+    Reason.OUTCOME_UNKNOWN: (1003, 504, "Forwarded, but what came of it is not known"),
+    Reason.OVERLOADED: (1004, 503, "Too many calls at once; nothing was done"),
+    Reason.INTERNAL: (1005, 500, "The gateway failed; nothing was done"),
+}
+"""Reason -> JSON-RPC code, HTTP status (stateless era), message.
+
+Codes of our own lie outside the range JSON-RPC reserves (-32768 to -32000), as MCP asks."""
+
+NAMES: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "resources/subscribe": "uri",
+    "resources/unsubscribe": "uri",
+}
+
+
+def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answer:
+    """The answer to a refused call. `detail` reaches the agent only where it is about its own words."""
+    heard = told(reason)
+    if heard is Reason.NOT_AVAILABLE or heard is Reason.UNSUPPORTED:
+        return _not_available(request, call_id)
+    if heard is Reason.INVALID_ARGUMENTS:
+        return _invalid(request, detail, call_id)
+    if heard in GATEWAY_ERRORS:
+        code, status, message = GATEWAY_ERRORS[heard]
+        return _error(code, message, heard, call_id, status)
+    return _error(INVALID_PARAMS, detail or "Invalid params", heard, call_id, 400)
+
+
+def _not_available(request: Request, call_id: str) -> Answer:
+    member = NAMES.get(request.method)
+    if member is None and request.method != "completion/complete":
+        return _error(METHOD_NOT_FOUND, "Method not found", Reason.NOT_AVAILABLE, call_id, 404)
+    extra: JsonObject = {}
+    if member == "uri":
+        extra["uri"] = request.params.get("uri")
+    name = request.params.get(member) if member else "completion"
+    return _error(
+        INVALID_PARAMS, f"Not available: {name}", Reason.NOT_AVAILABLE, call_id, 400, extra
+    )
+
+
+def _invalid(request: Request, detail: str, call_id: str) -> Answer:
+    """A tool's input problem is a tool result the model can learn from (MCP 2026-07-28, server/tools)."""
+    if request.method != "tools/call":
+        return _error(INVALID_PARAMS, detail, Reason.INVALID_ARGUMENTS, call_id, 400)
+    text = f"Invalid arguments: {detail} [{Reason.INVALID_ARGUMENTS}, call {call_id}]"
+    return Answer(result={"content": [{"type": "text", "text": text}], "isError": True})
+
+
+def _error(
+    code: int,
+    message: str,
+    reason: Reason,
+    call_id: str,
+    status: int,
+    extra: JsonObject | None = None,
+) -> Answer:
+    data = {**(extra or {}), "reason": str(reason), "call": call_id}
+    return Answer(error=RpcError(code, message, data, has_data=True), http_status=status)
+
+
+def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
+    """What the journal keeps of an outcome: its kind's facts, never the result itself."""
+    if outcome.error is not None:
+        message = protect_text(outcome.error.message[:500])
+        return {"code": outcome.error.code, "message": message}
+    if outcome.kind == "in_doubt":
+        return {"detail": protect_text(outcome.detail[:500])}
+    return {}
+
+
+def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
+    """The answer to a forwarded call: the tool server's own words, verbatim, or "not known"."""
+    match outcome.kind:
+        case "ok" | "tool_error":
+            return Answer(result=outcome.result)
+        case "rejected":
+            return Answer(error=outcome.error)
+        case "in_doubt":
+            return refused(request, Reason.OUTCOME_UNKNOWN, outcome.detail, call_id)
