@@ -1,0 +1,76 @@
+# Everything a checkout can do. Needs Python 3.11 or newer and make; the rest is set up in .venv,
+# from the lock files, by version and hash. `make demo` and `make test` are the two to know.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The first of these that is new enough. `make PYTHON=/path/to/python3.13 ...` overrides it.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v "$$python"; break; }; done)
+
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+# Two sets of packages: what the demo runs on, and that plus what the tests and checks need.
+# A stamp is as old as the last set-up from its lock, so a second run starts at once.
+DEMO := .venv/.demo-is-set-up
+TEST := .venv/.test-is-set-up
+
+.PHONY: help demo test lint lock bench campaign conformance clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
+		printf '  make %-12s %s\n' "$$target" "$$what"; done
+
+demo: $(DEMO) ## play a story against real tool servers, then serve and say how to connect
+	@$(BIN)/bulkhead play climb
+	@$(BIN)/python scenarios/demo.py
+
+test: $(TEST) ## all tests
+	@$(BIN)/pytest -n 2
+
+lint: $(TEST) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+lock: $(TEST) ## choose newest versions again and write the lock files
+	$(COMPILE) --upgrade --group build --group demo --group test --group lint -o requirements-test.lock
+	$(COMPILE) -c requirements-test.lock --group build --group demo -o requirements-demo.lock
+	$(COMPILE) -c requirements-test.lock --group build -o requirements.lock
+
+bench: $(TEST) ## the benchmarks, one after the other
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+campaign: $(TEST) ## the long version of the property and fault tests
+	@BULKHEAD_CAMPAIGN=1 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
+
+conformance: $(TEST) ## every adapter through the suite of its port
+	@$(BIN)/pytest -n 2 tests/conformance
+
+clean: ## forget everything that was set up or cached
+	rm -rf .venv tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEMO): requirements-demo.lock pyproject.toml | .venv/bin/python
+	@echo "Setting up .venv: about a minute the first time."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The test set contains the demo's.
+$(TEST): requirements-test.lock requirements-demo.lock pyproject.toml | .venv/bin/python
+	@echo "Setting up .venv for the tests: about a minute the first time."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(DEMO) $@
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Bulkhead needs Python 3.11 or newer; none was found on PATH." >&2; \
+		echo "Name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv || { echo "Could not make .venv: on Debian, apt install python3-venv." >&2; exit 1; }
