@@ -11,6 +11,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { command -v "$$python"; break; }; done)
 
+# An environment whose Python is gone is none: its stamps go with it.
+$(shell test -e .venv/bin/python || rm -rf .venv)
+
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -57,14 +60,14 @@ clean: ## forget everything that was set up or cached
 	rm -rf .venv tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(DEMO): requirements-demo.lock pyproject.toml | .venv/bin/python
+$(DEMO): requirements-demo.lock pyproject.toml .venv/bin/python
 	@echo "Setting up .venv: about a minute the first time."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The test set contains the demo's.
-$(TEST): requirements-test.lock requirements-demo.lock pyproject.toml | .venv/bin/python
+$(TEST): requirements-test.lock requirements-demo.lock pyproject.toml .venv/bin/python
 	@echo "Setting up .venv for the tests: about a minute the first time."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
