@@ -22,6 +22,7 @@ from gateway.core.model import (
     Outcome,
     Request,
     Resolved,
+    RpcError,
     WorkloadIdentity,
 )
 from gateway.core.record import Line, Permit, Queued, Sealed, State
@@ -216,6 +217,11 @@ class ToolServer(Protocol):
 
 class ServerUnavailable(Exception):
     """A catalogue read could not be answered. The message names the server and says what happened."""
+
+    def __init__(self, message: str, error: RpcError | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+        """The server's JSON-RPC error when it was reached and said no (-32601: it has no such list)."""
 
 
 class Catalogue(Protocol):
