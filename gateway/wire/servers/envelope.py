@@ -1,0 +1,165 @@
+"""JSON-RPC towards a tool server, either era, whatever the wire. Pure: values in, values out.
+
+It knows the members the eras differ in and keeps every other one as it came. It knows nothing of
+pipes, HTTP or time. Spec: 2026-07-28 basic/index (`_meta`), 2025-11-25 basic/lifecycle.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gateway import __version__
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
+from gateway.core.settle import GATEWAY_ERRORS
+from gateway.ports import Outbound
+from gateway.reasons import Reason
+
+STATELESS_VERSION: Final = "2026-07-28"
+SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+"""Newest first: the first is offered, any may be agreed on."""
+
+META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
+META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
+META_CLIENT: Final = "io.modelcontextprotocol/clientInfo"
+_STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
+
+GATEWAY_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
+GATEWAY: Final = ClientFacts(STATELESS_VERSION, {}, GATEWAY_INFO)
+"""Who asks when the gateway asks for itself (`ToolServer.fetch`)."""
+
+
+def ids() -> Iterator[int]:
+    """Request ids 1, 2, 3, ... Made once per tool server, not per connection: an id is never used twice."""
+    return itertools.count(1)
+
+
+def request(message: Outbound, id: int, era: Era, token: int | None = None) -> JsonObject:
+    """The request for a server of this era. With `token`, that progress token in place of the agent's."""
+    return {
+        "jsonrpc": "2.0",
+        "id": id,
+        "method": message.method,
+        "params": params_for(message.params, message.client, era, token),
+    }
+
+
+def params_for(
+    params: JsonObject, client: ClientFacts, era: Era, token: int | None = None
+) -> JsonObject:
+    """The params with the era's own `_meta`: stamped for stateless servers, unstamped for sessions.
+
+    Every other member, known or not, stays as it is; the params given are not changed. A stateless
+    server is told the agent's own capabilities and client info, never the gateway's.
+    """
+    given = params.get("_meta")
+    meta = dict(given) if isinstance(given, dict) else {}
+    for key in _STAMPS:
+        meta.pop(key, None)
+    if era is Era.STATELESS:
+        meta |= stamps(client)
+    if token is not None:
+        meta["progressToken"] = token
+    rest = {name: value for name, value in params.items() if name != "_meta"}
+    # An empty `_meta` the agent sent is still what it sent.
+    return {**rest, "_meta": meta} if meta or given == {} else rest
+
+
+def stamps(client: ClientFacts) -> JsonObject:
+    """The `_meta` members every stateless request carries: the version we speak, the agent's words."""
+    stamped: JsonObject = {
+        META_VERSION: STATELESS_VERSION,
+        META_CAPABILITIES: client.capabilities,
+    }
+    if client.info is not None:
+        stamped[META_CLIENT] = client.info
+    return stamped
+
+
+def progress_token(params: JsonObject) -> str | int | None:
+    """The agent's progress token, if it asked for progress."""
+    meta = params.get("_meta")
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+
+
+def notification(method: str, params: JsonObject | None = None) -> JsonObject:
+    """A message no answer is expected to."""
+    body: JsonObject = {"jsonrpc": "2.0", "method": method}
+    return body if params is None else {**body, "params": params}
+
+
+def cancelled(id: int, reason: str) -> JsonObject:
+    """Tells the server that nobody waits for request `id` any more."""
+    return notification("notifications/cancelled", {"requestId": id, "reason": reason})
+
+
+def initialize(id: int, capabilities: JsonObject, info: JsonObject = GATEWAY_INFO) -> JsonObject:
+    """The first message of a session; offers the newest version of that era."""
+    params = {
+        "protocolVersion": SESSION_VERSIONS[0],
+        "capabilities": capabilities,
+        "clientInfo": info,
+    }
+    return {"jsonrpc": "2.0", "id": id, "method": "initialize", "params": params}
+
+
+def agreed_version(result: JsonObject) -> str | None:
+    """The version a session server answered `initialize` with; None if it is none we speak."""
+    version = result.get("protocolVersion")
+    return version if version in SESSION_VERSIONS else None
+
+
+def discover(id: int) -> JsonObject:
+    """The era probe, and the catalogue's first question to a stateless server."""
+    return {
+        "jsonrpc": "2.0",
+        "id": id,
+        "method": "server/discover",
+        "params": {"_meta": stamps(GATEWAY)},
+    }
+
+
+def speaks_stateless(discovered: JsonObject) -> bool:
+    """Whether a `server/discover` result offers our version. Some session servers answer, and do not."""
+    versions = discovered.get("supportedVersions")
+    return isinstance(versions, list) and STATELESS_VERSION in versions
+
+
+def outcome(answer: JsonObject, server: str) -> Outcome:
+    """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt."""
+    if "error" in answer and "result" not in answer:
+        error = rpc_error(answer["error"])
+        if error is not None:
+            return Outcome("rejected", error=error)
+    elif "error" not in answer and isinstance(answer.get("result"), dict):
+        result = answer["result"]
+        failed = result.get("isError") is True
+        return Outcome("tool_error" if failed else "ok", result=result)
+    return in_doubt(server, "it answered with something that is not a JSON-RPC response")
+
+
+def rpc_error(raw: Any) -> RpcError | None:
+    """A JSON-RPC error object; None if it is not one."""
+    if not isinstance(raw, dict):
+        return None
+    code, message = raw.get("code"), raw.get("message")
+    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(message, str):
+        return None
+    return RpcError(code, message, raw.get("data"), "data" in raw)
+
+
+def in_doubt(server: str, why: str) -> Outcome:
+    """Forwarded, and what came of it is not known."""
+    return Outcome("in_doubt", detail=f"tool server {server}: {why}")
+
+
+def not_forwarded(server: str, reason: Reason, why: str) -> Outcome:
+    """Nothing reached the server. An error of our own (`core.settle.GATEWAY_ERRORS`) that names it.
+
+    `reason`: server_unavailable or overloaded. `why` stays with the operator.
+    """
+    code, _, message = GATEWAY_ERRORS[reason]
+    error = RpcError(code, message, {"reason": str(reason), "server": server}, has_data=True)
+    return Outcome("rejected", error=error, detail=f"tool server {server}: {why}")

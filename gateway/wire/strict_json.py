@@ -1,0 +1,180 @@
+"""JSON as the wire believes it: agents' bodies strictly, tool servers' answers leniently but bounded.
+
+Two parsers that read one body differently are how a policy is shown one call and a server another. So
+an agent's body has exactly one reading here, or none, and what was read is what is forwarded. It knows
+JSON and limits, and nothing of MCP.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import pydantic_core
+
+from gateway.errors import Refused
+from gateway.reasons import Reason
+
+MAX_MEMBERS: Final = 100_000
+"""Most members and elements one agent's body may hold, whatever its size in bytes."""
+MAX_DIGITS: Final = 19
+"""Most digits of an integer: any 64-bit number fits."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE_OR_NUL: Final = re.compile("[\ud800-\udfff\0]")
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+
+
+class Unreadable(ValueError):
+    """A tool server's answer is not JSON within the bounds. The message says what, never the content."""
+
+
+class _No(ValueError):
+    """Raised inside the parser's hooks; leaves this file as `Refused`."""
+
+
+def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
+    """The one value in an agent's body. Raises `Refused` (malformed, too_large, too_deep).
+
+    Refused: anything RFC 8259 does not allow, and of what it allows: a byte order mark, a member twice
+    in one object, a lone surrogate, NUL, a number no double can hold, an integer of more than
+    `MAX_DIGITS` digits, more than `MAX_MEMBERS` members and elements, more than `max_depth` levels.
+    """
+    if len(body) > max_bytes:
+        raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
+    if body.startswith(_BOM):
+        raise Refused(Reason.MALFORMED, "body starts with a byte order mark")
+    _check_shape(body, max_depth)
+    try:
+        text = body.decode()
+        value = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.MALFORMED, f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise Refused(Reason.MALFORMED, f"not JSON: {error.msg} at character {error.pos}") from None
+    except _No as error:
+        raise Refused(Reason.MALFORMED, str(error)) from None
+    except RecursionError:
+        raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep") from None
+    # Raw control characters and encoded surrogates are refused above, so only an escape can bring these.
+    if _SUSPECT.search(text):
+        _check_strings(value)
+    return value
+
+
+def parse_answer(body: bytes, *, max_bytes: int) -> Any:
+    """The one value in a tool server's message. Raises `Unreadable`.
+
+    Lenient where a real server would work when asked directly: of a member given twice the last wins,
+    a lone surrogate survives as it is (`dumps` writes it back as its escape), integers of any length a
+    person would write are exact. Bounded in bytes and, by the parsers' own guards, in depth. NaN and
+    Infinity are not JSON. A number past the range of a double is infinite here and null in `dumps`,
+    as in JavaScript.
+    """
+    if len(body) > max_bytes:
+        raise Unreadable(f"larger than {max_bytes} bytes")
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        if b"\\u" not in body:
+            raise Unreadable(f"not JSON: {error}") from None
+    # The fast parser refuses lone surrogates, and JavaScript makes them by cutting a string in two.
+    try:
+        return _LENIENT.decode(body.decode())
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {error}") from None
+
+
+def dumps(value: Any) -> bytes:
+    """A value from `parse` or `parse_answer` as compact UTF-8 JSON. Integers and doubles are exact."""
+    try:
+        return pydantic_core.to_json(value, inf_nan_mode="null")
+    except ValueError:
+        # Lone surrogates have no UTF-8, and the fast writer has a depth guard of its own.
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(finite, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _check_shape(body: bytes, max_depth: int) -> None:
+    """Refuse depth and member count before any parser recurses or allocates."""
+    brackets = body.count(b"[") + body.count(b"{")
+    separators = body.count(b",") + body.count(b":")
+    if brackets <= max_depth and separators <= MAX_MEMBERS:
+        return
+    bare = _STRING.sub(b"", body)
+    if bare.count(b",") + bare.count(b":") > MAX_MEMBERS:
+        raise Refused(Reason.TOO_LARGE, f"more than {MAX_MEMBERS} members and elements")
+    if _deeper_than(bare, max_depth):
+        raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
+
+
+def _deeper_than(bare: bytes, max_depth: int) -> bool:
+    """Whether JSON without its strings nests deeper. False for what is unbalanced: the parser refuses that.
+
+    Each round takes away every innermost pair, so balanced brackets of n levels are gone after n
+    rounds: linear time in C instead of a Python step per byte.
+    """
+    nest = bare.translate(_ONE_KIND, _NOT_BRACKETS)
+    for _ in range(max_depth):
+        shorter = nest.replace(b"[]", b"")
+        if len(shorter) == len(nest):
+            break
+        nest = shorter
+    if nest.startswith(b"]"):
+        return False
+    return b"]" in nest or len(nest) > max_depth
+
+
+def _check_strings(value: Any) -> None:
+    """Refuse a lone surrogate or NUL in any key or string."""
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            if _SURROGATE_OR_NUL.search(node):
+                raise Refused(Reason.MALFORMED, "a string holds a lone surrogate or NUL")
+        elif isinstance(node, dict):
+            waiting.extend(node)
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _No("an object holds a member twice")
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS and len(digits.lstrip("-")) > MAX_DIGITS:
+        raise _No(f"an integer has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _double(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _No("a number is out of range")
+    return number
+
+
+def _constant(name: str) -> Any:
+    raise _No(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_double,
+    parse_constant=_constant,
+)
+_LENIENT: Final = json.JSONDecoder(parse_constant=_constant)
