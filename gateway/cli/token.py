@@ -1,0 +1,113 @@
+"""`bulkhead token`: a short-lived token of the embedded issuer, for one agent at one endpoint.
+
+Prints the token and nothing else on standard output, so that it can stand in `$(...)`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import settings as settings_file
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.core.model import Endpoint, Tier
+from gateway.errors import Misconfigured
+from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
+from gateway.settings import Settings
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Seconds(click.ParamType):
+    """`90`, `90s`, `15m` or `1h`, as whole seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = re.fullmatch(r"([0-9]{1,6})([smh]?)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a duration like 90s, 15m or 1h", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]
+
+
+@click.command()
+@click.option("--agent", required=True, help="Who the token is for, e.g. triage-1.")
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.Choice([tier.value for tier in Tier]),
+    help="For the endpoint of this tier (with --server: may be given twice).",
+)
+@click.option("--server", help="For the transparent endpoint of this tool server.")
+@click.option("--task", help="The task it works on; a fresh random id when left out.")
+@click.option("--intent", default="general", show_default=True, help="The task's declared purpose.")
+@click.option("--tenant", help="Default: the tenant in the settings.")
+@click.option(
+    "--ttl", type=Seconds(), default="15m", show_default=True, help="At most 1h; admin 15m."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before minting an admin token.")
+@json_option
+@config_option
+def command(
+    agent: str,
+    tiers: tuple[str, ...],
+    server: str | None,
+    task: str | None,
+    intent: str,
+    tenant: str | None,
+    ttl: int,
+    yes: bool,
+    as_json: bool,
+    config: Path,
+) -> None:
+    """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
+    settings = settings_file.load(config)
+    refuse_beyond_loopback(settings.host)
+    endpoint = _endpoint(settings, tiers, server)
+    if endpoint.tier is Tier.ADMIN and not yes:
+        _confirm(agent)
+    now = int(time.time())
+    facts = {
+        "agent": agent,
+        "tenant": tenant or settings.tenant,
+        "task": task or secrets.token_hex(6),
+        "intent": intent,
+    }
+    scope = frozenset(map(Tier, tiers)) or endpoint.tiers
+    issuer = LocalIssuer.open(settings.state_dir, settings.origin, now)
+    token = issuer.mint(**facts, endpoint=endpoint, tiers=scope, ttl=ttl, now=now)
+    if not as_json:
+        click.echo(token)
+        return
+    url = settings.origin + endpoint.path
+    print_json(
+        {"token": token, "url": url, **facts, "tiers": sorted(scope), "expires_at": now + ttl}
+    )
+
+
+def _endpoint(settings: Settings, tiers: tuple[str, ...], server: str | None) -> Endpoint:
+    if server is not None:
+        if server not in settings.servers:
+            raise Misconfigured(
+                f"no server {server!r} in the settings", hint=", ".join(settings.servers)
+            )
+        return Endpoint("server", server=server)
+    if len(tiers) > 1:
+        raise Misconfigured(
+            "a token is for one endpoint: give one --tier, or none for data and tool"
+        )
+    return Endpoint("tier", Tier(tiers[0])) if tiers else Endpoint("all")
+
+
+def _confirm(agent: str) -> None:
+    """A person says yes on a terminal; a script must have said --yes."""
+    if not sys.stdin.isatty():
+        raise Misconfigured("an admin token without a terminal to ask on needs --yes")
+    click.confirm(f"Mint an ADMIN token for {agent}?", abort=True, err=True)

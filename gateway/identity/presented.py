@@ -1,0 +1,124 @@
+"""An Authorization header becomes a presented token: every part read strictly, none of it believed.
+
+Pure. It refuses what a JWT library lets through (padding, duplicate claims, `jku`, megabytes), so that
+the library only ever sees a token with one possible reading. It knows no issuer and no key.
+Profile: RFC 6750 2.1, RFC 7515, RFC 9068.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from gateway.errors import Refused
+from gateway.reasons import Reason
+
+MAX_HEADER: Final = 8 * 1024
+"""Bytes of the whole Authorization value. Ordinary front ends (nginx, node) stop at 8 KiB too."""
+MAX_KID: Final = 256
+
+# Header members that make a verifier fetch, trust or skip something: RFC 8725 3.10, RFC 7797.
+FORBIDDEN_HEADER: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty")
+
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A well-formed token. `header` and `claims` are what it says, not what is so."""
+
+    text: str
+    algorithm: str
+    type: str
+    kid: str
+    claims: Mapping[str, Any]
+
+
+def bearer(values: Sequence[str]) -> str:
+    """The token of the one `Authorization: Bearer` header. Raises `Refused` (no_token, bad_token)."""
+    if not values:
+        raise Refused(Reason.NO_TOKEN, "no Authorization header")
+    if len(values) > 1:
+        bad("more than one Authorization header")
+    value = values[0]
+    if len(value) > MAX_HEADER:
+        bad(f"Authorization header larger than {MAX_HEADER} bytes")
+    if not value.isascii():
+        bad("Authorization header is not ASCII")
+    scheme, space, token = value.partition(" ")
+    if scheme.lower() != "bearer" or not space:
+        bad("scheme is not Bearer")
+    return token
+
+
+def present(token: str) -> Presented:
+    """The token taken apart. Raises `Refused` (bad_token)."""
+    segments = token.split(".")
+    if len(segments) != 3:
+        bad("token has not three segments")
+    header = _object(_decode(segments[0], "header"), "header")
+    claims = _object(_decode(segments[1], "payload"), "payload")
+    _decode(segments[2], "signature")
+    for member in FORBIDDEN_HEADER:
+        if member in header:
+            bad(f"header member {member} is not accepted")
+    return Presented(
+        text=token,
+        algorithm=_text(header, "alg"),
+        type=_text(header, "typ"),
+        kid=_text(header, "kid"),
+        claims=claims,
+    )
+
+
+def bad(detail: str) -> NoReturn:
+    """Raises `Refused` (bad_token) with this detail for the operator."""
+    raise Refused(Reason.BAD_TOKEN, detail)
+
+
+def _decode(segment: str, part: str) -> bytes:
+    """Canonical base64url without padding: exactly one spelling decodes to these bytes."""
+    if not _BASE64URL.fullmatch(segment):
+        bad(f"{part} is not base64url without padding")
+    try:
+        raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        bad(f"{part} is not base64url without padding")
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
+        bad(f"{part} is not canonical base64url")
+    return raw
+
+
+def _object(raw: bytes, part: str) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        bad(f"{part} is not strict JSON: {error}")
+    if not isinstance(value, dict):
+        bad(f"{part} is not a JSON object")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate member")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _text(header: Mapping[str, Any], name: str) -> str:
+    value = header.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_KID:
+        bad(f"header member {name} is missing or malformed")
+    return value

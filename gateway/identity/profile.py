@@ -1,0 +1,73 @@
+"""An issuer as the verifier sees it: its name, its keys, the token shapes it may use, and what its claims mean.
+
+A new kind of issuer (OIDC, SPIFFE, a platform) is one new file that makes an `IssuerProfile`.
+Nothing here knows where keys come from; looking one up is a dictionary access and never I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
+
+AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+"""Agent names: they stand in policy rows, the journal and a terminal."""
+WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+"""Tenants, tasks and intents."""
+
+MAX_TTL: Final = 3600
+"""Seconds between `iat` and `exp`, at most, whatever the issuer."""
+MAX_TTL_ADMIN: Final = 900
+"""The same for a token of the admin tier."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key and the one algorithm it may verify: a token cannot choose another."""
+
+    algorithm: str
+    public: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a profile reads from verified claims. `agent` is bare; the verifier puts `agent:` in front."""
+
+    agent: str
+    tenant: str
+    task: str
+    intent: str
+
+
+class ClaimError(Exception):
+    """A verified token lacks a claim its profile needs, or has it in a wrong shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerProfile:
+    """One accepted issuer."""
+
+    issuer: str
+    """Compared with `iss` as an exact string."""
+    key: Callable[[str], VerificationKey | None]
+    """The key with this id, from memory; None when there is none."""
+    claimed: Callable[[Mapping[str, Any]], Claimed]
+    """Reads the claims of a token whose signature is good. Raises `ClaimError`."""
+    algorithms: frozenset[str] = frozenset({"EdDSA", "ES256", "RS256", "PS256"})
+    types: frozenset[str] = frozenset({"at+jwt"})
+    max_ttl: int = MAX_TTL
+
+
+def text_claim(claims: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str:
+    """A claim that must be a string of this shape. Raises `ClaimError` naming it."""
+    value = claims.get(name)
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        raise ClaimError(f"claim {name} is missing or malformed")
+    return value
