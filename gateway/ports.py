@@ -56,6 +56,13 @@ class PolicyView(Protocol):
         """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
         ...
 
+    def possible(self, resolved: Resolved) -> Sequence[Classified]:
+        """Every class a call of this target could have, over all arguments: what a list is decided on.
+
+        A list shows an entry iff `decide` permits one of these with `arguments=None` in a tier that is
+        served there. Raises `Refused` (unclassified)."""
+        ...
+
     def decide(self, question: AccessRequest) -> Decision:
         """The PDP. Pure CPU, so not async. Never raises: a failure inside is a deny (decision_failed)."""
         ...
