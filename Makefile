@@ -24,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 DEMO := .venv/.demo-is-set-up
 TEST := .venv/.test-is-set-up
 
-.PHONY: help demo test lint lock bench campaign conformance clean
+.PHONY: help demo test lint docs lock bench campaign conformance clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
@@ -41,6 +41,9 @@ lint: $(TEST) ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(TEST) ## write the reference page of the commands again
+	@$(BIN)/python -m tests.house.cli_page
 
 lock: $(TEST) ## choose newest versions again and write the lock files
 	$(COMPILE) --upgrade --group build --group demo --group test --group lint -o requirements-test.lock
