@@ -24,7 +24,7 @@ from gateway.settings import Settings
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[int]):
     """`90`, `90s`, `15m` or `1h`, as whole seconds."""
 
     name = "duration"
