@@ -5,7 +5,7 @@ It knows the core's values and nothing of any adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -17,6 +17,7 @@ from gateway.core.model import (
     ClientFacts,
     Decision,
     Endpoint,
+    Entry,
     Evidence,
     JsonObject,
     Outcome,
@@ -161,9 +162,7 @@ class JournalReader(Protocol):
 class Protector(Protocol):
     """What keeps secrets out of the journal (journals/protect.py)."""
 
-    def protect(
-        self, arguments: JsonObject, marks: Mapping[str, Mark]
-    ) -> tuple[JsonObject, str]:
+    def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
         """The arguments as the journal may keep them, and a keyed digest of the originals."""
         ...
 
@@ -245,6 +244,18 @@ class About:
     server_info: JsonObject
     capabilities: JsonObject
     instructions: str | None = None
+
+
+class Shelves(Protocol):
+    """The catalogue as agents see it (catalogue/lists.py)."""
+
+    def about(self, endpoint: Endpoint) -> About:
+        """Name, capabilities and instructions of what stands behind an endpoint."""
+        ...
+
+    def list(self, request: Request, visible: Callable[[Entry], bool]) -> Answer:
+        """The answer to one of the four list methods, with only the visible entries."""
+        ...
 
 
 class Gate(Protocol):
