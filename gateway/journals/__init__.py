@@ -1,0 +1,1 @@
+"""Where the lines of every call are kept: one file per store, all behind `ports.Journal`."""

@@ -1,0 +1,161 @@
+"""One batch of lines as one SQLite transaction: the SQL of the hot insert.
+
+Each statement takes many rows at once, because a Python thread gives up and asks back the
+interpreter at every step of a statement: fewer steps, less waiting behind a busy event loop.
+`event` gets every line; `call` follows in the same transaction, each move checked against the row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from gateway.core.record import IllegalMove, Line, State, move
+from gateway.journals.entry import Entry
+
+MAX_ROWS: Final = 256
+T = TypeVar("T")
+
+EVENT: Final = "INSERT INTO event (call_id, kind, at, body) VALUES "
+CALL: Final = (
+    "INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
+    " created_at, settled_at, run) VALUES "
+)
+MOVE: Final = (
+    "UPDATE call SET state = v.column3, last_seq = v.column4, settled_at = v.column5 FROM (VALUES "
+)
+MOVED: Final = ") AS v WHERE call.call_id = v.column1 AND call.state = v.column2"
+
+
+_LINE_AT_FAULT: Final = (sqlite3.IntegrityError, UnicodeError, OverflowError)
+
+
+class _Unclear(Exception):
+    """A line of the batch does not fit the rows: find out which, one by one."""
+
+
+def write(connection: sqlite3.Connection, entries: Sequence[Entry], run: int) -> list[int | str]:
+    """Per line its sequence number, or why it was refused. Durable on return.
+
+    Raises `sqlite3.Error` when nothing of the batch was written.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        results: list[int | str] = [*_together(connection, entries, run)]
+    except (_Unclear, *_LINE_AT_FAULT):
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        results = [_alone(connection, entry, run) for entry in entries]
+    connection.execute("COMMIT")
+    return results
+
+
+def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int) -> list[int]:
+    firsts, moves = [], []
+    seqs = _insert_events(connection, entries)
+    for entry, seq in zip(entries, seqs, strict=True):
+        if entry.source.record is not None:
+            firsts.append(_call_values(entry.source, seq, run))
+        elif entry.expects is not None:
+            moves.append(_move_values(entry.source, entry.expects, seq))
+        else:
+            raise _Unclear
+    _insert_calls(connection, firsts)
+    if _move_calls(connection, moves) != len(moves):
+        raise _Unclear
+    return seqs
+
+
+def _alone(connection: sqlite3.Connection, entry: Entry, run: int) -> int | str:
+    """One line, checked against the row of its call; a refused one leaves no trace."""
+    connection.execute("SAVEPOINT line")
+    try:
+        return _checked(connection, entry, run)
+    except (IllegalMove, *_LINE_AT_FAULT) as error:
+        connection.execute("ROLLBACK TO line")
+        return f"call {entry.line.call_id}: {type(error).__name__}: {error}"
+    finally:
+        connection.execute("RELEASE line")
+
+
+def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
+    line = entry.source
+    found = connection.execute("SELECT state FROM call WHERE call_id = ?", (line.call_id,))
+    row = found.fetchone()
+    current = State(row[0]) if row else None
+    move(current, line.kind)
+    [seq] = _insert_events(connection, [entry])
+    if current is None:
+        _insert_calls(connection, [_call_values(line, seq, run)])
+    else:
+        _move_calls(connection, [_move_values(line, current, seq)])
+    return seq
+
+
+def _insert_events(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
+    seqs: list[int] = []
+    for chunk in chunks(entries):
+        values: list[Any] = []
+        for entry in chunk:
+            line = entry.source
+            values += (line.call_id, line.kind.value, line.at, entry.body)
+        last = connection.execute(_rows(EVENT, 4, len(chunk)), values).lastrowid
+        assert last is not None
+        # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
+        seqs += range(last - len(chunk) + 1, last + 1)
+    return seqs
+
+
+def _insert_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    for chunk in chunks(rows):
+        values = [value for row in chunk for value in row]
+        connection.execute(_rows(CALL, 11, len(chunk)), values)
+
+
+def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    moved = 0
+    for chunk in chunks(rows):
+        values = [value for row in chunk for value in row]
+        moved += connection.execute(_rows(MOVE, 5, len(chunk)) + MOVED, values).rowcount
+    return moved
+
+
+def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
+    record = line.record
+    assert record is not None
+    settled = None if line.kind is State.INTENT else line.at
+    return (
+        seq,
+        seq,
+        line.call_id,
+        line.kind.value,
+        record.agent,
+        record.server,
+        record.tier,
+        record.task,
+        line.at,
+        settled,
+        run,
+    )
+
+
+def _move_values(line: Line, current: State, seq: int) -> tuple[Any, ...]:
+    return (line.call_id, current.value, line.kind.value, seq, line.at)
+
+
+def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Runs of 256, 128, ... 1 rows, so that a handful of prepared statements serves every batch."""
+    start, size = 0, MAX_ROWS
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
+
+
+@cache
+def _rows(statement: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return statement + ", ".join([row] * count)

@@ -1,0 +1,48 @@
+"""One line on its way to the disk: what the writer needs of it, and whoever waits for it.
+
+It knows no store. Everything but the plain fields belongs to the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.core.record import Line, Queued, Sealed, State
+from gateway.errors import JournalError
+
+
+class Entry:
+    """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
+
+    __slots__ = ("_error", "_seq", "_waiters", "body", "expects", "line", "source")
+
+    def __init__(self, source: Line, body: bytes, expects: State | None) -> None:
+        self.line = Queued(source.call_id, source.kind)
+        self.source = source
+        self.body = body
+        self.expects = expects
+        self._seq: int | None = None
+        self._error: str | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    async def sealed(self) -> Sealed:
+        """Returns when the line is durable. Raises `JournalError` if it could not be made so."""
+        if self._seq is None and self._error is None:
+            # A future per waiter, so that one who is cancelled takes nobody along.
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if self._seq is None:
+            raise JournalError(self._error)
+        return Sealed(self.line.call_id, self.line.kind, self._seq)
+
+    def settle(self, result: int | str) -> None:
+        """The writer's answer: the line's sequence number, or what went wrong."""
+        if isinstance(result, int):
+            self._seq = result
+        else:
+            self._error = result
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()

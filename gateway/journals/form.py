@@ -1,0 +1,82 @@
+"""The written form of a journal line: bytes made once, kept exactly, and read back into rows.
+
+A line is one JSON object in ASCII with every control character escaped, so its bytes can be shown,
+piped and hashed as they stand. It knows no store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import pydantic_core
+
+from gateway.core.model import CallRecord
+from gateway.core.record import Line, State
+from gateway.errors import JournalError
+from gateway.ports import CallRow
+
+VERSION: Final = 1
+RECORD_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
+_SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name != "arguments")
+
+
+def encode(line: Line, run: str) -> bytes:
+    """The bytes of a line: `{"v", "call", "kind", "at", "run", "body"}` and, on a first line, `"record"`.
+
+    Raises `JournalError` when the line holds what JSON cannot say.
+    """
+    document: dict[str, Any] = {
+        "v": VERSION,
+        "call": line.call_id,
+        "kind": line.kind.value,
+        "at": line.at,
+        "run": run,
+        "body": line.body,
+    }
+    if line.record is not None:
+        document["record"] = record_members(line.record)
+    return _ascii_json(document, line.call_id)
+
+
+def record_members(record: CallRecord) -> dict[str, Any]:
+    """A record as a JSON object, arguments last."""
+    members: dict[str, Any] = {name: getattr(record, name) for name in _SIMPLE}
+    members["arguments"] = dict(record.arguments)
+    return members
+
+
+def _ascii_json(document: dict[str, Any], call_id: str) -> bytes:
+    try:
+        raw = pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
+    except pydantic_core.PydanticSerializationError:
+        # Lone surrogates and depths past 255: the standard library takes both, only slower.
+        raw = _slow_json(document, call_id)
+    return raw.replace(b"\x7f", b"\\u007f") if b"\x7f" in raw else raw
+
+
+def _slow_json(document: dict[str, Any], call_id: str) -> bytes:
+    try:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
+
+
+def row(state: str, created_at: int, settled_at: int | None, first: bytes, last: bytes) -> CallRow:
+    """A call's row from its projection and the bytes of its first and latest line."""
+    settled = State(state) is not State.INTENT
+    return CallRow(
+        record=_record(json.loads(first)["record"]),
+        state=State(state),
+        created_at=created_at,
+        settled_at=settled_at,
+        outcome=json.loads(last)["body"] if settled else {},
+    )
+
+
+def _record(members: Mapping[str, Any]) -> CallRecord:
+    """A record of any version: members it did not have yet are empty, members of the future are left out."""
+    empty: dict[str, Any] = {**dict.fromkeys(RECORD_FIELDS, ""), "arguments": {}}
+    return CallRecord(**{name: members.get(name, empty[name]) for name in RECORD_FIELDS})

@@ -1,0 +1,124 @@
+"""The embedded journal: one SQLite file, one writer thread, group commit.
+
+Several gateway processes may share the file. It knows nothing of policy, agents or tool servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.core.record import Line, State, outcome
+from gateway.errors import JournalError
+from gateway.journals import form
+from gateway.journals.entry import Entry
+from gateway.journals.opencalls import OpenCalls
+from gateway.journals.sqlitefile import SqliteFile
+from gateway.journals.sqlitereader import SqliteReader
+from gateway.journals.writer import Results, Writer
+from gateway.ports import Pending
+
+__all__ = ["SqliteJournal", "SqliteReader"]
+
+MAX_WAITING: Final = 10_000
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+PROBE_SECONDS: Final = 0.1
+"""While the journal is broken one line in this time is tried; the others are refused at once."""
+
+LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1_000
+
+
+class SqliteJournal:
+    """`ports.Journal` on a SQLite file. Its methods belong to the event loop it was opened in."""
+
+    def __init__(self, file: SqliteFile, clock: Callable[[], int]) -> None:
+        """Use `open`."""
+        self._file = file
+        self._clock = clock
+        self._open_calls = OpenCalls()
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._broken: str | None = None
+        self._next_probe = 0.0
+        self._closed = False
+        self._writer = Writer(file, self._report)
+
+    @classmethod
+    async def open(cls, path: Path, clock: Callable[[], int] = _microseconds) -> SqliteJournal:
+        """Open or make the journal at `path`. `clock`: microseconds since the epoch.
+
+        Raises `Misconfigured` when the file cannot be opened, migrated or written.
+        """
+        return cls(await asyncio.to_thread(SqliteFile.open, path, clock()), clock)
+
+    def append(self, line: Line) -> Pending:
+        """Queue one line; touches no disk.
+
+        Raises `JournalError` when the journal is closed, broken or too far behind, `IllegalMove` for
+        a line that cannot follow. A move only the file can judge is refused by `sealed()`.
+        """
+        self._check_open()
+        expects = self._open_calls.admit(line)
+        entry = Entry(line, form.encode(line, self._file.run.id), expects)
+        self._check_able()
+        self._open_calls.note(line)
+        self._waiting += 1
+        self._waiting_bytes += len(entry.body)
+        self._writer.put(entry)
+        return entry
+
+    async def recover(self) -> Sequence[str]:
+        """Settle as in_doubt every intent whose gateway process is gone. Returns their call ids."""
+        self._check_open()
+        return await self._writer.do(self._settle_abandoned)
+
+    async def aclose(self) -> None:
+        """Seal what is queued, then close. Closing again waits for the same end."""
+        self._closed = True
+        await self._writer.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalError(f"{self._file.path}: the journal is closed")
+
+    def _check_able(self) -> None:
+        if self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+            raise JournalError(
+                f"{self._file.path}: the disk is too slow, {self._waiting} lines are waiting for it"
+            )
+        if self._broken is not None:
+            now = time.monotonic()
+            if now < self._next_probe:
+                raise JournalError(self._broken)
+            self._next_probe = now + PROBE_SECONDS
+
+    def _report(self, batch: Sequence[Entry], results: Results, broken: str | None) -> None:
+        """Once per batch, back on the loop: tell everyone who waits."""
+        self._broken = broken
+        if broken is not None:
+            self._next_probe = time.monotonic() + PROBE_SECONDS
+        for entry, result in zip(batch, results, strict=True):
+            self._waiting -= 1
+            self._waiting_bytes -= len(entry.body)
+            if isinstance(result, str):
+                self._open_calls.forget(entry.line.call_id)
+            entry.settle(result)
+
+    def _settle_abandoned(self) -> list[str]:
+        """In the writer thread. Two processes may try at once: each call is settled by one of them."""
+        at, run = self._clock(), self._file.run.id
+        lines = [outcome(lost, at, "in_doubt", {"detail": LOST}) for lost in self._file.abandoned()]
+        if not lines:
+            return []
+        entries = [Entry(line, form.encode(line, run), State.INTENT) for line in lines]
+        results = self._file.write(entries)
+        return [
+            line.call_id for line, seq in zip(lines, results, strict=True) if isinstance(seq, int)
+        ]

@@ -1,0 +1,156 @@
+"""The journal's SQLite file as one gateway process holds it: opened, written batch by batch, closed.
+
+Every failure comes out as one sentence that names the file. It knows no event loop and no thread:
+whoever owns it calls it from one thread at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import JournalError, Misconfigured, Where
+from gateway.journals import commit, runs, schema
+from gateway.journals.entry import Entry
+
+BUSY_SECONDS: Final = 5.0
+"""How long a batch waits for another gateway process to finish its own."""
+
+_SAID: Final = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_READONLY": "the file is read-only",
+    "SQLITE_BUSY": "another process keeps it locked",
+    "SQLITE_IOERR": "the disk failed",
+    "SQLITE_CANTOPEN": "it cannot be opened",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_NOTADB": "it is not a journal",
+}
+
+
+class SqliteFile:
+    """One open journal file. Not thread-safe."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, run: runs.Run, row: int) -> None:
+        self.path = path
+        self.run = run
+        self._row = row
+        self._inode = os.stat(path).st_ino
+        self._connection: sqlite3.Connection | None = connection
+
+    @classmethod
+    def open(cls, path: Path, now: int) -> SqliteFile:
+        """Make or migrate the file, prove it can be written, begin a run.
+
+        Raises `Misconfigured`.
+        """
+        try:
+            _create(path)
+            with runs.one_at_a_time(_run_directory(path)):
+                schema.prepare(path)
+                run = runs.Run(_run_directory(path))
+            connection = _connect(path)
+            begun = connection.execute(
+                "INSERT INTO run (name, started_at) VALUES (?, ?)", (run.id, now)
+            )
+            return cls(path, connection, run, begun.lastrowid or 0)
+        except (OSError, sqlite3.Error) as error:
+            raise Misconfigured(
+                f"the journal cannot be opened: {_said(error)}", Where(str(path))
+            ) from None
+
+    def write(self, entries: Sequence[Entry]) -> list[int | str]:
+        """Per line its sequence number or why it was refused; durable on return.
+
+        Raises `JournalError` when nothing of the batch was written. The next call tries anew.
+        """
+        try:
+            return commit.write(self._connected(), entries, self._row)
+        except (OSError, sqlite3.Error) as error:
+            # A connection that saw the disk fail is not believed again; nor is its transaction.
+            self._disconnect()
+            raise JournalError(f"{self.path}: {_said(error)}") from None
+
+    def abandoned(self) -> list[str]:
+        """Calls under way whose run is gone. Raises `JournalError`."""
+        try:
+            connection = self._connected()
+            open_runs = connection.execute(
+                "SELECT DISTINCT run.id, run.name FROM call JOIN run ON run.id = call.run"
+                " WHERE state = 'intent' AND run <> ?",
+                (self._row,),
+            ).fetchall()
+            gone = [row for row, name in open_runs if runs.is_gone(_run_directory(self.path), name)]
+            return [
+                call_id
+                for row in gone
+                for (call_id,) in connection.execute(
+                    "SELECT call_id FROM call WHERE state = 'intent' AND run = ? ORDER BY first_seq",
+                    (row,),
+                )
+            ]
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(f"{self.path}: {_said(error)}") from None
+
+    def close(self) -> None:
+        """Close the file and end the run."""
+        self._disconnect()
+        self.run.end()
+
+    def _connected(self) -> sqlite3.Connection:
+        if os.stat(self.path).st_ino != self._inode:
+            raise FileNotFoundError("it was replaced by another file while in use")
+        if self._connection is None:
+            self._connection = _connect(self.path)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode for whichever thread owns it next."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
+    )
+    # FULL: a commit survives a power cut, not only our own death.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    return connection
+
+
+def _create(path: Path) -> None:
+    """An empty file only its owner may read, its name durable; nothing when there is one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _run_directory(path: Path) -> Path:
+    return path.parent / "runs"
+
+
+def _said(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    short = "_".join(name.split("_")[:2])
+    return f"{_SAID.get(short, 'SQLite refuses')} ({name}: {error})"

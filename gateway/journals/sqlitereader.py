@@ -1,0 +1,123 @@
+"""Reading a SQLite journal, also while gateways write: read-only, one short query at a time.
+
+Sequence numbers are given in commit order under SQLite's one write lock, so a cursor over them
+misses nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from gateway.core.record import State
+from gateway.errors import JournalError, Misconfigured, Where
+from gateway.journals import form
+from gateway.ports import CallFilter, CallRow, EventRow
+
+MIN_PREFIX: Final = 6
+
+_CALLS: Final = (
+    "SELECT c.state, c.created_at, c.settled_at, f.body AS first, l.body AS last FROM call AS c"
+    " JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
+)
+_EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
+
+
+class SqliteReader:
+    """`ports.JournalReader` on a journal file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `Misconfigured` when there is no journal there, or none that can be read."""
+        self._path = path
+        if not path.exists():
+            raise Misconfigured(
+                "no journal here yet", Where(str(path)), hint="a gateway makes it when it starts"
+            )
+        try:
+            self._db = Database(_connect(path), execute_plugins=False)
+            self._query("SELECT seq FROM event LIMIT 0", ())
+        except (sqlite3.Error, JournalError) as error:
+            raise Misconfigured(
+                f"not a journal that can be read: {error}", Where(str(path))
+            ) from None
+
+    def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
+        """Newest first. Raises `JournalError`."""
+        conditions, values = _conditions(where)
+        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        rows = self._query(f"{_CALLS}{clause} ORDER BY c.first_seq DESC LIMIT ?", (*values, limit))
+        return [form.row(**row) for row in rows]
+
+    def call(self, call_id: str) -> CallRow | None:
+        """One call by its id or a prefix of at least 6 characters; None if there is none, or several."""
+        found = self._query(f"{_CALLS} WHERE c.call_id = ?", (call_id,))
+        if not found and len(call_id) >= MIN_PREFIX:
+            found = self._query(
+                f"{_CALLS} WHERE c.call_id >= ? AND c.call_id < ? LIMIT 2",
+                (call_id, call_id + "\U0010ffff"),
+            )
+        return form.row(**found[0]) if len(found) == 1 else None
+
+    def events(self, after: int, limit: int) -> Sequence[EventRow]:
+        """Lines with seq > after, oldest first."""
+        return self._event_rows(f"{_EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
+
+    def lines(self, call_id: str) -> Sequence[EventRow]:
+        """All lines of one call (its whole id), oldest first."""
+        # Most calls have two lines and both ends are known; between them lies what other calls wrote.
+        span = "(SELECT first_seq FROM call WHERE call_id = ?) AND (SELECT last_seq FROM call WHERE call_id = ?)"
+        return self._event_rows(
+            f"{_EVENTS} WHERE seq BETWEEN {span} AND call_id = ? ORDER BY seq", (call_id,) * 3
+        )
+
+    def last_seq(self) -> int:
+        """The newest line's number, 0 when there is none: where a cursor starts to see only what comes."""
+        return int(self._query("SELECT coalesce(max(seq), 0) AS seq FROM event", ())[0]["seq"])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _event_rows(self, sql: str, values: tuple[Any, ...]) -> list[EventRow]:
+        return [
+            EventRow(row["seq"], row["call_id"], State(row["kind"]), row["at"], row["body"])
+            for row in self._query(sql, values)
+        ]
+
+    def _query(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        try:
+            return list(self._db.query(sql, values))
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: {error}") from None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.OperationalError:
+        # In a directory we may not write, SQLite cannot make its wal-index; a journal nobody has open
+        # has no -wal file and can be read as it lies there.
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection.close()
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, check_same_thread=False)
+    return connection
+
+
+def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
+    wanted: dict[str, Any] = {
+        "c.agent = ?": where.agent,
+        "c.server = ?": where.server,
+        "c.state = ?": where.state.value if where.state else None,
+        "c.tier = ?": where.tier,
+        "c.task = ?": where.task,
+        "c.created_at >= ?": where.since,
+    }
+    given = {condition: value for condition, value in wanted.items() if value is not None}
+    return list(given), list(given.values())

@@ -1,0 +1,128 @@
+"""The one thread that writes: takes whatever is waiting, writes it as one batch, reports back once.
+
+It never waits to form a batch: while the disk is busy with one, the next gathers by itself
+(group commit). It knows no SQL and not what lines mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
+
+from gateway.errors import JournalError
+from gateway.journals.entry import Entry
+
+log = logging.getLogger("bulkhead.journal")
+
+MAX_BATCH: Final = 1_024
+
+Results = Sequence[int | str]
+Report = Callable[[Sequence[Entry], Results, str | None], None]
+"""Called on the loop: a batch, per line its sequence number or its refusal, and why all failed if all did."""
+
+Work = Callable[[], list[str]]
+
+
+class File(Protocol):
+    """What the thread writes to. Called from that thread only."""
+
+    def write(self, entries: Sequence[Entry]) -> Results:
+        """Durable on return. Raises `JournalError` when nothing was written."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Writer:
+    """Owns the thread and the file. Its public methods belong to the event loop."""
+
+    def __init__(self, file: File, report: Report) -> None:
+        self._file = file
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._queue: queue.SimpleQueue[Entry | Callable[[], None] | None] = queue.SimpleQueue()
+        # A daemon: whoever forgets to close must not hang, and no unwritten line was ever promised.
+        threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
+
+    def put(self, entry: Entry) -> None:
+        """Queue one line."""
+        self._queue.put(entry)
+
+    async def do(self, work: Work) -> list[str]:
+        """What `work` returns, called in the thread after all that is queued. Raises its `JournalError`."""
+        done: asyncio.Future[list[str]] = self._loop.create_future()
+        self._queue.put(lambda: self._do(work, done))
+        return await done
+
+    async def close(self) -> None:
+        """Write what is queued, close the file, end the thread."""
+        self._queue.put(None)
+        await asyncio.shield(self._closed)
+
+    # From here on: the thread.
+
+    def _run(self) -> None:
+        while True:
+            batch, then = self._gather()
+            if batch:
+                self._write(batch)
+            if then is None:
+                break
+            then()
+        self._file.close()
+        self._on_loop(_resolve, self._closed, None)
+
+    def _gather(self) -> tuple[list[Entry], Callable[[], None] | None]:
+        """The lines waiting now, and what to do after them: a job, nothing, or None for the end."""
+        batch: list[Entry] = []
+        upcoming = self._queue.get()
+        with suppress(queue.Empty):
+            while isinstance(upcoming, Entry):
+                batch.append(upcoming)
+                if len(batch) == MAX_BATCH:
+                    return batch, _nothing
+                upcoming = self._queue.get_nowait()
+            return batch, upcoming
+        return batch, _nothing
+
+    def _write(self, batch: list[Entry]) -> None:
+        try:
+            results, broken = self._file.write(batch), None
+        except JournalError as error:
+            results, broken = [str(error)] * len(batch), str(error)
+        except Exception as bug:
+            # The last line of defence: a thread that died would leave every caller waiting for ever.
+            log.exception("the journal's writer failed")
+            results, broken = [f"{type(bug).__name__}: {bug}"] * len(batch), None
+        self._on_loop(self._report, batch, results, broken)
+
+    def _do(self, work: Work, done: asyncio.Future[list[str]]) -> None:
+        try:
+            self._on_loop(_resolve, done, work())
+        except JournalError as error:
+            self._on_loop(_reject, done, error)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        # RuntimeError: the loop is closed, nobody waits any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _resolve(future: asyncio.Future[object], value: object) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _reject(future: asyncio.Future[object], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
