@@ -1,0 +1,174 @@
+"""Keeps secrets, and too much of anything, out of the journal's files.
+
+    sealed     {"sealed": "<base64>"}                      kept encrypted, for undo and nobody's eyes
+    redacted   {"redacted": "<hex>"}                       only a keyed commitment is kept
+    too large  {"redacted": "<hex>", "bytes": <size>}      the same, for its size
+
+A value is sealed when its path is marked so, when it or its name looks like a secret, when it is a
+text over INLINE_BYTES, and when it could be taken for one of the three forms above. It knows no
+journal and no policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.core.model import JsonObject
+from gateway.journals.detect import holds_secret, is_secret_name, without_secrets
+from gateway.journals.vault import Vault
+from gateway.ports import Mark
+
+INLINE_BYTES: Final = 16 * 1024
+"""A longer text is sealed (compressed): whole for undo, out of the way of readers."""
+SEALED_BYTES: Final = 256 * 1024
+"""A larger value is not kept at all, only committed to."""
+TOTAL_BYTES: Final = 1024 * 1024
+"""Arguments that are still larger after all that are not kept at all."""
+TEXT_CHARACTERS: Final = 4_096
+"""Detail lines end here."""
+
+DEPTH: Final = 64
+"""A value deeper than this in the tree is sealed whole."""
+
+_FORMS: Final = frozenset({"sealed", "redacted"})
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+class Protector:
+    """What stands between a call's arguments and the disk."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    @classmethod
+    def open(cls, state_dir: Path) -> Protector:
+        """With the key in `state_dir/secrets/`, made on first use. Raises `Misconfigured`."""
+        return cls(Vault.open(state_dir / "secrets"))
+
+    def digest(self, value: Any) -> str:
+        """`hmac-sha256:<hex>` of a JSON value: members sorted, no spaces, ASCII. Keyed per installation."""
+        return self._digest(_canonical(value))
+
+    def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
+        """The arguments as the journal may keep them, and the digest of the originals.
+
+        `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
+        nowhere are passed over. The arguments are not changed.
+        """
+        text = _canonical(arguments)
+        digest = self._digest(text)
+        if not marks and len(text) <= INLINE_BYTES and not _suspicious(arguments):
+            return arguments, digest
+        paths = {_path(pointer): mark for pointer, mark in marks.items()}
+        kept = self._keep(arguments, (), paths)
+        if len(_canonical(kept)) > TOTAL_BYTES:
+            kept = self._too_large(text)
+        return kept, digest
+
+    def protect_text(self, text: str) -> str:
+        """A detail line without well-known shapes of secrets, at most TEXT_CHARACTERS long."""
+        clean = without_secrets(text)
+        return clean if len(clean) <= TEXT_CHARACTERS else f"{clean[:TEXT_CHARACTERS]}..."
+
+    def unseal(self, kept: Mapping[str, Any]) -> Any:
+        """The value behind `{"sealed": ...}`. Raises `ValueError` for what was not sealed here."""
+        sealed = kept.get("sealed")
+        if not isinstance(sealed, str):
+            raise ValueError("nothing sealed here")
+        return json.loads(zlib.decompress(self._vault.unseal(base64.b64decode(sealed))))
+
+    def restore(self, kept: Any) -> Any:
+        """Arguments as they were, sealed values opened, at any depth. Raises `ValueError` if any was redacted."""
+        if isinstance(kept, list):
+            return [self.restore(item) for item in kept]
+        if not isinstance(kept, dict):
+            return kept
+        if "redacted" in kept:
+            raise ValueError("redacted: only a commitment was kept")
+        if "sealed" in kept:
+            return self.unseal(kept)
+        return {name: self.restore(value) for name, value in kept.items()}
+
+    def _keep(
+        self, value: Any, path: tuple[str, ...], marks: Mapping[tuple[str, ...], Mark]
+    ) -> Any:
+        mark = marks.get(path)
+        if mark == "redacted":
+            return self._redacted(_canonical(value))
+        if mark == "sealed" or len(path) > DEPTH or _is_secret(value, path):
+            return self._sealed(_canonical(value))
+        if isinstance(value, dict):
+            return {
+                name: self._keep(member, (*path, name), marks) for name, member in value.items()
+            }
+        if isinstance(value, list):
+            return [self._keep(item, (*path, str(at)), marks) for at, item in enumerate(value)]
+        return value
+
+    def _sealed(self, text: str) -> JsonObject:
+        if len(text) > SEALED_BYTES:
+            return self._too_large(text)
+        packed = self._vault.seal(zlib.compress(text.encode("ascii"), 1))
+        return {"sealed": base64.b64encode(packed).decode("ascii")}
+
+    def _redacted(self, text: str) -> JsonObject:
+        return {"redacted": self._vault.commit(b"value", text.encode("ascii"))}
+
+    def _too_large(self, text: str) -> JsonObject:
+        return {**self._redacted(text), "bytes": len(text)}
+
+    def _digest(self, text: str) -> str:
+        return f"hmac-sha256:{self._vault.commit(b'arguments', text.encode('ascii'))}"
+
+
+def _suspicious(arguments: JsonObject) -> bool:
+    """False when nothing in the arguments can be a secret or one of our own forms: one look at all texts."""
+    names, texts = _names_and_texts(arguments)
+    return any(map(_is_taken, names)) or holds_secret("\n".join((*names, *texts)))
+
+
+def _names_and_texts(root: JsonObject) -> tuple[list[str], list[str]]:
+    """Every member name and every text, in no order."""
+    names: list[str] = []
+    texts: list[str] = []
+    branches: list[Any] = [root]
+    while branches:
+        branch = branches.pop()
+        if isinstance(branch, dict):
+            names += branch
+            branch = branch.values()
+        for value in branch:
+            if isinstance(value, str):
+                texts.append(value)
+            elif isinstance(value, (dict, list)):
+                branches.append(value)
+    return names, texts
+
+
+def _is_taken(name: str) -> bool:
+    return name in _FORMS or is_secret_name(name)
+
+
+def _is_secret(value: Any, path: tuple[str, ...]) -> bool:
+    """Seal it unmarked? Only ever asked of values the fast look could not clear."""
+    if value is None or isinstance(value, bool):
+        return False
+    if path and is_secret_name(path[-1]):
+        return True
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace")) > INLINE_BYTES or holds_secret(value)
+    if isinstance(value, dict):
+        # A secret for a name, or an object that could be taken for one of our own forms.
+        return any(name in _FORMS or holds_secret(name) for name in value)
+    return False
+
+
+def _path(pointer: str) -> tuple[str, ...]:
+    """RFC 6901. A pointer without its slash is read as the name of a member: closed when in doubt."""
+    names = pointer.removeprefix("/").split("/") if pointer else []
+    return tuple(name.replace("~1", "/").replace("~0", "~") for name in names)
