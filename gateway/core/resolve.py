@@ -1,19 +1,49 @@
 """Step 4: a public name becomes a target, by the catalogue's table. Never by splitting a string.
 
 Pure: it looks names up in a `Table` somebody else built (catalogue/) and knows no server.
+
+Laws:
+1. A name that is withheld (not approved, changed, claimed twice) is refused before any template may
+   match it: quarantine has no way round.
+2. A URI that templates of more than one server match belongs to none of them on the aggregate.
+3. Looking up a name costs the same whether it is known, withheld or neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
 
-from gateway.core.model import Endpoint, Entry, JsonObject, Kind, Request, Resolved, Target
+from gateway.core.model import (
+    Endpoint,
+    Entry,
+    JsonObject,
+    Request,
+    Resolved,
+    RpcError,
+    Target,
+)
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
 ListKind = Literal["tool", "prompt", "resource", "template"]
+
+
+class ListShape(NamedTuple):
+    """How one kind is listed: the method, the result member with the items, the item's own name."""
+
+    method: str
+    items: str
+    member: str
+
+
+KINDS: Final[Mapping[ListKind, ListShape]] = {
+    "tool": ListShape("tools/list", "tools", "name"),
+    "prompt": ListShape("prompts/list", "prompts", "name"),
+    "resource": ListShape("resources/list", "resources", "uri"),
+    "template": ListShape("resources/templates/list", "resourceTemplates", "uriTemplate"),
+}
 
 NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
     "tools/call": ("tool", "name"),
@@ -43,6 +73,30 @@ class Shelf:
     """By exact URI: opaque bytes, no normalisation."""
     templates: Mapping[str, Template] = field(default_factory=dict)
     """By public URI template, in list order."""
+    withheld: Mapping[tuple[ListKind, str], str] = field(default_factory=dict)
+    """Names that exist in this scope and may not be used, and why: for the operator only."""
+    unlisted_of: str | None = None
+    """The server whose unlisted resources may be asked for here, decided as `resource:<uri>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a server's list as the server cut it."""
+
+    cursor: str | None
+    """The cursor it is reached by; None for the first. The empty string is a cursor."""
+    raw: JsonObject
+    """The server's result, every list-level field."""
+    entries: tuple[Entry | None, ...]
+    """One for each item; None where the item is not approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list of one server: its pages, or the server's own error when it has no such list."""
+
+    pages: tuple[Page, ...] = ()
+    absent: RpcError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +108,8 @@ class Table:
     servers: Mapping[str, Shelf]
     quarantined: Mapping[Target, str] = field(default_factory=dict)
     """Targets that exist but are not approved, and why: for the operator's journal, never for the agent."""
+    listings: Mapping[tuple[str, ListKind], Listing] = field(default_factory=dict)
+    """The servers' own pages, for the transparent endpoints. Absent: that list was never read."""
 
     def shelf(self, endpoint: Endpoint) -> Shelf:
         """The names valid at this endpoint. Raises `Refused` for a server that is not in the table."""
@@ -73,8 +129,7 @@ def resolve(table: Table, request: Request) -> Resolved:
     shelf = table.shelf(request.endpoint)
     if request.method in NAMED:
         kind, member = NAMED[request.method]
-        name = request.params.get(member)
-        return _named(table, shelf, request, kind, member, name)
+        return _named(table, shelf, request, kind, member)
     if request.method == "completion/complete":
         return _completion(table, shelf, request)
     if request.endpoint.kind == "server" and request.endpoint.server:
@@ -85,24 +140,62 @@ def resolve(table: Table, request: Request) -> Resolved:
     raise Refused(Reason.UNKNOWN_TARGET, f"method {request.method!r} is not served here")
 
 
-def _named(
-    table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str, name: object
-) -> Resolved:
+def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:
+    name = request.params.get(member)
     if not isinstance(name, str) or not name:
         raise Refused(Reason.MALFORMED, f"params.{member} must be a non-empty string")
-    entry = _find(shelf, kind, name)
+    entry = _find(table, shelf, request.endpoint, kind, name)
     if entry is None:
-        raise _missing(table, request, kind, name)
-    native = name if kind == "resource" and entry.target.kind == "template" else entry.target.name
-    target = (
-        entry.target
-        if native == entry.target.name
-        else Target(entry.target.server, "resource", native)
-    )
-    return Resolved(request, target, entry, {**request.params, member: native})
+        assert shelf.unlisted_of is not None
+        return Resolved(
+            request, Target(shelf.unlisted_of, "resource", name), None, dict(request.params)
+        )
+    # A resource that a template stands for is decided, recorded and read by its own URI.
+    target = entry.target if entry.target.kind == kind else Target(entry.target.server, kind, name)
+    return Resolved(request, target, entry, {**request.params, member: target.name})
 
 
-def _find(shelf: Shelf, kind: ListKind, name: str) -> Entry | None:
+def _completion(table: Table, shelf: Shelf, request: Request) -> Resolved:
+    """Completion reveals what its prompt or template would: decided as that."""
+    ref = request.params.get("ref")
+    if not isinstance(ref, dict):
+        raise Refused(Reason.MALFORMED, "params.ref must be an object")
+    kind: ListKind
+    match ref.get("type"):
+        case "ref/prompt":
+            kind, member = "prompt", "name"
+        case "ref/resource":
+            kind, member = "template", "uri"
+        case _:
+            raise Refused(Reason.MALFORMED, "params.ref.type must be ref/prompt or ref/resource")
+    name = ref.get(member)
+    if not isinstance(name, str) or not name:
+        raise Refused(Reason.MALFORMED, f"params.ref.{member} must be a non-empty string")
+    exact = kind == "prompt" or name in shelf.templates or (kind, name) in shelf.withheld
+    entry = _find(table, shelf, request.endpoint, kind if exact else "resource", name)
+    if entry is None:
+        raise Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
+    native = entry.target.name if kind == "prompt" else name
+    params: JsonObject = {**request.params, "ref": {**ref, member: native}}
+    return Resolved(request, entry.target, entry, params)
+
+
+def _find(
+    table: Table, shelf: Shelf, endpoint: Endpoint, kind: ListKind, name: str
+) -> Entry | None:
+    """The entry of this name; None for an unlisted resource that may be asked for. Raises `Refused`."""
+    why = shelf.withheld.get((kind, name))
+    if why is None and endpoint.server:
+        why = table.quarantined.get(Target(endpoint.server, kind, name))
+    if why is not None:
+        raise Refused(Reason.QUARANTINED, why)
+    found = _lookup(shelf, kind, name)
+    if found is None and not (kind == "resource" and shelf.unlisted_of):
+        raise Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
+    return found
+
+
+def _lookup(shelf: Shelf, kind: ListKind, name: str) -> Entry | None:
     match kind:
         case "tool":
             return shelf.tools.get(name)
@@ -112,46 +205,11 @@ def _find(shelf: Shelf, kind: ListKind, name: str) -> Entry | None:
             template = shelf.templates.get(name)
             return template.entry if template else None
         case "resource":
-            found = shelf.resources.get(name)
-            if found is not None:
-                return found
-            return next((t.entry for t in shelf.templates.values() if t.matches(name)), None)
+            return shelf.resources.get(name) or _by_template(shelf, name)
 
 
-def _missing(table: Table, request: Request, kind: Kind, name: str) -> Refused:
-    """Unknown or quarantined: the journal tells them apart, the agent cannot."""
-    server = request.endpoint.server or ""
-    why = (
-        table.quarantined.get(Target(server, kind, name))
-        if server
-        else _quarantined_public(table, kind, name)
-    )
-    if why is not None:
-        return Refused(Reason.QUARANTINED, why)
-    return Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
-
-
-def _quarantined_public(table: Table, kind: Kind, name: str) -> str | None:
-    for target, why in table.quarantined.items():
-        if target.kind == kind and name in (f"{target.server}__{target.name}", target.name):
-            return why
-    return None
-
-
-def _completion(table: Table, shelf: Shelf, request: Request) -> Resolved:
-    """Completion reveals what its prompt or template would: decided as that."""
-    ref = request.params.get("ref")
-    if not isinstance(ref, dict):
-        raise Refused(Reason.MALFORMED, "params.ref must be an object")
-    kind: ListKind = "prompt" if ref.get("type") == "ref/prompt" else "template"
-    member = "name" if kind == "prompt" else "uri"
-    name = ref.get(member)
-    if not isinstance(name, str):
-        raise Refused(Reason.MALFORMED, f"params.ref.{member} must be a string")
-    entry = _find(shelf, kind, name) or (
-        _find(shelf, "resource", name) if kind == "template" else None
-    )
-    if entry is None:
-        raise _missing(table, request, kind, name)
-    params: JsonObject = {**request.params, "ref": {**ref, member: entry.target.name}}
-    return replace(Resolved(request, entry.target, entry, params))
+def _by_template(shelf: Shelf, uri: str) -> Entry | None:
+    matching = [t.entry for t in shelf.templates.values() if t.matches(uri)]
+    if len({entry.target.server for entry in matching}) > 1:
+        raise Refused(Reason.UNKNOWN_TARGET, f"templates of several servers match {uri!r}")
+    return matching[0] if matching else None

@@ -1,0 +1,205 @@
+"""What an operator approved: `<policies>/pins/<server>.json`, a file a person can review in git.
+
+Per kind and native name it holds the digest, who approved when, and the whole approved descriptor.
+Read strictly: a descriptor that was edited without its digest, an unknown key, a name twice or a
+server bulkhead.yaml does not have stops the gateway. It knows no server and no clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+from gateway.catalogue.canonical import digest
+from gateway.catalogue.names import name_all
+from gateway.catalogue.text import spelt_out
+from gateway.core.model import JsonObject, Target
+from gateway.core.resolve import KINDS, ListKind
+from gateway.errors import Misconfigured, Where
+
+DIRECTORY: Final = "pins"
+MAX_BYTES: Final = 32 * 1024 * 1024
+_PIN_KEYS: Final = frozenset({"digest", "approved_at", "approved_by", "descriptor"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One approved descriptor. `approved_at` is RFC 3339, UTC; `approved_by` is for people."""
+
+    digest: str
+    approved_at: str
+    approved_by: str
+    descriptor: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """All approved descriptors of all servers, as the files had them when they were read."""
+
+    directory: Path
+    by_target: Mapping[Target, Pin] = field(default_factory=dict)
+
+    def of(self, server: str) -> dict[Target, Pin]:
+        """The pins of one server."""
+        return {target: pin for target, pin in self.by_target.items() if target.server == server}
+
+    def having(self, approved: Mapping[Target, Pin]) -> Pins:
+        """These pins with some added or replaced. The files are as they were: see `save`."""
+        return replace(self, by_target={**self.by_target, **approved})
+
+    def without(self, dropped: Collection[Target]) -> Pins:
+        """These pins less some."""
+        kept = {t: pin for t, pin in self.by_target.items() if t not in dropped}
+        return replace(self, by_target=kept)
+
+
+def load(policy_dir: Path, servers: Collection[str]) -> Pins:
+    """Every pin file under `policy_dir`. Raises `Misconfigured` at file and line.
+
+    No directory means nothing is approved yet.
+    """
+    directory = policy_dir / DIRECTORY
+    by_target: dict[Target, Pin] = {}
+    for path in sorted(directory.glob("*.json")) if directory.is_dir() else ():
+        by_target.update(_read(path, servers))
+    for target, why in name_all(by_target).collisions.items():
+        raise Misconfigured(why, Where(str(directory / f"{target.server}.json")))
+    return Pins(directory, by_target)
+
+
+def save(pins: Pins, server: str) -> Path:
+    """Write one server's file, whole or not at all. Raises `Misconfigured` when it cannot be written."""
+    path = pins.directory / f"{server}.json"
+    tree: dict[str, Any] = {"server": server}
+    mine = sorted(pins.of(server).items(), key=lambda item: item[0].name)
+    for kind in KINDS:
+        rows = {target.name: _row(pin) for target, pin in mine if target.kind == kind}
+        if rows:
+            tree[kind] = rows
+    text = spelt_out(json.dumps(tree, indent=2, ensure_ascii=False)) + "\n"
+    try:
+        _replace(path, text.encode())
+    except OSError as error:
+        raise Misconfigured(f"cannot write: {error.strerror}", Where(str(path))) from None
+    return path
+
+
+def _row(pin: Pin) -> JsonObject:
+    return {
+        "digest": pin.digest,
+        "approved_at": pin.approved_at,
+        "approved_by": pin.approved_by,
+        "descriptor": pin.descriptor,
+    }
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Durable before it is visible: a reader finds the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path, servers: Collection[str]) -> dict[Target, Pin]:
+    text = _text(path)
+    tree = _tree(path, text)
+    server = tree.pop("server", None)
+    if server != path.stem:
+        raise Misconfigured(f"server must be {path.stem!r}", _at(path, text, "server"))
+    if server not in servers:
+        raise Misconfigured(
+            f"no server {server!r} in bulkhead.yaml", _at(path, text, "server"), "remove the file"
+        )
+    pins: dict[Target, Pin] = {}
+    for kind, rows in tree.items():
+        if kind not in KINDS:
+            raise Misconfigured(f"{kind}: unknown key", _at(path, text, kind))
+        if not isinstance(rows, dict):
+            raise Misconfigured(f"{kind}: must be an object", _at(path, text, kind))
+        listed = cast(ListKind, kind)
+        for name, row in rows.items():
+            pins[Target(server, listed, name)] = _pin(path, text, listed, name, row)
+    return pins
+
+
+def _pin(path: Path, text: str, kind: ListKind, name: str, row: object) -> Pin:
+    label = f"{kind}.{name}"
+    if not isinstance(row, dict):
+        raise Misconfigured(f"{label}: must be an object", _at(path, text, kind, name))
+    for key in row.keys() - _PIN_KEYS:
+        raise Misconfigured(f"{label}.{key}: unknown key", _at(path, text, kind, name, key))
+    for key in sorted(_PIN_KEYS - row.keys()):
+        raise Misconfigured(f"{label}.{key}: missing", _at(path, text, kind, name))
+    words = (row["digest"], row["approved_at"], row["approved_by"])
+    descriptor = row["descriptor"]
+    if not isinstance(descriptor, dict) or not all(isinstance(word, str) for word in words):
+        raise Misconfigured(f"{label}: not a pin", _at(path, text, kind, name))
+    if descriptor.get(KINDS[kind].member) != name:
+        raise Misconfigured(
+            f"{label}: the descriptor is of something else", _at(path, text, kind, name)
+        )
+    if digest(descriptor) != row["digest"]:
+        raise Misconfigured(
+            f"{label}: the descriptor does not match its digest",
+            _at(path, text, kind, name, "digest"),
+            "approve it again, never edit it",
+        )
+    return Pin(*words, descriptor)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
+    except UnicodeDecodeError:
+        raise Misconfigured("not UTF-8", Where(str(path))) from None
+
+
+def _tree(path: Path, text: str) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Misconfigured(f"{twice}: stands here twice", _at(path, text, twice))
+        return members
+
+    try:
+        tree = json.loads(text, object_pairs_hook=once)
+        digest(tree)
+    except json.JSONDecodeError as error:
+        raise Misconfigured(f"not JSON: {error.msg}", Where(str(path), error.lineno)) from None
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(f"not JSON: {error}", Where(str(path))) from None
+    if not isinstance(tree, dict):
+        raise Misconfigured("must be an object", Where(str(path), 1))
+    return tree
+
+
+def _at(path: Path, text: str, *keys: str) -> Where:
+    """The line of the last of these member names, each looked for after the one before it."""
+    found = 0
+    for key in keys:
+        spelt = spelt_out(json.dumps(key, ensure_ascii=False)) + ":"
+        place = text.find(spelt, found)
+        if place < 0:
+            break
+        found = place
+    return Where(str(path), text.count("\n", 0, found) + 1)

@@ -1,0 +1,185 @@
+"""JSON Schema as a hostile author may write it and still harm nobody: dialects, references, limits.
+
+The `jsonschema` library with keywords of our own (keywords.py), an integer that is written as one
+(5.0, "5" and true are not), no reference that leaves the schema, and a bounded number of steps per
+check. Nothing is ever fetched. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, Final
+
+from jsonschema import validators
+from jsonschema.validators import Draft202012Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import specification_with
+
+from gateway.core.keywords import HOLDS, SHAPES, Keyword, predicate
+
+MAX_DEPTH: Final = 64
+MAX_NODES: Final = 10_000
+DEFAULT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DIALECTS: Final = (
+    DEFAULT,
+    "https://json-schema.org/draft/2019-09/schema",
+    "http://json-schema.org/draft-07/schema",
+    "http://json-schema.org/draft-06/schema",
+    "http://json-schema.org/draft-04/schema",
+)
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_DATA: Final = frozenset({"const", "enum", "default", "examples"})
+"""Members that hold values, not schemas: a `$ref` in there is nobody's reference."""
+_NAMES: Final = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+"""Members whose own members are named by the author: `properties: {"enum": ...}` is no enum."""
+
+_steps: ContextVar[list[int] | None] = ContextVar("steps", default=None)
+
+
+class SchemaFault(ValueError):
+    """This schema cannot be used: its descriptor is quarantined."""
+
+
+class TooManySteps(Exception):
+    """A check took more steps than its arguments should need: the schema is built to blow up."""
+
+
+@contextmanager
+def limited(steps: int) -> Iterator[None]:
+    """Checks inside of this take at most so many steps, or raise `TooManySteps`."""
+    token = _steps.set([steps])
+    try:
+        yield
+    finally:
+        _steps.reset(token)
+
+
+def build(schema: Any) -> Any:
+    """A validator (as `jsonschema` makes them) that resolves nothing outside of the schema.
+
+    Raises `SchemaFault` for a schema that is too large, unknown in dialect, not valid, or that
+    refers to something it does not hold itself.
+    """
+    nodes = bound(schema)
+    base = _dialect(schema)
+    checker = _strict(base, False)(base.META_SCHEMA, registry=Registry())
+    with limited(10_000 + 500 * nodes):
+        problem = next(checker.iter_errors(schema), None)
+    if problem is not None:
+        place = "/".join(str(part) for part in problem.absolute_path)
+        raise SchemaFault(f"not a JSON Schema at /{place}")
+    validator = _strict(base, True)(schema, registry=Registry())
+    _check_references(schema, resolver(schema))
+    return validator
+
+
+def resolver(schema: Any) -> Any:
+    """Looks references up inside of the schema, and nowhere else."""
+    name = schema.get("$schema", DEFAULT) if isinstance(schema, dict) else DEFAULT
+    resource = specification_with(name).create_resource(schema)
+    return Registry().resolver_with_root(resource)
+
+
+def bound(value: Any) -> int:
+    """How many nodes a schema has. Raises `SchemaFault` when it is too deep or too large."""
+    nodes, level = 0, [value]
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            raise SchemaFault(f"larger than {MAX_NODES} nodes")
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return nodes
+    raise SchemaFault(f"nested deeper than {MAX_DEPTH}")
+
+
+def count(value: Any, limit: int) -> int:
+    """How many nodes a JSON value has; stops counting above `limit`."""
+    nodes, stack = 0, [value]
+    while stack and nodes <= limit:
+        nodes += 1
+        stack.extend(_children(stack.pop()))
+    return nodes
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _dialect(schema: Any) -> Any:
+    name = schema.get("$schema") if isinstance(schema, dict) else None
+    if name is None:
+        return Draft202012Validator
+    if not isinstance(name, str) or name.rstrip("#") not in _DIALECTS:
+        raise SchemaFault("its $schema is not a known dialect")
+    return validators.validator_for(schema)
+
+
+@lru_cache(maxsize=16)
+def _strict(base: Any, exact: bool) -> Any:
+    own: dict[str, Keyword] = {name: predicate(holds) for name, holds in HOLDS.items()}
+    own.update(SHAPES)
+    keywords = {name: _counted(own.get(name, stock)) for name, stock in base.VALIDATORS.items()}
+    types = base.TYPE_CHECKER
+    if exact:
+        types = types.redefine("integer", _is_integer)
+    return validators.extend(base, keywords, type_checker=types)  # type: ignore[no-untyped-call]
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def spend(steps: int) -> None:
+    """Take steps from the check that is under way. Raises `TooManySteps`."""
+    left = _steps.get()
+    if left is not None:
+        left[0] -= steps
+        if left[0] < 0:
+            raise TooManySteps
+
+
+def _counted(keyword: Keyword) -> Keyword:
+    def step(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        spend(1)
+        return keyword(validator, value, instance, schema)
+
+    return step
+
+
+def _check_references(schema: Any, here: Any) -> None:
+    """Every reference is found inside of the schema. A network address never is."""
+    if not isinstance(schema, dict):
+        return
+    for keyword in _REFERENCES:
+        target = schema.get(keyword)
+        if isinstance(target, str):
+            try:
+                here.lookup(target)
+            except (Unresolvable, ValueError):
+                raise SchemaFault(
+                    f"{keyword} {target[:80]!r} is not found inside the schema"
+                ) from None
+    for key, value in schema.items():
+        if key in _NAMES and isinstance(value, dict):
+            for each in value.values():
+                _check_references(each, _inside(here, each))
+        elif key not in _DATA:
+            for each in value if isinstance(value, list) else [value]:
+                _check_references(each, _inside(here, each))
+
+
+def _inside(here: Any, schema: Any) -> Any:
+    """The resolver as it stands within a subschema, which may have an `$id` of its own."""
+    if not isinstance(schema, dict) or not isinstance(schema.get("$id"), str):
+        return here
+    resource = specification_with(DEFAULT).create_resource(schema)
+    return here.in_subresource(resource)
