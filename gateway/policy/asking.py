@@ -1,0 +1,105 @@
+"""A call that nobody made, to ask the policy about: for tests.yaml, `policy explain` and the lint.
+
+It builds the same values the Line builds, so what is asked here is decided as there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.core.decide import question
+from gateway.core.model import (
+    Classified,
+    ClientFacts,
+    Decision,
+    Endpoint,
+    Era,
+    JsonObject,
+    Kind,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.errors import Refused
+from gateway.ports import PolicyView
+
+_METHOD: Final[dict[Kind, tuple[str, str]]] = {
+    "tool": ("tools/call", "name"),
+    "prompt": ("prompts/get", "name"),
+    "resource": ("resources/read", "uri"),
+    "template": ("resources/read", "uri"),
+}
+_EVERYWHERE: Final = Endpoint("all")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who would call what, with which arguments."""
+
+    agent: str
+    target: Target
+    arguments: JsonObject = field(default_factory=dict)
+    tenant: str = "local"
+    intent: str = "general"
+    task: str = "none"
+    endpoint: Endpoint = _EVERYWHERE
+
+    def resolved(self) -> Resolved:
+        """As step 4 would have left it."""
+        target = self.target
+        params: JsonObject = dict(self.arguments)
+        method = target.name
+        if target.kind in _METHOD:
+            method, member = _METHOD[target.kind]
+            params = {**params, member: target.name}
+            if target.kind in ("tool", "prompt"):
+                params = {member: target.name, "arguments": self.arguments}
+        return Resolved(self._request(method, params), target, None, params)
+
+    def _request(self, method: str, params: JsonObject) -> Request:
+        identity = WorkloadIdentity(
+            issuer="asking",
+            agent=self.agent,
+            tenant=self.tenant,
+            task=self.task,
+            intent=self.intent,
+            tiers=frozenset(Tier),
+            token_id="asking",
+            expires_at=0,
+        )
+        facts = ClientFacts(protocol_version="")
+        return Request(self.endpoint, identity, Era.STATELESS, 0, method, params, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the policy says of it. `classified` is None when the target has no class."""
+
+    decision: Decision
+    classified: Classified | None = None
+
+
+def ask(policy: PolicyView, asked: Asked) -> Reply:
+    """Steps 5 and 8 for a call that nobody made."""
+    try:
+        classified = policy.classify(asked.resolved())
+    except Refused as no:
+        return Reply(Decision(False, no.reason, where=no.where, near_miss=no.detail))
+    return Reply(policy.decide(question(classified)), classified)
+
+
+def target(server: str, policy_name: str) -> Target:
+    """The target behind a name as policy.csv and the journal write it (`git_log`, `prompt:x`)."""
+    kind, colon, rest = policy_name.partition(":")
+    kinds: dict[str, Kind] = {
+        "prompt": "prompt",
+        "resource": "resource",
+        "template": "template",
+        "method": "method",
+    }
+    if colon and kind in kinds:
+        return Target(server, kinds[kind], rest)
+    return Target(server, "tool", policy_name)

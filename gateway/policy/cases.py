@@ -1,0 +1,130 @@
+"""tests.yaml: what a policy must say, as cases a person reads. A policy that fails its own cases is not used.
+
+    cases:
+      - tells: a reader may read the log
+        agent: agent:analyst
+        server: git
+        tool: git_log
+        arguments: {repo_path: /srv/app}
+        expect: allow
+        rule: P010
+
+`rule` is the id of the deciding rule, or why there is none: `no_rule`, `unclassified`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gateway import yamlfile
+from gateway.core.model import Effect, JsonObject, Tier
+from gateway.errors import Misconfigured, Where
+from gateway.policy.asking import Asked, Reply, ask, target
+from gateway.policy.snapshot import PolicySnapshot
+from gateway.reasons import Reason
+from gateway.yamlfile import Strict
+
+
+class Case(Strict):
+    """One request and the decision it must get."""
+
+    tells: str = Field(min_length=1)
+    agent: str = Field(pattern="^agent:.")
+    server: str
+    tool: str = Field(min_length=1)
+    """As in policy.csv: a tool's bare name, or `prompt:x`, `resource:uri`, `template:uri`, `method:x`."""
+    tenant: str = "local"
+    intent: str = "general"
+    task: str = "none"
+    arguments: JsonObject = Field(default_factory=dict)
+    expect: Literal["allow", "deny"]
+    rule: str
+    tier: Tier | None = None
+    effect: Effect | None = None
+    destination: str | None = None
+
+    @model_validator(mode="after")
+    def _rule_fits(self) -> Case:
+        starts = "P" if self.expect == "allow" else "D"
+        if not self.rule.startswith(starts) and self.rule not in ("no_rule", "unclassified"):
+            raise ValueError(f"rule {self.rule!r} cannot be behind {self.expect}")
+        if self.expect == "allow" and not self.rule.startswith("P"):
+            raise ValueError("an allow has a rule")
+        return self
+
+    def asked(self) -> Asked:
+        return Asked(
+            self.agent,
+            target(self.server, self.tool),
+            self.arguments,
+            self.tenant,
+            self.intent,
+            self.task,
+        )
+
+
+class _File(Strict):
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case, what was decided, and what was wrong with that (nothing: empty)."""
+
+    case: Case
+    where: Where
+    reply: Reply
+    problem: str
+
+
+def run(policy: PolicySnapshot) -> Sequence[Result]:
+    """Every case of the policy's own tests.yaml; none if it has none. Raises `Misconfigured` at file:line."""
+    path = policy.directory / "tests.yaml"
+    if not path.exists():
+        return []
+    tree = yamlfile.read(path)
+    file = yamlfile.validate(tree, _File, str(path))
+    return [
+        _played(policy, case, Where(str(path), yamlfile.line_of(tree, ["cases", index])))
+        for index, case in enumerate(file.cases)
+    ]
+
+
+def require(policy: PolicySnapshot) -> PolicySnapshot:
+    """The same policy, if it passes its own cases. Raises `Misconfigured` at the first that fails."""
+    for result in run(policy):
+        if result.problem:
+            raise Misconfigured(f"{result.case.tells}: {result.problem}", result.where)
+    return policy
+
+
+def unreached(policy: PolicySnapshot, results: Sequence[Result]) -> Sequence[Misconfigured]:
+    """Every rule no case is decided by, as the error it is."""
+    reached = {result.reply.decision.rule for result in results}
+    return [
+        Misconfigured(f"no case in tests.yaml is decided by {rule.id}", rule.where)
+        for rule in policy.book.rules
+        if rule.id not in reached
+    ]
+
+
+def _played(policy: PolicySnapshot, case: Case, where: Where) -> Result:
+    reply = ask(policy, case.asked())
+    return Result(case, where, reply, "; ".join(_wrong(case, reply)))
+
+
+def _wrong(case: Case, reply: Reply) -> Iterator[str]:
+    decision, classified = reply.decision, reply.classified
+    got = "allow" if decision.permitted else "deny"
+    by = decision.rule or ("no_rule" if decision.reason is Reason.NO_RULE else str(decision.reason))
+    if (got, by) != (case.expect, case.rule):
+        why = f" ({decision.near_miss})" if decision.near_miss else ""
+        yield f"expected {case.expect} by {case.rule}, got {got} by {by}{why}"
+    for name in ("tier", "effect", "destination"):
+        wanted, found = getattr(case, name), getattr(classified, name, None)
+        if wanted is not None and wanted != found:
+            yield f"expected {name} {wanted}, got {found}"

@@ -1,0 +1,140 @@
+"""Step 5: the one tier, the effect and the destination of a call, by tiers.yaml alone.
+
+Precedence (tests/policy/test_classify.py has one test per number):
+
+1. Only the server's own section for the target's kind is looked at. A tool whose name imitates
+   another kind (`prompt:x`) has no class.
+2. The first entry whose pattern matches, from top to bottom, gives tier and effect.
+3. No entry: no class. The call is refused as unclassified, whatever policy.csv says.
+4. Every argument rule of that entry is asked; each that applies can lift the tier, the effect or both.
+   Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
+5. A rule that cannot be told (argument missing, wrong type, anything raised) applies.
+6. The destination is the entry's; else the server's in bulkhead.yaml.
+7. A destination taken from an argument is the canonical host of its URL; if it cannot be told, the call
+   has no class and is refused.
+
+It reads the target and the parsed arguments. Headers, `_meta`, annotations and names an agent made up
+never reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.model import Classified, Effect, JsonObject, Resolved, Target, Tier
+from gateway.errors import Refused
+from gateway.policy import destinations, pointers
+from gateway.policy.fragments import judge
+from gateway.policy.predicates import Facts
+from gateway.policy.tiers import SECTION, ByArgument, Line, Raise, Tiers
+from gateway.reasons import Reason
+
+_IMITATIONS: Final = tuple(f"{kind}:" for kind in SECTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """tiers.yaml, ready to be asked."""
+
+    tiers: Tiers
+    defaults: Mapping[str, str]
+    """Server id -> destination in bulkhead.yaml."""
+    witnesses: Mapping[str, Sequence[str]]
+    """Server id -> hosts that stand for all its rules can tell apart: for lists, where no argument is known."""
+
+    def classify(self, resolved: Resolved) -> Classified:
+        """The class of this very call. Raises `Refused` (unclassified)."""
+        line = self.line(resolved.target)
+        tier, effect = line.entry.tier, line.entry.effect
+        facts = _facts(resolved)
+        for rule in line.entry.lifts:
+            if _applies(rule, resolved.arguments, facts):
+                tier, effect = _lifted(rule, tier, effect)
+        return Classified(resolved, tier, effect, self._destination(line, resolved), line.where)
+
+    def possible(self, resolved: Resolved) -> Sequence[Classified]:
+        """Every class a call of this target could have. Raises `Refused` (unclassified)."""
+        line = self.line(resolved.target)
+        return [
+            Classified(resolved, tier, effect, destination, line.where)
+            for tier, effect in classes(line)
+            for destination in self._destinations(line, resolved.target)
+        ]
+
+    def line(self, target: Target) -> Line:
+        """The entry that speaks for a target. Raises `Refused` (unclassified)."""
+        if target.kind == "tool" and target.name.startswith(_IMITATIONS):
+            raise _no_class(f"tool {target.name!r} imitates the name of another kind")
+        for line in self.tiers.get(target.server, {}).get(SECTION[target.kind], ()):
+            if line.pattern.matches(target.name):
+                return line
+        raise _no_class(
+            f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
+        )
+
+    def _destination(self, line: Line, resolved: Resolved) -> str:
+        rule = line.entry.destination
+        if not isinstance(rule, ByArgument):
+            return rule or self._default(resolved.target)
+        url = pointers.look_up(resolved.arguments, rule.argument)
+        host = destinations.host_of(url) if isinstance(url, str) else None
+        if host is None:
+            raise Refused(
+                Reason.UNCLASSIFIED,
+                f"no host can be told from argument {rule.argument}",
+                line.where,
+            )
+        return host
+
+    def _destinations(self, line: Line, target: Target) -> Sequence[str]:
+        rule = line.entry.destination
+        if isinstance(rule, ByArgument):
+            return self.witnesses.get(target.server, ())
+        return [rule or self._default(target)]
+
+    def _default(self, target: Target) -> str:
+        return self.defaults.get(target.server, "local")
+
+
+def classes(line: Line) -> Sequence[tuple[Tier, Effect]]:
+    """Tier and effect under every choice of argument rules that apply; the entry's own first."""
+    found = {(line.entry.tier, line.entry.effect): None}
+    for rule in line.entry.lifts:
+        found |= {_lifted(rule, *already): None for already in found}
+    return list(found)
+
+
+def _lifted(rule: Raise, tier: Tier, effect: Effect) -> tuple[Tier, Effect]:
+    return (
+        max(tier, rule.tier or tier, key=lambda each: each.rank),
+        max(effect, rule.effect or effect, key=lambda each: each.rank),
+    )
+
+
+def _applies(rule: Raise, arguments: JsonObject, facts: Facts) -> bool:
+    """Law: only a plain answer spares a call from being lifted."""
+    try:
+        value = pointers.look_up(arguments, rule.argument)
+        if value is pointers.MISSING:
+            return True
+        if rule.matches is not None:
+            return judge(rule.matches, value, facts) is not False
+        return rule.unless is None or judge(rule.unless, value, facts) is not True
+    except Exception:
+        return True
+
+
+def _facts(resolved: Resolved) -> Facts:
+    identity = resolved.request.identity
+    return {
+        "agent": identity.agent,
+        "tenant": identity.tenant,
+        "intent": identity.intent,
+        "task": identity.task,
+    }
+
+
+def _no_class(detail: str) -> Refused:
+    return Refused(Reason.UNCLASSIFIED, detail)

@@ -1,0 +1,106 @@
+"""The PDP: a question in Bulkhead's words becomes one for Casbin, and its verdict a Decision with its reason.
+
+Laws:
+1. Default deny. A deny beats any allow.
+2. Whatever is raised in here is a deny (decision_failed).
+3. With `arguments=None` (a list) conditions on arguments are open: permitted iff they could come out in
+   a way that permits. An allow rule is taken to hold together with its own conditions and no others,
+   so a deny whose conditions are all among them still denies.
+
+It knows rules and conditions, and neither files nor the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.core.model import AccessRequest, Decision
+from gateway.policy import conditions, near_miss
+from gateway.policy.conditions import Condition
+from gateway.policy.engine import NONE, Engine, EngineFault, Question, Verdict
+from gateway.policy.index import Index
+from gateway.policy.rules import Rule
+from gateway.reasons import Reason
+
+Outcomes = tuple[frozenset[str], frozenset[str]]
+"""Names of the conditions that hold, and of those nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pdp:
+    """One version of the policy."""
+
+    index: Index
+    engine: Engine
+    conditions: Mapping[str, Condition]
+    rules: Mapping[str, Rule]
+    """By id."""
+
+    def decide(self, question: AccessRequest) -> Decision:
+        """The answer. Never raises."""
+        try:
+            return self._decide(question)
+        except Exception as error:
+            return Decision(
+                False,
+                Reason.DECISION_FAILED,
+                near_miss=f"the decision failed: {type(error).__name__}: {error}",
+            )
+
+    def _decide(self, question: AccessRequest) -> Decision:
+        _check(question)
+        roles = self.index.roles(question.subject, question.tenant)
+        rules = self.index.candidates(question.tier, question.server, question.tool, roles)
+        verdict = Verdict(False, None)
+        for outcomes in self._outcomes(rules, question):
+            verdict = self.engine.ask([rule.row for rule in rules], asked(question, outcomes))
+            if verdict.permitted:
+                break
+        if verdict.rule is None:
+            why = "" if question.arguments is None else near_miss.explain(self.index, question)
+            return Decision(False, Reason.NO_RULE, near_miss=why)
+        rule = self.rules[verdict.rule]
+        reason = Reason.ALLOWED_BY_RULE if verdict.permitted else Reason.DENIED_BY_RULE
+        return Decision(verdict.permitted, reason, rule.id, rule.where)
+
+    def _outcomes(self, rules: Sequence[Rule], question: AccessRequest) -> Iterable[Outcomes]:
+        """How the conditions of these rules come out: one way for a call, several for a list."""
+        named = sorted({name for rule in rules for name in rule.conditions})
+        if question.arguments is not None:
+            return [conditions.sort(self.conditions, named, question)]
+        return self._open(rules, named, question)
+
+    def _open(
+        self, rules: Sequence[Rule], named: Iterable[str], question: AccessRequest
+    ) -> Iterator[Outcomes]:
+        """Law 3: no condition on arguments holds, then exactly those of each allow rule in turn."""
+        is_open = {name for name in named if self.conditions[name].arguments}
+        settled = [name for name in named if name not in is_open]
+        held, doubted = conditions.sort(self.conditions, settled, question)
+        ways = {frozenset[str](): None}
+        ways |= {rule.conditions & is_open: None for rule in rules if rule.allows}
+        for way in ways:
+            yield held | way, doubted
+
+
+def asked(question: AccessRequest, outcomes: Outcomes) -> Question:
+    """The question as Casbin gets it: strings only."""
+    held, doubted = outcomes
+    return Question(
+        str(question.tier),
+        question.server,
+        question.tool,
+        question.subject,
+        question.tenant,
+        question.intent,
+        question.destination,
+        "&".join(sorted(held)) or NONE,
+        "&".join(sorted(doubted)) or NONE,
+    )
+
+
+def _check(question: AccessRequest) -> None:
+    if not question.subject.startswith("agent:"):
+        # Casbin takes a subject that is spelt like a role for a holder of that role.
+        raise EngineFault(f"subject {question.subject!r} is no agent")

@@ -1,0 +1,74 @@
+"""The policy in force, followed as its files change. A bad new version never replaces a good one.
+
+A version is taken whole or not at all: read, checked, its own cases played, then swapped in one
+assignment. It knows when to load; what a policy means is snapshot.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from watchfiles import awatch
+
+from gateway.errors import Misconfigured
+from gateway.policy import cases
+from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
+from gateway.settings import ServerSettings
+
+_FLOOR_MS: Final = 5_000
+
+
+class LivePolicies:
+    """Implements `ports.Policies`. Raises `Misconfigured` at once if there is no good version to start with."""
+
+    def __init__(self, directory: Path, servers: Mapping[str, ServerSettings]) -> None:
+        self._directory = directory
+        self._servers = servers
+        self._current = self._load()
+        self._seen = self._current.version
+
+    @property
+    def current(self) -> PolicySnapshot:
+        return self._current
+
+    async def watch(self, told: Callable[[str], None]) -> None:
+        """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
+        await self.refresh(told)
+        # The time-out is a floor: file systems that tell nothing, and a change just before the watch began.
+        async for _ in awatch(
+            self._directory,
+            watch_filter=_ours,
+            debounce=400,
+            rust_timeout=_FLOOR_MS,
+            yield_on_timeout=True,
+            recursive=False,
+        ):
+            await self.refresh(told)
+
+    async def refresh(self, told: Callable[[str], None]) -> None:
+        """Takes the version on disk, if it is another one than the last looked at and good."""
+        version = await asyncio.to_thread(fingerprint, self._directory)
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            fresh = await asyncio.to_thread(self._load)
+        except Misconfigured as error:
+            told(f"policy not taken, {_short(self._current.version)} stays in force: {error}")
+            return
+        self._current, self._seen = fresh, fresh.version
+        told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
+
+    def _load(self) -> PolicySnapshot:
+        return cases.require(load(self._directory, self._servers))
+
+
+def _ours(_: object, path: str) -> bool:
+    return Path(path).name in FILES
+
+
+def _short(version: str) -> str:
+    return version[:19]

@@ -1,0 +1,29 @@
+"""The pin of model.conf: the combining rule and the matcher are part of the program, not of the configuration.
+
+It reads one file and compares its hash; what the file means is Casbin's (engine.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import Misconfigured, Where
+
+MODEL_SHA256: Final = "fcdb468652f2122562afa9c47c46f42c3acdfe05f08ae29dd5894aa757b6ca42"
+
+
+def model(path: Path) -> str:
+    """The text of model.conf. Raises `Misconfigured` unless it is the pinned one, byte for byte."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
+    if hashlib.sha256(raw).hexdigest() != MODEL_SHA256:
+        raise Misconfigured(
+            "not the pinned model: this file may not be edited",
+            Where(str(path)),
+            "restore it from policies/model.conf of this release",
+        )
+    return raw.decode("ascii")

@@ -1,0 +1,165 @@
+"""The tests a fragment is made of, one function each: (what the rule says, the value, the caller's facts) -> truth.
+
+True, false, or None for a value the test was not made for: the wrong type, a number that is no number,
+text no path or URL could be. Who asks decides what a doubt means; here nothing is ever guessed.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+from gateway.policy import destinations, patterns
+
+Truth = bool | None
+Facts = Mapping[str, str]
+"""What is known of the caller besides the arguments: agent, tenant, intent, task."""
+
+
+def every(truths: Iterable[Truth]) -> Truth:
+    """Kleene's and: false if one is false, else unknown if one is unknown, else true."""
+    answer: Truth = True
+    for truth in truths:
+        if truth is False:
+            return False
+        if truth is None:
+            answer = None
+    return answer
+
+
+def json_type(value: Any) -> str:
+    """The JSON type of a parsed value; a boolean is no number, and 1.0 is a number like 1."""
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+    return "null"
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal as JSON values: by type first, so that `true` is not 1, all the way down."""
+    if json_type(a) != json_type(b):
+        return False
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return bool(a == b)
+
+
+def _type(wanted: str, value: Any, _: Facts) -> Truth:
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    found = json_type(value)
+    if wanted == "integer":
+        return True if found == "number" and is_whole else None
+    return True if found == wanted else None
+
+
+def _const(wanted: Any, value: Any, facts: Facts) -> Truth:
+    return _enum((wanted,), value, facts)
+
+
+def _enum(wanted: tuple[Any, ...], value: Any, _: Facts) -> Truth:
+    """Unknown, not false, if nothing of that type is on the list: "1" neither is 1 nor surely is not."""
+    if json_type(value) not in {json_type(item) for item in wanted}:
+        return None
+    return any(same(item, value) for item in wanted)
+
+
+@lru_cache(maxsize=4_096)
+def compiled(pattern: str) -> Any:
+    """The RE2 program (linear time). Raises `ValueError` if it is none."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
+        raise ValueError(f"not an RE2 pattern: {reason}") from None
+
+
+def _pattern(pattern: str, value: Any, _: Facts) -> Truth:
+    if not isinstance(value, str):
+        return None
+    return compiled(pattern).search(value) is not None
+
+
+def _min_length(least: int, value: Any, _: Facts) -> Truth:
+    return len(value) >= least if isinstance(value, str) else None
+
+
+def _max_length(most: int, value: Any, _: Facts) -> Truth:
+    return len(value) <= most if isinstance(value, str) else None
+
+
+def _is_number(value: Any) -> bool:
+    return json_type(value) == "number" and (isinstance(value, int) or math.isfinite(value))
+
+
+def _minimum(least: float, value: Any, _: Facts) -> Truth:
+    return bool(value >= least) if _is_number(value) else None
+
+
+def _maximum(most: float, value: Any, _: Facts) -> Truth:
+    return bool(value <= most) if _is_number(value) else None
+
+
+def _max_items(most: int, value: Any, _: Facts) -> Truth:
+    return len(value) <= most if isinstance(value, list) else None
+
+
+def path_parts(text: str) -> tuple[str, ...] | None:
+    """The steps of an absolute POSIX path; None if it could mean more than it says."""
+    if not text.startswith("/") or "\\" in text or not text.isprintable():
+        return None
+    if unicodedata.normalize("NFC", text) != text:
+        return None
+    parts = tuple(part for part in text.split("/") if part)
+    return None if {".", ".."} & set(parts) else parts
+
+
+def _path_within(roots: tuple[str, ...], value: Any, _: Facts) -> Truth:
+    parts = path_parts(value) if isinstance(value, str) else None
+    if parts is None:
+        return None
+    return any(parts[: len(root)] == root for root in map(path_parts, roots) if root is not None)
+
+
+def _host_in(allowed: tuple[str, ...], value: Any, _: Facts) -> Truth:
+    host = destinations.host_of(value) if isinstance(value, str) else None
+    if host is None:
+        return None
+    return any(patterns.hosts(text).matches(host) for text in allowed)
+
+
+def _equals(fact: str, value: Any, facts: Facts) -> Truth:
+    return value == facts[fact] if isinstance(value, str) and facts.get(fact) else None
+
+
+TESTS: Final[Mapping[str, Callable[[Any, Any, Facts], Truth]]] = {
+    "type": _type,
+    "const": _const,
+    "enum": _enum,
+    "pattern": _pattern,
+    "min_length": _min_length,
+    "max_length": _max_length,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "max_items": _max_items,
+    "path_within": _path_within,
+    "host_in": _host_in,
+    "equals": _equals,
+}
+"""Field of a fragment -> its test. `items` is the fragment's own (it needs fragments)."""

@@ -1,0 +1,135 @@
+"""One version of policies/, read, checked and frozen: the `PolicyView` the Line decides by.
+
+It ties the readers to the PDP and the classifier; each of them knows its own part only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from gateway.core.model import AccessRequest, Classified, Decision, Resolved
+from gateway.errors import Misconfigured, Where
+from gateway.policy import conditions, patterns, pinned, rules, tiers
+from gateway.policy.classify import Classifier
+from gateway.policy.conditions import Condition
+from gateway.policy.decide import Pdp
+from gateway.policy.engine import Engine, EngineFault
+from gateway.policy.index import Index
+from gateway.policy.rules import Rulebook
+from gateway.policy.tiers import Tiers
+from gateway.ports import Mark
+from gateway.settings import ServerSettings
+
+FILES: Final = ("model.conf", "policy.csv", "tiers.yaml", "constraints.yaml", "tests.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySnapshot:
+    """Implements `ports.PolicyView`. Safe to ask from any thread; never changes."""
+
+    version: str
+    directory: Path
+    book: Rulebook
+    tiers: Tiers
+    conditions: Mapping[str, Condition]
+    classifier: Classifier
+    pdp: Pdp
+
+    def classify(self, resolved: Resolved) -> Classified:
+        """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
+        return self.classifier.classify(resolved)
+
+    def possible(self, resolved: Resolved) -> Sequence[Classified]:
+        """Every class a call of this target could have. Raises `Refused` (unclassified)."""
+        return self.classifier.possible(resolved)
+
+    def decide(self, question: AccessRequest) -> Decision:
+        """The PDP's answer. Never raises."""
+        return self.pdp.decide(question)
+
+    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+        """JSON pointers into the arguments the journal may not keep in clear."""
+        return self.classifier.line(classified.resolved.target).entry.arguments
+
+
+def load(directory: Path, servers: Mapping[str, ServerSettings]) -> PolicySnapshot:
+    """The policy in a directory, for the servers of bulkhead.yaml. Raises `Misconfigured` at file:line.
+
+    constraints.yaml and tests.yaml may be absent: no conditions, no cases.
+    """
+    version = fingerprint(directory)
+    snapshot = _read(directory, servers, version)
+    if fingerprint(directory) != version:
+        raise Misconfigured("the files changed while they were read", Where(str(directory)))
+    return snapshot
+
+
+def fingerprint(directory: Path) -> str:
+    """`sha256:<hex>` over names, lengths and exact bytes of the policy files."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        try:
+            raw = (directory / name).read_bytes()
+        except OSError:
+            continue  # a reader that needs it says so
+        digest.update(f"{name} {len(raw)}\n".encode() + raw)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) -> PolicySnapshot:
+    model = pinned.model(directory / "model.conf")
+    read_tiers = tiers.read(directory / "tiers.yaml")
+    known = conditions.read(directory / "constraints.yaml")
+    book = rules.read(directory / "policy.csv", {*read_tiers, *servers}, known)
+    book, read_tiers = _placed(book, read_tiers, directory)
+    try:
+        engine = Engine(model, [(m.agent, m.role, m.tenant) for m in book.members])
+    except EngineFault as fault:
+        raise Misconfigured(str(fault), Where(str(directory / "model.conf"))) from None
+    defaults = {name: server.destination for name, server in servers.items()}
+    return PolicySnapshot(
+        version=version,
+        directory=directory,
+        book=book,
+        tiers=read_tiers,
+        conditions=known,
+        classifier=Classifier(read_tiers, defaults, _witnesses(book, version)),
+        pdp=Pdp(Index(book), engine, known, {rule.id: rule for rule in book.rules}),
+    )
+
+
+def _witnesses(book: Rulebook, version: str) -> Mapping[str, Sequence[str]]:
+    """Per server, hosts that stand for all its allow rules can tell apart. The fresh label is in no rule."""
+    fresh = f"w{version[-32:]}"
+    found: dict[str, dict[str, None]] = {}
+    for rule in book.rules:
+        if rule.allows:
+            hosts = patterns.hosts(rule.row.destination).witnesses(fresh)
+            found.setdefault(rule.row.server, {}).update(dict.fromkeys(hosts))
+    return {server: tuple(hosts) for server, hosts in found.items()}
+
+
+def _placed(book: Rulebook, read_tiers: Tiers, directory: Path) -> tuple[Rulebook, Tiers]:
+    """The same, with places as `policies/policy.csv:12`: journals and transcripts name no machine's paths."""
+    home = directory.resolve()
+
+    def near(where: Where) -> Where:
+        return replace(where, file=f"{home.name}/{Path(where.file).name}")
+
+    def each(lines: Iterable[tiers.Line]) -> tuple[tiers.Line, ...]:
+        return tuple(replace(line, where=near(line.where)) for line in lines)
+
+    return (
+        Rulebook(
+            tuple(replace(rule, where=near(rule.where)) for rule in book.rules),
+            tuple(replace(member, where=near(member.where)) for member in book.members),
+        ),
+        {
+            server: {section: each(lines) for section, lines in sections.items()}
+            for server, sections in read_tiers.items()
+        },
+    )
