@@ -23,6 +23,7 @@ SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_CLIENT: Final = "io.modelcontextprotocol/clientInfo"
+INTERNAL_ERROR: Final = -32603
 _STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
 
 GATEWAY_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}

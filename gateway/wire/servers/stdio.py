@@ -1,0 +1,278 @@
+"""A tool server over stdio, supervised: started when first needed, started again when it dies.
+
+It knows when there is a process to talk to and which era it speaks; the talking is in
+stdio_conversation.py, the process in process.py. One process serves all agents. It is therefore told
+of no client capabilities at `initialize` unless the maker gives some: declaring what one agent can and
+another cannot would let the server ask the wrong one. (A stateless server is told each call's own.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.record import Permit
+from gateway.ports import Channel, Outbound, ServerUnavailable
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from gateway.wire.servers import envelope, process
+from gateway.wire.servers.process import Process
+from gateway.wire.servers.stdio_changes import Changes
+from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
+from gateway.wire.servers.stdio_greeting import FOREVER, Greeting, NoGreeting, greet
+
+LISTENS: Final = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Seconds between a death and the next start: doubled each time, up to `most`."""
+
+    first: float = 0.5
+    most: float = 30.0
+    forgiven_after: float = 30.0
+    """A process that lived this long starts the count again."""
+
+    def seconds(self, failures: int) -> float:
+        """`failures`: deaths in a row, at least 1."""
+        return min(self.most, self.first * 2.0 ** min(failures - 1, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class _Up:
+    """A process that has been greeted."""
+
+    process: Process
+    conversation: Conversation
+    greeting: Greeting
+
+
+State = Literal["idle", "starting", "ready", "down", "closed"]
+
+
+class StdioServer:
+    """`ports.ToolServer` over the pipes of a process."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServerSettings,
+        *,
+        capabilities: JsonObject | None = None,
+        back_off: BackOff | None = None,
+        late: LateAnswer | None = None,
+    ) -> None:
+        """Starts nothing. Raises `Misconfigured` when the command cannot be found."""
+        self._name = name
+        self._limits = settings.limits
+        self._command = process.command(name, settings)
+        self._forced = settings.era
+        self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
+        self._capabilities = capabilities or {}
+        self._back_off = back_off or BackOff()
+        self._late = late
+        self._ids = envelope.ids()
+        self._changes = Changes()
+        self._state: State = "idle"
+        self._settled = asyncio.Event()
+        """Set while the state is ready, down or closed: nothing to wait for."""
+        self._up: _Up | None = None
+        self._failures = 0
+        self._starts = 0
+        self._last_error = ""
+        self._task: asyncio.Task[None] | None = None
+        self._log = logging.getLogger(f"bulkhead.server.{name}")
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready or has failed once. Raises `ServerUnavailable`."""
+        await self._ready()
+
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        """See `ports.ToolServer`. Over limits.concurrency, or while it is down, nothing is forwarded:
+        the outcome is then `rejected` with the gateway's own error."""
+        try:
+            up = self._up or await self._ready()
+        except ServerUnavailable:
+            return envelope.not_forwarded(
+                self._name, Reason.SERVER_UNAVAILABLE, self._last_error or self._state
+            )
+        return await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        """See `ports.ToolServer`. `server/discover` is answered from the greeting."""
+        up = self._up or await self._ready()
+        if method == "server/discover":
+            return up.greeting.discovered
+        message = Outbound(method, params, envelope.GATEWAY, principal="")
+        try:
+            outcome = await up.conversation.ask(
+                lambda id: envelope.request(message, id, up.greeting.era), self._limits.first_byte
+            )
+        except TimeoutError:
+            seconds = f"{self._limits.first_byte:g}"
+            raise self._unavailable(
+                f"{method}: no answer within limits.first_byte ({seconds} s)"
+            ) from None
+        except Gone as gone:
+            raise self._unavailable(f"{method}: {gone}") from None
+        if outcome.result is None:
+            said = outcome.error.message if outcome.error else outcome.detail
+            raise ServerUnavailable(f"tool server {self._name}: {method}: {said}", outcome.error)
+        return outcome.result
+
+    def changes(self) -> AsyncIterator[str]:
+        """See `ports.ToolServer`. News from now on."""
+        return self._changes.listen()
+
+    def describe(self) -> dict[str, Any]:
+        """For the operator's status page; plain JSON."""
+        greeting = self._up.greeting if self._up else None
+        return {
+            "transport": "stdio",
+            "state": self._state,
+            "era": str(greeting.era) if greeting else None,
+            "protocol_version": greeting.version if greeting else None,
+            "server_info": greeting.server_info if greeting else None,
+            "capabilities": greeting.capabilities if greeting else None,
+            "instructions": greeting.instructions if greeting else None,
+            "pid": self._up.process.pid if self._up else None,
+            "starts": self._starts,
+            "last_error": self._last_error,
+        }
+
+    async def aclose(self) -> None:
+        """End the process and all it started. Calls in flight end in doubt."""
+        self._state = "closed"
+        self._settled.set()
+        self._changes.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    # Supervision.
+
+    async def _ready(self) -> _Up:
+        """The process, once it is ready. At once an error while it is down; a start is waited for."""
+        if self._task is None and self._state == "idle":
+            self._state = "starting"
+            self._task = asyncio.create_task(self._supervise())
+        if not self._settled.is_set():
+            await self._settled.wait()
+        if self._up is None:
+            raise self._unavailable(self._last_error or self._state)
+        return self._up
+
+    def _unavailable(self, why: str) -> ServerUnavailable:
+        return ServerUnavailable(f"tool server {self._name}: {why}")
+
+    async def _supervise(self) -> None:
+        while True:
+            lived = await self._one_life()
+            self._failures = 1 if lived >= self._back_off.forgiven_after else self._failures + 1
+            seconds = self._back_off.seconds(self._failures)
+            self._log.warning("%s; next start in %g s", self._last_error, seconds)
+            await asyncio.sleep(seconds)
+            if lived:
+                # It worked until now, so its next start is worth waiting for. One that failed to
+                # start is tried again behind the callers' backs: they get their no at once.
+                self._state = "starting"
+                self._settled.clear()
+
+    async def _one_life(self) -> float:
+        """From start to end of one process; sets `_last_error`. Returns the seconds it was ready."""
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                up = await self._meet()
+        except Exception as error:
+            self._log.debug("start failed", exc_info=True)
+            self._down(self._why(error))
+            return 0.0
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        listening = asyncio.create_task(self._listen(up))
+        try:
+            self._serve(up)
+            await asyncio.shield(up.process.ended)
+            self._down(up.conversation.epitaph())
+            return clock() - began
+        finally:
+            self._up = None
+            listening.cancel()
+            await up.process.stop()
+
+    async def _meet(self) -> _Up:
+        """Start it and greet it, in the era it spoke last time. Raises what `_greeted` does."""
+        if self._remembered != "auto":
+            try:
+                return await self._greeted(self._remembered)
+            except NoGreeting:
+                self._remembered = self._forced
+                raise
+        try:
+            up = await self._greeted("auto")
+        except Gone:
+            # Some older servers exit on a first message that is not `initialize`.
+            up = await self._greeted("sessions")
+        self._remembered = "stateless" if up.greeting.era is Era.STATELESS else "sessions"
+        return up
+
+    async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> _Up:
+        """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`; leaves no process then."""
+        conversation = Conversation(
+            self._name, self._limits, self._ids, self._changes.publish, self._late
+        )
+        running = await process.start(self._command, self._limits.max_result, conversation.heard)
+        try:
+            conversation.attach(running)
+            return _Up(running, conversation, await greet(conversation, era, self._capabilities))
+        except BaseException as error:
+            if not (era == "auto" and isinstance(error, Gone)):
+                self._down(self._why(error))
+            await running.stop()
+            raise
+
+    def _serve(self, up: _Up) -> None:
+        self._up, self._state = up, "ready"
+        self._starts += 1
+        self._settled.set()
+        self._log.info("ready: %s, pid %d", up.greeting.version, up.process.pid)
+        if self._starts > 1:
+            self._changes.publish("restarted")
+
+    def _down(self, why: str) -> None:
+        self._up = None
+        self._last_error = why
+        if self._state != "closed":
+            self._state = "down"
+        self._settled.set()
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, TimeoutError | asyncio.CancelledError):
+            return f"no greeting within limits.connect ({self._limits.connect:g} s)"
+        return f"it did not start: {error}"
+
+    async def _listen(self, up: _Up) -> None:
+        """A stateless server tells of changed lists only who listens. One that will not is not asked
+        again before its next start; the catalogue then hears of changes when it reads."""
+        wanted = {
+            kind: True
+            for member, kind in LISTENS.items()
+            if isinstance(offer := up.greeting.capabilities.get(member), dict)
+            and offer.get("listChanged") is True
+        }
+        if up.greeting.era is not Era.STATELESS or not wanted:
+            return
+        message = Outbound("subscriptions/listen", {"notifications": wanted}, envelope.GATEWAY, "")
+        with contextlib.suppress(TimeoutError, Gone):
+            await up.conversation.ask(
+                lambda id: envelope.request(message, id, Era.STATELESS), FOREVER
+            )

@@ -1,0 +1,256 @@
+"""The JSON-RPC conversation with one running stdio server: many agents' calls over one pair of pipes.
+
+It knows ids, progress tokens and who is waiting for what, and nothing of eras, restarts or back-off.
+What is shared must be told apart, so:
+- an answer belongs to the request with its id; ids are never used twice, also not by the next process;
+- progress belongs to the call with its token. On the wire the token is the request id, because two
+  agents may have chosen the same one; the agent gets its own back, and every other member as it came;
+- log messages, other notifications without an address, and the server's own questions (sampling,
+  elicitation, roots) name no call. With exactly one call in flight they are that call's; otherwise
+  notifications are dropped and questions refused, because a guess could show one agent's work to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.settle import METHOD_NOT_FOUND
+from gateway.ports import Channel, Outbound
+from gateway.reasons import Reason
+from gateway.settings import ServerLimits
+from gateway.wire import strict_json
+from gateway.wire.servers import envelope
+from gateway.wire.servers.process import Process, escaped
+from gateway.wire.servers.stdio_call import InFlight, LimitReached
+from gateway.wire.servers.stdio_lines import Overlong
+
+MAX_LATE: Final = 10_000
+"""Calls given up on whose late answers are still recognised."""
+QUESTIONS: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
+LIST_CHANGES: Final = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+    }
+)
+LateAnswer = Callable[[str, Outcome], None]
+"""Told (call id, outcome) when an answer comes after nobody waited for it any more."""
+
+
+class Gone(Exception):
+    """The process ended. The message says how, with its last words."""
+
+
+class Conversation:
+    """One process's life. Give `heard` to `process.start` as `on_line`, then `attach` the process."""
+
+    def __init__(
+        self,
+        name: str,
+        limits: ServerLimits,
+        ids: Iterator[int],
+        changed: Callable[[str], None],
+        late: LateAnswer | None,
+    ) -> None:
+        self._name = name
+        self._limits = limits
+        self._ids = ids
+        self._changed = changed
+        self._tell_late = late
+        self._calls: dict[int, InFlight] = {}
+        self._own: dict[int, asyncio.Future[Outcome]] = {}
+        self._given_up: OrderedDict[int, str] = OrderedDict()
+        self._writing = asyncio.Lock()
+        self._process: Process
+        self.log = logging.getLogger(f"bulkhead.server.{name}")
+
+    def attach(self, process: Process) -> None:
+        self._process = process
+        process.ended.add_done_callback(lambda _: self._lost())
+
+    # What the gateway asks for itself.
+
+    async def ask(self, message: Callable[[int], JsonObject], seconds: float) -> Outcome:
+        """The answer to a request of the gateway's own. Raises `TimeoutError`, `Gone`."""
+        id = next(self._ids)
+        waiting = self._own[id] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                if not await self._send(message(id)):
+                    raise Gone(self.epitaph())
+                return await waiting
+        finally:
+            del self._own[id]
+            waiting.cancel()
+
+    def say(self, message: JsonObject) -> None:
+        """A notification or an answer. Lost when the process is gone, like everything it was told."""
+        self._process.write(strict_json.dumps(message) + b"\n")
+
+    # What agents ask.
+
+    async def call(self, call_id: str, message: Outbound, era: Era, channel: Channel) -> Outcome:
+        """Forward one call, at most once, and wait within the limits. Cancelling cancels it there."""
+        if len(self._calls) >= self._limits.concurrency:
+            why = f"{self._limits.concurrency} calls are in flight already"
+            return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
+        id = next(self._ids)
+        token = envelope.progress_token(message.params)
+        call = self._calls[id] = InFlight(call_id, token, channel)
+        request = envelope.request(message, id, era, None if token is None else id)
+        try:
+            return await self._forward(call, request)
+        except LimitReached as limit:
+            self._give_up(id, call, str(limit))
+            return envelope.in_doubt(self._name, str(limit))
+        except asyncio.CancelledError:
+            if call.sent:
+                self._give_up(id, call, "cancelled by the agent")
+            raise
+        finally:
+            del self._calls[id]
+
+    async def _forward(self, call: InFlight, request: JsonObject) -> Outcome:
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                call.sent = await self._send(request)
+        except TimeoutError:
+            why = "it does not read its standard input"
+            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
+        if not call.sent:
+            why = self.epitaph()
+            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
+        return await call.outcome(self._limits)
+
+    async def _send(self, message: JsonObject) -> bool:
+        """One message, when the server has read most of those before it. False if it is gone.
+
+        The queue is here and not in the pipe's buffer: a server that stops reading costs one message
+        of memory, and what never left can be refused instead of being in doubt.
+        """
+        line = strict_json.dumps(message) + b"\n"
+        async with self._writing:
+            await self._process.room()
+            return self._process.write(line)
+
+    def _give_up(self, id: int, call: InFlight, why: str) -> None:
+        self._given_up[id] = call.call_id
+        if len(self._given_up) > MAX_LATE:
+            self._given_up.popitem(last=False)
+        self.say(envelope.cancelled(id, why))
+
+    # What the server says.
+
+    def heard(self, line: bytes | Overlong) -> None:
+        """One line of its standard output. Never raises: one bad line costs that line."""
+        try:
+            if isinstance(line, Overlong):
+                self._overlong(line)
+            else:
+                self._line(line)
+        except Exception:
+            self.log.exception("a message of the server was dropped")
+
+    def _line(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        try:
+            heard = strict_json.parse_answer(line, max_bytes=len(line))
+        except strict_json.Unreadable as error:
+            self.log.warning("skipped a line: %s: %s", error, escaped(line[:200]))
+            return
+        for message in heard if isinstance(heard, list) else [heard]:
+            if isinstance(message, dict):
+                self._message(message, len(line))
+
+    def _message(self, message: JsonObject, size: int) -> None:
+        method = message.get("method")
+        if not isinstance(method, str):
+            self._answer(message)
+            return
+        params = message.get("params")
+        params = params if isinstance(params, dict) else {}
+        if "id" in message:
+            self._question(message["id"], method, params, size)
+        else:
+            self._notification(method, params, size)
+
+    def _answer(self, message: JsonObject) -> None:
+        id = message.get("id")
+        if isinstance(id, int) and not isinstance(id, bool):
+            self._settle(id, envelope.outcome(message, self._name))
+        else:
+            self.log.warning("skipped an answer without one of our ids")
+
+    def _settle(self, id: int, outcome: Outcome) -> None:
+        if id in self._calls:
+            self._calls[id].answer(outcome)
+        elif id in self._own:
+            if not self._own[id].done():
+                self._own[id].set_result(outcome)
+        elif id in self._given_up:
+            call_id = self._given_up.pop(id)
+            if self._tell_late is not None and outcome.kind != "in_doubt":
+                self._tell_late(call_id, outcome)
+
+    def _notification(self, method: str, params: JsonObject, size: int) -> None:
+        if method == "notifications/progress":
+            self._progress(params, size)
+        elif method in LIST_CHANGES:
+            self._changed(method)
+        elif method != "notifications/resources/updated" and (call := self._only_call()):
+            call.tell(method, params, size)
+
+    def _progress(self, params: JsonObject, size: int) -> None:
+        token = params.get("progressToken")
+        call = self._calls.get(token) if isinstance(token, int) else None
+        if call is not None and call.token is not None:
+            call.tell("notifications/progress", {**params, "progressToken": call.token}, size)
+
+    def _question(self, id: Any, method: str, params: JsonObject, size: int) -> None:
+        def reply(answer: JsonObject) -> None:
+            self.say({"jsonrpc": "2.0", "id": id, **answer})
+
+        if method == "ping":
+            reply({"result": {}})
+        elif method not in QUESTIONS:
+            reply({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
+        elif (call := self._only_call()) is None or not call.ask(method, params, size, reply):
+            text = "The gateway cannot tell whose question this is"
+            reply({"error": {"code": envelope.INTERNAL_ERROR, "message": text}})
+
+    def _only_call(self) -> InFlight | None:
+        return next(iter(self._calls.values())) if len(self._calls) == 1 else None
+
+    def _overlong(self, line: Overlong) -> None:
+        """Its call fails; when the line does not say which that was, all that are waiting do."""
+        why = f"it wrote a line over limits.max_result ({self._limits.max_result} bytes)"
+        self.log.error("%s", why)
+        if line.is_message:
+            return
+        id = line.answer_to
+        for lost in (id,) if id is not None else (*self._calls, *self._own):
+            self._settle(lost, envelope.in_doubt(self._name, why))
+
+    # Its end.
+
+    def epitaph(self) -> str:
+        """How it ended, with its last words."""
+        ended = self._process.ended
+        how = ended.result() if ended.done() and not ended.cancelled() else "it was stopped"
+        words = self._process.last_words
+        return f"{how}; its last words: {words}" if words else how
+
+    def _lost(self) -> None:
+        self._given_up.clear()
+        for call in self._calls.values():
+            call.answer(envelope.in_doubt(self._name, self.epitaph()))
+        for waiting in self._own.values():
+            if not waiting.done():
+                waiting.set_exception(Gone(self.epitaph()))

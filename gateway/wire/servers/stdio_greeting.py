@@ -1,0 +1,109 @@
+"""Which protocol era does this stdio server speak, and what does it say of itself?
+
+`server/discover` first; any error, or silence, and it is greeted with `initialize` (2026-07-28
+basic/versioning). A server that exits on the probe is the caller's to start again: it is then an older
+one, and remembered as such. It knows the two first messages of the protocol and nothing of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from gateway.core.model import Era, JsonObject, Outcome
+from gateway.wire.servers import envelope
+
+PROBE_SECONDS: Final = 3.0
+"""Longest silence after the probe. A slow starter loses nothing: it then finds both messages waiting."""
+FOREVER: Final = 86_400.0
+"""As long as the caller lets it."""
+
+
+class Asks(Protocol):
+    """The part of a conversation a greeting needs."""
+
+    async def ask(self, message: Callable[[int], JsonObject], seconds: float) -> Outcome: ...
+    def say(self, message: JsonObject) -> None: ...
+
+
+class NoGreeting(Exception):
+    """It speaks no era we do. The message says what it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a server said of itself."""
+
+    era: Era
+    version: str
+    server_info: JsonObject | None
+    capabilities: JsonObject
+    instructions: str | None
+    discovered: JsonObject
+    """What `server/discover` answers: the server's own result, or one made of its `initialize`."""
+
+
+async def greet(
+    server: Asks, era: Literal["auto", "sessions", "stateless"], capabilities: JsonObject
+) -> Greeting:
+    """Settle the era. Raises `NoGreeting`, `TimeoutError` (the caller's bound), `Gone`."""
+    if era == "sessions":
+        return await _initialize(server, capabilities)
+    if era == "stateless":
+        return await _discover(server, FOREVER)
+    try:
+        return await _discover(server, PROBE_SECONDS)
+    except TimeoutError:
+        silent = True
+    except NoGreeting:
+        silent = False
+    try:
+        return await _initialize(server, capabilities)
+    except NoGreeting:
+        if not silent:
+            raise
+        # It was only slow to start, and it is one of those that know no handshake.
+        return await _discover(server, FOREVER)
+
+
+async def _discover(server: Asks, seconds: float) -> Greeting:
+    answer = await server.ask(envelope.discover, seconds)
+    result = answer.result
+    if result is None or not envelope.speaks_stateless(result):
+        raise NoGreeting(f"it does not offer {envelope.STATELESS_VERSION}")
+    meta = result.get("_meta")
+    info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
+    return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result, result)
+
+
+async def _initialize(server: Asks, capabilities: JsonObject) -> Greeting:
+    answer = await server.ask(lambda id: envelope.initialize(id, capabilities), FOREVER)
+    if answer.result is None:
+        said = answer.error.message if answer.error else answer.detail
+        raise NoGreeting(f"it refused initialize: {said[:200]}")
+    result = answer.result
+    version = envelope.agreed_version(result)
+    if version is None:
+        raise NoGreeting(f"it answered initialize with {str(result.get('protocolVersion'))[:40]!r}")
+    server.say(envelope.notification("notifications/initialized"))
+    discovered = {
+        "supportedVersions": [version],
+        **{key: result[key] for key in ("capabilities", "instructions") if key in result},
+        "_meta": {"io.modelcontextprotocol/serverInfo": result.get("serverInfo")},
+    }
+    return _greeting(Era.SESSIONS, version, result.get("serverInfo"), result, discovered)
+
+
+def _greeting(
+    era: Era, version: str, info: object, result: JsonObject, discovered: JsonObject
+) -> Greeting:
+    capabilities, instructions = result.get("capabilities"), result.get("instructions")
+    return Greeting(
+        era,
+        version,
+        info if isinstance(info, dict) else None,
+        capabilities if isinstance(capabilities, dict) else {},
+        instructions if isinstance(instructions, str) else None,
+        discovered,
+    )
