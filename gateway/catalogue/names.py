@@ -38,7 +38,9 @@ def public_name(server: str, native: str) -> str:
     plain = f"{server}__{native}"
     if len(plain) <= MAX_PUBLIC and _PLAIN.fullmatch(native):
         return plain
-    mark = hashlib.sha256(f"{server}\0{native}".encode()).hexdigest()[:_HASH_LENGTH]
+    mark = hashlib.sha256(f"{server}\0{native}".encode("utf-8", "surrogatepass")).hexdigest()[
+        :_HASH_LENGTH
+    ]
     clean = _OTHER.sub("_", plain)[: MAX_PUBLIC - _HASH_LENGTH - 1]
     return f"{clean}-{mark}"
 

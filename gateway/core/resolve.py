@@ -3,10 +3,10 @@
 Pure: it looks names up in a `Table` somebody else built (catalogue/) and knows no server.
 
 Laws:
-1. A name that is withheld (not approved, changed, claimed twice) is refused before any template may
-   match it: quarantine has no way round.
+1. A name claimed twice is nobody's. A URI its server has withheld (not approved, changed) is not reached
+   through that server's templates either: quarantine has no way round.
 2. A URI that templates of more than one server match belongs to none of them on the aggregate.
-3. Looking up a name costs the same whether it is known, withheld or neither.
+3. Looking a name up costs about the same whether it is known, withheld or neither.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Shelf:
     templates: Mapping[str, Template] = field(default_factory=dict)
     """By public URI template, in list order."""
     withheld: Mapping[tuple[ListKind, str], str] = field(default_factory=dict)
-    """Names that exist in this scope and may not be used, and why: for the operator only."""
+    """Names that exist in this scope and are not approved, and why: for the operator only."""
+    disputed: Mapping[tuple[ListKind, str], str] = field(default_factory=dict)
+    """Names more than one target claims in this scope: nobody has them, no template either."""
     unlisted_of: str | None = None
     """The server whose unlisted resources may be asked for here, decided as `resource:<uri>`."""
 
@@ -172,6 +174,7 @@ def _completion(table: Table, shelf: Shelf, request: Request) -> Resolved:
     if not isinstance(name, str) or not name:
         raise Refused(Reason.MALFORMED, f"params.ref.{member} must be a non-empty string")
     exact = kind == "prompt" or name in shelf.templates or (kind, name) in shelf.withheld
+    # A `ref/resource` may also name a URI that stands for its template.
     entry = _find(table, shelf, request.endpoint, kind if exact else "resource", name)
     if entry is None:
         raise Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
@@ -184,12 +187,16 @@ def _find(
     table: Table, shelf: Shelf, endpoint: Endpoint, kind: ListKind, name: str
 ) -> Entry | None:
     """The entry of this name; None for an unlisted resource that may be asked for. Raises `Refused`."""
-    why = shelf.withheld.get((kind, name))
-    if why is None and endpoint.server:
-        why = table.quarantined.get(Target(endpoint.server, kind, name))
+    why = shelf.disputed.get((kind, name))
+    found = None if why else _lookup(shelf, kind, name)
+    if found is None:
+        why = why or shelf.withheld.get((kind, name))
+        if why is None and endpoint.server:
+            why = table.quarantined.get(Target(endpoint.server, kind, name))
+    elif found.target.kind != kind:
+        why = table.quarantined.get(Target(found.target.server, kind, name))
     if why is not None:
         raise Refused(Reason.QUARANTINED, why)
-    found = _lookup(shelf, kind, name)
     if found is None and not (kind == "resource" and shelf.unlisted_of):
         raise Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
     return found

@@ -1,0 +1,199 @@
+"""The catalogue of a running gateway: one table at a time, swapped whole when a server or a pin changes.
+
+Each server is followed by itself: a dead or slow one delays nobody, its error names it, and what it
+listed before stays until it answers again. It knows `ports.ToolServer` and the pin files, no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal, TypedDict
+
+from gateway.catalogue.fetch import Lists, fetch_lists
+from gateway.catalogue.merge import merge
+from gateway.catalogue.pins import Pins, load
+from gateway.catalogue.text import printable
+from gateway.core.resolve import KINDS, Table
+from gateway.ports import ToolServer
+from gateway.settings import Settings
+
+log = logging.getLogger("bulkhead.catalogue")
+
+Told = Callable[[Table], None]
+
+
+class ServerStatus(TypedDict):
+    """How one server's part of the catalogue stands."""
+
+    state: Literal["starting", "ready", "failing"]
+    """failing: at least one of its lists could not be read the last time."""
+    tools: int
+    """Tools an agent may reach, if policy lets it."""
+    quarantined: int
+    error: str | None
+    """Names the server."""
+
+
+class Pace:
+    """How long to wait for what, in seconds."""
+
+    def __init__(
+        self,
+        *,
+        deadline: float = 30.0,
+        grace: float = 5.0,
+        ttl: float = 300.0,
+        retry: tuple[float, float] = (0.5, 60.0),
+        settle: float = 0.2,
+    ) -> None:
+        self.deadline = deadline
+        """For all lists of one server."""
+        self.grace = grace
+        """For all servers at start; slower ones join later."""
+        self.ttl = ttl
+        """Between two looks at a server that says nothing."""
+        self.retry = retry
+        """First and longest pause before a failing server is asked again."""
+        self.settle = settle
+        """Between a change and the next look, so that a burst of changes is one."""
+
+
+class LiveCatalogue:
+    """`ports.Catalogue` over running servers. `start` it, then read `current`; `aclose` ends it."""
+
+    def __init__(
+        self,
+        servers: Mapping[str, ToolServer],
+        settings: Settings,
+        pins: Pins,
+        pace: Pace | None = None,
+    ) -> None:
+        self._servers = servers
+        self._settings = {n: s for n, s in settings.servers.items() if n in servers}
+        self._known_servers = tuple(settings.servers)
+        self._pins = pins
+        self._pace = pace or Pace()
+        self._lists: dict[str, Lists] = {}
+        self._changed = {name: asyncio.Event() for name in servers}
+        self._tried = {name: asyncio.Event() for name in servers}
+        self._told: list[Told] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._current = merge({}, pins, self._settings)
+
+    @property
+    def current(self) -> Table:
+        """The table of this moment. Hold on to it for the length of one request, no longer."""
+        return self._current
+
+    async def start(self) -> None:
+        """Ask all servers at once. Returns when each answered or failed, or `grace` has passed."""
+        for name in self._servers:
+            self._spawn(self._watch(name))
+            self._spawn(self._follow(name))
+        try:
+            async with asyncio.timeout(self._pace.grace):
+                for tried in self._tried.values():
+                    await tried.wait()
+        except TimeoutError:
+            slow = [name for name, tried in self._tried.items() if not tried.is_set()]
+            log.warning("not waiting any longer for: %s", ", ".join(slow))
+
+    async def aclose(self) -> None:
+        """Stop following the servers. They stay open: whoever opened them closes them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def on_change(self, told: Told) -> Callable[[], None]:
+        """Have `told` called with each new table, in the loop. Returns what ends that."""
+        self._told.append(told)
+        return lambda: self._told.remove(told)
+
+    def reload_pins(self) -> None:
+        """Read the pin files again. Raises `Misconfigured` and keeps the pins it has if they are not right."""
+        self._pins = load(self._pins.directory.parent, self._known_servers)
+        self._publish()
+
+    def status(self) -> dict[str, ServerStatus]:
+        """How each server stands, for operators and /readyz."""
+        return {name: self._status(name) for name in self._servers}
+
+    def _status(self, name: str) -> ServerStatus:
+        read = self._lists.get(name)
+        shelf = self._current.servers.get(name)
+        error = next(iter(read.problems.values()), None) if read else None
+        return {
+            "state": "starting" if read is None else "failing" if error else "ready",
+            "tools": len(shelf.tools) if shelf else 0,
+            "quarantined": sum(target.server == name for target in self._current.quarantined),
+            "error": error,
+        }
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _follow(self, name: str) -> None:
+        """Look at one server again and again: when it says so, when it is time, when it failed."""
+        pause, longest = self._pace.retry
+        while True:
+            self._changed[name].clear()
+            read = await self._read(name)
+            self._take(name, read)
+            self._tried[name].set()
+            wait = pause if read.problems else self._look_again(read)
+            pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed[name].wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(self._pace.settle)
+
+    async def _read(self, name: str) -> Lists:
+        try:
+            return await fetch_lists(name, self._servers[name], self._pace.deadline)
+        except Exception as bug:
+            log.exception("reading the lists of %s failed", name)
+            return Lists({}, {kind: f"{name}: {type(bug).__name__}" for kind in KINDS})
+
+    async def _watch(self, name: str) -> None:
+        while True:
+            try:
+                async for _ in self._servers[name].changes():
+                    self._changed[name].set()
+            except Exception as error:
+                log.warning("%s: its changes cannot be followed: %s", name, printable(str(error)))
+            await asyncio.sleep(self._pace.retry[1])
+
+    def _look_again(self, read: Lists) -> float:
+        """The server's own shortest `ttlMs`, between 30 s and ours."""
+        pages = [page.raw.get("ttlMs") for each in read.kinds.values() for page in each.pages]
+        own = [ttl / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
+        return min([self._pace.ttl, *(max(30.0, ttl) for ttl in own)])
+
+    def _take(self, name: str, read: Lists) -> None:
+        """A list that could not be read stays as it was."""
+        before = self._lists.get(name, Lists())
+        for problem in dict.fromkeys(read.problems.values()):
+            if problem not in before.problems.values():
+                log.warning("%s", printable(problem))
+        self._lists[name] = Lists({**before.kinds, **read.kinds}, read.problems)
+        self._publish()
+
+    def _publish(self) -> None:
+        before, self._current = self._current, merge(self._lists, self._pins, self._settings)
+        if before.version == self._current.version:
+            return
+        for target, why in self._current.quarantined.items():
+            if before.quarantined.get(target) != why:
+                log.warning(
+                    "withheld: %s of %s: %s",
+                    printable(target.policy_name),
+                    target.server,
+                    printable(why),
+                )
+        for told in tuple(self._told):
+            told(self._current)

@@ -1,0 +1,207 @@
+"""Fetched lists and pins become one table: approved and unchanged descriptors, and nothing else.
+
+Laws:
+1. An agent sees the approved text. A descriptor that is new, changed, unfit or listed twice in two
+   versions is withheld with a reason for the operator.
+2. Tools, prompts and templates are always pinned; resources unless `pin_resources` is false.
+3. A name two servers claim on the aggregate is nobody's there; each keeps it at its own endpoint.
+4. Order is the settings' order of servers, then each server's own.
+
+Pure: it knows no server, no file, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.catalogue.canonical import digest
+from gateway.catalogue.fetch import Fetched, Lists
+from gateway.catalogue.items import Item, matcher
+from gateway.catalogue.names import name_all, public_name
+from gateway.catalogue.pins import Pin, Pins
+from gateway.core.model import Entry, Target
+from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table, Template
+from gateway.settings import ServerSettings
+
+
+@dataclass(slots=True)
+class _Scope:
+    """A shelf while it is being filled."""
+
+    entries: dict[ListKind, dict[str, Entry]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
+    withheld: dict[tuple[ListKind, str], str] = field(default_factory=dict)
+    disputed: dict[tuple[ListKind, str], str] = field(default_factory=dict)
+
+    def shelf(self, unlisted_of: str | None = None) -> Shelf:
+        return Shelf(
+            self.entries["tool"],
+            self.entries["prompt"],
+            self.entries["resource"],
+            {name: _template(entry) for name, entry in self.entries["template"].items()},
+            self.withheld,
+            self.disputed,
+            unlisted_of,
+        )
+
+
+def merge(lists: Mapping[str, Lists], pins: Pins, servers: Mapping[str, ServerSettings]) -> Table:
+    """The table for these servers. Servers without lists have an empty shelf: nothing is served unseen."""
+    quarantined: dict[Target, str] = {}
+    listings: dict[tuple[str, ListKind], Listing] = {}
+    scopes: dict[str, _Scope] = {}
+    for server, settings in servers.items():
+        read = lists.get(server, Lists())
+        judged = judge(server, read, pins.of(server), settings.pin_resources)
+        quarantined.update({t: v for t, v in judged.items() if isinstance(v, str)})
+        scopes[server] = _own(judged)
+        for kind, fetched in read.kinds.items():
+            listings[server, kind] = _listing(server, kind, fetched, judged)
+    shelves = {
+        server: scope.shelf(None if servers[server].pin_resources else server)
+        for server, scope in scopes.items()
+    }
+    aggregate = _aggregate(scopes, quarantined).shelf()
+    return Table(
+        _version(lists, aggregate, shelves, quarantined), aggregate, shelves, quarantined, listings
+    )
+
+
+def judge(
+    server: str, read: Lists, pins: Mapping[Target, Pin], pin_resources: bool
+) -> dict[Target, Entry | str]:
+    """Each target of one server, listed or pinned: its entry, or why it is withheld. In list order."""
+    judged: dict[Target, Entry | str] = {}
+    first: dict[Target, Item] = {}
+    for kind, fetched in read.kinds.items():
+        for item in fetched.items:
+            target = Target(server, kind, item.name)
+            if target in first and first[target].digest != item.digest:
+                judged[target] = "listed twice, in two versions"
+            if not item.name or target in judged:
+                continue
+            first[target] = item
+            judged[target] = _judge_one(target, item, pins.get(target), pin_resources)
+    for target in pins.keys() - judged.keys():
+        judged[target] = _gone(target, read)
+    return judged
+
+
+def _judge_one(target: Target, item: Item, pin: Pin | None, pin_resources: bool) -> Entry | str:
+    if item.fault is not None:
+        return f"unfit: {item.fault}"
+    public = public_name(target.server, target.name)
+    if target.kind not in ("tool", "prompt"):
+        public = target.name
+    if target.kind == "resource" and not pin_resources:
+        return Entry(target, public, item.raw, item.digest)
+    if pin is None:
+        return f"not approved (bulkhead servers approve {target.server})"
+    if pin.digest != item.digest:
+        return f"changed since it was approved: {pin.digest[:15]} is now {item.digest[:15]}"
+    return Entry(target, public, pin.descriptor, pin.digest)
+
+
+def _gone(target: Target, read: Lists) -> str:
+    kind: Any = target.kind
+    if kind in read.problems:
+        return f"its list could not be read: {read.problems[kind]}"
+    if kind not in read.kinds:
+        return f"{target.server}: its list was not read yet"
+    return "approved, but no longer listed"
+
+
+def _own(judged: Mapping[Target, Entry | str]) -> _Scope:
+    """The shelf of one server, by native names."""
+    scope = _Scope()
+    for target, verdict in judged.items():
+        kind: Any = target.kind
+        if isinstance(verdict, str):
+            scope.withheld[kind, target.name] = verdict
+        else:
+            scope.entries[kind][target.name] = verdict
+    return scope
+
+
+def _aggregate(scopes: Mapping[str, _Scope], quarantined: Mapping[Target, str]) -> _Scope:
+    """The shelf of all servers, by public names."""
+    scope = _Scope()
+    entries = [entry for one in scopes.values() for entry in _entries(one)]
+    names = name_all([*(entry.target for entry in entries), *quarantined])
+    for target, why in names.collisions.items():
+        scope.disputed[_kind(target), _public(target)] = why
+    for entry in entries:
+        key = _kind(entry.target), entry.public_name
+        if key in scope.disputed:
+            continue
+        other = scope.entries[key[0]].pop(entry.public_name, None)
+        if other is None:
+            scope.entries[key[0]][entry.public_name] = entry
+        else:
+            scope.disputed[key] = f"listed by {other.target.server} and {entry.target.server}"
+    for target, why in quarantined.items():
+        # What one server has in quarantine takes no name away from another.
+        if _public(target) not in scope.entries[_kind(target)]:
+            scope.withheld[_kind(target), _public(target)] = why
+    return scope
+
+
+def _entries(scope: _Scope) -> Iterator[Entry]:
+    for kind in KINDS:
+        yield from scope.entries[kind].values()
+
+
+def _kind(target: Target) -> ListKind:
+    kind: Any = target.kind
+    return kind  # type: ignore[no-any-return]
+
+
+def _public(target: Target) -> str:
+    if target.kind in ("tool", "prompt"):
+        return public_name(target.server, target.name)
+    return target.name
+
+
+def _template(entry: Entry) -> Template:
+    parsed = matcher(entry.target.name)
+    return Template(entry, lambda uri: parsed is not None and parsed.match(uri) is not None)
+
+
+def _listing(
+    server: str, kind: ListKind, fetched: Fetched, judged: Mapping[Target, Entry | str]
+) -> Listing:
+    def entry(item: Item) -> Entry | None:
+        verdict = judged.get(Target(server, kind, item.name))
+        return verdict if isinstance(verdict, Entry) and verdict.digest == item.digest else None
+
+    pages = (
+        Page(page.cursor, page.raw, tuple(entry(item) for item in page.items))
+        for page in fetched.pages
+    )
+    return Listing(tuple(pages), fetched.absent)
+
+
+def _version(
+    lists: Mapping[str, Lists],
+    aggregate: Shelf,
+    shelves: Mapping[str, Shelf],
+    quarantined: Mapping[Target, str],
+) -> str:
+    """Changes whenever something an agent or an operator can see does."""
+    pages = [
+        (server, kind, page.cursor, [item.digest for item in page.items])
+        for server, read in lists.items()
+        for kind, fetched in read.kinds.items()
+        for page in fetched.pages
+    ]
+    served = [
+        (server, entry.target.kind, name, entry.digest)
+        for server, shelf in (("", aggregate), *shelves.items())
+        for entries in (shelf.tools, shelf.prompts, shelf.resources)
+        for name, entry in entries.items()
+    ]
+    kept = sorted((t.server, t.kind, t.name, why) for t, why in quarantined.items())
+    return digest([pages, served, kept])
