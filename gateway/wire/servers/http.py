@@ -1,0 +1,182 @@
+"""`ports.ToolServer` over Streamable HTTP: finds the server's era, remembers it, and speaks it.
+
+It knows which exception is which `Outcome`. How bytes travel stands in http_connection and http_pool,
+what each era says in http_stateless and http_sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.record import Permit
+from gateway.errors import Misconfigured
+from gateway.ports import Channel, Outbound, ServerUnavailable
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_changes import Changes
+from gateway.wire.servers.http_connection import Broken, NotSent, Patience
+from gateway.wire.servers.http_exchange import Mute
+from gateway.wire.servers.http_link import Link
+from gateway.wire.servers.http_pool import Pool, address
+from gateway.wire.servers.http_probe import probe
+from gateway.wire.servers.http_request import Requests, fixed_headers
+from gateway.wire.servers.http_sessions import OWN, Sessions
+from gateway.wire.servers.http_stateless import EraMoved, Stateless
+
+_MUTE: Final = Mute()
+
+
+class HttpServer:
+    """One tool server at one URL."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServerSettings,
+        notices: Callable[[str, JsonObject], None] | None = None,
+    ) -> None:
+        """Connects nothing yet. `notices` gets what the server says unasked, beside list changes.
+
+        Raises `Misconfigured`.
+        """
+        try:
+            where = address(settings.url or "")
+        except ValueError as error:
+            raise Misconfigured(f"servers.{name}.url: {error}") from None
+        limits = settings.limits
+        requests = Requests(where, fixed_headers(name, settings.headers))
+        self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids())
+        self._forced = None if settings.era == "auto" else Era(settings.era)
+        self._era: Era | None = None
+        self._probing = asyncio.Lock()
+        self._stateless = Stateless(self._link)
+        self._changes = Changes(self._listen, notices)
+        self._sessions = Sessions(self._link, self._changes.restarted)
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._last_error = ""
+
+    @property
+    def name(self) -> str:
+        return self._link.name
+
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        """Forward at most once; see `ports.ToolServer.call`."""
+        if self._slots.locked():
+            why = f"{self._link.limits.concurrency} calls are under way, the limit concurrency"
+            return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
+        async with self._slots:
+            try:
+                outcome = await self._send(message, channel)
+            except NotSent as error:
+                outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
+            except Broken as error:
+                outcome = envelope.in_doubt(self.name, str(error))
+        self._last_error = outcome.detail
+        return outcome
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        """A catalogue read by the gateway itself; see `ports.ToolServer.fetch`."""
+        message = Outbound(method, params, envelope.GATEWAY, OWN)
+        try:
+            outcome = await self._read(message)
+        except (NotSent, Broken) as error:
+            self._last_error = str(error)
+            raise ServerUnavailable(f"tool server {self.name}: {error}") from None
+        if outcome.result is None:
+            why = outcome.error.message if outcome.error and not outcome.detail else outcome.detail
+            self._last_error = why
+            theirs = None if outcome.detail else outcome.error
+            raise ServerUnavailable(f"tool server {self.name}: {method}: {why}", theirs)
+        self._last_error = ""
+        if method == "tools/list":
+            self._stateless.remember(params, outcome.result)
+        return outcome.result
+
+    def changes(self) -> AsyncIterator[str]:
+        """List changes as the server tells them; see `ports.ToolServer.changes`."""
+        return self._changes.subscribe()
+
+    async def aclose(self) -> None:
+        """End the standing stream, the sessions and every connection."""
+        await self._changes.aclose()
+        await self._sessions.aclose()
+        await self._link.pool.aclose()
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of the server, for operators."""
+        about = self._about()
+        version = about.get("protocolVersion")
+        if self._era is Era.STATELESS:
+            version = envelope.STATELESS_VERSION
+        return {
+            "transport": "http",
+            "era": str(self._era) if self._era else None,
+            "protocolVersion": version,
+            "serverInfo": about.get("serverInfo"),
+            "capabilities": about.get("capabilities", {}),
+            "instructions": about.get("instructions"),
+            "state": "connected"
+            if self._era
+            else ("unavailable" if self._last_error else "unknown"),
+            "lastError": self._last_error or None,
+        }
+
+    def _about(self) -> JsonObject:
+        return self._stateless.about if self._era is Era.STATELESS else self._sessions.about
+
+    async def _send(self, message: Outbound, channel: Channel) -> Outcome:
+        patience = self._link.patience()
+        talk = await self._talk(patience)
+        try:
+            return await talk.send(message, channel, patience)
+        except EraMoved as moved:
+            self._era = None
+            return moved.outcome
+        except NotSent:
+            self._era = None  # it may come back as another version of itself
+            raise
+
+    async def _read(self, message: Outbound) -> Outcome:
+        if message.method == "server/discover":
+            return await self._discover()
+        try:
+            return await self._send(message, _MUTE)
+        except Broken as error:
+            if not error.stale:
+                raise
+        # A kept connection that had ended. This is a read of our own, so it may be asked again.
+        return await self._send(message, _MUTE)
+
+    async def _discover(self) -> Outcome:
+        """What the server says of itself. A session server said it in `initialize`."""
+        patience = self._link.patience()
+        self._era = None
+        talk = await self._talk(patience)
+        if isinstance(talk, Stateless):
+            return Outcome("ok", result=talk.about)
+        await talk.session(OWN, envelope.GATEWAY, patience)
+        about = {name: value for name, value in talk.about.items() if name != "protocolVersion"}
+        versions = [talk.about.get("protocolVersion")]
+        return Outcome("ok", result={"supportedVersions": versions, **about})
+
+    async def _talk(self, patience: Patience) -> Stateless | Sessions:
+        """The era's way of speaking, probed when it is not known. Raises `NotSent`."""
+        if self._era is None:
+            async with self._probing:
+                if self._era is None:
+                    self._era, about = await probe(self._link, self._forced, patience)
+                    if about is not None:
+                        self._stateless.about = about
+        return self._stateless if self._era is Era.STATELESS else self._sessions
+
+    async def _listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
+        talk = await self._talk(self._link.patience())
+        try:
+            return await talk.listen(hear, opened)
+        except NotSent:
+            self._era = None
+            raise

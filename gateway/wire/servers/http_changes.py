@@ -1,0 +1,111 @@
+"""List changes of one HTTP server: one standing stream, opened when somebody listens, kept by retrying.
+
+It knows when to listen again and whom to tell; how to listen is the era's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from gateway.core.model import JsonObject
+from gateway.wire.servers.http_connection import Broken, NotSent
+
+RESTARTED: Final = "restarted"
+FIRST_DELAY: Final = 1.0
+MAX_DELAY: Final = 60.0
+"""Seconds between two attempts; doubled from the first to the last."""
+
+Hear = Callable[[JsonObject], None]
+Listen = Callable[[Hear, Callable[[], None]], Awaitable[bool]]
+
+
+class Changes:
+    """Tells any number of listeners; what one has not read yet is told it once."""
+
+    def __init__(self, listen: Listen, notices: Callable[[str, JsonObject], None] | None) -> None:
+        self._listen = listen
+        self._notices = notices
+        self._listeners: set[_Listener] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._opened_before = False
+        self._lived = False
+
+    async def subscribe(self) -> AsyncIterator[str]:
+        """Yields until closed."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._keep())
+        try:
+            while True:
+                yield await listener.next()
+        finally:
+            self._listeners.discard(listener)
+
+    def restarted(self) -> None:
+        """What was known of the server's lists may be out of date."""
+        self._tell(RESTARTED)
+
+    async def aclose(self) -> None:
+        """End the standing stream."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _keep(self) -> None:
+        delay = FIRST_DELAY
+        while True:
+            self._lived = False
+            try:
+                offered = await self._listen(self._hear, self._opened)
+            except (NotSent, Broken):
+                offered = True
+            if not offered:
+                delay = MAX_DELAY
+            elif self._lived:
+                delay = FIRST_DELAY
+            await asyncio.sleep(delay)
+            delay = min(MAX_DELAY, delay * 2)
+
+    def _opened(self) -> None:
+        if self._opened_before:
+            self.restarted()
+        self._opened_before = True
+
+    def _hear(self, message: JsonObject) -> None:
+        self._lived = True
+        method = message.get("method")
+        if not isinstance(method, str):
+            return
+        if method.startswith("notifications/") and method.endswith("/list_changed"):
+            self._tell(method)
+        elif self._notices is not None and "id" not in message:
+            params = message.get("params")
+            self._notices(method, params if isinstance(params, dict) else {})
+
+    def _tell(self, what: str) -> None:
+        for listener in self._listeners:
+            listener.tell(what)
+
+
+class _Listener:
+    """One reader's mailbox: holds each piece of news at most once, so it cannot grow."""
+
+    def __init__(self) -> None:
+        self._news: dict[str, None] = {}
+        self._arrived = asyncio.Event()
+
+    def tell(self, what: str) -> None:
+        self._news[what] = None
+        self._arrived.set()
+
+    async def next(self) -> str:
+        while not self._news:
+            self._arrived.clear()
+            await self._arrived.wait()
+        what = next(iter(self._news))
+        del self._news[what]
+        return what

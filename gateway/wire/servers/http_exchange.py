@@ -1,0 +1,184 @@
+"""One call in a session: the POST, the requests the server pushes meanwhile, the stream taken up again.
+
+Spec: 2025-11-25 basic/transports (resumability), basic/utilities/cancellation. It knows one session and
+one call, and not how sessions come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
+from gateway.ports import Channel, Outbound
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_connection import Broken, NotSent, Patience
+from gateway.wire.servers.http_link import Link, Messages
+
+MAX_RESUMES: Final = 5
+"""Times a stream is taken up again without a new event in between."""
+RETRY: Final = 1.0
+"""Seconds before a stream is taken up again, when the server does not say."""
+NOTICE: Final = 5.0
+
+Chore = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Session:
+    """One `initialize`d session."""
+
+    __slots__ = ("gone", "id", "in_flight", "used", "version")
+
+    def __init__(self, id: str | None, version: str) -> None:
+        self.id = id
+        self.version = version
+        self.in_flight = 0
+        self.used = asyncio.get_running_loop().time()
+        self.gone = False
+        """The server does not know it any more."""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What every message in this session carries."""
+        headers = [("MCP-Protocol-Version", self.version)]
+        if self.id is not None:
+            headers.append(("Mcp-Session-Id", self.id))
+        return headers
+
+    def left(self) -> None:
+        """A call in it has ended."""
+        self.in_flight -= 1
+        self.used = asyncio.get_running_loop().time()
+
+
+class Exchange:
+    """One call from its POST to its answer."""
+
+    def __init__(self, link: Link, session: Session, channel: Channel, chore: Chore) -> None:
+        self._link = link
+        self._session = session
+        self._channel = channel
+        self._chore = chore
+        self._id = next(link.ids)
+        self._asks: dict[str | int, asyncio.Task[None]] = {}
+        self._messages: Messages | None = None
+
+    async def send(self, message: Outbound, patience: Patience) -> Outcome | None:
+        """Forward once. None: the session had ended before, and the server turned the message away.
+
+        Raises `NotSent`, `Broken`. Whoever stops waiting, by cancelling or by a limit, tells the server.
+        """
+        self._session.in_flight += 1
+        try:
+            return await self._converse(message, patience)
+        except (asyncio.CancelledError, Broken):
+            if not self._session.gone:
+                self._chore(self._post(envelope.cancelled(self._id, "nobody waits any more")))
+            raise
+        finally:
+            self._session.left()
+            for ask in self._asks.values():
+                ask.cancel()
+            if self._messages is not None:
+                self._messages.reply.close()
+
+    async def _converse(self, message: Outbound, patience: Patience) -> Outcome | None:
+        body = envelope.request(message, self._id, Era.SESSIONS)
+        reply = await self._link.post(self._session.headers(), body, patience)
+        if not 200 <= reply.status < 300:
+            outcome, said = await self._link.refusal(reply, self._id)
+            if said.get("id") != self._id and self._session.id is not None:
+                # 404 is the protocol's word for a session that has ended; some servers say 400.
+                self._session.gone = reply.status in (400, 404)
+                if reply.status == 404:
+                    return None
+            return outcome
+        self._messages = Messages(reply, self._link.limits.max_result)
+        answer = await self._answer(self._messages)
+        resumed = 0
+        while answer is None:
+            before = self._messages.last_id
+            if before is None:
+                raise Broken("the stream ended without an answer")
+            self._messages = await self._resume(self._messages, patience)
+            answer = await self._answer(self._messages)
+            resumed = resumed + 1 if self._messages.last_id == before else 0
+            if resumed >= MAX_RESUMES:
+                raise Broken("the stream was taken up again and again and brought nothing")
+        self._messages.reply.drain()
+        return envelope.outcome(answer, self._link.name)
+
+    async def _answer(self, messages: Messages) -> JsonObject | None:
+        """The answer, or None when the stream ended and can be taken up again. Raises `Broken`."""
+        try:
+            return await messages.answer_to(self._id, self._hear)
+        except Broken as error:
+            if not error.lost or messages.last_id is None:
+                raise
+            return None
+
+    async def _resume(self, ended: Messages, patience: Patience) -> Messages:
+        now = asyncio.get_running_loop().time()
+        delay = RETRY if ended.retry is None else ended.retry
+        await asyncio.sleep(max(0.0, min(delay, patience.deadline - now)))
+        headers = [*self._session.headers(), ("Last-Event-ID", ended.last_id or "")]
+        try:
+            reply = await self._link.get(headers, patience)
+        except NotSent as error:
+            raise Broken(f"its stream could not be taken up again: {error}") from None
+        if reply.status != 200:
+            reply.close()
+            raise Broken(f"its stream could not be taken up again: HTTP {reply.status}")
+        return Messages(reply, self._link.limits.max_result, ended)
+
+    async def _hear(self, message: JsonObject) -> None:
+        method = message["method"]
+        given = message.get("params")
+        params: JsonObject = given if isinstance(given, dict) else {}
+        if "id" in message:
+            self._ask(message["id"], method, params)
+        elif method == "notifications/cancelled" and params.get("requestId") in self._asks:
+            self._asks[params["requestId"]].cancel()
+        else:
+            await self._channel.notify(method, params)
+
+    def _ask(self, id: Any, method: str, params: JsonObject) -> None:
+        if isinstance(id, str | int) and id not in self._asks and len(self._asks) < 64:
+            task = asyncio.ensure_future(self._asked(id, method, params))
+            self._asks[id] = task
+            task.add_done_callback(lambda _: self._asks.pop(id, None))
+
+    async def _asked(self, id: str | int, method: str, params: JsonObject) -> None:
+        """Put the server's question to the agent and bring the answer back."""
+        reply = self._messages.reply if self._messages is not None else None
+        if reply is not None:
+            reply.hold()
+        try:
+            if method == "ping":
+                answer = Answer(result={})
+            else:
+                answer = await self._channel.ask(method, params)
+            body: JsonObject = {"jsonrpc": "2.0", "id": id}
+            if answer.error is not None:
+                body["error"] = answer.error.as_json()
+            else:
+                body["result"] = answer.result or {}
+            self._chore(self._post(body))
+        finally:
+            if reply is not None:
+                reply.release()
+
+    async def _post(self, message: JsonObject) -> None:
+        deadline = asyncio.get_running_loop().time() + NOTICE
+        patience = Patience(NOTICE, NOTICE, deadline)
+        (await self._link.post(self._session.headers(), message, patience)).drain()
+
+
+class Mute:
+    """The channel of the gateway's own reads: nobody listens and nobody can be asked."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """Heard by nobody."""
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        return Answer(error=RpcError(-32601, f"Method not found: {method}"))

@@ -1,0 +1,176 @@
+"""What both eras need to talk to one HTTP server: post a message, read the messages that come back.
+
+It knows JSON-RPC, SSE and statuses; it knows no era, no session and no agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.model import JsonObject, Outcome
+from gateway.reasons import Reason
+from gateway.settings import ServerLimits
+from gateway.wire import sse
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_connection import Broken, Patience, Reply
+from gateway.wire.servers.http_pool import Pool
+from gateway.wire.servers.http_request import Headers, Requests
+from gateway.wire.strict_json import Unreadable, dumps, parse_answer
+
+FOREVER: Final = float("inf")
+NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
+"""Statuses that say the request was turned away at the door."""
+
+Hear = Callable[[JsonObject], Awaitable[None]]
+"""Gets every message of a stream that is not the answer, in order; the stream is read no further meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One server's name, limits and way in."""
+
+    name: str
+    limits: ServerLimits
+    requests: Requests
+    pool: Pool
+    ids: Iterator[int]
+    """Unique per server, not per connection or session."""
+
+    def patience(self) -> Patience:
+        """The limits of one call that starts now."""
+        limits = self.limits
+        deadline = asyncio.get_running_loop().time() + limits.total
+        return Patience(limits.first_byte, limits.idle, deadline)
+
+    def standing(self) -> Patience:
+        """The limits of a stream that is meant to stay open."""
+        return Patience(self.limits.first_byte, FOREVER, FOREVER)
+
+    async def post(self, headers: Headers, message: JsonObject, patience: Patience) -> Reply:
+        """POST one message; the reply as soon as its head is there. Raises `NotSent`, `Broken`."""
+        return await self.pool.send(self.requests.post(headers, dumps(message)), patience)
+
+    async def get(self, headers: Headers, patience: Patience) -> Reply:
+        """Open an event stream. Raises `NotSent`, `Broken`."""
+        return await self.pool.send(self.requests.get(headers), patience)
+
+    async def delete(self, headers: Headers, patience: Patience) -> None:
+        """End a session. Raises `NotSent`, `Broken`."""
+        (await self.pool.send(self.requests.delete(headers), patience)).drain()
+
+    async def refusal(self, reply: Reply, id: int) -> tuple[Outcome, JsonObject]:
+        """What a status other than 2xx means, and its JSON-RPC body ({} if it has none).
+
+        A JSON-RPC error passes verbatim. Without one, only statuses that turn a request away at the
+        door say that nothing was done. Challenges and cookies of the server go nowhere.
+        """
+        body = await self._error_body(reply)
+        error = envelope.rpc_error(body.get("error"))
+        if error is not None and (reply.status < 500 or body.get("id") == id):
+            return Outcome("rejected", error=error), body
+        why = f"it answered HTTP {reply.status}"
+        if reply.status in NO_EFFECT:
+            return envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, why), {}
+        return envelope.in_doubt(self.name, why), {}
+
+    async def _error_body(self, reply: Reply) -> JsonObject:
+        try:
+            raw = await reply.body(self.limits.max_result)
+            body = parse_answer(raw, max_bytes=self.limits.max_result)
+        except (Broken, Unreadable):
+            return {}
+        finally:
+            reply.close()
+        return body if isinstance(body, dict) else {}
+
+
+class Messages:
+    """The JSON-RPC messages of one reply, from a JSON body or an event stream.
+
+    `resumes`: the stream this one takes up again, whose last event id and retry time still hold.
+    """
+
+    def __init__(self, reply: Reply, max_message: int, resumes: Messages | None = None) -> None:
+        media = reply.header("content-type").partition(";")[0].strip().lower()
+        self.reply = reply
+        self.is_stream = media == "text/event-stream"
+        self._json = media == "application/json"
+        self._media = media
+        self._limit = max_message
+        self._parser = sse.Parser(max_message + 1024)
+        if resumes is not None:
+            self._parser.last_id, self._parser.retry = (
+                resumes._parser.last_id,
+                resumes._parser.retry,
+            )
+        self._waiting: deque[bytes] = deque()
+        self._pending: deque[JsonObject] = deque()
+
+    @property
+    def last_id(self) -> str | None:
+        """The id of the last event, by which the stream can be taken up again."""
+        return self._parser.last_id
+
+    @property
+    def retry(self) -> float | None:
+        """Seconds the server asks to wait before the stream is taken up again."""
+        return None if self._parser.retry is None else self._parser.retry / 1000
+
+    async def next(self) -> JsonObject | None:
+        """The next message; None at the end. Raises `Broken`."""
+        while True:
+            if self._pending:
+                return self._pending.popleft()
+            raw = await (self._event() if self.is_stream else self._body())
+            if raw is None:
+                return None
+            self._take(raw)
+
+    async def answer_to(self, id: int, hear: Hear) -> JsonObject | None:
+        """The response to request `id`; None if the stream ends without. Others go to `hear`. Raises `Broken`."""
+        while (message := await self.next()) is not None:
+            if isinstance(message.get("method"), str):
+                await hear(message)
+            elif _same(message.get("id"), id) or (
+                not self.is_stream and message.get("id") is None and "error" in message
+            ):
+                return message
+        return None
+
+    async def _body(self) -> bytes | None:
+        if not self._json:
+            what = repr(self._media[:40]) if self._media else "no content type"
+            raise Broken(f"it answered with {what}, neither JSON nor an event stream")
+        return await self.reply.body(self._limit) or None
+
+    async def _event(self) -> bytes | None:
+        while not self._waiting:
+            piece = await self.reply.read()
+            if not piece:
+                return None
+            try:
+                self._waiting.extend(event.data for event in self._parser.feed(piece) if event.data)
+            except sse.EventTooLarge:
+                raise self.reply.fail(
+                    Broken("one message is larger than the limit max_result")
+                ) from None
+        return self._waiting.popleft()
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            value = parse_answer(raw, max_bytes=self._limit)
+        except Unreadable as error:
+            raise self.reply.fail(Broken(f"it sent what is not a message: {error}")) from None
+        batch = value if isinstance(value, list) else [value]
+        for message in batch:
+            if not isinstance(message, dict):
+                raise self.reply.fail(Broken("it sent JSON that is not a JSON-RPC message"))
+            self._pending.append(message)
+
+
+def _same(theirs: object, ours: int) -> bool:
+    return theirs == ours and isinstance(theirs, int | float) and not isinstance(theirs, bool)

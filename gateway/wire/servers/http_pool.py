@@ -1,0 +1,159 @@
+"""Connections to one tool server: kept a little while, checked before each use, made when there is none.
+
+A request is written once. It goes out again only when it provably never left (`NotSent` of a kept
+connection), so a mutating call cannot reach the server twice by way of this file. No redirect is
+followed and no cookie is kept: there is no code for either. It knows HTTP addresses, not MCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import weakref
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.wire.servers.http_connection import Connection, NotSent, Patience, Reply
+
+KEEP_IDLE: Final = 4.0
+"""Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is: what to connect to, and what to write in a request."""
+
+    host: str
+    port: int
+    tls: bool
+    target: str
+    """Path and query."""
+    authority: str
+    """The Host header."""
+
+
+def address(url: str) -> Address:
+    """The parts of a server's URL. Raises `ValueError` saying what is wrong with it."""
+    if not url.isascii() or any(byte <= " " or byte == "\x7f" for byte in url):
+        raise ValueError("only printable ASCII, no spaces")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no user name or password in a URL")
+    if parts.fragment:
+        raise ValueError("no fragment in a URL")
+    tls = parts.scheme == "https"
+    port = parts.port or (443 if tls else 80)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    authority = parts.netloc.rpartition("@")[2]
+    return Address(parts.hostname, port, tls, target, authority)
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """The one TLS context of the process: it costs 40 ms to make, so it is made once."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Pool:
+    """The connections to one address."""
+
+    def __init__(self, address: Address, connect: float) -> None:
+        self._address = address
+        self._connect_limit = connect
+        self._idle: list[Connection] = []
+        self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def send(self, request: bytes, patience: Patience) -> Reply:
+        """Write one request and return its reply as soon as the head is there.
+
+        Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
+        the connection at once.
+        """
+        reply = self._send_kept(request, patience)
+        if reply is None:
+            reply = (await self._connect()).send(request, patience)
+        try:
+            await reply.head()
+        except BaseException:
+            reply.close()
+            raise
+        return reply
+
+    async def aclose(self) -> None:
+        """Close every connection, idle or not."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._all):
+            connection.abort()
+        self._idle.clear()
+
+    def _send_kept(self, request: bytes, patience: Patience) -> Reply | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_until > now:
+                try:
+                    return connection.send(request, patience)
+                except NotSent:
+                    pass  # it ended while idle: the next one, or a new one
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        if self._closed:
+            raise NotSent("closed")
+        where = self._address
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_limit):
+                _, connection = await loop.create_connection(
+                    self._connection,
+                    where.host,
+                    where.port,
+                    ssl=tls_context() if where.tls else None,
+                    server_hostname=where.host if where.tls else None,
+                )
+        except TimeoutError:
+            raise NotSent(f"no connection within {self._connect_limit:g} s") from None
+        except (OSError, ssl.SSLError, UnicodeError) as error:
+            raise NotSent(f"no connection: {error}") from None
+        return connection
+
+    def _connection(self) -> Connection:
+        connection = Connection(self._on_idle)
+        self._all.add(connection)
+        return connection
+
+    def _on_idle(self, connection: Connection) -> None:
+        if self._closed:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        said = connection.keeps
+        keep = KEEP_IDLE if said is None else min(KEEP_IDLE, said - 1)
+        if keep <= 0:
+            connection.abort()
+            return
+        connection.idle_until = loop.time() + keep
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(KEEP_IDLE, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long; the most recently used stay at the end of the list."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in self._idle:
+            if connection.idle_until <= now:
+                connection.abort()
+        self._idle = [kept for kept in self._idle if kept.idle_until > now]
+        self._sweeper = loop.call_later(KEEP_IDLE, self._sweep) if self._idle else None

@@ -1,0 +1,78 @@
+"""Which era a server speaks: the stateless question first, and what may be concluded from the answer.
+
+Spec: 2026-07-28 basic/versioning. A failure is never a verdict: a server that is down, guarded or broken
+is asked again next time.
+"""
+
+from __future__ import annotations
+
+from gateway.core.model import Era, JsonObject
+from gateway.ports import Outbound
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_connection import Broken, NotSent, Patience
+from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_request import stateless_headers
+from gateway.wire.servers.http_stateless import STATELESS_ERRORS
+
+_NO_VERDICT = frozenset({401, 403, 407, 408, 421, 425, 429})
+_UNSUPPORTED_VERSION = -32022
+
+
+async def probe(
+    link: Link, forced: Era | None, patience: Patience
+) -> tuple[Era, JsonObject | None]:
+    """The era, and the `server/discover` result of a stateless server. Raises `NotSent`: it is not known."""
+    if forced is Era.SESSIONS:
+        return forced, None
+    try:
+        status, answer = await _ask(link, patience)
+    except Broken as error:
+        raise NotSent(f"it did not say which era it speaks: {error}") from None
+    result = answer.get("result")
+    if isinstance(result, dict) and (forced or envelope.speaks_stateless(result)):
+        return Era.STATELESS, result
+    if forced is not None:
+        if status in _NO_VERDICT or status >= 500 or 300 <= status < 400:
+            raise NotSent(f"it answered HTTP {status}")
+        return forced, None
+    return _verdict(status, answer), None
+
+
+async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
+    """Status and JSON-RPC answer ({} if there is none)."""
+    id = next(link.ids)
+    headers = stateless_headers(Outbound("server/discover", {}, envelope.GATEWAY, ""), {})
+    reply = await link.post(headers, envelope.discover(id), patience)
+    if not 200 <= reply.status < 300:
+        _, body = await link.refusal(reply, id)
+        return reply.status, body
+    try:
+        answer = await Messages(reply, link.limits.max_result).answer_to(id, _ignore)
+    except BaseException:
+        reply.close()
+        raise
+    reply.drain()
+    return reply.status, answer or {}
+
+
+def _verdict(status: int, answer: JsonObject) -> Era:
+    error = envelope.rpc_error(answer.get("error"))
+    if error is not None and error.code in STATELESS_ERRORS:
+        if error.code == _UNSUPPORTED_VERSION and not _offers_sessions(error.data):
+            raise NotSent("it speaks no protocol version that the gateway speaks")
+        return Era.SESSIONS if error.code == _UNSUPPORTED_VERSION else Era.STATELESS
+    if error is None and (status in _NO_VERDICT or status >= 500 or 300 <= status < 400):
+        raise NotSent(f"it answered HTTP {status}")
+    return Era.SESSIONS
+
+
+def _offers_sessions(data: object) -> bool:
+    """Whether an UnsupportedProtocolVersion names a version of the session era, or none at all."""
+    supported = data.get("supported") if isinstance(data, dict) else None
+    if not isinstance(supported, list):
+        return True
+    return any(version in envelope.SESSION_VERSIONS for version in supported)
+
+
+async def _ignore(message: JsonObject) -> None:
+    """What a server says before it has answered the probe is nobody's."""

@@ -1,0 +1,147 @@
+"""The bytes of a request to a tool server, and the headers each era asks for.
+
+Nothing of the agent's own headers has a way in here: the headers come from the body, from the tool's
+schema and from the operator's file, and `Mcp-Param-*` is the only name an agent can add to. A value that
+could end its line is refused. Spec: 2026-07-28 basic/transports/streamable-http.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from mcp.shared.inbound import (
+    MCP_PARAM_HEADER_PREFIX,
+    NAME_BEARING_METHODS,
+    encode_header_value,
+    find_invalid_x_mcp_header,
+    mcp_param_headers,
+    x_mcp_header_map,
+)
+
+from gateway.core.model import JsonObject
+from gateway.errors import Misconfigured
+from gateway.ports import Outbound
+from gateway.wire.servers.envelope import STATELESS_VERSION
+from gateway.wire.servers.http_connection import NotSent
+from gateway.wire.servers.http_pool import Address
+
+Headers = Iterable[tuple[str, str]]
+HeaderMap = Mapping[tuple[str, ...], str]
+"""Property path -> the token behind `Mcp-Param-`, of one tool (`x_mcp_header_map`)."""
+
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_NAMED: Final[Mapping[str, str]] = {
+    **NAME_BEARING_METHODS,
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Method -> the params member `Mcp-Name` repeats; the SDK's table lacks the tasks extension."""
+_OURS: Final = frozenset(
+    "host connection content-length content-type transfer-encoding te trailer upgrade expect "
+    "keep-alive accept accept-encoding cookie last-event-id".split()
+)
+
+
+class Unsendable(NotSent):
+    """A header cannot be written as it is. Nothing was sent."""
+
+
+class Requests:
+    """Writes requests for one address; what never changes is written once."""
+
+    def __init__(self, address: Address, fixed: Headers) -> None:
+        self._target = address.target.encode()
+        common = (
+            f"Host: {address.authority}\r\nAccept-Encoding: identity\r\nUser-Agent: bulkhead\r\n"
+        ).encode() + _lines(fixed)
+        self._common = common
+        self._posted = common + (
+            b"Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+        )
+
+    def post(self, headers: Headers, body: bytes) -> bytes:
+        """A whole POST. Raises `Unsendable`."""
+        return b"POST %b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n%b" % (
+            self._target,
+            self._posted,
+            _lines(headers),
+            len(body),
+            body,
+        )
+
+    def get(self, headers: Headers) -> bytes:
+        """A GET for an event stream. Raises `Unsendable`."""
+        head = b"GET %b HTTP/1.1\r\n%bAccept: text/event-stream\r\n%b\r\n"
+        return head % (self._target, self._common, _lines(headers))
+
+    def delete(self, headers: Headers) -> bytes:
+        """A DELETE of a session. Raises `Unsendable`."""
+        return b"DELETE %b HTTP/1.1\r\n%b%b\r\n" % (self._target, self._common, _lines(headers))
+
+
+def _lines(headers: Headers) -> bytes:
+    lines = []
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise Unsendable(f"header {name[:40]!r} has a name or a value no header can have")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines).encode("ascii")
+
+
+def fixed_headers(server: str, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The operator's own headers for a server. Raises `Misconfigured` for those that are ours to write."""
+    for name, value in headers.items():
+        lower = name.lower()
+        where = f"servers.{server}.headers.{name}"
+        if lower in _OURS or lower.startswith("mcp-"):
+            raise Misconfigured(f"{where}: the gateway writes this header itself")
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise Misconfigured(f"{where}: not a header name and a value of printable ASCII")
+    return tuple(headers.items())
+
+
+def stateless_headers(message: Outbound, declared: HeaderMap) -> list[tuple[str, str]]:
+    """The 2026-07-28 headers of one request, made anew from its body; plus the agent's unknown params.
+
+    `declared`: the tool's own, from its schema. Raises `Unsendable`.
+    """
+    headers = [("MCP-Protocol-Version", STATELESS_VERSION), ("Mcp-Method", _text(message.method))]
+    member = _NAMED.get(message.method)
+    name = message.params.get(member) if member else None
+    if isinstance(name, str):
+        headers.append(("Mcp-Name", _text(name)))
+    if declared:
+        arguments = message.params.get("arguments")
+        if isinstance(arguments, dict):
+            headers += mcp_param_headers(declared, arguments).items()
+    return headers + _undeclared(message.extra_headers, declared)
+
+
+def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
+    """Of what the agent added, the `Mcp-Param-*` no schema declares: forwarded, and otherwise ignored."""
+    prefix = MCP_PARAM_HEADER_PREFIX.lower()
+    known = {f"{prefix}{token.lower()}" for token in declared.values()}
+    return [
+        (name, value)
+        for name, value in extra
+        if name.lower().startswith(prefix) and name.lower() not in known
+    ]
+
+
+def _text(value: str) -> str:
+    try:
+        return encode_header_value(value)
+    except UnicodeEncodeError:
+        raise Unsendable("a name that is not Unicode text") from None
+
+
+def header_map(tool: JsonObject) -> HeaderMap:
+    """The header annotations of a tool as listed; empty when it has none, or one that is invalid."""
+    schema: Any = tool.get("inputSchema")
+    if find_invalid_x_mcp_header(schema) is not None:
+        return {}
+    return x_mcp_header_map(schema)

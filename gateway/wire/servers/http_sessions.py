@@ -1,0 +1,230 @@
+"""A tool server of the session era over HTTP: who has which session, opening, losing and closing them.
+
+A session belongs to one principal with one set of capabilities, client info and version: the server sees
+each agent's real words, and what it remembers for one is never another's. Spec: 2025-11-25
+basic/lifecycle, basic/transports. It knows nothing of what is said in a session (http_exchange.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.core.model import ClientFacts, JsonObject, Outcome
+from gateway.ports import Channel, Outbound
+from gateway.reasons import Reason
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_connection import Broken, NotSent, Patience
+from gateway.wire.servers.http_exchange import Exchange, Session
+from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.strict_json import dumps
+
+OWN: Final = "\0gateway"
+"""The principal of the gateway's own session: no agent's can hold a NUL."""
+MAX_SESSIONS: Final = 256
+IDLE: Final = 900.0
+"""Seconds after its last call at which a session is closed."""
+NOTICE: Final = 5.0
+"""Seconds a message nobody waits for (cancelled, DELETE) may take."""
+_SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+
+Key = tuple[str, str, bytes]
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the session of one key lives; the lock lets one call open it while others wait."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    session: Session | None = None
+
+
+class Sessions:
+    """Calls to one session server."""
+
+    def __init__(self, link: Link, on_renewed: Callable[[], None]) -> None:
+        self._link = link
+        self._on_renewed = on_renewed
+        """Called when the gateway's own session had to be opened again."""
+        self._places: dict[Key, _Place] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._had_own = False
+        self.about: JsonObject = {}
+        """The last `initialize` result."""
+
+    async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
+        """Forward once and read what comes. Raises `NotSent`, `Broken`.
+
+        A session the server no longer knows turned the message away: it is opened again and the message
+        sent in the new one. What was under way in the old one is the doubt of its own caller.
+        """
+        for _ in range(2):
+            key, session = await self.session(message.principal, message.client, patience)
+            exchange = Exchange(self._link, session, channel, self.chore)
+            outcome = await exchange.send(message, patience)
+            if session.gone:
+                self._drop(key, session)
+            if outcome is not None:
+                return outcome
+        why = "it ends every session it opens"
+        return envelope.not_forwarded(self._link.name, Reason.SERVER_UNAVAILABLE, why)
+
+    async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
+        """Hear what the server says unasked, in the gateway's own session, until the stream ends.
+
+        False when it offers no such stream. Raises `NotSent`, `Broken`.
+        """
+        key, session = await self.session(OWN, envelope.GATEWAY, self._link.patience())
+        reply = await self._link.get(session.headers(), self._link.standing())
+        try:
+            if reply.status == 404 and session.id is not None:
+                self._drop(key, session)
+                raise Broken("the session had ended")
+            if reply.status != 200:
+                return False
+            opened()
+            messages = Messages(reply, self._link.limits.max_result)
+            session.in_flight += 1
+            try:
+                while (heard := await messages.next()) is not None:
+                    hear(heard)
+            finally:
+                session.left()
+            return True
+        finally:
+            reply.close()
+
+    async def session(
+        self, principal: str, client: ClientFacts, patience: Patience
+    ) -> tuple[Key, Session]:
+        """The session of this principal and client, opened if need be. Raises `NotSent`."""
+        key = (principal, _version(client), dumps([client.capabilities, client.info]))
+        place = self._places.get(key)
+        if place is None:
+            self._make_room()
+            place = self._places[key] = _Place()
+        async with place.lock:
+            if place.session is None:
+                try:
+                    place.session = await self._open(client, patience)
+                except BaseException:
+                    if self._places.get(key) is place:
+                        del self._places[key]
+                    raise
+                self._opened(principal)
+            return key, place.session
+
+    async def _open(self, client: ClientFacts, patience: Patience) -> Session:
+        id = next(self._link.ids)
+        hello = envelope.initialize(id, client.capabilities, client.info or envelope.GATEWAY_INFO)
+        hello["params"]["protocolVersion"] = _version(client)
+        try:
+            reply = await self._link.post((), hello, patience)
+            if not 200 <= reply.status < 300:
+                outcome, _ = await self._link.refusal(reply, id)
+                why = outcome.error.message if outcome.error else outcome.detail
+                raise NotSent(f"it opened no session: HTTP {reply.status}: {why[:200]}")
+            answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
+            reply.drain()
+            session = self._agree(answer, reply.header("mcp-session-id"))
+            initialized = envelope.notification("notifications/initialized")
+            (await self._link.post(session.headers(), initialized, patience)).drain()
+        except Broken as error:
+            raise NotSent(f"it opened no session: {error}") from None
+        return session
+
+    def _agree(self, answer: JsonObject | None, session_id: str) -> Session:
+        outcome = envelope.outcome(answer or {}, self._link.name)
+        if outcome.result is None:
+            why = outcome.error.message if outcome.error else "no answer to initialize"
+            raise NotSent(f"it opened no session: {why[:200]}")
+        version = envelope.agreed_version(outcome.result)
+        if version is None:
+            raise NotSent("it speaks no protocol version that the gateway speaks")
+        if session_id and not _SESSION_ID.fullmatch(session_id):
+            raise NotSent("its session id is not visible ASCII")
+        self.about = outcome.result
+        return Session(session_id or None, version)
+
+    def _opened(self, principal: str) -> None:
+        if principal == OWN:
+            if self._had_own:
+                self._on_renewed()
+            self._had_own = True
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE / 4, self._sweep)
+
+    def _make_room(self) -> None:
+        """Close the session idle longest when there are too many. Raises `NotSent` when all are at work."""
+        if len(self._places) < MAX_SESSIONS:
+            return
+        idle = [
+            (place.session.used, key)
+            for key, place in self._places.items()
+            if place.session is not None and not place.session.in_flight
+        ]
+        if not idle:
+            raise NotSent(f"{MAX_SESSIONS} sessions are at work")
+        self._end(min(idle)[1])
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        for key, place in list(self._places.items()):
+            session = place.session
+            if session and not session.in_flight and loop.time() - session.used > IDLE:
+                self._end(key)
+        again = bool(self._places)
+        self._sweeper = loop.call_later(IDLE / 4, self._sweep) if again else None
+
+    def _drop(self, key: Key, session: Session) -> None:
+        place = self._places.get(key)
+        if place is not None and place.session is session:
+            del self._places[key]
+
+    def _end(self, key: Key) -> None:
+        session = self._places.pop(key).session
+        if session is not None and session.id is not None:
+            self.chore(self._delete(session))
+
+    async def _delete(self, session: Session) -> None:
+        deadline = asyncio.get_running_loop().time() + NOTICE
+        await self._link.delete(session.headers(), Patience(NOTICE, NOTICE, deadline))
+
+    def chore(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what nobody waits for. Its failure is nobody's news."""
+        task = asyncio.ensure_future(_quietly(work))
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def aclose(self) -> None:
+        """End every session and wait, briefly, until the server has heard of it."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for key in list(self._places):
+            self._end(key)
+        if self._chores:
+            _, late = await asyncio.wait(set(self._chores), timeout=1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except (NotSent, Broken):
+        return
+
+
+async def _ignore(message: JsonObject) -> None:
+    """Before it has answered, a server has nothing to say that anyone could hear."""
+
+
+def _version(client: ClientFacts) -> str:
+    """What to offer: the agent's own version, or the newest of the era for an agent of the other one."""
+    known = client.protocol_version in envelope.SESSION_VERSIONS
+    return client.protocol_version if known else envelope.SESSION_VERSIONS[0]

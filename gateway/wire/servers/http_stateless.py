@@ -1,0 +1,147 @@
+"""A tool server of the stateless era over HTTP: one call is one POST, and closing it is cancelling it.
+
+Spec: 2026-07-28 basic/transports/streamable-http. It knows one server's way of speaking, and nothing of
+sessions or of how the era was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.model import Era, JsonObject, Outcome, RpcError
+from gateway.ports import Channel, Outbound
+from gateway.wire.servers import envelope
+from gateway.wire.servers.http_connection import Broken, Patience
+from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_headers
+
+LISTEN: Final = "subscriptions/listen"
+STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})
+"""HeaderMismatch, MissingRequiredClientCapability, UnsupportedProtocolVersion: no older server sends them."""
+_DOUBTFUL: Final = frozenset({400, 404, 405})
+_KNOWN: Final = frozenset({-32700, -32601, -32602, -32020, -32021})
+
+LIST_CHANGED: Final[dict[str, str]] = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+"""Capability with `listChanged` -> the member of `subscriptions/listen` that asks for it."""
+
+
+class EraMoved(Exception):
+    """The answer is not one of this era: the server is to be probed again. Holds the outcome so far."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+class Stateless:
+    """Calls to one stateless server."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._declared: dict[str, HeaderMap] = {}
+        self._listing: dict[str, HeaderMap] = {}
+        self.about: JsonObject = {}
+        """The last `server/discover` result."""
+
+    async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
+        """Forward once and read what comes. Raises `NotSent`, `Broken`, `EraMoved`."""
+        if message.method == LISTEN:
+            patience = self._link.standing()
+        id = next(self._link.ids)
+        headers = stateless_headers(message, self._declared_by(message))
+        body = envelope.request(message, id, Era.STATELESS)
+        reply = await self._link.post(headers, body, patience)
+        if not 200 <= reply.status < 300:
+            outcome, said = await self._link.refusal(reply, id)
+            if reply.status in _DOUBTFUL and not _of_this_era(outcome.error, said.get("id") == id):
+                raise EraMoved(outcome)
+            return outcome
+        try:
+            answer = await Messages(reply, self._link.limits.max_result).answer_to(
+                id, lambda heard: _pass_on(heard, channel)
+            )
+        except BaseException:
+            reply.close()
+            raise
+        reply.drain()
+        if answer is None:
+            raise Broken("the stream ended without an answer")
+        return envelope.outcome(answer, self._link.name)
+
+    async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
+        """Hear list changes until the stream ends. False when the server has none to tell.
+
+        Raises `NotSent`, `Broken`.
+        """
+        wanted = self._wanted()
+        if not wanted:
+            return False
+
+        id = next(self._link.ids)
+        message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, "")
+        body = envelope.request(message, id, Era.STATELESS)
+        headers = stateless_headers(message, {})
+        reply = await self._link.post(headers, body, self._link.standing())
+        try:
+            if not 200 <= reply.status < 300:
+                return False
+            opened()
+
+            async def on_message(heard: JsonObject) -> None:
+                hear(heard)
+
+            messages = Messages(reply, self._link.limits.max_result)
+            answer = await messages.answer_to(id, on_message)
+            return answer is None or "error" not in answer
+        finally:
+            reply.close()
+
+    def remember(self, params: JsonObject, page: JsonObject) -> None:
+        """Keep the header annotations of a page of `tools/list`; the first page starts a new list."""
+        if "cursor" not in params:
+            self._listing = {}
+        for tool in page.get("tools") or ():
+            if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+                declared = header_map(tool)
+                if declared:
+                    self._listing[tool["name"]] = declared
+        if not isinstance(page.get("nextCursor"), str):
+            self._declared = self._listing
+
+    def _declared_by(self, message: Outbound) -> HeaderMap:
+        if message.method != "tools/call":
+            return {}
+        name = message.params.get("name")
+        if not isinstance(name, str):
+            return {}
+        return self._listing.get(name) or self._declared.get(name) or {}
+
+    def _wanted(self) -> JsonObject:
+        capabilities = self.about.get("capabilities")
+        if not isinstance(capabilities, dict):
+            return {}
+        return {
+            member: True
+            for capability, member in LIST_CHANGED.items()
+            if isinstance(capabilities.get(capability), dict)
+            and capabilities[capability].get("listChanged") is True
+        }
+
+
+def _of_this_era(error: RpcError | None, named_request: bool) -> bool:
+    """Whether a 4xx is a stateless server's. Older ones turn our version away without naming the request."""
+    if error is None or error.code == -32022:
+        return False
+    return named_request or error.code in _KNOWN
+
+
+async def _pass_on(heard: JsonObject, channel: Channel) -> None:
+    # A request on this stream is against the protocol and has nobody to answer it: dropped.
+    if "id" not in heard:
+        params = heard.get("params")
+        await channel.notify(heard["method"], params if isinstance(params, dict) else {})
