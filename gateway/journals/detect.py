@@ -30,7 +30,8 @@ SHAPES: Final[dict[str, str]] = {
     "mail-key": r"\bSG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|\bkey-[0-9a-f]{32}\b",
     "twilio-key": r"\b(?:SK|AC)[0-9a-f]{32}\b",
     "telegram-token": r"\b[0-9]{8,10}:AA[A-Za-z0-9_\-]{32,}",
-    "vendor-token": r"\b(?:dop_v1_|doo_v1_|dapi|shp[a-z]{2}_|hv[sbr]\.|lin_api_|ntn_|glsa_|dckr_pat_)[A-Za-z0-9_\-]{20,}",
+    "vendor-token": r"\b(?:dop_v1_|doo_v1_|dapi|shp[a-z]{2}_|hv[sbr]\.|lin_api_|ntn_|glsa_|dckr_pat_)"
+    r"[A-Za-z0-9_\-]{20,}",
     "url-password": r"(?i)\b[a-z][a-z0-9+.\-]*://[^/\s:@?#]*:[^/\s@]+@",
     "password": r"(?i)(?:password|passwd|passphrase|pwd|client_secret|api[_-]?key|access[_-]?token)"
     r"['\"]?\s*[=:]\s*['\"]?[^\s'\"&;,]{4,}",

@@ -1,0 +1,168 @@
+"""`bulkhead journal`: read what was asked, decided and done. Reads only, also while a gateway writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway import settings
+from gateway.cli import journal_text as told
+from gateway.cli.journal_options import call_filter, filter_options
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.ports import CallFilter, CallRow, EventRow
+
+if TYPE_CHECKING:
+    from gateway.journals.sqlite import SqliteReader
+
+PAGE: Final = 500
+POLL_SECONDS: Final = 0.25
+
+Shown = tuple[EventRow, CallRow]
+
+
+@click.group()
+def command() -> None:
+    """Read what was asked, decided and done."""
+
+
+@command.command("list")
+@config_option
+@json_option
+@filter_options
+@click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=40, show_default=True)
+def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
+    """Calls, newest first."""
+    calls = _reader(config).calls(call_filter(**which), limit)
+    if as_json:
+        print_json([_call_json(call) for call in calls])
+    else:
+        told.print_calls(calls)
+
+
+@command.command()
+@config_option
+@json_option
+@click.argument("call_id")
+def show(config: Path, as_json: bool, call_id: str) -> None:
+    """One call as a story. CALL_ID may be shortened to its first 6 characters or more."""
+    reader = _reader(config)
+    call = reader.call(call_id)
+    if call is None:
+        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
+        sys.exit(1)
+    lines = reader.lines(call.record.call_id)
+    if as_json:
+        print_json({**_call_json(call), "lines": [_line_json(line) for line in lines]})
+    else:
+        told.print_story(call, lines)
+
+
+@command.command()
+@config_option
+@json_option
+@filter_options
+@click.option(
+    "-n", "--lines", "count", type=click.IntRange(0, 100_000), default=10, show_default=True
+)
+@click.option("-f", "--follow", is_flag=True, help="Stay, and print lines as they are written.")
+def tail(config: Path, as_json: bool, count: int, follow: bool, **which: Any) -> None:
+    """The latest lines, one per line."""
+    reader, where = _reader(config), call_filter(**which)
+    last = reader.last_seq()
+    for line, call in _latest(reader, where, last, count):
+        _print_line(line, call, as_json)
+    while follow:
+        fresh = list(_events(reader, last))
+        for line, call in _matching(reader, where, fresh):
+            _print_line(line, call, as_json)
+        last = fresh[-1].seq if fresh else last
+        sys.stdout.flush()
+        time.sleep(POLL_SECONDS)
+
+
+@command.command()
+@config_option
+@json_option
+@filter_options
+@click.option(
+    "--after", type=click.IntRange(0), default=0, help="Start after this sequence number."
+)
+@click.option("-n", "--limit", type=click.IntRange(1), help="Stop after so many lines.")
+def export(config: Path, as_json: bool, after: int, limit: int | None, **which: Any) -> None:
+    """Every line as JSON, one per line: {"seq": N, "line": {...}}, `line` byte for byte as stored.
+
+    Take the last "seq" as the next --after: nothing is missed and nothing comes twice. The output is
+    JSON with or without --json.
+    """
+    reader = _reader(config)
+    lines = _matching(reader, call_filter(**which), _events(reader, after))
+    for printed, (line, _) in enumerate(lines, start=1):
+        click.echo(_exported(line))
+        if printed == limit:
+            break
+
+
+def _reader(config: Path) -> SqliteReader:
+    from gateway.journals.sqlite import SqliteReader
+
+    return SqliteReader(settings.load(config).state_dir / "journal.db")
+
+
+def _events(reader: SqliteReader, after: int) -> Iterator[EventRow]:
+    """Lines after a cursor up to what there is now, page by page."""
+    while page := reader.events(after, PAGE):
+        yield from page
+        after = page[-1].seq
+
+
+def _latest(reader: SqliteReader, where: CallFilter, last: int, count: int) -> list[Shown]:
+    """The last `count` lines up to `last` that fit, oldest first: looked for backwards, page by page."""
+    found: list[Shown] = []
+    while last > 0 and len(found) < count:
+        start = max(last - PAGE, 0)
+        found = [*_matching(reader, where, reader.events(start, last - start)), *found]
+        last = start
+    return found[-count:] if count else []
+
+
+def _matching(
+    reader: SqliteReader, where: CallFilter, lines: Iterable[EventRow]
+) -> Iterator[Shown]:
+    """Each line with its call, if the call fits the filter as it stands now."""
+    from gateway.journals.memory import matches
+
+    for line in lines:
+        call = reader.call(line.call_id)
+        if call is not None and matches(call, where):
+            yield line, call
+
+
+def _print_line(line: EventRow, call: CallRow, as_json: bool) -> None:
+    click.echo(_exported(line) if as_json else told.one_line(line, call))
+
+
+def _exported(line: EventRow) -> str:
+    # The body is ASCII with control characters escaped (journals/form.py): safe to print as it is.
+    return f'{{"seq":{line.seq},"line":{line.body.decode("ascii")}}}'
+
+
+def _line_json(line: EventRow) -> dict[str, Any]:
+    return {"seq": line.seq, "line": json.loads(line.body)}
+
+
+def _call_json(call: CallRow) -> dict[str, Any]:
+    return {
+        **asdict(call.record),
+        "state": call.state.value,
+        "created_at": call.created_at,
+        "settled_at": call.settled_at,
+        "outcome": dict(call.outcome),
+    }

@@ -1,0 +1,64 @@
+"""Which calls: the options every `bulkhead journal` command shares, and what they are read as."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from gateway.core.model import Tier
+from gateway.core.record import State
+from gateway.ports import CallFilter
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Since(click.ParamType[int]):
+    """`10m`, `2h`, `3d`, or an ISO 8601 date or time (local unless it names its zone); as microseconds."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        ago = re.fullmatch(r"(\d{1,9})([smhdw])", value)
+        if ago:
+            return time.time_ns() // 1_000 - int(ago[1]) * SECONDS[ago[2]] * 1_000_000
+        try:
+            return int(datetime.fromisoformat(value).timestamp() * 1_000_000)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither like 10m, 2h, 3d nor an ISO date or time", param, ctx)
+
+
+def filter_options(command: F) -> F:
+    """`--agent --server --state --tier --task --since`, each as an argument of its name."""
+    for option in (
+        click.option("--since", type=Since(), help="Begun since: 10m, 2h, 3d, or an ISO time."),
+        click.option("--task", help="Of this task."),
+        click.option("--tier", type=click.Choice([tier.value for tier in Tier])),
+        click.option("--state", type=click.Choice([state.value for state in State])),
+        click.option("--server", help="To this tool server."),
+        click.option("--agent", help="By this agent; agent: in front may be left out."),
+    ):
+        command = option(command)
+    return command
+
+
+def call_filter(
+    agent: str | None,
+    server: str | None,
+    state: str | None,
+    tier: str | None,
+    task: str | None,
+    since: int | None,
+) -> CallFilter:
+    """The options as a filter."""
+    if agent is not None and ":" not in agent:
+        agent = f"agent:{agent}"
+    return CallFilter(agent, server, State(state) if state else None, tier, task, since)

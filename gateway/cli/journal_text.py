@@ -1,0 +1,168 @@
+"""How the journal is told to a person: a table of calls, one call as a story, one line per line.
+
+Everything an agent or a tool server had a hand in is passed through `visible`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.visible import visible
+from gateway.core.record import State
+from gateway.ports import CallRow, EventRow
+
+COLOURS: Final = {
+    State.APPLIED: "green",
+    State.FAILED: "yellow",
+    State.REJECTED: "yellow",
+    State.REFUSED: "red",
+    State.IN_DOUBT: "bold magenta",
+    State.INTENT: "cyan",
+}
+MEANING: Final = {
+    State.APPLIED: "forwarded; the tool server answered with a result",
+    State.FAILED: "forwarded; the tool answered that it failed",
+    State.REJECTED: "forwarded; the tool server answered with an error",
+    State.REFUSED: "not forwarded",
+    State.IN_DOUBT: "forwarded; what came of it is not known",
+    State.INTENT: "about to be forwarded, or under way",
+}
+PIPED_WIDTH: Final = 200
+SHORT: Final = 16
+"""Characters of a call's id that fit a line; `show` takes them."""
+
+
+def console() -> Console:
+    """Standard output; wide when nobody looks at it, so that pipes get whole cells."""
+    screen = Console(highlight=False, markup=False, emoji=False)
+    if not screen.is_terminal:
+        return Console(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
+    return screen
+
+
+def print_calls(calls: Sequence[CallRow]) -> None:
+    """A table, a call per row."""
+    if not calls:
+        console().print("No calls.", style="dim")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("When", "Call", "Agent", "Tier", "Effect", "Target", "State", "By", "Took"):
+        table.add_column(name, overflow="fold" if name in ("Target", "Agent") else "ellipsis")
+    for call in calls:
+        table.add_row(*_cells(call))
+    console().print(table)
+
+
+def _cells(call: CallRow) -> list[Text]:
+    record = call.record
+    return [
+        Text(when(call.created_at), "dim"),
+        Text(visible(record.call_id[:SHORT])),
+        Text(visible(record.agent.removeprefix("agent:"))),
+        Text(visible(record.tier)),
+        Text(visible(record.effect)),
+        Text(visible(_target(call))),
+        Text(call.state.value, COLOURS[call.state]),
+        Text(visible(_because(call))),
+        Text(_took(call), "dim"),
+    ]
+
+
+def print_story(call: CallRow, lines: Sequence[EventRow]) -> None:
+    """Who asked what, who decided, what happened."""
+    record, screen = call.record, console()
+    title = Text("Call ").append(visible(record.call_id), "bold").append("  ")
+    screen.print(title.append(call.state.value, COLOURS[call.state]))
+    screen.print(Text(f"{MEANING[call.state]}", "dim"))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(call):
+        table.add_row(Text(name), Text(visible(value)))
+    screen.print()
+    screen.print(table)
+    screen.print()
+    for line in lines:
+        screen.print(Text(_moment(line, call.created_at)), soft_wrap=True)
+
+
+def _facts(call: CallRow) -> list[tuple[str, str]]:
+    record = call.record
+    decided = record.rule or "no rule"
+    facts = [
+        ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
+        ("What for", record.intent),
+        ("Asked", f"{record.method} {_target(call)} at {record.endpoint}"),
+        (
+            "Reaches",
+            f"{record.tier}, {record.effect}, at {record.destination}" if record.tier else "",
+        ),
+        ("Decided by", f"{decided} at {record.where}" if record.where else decided),
+        ("Policy", record.policy_version),
+        ("Descriptor", record.descriptor),
+        ("Arguments", json.dumps(record.arguments, ensure_ascii=False)),
+        ("Digest", record.arguments_digest),
+        *((name.capitalize(), _plain(value)) for name, value in call.outcome.items()),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _moment(line: EventRow, began: int) -> str:
+    after = (line.at - began) / 1_000
+    return f"#{line.seq}  {when(line.at)}  {after:+.1f} ms  {line.kind.value}"
+
+
+def one_line(line: EventRow, call: CallRow) -> str:
+    """A line of the journal as a line of text."""
+    record = call.record
+    body = json.loads(line.body)["body"]
+    said = _plain(body.get("reason") or body.get("detail") or "")
+    by = _decider(call) if line.kind in (State.INTENT, State.REFUSED) else ""
+    parts = (
+        f"#{line.seq}",
+        when(line.at),
+        f"{line.kind.value:<8}",
+        *map(visible, (record.call_id[:SHORT], record.agent, record.tier, _target(call), by, said)),
+    )
+    return "  ".join(part for part in parts if part)
+
+
+def when(at: int) -> str:
+    """Local date and time, to the millisecond."""
+    try:
+        return datetime.fromtimestamp(at / 1_000_000).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return str(at)
+
+
+def _target(call: CallRow) -> str:
+    server, target = call.record.server, call.record.target
+    return f"{server} {target}".strip() or call.record.method
+
+
+def _because(call: CallRow) -> str:
+    if call.state is State.REFUSED:
+        return _plain(call.outcome.get("reason", ""))
+    return _decider(call)
+
+
+def _decider(call: CallRow) -> str:
+    rule, where = call.record.rule, call.record.where
+    return f"{rule} {where}".strip()
+
+
+def _took(call: CallRow) -> str:
+    if call.settled_at is None:
+        return ""
+    return f"{(call.settled_at - call.created_at) / 1_000:.1f} ms"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
