@@ -109,6 +109,13 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             assert anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("path", PAGES, ids=short)
+def test_every_path_a_page_names_is_there(path: Path) -> None:
+    ours = r"`((?:gateway|tests|docs|benchmarks|scenarios)/[\w./-]*)`"
+    named = re.findall(ours, path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
