@@ -1,0 +1,67 @@
+"""From the gate's `Answer` to bytes and a status. Pure, but for a last net under a gate that raises."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
+
+from gateway.core.model import Answer, Request, RpcError
+from gateway.core.settle import GATEWAY_ERRORS
+from gateway.ports import Channel, Gate
+from gateway.reasons import Reason
+from gateway.wire import shape
+from gateway.wire.agents.exchange import Rejected, Reply
+from gateway.wire.agents.messages import error_body, refusal, result_body
+
+log = logging.getLogger("bulkhead.wire")
+
+
+async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
+    """The gate's answer, in the shape of the agent's era. A gate that raises, against its word, is a closed one."""
+    try:
+        answer = await gate.answer(request, channel)
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("the gate raised on %s", request.method)
+        return gateway_error(Reason.INTERNAL)
+    if answer.error is not None:
+        error = shape.error_for(request.era, request.method, request.params, answer.error)
+        return answer if error is answer.error else Answer(None, error, answer.http_status)
+    result = shape.result_for(request.era, request.method, answer.result or {})
+    return Answer(result, None, answer.http_status)
+
+
+def gateway_error(reason: Reason) -> Answer:
+    """An error of the gateway's own making."""
+    code, status, message = GATEWAY_ERRORS[reason]
+    return Answer(error=refusal(code, message, reason), http_status=status)
+
+
+def body_of(request: Request, answer: Answer) -> bytes:
+    """The JSON-RPC response."""
+    if answer.error is not None:
+        return error_body(request.id, answer.error)
+    return result_body(request.id, answer.result or {})
+
+
+def status_of(answer: Answer) -> int:
+    """The HTTP status of a stateless answer: the gate's, or the one the protocol gives the error code."""
+    if answer.http_status != 200 or answer.error is None:
+        return answer.http_status
+    return ERROR_CODE_HTTP_STATUS.get(answer.error.code, 200)
+
+
+def cannot_ask(why: str) -> Answer:
+    """What `Channel.ask` answers where the agent's client cannot be asked."""
+    return Answer(error=RpcError(-32601, why))
+
+
+def overloaded() -> Rejected:
+    """503: nothing was read, nothing was started."""
+    answer = gateway_error(Reason.OVERLOADED)
+    assert answer.error is not None
+    headers = (("retry-after", "1"), ("connection", "close"))
+    return Rejected(Reply(answer.http_status, error_body(None, answer.error), headers))

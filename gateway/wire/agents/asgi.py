@@ -1,0 +1,86 @@
+"""ASGI on one side, `Exchange` on the other. Nothing else: the hot path can change carriers here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.wire.agents.exchange import Exchange, Gone, Head, Header, Reply
+
+Serve = Callable[[Exchange], Awaitable[None]]
+
+
+class AsgiExchange:
+    """One `http` scope."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.head = Head(
+            scope["method"],
+            # The path as sent: percent-encoded ways to an endpoint are no ways.
+            (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1"),
+            tuple((k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]),
+        )
+        self._receive = receive
+        self._send = send
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises `Gone`."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def reply(self, reply: Reply) -> None:
+        """A whole answer."""
+        headers: list[Header] = [("content-length", str(len(reply.body))), *reply.headers]
+        if reply.body:
+            headers.insert(0, ("content-type", "application/json"))
+        await self._begin(reply.status, headers)
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+    async def start(self, headers: Sequence[Header]) -> None:
+        """The head of an answer written piece by piece."""
+        await self._begin(200, headers)
+
+    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+        """One piece."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    async def gone(self) -> None:
+        """Returns when the agent has hung up."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _begin(self, status: int, headers: Sequence[Header]) -> None:
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+
+class AsgiApp:
+    """Hands every `http` scope to `serve`; answers lifespan, refuses anything else."""
+
+    def __init__(self, serve: Serve, close: Callable[[], None]) -> None:
+        self._serve = serve
+        self.close = close
+        """Ends every session and open stream, so that a server can stop."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(AsgiExchange(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            await send({"type": "lifespan.startup.complete"})

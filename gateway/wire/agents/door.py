@@ -1,0 +1,121 @@
+"""One HTTP request to an MCP endpoint, in the order nothing may change: head, identity, body, parse, era.
+
+Nobody who is not identified gets a byte of body read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from gateway.core.model import Endpoint, Era, WorkloadIdentity
+from gateway.ports import Gate
+from gateway.settings import RequestLimits, Settings
+from gateway.wire.agents import challenges
+from gateway.wire.agents.answering import overloaded
+from gateway.wire.agents.checks import check_head, declared_length, too_large
+from gateway.wire.agents.era import era_of
+from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected
+from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.messages import (
+    INVALID_REQUEST,
+    Message,
+    parse,
+    rejected,
+)
+from gateway.wire.agents.session import Sessions
+from gateway.wire.agents.sessions import SESSION_ID, SessionEra
+from gateway.wire.agents.stateless import SchemaOf, Stateless
+
+THREAD_FROM: Final = 32 * 1024
+"""Bodies of this many bytes are parsed in a worker thread, so that they do not hold up the others."""
+CLOSE: Final = (("connection", "close"),)
+
+log = logging.getLogger("bulkhead.wire")
+
+
+class Door:
+    """Serves both eras at every endpoint."""
+
+    def __init__(self, gate: Gate, settings: Settings, schema_of: SchemaOf, limits: Limits) -> None:
+        self._gate = gate
+        self._origin = settings.origin
+        self._bounds: RequestLimits = settings.limits
+        self._limits = limits
+        self.sessions = Sessions(limits, time.monotonic)
+        self._era_sessions = SessionEra(gate, self.sessions, limits, self._bounds.concurrency)
+        self._era_stateless = Stateless(gate, schema_of, limits)
+        self._in_work = 0
+
+    async def serve(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
+        try:
+            check_head(exchange.head)
+            identity = challenges.identify(self._gate, exchange.head, endpoint, self._origin)
+            if exchange.head.method == "POST":
+                await self._post(endpoint, exchange, identity)
+            else:
+                await self._session_only(endpoint, exchange, identity)
+        except Rejected as no:
+            await exchange.reply(no.reply)
+        except Gone:
+            return
+
+    async def _session_only(
+        self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
+    ) -> None:
+        head = exchange.head
+        stateless = head.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS
+        if stateless or head.get(SESSION_ID) is None:
+            raise rejected(405, INVALID_REQUEST, "use POST", headers=(("allow", "POST"),))
+        if head.method == "GET":
+            await self._era_sessions.get(exchange, endpoint, identity)
+        else:
+            await self._era_sessions.delete(exchange, endpoint, identity)
+
+    async def _post(
+        self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
+    ) -> None:
+        declared_length(exchange.head, self._bounds.max_body)
+        if self._in_work >= self._bounds.concurrency:
+            raise overloaded()
+        self._in_work += 1
+        try:
+            message = await self._message(exchange)
+            if self._era(exchange.head, message) is Era.STATELESS:
+                await self._era_stateless.serve(exchange, endpoint, identity, message)
+            else:
+                await self._era_sessions.post(exchange, endpoint, identity, message)
+        finally:
+            self._in_work -= 1
+
+    def _era(self, head: Head, message: Message) -> Era:
+        version, session = head.get("mcp-protocol-version"), head.get(SESSION_ID)
+        return era_of(message, version=version, session=session is not None)
+
+    async def _message(self, exchange: Exchange) -> Message:
+        body = await self._body(exchange)
+        bounds = self._bounds
+        if len(body) < THREAD_FROM:
+            return parse(body, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
+        return await asyncio.to_thread(
+            parse, body, max_bytes=bounds.max_body, max_depth=bounds.max_depth
+        )
+
+    async def _body(self, exchange: Exchange) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in exchange.chunks():
+                    body += chunk
+                    if len(body) > self._bounds.max_body:
+                        raise too_large(self._bounds.max_body)
+        except TimeoutError:
+            raise rejected(
+                408, INVALID_REQUEST, "the body came too slowly", headers=CLOSE
+            ) from None
+        return bytes(body)

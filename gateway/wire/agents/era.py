@@ -1,0 +1,29 @@
+"""Which of the two state machines a message belongs to. Pure.
+
+The body decides before the headers do: a request that carries the stateless envelope is stateless
+whatever its headers say (they are then held against it), and `initialize` without it opens a session.
+"""
+
+from __future__ import annotations
+
+from mcp_types import PROTOCOL_VERSION_META_KEY
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from gateway.core.model import Era
+from gateway.wire.agents.messages import Message, Response
+
+
+def era_of(message: Message, *, version: str | None, session: bool) -> Era:
+    """`version` is the MCP-Protocol-Version header; `session` says whether a session id came along."""
+    if not isinstance(message, Response):
+        meta = message.params.get("_meta")
+        if isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta:
+            return Era.STATELESS
+        if message.method == "initialize":
+            return Era.SESSIONS
+    if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
+        return Era.SESSIONS
+    if version in MODERN_PROTOCOL_VERSIONS:
+        return Era.STATELESS
+    # A version nobody knows: the stateless ladder names the ones that are served.
+    return Era.SESSIONS if session else Era.STATELESS

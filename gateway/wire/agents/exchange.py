@@ -1,0 +1,75 @@
+"""One HTTP exchange, whoever carries it: ASGI today, a protocol of our own on the hot path later.
+
+It knows HTTP's words and nothing of MCP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Header = tuple[str, str]
+
+
+class Gone(Exception):
+    """The other side of the connection is closed, or takes nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What came before the body. Header names are lower case; order and repetition are kept."""
+
+    method: str
+    path: str
+    headers: tuple[Header, ...]
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """Every value of a header, in order."""
+        return tuple(value for key, value in self.headers if key == name)
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. A body is JSON."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[Header, ...] = ()
+
+
+class Rejected(Exception):
+    """The exchange ends here, with this reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+class Exchange(Protocol):
+    """Either `reply` once, or `start` and then `write` until `last`."""
+
+    @property
+    def head(self) -> Head: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The request's body as it arrives. Raises `Gone`."""
+        ...
+
+    async def reply(self, reply: Reply) -> None: ...
+
+    async def start(self, headers: Sequence[Header]) -> None:
+        """Begin an answer of status 200 that is written piece by piece."""
+        ...
+
+    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+        """Returns when the connection has room again: a slow reader slows its writer."""
+        ...
+
+    async def gone(self) -> None:
+        """Returns when the other side is gone. Only after the body has been read."""
+        ...

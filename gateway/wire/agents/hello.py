@@ -1,0 +1,68 @@
+"""What the wire says of an endpoint: the answers to `initialize` and `server/discover`, from `About`. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_types import SERVER_INFO_META_KEY
+from mcp_types.version import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    LATEST_HANDSHAKE_VERSION,
+    MODERN_PROTOCOL_VERSIONS,
+)
+
+from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.ports import About
+from gateway.wire.agents.messages import INVALID_PARAMS
+
+REMOVED: Final = frozenset(
+    {
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+    }
+)
+"""Methods the stateless era took away: unknown there, whatever stands behind."""
+
+
+def discovered(about: About) -> JsonObject:
+    """`server/discover`: made for this caller, so private, and stale at once."""
+    result: JsonObject = {
+        "resultType": "complete",
+        "supportedVersions": list(MODERN_PROTOCOL_VERSIONS),
+        "capabilities": about.capabilities,
+        "ttlMs": 0,
+        "cacheScope": "private",
+        "_meta": {SERVER_INFO_META_KEY: about.server_info},
+    }
+    return _with_instructions(result, about)
+
+
+def initialized(about: About, client: ClientFacts) -> JsonObject:
+    """`initialize`, at the version `client_of` settled on."""
+    result: JsonObject = {
+        "protocolVersion": client.protocol_version,
+        "capabilities": about.capabilities,
+        "serverInfo": about.server_info,
+    }
+    return _with_instructions(result, about)
+
+
+def _with_instructions(result: JsonObject, about: About) -> JsonObject:
+    return result if about.instructions is None else {**result, "instructions": about.instructions}
+
+
+def client_of(params: JsonObject) -> ClientFacts | RpcError:
+    """What an `initialize` says of its client. A version that is not known becomes the latest that is."""
+    offered, capabilities = params.get("protocolVersion"), params.get("capabilities", {})
+    info = params.get("clientInfo")
+    if not isinstance(offered, str):
+        return RpcError(INVALID_PARAMS, "protocolVersion must be a string")
+    if not isinstance(capabilities, dict):
+        return RpcError(INVALID_PARAMS, "capabilities must be an object")
+    if info is not None and not isinstance(info, dict):
+        return RpcError(INVALID_PARAMS, "clientInfo must be an object")
+    version = offered if offered in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+    return ClientFacts(version, capabilities, info)

@@ -1,0 +1,197 @@
+"""The whole HTTP face: which path goes where, and the server that carries it.
+
+MCP at its endpoints, the metadata that says how to get a token, and two health checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from gateway.core.model import JsonObject
+from gateway.errors import Misconfigured
+from gateway.ports import Gate
+from gateway.settings import Settings
+from gateway.wire import strict_json
+from gateway.wire.agents import challenges
+from gateway.wire.agents.asgi import AsgiApp
+from gateway.wire.agents.checks import Callers
+from gateway.wire.agents.door import Door
+from gateway.wire.agents.exchange import Exchange, Rejected, Reply
+from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.messages import INVALID_REQUEST, rejected
+from gateway.wire.agents.routes import endpoint_at
+from gateway.wire.agents.stateless import SchemaOf
+
+Ready = Callable[[], tuple[bool, dict[str, Any]]]
+"""Whether calls can be served now, and what a person wants to know about it."""
+
+log = logging.getLogger("bulkhead.wire")
+
+
+def build_app(
+    gate: Gate,
+    settings: Settings,
+    ready: Ready,
+    schema_of: SchemaOf,
+    limits: Limits | None = None,
+) -> AsgiApp:
+    """Everything agents can reach over HTTP, as one ASGI application."""
+    face = Face(gate, settings, ready, schema_of, limits or Limits())
+    return AsgiApp(face.serve, face.close)
+
+
+class Face:
+    """Routes, behind one check of Host and Origin."""
+
+    def __init__(
+        self, gate: Gate, settings: Settings, ready: Ready, schema_of: SchemaOf, limits: Limits
+    ) -> None:
+        self._callers = Callers.of(settings)
+        self._door = Door(gate, settings, schema_of, limits)
+        self._origin = settings.origin
+        self._ready = ready
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        try:
+            self._callers.check(exchange.head)
+            endpoint = endpoint_at(exchange.head.path)
+            if endpoint is None:
+                await exchange.reply(self._page(exchange))
+                return
+        except Rejected as no:
+            await exchange.reply(no.reply)
+            return
+        await self._door.serve(endpoint, exchange)
+
+    def close(self) -> None:
+        """End every session: their streams end and let the server stop."""
+        for session in self._door.sessions:
+            self._door.sessions.end(session)
+
+    def _page(self, exchange: Exchange) -> Reply:
+        path = exchange.head.path
+        about = path.removeprefix(challenges.METADATA_PATH)
+        endpoint = endpoint_at(about) if about != path else None
+        if endpoint is None and path not in ("/healthz", "/readyz"):
+            raise rejected(404, INVALID_REQUEST, "nothing is served at this path")
+        if exchange.head.method not in ("GET", "HEAD"):
+            raise rejected(405, INVALID_REQUEST, "use GET", headers=(("allow", "GET"),))
+        if endpoint is not None:
+            return challenges.metadata(endpoint, self._origin)
+        return self._health() if path == "/readyz" else _json(200, {"status": "alive"})
+
+    def _health(self) -> Reply:
+        ready, facts = self._ready()
+        return _json(200 if ready else 503, {"ready": ready, **facts})
+
+
+def _json(status: int, value: JsonObject) -> Reply:
+    return Reply(status, strict_json.dumps(value), (("cache-control", "no-store"),))
+
+
+async def serve(app: AsgiApp, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve in the running loop until SIGINT, SIGTERM or cancellation, then stop within a bound.
+
+    `on_ready` gets `host:port` as bound, once connections are accepted. Raises `Misconfigured` when
+    the address cannot be had. A second signal stops at once.
+    """
+    listener = _bind(settings)
+    host, port = listener.getsockname()[:2]
+    server = _Server(app, lambda: on_ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        with _signals(server):
+            await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+    finally:
+        listener.close()
+
+
+def _bind(settings: Settings) -> socket.socket:
+    try:
+        [(family, _, _, _, address), *_] = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise Misconfigured(f"listen: {settings.listen}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        in_use = error.errno == errno.EADDRINUSE
+        why = "is already in use" if in_use else error.strerror
+        raise Misconfigured(f"listen: {settings.listen} {why}") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are ours, streams end when it stops, and somebody hears when it started."""
+
+    def __init__(self, app: AsgiApp, on_started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                proxy_headers=False,
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=Limits().shutdown_seconds,
+            )
+        )
+        self._app = app
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises a caught signal again when it is done, which would kill the process before
+        # the journal and the tool servers are closed.
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.close()
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _signals(server: uvicorn.Server) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    caught: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread may; elsewhere whoever started us stops us by cancellation.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

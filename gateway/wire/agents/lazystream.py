@@ -1,0 +1,65 @@
+"""The answer to one POST: plain JSON if it comes at once, an event stream from its first event on.
+
+Writing waits for the reader, so a slow one slows its tool server and grows nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.wire import sse
+from gateway.wire.agents.exchange import Exchange, Gone, Header, Reply
+
+EVENT_STREAM: Final[tuple[Header, ...]] = (
+    ("content-type", "text/event-stream"),
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),
+)
+
+
+class LazyStream:
+    """`send` and `keep_alive` any number of times, then `end` once. All raise `Gone`."""
+
+    def __init__(self, exchange: Exchange, write_seconds: float) -> None:
+        self._exchange = exchange
+        self._write_seconds = write_seconds
+        self._turn = asyncio.Lock()
+        self._open = False
+        self._dead = False
+
+    async def send(self, frame: bytes, *, last: bool = False) -> None:
+        """One frame; the stream opens with the first."""
+        async with self._turn:
+            await self._write(frame, last)
+
+    async def keep_alive(self) -> None:
+        """A comment, unless something is being written anyway."""
+        if not self._turn.locked():
+            await self.send(sse.comment())
+
+    async def end(self, body: bytes, status: int) -> None:
+        """The answer itself: as JSON with its status, or as the stream's last event."""
+        async with self._turn:
+            if self._open:
+                await self._write(sse.encode(body), last=True)
+            else:
+                await self._exchange.reply(Reply(status, body))
+
+    async def close(self) -> None:
+        """End an open stream without another word."""
+        async with self._turn:
+            await self._write(b"", last=True)
+
+    async def _write(self, frame: bytes, last: bool) -> None:
+        if self._dead:
+            raise Gone
+        try:
+            async with asyncio.timeout(self._write_seconds):
+                if not self._open:
+                    self._open = True
+                    await self._exchange.start(EVENT_STREAM)
+                await self._exchange.write(frame, last=last)
+        except TimeoutError:
+            self._dead = True
+            raise Gone from None

@@ -1,0 +1,28 @@
+"""Which `notifications/message` an agent asked to hear: per session in one era, per request in the other. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_types import LOG_LEVEL_META_KEY
+
+from gateway.core.model import JsonObject
+
+LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Syslog's (RFC 5424), from the least severe."""
+MESSAGE: Final = "notifications/message"
+
+
+def requested(params: JsonObject) -> str | None:
+    """The level a stateless request opts in with; None: it wants no log messages."""
+    meta = params.get("_meta")
+    level = meta.get(LOG_LEVEL_META_KEY) if isinstance(meta, dict) else None
+    return level if level in LEVELS else None
+
+
+def heard(method: str, params: JsonObject, floor: str) -> bool:
+    """Whether a notification passes a floor. Everything but log messages does, and so do unknown levels."""
+    level = params.get("level")
+    if method != MESSAGE or level not in LEVELS:
+        return True
+    return LEVELS.index(level) >= LEVELS.index(floor)

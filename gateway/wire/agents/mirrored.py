@@ -1,0 +1,112 @@
+"""Headers that mirror the body (MCP 2026-07-28, Streamable HTTP): held against it, never believed.
+
+The SDK's validators do the comparing. Added here: the tasks extension's names, a Mcp-Name that comes
+with a method it does not belong to, and which `Mcp-Param-*` headers are nobody's business but the server's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp.shared.inbound import (
+    MCP_NAME_HEADER,
+    MCP_PARAM_HEADER_PREFIX,
+    NAME_BEARING_METHODS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    decode_header_value,
+    find_invalid_x_mcp_header,
+    validate_mcp_param_headers,
+    x_mcp_header_map,
+)
+
+from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.wire.agents.exchange import Head, Header
+from gateway.wire.agents.messages import INVALID_PARAMS, Call
+
+HEADER_MISMATCH: Final = -32020
+NAMED: Final = {
+    **NAME_BEARING_METHODS,
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
+_PARAM_PREFIX: Final = MCP_PARAM_HEADER_PREFIX.lower()
+
+
+class Mismatch(Exception):
+    """The envelope or a header does not hold: `error` says so to the agent."""
+
+    def __init__(self, error: RpcError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def client_facts(call: Call, head: Head | None) -> ClientFacts:
+    """The envelope of a stateless request, its headers agreeing with it. Raises `Mismatch`.
+
+    Without a head (stdio) there are no headers to agree.
+    """
+    body = {"method": call.method, "params": call.params}
+    headers = None if head is None else dict(head.headers)
+    verdict = classify_inbound_request(body, headers=headers)
+    if isinstance(verdict, InboundLadderRejection):
+        raise _mismatch(verdict)
+    if head is not None:
+        _check_name(call, head)
+    return _facts(verdict)
+
+
+def _facts(route: InboundModernRoute) -> ClientFacts:
+    capabilities, info = route.client_capabilities, route.client_info
+    if not isinstance(capabilities, dict):
+        raise Mismatch(RpcError(INVALID_PARAMS, "clientCapabilities must be an object"))
+    if info is not None and not isinstance(info, dict):
+        raise Mismatch(RpcError(INVALID_PARAMS, "clientInfo must be an object"))
+    return ClientFacts(route.protocol_version, capabilities, info)
+
+
+def _check_name(call: Call, head: Head) -> None:
+    member = NAMED.get(call.method)
+    if member is None:
+        return
+    header, value = head.get(MCP_NAME_HEADER), call.params.get(member)
+    if (header is None) is not (value is None) or decode_header_value(header) != value:
+        message = f"{MCP_NAME_HEADER} header does not match the request body's {member!r} parameter"
+        raise Mismatch(RpcError(HEADER_MISMATCH, message))
+
+
+def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[Header, ...]:
+    """The `Mcp-Param-*` headers the advertised schema does not declare, as they came. Raises `Mismatch`.
+
+    Those it declares must say what the arguments say, and be there once.
+    """
+    sent = tuple(header for header in head.headers if header[0].startswith(_PARAM_PREFIX))
+    if schema is None or find_invalid_x_mcp_header(schema) is not None:
+        return sent
+    tokens = x_mcp_header_map(schema).values()
+    declared = {f"{_PARAM_PREFIX}{token.lower()}" for token in tokens}
+    if not declared:
+        return sent
+    counts = Counter(name for name, _ in sent)
+    twice = next((name for name in counts if counts[name] > 1 and name in declared), None)
+    if twice is not None:
+        raise Mismatch(RpcError(HEADER_MISMATCH, f"{twice} header appears more than once"))
+    rejection = validate_mcp_param_headers(schema, _arguments(call), dict(sent))
+    if rejection is not None:
+        raise _mismatch(rejection)
+    return tuple(header for header in sent if header[0] not in declared)
+
+
+def _arguments(call: Call) -> Mapping[str, Any]:
+    arguments = call.params.get("arguments")
+    return arguments if isinstance(arguments, dict) else {}
+
+
+def _mismatch(rejection: InboundLadderRejection) -> Mismatch:
+    has_data = rejection.data is not None
+    return Mismatch(RpcError(rejection.code, rejection.message, rejection.data, has_data))

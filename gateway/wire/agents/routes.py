@@ -1,0 +1,24 @@
+"""Which path is which endpoint. Exact: no trailing slash, no decoding twice, no redirect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.model import Endpoint, Tier
+from gateway.settings import SERVER_ID
+
+_FIXED: Final = {"/mcp": Endpoint("all")} | {
+    f"/{tier}/mcp": Endpoint("tier", tier=tier) for tier in Tier
+}
+
+
+def endpoint_at(path: str) -> Endpoint | None:
+    """The endpoint at a path. Any well-formed server id has one: whether it exists is the gate's to tell."""
+    fixed = _FIXED.get(path)
+    if fixed is not None:
+        return fixed
+    if path.startswith("/servers/") and path.endswith("/mcp"):
+        server = path.removeprefix("/servers/").removesuffix("/mcp")
+        if SERVER_ID.fullmatch(server):
+            return Endpoint("server", server=server)
+    return None

@@ -1,0 +1,52 @@
+"""The way back to a session's agent while one of its requests is in work: on that request's own stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.core.model import Answer, JsonObject
+from gateway.wire.agents import loglevels
+from gateway.wire.agents.answering import cannot_ask
+from gateway.wire.agents.messages import notification_body, request_body
+from gateway.wire.agents.replay import Stream
+from gateway.wire.agents.session import Session
+
+NEEDED: Final = {
+    "sampling/createMessage": "sampling",
+    "elicitation/create": "elicitation",
+    "roots/list": "roots",
+}
+"""What a client must have declared to be asked."""
+
+
+class SessionChannel:
+    """Notifications and questions, in order, before the answer."""
+
+    def __init__(self, session: Session, stream: Stream) -> None:
+        self._session = session
+        self._stream = stream
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """On the request's stream, unless the session's log level is above it."""
+        if loglevels.heard(method, params, self._session.log_floor):
+            await self._stream.append(notification_body(method, params))
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        """The client's own answer, whatever it is. If we stop waiting, the client is told."""
+        needed = NEEDED.get(method)
+        if needed is not None and needed not in self._session.client.capabilities:
+            return cannot_ask(f"{method}: the agent's client did not declare {needed}")
+        if self._stream.abandoned:
+            return cannot_ask(f"{method}: the agent's client is gone")
+        id = self._session.next_ask()
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._session.asked[id] = waiting
+        try:
+            await self._stream.append(request_body(id, method, params))
+            return await waiting
+        except asyncio.CancelledError:
+            self._stream.put(notification_body("notifications/cancelled", {"requestId": id}))
+            raise
+        finally:
+            self._session.asked.pop(id, None)

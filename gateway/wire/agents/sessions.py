@@ -1,0 +1,235 @@
+"""The sessions era (2024-11-05 to 2025-11-25) over Streamable HTTP: initialize, POST, GET, DELETE.
+
+A disconnect is not a cancellation here: the work goes on, its stream can be resumed, and only
+`notifications/cancelled` ends it. A session belongs to one principal at one endpoint; to everybody else
+it does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from gateway.core.model import (
+    Answer,
+    Endpoint,
+    Era,
+    Request,
+    RpcError,
+    WorkloadIdentity,
+)
+from gateway.ports import Gate
+from gateway.wire.agents import hello, loglevels
+from gateway.wire.agents.answering import ask_gate, body_of, overloaded
+from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
+from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.messages import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    REQUEST_CANCELLED,
+    Call,
+    Message,
+    Note,
+    Response,
+    error_body,
+    rejected,
+    result_body,
+)
+from gateway.wire.agents.reading import Reader, first_of
+from gateway.wire.agents.replay import Stream
+from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
+from gateway.wire.agents.sessionchannel import SessionChannel
+
+SESSION_ID = "mcp-session-id"
+
+
+class SessionEra:
+    """Serves this era's requests of identified callers."""
+
+    def __init__(self, gate: Gate, sessions: Sessions, limits: Limits, most_in_work: int) -> None:
+        self._gate = gate
+        self._sessions = sessions
+        self._limits = limits
+        self._most_in_work = most_in_work
+        self._in_work = 0
+
+    async def post(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, message: Message
+    ) -> None:
+        """One message. Raises `Rejected`, and `Gone` when nobody is left to answer to."""
+        if isinstance(message, Call) and message.method == "initialize":
+            await self._initialize(exchange, endpoint, identity, message)
+            return
+        session = self._session(exchange.head, endpoint, identity)
+        if isinstance(message, Call):
+            await self._call(exchange, session, identity, message)
+            return
+        if isinstance(message, Note):
+            note(session, message)
+        else:
+            settle(session, message)
+        await exchange.reply(Reply(202))
+
+    async def get(self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+        """The standing stream, or with Last-Event-ID the rest of the stream it names."""
+        session = self._session(exchange.head, endpoint, identity)
+        event_id = exchange.head.get("last-event-id")
+        if event_id is None:
+            stream, after = session.standing, session.standing.delivered
+            if stream.reader is not None:
+                raise rejected(409, INVALID_REQUEST, "this session's stream is open already")
+        else:
+            found = session.shelf.find(event_id)
+            if found is None:
+                raise rejected(400, INVALID_REQUEST, "no stream of this session has that event")
+            stream, after = found
+        loop = asyncio.get_running_loop()
+        until = loop.time() + max(0.0, identity.expires_at - time.time())
+        try:
+            await Reader(session, stream, exchange, self._limits).read(after, until)
+        finally:
+            self._sessions.touch(session)
+
+    async def delete(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity
+    ) -> None:
+        """End the session and what is in work in it."""
+        self._sessions.end(self._session(exchange.head, endpoint, identity))
+        await exchange.reply(Reply(204))
+
+    def _session(self, head: Head, endpoint: Endpoint, identity: WorkloadIdentity) -> Session:
+        version, id = head.get("mcp-protocol-version"), head.get(SESSION_ID)
+        if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+            served = ", ".join(HANDSHAKE_PROTOCOL_VERSIONS)
+            raise rejected(400, INVALID_REQUEST, f"sessions are served at: {served}")
+        if id is None:
+            raise rejected(400, INVALID_REQUEST, "Mcp-Session-Id is missing: initialize first")
+        session = self._sessions.find(id, endpoint, owner_of(identity))
+        if session is None:
+            raise rejected(404, INVALID_REQUEST, "there is no such session: initialize again")
+        return session
+
+    async def _initialize(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
+    ) -> None:
+        client = hello.client_of(call.params)
+        if isinstance(client, RpcError):
+            raise Rejected(Reply(400, error_body(call.id, client)))
+        about = self._gate.about(endpoint, identity)
+        try:
+            session = self._sessions.open(endpoint, owner_of(identity), client)
+        except TooManySessions:
+            raise rejected(503, INVALID_REQUEST, "too many open sessions", id=call.id) from None
+        body = result_body(call.id, hello.initialized(about, client))
+        await exchange.reply(Reply(200, body, ((SESSION_ID, session.id),)))
+
+    async def _call(
+        self, exchange: Exchange, session: Session, identity: WorkloadIdentity, call: Call
+    ) -> None:
+        own = own_answer(session, call)
+        if own is not None:
+            await exchange.reply(Reply(200, own))
+            return
+        if call.id in session.running:
+            raise rejected(400, INVALID_REQUEST, "a request of that id is in work", id=call.id)
+        if self._in_work >= self._most_in_work:
+            # Connections are counted at the door; work that lost its connection is counted here.
+            raise overloaded()
+        stream = self._start(session, identity, call)
+        await self._carry(exchange, session, stream)
+
+    def _start(self, session: Session, identity: WorkloadIdentity, call: Call) -> Stream:
+        """The work is a task of its own, because it outlives the connection."""
+        request = session_request(session, identity, call)
+        stream = session.shelf.new()
+        stream.reader = call
+        channel = SessionChannel(session, stream)
+        task = asyncio.get_running_loop().create_task(ask_gate(self._gate, request, channel))
+        session.running[call.id] = task
+        self._in_work += 1
+        task.add_done_callback(partial(self._done, session, stream, request))
+        return stream
+
+    def _done(
+        self, session: Session, stream: Stream, request: Request, task: asyncio.Task[Answer]
+    ) -> None:
+        self._in_work -= 1
+        session.running.pop(request.id, None)
+        self._sessions.touch(session)
+        if task.cancelled():
+            # This wire ends a request's stream only with an answer.
+            answer = Answer(error=RpcError(REQUEST_CANCELLED, "Request cancelled"))
+        else:
+            answer = task.result()
+        lost = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
+        stream.end(body_of(request, answer), error_body(request.id, lost))
+
+    async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
+        """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
+        watch = asyncio.ensure_future(exchange.gone())
+        try:
+            await first_of(stream.wake, watch, self._limits.quiet_sessions)
+            gone = watch.done()
+        finally:
+            watch.cancel()
+        if gone and not stream.events:
+            # Nobody has seen an id of this stream: nobody can come back for it.
+            session.shelf.forget(stream)
+            raise Gone
+        if stream.ended and len(stream.events) == 1 and stream.last == 1:
+            body = stream.events[0].body
+            session.shelf.forget(stream)
+            await exchange.reply(Reply(200, body))
+        else:
+            await Reader(session, stream, exchange, self._limits).read(0)
+
+
+def session_request(session: Session, identity: WorkloadIdentity, call: Call) -> Request:
+    """One request of a session for the gate: params untouched."""
+    return Request(
+        session.endpoint,
+        identity,
+        Era.SESSIONS,
+        call.id,
+        call.method,
+        call.params,
+        session.client,
+        session.id,
+    )
+
+
+def own_answer(session: Session, call: Call) -> bytes | None:
+    """The wire's own methods: ping, the log level, and discovery, which this era does not have."""
+    if call.method == "ping":
+        return result_body(call.id, {})
+    if call.method == "server/discover":
+        return error_body(call.id, RpcError(METHOD_NOT_FOUND, "Method not found: server/discover"))
+    if call.method != "logging/setLevel":
+        return None
+    level = call.params.get("level")
+    if level not in loglevels.LEVELS:
+        known = ", ".join(loglevels.LEVELS)
+        return error_body(call.id, RpcError(INVALID_PARAMS, f"level must be one of: {known}"))
+    session.log_floor = level
+    return result_body(call.id, {})
+
+
+def note(session: Session, message: Note) -> None:
+    """A notification of the agent: only a cancellation is acted upon, and only within its session."""
+    if message.method != "notifications/cancelled":
+        return
+    id = message.params.get("requestId")
+    task = session.running.get(id) if isinstance(id, str | int) else None
+    if task is not None:
+        task.cancel()
+
+
+def settle(session: Session, message: Response) -> None:
+    """The agent's answer to a question of ours. One that is no longer waited for is dropped."""
+    waiting = session.asked.pop(message.id, None)
+    if waiting is not None and not waiting.done():
+        waiting.set_result(Answer(message.result, message.error))

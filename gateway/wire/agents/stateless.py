@@ -1,0 +1,173 @@
+"""The stateless era (2026-07-28): one POST, one answer, nothing remembered in between.
+
+A client that goes away has cancelled its request. A notification is acknowledged and dropped: this
+era defines none over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from mcp.shared.inbound import unsupported_protocol_version_rejection
+from mcp_types import PROTOCOL_VERSION_META_KEY
+
+from gateway.core.model import (
+    Answer,
+    ClientFacts,
+    Endpoint,
+    Era,
+    JsonObject,
+    Request,
+    RpcError,
+    WorkloadIdentity,
+)
+from gateway.ports import Gate
+from gateway.wire import sse
+from gateway.wire.agents import hello, loglevels, mirrored
+from gateway.wire.agents.answering import ask_gate, body_of, cannot_ask, status_of
+from gateway.wire.agents.exchange import Exchange, Gone, Header, Reply
+from gateway.wire.agents.lazystream import LazyStream
+from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.messages import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Call,
+    Message,
+    Note,
+    error_body,
+    notification_body,
+    rejected,
+)
+
+SchemaOf = Callable[[Endpoint, str], JsonObject | None]
+"""The input schema an endpoint advertises for a tool, by the tool's name there; None when it has none."""
+
+
+class StatelessChannel:
+    """The way back while one request is open: notifications only. This era's servers ask by result."""
+
+    def __init__(self, stream: LazyStream, log_floor: str | None) -> None:
+        self._stream = stream
+        self._log_floor = log_floor
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """On the request's own stream. Log messages only if the request asked for them."""
+        if method == loglevels.MESSAGE and self._log_floor is None:
+            return
+        if not loglevels.heard(method, params, self._log_floor or "debug"):
+            return
+        try:
+            await self._stream.send(sse.encode(notification_body(method, params)))
+        except Gone:
+            return
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        """Never: the client of a stateless request has no ear for requests."""
+        return cannot_ask(f"{method}: a {Era.STATELESS} client takes no requests")
+
+
+class Stateless:
+    """Serves this era's messages of identified callers."""
+
+    def __init__(self, gate: Gate, schema_of: SchemaOf, limits: Limits) -> None:
+        self._gate = gate
+        self._schema_of = schema_of
+        self._limits = limits
+
+    async def serve(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, message: Message
+    ) -> None:
+        """Answer one message. Raises `Rejected`, and `Gone` when nobody is left to answer to."""
+        if isinstance(message, Note):
+            await self._note(exchange, message)
+        elif isinstance(message, Call):
+            await self._call(exchange, endpoint, identity, message)
+        else:
+            raise rejected(400, INVALID_REQUEST, "this era asks clients nothing: no responses here")
+
+    async def _note(self, exchange: Exchange, note: Note) -> None:
+        meta = note.params.get("_meta")
+        named = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
+        version = exchange.head.get("mcp-protocol-version") or str(named)
+        unsupported = unsupported_protocol_version_rejection(version)
+        if unsupported is None:
+            await exchange.reply(Reply(202))
+            return
+        error = RpcError(unsupported.code, unsupported.message, unsupported.data, has_data=True)
+        await exchange.reply(Reply(400, error_body(None, error)))
+
+    async def _call(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
+    ) -> None:
+        try:
+            request = self._request(exchange, endpoint, identity, call)
+        except mirrored.Mismatch as mismatch:
+            answer = Answer(error=mismatch.error)
+            await exchange.reply(Reply(status_of(answer), error_body(call.id, mismatch.error)))
+            return
+        stream = LazyStream(exchange, self._limits.write_seconds)
+        answer = await self._answer(exchange, request, stream)
+        await stream.end(body_of(request, answer), status_of(answer))
+
+    def _request(
+        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
+    ) -> Request:
+        facts = mirrored.client_facts(call, exchange.head)
+        extra = mirrored.param_headers(call, exchange.head, self._schema(endpoint, call))
+        return stateless_request(endpoint, identity, call, facts, extra)
+
+    def _schema(self, endpoint: Endpoint, call: Call) -> JsonObject | None:
+        name = call.params.get("name")
+        if call.method != "tools/call" or not isinstance(name, str):
+            return None
+        return self._schema_of(endpoint, name)
+
+    async def _answer(self, exchange: Exchange, request: Request, stream: LazyStream) -> Answer:
+        own = own_answer(self._gate, request)
+        if own is not None:
+            return own
+        channel = StatelessChannel(stream, loglevels.requested(request.params))
+        work = asyncio.ensure_future(ask_gate(self._gate, request, channel))
+        watch = asyncio.ensure_future(exchange.gone())
+        try:
+            return await self._until_answered(work, watch, stream)
+        finally:
+            watch.cancel()
+            work.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+
+    async def _until_answered(
+        self, work: asyncio.Future[Answer], watch: asyncio.Future[None], stream: LazyStream
+    ) -> Answer:
+        quiet = self._limits.quiet_stateless
+        while True:
+            await asyncio.wait((work, watch), timeout=quiet, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            if watch.done():
+                raise Gone
+            await stream.keep_alive()
+            quiet = self._limits.keep_alive
+
+
+def stateless_request(
+    endpoint: Endpoint,
+    identity: WorkloadIdentity,
+    call: Call,
+    facts: ClientFacts,
+    extra: tuple[Header, ...] = (),
+) -> Request:
+    """One stateless request for the gate: params untouched."""
+    return Request(
+        endpoint, identity, Era.STATELESS, call.id, call.method, call.params, facts, None, extra
+    )
+
+
+def own_answer(gate: Gate, request: Request) -> Answer | None:
+    """The wire's own methods: discovery, and those this era no longer has. None: the gate's."""
+    if request.method == "server/discover":
+        return Answer(hello.discovered(gate.about(request.endpoint, request.identity)))
+    if request.method in hello.REMOVED:
+        return Answer(error=RpcError(METHOD_NOT_FOUND, f"Method not found: {request.method}"))
+    return None

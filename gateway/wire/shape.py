@@ -1,0 +1,73 @@
+"""Result shapes between the eras: what 2026-07-28 requires and earlier revisions do not know. Pure.
+
+Nothing else of a result is touched. Where nothing has to change, the same object comes back.
+Source: MCP 2026-07-28, basic/index (resultType) and server/utilities/caching (ttlMs, cacheScope).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from gateway.core.model import Era, JsonObject, RpcError
+
+CACHEABLE: Final = frozenset(
+    {
+        "server/discover",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+    }
+)
+"""Methods whose complete results must say how long and for whom they hold."""
+
+_STATELESS_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope"})
+_RESOURCE_NOT_FOUND: Final = -32002
+_INVALID_PARAMS: Final = -32602
+
+
+def result_for(era: Era, method: str, result: JsonObject) -> JsonObject:
+    """The result of `method` as an agent of that era must see it."""
+    if era is Era.STATELESS:
+        return for_stateless(method, result)
+    return for_sessions(result)
+
+
+def for_stateless(method: str, result: JsonObject) -> JsonObject:
+    """Adds resultType, and to complete cacheable results "stale at once, for this caller only", where absent."""
+    missing: JsonObject = {}
+    if "resultType" not in result:
+        missing["resultType"] = "complete"
+    if method in CACHEABLE and result.get("resultType", "complete") == "complete":
+        if "ttlMs" not in result:
+            missing["ttlMs"] = 0
+        if "cacheScope" not in result:
+            missing["cacheScope"] = "private"
+    return {**result, **missing} if missing else result
+
+
+def for_sessions(result: JsonObject) -> JsonObject:
+    """Takes resultType, ttlMs and cacheScope from a complete result of a stateless server.
+
+    A result without resultType comes from an older server: members of these names are its own. One
+    that is not complete (input_required, task) means nothing to these agents whatever is stripped;
+    turning it into something they know is the bridge's work, so it is left whole.
+    """
+    if result.get("resultType") != "complete":
+        return result
+    return {name: value for name, value in result.items() if name not in _STATELESS_ONLY}
+
+
+def error_for(era: Era, method: str, params: JsonObject, error: RpcError) -> RpcError:
+    """The error as an agent of that era must see it: verbatim, but for one code.
+
+    2026-07-28 forbids -32002 (resource not found) and says -32602 with the URI in `data` instead.
+    Agents of earlier revisions accept both, so towards them nothing changes.
+    """
+    if era is not Era.STATELESS or error.code != _RESOURCE_NOT_FOUND or method != "resources/read":
+        return error
+    if error.has_data:
+        return replace(error, code=_INVALID_PARAMS)
+    return RpcError(_INVALID_PARAMS, error.message, {"uri": params.get("uri")}, has_data=True)

@@ -1,0 +1,196 @@
+"""What stands around the wire in its tests: a gate that remembers, a settings value, a server on a free port.
+
+The gate's tools each do one thing a wire must carry: `echo`, `progress`, `sample`, `hang`, `fail`, ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.model import (
+    Answer,
+    Endpoint,
+    Evidence,
+    JsonObject,
+    Request,
+    RpcError,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.errors import Refused
+from gateway.ports import About, Channel
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings, Settings
+from gateway.wire.agents import http
+from gateway.wire.agents.limits import Limits
+
+TOKENS = {"alice-token": "agent:alice", "bob-token": "agent:bob"}
+ALICE = {"authorization": "Bearer alice-token"}
+BOB = {"authorization": "Bearer bob-token"}
+
+HEADED: JsonObject = {
+    "type": "object",
+    "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "count": {"type": "integer", "x-mcp-header": "Count"},
+    },
+}
+TOOLS: list[JsonObject] = [
+    {"name": name, "inputSchema": {"type": "object"}, "vendor": {"kept": True}}
+    for name in ("echo", "progress", "sample", "hang", "fail", "log", "big")
+] + [{"name": "headed", "inputSchema": HEADED}]
+
+
+@dataclass
+class RememberingGate:
+    """Answers from a table and remembers every question, every cancellation and every answer it was given."""
+
+    requests: list[Request] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    cancelled: list[Request] = field(default_factory=list)
+    asked: list[Answer] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    """`hang` waits for it."""
+    canned: Answer | None = None
+    tenant: str = "local"
+
+    def identify(self, evidence: Evidence) -> WorkloadIdentity:
+        self.evidence.append(evidence)
+        if not evidence.authorization:
+            raise Refused(Reason.NO_TOKEN)
+        scheme, _, token = evidence.authorization[0].partition(" ")
+        if scheme != "Bearer" or token not in (*TOKENS, "narrow-token"):
+            raise Refused(Reason.BAD_TOKEN, "unknown token")
+        if token == "narrow-token":
+            raise Refused(Reason.INSUFFICIENT_SCOPE)
+        return WorkloadIdentity(
+            issuer="https://issuer.example",
+            agent=TOKENS[token],
+            tenant=self.tenant,
+            task="t1",
+            intent="testing",
+            tiers=frozenset({Tier.DATA}),
+            token_id="j1",
+            expires_at=int(time.time()) + 600,
+        )
+
+    def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
+        return About(
+            {"name": "remembering", "version": "1"},
+            {"tools": {"listChanged": True}, "logging": {}, "vendor": {"kept": 1}},
+            f"for {identity.agent} at {endpoint.path}",
+        )
+
+    async def answer(self, request: Request, channel: Channel) -> Answer:
+        self.requests.append(request)
+        self.started.set()
+        try:
+            return await self._answer(request, channel)
+        except asyncio.CancelledError:
+            self.cancelled.append(request)
+            raise
+        finally:
+            self.ended.set()
+
+    async def _answer(self, request: Request, channel: Channel) -> Answer:
+        if self.canned is not None:
+            return self.canned
+        if request.method == "tools/list":
+            return Answer({"tools": TOOLS})
+        if request.method == "tools/call":
+            return await self._call(request, channel)
+        if request.method == "vendor/raise":
+            raise RuntimeError("a gate must never raise")
+        return Answer(error=RpcError(-32601, "Method not found"), http_status=404)
+
+    async def _call(self, request: Request, channel: Channel) -> Answer:
+        arguments = request.params.get("arguments", {})
+        match request.params["name"]:
+            case "progress":
+                await self._progress(request, channel)
+            case "log":
+                for level in ("debug", "warning"):
+                    await channel.notify("notifications/message", {"level": level, "data": level})
+            case "sample":
+                answer = await channel.ask("sampling/createMessage", arguments)
+                self.asked.append(answer)
+                if answer.error is not None:
+                    return Answer(error=answer.error)
+                return text(json.dumps(answer.result))
+            case "hang":
+                if arguments.get("notify"):
+                    await channel.notify(
+                        "notifications/progress", {"progressToken": 1, "progress": 0}
+                    )
+                await self.go.wait()
+            case "fail":
+                return Answer(error=RpcError(1234, "vendor trouble", {"why": [1, None]}, True))
+            case "big":
+                return text("x" * int(arguments["size"]))
+        return text(json.dumps(arguments, sort_keys=True))
+
+    async def _progress(self, request: Request, channel: Channel) -> None:
+        token = request.params.get("_meta", {}).get("progressToken", "none")
+        for step in (1, 2, 3):
+            await channel.notify(
+                "notifications/progress",
+                {"progressToken": token, "progress": step, "total": 3, "vendor": "kept"},
+            )
+
+
+def text(value: str) -> Answer:
+    return Answer({"content": [{"type": "text", "text": value}], "vendor": {"field": 1}})
+
+
+def schema_of(endpoint: Endpoint, name: str) -> JsonObject | None:
+    return next((tool["inputSchema"] for tool in TOOLS if tool["name"] == name), None)
+
+
+def settings(**changes: Any) -> Settings:
+    """Listening on a port of the system's choice, with one tool server nobody starts."""
+    server = ServerSettings(url="http://127.0.0.1:1/mcp")
+    return Settings(**{"listen": "127.0.0.1:0", "servers": {"one": server}, **changes})
+
+
+@dataclass
+class Place:
+    """A wire that is being served."""
+
+    gate: RememberingGate
+    host: str
+    port: int
+    app: Any
+
+    def url(self, path: str = "/mcp") -> str:
+        return f"http://{self.host}:{self.port}{path}"
+
+
+@asynccontextmanager
+async def serving(
+    gate: RememberingGate | None = None, *, limits: Limits | None = None, **changes: Any
+) -> AsyncIterator[Place]:
+    """The wire over a remembering gate, served by the same function the gateway uses."""
+    gate = gate or RememberingGate()
+    place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    app = http.build_app(
+        gate, settings(**changes), lambda: (True, {"servers": {"one": "up"}}), schema_of, limits
+    )
+    server = asyncio.create_task(http.serve(app, settings(**changes), on_ready=place.set_result))
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.wait((place, server), return_when=asyncio.FIRST_COMPLETED)
+            host, _, port = (await place).rpartition(":")
+        yield Place(gate, host, int(port), app)
+    finally:
+        server.cancel()
+        with suppress(asyncio.CancelledError):
+            async with asyncio.timeout(10):
+                await server

@@ -1,0 +1,112 @@
+"""Real clients of both eras against the wire, served as the gateway serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import httpx2
+import mcp_types as types
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from gateway.core.model import Era
+from gateway.errors import Misconfigured
+from gateway.wire.agents import http
+from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
+
+Mode = Literal["auto", "legacy", "2026-07-28"]
+
+
+@asynccontextmanager
+async def client(
+    place: Place, mode: Mode, path: str = "/mcp", **more: Any
+) -> AsyncIterator[Client]:
+    async with httpx2.AsyncClient(headers=ALICE) as carrier:
+        transport = streamable_http_client(place.url(path), http_client=carrier)
+        async with Client(transport, mode=mode, **more) as opened:
+            yield opened
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
+async def test_a_real_client_lists_calls_and_hears_progress_before_the_answer(mode: Mode) -> None:
+    heard: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+
+    with anyio.fail_after(20):
+        async with serving() as place, client(place, mode) as agent:
+            listed = await agent.list_tools()
+            echoed = await agent.call_tool("echo", {"a": 1})
+            await agent.call_tool("progress", {}, progress_callback=on_progress)
+    assert [tool.name for tool in listed.tools] == [tool["name"] for tool in TOOLS]
+    assert json.loads(echoed.content[0].text) == {"a": 1}  # type: ignore[union-attr]
+    assert heard == [1.0, 2.0, 3.0]
+    era = Era.SESSIONS if mode == "legacy" else Era.STATELESS
+    assert {request.era for request in place.gate.requests} == {era}
+    assert {request.identity.agent for request in place.gate.requests} == {"agent:alice"}
+
+
+async def test_a_session_is_asked_for_a_sample_on_the_stream_of_its_own_call() -> None:
+    async def sample(context: Any, params: types.CreateMessageRequestParams) -> Any:
+        content = types.TextContent(type="text", text=f"{params.max_tokens} tokens")
+        return types.CreateMessageResult(role="assistant", content=content, model="m1")
+
+    question = {
+        "messages": [{"role": "user", "content": {"type": "text", "text": "hi"}}],
+        "maxTokens": 7,
+    }
+    with anyio.fail_after(20):
+        async with (
+            serving() as place,
+            client(place, "legacy", sampling_callback=sample) as agent,
+        ):
+            result = await agent.call_tool("sample", question)
+    answered = json.loads(result.content[0].text)  # type: ignore[union-attr]
+    assert (answered["model"], answered["content"]["text"]) == ("m1", "7 tokens")
+    assert len(place.gate.asked) == 1
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+@pytest.mark.parametrize(
+    "path", ["/mcp", "/data/mcp", "/tool/mcp", "/admin/mcp", "/servers/one/mcp"]
+)
+async def test_every_endpoint_is_its_own_to_the_gate(mode: Mode, path: str) -> None:
+    with anyio.fail_after(20):
+        async with serving() as place, client(place, mode, path) as agent:
+            await agent.call_tool("echo", {})
+            instructions = agent.instructions
+    assert {request.endpoint.path for request in place.gate.requests} == {path}
+    assert {seen.endpoint.path for seen in place.gate.evidence} == {path}
+    assert instructions == f"for agent:alice at {path}" or mode == "2026-07-28"
+
+
+async def test_a_port_in_use_is_said_in_one_line() -> None:
+    async with serving() as place:
+        taken = settings(listen=f"127.0.0.1:{place.port}")
+        app = http.build_app(RememberingGate(), taken, lambda: (True, {}), lambda *_: None)
+        with pytest.raises(
+            Misconfigured, match=rf"listen: 127.0.0.1:{place.port} is already in use"
+        ):
+            await http.serve(app, taken, on_ready=lambda _: None)
+
+
+async def test_stopping_ends_open_streams_at_once() -> None:
+    gate = RememberingGate()
+    with anyio.fail_after(20):
+        async with serving(gate) as place, httpx2.AsyncClient(headers=ALICE) as carrier:
+            transport = streamable_http_client(place.url(), http_client=carrier)
+            async with Client(transport, mode="legacy") as agent:
+                call = asyncio.ensure_future(agent.call_tool("hang", {}))
+                await gate.started.wait()
+                place.app.close()
+                await gate.ended.wait()
+                call.cancel()
+                await asyncio.gather(call, return_exceptions=True)
+    assert [request.params["name"] for request in gate.cancelled] == ["hang"]
