@@ -216,6 +216,11 @@ class ToolServer(Protocol):
         """Yields the method of each `notifications/*/list_changed`, and "restarted" after a new connection."""
         ...
 
+    def describe(self) -> JsonObject:
+        """What is known of it now, as plain JSON: transport, state, era, protocol_version, server_info,
+        capabilities, instructions, last_error. What the server has not said is None."""
+        ...
+
     async def aclose(self) -> None:
         """End it: whole process tree, or all connections."""
         ...

@@ -1,0 +1,42 @@
+"""`bulkhead serve`: the gateway over HTTP, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+import uvloop
+
+from gateway import settings as settings_file
+from gateway.app import Gateway, open_gateway
+from gateway.cli.options import config_option
+from gateway.settings import Settings
+from gateway.wire.agents import http
+
+
+@click.command()
+@click.option("--log-level", default="warning", show_default=True, help="debug, info, warning...")
+@config_option
+def command(config: Path, log_level: str) -> None:
+    """Stand between agents and tool servers, over HTTP. Stops on Ctrl-C or SIGTERM."""
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    settings = settings_file.load(config)
+    uvloop.run(_serve(settings)) if hasattr(uvloop, "run") else asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with open_gateway(settings) as gateway:
+        app = http.build_app(gateway.gate, settings, gateway.ready, gateway.schema_of)
+        await http.serve(app, settings, on_ready=lambda address: _greet(gateway, address))
+
+
+def _greet(gateway: Gateway, address: str) -> None:
+    click.echo(f"bulkhead serves on http://{address}")
+    for name, facts in gateway.catalogue.status().items():
+        click.echo(f"  {name}: {facts}")
+    if gateway.in_doubt:
+        click.echo(f"in doubt since an earlier run: {', '.join(gateway.in_doubt)}")
