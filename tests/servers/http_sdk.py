@@ -1,0 +1,186 @@
+"""A tool server made with the SDK, over Streamable HTTP on a port the system chose, in the era a test asks for.
+
+It remembers what reached it: the headers of every request and the body's method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+from mcp.types import JSONRPCMessage
+from pydantic import Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Region = Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
+
+
+@dataclass
+class World:
+    """What reached the server, and what its tools did."""
+
+    seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """HTTP method, JSON-RPC method ("" if none), headers."""
+    done: list[str] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    terminate: bool = False
+    """Answer 404 to every message of a session once, as a server that lost its sessions."""
+
+    def methods(self) -> list[str]:
+        return [rpc or http for http, rpc, _ in self.seen]
+
+    def headers_of(self, method: str) -> dict[str, str]:
+        return next(headers for _, rpc, headers in self.seen if rpc == method)
+
+
+class _Memory(EventStore):
+    def __init__(self) -> None:
+        self._events: list[tuple[str, JSONRPCMessage | None]] = []
+
+    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
+        self._events.append((stream_id, message))
+        return str(len(self._events))
+
+    async def replay_events_after(
+        self, last_event_id: str, send_callback: EventCallback
+    ) -> str | None:
+        last = int(last_event_id)
+        stream = self._events[last - 1][0]
+        for number, (of, message) in enumerate(self._events[last:], last + 1):
+            if of == stream and message is not None:
+                await send_callback(EventMessage(message, str(number)))
+        return stream
+
+
+def _tools(world: World) -> MCPServer:
+    server = MCPServer(name="fixture", version="1.2.3", instructions="Be kind.")
+
+    @server.tool()
+    def echo(text: str) -> str:
+        world.done.append(text)
+        return text
+
+    @server.tool()
+    def region(region: Region = "none") -> str:
+        return region
+
+    @server.tool()
+    def fail() -> str:
+        raise RuntimeError("no")
+
+    @server.tool()
+    async def steps(ctx: Context) -> str:
+        for done in (1, 2, 3):
+            await ctx.report_progress(progress=done, total=3)
+        return "done"
+
+    @server.tool()
+    async def hang() -> str:
+        world.started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            world.cancelled.set()
+            raise
+        return "never"
+
+    @server.tool()
+    async def ask(ctx: Context) -> str:
+        answer = await ctx.session.elicit_form(
+            "Who?", {"type": "object", "properties": {}}, related_request_id=ctx.request_id
+        )
+        return f"{answer.action} {answer.content}"
+
+    @server.tool()
+    async def poll(ctx: Context) -> str:
+        await ctx.info("before")
+        await ctx.close_sse_stream()
+        await ctx.info("after")
+        return "polled"
+
+    @server.tool()
+    async def change(ctx: Context) -> str:
+        await ctx.notify_tools_changed()
+        return "changed"
+
+    return server
+
+
+class _Door:
+    """Remembers each request, and lets through one era as a server that never learned the other."""
+
+    def __init__(self, app: ASGIApp, world: World, era: str) -> None:
+        self._app, self._world, self._era = app, world, era
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        rpc = json.loads(body).get("method", "") if body else ""
+        self._world.seen.append((scope["method"], rpc, headers))
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replayed() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        stateless = headers.get("mcp-protocol-version", "") >= "2026"
+        if self._world.terminate and "mcp-session-id" in headers:
+            self._world.terminate = False
+            return await _say(send, 404, {"code": -32600, "message": "Session not found"})
+        if self._era == "sessions" and stateless:
+            return await _say(send, 400, {"code": -32000, "message": "Bad Request: version"})
+        if self._era == "stateless" and not stateless:
+            data = {"supported": ["2026-07-28"], "requested": "2025-11-25"}
+            return await _say(send, 400, {"code": -32022, "message": "version", "data": data})
+        await self._app(scope, replayed, send)
+
+
+async def _say(send: Send, status: int, error: dict[str, Any]) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def sdk_server(era: str, *, json_response: bool = False) -> AsyncIterator[tuple[str, World]]:
+    """The URL of a running server, and its world."""
+    world = World()
+    app = _tools(world).streamable_http_app(
+        event_store=_Memory(), retry_interval=20, json_response=json_response
+    )
+    async with listening(_Door(app, world, era)) as port:
+        yield f"http://127.0.0.1:{port}/mcp", world
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[int]:
+    """The port an ASGI application is served on."""
+    config = uvicorn.Config(
+        app, port=0, log_level="error", ws="none", lifespan="on", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
+    task = asyncio.ensure_future(server._serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
