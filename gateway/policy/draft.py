@@ -52,6 +52,9 @@ def _line(section: str, name: str, descriptor: Descriptor) -> str:
     if section == "tools":
         tier, effect, why = _judge(descriptor.get("annotations"))
     comment = f"  # {why}" if why else ""
+    if not name.isprintable() or not name or any(sign in name for sign in "*|"):
+        # As a pattern it would speak for other names too: a server that calls a tool `*` gets no entry.
+        return f"      # no entry for {json.dumps(name)}: this name would be read as a pattern\n"
     return f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
 
 

@@ -23,21 +23,21 @@ def explain(index: Index, question: AccessRequest) -> str:
     if not allows:
         return f"no rule allows {question.tool} of {question.server} in tier {question.tier}"
     roles = index.roles(question.subject, question.tenant)
-    missed = {rule: failures(rule, question, roles) for rule in allows}
+    missed = {rule: columns(rule, question, roles) for rule in allows}
     closest = min(allows, key=lambda rule: len(missed[rule]))
-    return f"closest: {closest.id} ({closest.where}) fails on {', '.join(missed[closest])}"
+    what = missed[closest] or [f"when {closest.row.when}"]
+    return f"closest: {closest.id} ({closest.where}) fails on {', '.join(what)}"
 
 
-def failures(rule: Rule, question: AccessRequest, roles: frozenset[str]) -> list[str]:
-    """The columns of an allow rule this question does not meet. Conditions are named if all else fits."""
+def columns(rule: Rule, question: AccessRequest, roles: frozenset[str]) -> list[str]:
+    """The columns this question does not meet, conditions aside. Tier, server and tool are taken as met."""
     row = rule.row
     fits = {
-        f"tenant {row.tenant}": row.tenant == question.tenant,
-        f"role {row.role}": row.role in roles,
-        f"intent {row.intent}": row.intent == question.intent,
+        f"tenant {row.tenant}": row.tenant in (patterns.ANY, question.tenant),
+        f"role {row.role}": row.role == patterns.ANY or row.role in roles,
+        f"intent {row.intent}": row.intent in (patterns.ANY, question.intent),
         f"destination {row.destination}": patterns.hosts(row.destination).matches(
             question.destination
         ),
     }
-    missed = [column for column, fit in fits.items() if not fit]
-    return missed or [f"when {row.when}"]
+    return [column for column, fit in fits.items() if not fit]

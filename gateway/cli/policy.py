@@ -1,0 +1,182 @@
+"""`bulkhead policy check | test | explain`: reads the policy as the gateway would and says what it found.
+
+Exit status 1: a finding that is an error, a case that fails, a call that is denied. 2: unreadable files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from gateway import settings
+from gateway.cli import policy_text
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.model import Endpoint, JsonObject, Tier
+from gateway.errors import Misconfigured
+from gateway.policy import cases, lint, load
+from gateway.policy.asking import Asked, target
+from gateway.policy.explain import explain
+from gateway.policy.snapshot import PolicySnapshot
+from gateway.ports import CallRow, JournalReader
+from gateway.settings import Settings
+
+
+@click.group()
+def command() -> None:
+    """Check, test and explain the policy."""
+
+
+@command.command()
+@config_option
+@json_option
+def check(config: Path, as_json: bool) -> None:
+    """Read every policy file strictly, then look for rules that cannot do what they seem to."""
+    loaded, policy = _open(config)
+    findings = lint.lint(policy, loaded.servers)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if as_json:
+        print_json(
+            {
+                "version": policy.version,
+                "rules": len(policy.book.rules),
+                "findings": [
+                    {"severity": f.severity, "message": f.message, "where": str(f.where)}
+                    for f in findings
+                ],
+            }
+        )
+    else:
+        for finding in findings:
+            click.echo(f"{finding.severity}: {finding.where}: {finding.message}")
+        click.echo(f"{len(policy.book.rules)} rules, {len(errors)} errors, {policy.version[:19]}")
+    sys.exit(1 if errors else 0)
+
+
+@command.command()
+@config_option
+@json_option
+def test(config: Path, as_json: bool) -> None:
+    """Play the cases of tests.yaml; every rule must be the reason for one of them."""
+    _, policy = _open(config)
+    results = cases.run(policy)
+    unreached = cases.unreached(policy, results)
+    failed = [result for result in results if result.problem]
+    if as_json:
+        print_json(
+            {
+                "version": policy.version,
+                "cases": [
+                    {"tells": r.case.tells, "where": str(r.where), "problem": r.problem}
+                    for r in results
+                ],
+                "unreached": [{"message": u.message, "where": str(u.where)} for u in unreached],
+            }
+        )
+    else:
+        for result in failed:
+            click.echo(f"failed: {result.where}: {result.case.tells}: {result.problem}")
+        for error in unreached:
+            click.echo(f"unreached: {error}")
+        click.echo(f"{len(results)} cases, {len(failed)} failed, {len(unreached)} rules unreached")
+    sys.exit(1 if failed or unreached else 0)
+
+
+@command.command(name="explain")
+@click.argument("call_id", required=False)
+@click.option("--agent", help="Who asks: agent:NAME, or just NAME.")
+@click.option("--server", help="The tool server's id.")
+@click.option("--tool", help="Its tool, or prompt:NAME, resource:URI, method:NAME.")
+@click.option("--arguments", default="{}", show_default=True, help="A JSON object.")
+@click.option("--tenant", default=None, help="Default: the settings' tenant.")
+@click.option("--intent", default="general", show_default=True, help="The task's intent.")
+@click.option("--task", default="none", show_default=True, help="The task's id.")
+@click.option("--endpoint", default="/mcp", show_default=True, help="Where the call comes in.")
+@config_option
+@json_option
+def explain_command(call_id: str | None, config: Path, as_json: bool, **words: str | None) -> None:
+    """Why a call would be decided as it would: one from the journal (CALL_ID), or one of your own.
+
+    A recorded call is asked anew of the policy as it is now. Values the journal did not keep in clear
+    cannot be looked at again: conditions on them may come out otherwise than they did.
+    """
+    loaded, policy = _open(config)
+    row = _recorded(loaded, call_id) if call_id is not None else None
+    asked = _asked_again(row) if row is not None else _asked(loaded, words)
+    told = explain(policy, asked)
+    if as_json:
+        print_json(policy_text.as_json(policy, told, row))
+    else:
+        policy_text.print_explanation(policy, told, row)
+    sys.exit(0 if told.reply.decision.permitted and told.served else 1)
+
+
+def _open(config: Path) -> tuple[Settings, PolicySnapshot]:
+    loaded = settings.load(config)
+    return loaded, load(loaded.policy_dir, loaded.servers)
+
+
+def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
+    agent, server, tool = words["agent"], words["server"], words["tool"]
+    if not (agent and server and tool):
+        raise click.UsageError("give a CALL_ID, or --agent, --server and --tool")
+    return Asked(
+        agent if agent.startswith("agent:") else f"agent:{agent}",
+        target(server, tool),
+        _object(words["arguments"] or "{}"),
+        words["tenant"] or loaded.tenant,
+        words["intent"] or "",
+        words["task"] or "",
+        _endpoint(words["endpoint"] or ""),
+    )
+
+
+def _recorded(loaded: Settings, call_id: str) -> CallRow:
+    from gateway.journals.sqlite import SqliteReader
+
+    reader: JournalReader = SqliteReader(loaded.state_dir / "journal.db")
+    row = reader.call(call_id)
+    if row is None:
+        raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
+    if not row.record.target:
+        raise Misconfigured(f"call {row.record.call_id} named nothing a policy could speak of")
+    return row
+
+
+def _asked_again(row: CallRow) -> Asked:
+    record = row.record
+    return Asked(
+        record.agent,
+        target(record.server, record.target),
+        dict(record.arguments),
+        record.tenant,
+        record.intent,
+        record.task,
+        _endpoint(record.endpoint),
+    )
+
+
+def _object(text: str) -> JsonObject:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--arguments is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise click.UsageError("--arguments must be a JSON object")
+    return value
+
+
+def _endpoint(path: str) -> Endpoint:
+    """The endpoint at a URL path of the gateway."""
+    match path.strip("/").split("/"):
+        case ["mcp"]:
+            return Endpoint("all")
+        case ["servers", server, "mcp"]:
+            return Endpoint("server", server=server)
+        case [tier, "mcp"] if tier in tuple(Tier):
+            return Endpoint("tier", Tier(tier))
+    raise click.UsageError(f"{path!r} is not /mcp, /TIER/mcp or /servers/ID/mcp")

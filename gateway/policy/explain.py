@@ -1,0 +1,62 @@
+"""Why a call is decided as it is: its class, the decision, and every rule in question with what it failed on.
+
+For operators. It asks the policy the same question the Line would and adds nothing to the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core.decide import question
+from gateway.core.model import AccessRequest
+from gateway.errors import Where
+from gateway.policy import conditions, near_miss
+from gateway.policy.asking import Asked, Reply, ask
+from gateway.policy.rules import Rule
+from gateway.policy.snapshot import PolicySnapshot
+
+LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One rule of the same tier, server and tool: it matched, or the columns it failed on."""
+
+    id: str
+    effect: str
+    where: Where
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole answer to "why"."""
+
+    reply: Reply
+    served: bool
+    """The tier of the call is served at the endpoint it came in by."""
+    roles: frozenset[str]
+    considered: Sequence[Considered] = ()
+
+
+def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:
+    """Class, decision and rules for a call that nobody made."""
+    reply = ask(policy, asked)
+    roles = policy.pdp.index.roles(asked.agent, asked.tenant)
+    if reply.classified is None:
+        return Explanation(reply, False, roles)
+    asking = question(reply.classified)
+    near = policy.pdp.index.neighbours(asking.tier, asking.server, asking.tool, LIMIT)
+    served = reply.classified.tier in asked.endpoint.tiers
+    return Explanation(reply, served, roles, [_considered(policy, r, asking, roles) for r in near])
+
+
+def _considered(
+    policy: PolicySnapshot, rule: Rule, asking: AccessRequest, roles: frozenset[str]
+) -> Considered:
+    failed = near_miss.columns(rule, asking, roles)
+    held, doubted = conditions.sort(policy.conditions, rule.conditions, asking)
+    enough = held if rule.allows else held | doubted
+    failed += [f"when {name}" for name in sorted(rule.conditions - enough)]
+    return Considered(rule.id, rule.row.effect, rule.where, tuple(failed))

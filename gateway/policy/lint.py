@@ -1,0 +1,167 @@
+"""What is legal in a policy and still wrong: rules that can never decide, entries nobody can reach.
+
+Errors are what makes a policy say less than it seems to (a deny that never applies); warnings are what
+a reader should know. It reads loaded values only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.errors import Where
+from gateway.policy import patterns
+from gateway.policy.classify import classes
+from gateway.policy.patterns import ANY, Hosts, Names
+from gateway.policy.rules import Rule
+from gateway.policy.snapshot import PolicySnapshot
+from gateway.policy.tiers import Line, Section
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark at one place."""
+
+    severity: Literal["error", "warning"]
+    message: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What one tiers.yaml entry makes reachable, in the words of policy.csv."""
+
+    server: str
+    names: Names
+    tiers: frozenset[str]
+    destination: Hosts
+    line: Line
+
+
+def lint(policy: PolicySnapshot, servers: Collection[str]) -> Sequence[Finding]:
+    """Findings, errors first, then by place. `servers`: the ids in bulkhead.yaml."""
+    reaches = list(_reaches(policy))
+    found = [
+        *_strangers(policy, servers),
+        *_unreachable(policy, reaches),
+        *_without_role(policy),
+        *_shadowed(policy),
+        *_nobody(policy, reaches),
+    ]
+    return sorted(found, key=lambda each: (each.severity, each.where.file, each.where.line or 0))
+
+
+def _reaches(policy: PolicySnapshot) -> Iterator[_Reach]:
+    for server, sections in policy.tiers.items():
+        for section, lines in sections.items():
+            for line in lines:
+                tiers = frozenset(str(tier) for tier, _ in classes(line))
+                yield _Reach(server, _named(section, line), tiers, _led(policy, server, line), line)
+
+
+def _named(section: Section, line: Line) -> Names:
+    """The entry's pattern as names in the `tool` column."""
+    kinds = {
+        "tools": ("",),
+        "prompts": ("prompt:",),
+        "resources": ("resource:", "template:"),
+        "methods": ("method:",),
+    }[section]
+    return Names(
+        frozenset(kind + name for kind in kinds for name in line.pattern.exact),
+        tuple(kind + prefix for kind in kinds for prefix in line.pattern.prefixes),
+    )
+
+
+def _led(policy: PolicySnapshot, server: str, line: Line) -> Hosts:
+    fixed = line.entry.destination
+    if fixed is None:
+        fixed = policy.classifier.defaults.get(server, "local")
+    return patterns.hosts(fixed if isinstance(fixed, str) else ANY)
+
+
+def _strangers(policy: PolicySnapshot, servers: Collection[str]) -> Iterator[Finding]:
+    """Servers bulkhead.yaml does not have: fine for policies that serve several settings, said once each."""
+    for server, sections in policy.tiers.items():
+        lines = [line for lines in sections.values() for line in lines]
+        if server not in servers and lines:
+            yield Finding("warning", f"bulkhead.yaml has no server {server!r}", lines[0].where)
+
+
+def _meets(rule: Rule, reach: _Reach) -> bool:
+    row = rule.row
+    hosts = patterns.hosts(row.destination)
+    return (
+        row.server in (ANY, reach.server)
+        and (row.tier == ANY or row.tier in reach.tiers)
+        and patterns.names(row.tool).meets(reach.names)
+        and (hosts.covers(reach.destination) or reach.destination.any)
+    )
+
+
+def _unreachable(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:
+    by_server: dict[str, list[_Reach]] = defaultdict(list)
+    for reach in reaches:
+        by_server[reach.server].append(reach)
+    for rule in policy.book.rules:
+        near = reaches if rule.row.server == ANY else by_server[rule.row.server]
+        if not any(_meets(rule, reach) for reach in near):
+            yield Finding(
+                "error",
+                f"{rule.id} can never match: tiers.yaml has no such tool, tier and destination",
+                rule.where,
+            )
+
+
+def _without_role(policy: PolicySnapshot) -> Iterator[Finding]:
+    held = {(member.role, member.tenant) for member in policy.book.members}
+    for rule in policy.book.rules:
+        role, tenant = rule.row.role, rule.row.tenant
+        if ANY not in (role, tenant) and (role, tenant) not in held:
+            yield Finding("error", f"{rule.id}: nobody has {role} in tenant {tenant}", rule.where)
+
+
+def _shadowed(policy: PolicySnapshot) -> Iterator[Finding]:
+    """Rules that another one always decides before: a deny over an allow, or the first of two alike."""
+    groups: dict[tuple[str, str], list[Rule]] = defaultdict(list)
+    for rule in policy.book.rules:
+        groups[rule.row.server, rule.row.role].append(rule)
+    order = {rule.id: number for number, rule in enumerate(policy.book.rules)}
+    for rule in policy.book.rules:
+        servers, roles = {rule.row.server, ANY}, {rule.row.role, ANY}
+        others = (o for server in servers for role in roles for o in groups[server, role])
+        for other in others:
+            before = order[other.id] < order[rule.id]
+            alike = other.allows == rule.allows and before
+            if (alike or (rule.allows and not other.allows)) and _covers(other, rule):
+                yield Finding(
+                    "error", f"{rule.id} never decides: {other.id} always does", rule.where
+                )
+                break
+
+
+def _covers(wide: Rule, narrow: Rule) -> bool:
+    """True if whatever `narrow` matches, `wide` matches."""
+    columns = ("tier", "server", "role", "tenant", "intent")
+    return (
+        all(getattr(wide.row, name) in (ANY, getattr(narrow.row, name)) for name in columns)
+        and patterns.names(wide.row.tool).covers(patterns.names(narrow.row.tool))
+        and patterns.hosts(wide.row.destination).covers(patterns.hosts(narrow.row.destination))
+        and wide.conditions <= narrow.conditions
+    )
+
+
+def _nobody(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:
+    """Entries no allow rule reaches, and conditions no rule names."""
+    allows = [rule for rule in policy.book.rules if rule.allows]
+    for reach in reaches:
+        if not any(_meets(rule, reach) for rule in allows):
+            yield Finding(
+                "warning", f"{reach.line.text}: no rule lets anybody reach it", reach.line.where
+            )
+    named = {name for rule in policy.book.rules for name in rule.conditions}
+    for name in policy.conditions.keys() - named:
+        where = Where(f"{policy.directory.resolve().name}/constraints.yaml")
+        yield Finding("warning", f"condition {name} is in no rule", where)
