@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from gateway.errors import Misconfigured, Where
 
@@ -100,7 +101,9 @@ def plain(node: Any) -> Any:
         return {str(key): plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [plain(value) for value in node]
-    for scalar in (bool, int, float, str):
-        if isinstance(node, scalar) and type(node) is not scalar:
+    if isinstance(node, bool | ScalarBoolean):
+        return bool(node)  # before int, which both of them are
+    for scalar in (int, float, str):
+        if isinstance(node, scalar):
             return scalar(node)
     return node
