@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 import pydantic_core
@@ -21,6 +22,7 @@ from gateway.ports import CallRow
 VERSION: Final = 1
 RECORD_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
 _SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name != "arguments")
+_simple: Final = attrgetter(*_SIMPLE)
 
 
 def encode(line: Line, run: str) -> bytes:
@@ -43,7 +45,7 @@ def encode(line: Line, run: str) -> bytes:
 
 def record_members(record: CallRecord) -> dict[str, Any]:
     """A record as a JSON object, arguments last."""
-    members: dict[str, Any] = {name: getattr(record, name) for name in _SIMPLE}
+    members: dict[str, Any] = dict(zip(_SIMPLE, _simple(record), strict=True))
     members["arguments"] = dict(record.arguments)
     return members
 

@@ -19,7 +19,7 @@ class Run:
     """This process's run: its id and its lock."""
 
     def __init__(self, directory: Path) -> None:
-        """Take a new id and hold its lock. Raises `OSError`."""
+        """Take a new id and hold its lock, inside `one_at_a_time`. Raises `OSError`."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.id = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -51,7 +51,10 @@ def is_gone(directory: Path, run: str) -> bool:
 
 
 def sweep(directory: Path) -> None:
-    """Remove the lock files of runs that are gone. Ids are never used twice, so none can come back."""
+    """Remove the lock files of runs that are gone. Ids are never used twice, so none can come back.
+
+    Only inside `one_at_a_time`: a run between making its file and locking it looks gone.
+    """
     for path in directory.glob("*.lock"):
         if is_gone(directory, path.stem):
             with suppress(FileNotFoundError):

@@ -47,20 +47,25 @@ class SqliteFile:
 
         Raises `Misconfigured`.
         """
+        directory = _run_directory(path)
         try:
             _create(path)
-            with runs.one_at_a_time(_run_directory(path)):
+            with runs.one_at_a_time(directory):
                 schema.prepare(path)
-                run = runs.Run(_run_directory(path))
+                runs.sweep(directory)
+                run = runs.Run(directory)
+        except (OSError, sqlite3.Error) as error:
+            raise _unopened(path, error) from None
+        try:
             connection = _connect(path)
             begun = connection.execute(
                 "INSERT INTO run (name, started_at) VALUES (?, ?)", (run.id, now)
             )
-            return cls(path, connection, run, begun.lastrowid or 0)
         except (OSError, sqlite3.Error) as error:
-            raise Misconfigured(
-                f"the journal cannot be opened: {_said(error)}", Where(str(path))
-            ) from None
+            run.end()
+            raise _unopened(path, error) from None
+        assert begun.lastrowid is not None
+        return cls(path, connection, run, begun.lastrowid)
 
     def write(self, entries: Sequence[Entry]) -> list[int | str]:
         """Per line its sequence number or why it was refused; durable on return.
@@ -146,6 +151,10 @@ def _create(path: Path) -> None:
 
 def _run_directory(path: Path) -> Path:
     return path.parent / "runs"
+
+
+def _unopened(path: Path, error: OSError | sqlite3.Error) -> Misconfigured:
+    return Misconfigured(f"the journal cannot be opened: {_said(error)}", Where(str(path)))
 
 
 def _said(error: OSError | sqlite3.Error) -> str:
