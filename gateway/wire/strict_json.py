@@ -19,11 +19,14 @@ from gateway.reasons import Reason
 
 MAX_MEMBERS: Final = 100_000
 """Most members and elements one agent's body may hold, whatever its size in bytes."""
+MAX_ANSWER_MEMBERS: Final = 2_000_000
+"""The same for one message of a tool server."""
 MAX_DIGITS: Final = 19
 """Most digits of an integer: any 64-bit number fits."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in b'"[]{},:')
+_PIECE: Final = 256 * 1024
 _SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE_OR_NUL: Final = re.compile("[\ud800-\udfff\0]")
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -74,10 +77,12 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
     a lone surrogate survives as it is (`dumps` writes it back as its escape), integers of any length a
     person would write are exact. Bounded in bytes and, by the parsers' own guards, in depth. NaN and
     Infinity are not JSON. A number past the range of a double is infinite here and null in `dumps`,
-    as in JavaScript.
+    as in JavaScript. Bounded in members too: a byte of JSON can cost thirty of memory.
     """
     if len(body) > max_bytes:
         raise Unreadable(f"larger than {max_bytes} bytes")
+    if _separators_over(body, MAX_ANSWER_MEMBERS):
+        raise Unreadable(f"more than {MAX_ANSWER_MEMBERS} members and elements")
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -104,19 +109,40 @@ def dumps(value: Any) -> bytes:
 
 def _check_shape(body: bytes, max_depth: int) -> None:
     """Refuse depth and member count before any parser recurses or allocates."""
-    brackets = body.count(b"[") + body.count(b"{")
-    separators = body.count(b",") + body.count(b":")
-    if brackets <= max_depth and separators <= MAX_MEMBERS:
-        return
-    bare = _STRING.sub(b"", body)
-    if bare.count(b",") + bare.count(b":") > MAX_MEMBERS:
+    if _separators_over(body, MAX_MEMBERS):
         raise Refused(Reason.TOO_LARGE, f"more than {MAX_MEMBERS} members and elements")
-    if _deeper_than(bare, max_depth):
+    if body.count(b"[") + body.count(b"{") <= max_depth:
+        return
+    if _deeper_than(_structure(body), max_depth):
         raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
 
 
+def _separators_over(body: bytes, most: int) -> bool:
+    """Whether there are more commas and colons than `most`, not counting those in strings."""
+    if body.count(b",") + body.count(b":") <= most:
+        return False
+    bare = _structure(body)
+    return bare.count(b",") + bare.count(b":") > most
+
+
+def _structure(body: bytes) -> bytes:
+    """The brackets, commas and colons that stand outside strings, as far as the body is JSON.
+
+    With escaped quotes gone every quote opens or closes a string. In pieces, because a list of all the
+    parts of a body made of quotes would be many times its size.
+    """
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    compact = unescaped.translate(None, _NOT_STRUCTURE)
+    outside, inside_string = [], 0
+    for start in range(0, len(compact), _PIECE):
+        parts = compact[start : start + _PIECE].split(b'"')
+        outside.append(b"".join(parts[inside_string::2]))
+        inside_string ^= (len(parts) - 1) & 1
+    return b"".join(outside)
+
+
 def _deeper_than(bare: bytes, max_depth: int) -> bool:
-    """Whether JSON without its strings nests deeper. False for what is unbalanced: the parser refuses that.
+    """Whether the structure of JSON nests deeper. False for what is unbalanced: the parser refuses that.
 
     Each round takes away every innermost pair, so balanced brackets of n levels are gone after n
     rounds: linear time in C instead of a Python step per byte.

@@ -101,14 +101,15 @@ def _tools(world: World) -> MCPServer:
 
     @server.tool()
     async def poll(ctx: Context) -> str:
-        await ctx.info("before")
+        await ctx.report_progress(progress=1)
         await ctx.close_sse_stream()
-        await ctx.info("after")
+        await ctx.report_progress(progress=2)
         return "polled"
 
     @server.tool()
     async def change(ctx: Context) -> str:
         await ctx.notify_tools_changed()
+        await ctx.session.send_tool_list_changed()
         return "changed"
 
     return server

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
+from gateway.ports import Outbound
+from gateway.reasons import Reason
+from gateway.wire.servers import envelope
+
+AGENT = ClientFacts("2025-06-18", {"roots": {}}, {"name": "agent", "acme": 1})
+STAMPS = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {"roots": {}},
+    "io.modelcontextprotocol/clientInfo": {"name": "agent", "acme": 1},
+}
+OTHERS = {"progressToken": "t", "traceparent": "00-1", "acme/x": [1]}
+
+
+def made(params: JsonObject, era: Era, **more: Any) -> JsonObject:
+    message = Outbound("tools/call", params, AGENT, "agent:a")
+    request = envelope.request(message, 5, era, **more)
+    params_sent: JsonObject = request["params"]
+    assert request == {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params_sent}
+    return params_sent
+
+
+def test_a_stateless_server_is_told_the_agents_facts_and_every_other_meta_member() -> None:
+    params = {"name": "x", "_meta": dict(OTHERS), "acme": 1}
+    sent = made(params, Era.STATELESS)
+    assert sent == {"name": "x", "acme": 1, "_meta": OTHERS | STAMPS}
+
+
+def test_what_an_agent_stamped_itself_does_not_survive() -> None:
+    lie = {"io.modelcontextprotocol/protocolVersion": "1999", **OTHERS}
+    assert made({"_meta": lie}, Era.STATELESS)["_meta"] == OTHERS | STAMPS
+
+
+def test_a_session_server_is_not_shown_the_other_eras_stamps() -> None:
+    assert made({"_meta": OTHERS | STAMPS}, Era.SESSIONS) == {"_meta": OTHERS}
+    assert made({"_meta": dict(STAMPS)}, Era.SESSIONS) == {}
+
+
+def test_an_agent_without_a_name_is_given_none() -> None:
+    stamped = envelope.stamps(ClientFacts("2026-07-28"))
+    assert "io.modelcontextprotocol/clientInfo" not in stamped
+
+
+@given(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=4), max_size=4))
+def test_params_without_stamps_reach_a_session_server_unchanged(params: JsonObject) -> None:
+    before = {**params, "_meta": {**OTHERS}}
+    assert made(before, Era.SESSIONS) == before
+    assert before == {**params, "_meta": {**OTHERS}}
+
+
+def test_the_progress_token_is_replaced_on_the_wire_only() -> None:
+    params = {"_meta": dict(OTHERS)}
+    assert made(params, Era.SESSIONS, token=5)["_meta"] == OTHERS | {"progressToken": 5}
+    assert envelope.progress_token(params) == "t"
+
+
+@pytest.mark.parametrize("token", [True, 1.5, None, [], {}])
+def test_what_is_no_progress_token_is_none(token: Any) -> None:
+    assert envelope.progress_token({"_meta": {"progressToken": token}}) is None
+
+
+def test_a_result_is_ok_and_kept_whole() -> None:
+    result = {"content": [], "acme": {"x": None}}
+    assert envelope.outcome({"id": 1, "result": result}, "git") == Outcome("ok", result=result)
+
+
+@pytest.mark.parametrize(
+    "flag, kind", [(True, "tool_error"), (False, "ok"), ("true", "ok"), (1, "ok")]
+)
+def test_only_is_error_true_is_a_tool_error(flag: Any, kind: str) -> None:
+    assert envelope.outcome({"result": {"isError": flag}}, "git").kind == kind
+
+
+def test_an_error_is_rejected_with_code_message_and_data() -> None:
+    answer = {"id": 1, "error": {"code": -32021, "message": "m", "data": None}}
+    assert envelope.outcome(answer, "git").error == RpcError(-32021, "m", None, has_data=True)
+    bare = {"id": 1, "error": {"code": 5, "message": ""}}
+    assert envelope.outcome(bare, "git").error == RpcError(5, "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"result": []},
+        {"result": {}, "error": {"code": 1, "message": "both"}},
+        {"error": "words"},
+        {"error": {"code": "1", "message": "m"}},
+        {"error": {"code": True, "message": "m"}},
+        {"error": {"code": 1}},
+    ],
+)
+def test_what_is_no_response_leaves_the_call_in_doubt(answer: JsonObject) -> None:
+    outcome = envelope.outcome(answer, "git")
+    assert outcome.kind == "in_doubt" and "git" in outcome.detail
+
+
+def test_what_was_not_forwarded_is_an_error_of_our_own_naming_the_server() -> None:
+    outcome = envelope.not_forwarded("git", Reason.OVERLOADED, "256 calls")
+    assert outcome.kind == "rejected" and outcome.error is not None
+    assert not -32768 <= outcome.error.code <= -32000
+    assert outcome.error.data == {"reason": "overloaded", "server": "git"}
+
+
+def test_ids_count_up_and_never_repeat() -> None:
+    ids = envelope.ids()
+    assert [next(ids) for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "versions, stateless",
+    [(["2026-07-28"], True), (["2025-11-25"], False), ("2026-07-28", False), (None, False)],
+)
+def test_a_server_is_stateless_when_it_offers_that_version(versions: Any, stateless: bool) -> None:
+    assert envelope.speaks_stateless({"supportedVersions": versions}) is stateless
+
+
+def test_initialize_offers_the_newest_and_takes_any_older_version() -> None:
+    offered = envelope.initialize(1, {"roots": {}})["params"]
+    assert offered["protocolVersion"] == "2025-11-25" and offered["capabilities"] == {"roots": {}}
+    assert envelope.agreed_version({"protocolVersion": "2024-11-05"}) == "2024-11-05"
+    assert envelope.agreed_version({"protocolVersion": "2026-07-28"}) is None
+    assert envelope.agreed_version({}) is None
