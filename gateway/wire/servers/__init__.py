@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.ports import ToolServer
 from gateway.settings import ServerSettings
+from gateway.wire.servers.rounds import Rounds
 
 __all__ = ["open_server"]
 
@@ -16,7 +17,7 @@ def open_server(name: str, settings: ServerSettings) -> ToolServer:
     if settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        return HttpServer(name, settings)
+        return Rounds(HttpServer(name, settings))
     from gateway.wire.servers.stdio import StdioServer
 
-    return StdioServer(name, settings)
+    return Rounds(StdioServer(name, settings))

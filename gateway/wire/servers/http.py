@@ -28,6 +28,7 @@ from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import EraMoved, Stateless
 
 _MUTE: Final = Mute()
+_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 
 
 class HttpServer:
@@ -109,20 +110,22 @@ class HttpServer:
     def describe(self) -> dict[str, Any]:
         """What is known of the server, for operators."""
         about = self._about()
-        version = about.get("protocolVersion")
+        version, info = about.get("protocolVersion"), about.get("serverInfo")
         if self._era is Era.STATELESS:
+            meta = about.get("_meta")
             version = envelope.STATELESS_VERSION
+            info = meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
         return {
             "transport": "http",
             "era": str(self._era) if self._era else None,
-            "protocolVersion": version,
-            "serverInfo": about.get("serverInfo"),
+            "protocol_version": version,
+            "server_info": info,
             "capabilities": about.get("capabilities", {}),
             "instructions": about.get("instructions"),
             "state": "connected"
             if self._era
             else ("unavailable" if self._last_error else "unknown"),
-            "lastError": self._last_error or None,
+            "last_error": self._last_error or None,
         }
 
     def _about(self) -> JsonObject:
@@ -159,9 +162,13 @@ class HttpServer:
         if isinstance(talk, Stateless):
             return Outcome("ok", result=talk.about)
         await talk.session(OWN, envelope.GATEWAY, patience)
-        about = {name: value for name, value in talk.about.items() if name != "protocolVersion"}
-        versions = [talk.about.get("protocolVersion")]
-        return Outcome("ok", result={"supportedVersions": versions, **about})
+        about = talk.about
+        discovered: JsonObject = {
+            "supportedVersions": [about.get("protocolVersion")],
+            **{key: about[key] for key in ("capabilities", "instructions") if key in about},
+            "_meta": {_SERVER_INFO: about.get("serverInfo")},
+        }
+        return Outcome("ok", result=discovered)
 
     async def _talk(self, patience: Patience) -> Stateless | Sessions:
         """The era's way of speaking, probed when it is not known. Raises `NotSent`."""

@@ -72,7 +72,7 @@ async def test_a_call_is_answered_in_either_era(era: str, json_response: bool) -
     assert (outcome.kind, text(outcome)) == ("ok", "hello")
     assert world.done == ["hello"]
     assert about["era"] == era
-    assert about["serverInfo"]["name"] == "fixture"
+    assert about["server_info"]["name"] == "fixture"
     assert about["instructions"] == "Be kind."
 
 
@@ -86,8 +86,10 @@ async def test_the_era_is_asked_for_once(era: str) -> None:
 
 
 async def test_a_forced_era_is_not_probed() -> None:
-    async with connected("both", era="sessions") as (server, world):
+    async with sdk_server("both") as (url, world):
+        server = HttpServer("fixture", ServerSettings(url=url, era="sessions"))
         await server.call(leave(), tool("echo", text="x"), Ear())
+        await server.aclose()
     assert world.methods()[0] == "initialize"
 
 
@@ -170,7 +172,7 @@ async def test_a_stream_closed_early_is_taken_up_again_by_its_last_event_id() ->
     async with connected("sessions") as (server, world):
         outcome = await server.call(leave(), tool("poll"), ear)
     assert text(outcome) == "polled"
-    assert [params["data"] for _, params in ear.heard] == ["before", "after"]
+    assert [params["progress"] for _, params in ear.heard] == [1, 2]
     assert world.methods().count("tools/call") == 1
     assert any("last-event-id" in headers for http, _, headers in world.seen if http == "GET")
 
@@ -187,7 +189,10 @@ async def test_each_principal_and_each_set_of_capabilities_has_its_own_session()
     sessions = [headers["mcp-session-id"] for headers in calls]
     assert sessions[0] == sessions[1]
     assert len(set(sessions)) == 3
-    assert [headers["mcp-protocol-version"] for headers in calls][2:] == ["2025-11-25", "2025-06-18"]
+    assert [headers["mcp-protocol-version"] for headers in calls][2:] == [
+        "2025-11-25",
+        "2025-06-18",
+    ]
     assert world.methods().count("DELETE") == 3
 
 
@@ -251,7 +256,7 @@ async def test_lists_are_fetched_raw_by_the_gateways_own_identity(era: str) -> N
         with pytest.raises(ServerUnavailable) as missing:
             await server.fetch("vendor/list", {})
     assert "echo" in [tool["name"] for tool in tools["tools"]]
-    assert about["serverInfo"]["version"] == "1.2.3"
+    assert about["_meta"]["io.modelcontextprotocol/serverInfo"]["version"] == "1.2.3"
     assert missing.value.error is not None and missing.value.error.code == -32601
     assert "tool server fixture" in str(missing.value)
 
