@@ -1,0 +1,148 @@
+"""The stage of one play: a fresh directory with world, policies and settings, and the real gateway on loopback.
+
+It does what an operator does: writes bulkhead.yaml, approves what the tool servers offer by the
+`bulkhead` command, serves. It knows no step of the story.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import Any, Final
+
+import anyio
+
+import gateway
+from gateway import settings as settings_file
+from gateway.app import open_gateway
+from gateway.errors import Misconfigured, Where
+from gateway.settings import Settings
+from gateway.stories.story import Story
+from gateway.wire.agents import http
+
+STARTER: Final = Path(gateway.__file__).resolve().parents[1] / "policies"
+MODEL: Final = "model.conf"
+"""The same in every policy, so a story need not bring it."""
+START_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command an operator ran, and what it printed."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where one play takes place."""
+
+    root: Path
+    config: Path
+    settings: Settings
+
+    @classmethod
+    def build(cls, story: Story, directory: str) -> Stage:
+        """Write policies and settings for this story in a directory. Raises `Misconfigured`."""
+        root = Path(directory).resolve()
+        _copy_policies(story, root / "policies")
+        servers = {
+            name: server.model_dump(mode="json", exclude_defaults=True)
+            for name, server in story.script.servers.items()
+        }
+        tree = {"listen": f"127.0.0.1:{_free_port()}", "servers": servers}
+        config = root / "bulkhead.yaml"
+        # JSON is YAML too.
+        config.write_text(fill(json.dumps(tree, indent=2), story, root), encoding="utf-8")
+        return cls(root, config, settings_file.load(config))
+
+    async def operate(self, words: Sequence[str]) -> Ran:
+        """Run `bulkhead WORDS --config ...` as an operator would."""
+        command = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
+        done = await anyio.run_process(
+            command, cwd=self.root, check=False, stdin=None, stdout=PIPE, stderr=STDOUT
+        )
+        return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+    async def approve_everything(self) -> None:
+        """What the servers offer as the story begins is what the operator has seen. Raises `Misconfigured`."""
+
+        async def approve(server: str) -> None:
+            ran = await self.operate(["servers", "approve", server, "--all", "--yes"])
+            if ran.status:
+                raise Misconfigured(f"cannot approve {server}: {ran.output.strip()}")
+
+        for server in self.settings.servers:
+            await approve(server)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """The real gateway, on real HTTP, while this is entered. Raises `Misconfigured`."""
+        up = anyio.Event()
+        async with open_gateway(self.settings) as running, anyio.create_task_group() as tasks:
+            asgi = http.build_app(running.gate, self.settings, running.ready, running.schema_of)
+            serve = partial(http.serve, asgi, self.settings, on_ready=lambda _: up.set())
+            tasks.start_soon(serve)
+            with anyio.fail_after(START_SECONDS):
+                await up.wait()
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    def line_at(self, where: str) -> str:
+        """The text of the line a decision points at; empty when it points nowhere."""
+        file, _, line = where.rpartition(":")
+        path = self.root / file
+        if not line.isdigit() or not path.is_file():
+            return ""
+        return path.read_text(encoding="utf-8").splitlines()[int(line) - 1].strip()
+
+
+def fill(text: str, story: Story, root: Path) -> str:
+    """The text with {world}, {story}, {bin} and {python} put in. Other braces stay as they are."""
+    places = {
+        "{world}": root / "world",
+        "{story}": story.directory,
+        "{bin}": Path(sys.executable).parent,
+        "{python}": Path(sys.executable),
+    }
+    for mark, path in places.items():
+        text = text.replace(mark, str(path))
+    return text
+
+
+def fill_all(value: Any, story: Story, root: Path) -> Any:
+    """The same for every string inside a value."""
+    if isinstance(value, str):
+        return fill(value, story, root)
+    if isinstance(value, dict):
+        return {name: fill_all(each, story, root) for name, each in value.items()}
+    if isinstance(value, list):
+        return [fill_all(each, story, root) for each in value]
+    return value
+
+
+def _copy_policies(story: Story, to: Path) -> None:
+    source = story.directory / story.script.policies if story.script.policies else STARTER
+    if not source.is_dir():
+        raise Misconfigured(f"no directory {source}", Where(str(story.directory / "story.yaml")))
+    shutil.copytree(source, to, ignore=shutil.ignore_patterns("pins"))
+    if not (to / MODEL).exists():
+        shutil.copy(STARTER / MODEL, to / MODEL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

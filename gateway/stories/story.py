@@ -1,0 +1,298 @@
+"""What a story.yaml may say. Read strictly: an unknown key or a step without an action is an error at its line.
+
+Pure shapes: nothing here plays, looks or decides.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from gateway import yamlfile
+from gateway.core.model import Endpoint, Tier
+from gateway.errors import Misconfigured
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from gateway.yamlfile import Strict
+
+FILE: Final = "story.yaml"
+_SERVER_PATH: Final = re.compile(r"/servers/([a-z][a-z0-9-]{0,31})/mcp")
+
+
+class Commit(Strict):
+    """One commit of a repository's beginning: a message and whole files."""
+
+    message: str
+    files: dict[str, str]
+
+
+class Repository(Strict):
+    """A git repository in the world, on branch `main`, made of these commits in order."""
+
+    commits: tuple[Commit, ...] = Field(min_length=1)
+    branches: tuple[str, ...] = ()
+    """Further branches, made at the last commit."""
+
+
+class WorldPlan(Strict):
+    """The world before. Paths are relative to the world's directory."""
+
+    files: dict[str, str] = Field(default_factory=dict)
+    repositories: dict[str, Repository] = Field(default_factory=dict)
+    databases: dict[str, str] = Field(default_factory=dict)
+    """SQLite file -> the SQL that makes it."""
+
+
+class WorldClaim(Strict):
+    """One thing that must be so in the world. Exactly one of file, repository, database, unchanged."""
+
+    file: str | None = None
+    text: str | None = Field(default=None, alias="is")
+    has: str | None = None
+    gone: bool = False
+
+    repository: str | None = None
+    branch: str | None = None
+    branches: tuple[str, ...] | None = None
+    head: str | None = None
+    """The message of the newest commit."""
+    status: tuple[str, ...] | None = None
+    """The lines of `git status --porcelain`; an empty list means clean."""
+
+    database: str | None = None
+    rows: dict[str, tuple[tuple[Any, ...], ...]] | None = None
+    """Table -> its rows, all of them, in order of rowid."""
+
+    unchanged: bool = False
+    """Everything is as it was when the story began."""
+
+    @model_validator(mode="after")
+    def _about_one_thing(self) -> WorldClaim:
+        said = self.model_fields_set
+        subjects = {
+            "file": {"text", "has", "gone"},
+            "repository": {"branch", "branches", "head", "status"},
+            "database": {"rows"},
+            "unchanged": set(),
+        }
+        named = said & subjects.keys()
+        if len(named) != 1:
+            raise ValueError("a claim is about one of file, repository, database, unchanged")
+        subject = named.pop()
+        if not said - {subject} <= subjects[subject] or (subjects[subject] and len(said) == 1):
+            raise ValueError(
+                f"a claim about {subject} says: {', '.join(sorted(subjects[subject]))}"
+            )
+        return self
+
+
+class Trick(Strict):
+    """How a step departs from an honest request. It is then sent raw, as one POST of 2026-07-28."""
+
+    token_for: str | None = None
+    """The endpoint the shown token was minted for, when it is not the one the request goes to."""
+    no_token: bool = False
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers set after the honest ones, replacing those of the same name."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+    """Members put into `params._meta`."""
+    body: str | None = None
+    """These very bytes instead of the honest body."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Trick:
+        if not self.model_fields_set:
+            raise ValueError("a trick does something")
+        return self
+
+
+class Event(Strict):
+    """Something that happens in the world outside the gateway."""
+
+    write: dict[str, str]
+    """File in the world -> its new text."""
+
+
+class Expected(Strict):
+    """What must come of a step.
+
+    Exactly one of: allowed, refused, http, exactly/shows/hides (lists), exit (operator).
+    """
+
+    allowed: str | None = None
+    """The id of the rule that allows it."""
+    refused: Reason | None = None
+    """The reason in the journal; what the agent hears is checked against `reasons.told` by the player."""
+    rule: str | None = None
+    """With refused: the id of the rule that denies it."""
+    http: int | None = None
+    """The wire itself refuses, with this status, before there is anybody to record."""
+
+    tier: Tier | None = None
+    """The tier the journal has for the call."""
+    says: str | None = None
+    """A piece of what was answered or printed."""
+
+    exactly: tuple[str, ...] | None = None
+    shows: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+
+    exit: int | None = None
+
+    @property
+    def form(self) -> Literal["allowed", "refused", "http", "list", "exit"] | None:
+        """Which kind of expectation this is; None for none or several."""
+        forms: dict[Literal["allowed", "refused", "http", "list", "exit"], bool] = {
+            "allowed": self.allowed is not None,
+            "refused": self.refused is not None,
+            "http": self.http is not None,
+            "list": self.exactly is not None or bool(self.shows or self.hides),
+            "exit": self.exit is not None,
+        }
+        found = [form for form, said in forms.items() if said]
+        return found[0] if len(found) == 1 else None
+
+
+class Step(Strict):
+    """One thing somebody does. Exactly one of call, list, operator, happens."""
+
+    says: str
+    """What is going on, in a sentence."""
+    agent: str | None = None
+    at: str | None = None
+    """The endpoint, as a path: /mcp, /data/mcp, /servers/git/mcp."""
+
+    call: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    trick: Trick | None = None
+    list: Literal["tools", "prompts", "resources"] | None = None
+    operator: tuple[str, ...] | None = None
+    """Words after `bulkhead`; --config is added."""
+    happens: Event | None = None
+
+    expect: Expected | None = None
+    eventually: bool = False
+    """A list may need a moment to follow the world: it is asked again for up to ten seconds."""
+    world: tuple[WorldClaim, ...] = ()
+    proves: str | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        assert self.at is not None
+        return endpoint(self.at)
+
+    @property
+    def action(self) -> Literal["call", "list", "operator", "happens"]:
+        for name in ("call", "list", "operator"):
+            if getattr(self, name) is not None:
+                return name
+        return "happens"
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Step:
+        actions = {"call", "list", "operator", "happens"} & self.model_fields_set
+        if len(actions) != 1:
+            raise ValueError("a step does one thing: call, list, operator or happens")
+        by_agent = self.action in ("call", "list")
+        if by_agent != (self.agent is not None) or by_agent != (self.at is not None):
+            raise ValueError("agent and at belong to call and list, and to nothing else")
+        if self.at is not None:
+            endpoint(self.at)
+        if self.trick is not None and self.trick.token_for is not None:
+            endpoint(self.trick.token_for)
+        return self
+
+    @model_validator(mode="after")
+    def _expects_what_fits(self) -> Step:
+        fitting = {
+            "call": ("allowed", "refused", "http"),
+            "list": ("list", "http"),
+            "operator": ("exit",),
+            "happens": (None,),
+        }
+        form = self.expect.form if self.expect else None
+        if form not in fitting[self.action]:
+            wanted = " or ".join(str(each) for each in fitting[self.action])
+            raise ValueError(f"expect of a {self.action} says: {wanted}")
+        if (self.arguments or self.trick) and self.action != "call":
+            raise ValueError("arguments and trick belong to call")
+        if self.eventually and self.action != "list":
+            raise ValueError("only a list can be asked again")
+        return self
+
+
+class AgentPlan(Strict):
+    """An agent of the story. Its name is its identity: `agent:<name>` in the policy."""
+
+    era: Literal["stateless", "sessions"] = "stateless"
+    intent: str = "general"
+
+
+class Script(Strict):
+    """story.yaml."""
+
+    title: str
+    tells: str
+    """One or two sentences: why this story is told."""
+    world: WorldPlan
+    servers: dict[str, ServerSettings]
+    """As in bulkhead.yaml; {world}, {story}, {bin} and {python} stand for directories and the interpreter."""
+    policies: str | None = None
+    """A directory inside the story; the starter policy when left out."""
+    agents: dict[str, AgentPlan]
+    steps: tuple[Step, ...] = Field(min_length=1)
+    after: tuple[WorldClaim, ...] = Field(min_length=1)
+    """What must be so in the world when all is done."""
+
+    @model_validator(mode="after")
+    def _knows_its_agents(self) -> Script:
+        for step in self.steps:
+            if step.agent is not None and step.agent not in self.agents:
+                raise ValueError(f"agent {step.agent!r} is not among agents")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A script and where it stands."""
+
+    name: str
+    directory: Path
+    script: Script
+
+
+def read(directory: Path) -> Story:
+    """The story in a directory. Raises `Misconfigured` with file and line."""
+    script = yamlfile.load(directory / FILE, Script)
+    return Story(directory.name, directory, script)
+
+
+def find(name: str, scenarios: Path) -> Path:
+    """The directory of a story: a path, or a name under `scenarios`. Raises `Misconfigured`."""
+    for directory in (Path(name), scenarios / name):
+        if (directory / FILE).is_file():
+            return directory.resolve()
+    known = ", ".join(every(scenarios)) or "none"
+    raise Misconfigured(f"no story {name!r}", hint=f"stories here: {known}")
+
+
+def every(scenarios: Path) -> list[str]:
+    """The names of all stories under `scenarios`."""
+    return sorted(file.parent.name for file in scenarios.glob(f"*/{FILE}"))
+
+
+def endpoint(path: str) -> Endpoint:
+    """The endpoint with this path. Raises `ValueError`."""
+    match = _SERVER_PATH.fullmatch(path)
+    if match:
+        return Endpoint("server", server=match[1])
+    for tier in Tier:
+        if path == f"/{tier}/mcp":
+            return Endpoint("tier", tier)
+    if path == "/mcp":
+        return Endpoint("all")
+    raise ValueError(f"{path!r} is no endpoint")
