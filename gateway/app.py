@@ -106,8 +106,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             try:
                 yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
             finally:
+                # Before the cancellation: nothing can be awaited in a scope that is being cancelled.
+                with anyio.CancelScope(shield=True):
+                    await catalogue.aclose()
                 tasks.cancel_scope.cancel()
-                await catalogue.aclose()
     finally:
         with anyio.CancelScope(shield=True):
             await _close(servers)
