@@ -17,15 +17,15 @@ import pydantic_core
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
-MAX_MEMBERS: Final = 100_000
-"""Most members and elements one agent's body may hold, whatever its size in bytes."""
-MAX_ANSWER_MEMBERS: Final = 2_000_000
+MAX_VALUES: Final = 100_000
+"""Most values (members and elements) one agent's body may hold, whatever its size in bytes."""
+MAX_ANSWER_VALUES: Final = 2_000_000
 """The same for one message of a tool server."""
 MAX_DIGITS: Final = 19
 """Most digits of an integer: any 64-bit number fits."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in b'"[]{},:')
+_NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in b'"[]{},')
 _PIECE: Final = 64 * 1024
 _SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE_OR_NUL: Final = re.compile("[\ud800-\udfff\0]")
@@ -46,7 +46,7 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
 
     Refused: anything RFC 8259 does not allow, and of what it allows: a byte order mark, a member twice
     in one object, a lone surrogate, NUL, a number no double can hold, an integer of more than
-    `MAX_DIGITS` digits, more than `MAX_MEMBERS` members and elements, more than `max_depth` levels.
+    `MAX_DIGITS` digits, more than `MAX_VALUES` values, more than `max_depth` levels.
     """
     if len(body) > max_bytes:
         raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
@@ -77,12 +77,12 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
     a lone surrogate survives as it is (`dumps` writes it back as its escape), integers of any length a
     person would write are exact. Bounded in bytes and, by the parsers' own guards, in depth. NaN and
     Infinity are not JSON. A number past the range of a double is infinite here and null in `dumps`,
-    as in JavaScript. Bounded in members too: a byte of JSON can cost thirty of memory.
+    as in JavaScript. Bounded in values too: a byte of JSON can cost thirty of memory.
     """
     if len(body) > max_bytes:
         raise Unreadable(f"larger than {max_bytes} bytes")
-    if _separators_over(body, MAX_ANSWER_MEMBERS):
-        raise Unreadable(f"more than {MAX_ANSWER_MEMBERS} members and elements")
+    if _values_over(body, MAX_ANSWER_VALUES):
+        raise Unreadable(f"more than {MAX_ANSWER_VALUES} values")
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -108,25 +108,28 @@ def dumps(value: Any) -> bytes:
 
 
 def _check_shape(body: bytes, max_depth: int) -> None:
-    """Refuse depth and member count before any parser recurses or allocates."""
-    if _separators_over(body, MAX_MEMBERS):
-        raise Refused(Reason.TOO_LARGE, f"more than {MAX_MEMBERS} members and elements")
+    """Refuse depth and number of values before any parser recurses or allocates."""
+    if _values_over(body, MAX_VALUES):
+        raise Refused(Reason.TOO_LARGE, f"more than {MAX_VALUES} values")
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return
     if _deeper_than(_structure(body), max_depth):
         raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
 
 
-def _separators_over(body: bytes, most: int) -> bool:
-    """Whether there are more commas and colons than `most`, not counting those in strings."""
-    if body.count(b",") + body.count(b":") <= most:
+def _values_over(body: bytes, most: int) -> bool:
+    """Whether there are more values than `most`: each follows a comma or the start of its container."""
+    if _values(body) <= most:
         return False
-    bare = _structure(body)
-    return bare.count(b",") + bare.count(b":") > most
+    return _values(_structure(body)) > most
+
+
+def _values(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _structure(body: bytes) -> bytes:
-    """The brackets, commas and colons that stand outside strings, as far as the body is JSON.
+    """The brackets and commas that stand outside strings, as far as the body is JSON.
 
     With escaped quotes gone every quote opens or closes a string. In pieces, because a list of all the
     parts of a body made of quotes would be many times its size.
