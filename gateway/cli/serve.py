@@ -12,6 +12,7 @@ import uvloop
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
 from gateway.cli.options import config_option
+from gateway.cli.visible import visible
 from gateway.settings import Settings
 from gateway.wire.agents import http
 
@@ -36,7 +37,13 @@ async def _serve(settings: Settings) -> None:
 
 def _greet(gateway: Gateway, address: str) -> None:
     click.echo(f"bulkhead serves on http://{address}")
-    for name, facts in gateway.catalogue.status().items():
-        click.echo(f"  {name}: {facts}")
+    status = gateway.catalogue.status()
+    width = max(map(len, status), default=0)
+    for name, server in status.items():
+        withheld = f", {server['quarantined']} not approved" if server["quarantined"] else ""
+        trouble = f" ({visible(server['error'])})" if server["error"] else ""
+        tools = f"{server['tools']} tools{withheld}"
+        click.echo(f"  {name:<{width}}  {server['state']}: {tools}{trouble}")
     if gateway.in_doubt:
-        click.echo(f"in doubt since an earlier run: {', '.join(gateway.in_doubt)}")
+        click.echo(f"In doubt since an earlier run: {', '.join(gateway.in_doubt)}")
+        click.echo("Look at each with: bulkhead journal show CALL")
