@@ -1,0 +1,163 @@
+"""One test for each number of the precedence in gateway/policy/classify.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Classified, Effect, JsonObject, Kind, Target, Tier
+from gateway.errors import Refused
+from gateway.policy import PolicySnapshot
+from gateway.policy.asking import Asked
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from tests.policy.written import ALLOW, READER, loaded
+
+TIERS = r"""
+servers:
+  git:
+    tools:
+      log: {tier: data, effect: read}
+      lo*: {tier: admin, effect: destroy}
+      prompt*: {tier: data, effect: read}
+      sql:
+        tier: data
+        effect: read
+        raise:
+          - {argument: q, matches: {pattern: '(?i)\bdrop\b'}, tier: admin, effect: destroy}
+          - {argument: q, unless: {pattern: '(?i)^select '}, tier: tool, effect: write}
+          - {argument: q, matches: {pattern: 'comment'}, tier: data, effect: read}
+      get: {tier: data, effect: read, destination: {argument: url}}
+      put: {tier: tool, effect: write, destination: api.example}
+    prompts:
+      log: {tier: tool, effect: read}
+    resources:
+      file:///*: {tier: data, effect: read, arguments: {uri: redacted}}
+    methods:
+      x/y: {tier: admin, effect: write}
+  web:
+    tools:
+      log: {tier: tool, effect: write}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> PolicySnapshot:
+    servers = {"git": ServerSettings(command=("git",), destination="git.example")}
+    return loaded(tmp_path, f"{ALLOW}\n{READER}\n", TIERS, servers=servers)
+
+
+def classified(
+    policy: PolicySnapshot, name: str, kind: Kind = "tool", server: str = "git", **arguments: Any
+) -> Classified:
+    return policy.classify(Asked("agent:ann", Target(server, kind, name), arguments).resolved())
+
+
+def tier_of(policy: PolicySnapshot, name: str, kind: Kind = "tool", server: str = "git") -> Tier:
+    return classified(policy, name, kind, server).tier
+
+
+def test_1_only_the_servers_own_section_for_the_kind_counts(policy: PolicySnapshot) -> None:
+    assert tier_of(policy, "log") is Tier.DATA
+    assert tier_of(policy, "log", "prompt") is Tier.TOOL
+    assert tier_of(policy, "log", server="web") is Tier.TOOL
+    assert tier_of(policy, "file:///etc", "resource") is Tier.DATA
+    assert tier_of(policy, "file:///{path}", "template") is Tier.DATA
+    assert tier_of(policy, "x/y", "method") is Tier.ADMIN
+
+
+def test_1_a_tool_that_imitates_another_kind_has_no_class(policy: PolicySnapshot) -> None:
+    assert tier_of(policy, "promptly") is Tier.DATA
+    with pytest.raises(Refused, match="imitates"):
+        classified(policy, "prompt:log")
+
+
+def test_2_the_first_matching_entry_decides(policy: PolicySnapshot) -> None:
+    assert tier_of(policy, "log") is Tier.DATA
+    assert tier_of(policy, "logs") is Tier.ADMIN
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "server"),
+    [
+        ("push", "tool", "git"),
+        ("LOG", "tool", "git"),
+        ("x/z", "method", "git"),
+        ("http://x", "resource", "git"),
+        ("log", "prompt", "web"),
+        ("log", "tool", "time"),
+    ],
+)
+def test_3_what_has_no_entry_has_no_class(
+    policy: PolicySnapshot, name: str, kind: Kind, server: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        classified(policy, name, kind, server)
+    assert caught.value.reason is Reason.UNCLASSIFIED
+    with pytest.raises(Refused):
+        policy.possible(Asked("agent:ann", Target(server, kind, name)).resolved())
+
+
+@pytest.mark.parametrize(
+    ("sql", "tier", "effect"),
+    [
+        ("SELECT 1", Tier.DATA, Effect.READ),
+        ("UPDATE x", Tier.TOOL, Effect.WRITE),
+        ("drop table x", Tier.ADMIN, Effect.DESTROY),
+        ("SELECT 1; DROP TABLE x", Tier.ADMIN, Effect.DESTROY),
+        ("drop table x -- comment", Tier.ADMIN, Effect.DESTROY),
+    ],
+)
+def test_4_argument_rules_lift_and_never_lower(
+    policy: PolicySnapshot, sql: str, tier: Tier, effect: Effect
+) -> None:
+    found = classified(policy, "sql", q=sql)
+    assert (found.tier, found.effect) == (tier, effect)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"q": None}, {"q": ["SELECT 1"]}, {"Q": "SELECT 1"}])
+def test_5_a_rule_that_cannot_be_told_applies(
+    policy: PolicySnapshot, arguments: JsonObject
+) -> None:
+    found = classified(policy, "sql", **arguments)
+    assert (found.tier, found.effect) == (Tier.ADMIN, Effect.DESTROY)
+
+
+def test_5_a_rule_that_raises_applies(
+    policy: PolicySnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("gateway.policy.classify.judge", broken)
+    assert classified(policy, "sql", q="SELECT 1").tier is Tier.ADMIN
+
+
+def test_6_the_destination_is_the_entrys_else_the_servers(policy: PolicySnapshot) -> None:
+    assert classified(policy, "put").destination == "api.example"
+    assert classified(policy, "log").destination == "git.example"
+    assert classified(policy, "log", server="web").destination == "local"
+
+
+def test_7_a_destination_in_an_argument_is_its_canonical_host(policy: PolicySnapshot) -> None:
+    assert classified(policy, "get", url="https://API.example:443/x").destination == "api.example"
+    for odd in ({}, {"url": 1}, {"url": "https://a@b.example"}, {"url": "nowhere else"}):
+        with pytest.raises(Refused) as caught:
+            classified(policy, "get", **odd)
+        assert caught.value.reason is Reason.UNCLASSIFIED
+
+
+def test_every_class_a_call_could_have_is_possible(policy: PolicySnapshot) -> None:
+    resolved = Asked("agent:ann", Target("git", "tool", "sql")).resolved()
+    assert [(each.tier, each.effect) for each in policy.possible(resolved)] == [
+        (Tier.DATA, Effect.READ),
+        (Tier.ADMIN, Effect.DESTROY),
+        (Tier.TOOL, Effect.WRITE),
+    ]
+
+
+def test_the_marks_are_those_of_the_entry(policy: PolicySnapshot) -> None:
+    assert policy.marks(classified(policy, "file:///etc", "resource")) == {"/uri": "redacted"}
+    assert policy.marks(classified(policy, "log")) == {}

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from gateway.core.model import Decision, Effect, Tier
+from gateway.errors import Where
+from gateway.reasons import Reason
+from tests.policy.written import ALLOW, READER, loaded, question
+
+CONSTRAINTS = """\
+conditions:
+  short: {arguments: {m: {maxLength: 3}}}
+  rude: {arguments: {m: {enum: [no]}}}
+  writing: {effect: [write]}
+"""
+
+
+def test_an_allow_names_its_rule_and_its_place(tmp_path: Path) -> None:
+    assert loaded(tmp_path).decide(question()) == Decision(
+        True, Reason.ALLOWED_BY_RULE, "P1", Where("policies/policy.csv", 1)
+    )
+
+
+def test_a_deny_beats_an_allow_and_names_its_rule_and_its_place(tmp_path: Path) -> None:
+    deny = "p, D1, *, *, git_*, *, *, *, *, -, deny"
+    assert loaded(tmp_path, f"{ALLOW}\n{READER}\n{deny}\n").decide(question()) == Decision(
+        False, Reason.DENIED_BY_RULE, "D1", Where("policies/policy.csv", 3)
+    )
+
+
+def test_among_rules_alike_the_first_in_the_file_is_named(tmp_path: Path) -> None:
+    allows = "".join(f"{ALLOW.replace('P1', f'P{n}')}\n" for n in (5, 3, 4))
+    assert loaded(tmp_path, f"{allows}{READER}\n").decide(question()).rule == "P5"
+    denies = "".join(f"p, D{n}, *, *, *, *, *, *, *, -, deny\n" for n in (9, 1))
+    assert loaded(tmp_path, f"{denies}{allows}{READER}\n").decide(question()).rule == "D9"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"subject": "agent:bob"}, "P1 (policies/policy.csv:1) fails on role role:reader"),
+        ({"tenant": "other"}, "tenant local, role role:reader"),
+        ({"intent": "triage"}, "intent general"),
+        ({"destination": "evil.example"}, "destination local"),
+        ({"tool": "git_push"}, "no rule allows git_push of git in tier data"),
+        ({"tier": Tier.ADMIN}, "no rule allows git_log of git in tier admin"),
+        ({"server": "time"}, "no rule allows git_log of time in tier data"),
+    ],
+)
+def test_what_no_rule_allows_is_denied_with_the_nearest_miss(
+    tmp_path: Path, change: dict[str, str], says: str
+) -> None:
+    decision = loaded(tmp_path).decide(question(**change))  # type: ignore[arg-type]
+    assert (decision.permitted, decision.reason, decision.rule) == (False, Reason.NO_RULE, None)
+    assert says in decision.near_miss
+
+
+def test_a_condition_that_does_not_hold_is_the_nearest_miss(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, f"{ALLOW.replace('-', 'short')}\n{READER}\n", constraints=CONSTRAINTS)
+    assert policy.decide(question(arguments={"m": "abc"})).permitted
+    decision = policy.decide(question(arguments={"m": "abcd"}))
+    assert decision.near_miss == "closest: P1 (policies/policy.csv:1) fails on when short"
+
+
+def test_a_role_counts_in_its_tenant_only(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{ALLOW.replace('P1', 'P2').replace('local, general', 'acme, general')}\n"
+    policy = loaded(tmp_path, f"{csv}{READER}\ng, agent:bob, role:reader, acme\n")
+    assert policy.decide(question()).rule == "P1"
+    assert policy.decide(question("agent:bob", tenant="acme")).rule == "P2"
+    assert not policy.decide(question(tenant="acme")).permitted
+    assert not policy.decide(question("agent:bob")).permitted
+
+
+def test_all_conditions_of_a_rule_must_hold(tmp_path: Path) -> None:
+    csv = f"{ALLOW.replace('-', 'short&rude')}\n{READER}\n"
+    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    answers = [policy.decide(question(arguments={"m": m})).permitted for m in ("no", "yes", "noo")]
+    assert answers == [True, False, False]
+
+
+def test_a_deny_with_several_conditions_spares_only_what_surely_misses_one(
+    tmp_path: Path,
+) -> None:
+    csv = f"{ALLOW}\n{READER}\np, D1, *, *, *, *, *, *, *, short&rude, deny\n"
+    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    rules = [
+        policy.decide(question(arguments=a)).rule for a in ({"m": "no"}, {"m": "yes"}, {}, {"m": 1})
+    ]
+    assert rules == ["D1", "P1", "D1", "D1"]
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "shown"),
+    [
+        ("-", None, True),
+        ("short", None, True),
+        ("short", "rude", True),
+        ("-", "rude", True),
+        ("short", "short", False),
+        ("short&rude", "rude", False),
+        ("short", "-", False),
+        ("writing", None, False),
+        ("-", "writing", True),
+    ],
+)
+def test_a_list_shows_what_some_arguments_would_let_through(
+    tmp_path: Path, allow: str, deny: str | None, shown: bool
+) -> None:
+    csv = f"{ALLOW.replace('-', allow)}\n{READER}\n"
+    if deny:
+        csv += f"p, D1, *, *, *, *, *, *, *, {deny}, deny\n"
+    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    assert policy.decide(question(as_list=True)).permitted is shown
+
+
+def test_a_list_looks_at_the_effect(tmp_path: Path) -> None:
+    csv = f"{ALLOW.replace('-', 'writing')}\n{READER}\n"
+    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    assert policy.decide(question(as_list=True, effect=Effect.WRITE)).permitted
+
+
+def test_a_server_no_rule_names_is_under_the_denies_for_any_server(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{READER}\np, D1, data, *, *, *, *, *, *, -, deny\n"
+    assert loaded(tmp_path, csv).decide(question(server="new")).rule == "D1"
+
+
+def test_nothing_of_a_decision_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = loaded(tmp_path)
+    for name in ("casbin", "casbin.enforcer", "casbin.policy", "casbin.role"):
+        logging.getLogger(name).disabled = False
+    with caplog.at_level(logging.DEBUG):
+        policy.decide(question("agent:secret-name"))
+        policy.decide(question())
+    assert "secret-name" not in caplog.text
+    assert not [record for record in caplog.records if record.name.startswith("casbin")]
