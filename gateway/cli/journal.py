@@ -113,7 +113,9 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
 def _reader(config: Path) -> SqliteReader:
     from gateway.journals.sqlite import SqliteReader
 
-    return SqliteReader(settings.load(config).state_dir / "journal.db")
+    reader = SqliteReader(settings.load(config).state_dir / "journal.db")
+    click.get_current_context().call_on_close(reader.close)
+    return reader
 
 
 def _events(reader: SqliteReader, after: int) -> Iterator[EventRow]:

@@ -22,12 +22,13 @@ class OpenCalls:
         a later line with one.
         """
         known = self._states.get(line.call_id)
-        if line.record is None and line.kind in MOVES[None]:
-            raise IllegalMove(f"the first line of call {line.call_id} has no record")
-        if line.record is not None or known is not None:
-            move(known, line.kind)
+        is_first = line.record is not None
+        if is_first is not (line.kind in MOVES[None]):
+            raise IllegalMove(f"call {line.call_id}: the first line has the record, and no other")
         if line.record is not None and line.record.call_id != line.call_id:
             raise IllegalMove(f"a line of call {line.call_id} with the record of another")
+        if is_first or known is not None:
+            move(known, line.kind)
         return known
 
     def note(self, line: Line) -> None:

@@ -39,11 +39,13 @@ class SqliteReader:
             )
         try:
             self._db = Database(_connect(path), execute_plugins=False)
-            self._query("SELECT seq FROM event LIMIT 0", ())
-        except (sqlite3.Error, JournalError) as error:
-            raise Misconfigured(
-                f"not a journal that can be read: {error}", Where(str(path))
-            ) from None
+        except sqlite3.Error as error:
+            raise _unreadable(path, error) from None
+        try:
+            self._query("SELECT first_seq FROM call LIMIT 0", ())
+        except JournalError as error:
+            self._db.close()
+            raise _unreadable(path, error) from None
 
     def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
         """Newest first. Raises `JournalError`."""
@@ -97,17 +99,29 @@ class SqliteReader:
 
 def _connect(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
     try:
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+        return _proven(sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False))
     except sqlite3.OperationalError:
         # In a directory we may not write, SQLite cannot make its wal-index; a journal nobody has open
         # has no -wal file and can be read as it lies there.
         if path.with_name(f"{path.name}-wal").exists():
             raise
+        uri = f"{uri}&immutable=1"
+        return _proven(sqlite3.connect(uri, uri=True, check_same_thread=False))
+
+
+def _proven(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, once it has read something; closed when it cannot."""
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.Error:
         connection.close()
-        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, check_same_thread=False)
+        raise
     return connection
+
+
+def _unreadable(path: Path, error: Exception) -> Misconfigured:
+    return Misconfigured(f"not a journal that can be read: {error}", Where(str(path)))
 
 
 def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
