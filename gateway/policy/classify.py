@@ -10,8 +10,8 @@ Precedence (tests/policy/test_classify.py has one test per number):
    Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
 5. A rule that cannot be told (argument missing, wrong type, anything raised) applies.
 6. The destination is the entry's; else the server's in bulkhead.yaml.
-7. A destination taken from an argument is the canonical host of its URL; if it cannot be told, the call
-   has no class and is refused.
+7. A destination taken from an argument is the canonical host of its URL; if it cannot be told, or is spelt
+   `local` (which only an operator can say), the call has no class and is refused.
 
 It reads the target and the parsed arguments. Headers, `_meta`, annotations and names an agent made up
 never reach it.
@@ -30,6 +30,9 @@ from gateway.policy.fragments import judge
 from gateway.policy.predicates import Facts
 from gateway.policy.tiers import SECTION, ByArgument, Line, Raise, Tiers
 from gateway.reasons import Reason
+
+LOCAL: Final = "local"
+"""The destination of what stays on this machine."""
 
 _IMITATIONS: Final = tuple(f"{kind}:" for kind in SECTION)
 
@@ -80,22 +83,22 @@ class Classifier:
             return rule or self._default(resolved.target)
         url = pointers.look_up(resolved.arguments, rule.argument)
         host = destinations.host_of(url) if isinstance(url, str) else None
-        if host is None:
+        if host in (None, LOCAL):
             raise Refused(
                 Reason.UNCLASSIFIED,
                 f"no host can be told from argument {rule.argument}",
                 line.where,
             )
-        return host
+        return str(host)
 
     def _destinations(self, line: Line, target: Target) -> Sequence[str]:
         rule = line.entry.destination
         if isinstance(rule, ByArgument):
-            return self.witnesses.get(target.server, ())
+            return [host for host in self.witnesses.get(target.server, ()) if host != LOCAL]
         return [rule or self._default(target)]
 
     def _default(self, target: Target) -> str:
-        return self.defaults.get(target.server, "local")
+        return self.defaults.get(target.server, LOCAL)
 
 
 def classes(line: Line) -> Sequence[tuple[Tier, Effect]]:

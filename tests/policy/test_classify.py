@@ -143,7 +143,13 @@ def test_6_the_destination_is_the_entrys_else_the_servers(policy: PolicySnapshot
 
 def test_7_a_destination_in_an_argument_is_its_canonical_host(policy: PolicySnapshot) -> None:
     assert classified(policy, "get", url="https://API.example:443/x").destination == "api.example"
-    for odd in ({}, {"url": 1}, {"url": "https://a@b.example"}, {"url": "nowhere else"}):
+    for odd in (
+        {},
+        {"url": 1},
+        {"url": "https://a@b.example"},
+        {"url": "local"},
+        {"url": "http://LOCAL./"},
+    ):
         with pytest.raises(Refused) as caught:
             classified(policy, "get", **odd)
         assert caught.value.reason is Reason.UNCLASSIFIED

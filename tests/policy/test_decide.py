@@ -127,9 +127,7 @@ def test_a_server_no_rule_names_is_under_the_denies_for_any_server(tmp_path: Pat
     assert loaded(tmp_path, csv).decide(question(server="new")).rule == "D1"
 
 
-def test_nothing_of_a_decision_is_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nothing_of_a_decision_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     policy = loaded(tmp_path)
     for name in ("casbin", "casbin.enforcer", "casbin.policy", "casbin.role"):
         logging.getLogger(name).disabled = False

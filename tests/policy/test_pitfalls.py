@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 import gateway
-from gateway.core.model import AccessRequest
+from gateway.core.model import AccessRequest, JsonObject
 from gateway.errors import Misconfigured
 from gateway.policy import conditions as conditions_module
 from gateway.policy.predicates import TESTS
@@ -55,7 +55,9 @@ def test_03_an_agent_called_like_a_role_does_not_have_the_role(tmp_path: Path) -
     for subject in ("role:reader", "agent:role:reader", "reader"):
         assert not policy.decide(question(subject)).permitted
     assert policy.decide(question("role:reader")).reason is Reason.DECISION_FAILED
-    assert line_of(refused(tmp_path, f"{ALLOW}\n{READER}\ng, role:reader, role:reader, local\n")) == 3
+    assert (
+        line_of(refused(tmp_path, f"{ALLOW}\n{READER}\ng, role:reader, role:reader, local\n")) == 3
+    )
 
 
 @pytest.mark.parametrize("start", ["q", "pp", "P", "p;", "p2", "g2", "G", "deny", "p p"])
@@ -149,9 +151,13 @@ def test_11_code_in_the_when_column_is_refused(tmp_path: Path, text: str) -> Non
 
 
 def test_12_nan_and_true_pass_for_no_number(tmp_path: Path) -> None:
-    constraints = "conditions: {small: {arguments: {n: {maximum: 100}}}, one: {arguments: {n: {const: 1}}}}"
+    constraints = (
+        "conditions: {small: {arguments: {n: {maximum: 100}}}, one: {arguments: {n: {const: 1}}}}"
+    )
     for name in ("small", "one"):
-        policy = loaded(tmp_path, f"{ALLOW.replace('-', name)}\n{READER}\n", constraints=constraints)
+        policy = loaded(
+            tmp_path, f"{ALLOW.replace('-', name)}\n{READER}\n", constraints=constraints
+        )
         assert policy.decide(question(arguments={"n": 1})).permitted
         for odd in (float("nan"), float("-inf"), True, "1", None, [1]):
             assert not policy.decide(question(arguments={"n": odd})).permitted
@@ -162,7 +168,8 @@ def test_13_a_missing_attribute_in_one_rule_does_not_stop_a_later_deny(tmp_path:
     constraints = "conditions: {big: {arguments: {/a/b: {minimum: 100}}}}"
     policy = loaded(tmp_path, csv, constraints=constraints)
     assert policy.decide(question(arguments={"a": {"b": 5}})).permitted
-    for missing in ({}, {"a": 1}, {"a": {"b": "100"}}, {"a": []}):
+    odd: list[JsonObject] = [{}, {"a": 1}, {"a": {"b": "100"}}, {"a": []}]
+    for missing in odd:
         assert policy.decide(question(arguments=missing)).rule == "D1"
 
 

@@ -36,5 +36,5 @@ def test_a_name_becomes_a_pointer() -> None:
 
 @pytest.mark.parametrize("text", ["", "/a~", "/a~2"])
 def test_a_broken_pointer_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         steps(text)

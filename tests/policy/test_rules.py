@@ -125,9 +125,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         ("g, role:writer, role:reader, local", "roles have no roles"),
     ],
 )
-def test_a_membership_is_an_agent_a_role_and_a_tenant(
-    tmp_path: Path, line: str, says: str
-) -> None:
+def test_a_membership_is_an_agent_a_role_and_a_tenant(tmp_path: Path, line: str, says: str) -> None:
     place, message = refusal(tmp_path, f"{ALLOW}\n{line}\n")
     assert place == 2
     assert says in message

@@ -17,9 +17,7 @@ def read(home: Path, text: str) -> tiers.Tiers:
 
 
 def test_entries_keep_their_order_and_their_lines(tmp_path: Path) -> None:
-    text = (
-        f"{HEAD}      b*: {{tier: data, effect: read}}\n      a|c: {{tier: admin, effect: destroy}}\n"
-    )
+    text = f"{HEAD}      b*: {{tier: data, effect: read}}\n      a|c: {{tier: admin, effect: destroy}}\n"
     lines = read(tmp_path, text)["git"]["tools"]
     assert [(line.text, line.where.line) for line in lines] == [("b*", 4), ("a|c", 5)]
 
