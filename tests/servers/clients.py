@@ -13,7 +13,9 @@ from gateway.core.record import Permit, Queued, State, permit
 from gateway.ports import Outbound, ToolServer
 
 STDIO_SERVER = str(Path(__file__).with_name("stdio_server.py"))
-AGENT = ClientFacts("2026-07-28", {"elicitation": {"form": {}}}, {"name": "agent", "acme": 1})
+AGENT = ClientFacts(
+    "2026-07-28", {"elicitation": {"form": {}}}, {"name": "agent", "version": "1", "acme": 1}
+)
 _numbers = itertools.count(1)
 
 

@@ -201,13 +201,14 @@ class StdioServer:
         listening = asyncio.create_task(self._listen(up))
         try:
             self._serve(up)
-            await asyncio.shield(up.process.ended)
-            self._down(up.conversation.epitaph())
+            # By callback, so that it is down before any call in flight hears of the end.
+            up.process.ended.add_done_callback(lambda _: self._down(up.conversation.epitaph()))
+            await asyncio.wait([up.process.ended])
             return clock() - began
         finally:
             self._up = None
             listening.cancel()
-            await up.process.stop()
+            await _stopped(up.process)
 
     async def _meet(self) -> _Up:
         """Start it and greet it, in the era it spoke last time. Raises what `_greeted` does."""
@@ -237,7 +238,7 @@ class StdioServer:
         except BaseException as error:
             if not (era == "auto" and isinstance(error, Gone)):
                 self._down(self._why(error))
-            await running.stop()
+            await _stopped(running)
             raise
 
     def _serve(self, up: _Up) -> None:
@@ -276,3 +277,13 @@ class StdioServer:
             await up.conversation.ask(
                 lambda id: envelope.request(message, id, Era.STATELESS), FOREVER
             )
+
+
+async def _stopped(running: Process) -> None:
+    """Returns when nothing is left of it, also if the task is cancelled meanwhile."""
+    stopping = asyncio.create_task(running.stop())
+    try:
+        await asyncio.shield(stopping)
+    except asyncio.CancelledError:
+        await asyncio.wait([stopping])
+        raise
