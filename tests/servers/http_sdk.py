@@ -175,7 +175,6 @@ async def listening(app: ASGIApp) -> AsyncIterator[int]:
         app, port=0, log_level="error", ws="none", lifespan="on", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
     task = asyncio.ensure_future(server._serve())
     try:
         async with asyncio.timeout(10):

@@ -18,11 +18,11 @@ from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_changes import Changes
-from gateway.wire.servers.http_connection import Broken, NotSent, Patience
 from gateway.wire.servers.http_exchange import Mute
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import EraMoved, Stateless

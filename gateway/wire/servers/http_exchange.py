@@ -13,8 +13,8 @@ from typing import Any, Final
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_connection import Broken, NotSent, Patience
 from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 
 MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""

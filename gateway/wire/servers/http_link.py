@@ -16,8 +16,8 @@ from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import sse
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_connection import Broken, Patience, Reply
 from gateway.wire.servers.http_pool import Pool
+from gateway.wire.servers.http_reply import Broken, Patience, Reply
 from gateway.wire.servers.http_request import Headers, Requests
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 

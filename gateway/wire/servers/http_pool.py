@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.wire.servers.http_connection import Connection, NotSent, Patience, Reply
+from gateway.wire.servers.http_connection import Connection
+from gateway.wire.servers.http_reply import NotSent, Patience, Reply
 
 KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""

@@ -24,8 +24,8 @@ from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
 from gateway.ports import Outbound
 from gateway.wire.servers.envelope import STATELESS_VERSION
-from gateway.wire.servers.http_connection import NotSent
 from gateway.wire.servers.http_pool import Address
+from gateway.wire.servers.http_reply import NotSent
 
 Headers = Iterable[tuple[str, str]]
 HeaderMap = Mapping[tuple[str, ...], str]

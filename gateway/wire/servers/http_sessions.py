@@ -17,9 +17,9 @@ from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_connection import Broken, NotSent, Patience
 from gateway.wire.servers.http_exchange import Exchange, Session
 from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"

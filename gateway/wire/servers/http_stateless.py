@@ -12,8 +12,8 @@ from typing import Final
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_connection import Broken, Patience
 from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_reply import Broken, Patience
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_headers
 
 LISTEN: Final = "subscriptions/listen"

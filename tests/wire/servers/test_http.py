@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -250,7 +250,7 @@ async def test_a_header_cannot_be_split(value: str) -> None:
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_lists_are_fetched_raw_by_the_gateways_own_identity(era: str) -> None:
-    async with connected(era) as (server, world):
+    async with connected(era) as (server, _):
         tools = await server.fetch("tools/list", {})
         about = await server.fetch("server/discover", {})
         with pytest.raises(ServerUnavailable) as missing:
@@ -272,6 +272,7 @@ async def test_a_changed_list_is_told(era: str) -> None:
         while not listening.done():
             await server.fetch("tools/call", {"name": "change", "arguments": {}})
             await asyncio.wait({listening}, timeout=0.1)
+        assert isinstance(changes, AsyncGenerator)
         await changes.aclose()
     assert listening.result() == "notifications/tools/list_changed"
 
