@@ -1,0 +1,340 @@
+"""gateway.wire.servers.http_sessions and http_exchange against a session server that loses, splits and repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Answer, JsonObject
+from gateway.ports import Outbound
+from gateway.wire.servers import http_sessions
+from tests.servers.http_raw import Script, Wire
+from tests.wire.servers.test_http import AGENT, Ear, leave, tool
+from tests.wire.servers.test_http_link import serving
+
+HELLO: JsonObject = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "serverInfo": {"name": "s"},
+}
+
+
+def sessions(script: Script, session_id: str = "s-1") -> Script:
+    """A session server: greets by the protocol, and does the rest by `script`."""
+
+    async def greeted(wire: Wire) -> None:
+        rpc = wire.request.rpc
+        if wire.request.head.startswith("DELETE"):
+            await accepted(wire)
+        elif rpc.get("method") == "server/discover":
+            error = {"code": -32000, "message": "no"}
+            await wire.json({"jsonrpc": "2.0", "id": None, "error": error}, "400 Bad")
+        elif rpc.get("method") == "initialize":
+            body = json.dumps({"jsonrpc": "2.0", "id": rpc["id"], "result": HELLO}).encode()
+            head = (
+                f"HTTP/1.1 200 OK\r\nMcp-Session-Id: {session_id}\r\nContent-Type: application/json"
+            )
+            await wire.say(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        elif rpc.get("method", "").startswith("notifications/") or ("method" not in rpc and rpc):
+            await accepted(wire)
+        else:
+            await script(wire)
+
+    return greeted
+
+
+async def accepted(wire: Wire) -> None:
+    await wire.say(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+
+
+def push(id: Any, method: str, params: JsonObject) -> bytes:
+    message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+    return b"data: " + json.dumps(message).encode() + b"\n\n"
+
+
+async def test_the_agents_own_words_open_the_session() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        await server.call(leave(), tool("echo"), Ear())
+    hello = next(
+        request.rpc for request in heard.requests if request.rpc.get("method") == "initialize"
+    )
+    assert hello["params"] == {
+        "protocolVersion": "2025-11-25",
+        "capabilities": AGENT.capabilities,
+        "clientInfo": AGENT.info,
+    }
+    assert heard.methods()[1:4] == ["initialize", "notifications/initialized", "tools/call"]
+    assert "Mcp-Session-Id: s-1\r\n" in heard.requests[3].head
+    assert heard.requests[-1].head.startswith("DELETE")
+
+
+@pytest.mark.parametrize("bad", ["a b", "ä", "x" * 2000])
+async def test_a_session_id_that_is_not_visible_ascii_is_refused(bad: str) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script, bad)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.kind == "rejected"
+    assert "tools/call" not in heard.methods()
+
+
+async def test_calls_at_once_of_one_agent_open_one_session() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        await asyncio.gather(*(server.call(leave(), tool("echo"), Ear()) for _ in range(10)))
+    assert heard.methods().count("initialize") == 1
+
+
+async def test_a_server_that_loses_every_session_is_given_up_after_two() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.kind == "rejected" and "session" in outcome.detail
+    assert heard.methods().count("tools/call") == 2
+
+
+async def test_an_error_that_names_the_call_is_its_answer_even_with_404() -> None:
+    async def script(wire: Wire) -> None:
+        error = {"code": -32601, "message": "Method not found"}
+        message = {"jsonrpc": "2.0", "id": wire.request.rpc["id"], "error": error}
+        await wire.json(message, "404 Not Found")
+
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.error is not None and outcome.error.code == -32601
+    assert heard.methods().count("tools/call") == 1
+
+
+async def test_a_session_turned_away_with_400_is_opened_anew_for_the_next_call() -> None:
+    async def script(wire: Wire) -> None:
+        if heard.methods().count("tools/call") == 1:
+            error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+            await wire.json({"jsonrpc": "2.0", "id": None, "error": error}, "400 Bad")
+        else:
+            await wire.answer({"fresh": True})
+
+    async with serving(sessions(script)) as (server, heard):
+        first = await server.call(leave(), tool("echo"), Ear())
+        second = await server.call(leave(), tool("echo"), Ear())
+    assert first.kind == "rejected"
+    assert second.result == {"fresh": True}
+
+
+async def test_a_call_under_way_when_its_connection_breaks_is_a_doubt_and_not_sent_again() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        wire.close()
+
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.kind == "in_doubt"
+    assert heard.methods().count("tools/call") == 1
+
+
+async def test_a_broken_stream_with_an_event_id_is_taken_up_again_and_nothing_is_sent_twice() -> (
+    None
+):
+    async def script(wire: Wire) -> None:
+        if wire.request.head.startswith("GET"):
+            resumed.append(wire.request.head)
+            await wire.stream()
+            await wire.say(b"id: e-2\n" + answer[0])
+        else:
+            answer.append(wire.event({"whole": True}))
+            await wire.stream()
+            await wire.say(b"id: e-1\nretry: 10\ndata:\n\n")
+        wire.close()
+
+    resumed: list[str] = []
+    answer: list[bytes] = []
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.result == {"whole": True}
+    assert heard.methods().count("tools/call") == 1
+    assert "Last-Event-ID: e-1\r\n" in resumed[0] and "Mcp-Session-Id: s-1\r\n" in resumed[0]
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "405 Not Allowed", "200 OK"])
+async def test_a_stream_that_cannot_be_taken_up_again_is_a_doubt(status: str) -> None:
+    async def script(wire: Wire) -> None:
+        if wire.request.head.startswith("GET"):
+            head = (
+                f"HTTP/1.1 {status}\r\nContent-Type: text/event-stream\r\nContent-Length: 0\r\n\r\n"
+            )
+            await wire.say(head.encode())
+        else:
+            await wire.stream()
+            await wire.say(b"id: e-1\nretry: 1\ndata:\n\n")
+            wire.close()
+
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.kind == "in_doubt"
+    assert heard.methods().count("tools/call") == 1
+
+
+async def test_an_event_id_that_cannot_be_a_header_is_not_sent() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        await wire.say("id: é\nretry: 1\ndata:\n\n".encode())
+        wire.close()
+
+    async with serving(sessions(script)) as (server, _):
+        assert (await server.call(leave(), tool("echo"), Ear())).kind == "in_doubt"
+
+
+async def test_several_questions_at_once_are_each_answered_by_their_id() -> None:
+    answers: dict[Any, Any] = {}
+
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        await wire.say(push("q-1", "roots/list", {"n": 1}) + push(7, "roots/list", {"n": 2}))
+        await wire.say(push(0, "ping", {}))
+        while len(answers) < 3:
+            await asyncio.sleep(0.005)
+            for request in heard.requests:
+                if request.body and "method" not in request.rpc:
+                    answers[request.rpc["id"]] = request.rpc["result"]
+        await wire.say(wire.event({}))
+        wire.close()
+
+    class Echo(Ear):
+        async def ask(self, method: str, params: JsonObject) -> Answer:
+            if params["n"] == 1:
+                await second.wait()  # the first is answered last
+            second.set()
+            return Answer(result={"roots": [params["n"]]})
+
+    second = asyncio.Event()
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Echo())
+    assert outcome.kind == "ok"
+    assert answers == {"q-1": {"roots": [1]}, 7: {"roots": [2]}, 0: {}}
+
+
+async def test_a_question_the_server_takes_back_is_taken_back_from_the_agent() -> None:
+    asked, taken_back = asyncio.Event(), asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        await wire.say(push("q", "roots/list", {}))
+        await asked.wait()
+        note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "q"}}
+        await wire.say(b"data: " + json.dumps(note).encode() + b"\n\n")
+        await taken_back.wait()
+        await wire.say(wire.event({}))
+        wire.close()
+
+    class Thinking(Ear):
+        async def ask(self, method: str, params: JsonObject) -> Answer:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                taken_back.set()
+            raise AssertionError
+
+    async with serving(sessions(script)) as (server, _):
+        outcome = await server.call(leave(), tool("echo"), Thinking())
+    assert outcome.kind == "ok"
+
+
+async def test_the_gateways_own_reads_cannot_be_asked_anything() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        await wire.say(push("q", "sampling/createMessage", {}))
+        refusals: list[Any] = []
+        while not refusals:
+            await asyncio.sleep(0.005)
+            refusals = [r.rpc["error"] for r in heard.requests if r.rpc.get("id") == "q"]
+        await wire.say(wire.event({"refused": refusals[0]["code"]}))
+        wire.close()
+
+    async with serving(sessions(script)) as (server, heard):
+        assert await server.fetch("tools/list", {}) == {"refused": -32601}
+
+
+async def test_there_are_never_more_sessions_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_sessions, "MAX_SESSIONS", 3)
+
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        for number in range(6):
+            message = tool("echo", f"agent:{number}")
+            assert (await server.call(leave(), message, Ear())).kind == "ok"
+    deleted = [request for request in heard.requests if request.head.startswith("DELETE")]
+    assert heard.methods().count("initialize") == 6
+    assert len(deleted) == 6
+
+
+async def test_an_idle_session_is_closed_and_opened_again_when_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_sessions, "IDLE", 0.05)
+
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        await server.call(leave(), tool("echo"), Ear())
+        while not heard.requests[-1].head.startswith("DELETE"):
+            await asyncio.sleep(0.01)
+        await server.call(leave(), tool("echo"), Ear())
+    assert heard.methods().count("initialize") == 2
+
+
+async def test_a_lost_session_of_the_gateways_own_is_told_as_a_restart() -> None:
+    lost = False
+
+    async def script(wire: Wire) -> None:
+        nonlocal lost
+        if wire.request.head.startswith("GET"):
+            await wire.say(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")
+        elif lost:
+            lost = False
+            await wire.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+        else:
+            await wire.answer({"tools": []})
+
+    async with serving(sessions(script)) as (server, _):
+        changes = server.changes()
+        news = asyncio.ensure_future(anext(changes))
+        await server.fetch("tools/list", {})
+        lost = True
+        await server.fetch("tools/list", {})
+        assert await news == "restarted"
+
+
+async def test_an_older_agent_is_offered_as_old_and_a_newer_one_as_the_newest_session_version() -> (
+    None
+):
+    from gateway.core.model import ClientFacts
+
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        for version in ("2024-11-05", "2026-07-28"):
+            client = ClientFacts(version, {}, None)
+            await server.call(leave(), Outbound("tools/list", {}, client, "agent:a"), Ear())
+    offered = [
+        r.rpc["params"]["protocolVersion"]
+        for r in heard.requests
+        if r.rpc.get("method") == "initialize"
+    ]
+    assert offered == ["2024-11-05", "2025-11-25"]
