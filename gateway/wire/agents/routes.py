@@ -17,8 +17,7 @@ def endpoint_at(path: str) -> Endpoint | None:
     fixed = _FIXED.get(path)
     if fixed is not None:
         return fixed
-    if path.startswith("/servers/") and path.endswith("/mcp"):
-        server = path.removeprefix("/servers/").removesuffix("/mcp")
-        if SERVER_ID.fullmatch(server):
+    match path.split("/"):
+        case ["", "servers", server, "mcp"] if SERVER_ID.fullmatch(server):
             return Endpoint("server", server=server)
     return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.model import Answer, JsonObject
 from gateway.wire.agents import loglevels
 from gateway.wire.agents.answering import cannot_ask
 from gateway.wire.agents.messages import notification_body, request_body
-from gateway.wire.agents.replay import Stream
 from gateway.wire.agents.session import Session
 
 NEEDED: Final = {
@@ -20,33 +19,50 @@ NEEDED: Final = {
 """What a client must have declared to be asked."""
 
 
+class Sink(Protocol):
+    """Where messages for the agent go while one request of its is in work."""
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody can hear this any more."""
+        ...
+
+    async def append(self, body: bytes) -> None:
+        """One message; waits for room."""
+        ...
+
+    def put(self, body: bytes) -> None:
+        """One message, without waiting."""
+        ...
+
+
 class SessionChannel:
     """Notifications and questions, in order, before the answer."""
 
-    def __init__(self, session: Session, stream: Stream) -> None:
+    def __init__(self, session: Session, sink: Sink) -> None:
         self._session = session
-        self._stream = stream
+        self._sink = sink
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """On the request's stream, unless the session's log level is above it."""
         if loglevels.heard(method, params, self._session.log_floor):
-            await self._stream.append(notification_body(method, params))
+            await self._sink.append(notification_body(method, params))
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """The client's own answer, whatever it is. If we stop waiting, the client is told."""
         needed = NEEDED.get(method)
         if needed is not None and needed not in self._session.client.capabilities:
             return cannot_ask(f"{method}: the agent's client did not declare {needed}")
-        if self._stream.abandoned:
+        if self._sink.abandoned:
             return cannot_ask(f"{method}: the agent's client is gone")
         id = self._session.next_ask()
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._session.asked[id] = waiting
         try:
-            await self._stream.append(request_body(id, method, params))
+            await self._sink.append(request_body(id, method, params))
             return await waiting
         except asyncio.CancelledError:
-            self._stream.put(notification_body("notifications/cancelled", {"requestId": id}))
+            self._sink.put(notification_body("notifications/cancelled", {"requestId": id}))
             raise
         finally:
             self._session.asked.pop(id, None)

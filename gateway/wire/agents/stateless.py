@@ -7,7 +7,8 @@ era defines none over HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from mcp.shared.inbound import unsupported_protocol_version_rejection
 from mcp_types import PROTOCOL_VERSION_META_KEY
@@ -25,8 +26,9 @@ from gateway.core.model import (
 from gateway.ports import Gate
 from gateway.wire import sse
 from gateway.wire.agents import hello, loglevels, mirrored
+from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import ask_gate, body_of, cannot_ask, status_of
-from gateway.wire.agents.exchange import Exchange, Gone, Header, Reply
+from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import (
@@ -40,6 +42,8 @@ from gateway.wire.agents.messages import (
     rejected,
 )
 
+Send = Callable[[bytes], Awaitable[None]]
+"""Carries one message to the agent. Raises `Gone`."""
 SchemaOf = Callable[[Endpoint, str], JsonObject | None]
 """The input schema an endpoint advertises for a tool, by the tool's name there; None when it has none."""
 
@@ -47,9 +51,9 @@ SchemaOf = Callable[[Endpoint, str], JsonObject | None]
 class StatelessChannel:
     """The way back while one request is open: notifications only. This era's servers ask by result."""
 
-    def __init__(self, stream: LazyStream, log_floor: str | None) -> None:
-        self._stream = stream
-        self._log_floor = log_floor
+    def __init__(self, send: Send, params: JsonObject) -> None:
+        self._send = send
+        self._log_floor = loglevels.requested(params)
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """On the request's own stream. Log messages only if the request asked for them."""
@@ -58,7 +62,7 @@ class StatelessChannel:
         if not loglevels.heard(method, params, self._log_floor or "debug"):
             return
         try:
-            await self._stream.send(sse.encode(notification_body(method, params)))
+            await self._send(notification_body(method, params))
         except Gone:
             return
 
@@ -101,7 +105,7 @@ class Stateless:
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
     ) -> None:
         try:
-            request = self._request(exchange, endpoint, identity, call)
+            request = await self._request(exchange, endpoint, identity, call)
         except mirrored.Mismatch as mismatch:
             answer = Answer(error=mismatch.error)
             await exchange.reply(Reply(status_of(answer), error_body(call.id, mismatch.error)))
@@ -110,12 +114,19 @@ class Stateless:
         answer = await self._answer(exchange, request, stream)
         await stream.end(body_of(request, answer), status_of(answer))
 
-    def _request(
+    async def _request(
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
     ) -> Request:
         facts = mirrored.client_facts(call, exchange.head)
-        extra = mirrored.param_headers(call, exchange.head, self._schema(endpoint, call))
-        return stateless_request(endpoint, identity, call, facts, extra)
+        request = stateless_request(endpoint, identity, call, facts)
+        try:
+            extra = mirrored.param_headers(call, exchange.head, self._schema(endpoint, call))
+        except mirrored.Mismatch:
+            if await advertises(self._gate, request):
+                raise
+            # What this caller is not shown must not answer differently from what does not exist.
+            return request
+        return replace(request, extra_headers=extra)
 
     def _schema(self, endpoint: Endpoint, call: Call) -> JsonObject | None:
         name = call.params.get("name")
@@ -127,7 +138,7 @@ class Stateless:
         own = own_answer(self._gate, request)
         if own is not None:
             return own
-        channel = StatelessChannel(stream, loglevels.requested(request.params))
+        channel = StatelessChannel(lambda body: stream.send(sse.encode(body)), request.params)
         work = asyncio.ensure_future(ask_gate(self._gate, request, channel))
         watch = asyncio.ensure_future(exchange.gone())
         try:
@@ -156,12 +167,9 @@ def stateless_request(
     identity: WorkloadIdentity,
     call: Call,
     facts: ClientFacts,
-    extra: tuple[Header, ...] = (),
 ) -> Request:
     """One stateless request for the gate: params untouched."""
-    return Request(
-        endpoint, identity, Era.STATELESS, call.id, call.method, call.params, facts, None, extra
-    )
+    return Request(endpoint, identity, Era.STATELESS, call.id, call.method, call.params, facts)
 
 
 def own_answer(gate: Gate, request: Request) -> Answer | None:

@@ -26,7 +26,7 @@ from gateway.core.model import (
 from gateway.errors import Refused
 from gateway.ports import About, Channel
 from gateway.reasons import Reason
-from gateway.settings import ServerSettings, Settings
+from gateway.settings import RequestLimits, ServerSettings, Settings
 from gateway.wire.agents import http
 from gateway.wire.agents.limits import Limits
 
@@ -175,10 +175,15 @@ class Place:
 
 @asynccontextmanager
 async def serving(
-    gate: RememberingGate | None = None, *, limits: Limits | None = None, **changes: Any
+    gate: RememberingGate | None = None,
+    *,
+    limits: Limits | None = None,
+    bounds: JsonObject | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Place]:
     """The wire over a remembering gate, served by the same function the gateway uses."""
     gate = gate or RememberingGate()
+    changes |= {"limits": RequestLimits(**(bounds or {}))}
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     app = http.build_app(
         gate, settings(**changes), lambda: (True, {"servers": {"one": "up"}}), schema_of, limits

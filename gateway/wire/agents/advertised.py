@@ -1,0 +1,43 @@
+"""Whether an endpoint shows a caller the tool it calls, by the caller's own `tools/list`.
+
+Asked only where a refusal of the wire's own would otherwise say that a hidden tool exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from gateway.core.model import Answer, JsonObject, Request
+from gateway.ports import Gate
+from gateway.wire.agents.answering import ask_gate, cannot_ask
+
+MAX_PAGES: Final = 100
+
+
+class Silent:
+    """A channel nobody listens on."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """Dropped."""
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        """Never."""
+        return cannot_ask(f"{method}: nobody to ask")
+
+
+async def advertises(gate: Gate, call: Request) -> bool:
+    """Whether the tool a `tools/call` names is on some page of this caller's list."""
+    name, cursor = call.params.get("name"), None
+    for _ in range(MAX_PAGES):
+        params: JsonObject = {"_meta": call.params.get("_meta", {})}
+        if cursor is not None:
+            params["cursor"] = cursor
+        asked = replace(call, method="tools/list", params=params)
+        page = (await ask_gate(gate, asked, Silent())).result or {}
+        if any(tool.get("name") == name for tool in page.get("tools", ())):
+            return True
+        cursor = page.get("nextCursor")
+        if not isinstance(cursor, str):
+            return False
+    return False
