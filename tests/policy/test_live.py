@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.policy.live import LivePolicies
+from tests.policy.written import ALLOW, READER, question, written
+
+CASES = """\
+cases:
+  - tells: ann reads
+    agent: agent:ann
+    server: git
+    tool: git_log
+    expect: allow
+    rule: P1
+"""
+GOOD = f"{ALLOW}\n{READER}\n"
+BOTH = f"{GOOD}g, agent:bob, role:reader, local\n"
+DENIES_ALL = f"{GOOD}p, D1, *, *, *, *, *, *, *, -, deny\n"
+
+
+class Told(asyncio.Queue[str]):
+    """Remembers what an operator would be told."""
+
+
+@asynccontextmanager
+async def watching(policies: LivePolicies) -> AsyncIterator[Told]:
+    """The watch at work, ended and awaited at the end."""
+    told = Told()
+    task = asyncio.ensure_future(policies.watch(told.put_nowait))
+    try:
+        yield told
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def replace(path: Path, text: str) -> None:
+    """As editors do: a new file under the old name."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    os.replace(fresh, path)
+
+
+async def test_a_good_new_version_is_taken_whole(tmp_path: Path) -> None:
+    directory = written(tmp_path, GOOD, cases=CASES)
+    policies = LivePolicies(directory, {})
+    before = policies.current
+    async with asyncio.timeout(20), watching(policies) as told:
+        replace(directory / "policy.csv", BOTH)
+        line = await told.get()
+    assert "in force" in line
+    assert policies.current.version != before.version
+    assert policies.current.decide(question("agent:bob")).permitted
+    assert not before.decide(question("agent:bob")).permitted
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("policy.csv", f"{GOOD}q, nonsense\n", "policy.csv:3: a line starts with p or g"),
+        ("policy.csv", DENIES_ALL, "tests.yaml:2: ann reads: expected allow by P1, got deny by D1"),
+        ("policy.csv", "# empty\n", "got deny by no_rule"),
+        ("tiers.yaml", "servers: {git: {tools: {git_log: {tier: data}}}}", "tiers.yaml:1"),
+        ("model.conf", "[matchers]\nm = True\n", "not the pinned model"),
+        ("tests.yaml", "cases: [{}]", "tests.yaml:1"),
+    ],
+)
+async def test_a_bad_version_never_replaces_a_good_one(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    directory = written(tmp_path, GOOD, cases=CASES)
+    policies = LivePolicies(directory, {})
+    good = policies.current
+    async with asyncio.timeout(20), watching(policies) as told:
+        replace(directory / name, text)
+        line = await told.get()
+        refused = policies.current
+        replace(directory / name, (directory / name).read_text() + "\n# touched\n")
+        await told.get()
+    assert refused is good
+    assert policies.current is good
+    assert "not taken" in line
+    assert says in line
+    assert "\n" not in line
+
+
+async def test_a_version_put_right_is_taken_and_told_once(tmp_path: Path) -> None:
+    directory = written(tmp_path, GOOD, cases=CASES)
+    policies = LivePolicies(directory, {})
+    told: list[str] = []
+    (directory / "policy.csv").write_text("oops\n")
+    await policies.refresh(told.append)
+    await policies.refresh(told.append)
+    (directory / "policy.csv").write_text(GOOD)
+    await policies.refresh(told.append)
+    await policies.refresh(told.append)
+    assert ["not taken" in line for line in told] == [True, False]
+
+
+async def test_a_vanished_directory_leaves_the_policy_in_force(tmp_path: Path) -> None:
+    directory = written(tmp_path, GOOD)
+    policies = LivePolicies(directory, {})
+    told: list[str] = []
+    directory.rename(tmp_path / "elsewhere")
+    await policies.refresh(told.append)
+    assert "not taken" in told[0]
+    assert policies.current.decide(question()).permitted
+
+
+def test_a_policy_that_fails_its_own_cases_does_not_start(tmp_path: Path) -> None:
+    directory = written(tmp_path, DENIES_ALL, cases=CASES)
+    with pytest.raises(Misconfigured, match="expected allow by P1, got deny by D1") as caught:
+        LivePolicies(directory, {})
+    assert caught.value.where is not None
+    assert (Path(caught.value.where.file).name, caught.value.where.line) == ("tests.yaml", 2)
