@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.policy import load
+from gateway.policy.lint import lint
+from tests.policy.written import ALLOW, READER, TIERS, loaded
+
+ROOT = Path(__file__).parents[2]
+
+
+def findings(home: Path, *lines: str, tiers: str = TIERS, constraints: str = "") -> list[str]:
+    policy = loaded(home, "\n".join((ALLOW, READER, *lines)), tiers, constraints)
+    return [f"{f.severity} {f.where.line} {f.message}" for f in lint(policy, ["git"])]
+
+
+def test_a_sound_policy_has_no_findings(tmp_path: Path) -> None:
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "p, D1, *, git, git_lgo, *, *, *, *, -, deny",
+        "p, D1, tool, git, git_log, *, *, *, *, -, deny",
+        "p, D1, data, git, prompt:git_log, *, *, *, *, -, deny",
+        "p, D1, *, *, git_log, *, *, *, evil.example, -, deny",
+        "p, P2, data, git, git_push, role:reader, local, general, local, -, allow",
+    ],
+)
+def test_a_rule_that_can_never_match_is_an_error(tmp_path: Path, rule: str) -> None:
+    (finding,) = findings(tmp_path, rule)
+    assert finding.startswith("error 3")
+    assert "can never match" in finding
+
+
+@pytest.mark.parametrize(
+    ("rule", "by"),
+    [
+        (ALLOW.replace("P1", "P2"), "P1"),
+        (ALLOW.replace("P1", "P2").replace("git_log", "git_l*"), None),
+        ("p, D1, *, *, *, *, *, *, *, -, deny", "D1"),
+        ("p, D1, *, *, *, *, *, *, *, c, deny", None),
+        (ALLOW.replace("P1", "P2").replace("-", "c"), "P1"),
+    ],
+)
+def test_a_rule_another_one_always_decides_before_is_an_error(
+    tmp_path: Path, rule: str, by: str | None
+) -> None:
+    constraints = "conditions: {c: {arguments: {m: {maxLength: 1}}}}"
+    found = [f for f in findings(tmp_path, rule, constraints=constraints) if "never decides" in f]
+    assert [finding.rpartition(": ")[2] for finding in found] == (
+        [f"{by} always does"] if by else []
+    )
+
+
+def test_a_role_nobody_has_in_the_rules_tenant_is_an_error(tmp_path: Path) -> None:
+    (finding,) = findings(tmp_path, ALLOW.replace("P1", "P2").replace("local", "acme", 1))
+    assert finding == "error 3 P2: nobody has role:reader in tenant acme"
+
+
+def test_a_server_bulkhead_yaml_does_not_have_is_a_warning(tmp_path: Path) -> None:
+    tiers = f"{TIERS}  web:\n    tools:\n      get: {{tier: data, effect: read}}\n"
+    rule = ALLOW.replace("P1", "P2").replace("git, git_log", "web, get")
+    assert findings(tmp_path, rule, tiers=tiers) == ["warning 7 bulkhead.yaml has no server 'web'"]
+
+
+def test_an_entry_and_a_condition_nobody_uses_are_warnings(tmp_path: Path) -> None:
+    tiers = f"{TIERS}      git_push: {{tier: admin, effect: write}}\n"
+    constraints = "conditions: {c: {arguments: {m: {maxLength: 1}}}}"
+    found = findings(tmp_path, tiers=tiers, constraints=constraints)
+    assert sorted(found) == [
+        "warning 5 git_push: no rule lets anybody reach it",
+        "warning None condition c is in no rule",
+    ]
+
+
+def test_an_argument_rule_makes_its_tier_reachable(tmp_path: Path) -> None:
+    tiers = TIERS.replace(
+        "effect: read}", "effect: read, raise: [{argument: x, matches: {const: 1}, tier: admin}]}"
+    )
+    assert findings(tmp_path, "p, D1, admin, git, git_log, *, *, *, *, -, deny", tiers=tiers) == []
+
+
+def test_the_starter_policy_has_no_findings_for_its_servers() -> None:
+    policy = load(ROOT / "policies", {})
+    assert lint(policy, ["git", "time", "files", "memory"]) == []

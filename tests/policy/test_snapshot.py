@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.policy import load, snapshot, tiers
+from gateway.settings import ServerSettings
+from tests.policy.written import ALLOW, READER, TIERS, question, written
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_version_is_that_of_the_exact_bytes(tmp_path: Path) -> None:
+    directory = written(tmp_path)
+    first = load(directory, {}).version
+    assert first.startswith("sha256:")
+    assert load(directory, {}).version == first
+    for name in ("policy.csv", "tiers.yaml"):
+        (directory / name).write_text((directory / name).read_text() + "\n# a comment\n")
+        second = load(directory, {}).version
+        assert second != first
+        first = second
+
+
+def test_bytes_moved_from_one_file_to_the_next_are_another_version(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    for home, csv, tiers_text in ((a, "x", "yz"), (b, "xy", "z")):
+        home.mkdir()
+        (home / "policy.csv").write_text(csv)
+        (home / "tiers.yaml").write_text(tiers_text)
+    assert snapshot.fingerprint(a) != snapshot.fingerprint(b)
+
+
+def test_places_name_no_machine(tmp_path: Path) -> None:
+    decision = load(written(tmp_path), {}).decide(question())
+    assert str(decision.where) == "policies/policy.csv:1"
+
+
+@pytest.mark.parametrize("name", ["model.conf", "policy.csv", "tiers.yaml"])
+def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    directory = written(tmp_path)
+    (directory / name).unlink()
+    with pytest.raises(Misconfigured) as caught:
+        load(directory, {})
+    assert caught.value.where is not None
+    assert Path(caught.value.where.file).name == name
+
+
+def test_a_server_known_to_bulkhead_yaml_only_may_be_named(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{READER}\np, D1, *, web, *, *, *, *, *, -, deny\n"
+    directory = written(tmp_path, csv)
+    with pytest.raises(Misconfigured, match="'web' is neither"):
+        load(directory, {})
+    assert load(directory, {"web": ServerSettings(url="http://localhost/mcp")})
+
+
+def test_files_that_change_while_they_are_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = written(tmp_path)
+    read = tiers.read
+
+    def read_and_change(path: Path) -> object:
+        (directory / "tiers.yaml").write_text(f"{TIERS}\n# changed\n")
+        return read(path)
+
+    monkeypatch.setattr(tiers, "read", read_and_change)
+    with pytest.raises(Misconfigured, match="changed while"):
+        load(directory, {})
+
+
+def test_the_starter_policy_loads_and_covers_its_four_servers() -> None:
+    policy = load(ROOT / "policies", {})
+    assert set(policy.tiers) == {"git", "time", "files", "memory"}
