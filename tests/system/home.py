@@ -1,0 +1,186 @@
+"""A place to run the real gateway in: settings, a policy, approvals, and `bulkhead serve` as a process.
+
+Whoever enters `serving()` gets a gateway that answers, and it is gone when they leave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
+READY_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A gateway that answers."""
+
+    home: Home
+    process: subprocess.Popen[bytes]
+
+    @property
+    def origin(self) -> str:
+        return self.home.origin
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is told, nothing is closed."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+    def stop(self) -> int:
+        """As an operator would; its exit status."""
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A directory with bulkhead.yaml and policies/."""
+
+    root: Path
+    port: int
+
+    @classmethod
+    def make(
+        cls,
+        root: Path,
+        servers: Mapping[str, Mapping[str, Any]],
+        *,
+        policy: str | None = None,
+        tiers: str | None = None,
+        constraints: str = "conditions: {}\n",
+        **settings: Any,
+    ) -> Home:
+        """Write it. Without `policy` and `tiers` it has the starter policies."""
+        policies = root / "policies"
+        policies.mkdir(parents=True)
+        if policy is None or tiers is None:
+            for name in ("policy.csv", "tiers.yaml", "constraints.yaml"):
+                (policies / name).write_bytes((POLICIES / name).read_bytes())
+        else:
+            (policies / "policy.csv").write_text(policy)
+            (policies / "tiers.yaml").write_text(tiers)
+            (policies / "constraints.yaml").write_text(constraints)
+        (policies / "model.conf").write_bytes((POLICIES / "model.conf").read_bytes())
+        home = cls(root, free_port())
+        tree = {"listen": f"127.0.0.1:{home.port}", **settings, "servers": servers}
+        home.config.write_text(json.dumps(tree, indent=2))  # JSON is YAML too
+        return home
+
+    @property
+    def config(self) -> Path:
+        return self.root / "bulkhead.yaml"
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """`bulkhead WORDS --config ...`; whatever comes of it."""
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.root,
+        )
+
+    def must(self, *words: str) -> str:
+        """The output of a command that must work."""
+        ran = self.run(*words)
+        assert ran.returncode == 0, f"bulkhead {' '.join(words)}: {ran.stdout}{ran.stderr}"
+        return ran.stdout.strip()
+
+    def approve(self, *servers: str) -> None:
+        """Approve all these servers offer."""
+        for server in servers:
+            self.must("servers", "approve", server, "--all", "--yes")
+
+    def token(self, agent: str, *words: str) -> str:
+        """A token, minted as an operator would."""
+        return self.must("token", "--agent", agent, "--yes", *words)
+
+    def calls(self, *words: str) -> list[dict[str, Any]]:
+        """What the journal has, newest first."""
+        listed = json.loads(self.must("journal", "list", "--json", *words))
+        assert isinstance(listed, list)
+        return listed
+
+    @contextmanager
+    def serving(self, *, log: Path | None = None) -> Iterator[Serving]:
+        """`bulkhead serve` as a process, answering."""
+        path = log or self.root / "serve.log"
+        with path.open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve", "--config", str(self.config)],
+                stdout=out,
+                stderr=out,
+                cwd=self.root,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        try:
+            wait_until_ready(self.origin, process, path)
+            yield Serving(self, process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    raise
+
+
+def wait_until_ready(origin: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when /readyz says so; fails with the log if the process ends first."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"the gateway ended: {log.read_text()}")
+        try:
+            with urlopen(f"{origin}/readyz", timeout=1):
+                return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    raise AssertionError(f"not ready in {READY_SECONDS} s: {log.read_text()}")
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def one_tier(server: str, tier: str = "data", effect: str = "read") -> str:
+    """A tiers.yaml that puts all of one server in one tier."""
+    sections = ("tools", "prompts", "resources", "methods")
+    rows = "\n".join(
+        f'    {name}:\n      "*": {{tier: {tier}, effect: {effect}}}' for name in sections
+    )
+    return f"servers:\n  {server}:\n{rows}\n"
+
+
+def everybody(rules: Sequence[tuple[str, str]], agent: str = "tester") -> str:
+    """A policy.csv that lets one agent do all of these (tier, server) pairs."""
+    rows = [
+        f"p, P{number:03}, {tier}, {server}, *, role:tester, local, general, *, -, allow"
+        for number, (tier, server) in enumerate(rules, 1)
+    ]
+    return "\n".join([*rows, f"g, agent:{agent}, role:tester, local", ""])
