@@ -65,12 +65,12 @@ def review(server: str, read: Lists, pins: Mapping[Target, Pin]) -> list[Review]
     for kind, fetched in read.kinds.items():
         for index, item in enumerate(fetched.items):
             target = Target(server, kind, item.name or f"(item {index + 1} has no name)")
-            twice = found.get(target)
-            found[target] = (
-                Review(target, "unfit", item, pins.get(target), "listed twice, in two versions")
-                if twice is not None and twice.live is not None and twice.live.digest != item.digest
-                else _review(target, item, pins.get(target))
-            )
+            before = found.get(target)
+            if before is None or before.live == item:
+                found[target] = before or _review(target, item, pins.get(target))
+            else:
+                note = "listed twice, in two versions"
+                found[target] = Review(target, "unfit", before.live, pins.get(target), note)
     for target, pin in pins.items():
         if target not in found:
             problem = next((p for kind, p in read.problems.items() if kind == target.kind), None)

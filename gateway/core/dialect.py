@@ -20,6 +20,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import specification_with
 
 from gateway.core.keywords import HOLDS, SHAPES, Keyword, predicate
+from gateway.core.unevaluated import unevaluated_items, unevaluated_properties
 
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 10_000
@@ -127,6 +128,8 @@ def _dialect(schema: Any) -> Any:
 def _strict(base: Any, exact: bool) -> Any:
     own: dict[str, Keyword] = {name: predicate(holds) for name, holds in HOLDS.items()}
     own.update(SHAPES)
+    own["unevaluatedProperties"] = unevaluated_properties
+    own["unevaluatedItems"] = unevaluated_items
     keywords = {name: _counted(own.get(name, stock)) for name, stock in base.VALIDATORS.items()}
     types = base.TYPE_CHECKER
     if exact:

@@ -78,14 +78,15 @@ def _unique(validator: Any, wanted: Any, instance: Any) -> bool:
     return len({_key(item) for item in instance}) == len(instance)
 
 
-def _fits(validator: Any, schema: Any, instance: Any) -> bool:
+def fits(validator: Any, schema: Any, instance: Any) -> bool:
+    """Does the instance pass this subschema?"""
     return next(validator.descend(instance, schema), None) is None
 
 
 def _one_of(validator: Any, schemas: Any, instance: Any) -> bool:
     fitting = 0
     for schema in schemas:
-        fitting += _fits(validator, schema, instance)
+        fitting += fits(validator, schema, instance)
         if fitting > 1:
             return False
     return fitting == 1
@@ -103,9 +104,9 @@ HOLDS: Final[Mapping[str, Holds]] = {
     "minProperties": lambda v, n, i: not isinstance(i, dict) or len(i) >= n,
     "maxProperties": lambda v, n, i: not isinstance(i, dict) or len(i) <= n,
     "uniqueItems": _unique,
-    "anyOf": lambda v, schemas, i: any(_fits(v, each, i) for each in schemas),
+    "anyOf": lambda v, schemas, i: any(fits(v, each, i) for each in schemas),
     "oneOf": _one_of,
-    "not": lambda v, schema, i: not _fits(v, schema, i),
+    "not": lambda v, schema, i: not fits(v, schema, i),
 }
 """Keywords that say yes or no about a value."""
 
@@ -144,7 +145,7 @@ def _additional_properties(validator: Any, rest: Any, instance: Any, schema: Any
 def _contains(validator: Any, wanted: Any, instance: Any, schema: Any) -> Errors:
     if not isinstance(instance, list):
         return
-    fitting = sum(_fits(validator, wanted, item) for item in instance)
+    fitting = sum(fits(validator, wanted, item) for item in instance)
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(instance))
     if not least <= fitting <= most:
         yield ValidationError("")

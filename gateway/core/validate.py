@@ -119,7 +119,10 @@ def check_call(resolved: Resolved) -> str | None:
     arguments = resolved.params.get("arguments", {})
     if not isinstance(arguments, dict):
         return "arguments: must be an object"
-    return _compiled(_ByDigest(entry)).check(arguments)
+    try:
+        return _compiled(_ByDigest(entry)).check(arguments)
+    except SchemaFault as error:
+        return f"arguments: the schema cannot be used: {error}"
 
 
 class _ByDigest:

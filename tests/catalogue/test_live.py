@@ -1,0 +1,180 @@
+"""The catalogue of a running gateway follows its servers, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.catalogue.live import LiveCatalogue, Pace
+from gateway.catalogue.pins import Pins, load, save
+from gateway.core.model import Target
+from gateway.core.resolve import Table
+from gateway.errors import Misconfigured
+from tests.catalogue.offering import OfferingServer, approved, pins, settings, tool
+
+READ, WRITE = tool("read"), tool("write")
+QUICK = Pace(deadline=5, grace=5, retry=(0.001, 0.01), settle=0)
+
+
+@asynccontextmanager
+async def living(
+    *servers: OfferingServer, known: Pins, pace: Pace = QUICK
+) -> AsyncIterator[LiveCatalogue]:
+    """A started catalogue over these servers, ended afterwards."""
+    catalogue = LiveCatalogue(
+        {one.name: one for one in servers}, settings(*(one.name for one in servers)), known, pace
+    )
+    try:
+        async with asyncio.timeout(10):
+            await catalogue.start()
+            yield catalogue
+    finally:
+        await catalogue.aclose()
+
+
+async def becomes(catalogue: LiveCatalogue, *names: str) -> Table:
+    """The first table whose aggregate has exactly these tools."""
+    changed = asyncio.Event()
+    stop = catalogue.on_change(lambda _: changed.set())
+    while set(catalogue.current.aggregate.tools) != set(names):
+        changed.clear()
+        await changed.wait()
+    stop()
+    return catalogue.current
+
+
+async def test_after_the_start_every_answering_server_is_there() -> None:
+    one, two = OfferingServer("one", tool=[READ]), OfferingServer("two", tool=[READ, WRITE])
+    known = pins(approved("one", READ), approved("two", READ))
+    async with living(one, two, known=known) as catalogue:
+        tools, status = list(catalogue.current.aggregate.tools), catalogue.status()
+    assert tools == ["one__read", "two__read"]
+    assert status["two"] == {"state": "ready", "tools": 1, "quarantined": 1, "error": None}
+
+
+async def test_a_slow_server_delays_the_start_by_the_grace_and_joins_later() -> None:
+    slow, quick = OfferingServer("slow", tool=[READ]), OfferingServer("quick", tool=[READ])
+    slow.stuck.clear()
+    known = pins(approved("slow", READ), approved("quick", READ))
+    pace = Pace(deadline=5, grace=0.05, retry=(0.001, 0.01), settle=0)
+    async with living(slow, quick, known=known, pace=pace) as catalogue:
+        first, status = list(catalogue.current.aggregate.tools), catalogue.status()
+        slow.stuck.set()
+        await becomes(catalogue, "slow__read", "quick__read")
+    assert first == ["quick__read"]
+    assert status["slow"]["state"] == "starting"
+
+
+async def test_a_broken_server_is_named_and_asked_again_until_it_answers() -> None:
+    broken = OfferingServer("broken", tool=[READ])
+    broken.broken = "connection refused"
+    async with living(broken, known=pins(approved("broken", READ))) as catalogue:
+        status = catalogue.status()
+        broken.broken = None
+        await becomes(catalogue, "broken__read")
+        after = catalogue.status()
+    assert status["broken"]["state"] == "failing"
+    assert status["broken"]["error"] == "broken: connection refused"
+    assert after["broken"]["error"] is None
+
+
+async def test_a_change_after_approval_hides_the_tool_and_changing_back_shows_it() -> None:
+    server = OfferingServer(tool=[READ, WRITE])
+    async with living(server, known=pins(approved("files", READ, WRITE))) as catalogue:
+        server.offer("tool", [READ | {"description": "poison"}, WRITE])
+        server.announce()
+        hidden = await becomes(catalogue, "files__write")
+        server.offer("tool", [READ, WRITE])
+        server.announce()
+        await becomes(catalogue, "files__read", "files__write")
+    assert "changed since" in hidden.quarantined[Target("files", "tool", "read")]
+
+
+async def test_a_restart_is_looked_at_again() -> None:
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=pins(approved("files", READ, WRITE))) as catalogue:
+        server.offer("tool", [WRITE])
+        server.announce("restarted")
+        await becomes(catalogue, "files__write")
+
+
+async def test_a_silent_change_is_seen_when_it_is_time_to_look_again() -> None:
+    server = OfferingServer(tool=[READ])
+    pace = Pace(deadline=5, grace=5, ttl=0.01, retry=(0.001, 0.01), settle=0)
+    async with living(server, known=pins(approved("files", READ)), pace=pace) as catalogue:
+        server.offer("tool", [READ | {"title": "x"}])
+        await becomes(catalogue)
+
+
+async def test_a_server_that_fails_later_keeps_what_it_listed() -> None:
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=pins(approved("files", READ))) as catalogue:
+        asked = len(server.asked)
+        server.broken = "gone away"
+        server.announce()
+        while catalogue.status()["files"]["error"] is None:
+            await asyncio.sleep(0)
+        tools = list(catalogue.current.aggregate.tools)
+    assert len(server.asked) > asked
+    assert tools == ["files__read"]
+
+
+async def test_new_pins_take_effect_and_bad_ones_do_not(tmp_path: Path) -> None:
+    save(pins(approved("files", READ), directory=tmp_path / "pins"), "files")
+    server = OfferingServer(tool=[READ, WRITE])
+    async with living(server, known=load(tmp_path, ["files"])) as catalogue:
+        before = list(catalogue.current.aggregate.tools)
+        save(pins(approved("files", READ, WRITE), directory=tmp_path / "pins"), "files")
+        catalogue.reload_pins()
+        after = list(catalogue.current.aggregate.tools)
+        (tmp_path / "pins" / "files.json").write_text("{}")
+        with pytest.raises(Misconfigured):
+            catalogue.reload_pins()
+        kept = list(catalogue.current.aggregate.tools)
+    assert (before, after, kept) == (
+        ["files__read"],
+        ["files__read", "files__write"],
+        ["files__read", "files__write"],
+    )
+
+
+async def test_looking_again_at_what_did_not_change_tells_nobody() -> None:
+    server = OfferingServer(tool=[READ])
+    told: list[Table] = []
+    async with living(server, known=pins(approved("files", READ))) as catalogue:
+        catalogue.on_change(told.append)
+        table, asked = catalogue.current, len(server.asked)
+        server.announce()
+        while len(server.asked) < 2 * asked:
+            await asyncio.sleep(0)
+        same = catalogue.current
+    assert told == []
+    assert same.version == table.version
+
+
+async def test_an_operator_is_told_of_each_withheld_tool_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = OfferingServer(tool=[READ | {"name": "re\x1b[2Jad"}, WRITE])
+    async with living(server, known=pins()) as catalogue:
+        server.announce()
+        while len(server.asked) < 8:
+            await asyncio.sleep(0)
+        assert catalogue.current.quarantined
+    lines = [record.getMessage() for record in caplog.records if "withheld" in record.getMessage()]
+    assert len(lines) == 2
+    assert not any("\x1b" in line for line in lines)
+
+
+async def test_ending_the_catalogue_ends_every_task_of_it() -> None:
+    server = OfferingServer(tool=[READ])
+    server.stuck.clear()
+    before = asyncio.all_tasks()
+    pace = Pace(deadline=5, grace=0.01)
+    async with living(server, known=pins(), pace=pace):
+        pass
+    assert asyncio.all_tasks() == before

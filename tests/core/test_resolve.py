@@ -1,0 +1,227 @@
+"""Step 4: names become targets by the table, and quarantine has no way round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Endpoint, JsonObject, Resolved, Target, Tier
+from gateway.core.resolve import Table, resolve
+from gateway.errors import Refused
+from gateway.reasons import Reason
+from tests.catalogue.offering import (
+    ALL,
+    OfferingServer,
+    approved,
+    asks,
+    at,
+    pins,
+    resource,
+    table,
+    template,
+    tool,
+)
+
+READ = tool("read")
+ASK: JsonObject = {"name": "ask", "arguments": [{"name": "x"}]}
+NOTE, SECRET = resource("file:///note"), resource("file:///secret")
+FILES = template("file:///{+path}")
+
+
+async def _table(**options: Any) -> Table:
+    server = OfferingServer(
+        "files", tool=[READ, tool("new")], prompt=[ASK], resource=[NOTE, SECRET], template=[FILES]
+    )
+    known = pins(
+        approved("files", READ),
+        approved("files", ASK, kind="prompt"),
+        approved("files", NOTE, kind="resource"),
+        approved("files", FILES, kind="template"),
+    )
+    return await table([server], known, **options)
+
+
+async def _resolve(
+    method: str, params: JsonObject, endpoint: Endpoint = ALL, **options: Any
+) -> Resolved:
+    return resolve(await _table(**options), asks(method, params, endpoint))
+
+
+async def _reason(
+    method: str, params: JsonObject, endpoint: Endpoint = ALL, **options: Any
+) -> Reason:
+    with pytest.raises(Refused) as no:
+        await _resolve(method, params, endpoint, **options)
+    return no.value.reason
+
+
+async def test_a_public_name_is_the_servers_own_name_to_the_server() -> None:
+    params = {"name": "files__read", "arguments": {"path": "a"}, "_meta": {"k": 1}, "vendor": 2}
+    found = await _resolve("tools/call", params)
+    assert found.target == Target("files", "tool", "read")
+    assert found.params == params | {"name": "read"}
+    assert params["name"] == "files__read"
+
+
+@pytest.mark.parametrize(
+    "endpoint", [ALL, Endpoint("tier", Tier.DATA), Endpoint("tier", Tier.ADMIN)]
+)
+async def test_native_names_are_unknown_on_the_aggregates(endpoint: Endpoint) -> None:
+    assert await _reason("tools/call", {"name": "read"}, endpoint) is Reason.UNKNOWN_TARGET
+
+
+async def test_public_names_are_unknown_on_the_transparent_endpoint() -> None:
+    assert (
+        await _reason("tools/call", {"name": "files__read"}, at("files")) is Reason.UNKNOWN_TARGET
+    )
+    assert (await _resolve("tools/call", {"name": "read"}, at("files"))).target.name == "read"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FILES__READ",
+        "files__read ",
+        " files__read",
+        "files__\uff52ead",
+        "files_read",
+        "files/read",
+        "files__new\u200b",
+    ],
+)
+async def test_a_name_that_only_looks_right_is_unknown(name: str) -> None:
+    assert await _reason("tools/call", {"name": name}) is Reason.UNKNOWN_TARGET
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"name": ""}, {"name": 1}, {"name": None}, {"name": ["files__read"]}]
+)
+async def test_a_name_that_is_no_name_is_malformed(params: JsonObject) -> None:
+    assert await _reason("tools/call", params) is Reason.MALFORMED
+
+
+async def test_what_is_in_quarantine_is_refused_as_that_for_the_operator() -> None:
+    assert await _reason("tools/call", {"name": "files__new"}) is Reason.QUARANTINED
+    assert await _reason("tools/call", {"name": "new"}, at("files")) is Reason.QUARANTINED
+
+
+async def test_a_resource_is_found_by_its_exact_bytes() -> None:
+    found = await _resolve("resources/read", {"uri": "file:///note"})
+    assert found.target == Target("files", "resource", "file:///note")
+    assert await _reason("resources/read", {"uri": "FILE:///note"}) is Reason.UNKNOWN_TARGET
+
+
+async def test_a_uri_of_a_template_is_decided_and_read_by_its_own_name() -> None:
+    found = await _resolve("resources/read", {"uri": "file:///a/../b"})
+    assert found.target == Target("files", "resource", "file:///a/../b")
+    assert found.params == {"uri": "file:///a/../b"}
+    assert found.entry is not None and found.entry.target.kind == "template"
+
+
+@pytest.mark.parametrize("endpoint", [ALL, at("files")])
+@pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
+async def test_quarantine_has_no_way_round_through_a_template(
+    method: str, endpoint: Endpoint
+) -> None:
+    assert await _reason(method, {"uri": "file:///secret"}, endpoint) is Reason.QUARANTINED
+
+
+async def _two() -> Table:
+    servers = [
+        OfferingServer("one", template=[FILES], resource=[NOTE]),
+        OfferingServer("two", template=[template("file:///{name}")], resource=[NOTE, SECRET]),
+    ]
+    known = pins(
+        approved("one", FILES, kind="template"),
+        approved("two", template("file:///{name}"), kind="template"),
+        approved("one", NOTE, kind="resource"),
+        approved("two", NOTE, SECRET, kind="resource"),
+    )
+    return await table(servers, known)
+
+
+@pytest.mark.parametrize(
+    ("uri", "server"),
+    [
+        ("file:///x", None),
+        ("file:///note", None),
+        ("file:///a/b", "one"),
+        ("file:///secret", "two"),
+    ],
+)
+async def test_a_uri_two_servers_may_mean_is_nobodys_on_the_aggregate(
+    uri: str, server: str | None
+) -> None:
+    made, request = await _two(), asks("resources/read", {"uri": uri})
+    if server is not None:
+        assert resolve(made, request).target.server == server
+        return
+    with pytest.raises(Refused):
+        resolve(made, request)
+    own = resolve(made, asks("resources/read", {"uri": uri}, at("two")))
+    assert own.target == Target("two", "resource", uri)
+
+
+async def test_an_unlisted_resource_may_be_asked_for_only_where_resources_are_not_pinned() -> None:
+    params: JsonObject = {"uri": "note://linked"}
+    assert await _reason("resources/read", params, at("files")) is Reason.UNKNOWN_TARGET
+    assert await _reason("resources/read", params, pin_resources=False) is Reason.UNKNOWN_TARGET
+    found = await _resolve("resources/read", params, at("files"), pin_resources=False)
+    assert (found.target, found.entry) == (Target("files", "resource", "note://linked"), None)
+
+
+@pytest.mark.parametrize(
+    ("ref", "target", "native"),
+    [
+        ({"type": "ref/prompt", "name": "files__ask"}, Target("files", "prompt", "ask"), "ask"),
+        (
+            {"type": "ref/resource", "uri": "file:///{+path}"},
+            Target("files", "template", "file:///{+path}"),
+            None,
+        ),
+        (
+            {"type": "ref/resource", "uri": "file:///a/b"},
+            Target("files", "template", "file:///{+path}"),
+            None,
+        ),
+        (
+            {"type": "ref/resource", "uri": "file:///note"},
+            Target("files", "resource", "file:///note"),
+            None,
+        ),
+    ],
+)
+async def test_completion_is_decided_as_what_it_completes(
+    ref: JsonObject, target: Target, native: str | None
+) -> None:
+    argument = {"name": "x", "value": "a"}
+    found = await _resolve("completion/complete", {"ref": ref, "argument": argument})
+    assert found.target == target
+    assert found.params == {"ref": ref | ({"name": native} if native else {}), "argument": argument}
+
+
+@pytest.mark.parametrize(
+    ("ref", "reason"),
+    [
+        (None, Reason.MALFORMED),
+        ({}, Reason.MALFORMED),
+        ({"type": "ref/tool", "name": "files__read"}, Reason.MALFORMED),
+        ({"type": "ref/prompt"}, Reason.MALFORMED),
+        ({"type": "ref/prompt", "name": "ask"}, Reason.UNKNOWN_TARGET),
+        ({"type": "ref/resource", "uri": "file:///secret"}, Reason.QUARANTINED),
+        ({"type": "ref/resource", "uri": "x:y"}, Reason.UNKNOWN_TARGET),
+    ],
+)
+async def test_completion_of_anything_else_is_refused(ref: Any, reason: Reason) -> None:
+    assert await _reason("completion/complete", {"ref": ref}) is reason
+
+
+async def test_other_methods_are_for_the_transparent_endpoint_only() -> None:
+    found = await _resolve("vendor/do", {"a": 1}, at("files"))
+    assert found.target == Target("files", "method", "vendor/do") and found.params == {"a": 1}
+    assert await _reason("vendor/do", {}) is Reason.UNKNOWN_TARGET
+
+
+async def test_an_unknown_server_has_no_names() -> None:
+    assert await _reason("tools/call", {"name": "read"}, at("nobody")) is Reason.UNKNOWN_TARGET
