@@ -7,6 +7,7 @@ end is `tests/servers/behaviour.py`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -16,8 +17,9 @@ import pytest
 from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound, ServerUnavailable, ToolServer
 from gateway.settings import ServerLimits, ServerSettings
+from gateway.wire.servers.http import HttpServer
 from gateway.wire.servers.stdio import StdioServer
-from tests.servers import behaviour
+from tests.servers import behaviour, clients
 from tests.servers.clients import AGENT, Remembers, call, command, leave, seen, tool
 
 PATIENCE = 20.0
@@ -32,11 +34,33 @@ async def stdio(eras: str, limits: ServerLimits) -> AsyncIterator[ToolServer]:
         await server.aclose()
 
 
+@asynccontextmanager
+async def http(eras: str, limits: ServerLimits) -> AsyncIterator[ToolServer]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", clients.HTTP_SERVER, "--eras", eras, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    url = f"http://127.0.0.1:{port}/mcp"
+    server = HttpServer("tried", ServerSettings(url=url, limits=limits))
+    try:
+        yield server
+    finally:
+        await server.aclose()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
 Way = Callable[[ServerLimits], AbstractAsyncContextManager[ToolServer]]
 WAYS: dict[str, Way] = {
     "stdio-sessions": lambda limits: stdio("sessions", limits),
     "stdio-stateless": lambda limits: stdio("stateless", limits),
+    "http-sessions": lambda limits: http("sessions", limits),
+    "http-stateless": lambda limits: http("stateless", limits),
 }
+SESSIONS = [way for way in WAYS if way.endswith("sessions")]
+STATELESS = [way for way in WAYS if way.endswith("stateless")]
 every_way = pytest.mark.parametrize("open_way", WAYS.values(), ids=WAYS.keys())
 
 
@@ -268,7 +292,7 @@ async def test_after_closing_nothing_is_forwarded_and_news_end(open_way: Way) ->
     assert outcome.kind == "rejected" and heard == []
 
 
-@pytest.mark.parametrize("open_way", [WAYS["stdio-sessions"]], ids=["stdio-sessions"])
+@pytest.mark.parametrize("open_way", [WAYS[way] for way in SESSIONS], ids=SESSIONS)
 async def test_a_question_of_the_server_reaches_the_agent_and_its_answer_comes_back(
     open_way: Way,
 ) -> None:
@@ -285,7 +309,7 @@ async def test_a_question_of_the_server_reaches_the_agent_and_its_answer_comes_b
     assert heard == {"action": "accept", "content": {"ok": True}, "acme": [1]}
 
 
-@pytest.mark.parametrize("open_way", [WAYS["stdio-stateless"]], ids=["stdio-stateless"])
+@pytest.mark.parametrize("open_way", [WAYS[way] for way in STATELESS], ids=STATELESS)
 async def test_a_stateless_server_is_told_the_agents_own_capabilities(open_way: Way) -> None:
     async with asyncio.timeout(PATIENCE), open_way(limits()) as server:
         message = Outbound("tools/call", {"name": "echo", "arguments": {}}, AGENT, "agent:a")

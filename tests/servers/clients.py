@@ -13,6 +13,7 @@ from gateway.core.record import Permit, Queued, State, permit
 from gateway.ports import Outbound, ToolServer
 
 STDIO_SERVER = str(Path(__file__).with_name("stdio_server.py"))
+HTTP_SERVER = str(Path(__file__).with_name("http_server.py"))
 AGENT = ClientFacts(
     "2026-07-28", {"elicitation": {"form": {}}}, {"name": "agent", "version": "1", "acme": 1}
 )

@@ -27,8 +27,20 @@ from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import EraMoved, Stateless
 
-_MUTE: Final = Mute()
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
+
+
+class _Overheard:
+    """The agent's channel, and a second ear for list changes told on a call's own stream."""
+
+    def __init__(self, channel: Channel, note: Callable[[str], None]) -> None:
+        self._channel = channel
+        self._note = note
+        self.ask = channel.ask
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        self._note(method)
+        await self._channel.notify(method, params)
 
 
 class HttpServer:
@@ -56,6 +68,7 @@ class HttpServer:
         self._probing = asyncio.Lock()
         self._stateless = Stateless(self._link)
         self._changes = Changes(self._listen, notices)
+        self._mute = _Overheard(Mute(), self._changes.note)
         self._sessions = Sessions(self._link, self._changes.restarted)
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._last_error = ""
@@ -67,11 +80,11 @@ class HttpServer:
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """Forward at most once; see `ports.ToolServer.call`."""
         if self._slots.locked():
-            why = f"{self._link.limits.concurrency} calls are under way, the limit concurrency"
+            why = f"{self._link.limits.concurrency} calls are under way, limits.concurrency"
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
         async with self._slots:
             try:
-                outcome = await self._send(message, channel)
+                outcome = await self._send(message, _Overheard(channel, self._changes.note))
             except NotSent as error:
                 outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
             except Broken as error:
@@ -147,12 +160,12 @@ class HttpServer:
         if message.method == "server/discover":
             return await self._discover()
         try:
-            return await self._send(message, _MUTE)
+            return await self._send(message, self._mute)
         except Broken as error:
             if not error.stale:
                 raise
         # A kept connection that had ended. This is a read of our own, so it may be asked again.
-        return await self._send(message, _MUTE)
+        return await self._send(message, self._mute)
 
     async def _discover(self) -> Outcome:
         """What the server says of itself. A session server said it in `initialize`."""

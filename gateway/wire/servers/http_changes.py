@@ -29,18 +29,24 @@ class Changes:
         self._notices = notices
         self._listeners: set[_Listener] = set()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
         self._opened_before = False
         self._lived = False
 
-    async def subscribe(self) -> AsyncIterator[str]:
-        """Yields until closed."""
+    def subscribe(self) -> AsyncIterator[str]:
+        """News from now on, until closed."""
         listener = _Listener()
         self._listeners.add(listener)
-        if self._task is None:
+        if self._closed:
+            listener.close()
+        elif self._task is None:
             self._task = asyncio.ensure_future(self._keep())
+        return self._read(listener)
+
+    async def _read(self, listener: _Listener) -> AsyncIterator[str]:
         try:
-            while True:
-                yield await listener.next()
+            while (news := await listener.next()) is not None:
+                yield news
         finally:
             self._listeners.discard(listener)
 
@@ -49,7 +55,10 @@ class Changes:
         self._tell(RESTARTED)
 
     async def aclose(self) -> None:
-        """End the standing stream."""
+        """End the standing stream and every listener's news."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.close()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -75,14 +84,18 @@ class Changes:
             self.restarted()
         self._opened_before = True
 
+    def note(self, method: str) -> None:
+        """A notification was heard, on whatever stream: a list change there is news to everyone."""
+        if method.startswith("notifications/") and method.endswith("/list_changed"):
+            self._tell(method)
+
     def _hear(self, message: JsonObject) -> None:
         self._lived = True
         method = message.get("method")
         if not isinstance(method, str):
             return
-        if method.startswith("notifications/") and method.endswith("/list_changed"):
-            self._tell(method)
-        elif self._notices is not None and "id" not in message:
+        self.note(method)
+        if self._notices is not None and "id" not in message:
             params = message.get("params")
             self._notices(method, params if isinstance(params, dict) else {})
 
@@ -97,13 +110,21 @@ class _Listener:
     def __init__(self) -> None:
         self._news: dict[str, None] = {}
         self._arrived = asyncio.Event()
+        self._closed = False
 
     def tell(self, what: str) -> None:
         self._news[what] = None
         self._arrived.set()
 
-    async def next(self) -> str:
+    def close(self) -> None:
+        self._closed = True
+        self._arrived.set()
+
+    async def next(self) -> str | None:
+        """The oldest news; None when there will be none any more."""
         while not self._news:
+            if self._closed:
+                return None
             self._arrived.clear()
             await self._arrived.wait()
         what = next(iter(self._news))

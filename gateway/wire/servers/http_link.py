@@ -156,7 +156,7 @@ class Messages:
                 self._waiting.extend(event.data for event in self._parser.feed(piece) if event.data)
             except sse.EventTooLarge:
                 raise self.reply.fail(
-                    Broken("one message is larger than the limit max_result")
+                    Broken("one message is larger than limits.max_result")
                 ) from None
         return self._waiting.popleft()
 

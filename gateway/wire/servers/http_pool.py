@@ -124,7 +124,9 @@ class Pool:
                     server_hostname=where.host if where.tls else None,
                 )
         except TimeoutError:
-            raise NotSent(f"no connection within {self._connect_limit:g} s") from None
+            raise NotSent(
+                f"no connection within limits.connect ({self._connect_limit:g} s)"
+            ) from None
         except (OSError, ssl.SSLError, UnicodeError) as error:
             raise NotSent(f"no connection: {error}") from None
         return connection

@@ -111,7 +111,7 @@ class Reply:
 
     def _within(self, piece: bytes, limit: int) -> bytes:
         if len(piece) > limit:
-            raise self.fail(Broken("its answer is larger than the limit max_result"))
+            raise self.fail(Broken("its answer is larger than limits.max_result"))
         return piece
 
     def header(self, name: str) -> str:
@@ -239,10 +239,10 @@ class Reply:
         # Unread pieces mean the reader is slow, a hold means we are: not the server.
         since = now if self._held or self._pieces else self._heard
         if now >= self._patience.deadline:
-            self.fail(Broken("no answer within the limit total"))
+            self.fail(Broken("no answer within limits.total"))
         elif now >= since + silence:
             limit = "idle" if self.status else "first_byte"
-            self.fail(Broken(f"silent for {silence:g} s, the limit {limit}"))
+            self.fail(Broken(f"silent for {silence:g} s, limits.{limit}"))
         else:
             at = min(since + silence, self._patience.deadline)
             if at != float("inf"):
