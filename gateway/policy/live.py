@@ -37,15 +37,21 @@ class LivePolicies:
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
         await self.refresh(told)
-        # The time-out is a floor: file systems that tell nothing, and a change just before the watch began.
-        async for _ in awatch(
-            self._directory,
-            watch_filter=_ours,
-            debounce=400,
-            rust_timeout=_FLOOR_MS,
-            yield_on_timeout=True,
-            recursive=False,
-        ):
+        try:
+            # The time-out is a floor: file systems that tell nothing, a change just before the watch began.
+            async for _ in awatch(
+                self._directory,
+                watch_filter=_ours,
+                debounce=400,
+                rust_timeout=_FLOOR_MS,
+                yield_on_timeout=True,
+                recursive=False,
+            ):
+                await self.refresh(told)
+        except OSError as error:
+            told(f"policy files cannot be watched ({error}): looked at every {_FLOOR_MS / 1000} s")
+        while True:
+            await asyncio.sleep(_FLOOR_MS / 1000)
             await self.refresh(told)
 
     async def refresh(self, told: Callable[[str], None]) -> None:
@@ -56,7 +62,10 @@ class LivePolicies:
         self._seen = version
         try:
             fresh = await asyncio.to_thread(self._load)
-        except Misconfigured as error:
+        except Exception as error:
+            # Whatever it is that breaks the reader: it is no reason to stop, nor to take the version.
+            if not isinstance(error, Misconfigured):
+                error = Misconfigured(f"{type(error).__name__}: {error}")
             told(f"policy not taken, {_short(self._current.version)} stays in force: {error}")
             return
         self._current, self._seen = fresh, fresh.version

@@ -121,3 +121,38 @@ def test_a_policy_that_fails_its_own_cases_does_not_start(tmp_path: Path) -> Non
         LivePolicies(directory, {})
     assert caught.value.where is not None
     assert (Path(caught.value.where.file).name, caught.value.where.line) == ("tests.yaml", 2)
+
+
+async def test_a_version_that_breaks_the_reader_is_not_taken_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = written(tmp_path, GOOD)
+    policies = LivePolicies(directory, {})
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr("gateway.policy.live.load", broken)
+    (directory / "policy.csv").write_text(BOTH)
+    told: list[str] = []
+    await policies.refresh(told.append)
+    assert "RuntimeError: a bug of ours" in told[0]
+    assert policies.current.decide(question()).permitted
+
+
+async def test_files_that_cannot_be_watched_are_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_watches_left(*_: object, **__: object) -> object:
+        raise OSError("no watches left")
+
+    monkeypatch.setattr("gateway.policy.live.awatch", no_watches_left)
+    monkeypatch.setattr("gateway.policy.live._FLOOR_MS", 10)
+    directory = written(tmp_path, GOOD)
+    policies = LivePolicies(directory, {})
+    async with asyncio.timeout(20), watching(policies) as told:
+        first = await told.get()
+        replace(directory / "policy.csv", BOTH)
+        second = await told.get()
+    assert "no watches left" in first
+    assert "in force" in second

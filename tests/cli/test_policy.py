@@ -1,0 +1,138 @@
+"""`bulkhead policy`, as an operator runs it: words in, words and an exit status out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from gateway.core import record
+from gateway.core.model import CallRecord
+from gateway.journals.sqlite import SqliteJournal
+from tests.policy.written import ALLOW, READER, written
+
+CASE = """\
+cases:
+  - {tells: ann reads, agent: 'agent:ann', server: git, tool: git_log, expect: allow, rule: P1}
+"""
+
+
+def home(tmp_path: Path, csv: str = f"{ALLOW}\n{READER}\n", cases: str = CASE) -> Path:
+    written(tmp_path, csv, cases=cases)
+    (tmp_path / "bulkhead.yaml").write_text("servers:\n  git: {command: [git]}\n")
+    return tmp_path
+
+
+def bulkhead(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "policy", *words],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_check_is_content_with_a_sound_policy(tmp_path: Path) -> None:
+    done = bulkhead(home(tmp_path), "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 rules, 0 errors, sha256:")
+
+
+def test_check_says_file_and_line_of_a_misspelt_rule_without_a_traceback(tmp_path: Path) -> None:
+    done = bulkhead(home(tmp_path, f"{READER}\n{ALLOW.replace('data', 'dtaa')}\n"), "check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip().endswith("policy.csv:2: 'dtaa' is no tier")
+    assert "Traceback" not in done.stderr
+
+
+def test_check_fails_on_a_rule_that_never_decides(tmp_path: Path) -> None:
+    again = ALLOW.replace("P1", "P2")
+    done = bulkhead(home(tmp_path, f"{ALLOW}\n{again}\n{READER}\n"), "check", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["findings"] == [
+        {
+            "severity": "error",
+            "message": "P2 never decides: P1 always does",
+            "where": "policies/policy.csv:2",
+        }
+    ]
+
+
+def test_test_passes_when_every_rule_is_reached(tmp_path: Path) -> None:
+    done = bulkhead(home(tmp_path), "test")
+    assert (done.returncode, done.stdout) == (0, "1 cases, 0 failed, 0 rules unreached\n")
+
+
+def test_test_fails_on_a_failing_case_and_on_an_unreached_rule(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{READER}\np, D1, *, *, git_push, *, *, *, *, -, deny\n"
+    done = bulkhead(home(tmp_path, csv, CASE.replace("P1", "P7")), "test")
+    assert done.returncode == 1
+    assert "tests.yaml:2: ann reads: expected allow by P7, got allow by P1" in done.stdout
+    assert "policies/policy.csv:3: no case in tests.yaml is decided by D1" in done.stdout
+
+
+def test_explain_names_the_rule_and_what_others_failed_on(tmp_path: Path) -> None:
+    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
+    done = bulkhead(home(tmp_path), *words)
+    assert done.returncode == 0
+    assert "allowed   by P1 (policies/policy.csv:1)" in done.stdout
+
+    denied = bulkhead(tmp_path, *words, "--intent", "mischief", "--json")
+    told = json.loads(denied.stdout)
+    assert denied.returncode == 1
+    assert (told["permitted"], told["reason"]) == (False, "no_rule")
+    assert told["considered"][0]["failed"] == ["intent general"]
+
+
+def test_explain_says_when_the_endpoint_does_not_serve_the_tier(tmp_path: Path) -> None:
+    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
+    done = bulkhead(home(tmp_path), *words, "--endpoint", "/tool/mcp")
+    assert done.returncode == 1
+    assert "other_tier: /tool/mcp does not serve data" in done.stdout
+
+
+def test_explain_refuses_words_it_does_not_understand(tmp_path: Path) -> None:
+    words = ["explain", "--agent", "ann", "--server", "git", "--tool", "x"]
+    home(tmp_path)
+    for extra in (["--arguments", "{"], ["--arguments", "[]"], ["--endpoint", "/nowhere"]):
+        assert bulkhead(tmp_path, *words, *extra).returncode == 2
+    assert bulkhead(tmp_path, "explain", "--agent", "ann").returncode == 2
+
+
+async def test_explain_asks_the_policy_of_now_about_a_recorded_call(tmp_path: Path) -> None:
+    state = home(tmp_path) / ".bulkhead"
+    state.mkdir(mode=0o700)
+    journal = await SqliteJournal.open(state / "journal.db")
+    await journal.append(record.refusal(RECORDED, 1, "no_rule", "")).sealed()
+    await journal.aclose()
+    done = bulkhead(tmp_path, "explain", RECORDED.call_id[:8], "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (told["rule"], told["recorded"]["state"]) == ("P1", "refused")
+    assert told["recorded"]["policy_version"] == "sha256:old"
+    assert bulkhead(tmp_path, "explain", "nothing-here").returncode == 2
+
+
+RECORDED = CallRecord(
+    call_id="0123456789abcdef",
+    agent="agent:ann",
+    tenant="local",
+    task="T-1",
+    intent="general",
+    endpoint="/mcp",
+    method="tools/call",
+    server="git",
+    target="git_log",
+    tier="data",
+    effect="read",
+    destination="local",
+    rule="",
+    where="",
+    policy_version="sha256:old",
+    descriptor="",
+    arguments={},
+    arguments_digest="",
+)
