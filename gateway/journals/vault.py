@@ -62,7 +62,7 @@ class Vault:
         nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             return self._cipher.decrypt(nonce, body, _SEALED)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise ValueError("not sealed by this installation") from None
 
     def commit(self, purpose: bytes, plain: bytes) -> str:
