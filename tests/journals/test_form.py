@@ -1,0 +1,55 @@
+"""A line's bytes are made once and say everything; rows are read back from any version of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from gateway.errors import JournalError
+from gateway.journals import form
+from tests.journals.calls import NOON, call_record, intent, outcome
+
+
+def test_a_line_says_everything_in_these_very_bytes() -> None:
+    """Leaves of a log will be hashed over them: they may change only with the version."""
+    assert form.encode(outcome("call-1"), "run-1") == (
+        b'{"v":1,"call":"call-1","kind":"applied","at":1795000000001000,"run":"run-1",'
+        b'"body":{"outcome":"ok","digest":"sha256:dd"}}'
+    )
+
+
+def test_a_first_line_holds_the_whole_record() -> None:
+    line = json.loads(form.encode(intent("call-1"), "run-1"))
+    assert line["record"] == asdict(call_record("call-1"))
+
+
+@pytest.mark.parametrize("depth", [10, 250, 600])
+def test_deep_arguments_are_written(depth: int) -> None:
+    arguments: dict[str, object] = {}
+    for _ in range(depth):
+        arguments = {"a": arguments}
+    raw = form.encode(intent("call-1", arguments=arguments), "run-1")
+    assert raw.count(b'{"a":') == depth
+
+
+def test_arguments_too_deep_to_write_are_refused() -> None:
+    arguments: dict[str, object] = {}
+    for _ in range(100_000):
+        arguments = {"a": arguments}
+    with pytest.raises(JournalError, match="call-1"):
+        form.encode(intent("call-1", arguments=arguments), "run-1")
+
+
+def test_what_is_no_number_in_json_is_written_as_its_name() -> None:
+    raw = form.encode(intent("call-1", arguments={"a": float("nan"), "b": float("-inf")}), "run-1")
+    assert json.loads(raw)["record"]["arguments"] == {"a": "NaN", "b": "-Infinity"}
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
+    members = form.record_members(call_record("call-1"))
+    del members["descriptor"]
+    first = json.dumps({"record": {**members, "novelty": 1}}).encode()
+    row = form.row("intent", NOON, None, first, first)
+    assert row.record == call_record("call-1", descriptor="")

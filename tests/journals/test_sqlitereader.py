@@ -1,0 +1,79 @@
+"""Reading a journal file changes nothing in it and needs no right to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.core.record import Line, State
+from gateway.errors import JournalError, Misconfigured
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.ports import CallFilter
+from tests.journals.calls import NOON, intent, outcome
+
+
+async def _written(path: Path, *lines: Line) -> None:
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(path)
+        for line in lines:
+            await journal.append(line).sealed()
+        await journal.aclose()
+
+
+async def test_a_reader_opened_before_sees_what_is_written_after(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(path)
+        with closing(SqliteReader(path)) as reader:
+            before = reader.last_seq()
+            await journal.append(intent("call-1")).sealed()
+            after = reader.last_seq()
+            states = [row.state for row in reader.calls(CallFilter(), 5)]
+        await journal.aclose()
+    assert (before, after, states) == (0, 1, [State.INTENT])
+
+
+async def test_the_lines_of_one_call_are_found_among_all_others(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    late = Line("call-1", State.APPLIED, NOON + 9, {"outcome": "ok"})
+    await _written(
+        path,
+        intent("call-1"),
+        intent("call-2"),
+        outcome("call-1", "in_doubt"),
+        outcome("call-2"),
+        late,
+        intent("call-3"),
+    )
+    with closing(SqliteReader(path)) as reader:
+        found = {call: [line.seq for line in reader.lines(call)] for call in ("call-1", "call-2")}
+        nobody = list(reader.lines("nobody"))
+    assert found == {"call-1": [1, 3, 5], "call-2": [2, 4]}
+    assert nobody == []
+
+
+async def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await _written(path, intent("call-1"))
+    with closing(SqliteReader(path)) as reader:
+        with pytest.raises(JournalError, match="readonly"):
+            reader._query("INSERT INTO run (name, started_at) VALUES ('x', 1) RETURNING id", ())
+        assert len(reader.events(0, 10)) == 1
+
+
+def test_a_journal_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="no journal here yet"):
+        SqliteReader(tmp_path / "journal.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 100])
+def test_a_file_that_is_no_journal_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured, match="not a journal") as refused:
+        SqliteReader(path)
+    assert str(refused.value).startswith(f"{path}: ")
