@@ -5,6 +5,7 @@ Exit status 1 when something did not go as the story says.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,8 @@ def command(story: str, as_json: bool) -> None:
     here = Path("scenarios")
     told = stories.read(stories.find(story, here if here.is_dir() else SCENARIOS))
     teller = None if as_json else play_text.Teller()
+    # What the gateway warns of on the way stands in the story itself.
+    logging.getLogger("bulkhead").addHandler(logging.NullHandler())
     played = anyio.run(play, told, teller)
     if teller is None:
         print_json(play_text.as_json(played))

@@ -16,7 +16,6 @@ from rich.text import Text
 
 from gateway.cli.visible import visible
 from gateway.core.record import State
-from gateway.reasons import Reason, told
 from gateway.stories.play import Listener, Observed, Played, Recorded
 from gateway.stories.story import Step, Story
 from gateway.stories.world import Look, RepositoryLook
@@ -24,7 +23,11 @@ from gateway.stories.world import Look, RepositoryLook
 WIDTH: Final = 100
 HEARD: Final = 160
 """Characters of an answer that are shown."""
-_INDENT: Final = "    "
+NUMBER: Final = 4
+"""Columns before a step's own lines."""
+MARGIN: Final = 13
+"""Columns before what came of it."""
+_INDENT: Final = " " * NUMBER
 
 
 class Teller(Listener):
@@ -49,18 +52,18 @@ class Teller(Listener):
     def step(self, number: int, observed: Observed) -> None:
         step = observed.step
         self._print()
-        self._print(Text(f"{number:>2}  ", "bold cyan"), Text(visible(step.says), "bold"))
-        self._print(_INDENT, Text(visible(self._short(_asked(observed))), "cyan"))
+        self._row(Text(f"{number:>2}", "bold cyan"), Text(visible(step.says), "bold"), NUMBER)
+        self._row("", Text(visible(self._short(_asked(observed))), "cyan"), NUMBER)
         for recorded in observed.recorded:
             self._decided(recorded)
         if observed.heard and step.action == "call" and not observed.recorded:
-            status = observed.heard.status
-            self._print(_INDENT, Text(f"REFUSED  by the wire, HTTP {status}", "bold red"))
-        self._heard(observed)
+            said = f"by the wire, HTTP {observed.heard.status}"
+            self._row(Text("REFUSED", "bold red"), Text(said, "red"))
+        self._answered(observed)
         for change in observed.changed:
-            self._print(_INDENT, Text("world    ", "dim"), visible(change))
+            self._row("world", visible(change))
         for problem in observed.problems:
-            self._print(_INDENT, Text(f"NOT AS TOLD  {visible(self._short(problem))}", "bold red"))
+            self._row(Text("WRONG", "bold red"), Text(visible(self._short(problem)), "bold red"))
 
     def ends(self, played: Played) -> None:
         """The world after, and what was proven."""
@@ -69,7 +72,7 @@ class Teller(Listener):
         for line in played.changed or ["exactly as before"]:
             self._print(_INDENT, visible(line))
         for problem in played.problems:
-            self._print(_INDENT, Text(f"NOT AS TOLD  {visible(problem)}", "bold red"))
+            self._print(_INDENT, Text(f"WRONG  {visible(problem)}", "bold red"))
         self._print()
         self._print(Text("What was proven" if played.proven else "What was to be proven", "bold"))
         for each in played.observed:
@@ -82,37 +85,44 @@ class Teller(Listener):
 
     def _decided(self, recorded: Recorded) -> None:
         row, record = recorded.row, recorded.row.record
+        place = f"  {record.where}" if record.where else ""
         if row.state is State.REFUSED:
-            reason = str(row.outcome.get("reason"))
-            by = f"by {record.rule}, " if record.rule else ""
-            what = Text(f"REFUSED  {by}{reason}", "bold red")
+            by = f"by {record.rule}: " if record.rule else ""
+            what = Text(f"{by}{row.outcome.get('reason')}", "red")
+            self._row(Text("REFUSED", "bold red"), what + Text(visible(place), "dim"))
         else:
-            what = Text(f"ALLOWED  by {record.rule}, {record.tier} {record.effect}", "bold green")
-        place = Text(f"  {visible(record.where)}", "dim") if record.where else Text()
-        self._print(_INDENT, what, place)
+            what = Text(f"by {record.rule}: {record.tier}, {record.effect}", "green")
+            self._row(Text("ALLOWED", "bold green"), what + Text(visible(place), "dim"))
         if recorded.line:
-            self._print(_INDENT, " " * 9, Text(visible(recorded.line), "dim"))
+            self._row("", Text(visible(recorded.line), "dim"))
         detail = row.outcome.get("detail")
         if row.state is State.REFUSED and detail:
-            self._print(_INDENT, Text("because  ", "dim"), visible(self._short(str(detail))))
+            self._row("because", visible(self._short(str(detail))))
 
-    def _heard(self, observed: Observed) -> None:
+    def _answered(self, observed: Observed) -> None:
         if observed.ran is not None:
-            for line in observed.ran.output.strip().splitlines():
-                self._print(_INDENT, Text("| ", "dim"), visible(self._short(line)))
-        if observed.heard is None:
-            return
-        text = self._short(observed.heard.text)
-        refused = [r for r in observed.recorded if r.row.state is State.REFUSED]
-        if refused:
-            hears = told(Reason(refused[0].row.outcome["reason"]))
-            text = f"{hears}, and nothing else"
-        text = text if len(text) <= HEARD or observed.step.list else f"{text[:HEARD]}..."
-        label = "shown    " if observed.step.list else "heard    "
-        self._print(_INDENT, Text(label, "dim"), visible(text))
+            for line in self._short(observed.ran.output).strip().splitlines():
+                self._row("", Text(visible(line), "dim"))
+        if observed.heard is not None:
+            listed = observed.step.action == "list"
+            text = " ".join(self._short(observed.heard.text).split())
+            if len(text) > HEARD and not listed:
+                text = f"{text[:HEARD]}..."
+            self._row("shown" if listed else "heard", visible(text))
 
     def _short(self, text: str) -> str:
         return text.replace(self._root, "")
+
+    def _row(self, label: str | Text, text: str | Text, margin: int = MARGIN) -> None:
+        """A label and a text that is wrapped under itself."""
+        left = Text(label, "dim") if isinstance(label, str) else label.copy()
+        left.pad_left(0 if margin == NUMBER else NUMBER)
+        left.truncate(margin, pad=True)
+        body = Text(text) if isinstance(text, str) else text
+        for line in body.wrap(self._screen, self._screen.width - margin, overflow="fold"):
+            line.rstrip()
+            self._print(left, line)
+            left = Text(" " * margin)
 
     def _print(self, *parts: str | Text) -> None:
         self._screen.print(Text.assemble(*parts))

@@ -83,11 +83,19 @@ class Listener:
 
 async def play(story: Story, listener: Listener | None = None) -> Played:
     """Play the story in a fresh directory that is gone afterwards. Raises `Misconfigured`."""
+    try:
+        return await _play(story, listener or Listener())
+    except BaseExceptionGroup as group:
+        # Task groups wrap; whoever plays a story wants the first thing that went wrong.
+        raise _first(group) from None
+
+
+async def _play(story: Story, listener: Listener) -> Played:
     with tempfile.TemporaryDirectory(prefix="bulkhead-story-") as directory:
         stage = Stage.build(story, directory)
         world = World(stage.root / "world", story.script.world)
-        await stage.approve_everything()
-        play_ = _Play(story, stage, world, listener or Listener())
+        await stage.approve(story.script.approved)
+        play_ = _Play(story, stage, world, listener)
         async with stage.serving():
             await play_.steps()
         return play_.result()
@@ -231,3 +239,7 @@ class _Play:
 
     def _pointed(self, row: CallRow) -> Recorded:
         return Recorded(row, self.stage.line_at(row.record.where))
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -10,7 +10,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -73,16 +73,21 @@ class Stage:
         )
         return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
 
-    async def approve_everything(self) -> None:
-        """What the servers offer as the story begins is what the operator has seen. Raises `Misconfigured`."""
+    async def approve(self, only: Mapping[str, Sequence[str]]) -> None:
+        """What the servers offer as the story begins is approved: all of it, or what `only` names.
 
-        async def approve(server: str) -> None:
-            ran = await self.operate(["servers", "approve", server, "--all", "--yes"])
+        Raises `Misconfigured`.
+        """
+
+        async def approve_one(server: str) -> None:
+            chosen = ["--only", ",".join(only[server])] if server in only else ["--all"]
+            ran = await self.operate(["servers", "approve", server, *chosen, "--yes"])
             if ran.status:
                 raise Misconfigured(f"cannot approve {server}: {ran.output.strip()}")
 
-        for server in self.settings.servers:
-            await approve(server)
+        async with anyio.create_task_group() as tasks:
+            for server in self.settings.servers:
+                tasks.start_soon(approve_one, server)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

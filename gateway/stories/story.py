@@ -42,6 +42,7 @@ class WorldPlan(Strict):
     """The world before. Paths are relative to the world's directory."""
 
     files: dict[str, str] = Field(default_factory=dict)
+    """Written last: a file inside a repository is an untracked one."""
     repositories: dict[str, Repository] = Field(default_factory=dict)
     databases: dict[str, str] = Field(default_factory=dict)
     """SQLite file -> the SQL that makes it."""
@@ -243,6 +244,8 @@ class Script(Strict):
     """As in bulkhead.yaml; {world}, {story}, {bin} and {python} stand for directories and the interpreter."""
     policies: str | None = None
     """A directory inside the story; the starter policy when left out."""
+    approved: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Server -> what the operator approved before the story begins; all it offers when left out."""
     agents: dict[str, AgentPlan]
     steps: tuple[Step, ...] = Field(min_length=1)
     after: tuple[WorldClaim, ...] = Field(min_length=1)

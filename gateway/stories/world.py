@@ -52,11 +52,11 @@ class World:
         self._repositories = tuple(plan.repositories)
         self._databases = tuple(plan.databases)
         root.mkdir(parents=True)
-        _write_files(root, plan.files)
         for name, repository in plan.repositories.items():
             _make_repository(root / name, repository)
         for name, sql in plan.databases.items():
             _make_database(root / name, sql)
+        _write_files(root, plan.files)
 
     def write(self, files: Mapping[str, str]) -> None:
         """The world moves on by itself."""
