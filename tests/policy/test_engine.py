@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import casbin
 import pytest
@@ -17,8 +18,19 @@ def engine() -> Engine:
     return Engine(MODEL.read_text(), MEMBERS)
 
 
-def test_no_rows_are_no_question() -> None:
-    assert engine().ask([], ASKED) == Verdict(False, None)
+def test_no_rows_are_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = engine()
+    monkeypatch.setattr(casbin.Enforcer, "enforce_ex", lambda *_: (True, []))
+    assert sound.ask([], ASKED) == Verdict(False, None)
+
+
+@pytest.mark.parametrize("field", Question._fields)
+@pytest.mark.parametrize("odd", ["", None, 1, b"data"])
+def test_a_question_with_a_blank_or_an_object_is_a_fault(field: str, odd: object) -> None:
+    changed: dict[str, Any] = {field: odd}
+    row = ROW._replace(**changed) if field in Row._fields else ROW
+    with pytest.raises(EngineFault, match="non-empty strings"):
+        engine().ask([row], ASKED._replace(**changed))
 
 
 @pytest.mark.parametrize("field", Question._fields)
