@@ -66,8 +66,11 @@ class Stream:
         self._shelf = shelf
         self._limits = limits
 
-    async def append(self, body: bytes) -> None:
-        """One message. Waits for room while a reader is slow; drops the oldest when nobody reads."""
+    async def append(self, body: bytes) -> bool:
+        """One message. Waits for room while a reader is slow; drops the oldest when nobody reads.
+
+        False when nobody reads and there is no room at all.
+        """
         self._shelf.forget_delivered(len(body))
         try:
             async with asyncio.timeout(self._limits.write_seconds):
@@ -76,27 +79,30 @@ class Stream:
                     await self._room.wait()
         except TimeoutError:
             self.reader = None
-        self.put(body)
+        return self.put(body)
 
     def _must_wait(self, size: int) -> bool:
         behind = self.reader is not None and self.delivered < self.last
         return behind and not self._shelf.room_for(size)
 
-    def put(self, body: bytes) -> None:
-        """One message, at once."""
-        if self.abandoned:
-            return
-        self._shelf.make_room(len(body), self)
+    def put(self, body: bytes) -> bool:
+        """One message, at once. False when it could not be kept."""
+        if self.abandoned or not self._shelf.make_room(len(body), self):
+            return False
+        self._keep(body)
+        return True
+
+    def end(self, body: bytes, otherwise: bytes) -> None:
+        """The last message: the answer. `otherwise` stands in for one that cannot be kept for an absent reader."""
+        if not self.put(body) and not self.abandoned:
+            self._keep(otherwise)
+        self.ended = True
+        self.wake.set()
+
+    def _keep(self, body: bytes) -> None:
         self.events.append(Kept(self._next, body))
         self._shelf.take(len(body))
         self._next += 1
-        self.wake.set()
-
-    def end(self, body: bytes, otherwise: bytes) -> None:
-        """The last message: the answer. `otherwise` is kept when nobody reads and the answer is too large to keep."""
-        keepable = self.reader is not None or len(body) <= self._limits.replay_session
-        self.put(body if keepable else otherwise)
-        self.ended = True
         self.wake.set()
 
     @property
@@ -177,14 +183,21 @@ class Shelf:
             while not self.room_for(size) and stream.drop(delivered_only=True):
                 pass
 
-    def make_room(self, size: int, writer: Stream) -> None:
-        """The same, and then what the writer's absent reader has not taken."""
+    def make_room(self, size: int, writer: Stream) -> bool:
+        """The same, and then what the writer's absent reader has not taken. False when that is not enough.
+
+        A reader that is there always has room for one event: `append` has waited for it.
+        """
         if self.room_for(size):
-            return
+            return True
         self.forget_delivered(size)
-        while not self.room_for(size) and writer.reader is None:
-            if not writer.drop(delivered_only=False):
-                return
+        if writer.reader is not None:
+            return True
+        if size > self._limits.replay_session:
+            return False
+        while not self.room_for(size) and writer.drop(delivered_only=False):
+            pass
+        return self.room_for(size)
 
     def take(self, size: int) -> None:
         self.used += size

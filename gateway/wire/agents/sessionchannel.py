@@ -22,16 +22,11 @@ NEEDED: Final = {
 class Sink(Protocol):
     """Where messages for the agent go while one request of its is in work."""
 
-    @property
-    def abandoned(self) -> bool:
-        """Nobody can hear this any more."""
+    async def append(self, body: bytes) -> bool:
+        """One message; waits for room. False when it could not be kept."""
         ...
 
-    async def append(self, body: bytes) -> None:
-        """One message; waits for room."""
-        ...
-
-    def put(self, body: bytes) -> None:
+    def put(self, body: bytes) -> bool:
         """One message, without waiting."""
         ...
 
@@ -53,13 +48,12 @@ class SessionChannel:
         needed = NEEDED.get(method)
         if needed is not None and needed not in self._session.client.capabilities:
             return cannot_ask(f"{method}: the agent's client did not declare {needed}")
-        if self._sink.abandoned:
-            return cannot_ask(f"{method}: the agent's client is gone")
         id = self._session.next_ask()
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._session.asked[id] = waiting
         try:
-            await self._sink.append(request_body(id, method, params))
+            if not await self._sink.append(request_body(id, method, params)):
+                return cannot_ask(f"{method}: the agent's client is gone")
             return await waiting
         except asyncio.CancelledError:
             self._sink.put(notification_body("notifications/cancelled", {"requestId": id}))

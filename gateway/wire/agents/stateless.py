@@ -42,7 +42,7 @@ from gateway.wire.agents.messages import (
     rejected,
 )
 
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[bytes], Awaitable[object]]
 """Carries one message to the agent. Raises `Gone`."""
 SchemaOf = Callable[[Endpoint, str], JsonObject | None]
 """The input schema an endpoint advertises for a tool, by the tool's name there; None when it has none."""

@@ -86,22 +86,24 @@ class Conversation:
         self._bounds = bounds
         self._session: Session | None = None
         self._running: dict[RequestId, asyncio.Task[Answer]] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[bool]] = set()
         self.abandoned = False
         """Nobody reads what is written here."""
 
-    async def append(self, body: bytes) -> None:
-        """One message to the agent, dropped when it does not read any more."""
+    async def append(self, body: bytes) -> bool:
+        """One message to the agent; False, and dropped, when it does not read any more."""
         try:
             await self._wire.write(body + b"\n")
         except OSError:
             self.abandoned = True
+        return not self.abandoned
 
-    def put(self, body: bytes) -> None:
+    def put(self, body: bytes) -> bool:
         """One message, written as soon as it can be."""
         task = asyncio.ensure_future(self.append(body))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+        return True
 
     async def hear(self, line: bytes | TooLong) -> None:
         """Act on one line."""

@@ -269,9 +269,9 @@ async def test_a_gate_that_raises_is_a_closed_gate() -> None:
 
 async def test_notifications_are_acknowledged_and_dropped() -> None:
     body = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
-    changes = {"content_length": str(len(body)), "mcp_name": None}
-    good, _ = stateless(**changes)
-    newer, _ = stateless(**{**changes, "mcp_protocol_version": "2099-01-01"})
+    size = str(len(body))
+    good, _ = stateless(content_length=size, mcp_name=None)
+    newer, _ = stateless(content_length=size, mcp_protocol_version="2099-01-01")
     async with serving() as place:
         accepted = await post(place, body, good)
         refused = await post(place, body, newer)
