@@ -51,7 +51,7 @@ def _exists(line: str) -> bool:
     words = line.split()
     if words[1].startswith("-"):
         return words[1] in {"--help", "--version"}
-    if words[1] not in COMMANDS:
+    if words[1] not in COMMANDS or not (GATEWAY / "cli" / f"{words[1]}.py").exists():
         return False
     command, rest = reached(line)
     if isinstance(command, click.Group) and rest and rest[0] not in {"--help", "..."}:
