@@ -54,7 +54,7 @@ bench: $(TEST) ## the benchmarks, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 campaign: $(TEST) ## the long version of the property and fault tests
-	@BULKHEAD_CAMPAIGN=1 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
+	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
 
 conformance: $(TEST) ## every adapter through the suite of its port
 	@$(BIN)/pytest -n 2 tests/conformance
