@@ -65,7 +65,7 @@ class HttpServer:
         self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids())
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self._era: Era | None = None
-        self._probing = asyncio.Lock()
+        self._probing: asyncio.Task[None] | None = None
         self._stateless = Stateless(self._link)
         self._changes = Changes(self._listen, notices)
         self._mute = _Overheard(Mute(), self._changes.note)
@@ -116,6 +116,8 @@ class HttpServer:
 
     async def aclose(self) -> None:
         """End the standing stream, the sessions and every connection."""
+        if self._probing is not None:
+            self._probing.cancel()
         await self._changes.aclose()
         await self._sessions.aclose()
         await self._link.pool.aclose()
@@ -184,14 +186,25 @@ class HttpServer:
         return Outcome("ok", result=discovered)
 
     async def _talk(self, patience: Patience) -> Stateless | Sessions:
-        """The era's way of speaking, probed when it is not known. Raises `NotSent`."""
-        if self._era is None:
-            async with self._probing:
-                if self._era is None:
-                    self._era, about = await probe(self._link, self._forced, patience)
-                    if about is not None:
-                        self._stateless.about = about
+        """The era's way of speaking, probed when it is not known. Raises `NotSent`.
+
+        All who ask meanwhile share one probe and its failure: a server that hangs costs each of them the
+        time of one probe.
+        """
+        while self._era is None:
+            if self._probing is None:
+                self._probing = asyncio.ensure_future(self._probe(patience))
+                self._probing.add_done_callback(_seen)
+            await asyncio.shield(self._probing)
         return self._stateless if self._era is Era.STATELESS else self._sessions
+
+    async def _probe(self, patience: Patience) -> None:
+        try:
+            self._era, about = await probe(self._link, self._forced, patience)
+            if about is not None:
+                self._stateless.about = about
+        finally:
+            self._probing = None
 
     async def _listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         talk = await self._talk(self._link.patience())
@@ -200,3 +213,9 @@ class HttpServer:
         except NotSent:
             self._era = None
             raise
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Whoever waited has the error; with nobody waiting any more it is nobody's."""
+    if not task.cancelled():
+        task.exception()

@@ -78,6 +78,8 @@ class Pool:
         Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
         the connection at once.
         """
+        if patience.deadline <= asyncio.get_running_loop().time():
+            raise NotSent("limits.total had passed before it could be sent")
         reply = self._send_kept(request, patience)
         if reply is None:
             reply = (await self._connect()).send(request, patience)

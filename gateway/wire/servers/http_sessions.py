@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, Outcome
@@ -36,10 +36,14 @@ Key = tuple[str, str, bytes]
 
 @dataclass(slots=True)
 class _Place:
-    """Where the session of one key lives; the lock lets one call open it while others wait."""
+    """Where the session of one key lives. All who need it while it is opened share the opening, or its failure."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    session: Session | None = None
+    opening: asyncio.Task[Session]
+
+    @property
+    def session(self) -> Session | None:
+        done = self.opening.done() and not self.opening.cancelled()
+        return self.opening.result() if done and self.opening.exception() is None else None
 
 
 class Sessions:
@@ -106,17 +110,11 @@ class Sessions:
         place = self._places.get(key)
         if place is None:
             self._make_room()
-            place = self._places[key] = _Place()
-        async with place.lock:
-            if place.session is None:
-                try:
-                    place.session = await self._open(client, patience)
-                except BaseException:
-                    if self._places.get(key) is place:
-                        del self._places[key]
-                    raise
-                self._opened(principal)
-            return key, place.session
+            place = _Place(asyncio.ensure_future(self._open(client, patience)))
+            self._places[key] = place
+            place.opening.add_done_callback(lambda opening: self._opened(key, opening))
+        session = place.session
+        return key, await asyncio.shield(place.opening) if session is None else session
 
     async def _open(self, client: ClientFacts, patience: Patience) -> Session:
         id = next(self._link.ids)
@@ -150,8 +148,13 @@ class Sessions:
         self.about = outcome.result
         return Session(session_id or None, version)
 
-    def _opened(self, principal: str) -> None:
-        if principal == OWN:
+    def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
+        if opening.cancelled() or opening.exception() is not None:
+            place = self._places.get(key)
+            if place is not None and place.opening is opening:
+                del self._places[key]  # the next call tries again
+            return
+        if key[0] == OWN:
             if self._had_own:
                 self._on_renewed()
             self._had_own = True
@@ -186,7 +189,10 @@ class Sessions:
             del self._places[key]
 
     def _end(self, key: Key) -> None:
-        session = self._places.pop(key).session
+        place = self._places.pop(key)
+        session = place.session
+        if not place.opening.done():
+            place.opening.cancel()
         if session is not None and session.id is not None:
             self.chore(self._delete(session))
 

@@ -349,3 +349,38 @@ async def test_every_request_has_an_id_of_its_own() -> None:
         await asyncio.gather(*(server.call(leave(), tool("echo"), Ear()) for _ in range(20)))
     ids = [request.rpc["id"] for request in heard.requests]
     assert len(ids) == len(set(ids)) == 21
+
+
+@pytest.mark.parametrize("hangs_at", ["server/discover", "initialize"])
+async def test_a_server_that_hangs_at_the_door_costs_everyone_one_limit_not_one_each(
+    hangs_at: str,
+) -> None:
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover" and hangs_at != "server/discover":
+            await wire.json({"jsonrpc": "2.0", "id": None, "error": {}}, "400 Bad")
+
+    async with serving(script, first_byte=0.3) as (server, heard):
+        calls = [server.call(leave(), tool("echo"), Ear()) for _ in range(20)]
+        outcomes = await asyncio.gather(*calls)
+    assert {outcome.kind for outcome in outcomes} == {"rejected"}
+    assert heard.methods().count(hangs_at) == 1
+
+
+async def test_a_caller_that_leaves_while_the_era_is_found_takes_nobody_along() -> None:
+    release = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await release.wait()
+            await wire.answer(DISCOVERED)
+        else:
+            await wire.answer({})
+
+    async with serving(script) as (server, heard):
+        calls = [asyncio.ensure_future(server.call(leave(), tool("echo"), Ear())) for _ in range(2)]
+        while not heard.requests:
+            await asyncio.sleep(0)
+        calls[0].cancel()
+        release.set()
+        outcome = await calls[1]
+    assert calls[0].cancelled() and outcome.kind == "ok"
