@@ -163,6 +163,21 @@ async def test_a_uri_two_servers_may_mean_is_nobodys_on_the_aggregate(
     assert own.target == Target("two", "resource", uri)
 
 
+async def test_no_template_gives_a_disputed_uri_to_one_of_its_claimants() -> None:
+    servers = [
+        OfferingServer("one", template=[FILES], resource=[NOTE]),
+        OfferingServer("two", resource=[NOTE]),
+    ]
+    known = pins(
+        approved("one", FILES, kind="template"),
+        approved("one", NOTE, kind="resource"),
+        approved("two", NOTE, kind="resource"),
+    )
+    made = await table(servers, known)
+    with pytest.raises(Refused, match="listed by one and two"):
+        resolve(made, asks("resources/read", {"uri": "file:///note"}))
+
+
 async def test_an_unlisted_resource_may_be_asked_for_only_where_resources_are_not_pinned() -> None:
     params: JsonObject = {"uri": "note://linked"}
     assert await _reason("resources/read", params, at("files")) is Reason.UNKNOWN_TARGET

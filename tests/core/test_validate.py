@@ -64,6 +64,14 @@ def test_nothing_is_taken_for_an_integer_but_an_integer(limit: JsonObject, value
         ({"type": "array", "prefixItems": [{"type": "integer"}], "items": False}, [[1], []], [["a"], [1, 2]]),
         ({"oneOf": [{"type": "integer"}, {"minimum": 5}]}, [1, 5.5], [5]),
         ({"not": {"type": "string"}}, [1], ["a"]),
+        (
+            {
+                "anyOf": [{"required": ["a"], "properties": {"a": {"type": "integer"}}}, {"properties": {"b": {}}}],
+                "unevaluatedProperties": False,
+            },
+            [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}],
+            [{"a": "x"}, {"b": 1, "a": "x"}],
+        ),
         ({"type": "object", "minProperties": 1, "maxProperties": 1}, [{"a": 1}], [{}, {"a": 1, "b": 2}]),
         ({"type": "object", "propertyNames": {"pattern": "^x"}}, [{"xy": 1}], [{"y": 1}]),
         ({"if": {"type": "string"}, "then": {"minLength": 2}, "else": {"minimum": 2}}, ["ab", 2], ["a", 1]),
@@ -183,8 +191,13 @@ def test_in_draft_7_a_reference_silences_its_neighbours() -> None:
             {"v": beside}, {"v": {"y": 1}}, **{"$schema": dialect, "definitions": {"point": POINT}}
         )
         assert asked == said
-    items: JsonObject = {"items": [POINT], "additionalItems": {"type": "integer"}}
+    silent = {"$ref": "#/definitions/point", "allOf": [{"properties": {"y": {}}}]}
     draft = "http://json-schema.org/draft-07/schema#"
+    asked = problem(
+        {"v": silent}, {"v": {"y": 1}}, **{"$schema": draft, "definitions": {"point": POINT}}
+    )
+    assert asked == "arguments/v/y: is not known"
+    items: JsonObject = {"items": [POINT], "additionalItems": {"type": "integer"}}
     assert problem({"v": items}, {"v": [{"x": 1}, 2]}, **{"$schema": draft}) is None
     assert (
         problem({"v": items}, {"v": [{"y": 1}]}, **{"$schema": draft})
