@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.stories.story import Repository, WorldClaim, WorldPlan
+from gateway.stories.plan import Repository, WorldClaim, WorldPlan
 
 _GIT_ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.stories.story import Commit, Repository, WorldClaim, WorldPlan
+from gateway.stories.plan import Commit, Repository, WorldClaim, WorldPlan
 from gateway.stories.world import World, changes, git, untrue
 
 PLAN = WorldPlan(
