@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from gateway.core.record import Line, State, outcome
+from gateway.core.record import IllegalMove, Line, State, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.entry import Entry
@@ -29,6 +30,7 @@ PROBE_SECONDS: Final = 0.1
 """While the journal is broken one line in this time is tried; the others are refused at once."""
 
 LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
+UNRECORDED: Final = "an outcome came while the journal could not be written"
 
 
 def _microseconds() -> int:
@@ -43,6 +45,7 @@ class SqliteJournal:
         self._file = file
         self._clock = clock
         self._open_calls = OpenCalls()
+        self._owed: set[str] = set()
         self._waiting = 0
         self._waiting_bytes = 0
         self._broken: str | None = None
@@ -67,7 +70,11 @@ class SqliteJournal:
         self._check_open()
         expects = self._open_calls.admit(line)
         entry = Entry(line, form.encode(line, self._file.run.id), expects)
-        self._check_able()
+        try:
+            self._check_able()
+        except JournalError:
+            self._owe(line)
+            raise
         self._open_calls.note(line)
         self._waiting += 1
         self._waiting_bytes += len(entry.body)
@@ -109,7 +116,24 @@ class SqliteJournal:
             self._waiting_bytes -= len(entry.body)
             if isinstance(result, str):
                 self._open_calls.forget(entry.line.call_id)
+                if broken is not None:
+                    self._owe(entry.source)
             entry.settle(result)
+        if broken is None and self._owed and not self._closed:
+            self._pay()
+
+    def _owe(self, line: Line) -> None:
+        """An outcome that could not be written down: its call must not stay "under way" while we live."""
+        if line.record is None and len(self._owed) < MAX_WAITING:
+            self._owed.add(line.call_id)
+
+    def _pay(self) -> None:
+        """The disk takes lines again. Whoever waited was told that the outcome is unknown, so that is written."""
+        owed, self._owed = self._owed, set()
+        for call_id in owed:
+            # IllegalMove: somebody settled the call meanwhile.
+            with suppress(JournalError, IllegalMove):
+                self.append(outcome(call_id, self._clock(), "in_doubt", {"detail": UNRECORDED}))
 
     def _settle_abandoned(self) -> list[str]:
         """In the writer thread. Two processes may try at once: each call is settled by one of them."""

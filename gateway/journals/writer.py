@@ -107,6 +107,9 @@ class Writer:
             self._on_loop(_resolve, done, work())
         except JournalError as error:
             self._on_loop(_reject, done, error)
+        except Exception as bug:
+            log.exception("the journal's writer failed")
+            self._on_loop(_reject, done, JournalError(f"{type(bug).__name__}: {bug}"))
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         # RuntimeError: the loop is closed, nobody waits any more.

@@ -214,6 +214,32 @@ def _failing(*_: object) -> list[int | str]:
     raise sqlite3.OperationalError("disk I/O error")
 
 
+async def test_an_outcome_the_disk_refused_is_in_doubt_as_soon_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One refused by the failing disk, one at once because the journal is known to be broken."""
+    path = tmp_path / "journal.db"
+    async with asyncio.timeout(30):
+        journal = await SqliteJournal.open(path)
+        for name in ("one", "two", "three"):
+            await journal.append(intent(name)).sealed()
+        with monkeypatch.context() as broken:
+            broken.setattr(commit, "write", _failing)
+            with pytest.raises(JournalError):
+                await journal.append(outcome("one")).sealed()
+            with pytest.raises(JournalError):
+                journal.append(outcome("two"))
+        await sealed_again(journal, "four")
+        await journal.append(outcome("three")).sealed()
+        await journal.aclose()
+    assert states(path) == {
+        "one": State.IN_DOUBT,
+        "two": State.IN_DOUBT,
+        "three": State.APPLIED,
+        "four": State.INTENT,
+    }
+
+
 async def test_too_many_waiting_lines_are_refused_not_hoarded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

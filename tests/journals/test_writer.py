@@ -1,0 +1,147 @@
+"""One thread writes whatever waits, in order, as few batches as the disk allows, and outlives any failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.errors import JournalError
+from gateway.journals.entry import Entry
+from gateway.journals.writer import MAX_BATCH, Results, Writer
+from tests.journals.calls import intent
+
+
+class SlowFile:
+    """A file that remembers its batches, and stands still while its gate is shut."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+        self.gate.set()
+        self.fails_with: Exception | None = None
+        self.closed = False
+
+    def write(self, entries: Sequence[Entry]) -> Results:
+        self.batches.append([entry.line.call_id for entry in entries])
+        self.entered.set()
+        assert self.gate.wait(20)
+        if self.fails_with is not None:
+            raise self.fails_with
+        return list(range(len(entries)))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+Reports = list[tuple[int, str | None]]
+
+
+def writer_on(file: SlowFile) -> tuple[Writer, Reports]:
+    reports: Reports = []
+
+    def report(batch: Sequence[Entry], results: Results, broken: str | None) -> None:
+        reports.append((len(batch), broken))
+        for entry, result in zip(batch, results, strict=True):
+            entry.settle(result)
+
+    return Writer(file, report), reports
+
+
+def entry(name: str) -> Entry:
+    return Entry(intent(name), b"{}", None)
+
+
+async def entered(file: SlowFile) -> None:
+    assert await asyncio.to_thread(file.entered.wait, 20)
+
+
+async def test_what_gathers_while_the_disk_is_busy_is_the_next_batch() -> None:
+    file = SlowFile()
+    file.gate.clear()
+    async with asyncio.timeout(30):
+        writer, reports = writer_on(file)
+        writer.put(entry("first"))
+        await entered(file)
+        entries = [entry(f"call-{n}") for n in range(100)]
+        for each in entries:
+            writer.put(each)
+        file.gate.set()
+        for each in entries:
+            await each.sealed()
+        await writer.close()
+    assert file.batches == [["first"], [f"call-{n}" for n in range(100)]]
+    assert reports == [(1, None), (100, None)]
+
+
+async def test_no_batch_is_larger_than_its_bound() -> None:
+    file = SlowFile()
+    file.gate.clear()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        writer.put(entry("first"))
+        await entered(file)
+        for n in range(MAX_BATCH * 2 + 5):
+            writer.put(entry(f"call-{n}"))
+        file.gate.set()
+        await writer.close()
+    assert [len(batch) for batch in file.batches] == [1, MAX_BATCH, MAX_BATCH, 5]
+
+
+async def test_other_work_has_its_turn_after_what_was_queued_before_it() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        writer.put(entry("before"))
+        seen = await writer.do(lambda: [name for batch in file.batches for name in batch])
+        writer.put(entry("after"))
+        await writer.close()
+    assert seen == ["before"]
+    assert file.closed
+    assert file.batches[-1] == ["after"]
+
+
+@pytest.mark.parametrize("failure", [JournalError("the disk is full"), ZeroDivisionError("a bug")])
+async def test_a_failed_batch_fails_its_lines_and_the_next_one_is_written(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, reports = writer_on(file)
+        file.fails_with = failure
+        failed = entry("failed")
+        writer.put(failed)
+        with pytest.raises(JournalError, match=str(failure)):
+            await failed.sealed()
+        file.fails_with = None
+        written = entry("written")
+        writer.put(written)
+        sealed = await written.sealed()
+        await writer.close()
+    assert sealed.call_id == "written"
+    # Only a failing disk breaks the journal; a bug in one batch says nothing about the next.
+    broken = "the disk is full" if isinstance(failure, JournalError) else None
+    assert reports == [(1, broken), (1, None)]
+
+
+@pytest.mark.parametrize("failure", [JournalError("the disk is full"), ZeroDivisionError("a bug")])
+async def test_work_that_fails_says_so_and_the_thread_goes_on(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+    def fail() -> list[str]:
+        raise failure
+
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(SlowFile())
+        with pytest.raises(JournalError, match=str(failure)):
+            await writer.do(fail)
+        again = await writer.do(lambda: ["still here"])
+        await writer.close()
+    assert again == ["still here"]
