@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from gateway.errors import Misconfigured, Where
@@ -54,8 +55,15 @@ def read(path: Path) -> CommentedMap:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise Misconfigured(str(error.problem), Where(str(path), line)) from None
-    except (YAMLError, RecursionError) as error:
-        raise Misconfigured(f"not YAML: {error}", Where(str(path))) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Misconfigured(
+            f"character {error.character:#04x} is not allowed", Where(str(path), line)
+        ) from None
+    except (YAMLError, RecursionError, TypeError, ValueError) as error:
+        # ruamel raises TypeError for a mapping used as a key.
+        said = " ".join(str(error).split())
+        raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
     return tree
