@@ -116,8 +116,9 @@ def test_a_duration_is_a_number_and_its_unit(config: Path, ttl: str) -> None:
     assert result.exit_code == (0 if ttl == "15" else 2)
 
 
-def test_no_token_is_minted_for_a_gateway_beyond_loopback(config: Path) -> None:
-    config.write_text("listen: 0.0.0.0:8811\n" + config.read_text())
+@pytest.mark.parametrize("public", ["", "public_url: http://127.0.0.1:8811\n"])
+def test_no_token_is_minted_for_a_gateway_beyond_loopback(config: Path, public: str) -> None:
+    config.write_text(f"listen: 0.0.0.0:8811\n{public}" + config.read_text())
     result = run(config, "--agent", "demo")
     assert isinstance(result.exception, Misconfigured)
     assert "loopback only" in str(result.exception)

@@ -103,6 +103,15 @@ def test_rotation_never_shows_a_running_gateway_a_key_it_could_not_have_read(
     assert running.verify(evidence(mint(beside, now=settled)), settled)
 
 
+def test_a_refresh_keeps_what_the_verifier_remembers(tmp_path: Path) -> None:
+    issuer = LocalIssuer.open(tmp_path, ORIGIN, NOW)
+    kid = jwt.get_unverified_header(mint(issuer))["kid"]
+    held = issuer.profile.key(kid)
+    issuer.refresh()
+    assert held is not None
+    assert issuer.profile.key(kid) is held
+
+
 def test_deleting_the_directory_revokes_every_token(tmp_path: Path) -> None:
     issuer = LocalIssuer.open(tmp_path, ORIGIN, NOW)
     running, token = verifier(issuer), mint(issuer)
