@@ -195,5 +195,10 @@ class LiveCatalogue:
                     target.server,
                     printable(why),
                 )
+        for (kind, name), why in self._current.aggregate.disputed.items():
+            if before.aggregate.disputed.get((kind, name)) != why:
+                log.warning(
+                    "not on the aggregate: %s %s: %s", kind, printable(name), printable(why)
+                )
         for told in tuple(self._told):
             told(self._current)

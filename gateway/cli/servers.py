@@ -19,6 +19,7 @@ from gateway import settings as settings_file
 from gateway import yamlfile
 from gateway.catalogue import pins as pin_files
 from gateway.catalogue.fetch import Lists, fetch_lists
+from gateway.catalogue.merge import merge
 from gateway.catalogue.pins import Pin, Pins
 from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
@@ -53,8 +54,10 @@ def list_servers(config: Path, as_json: bool, timeout: float) -> None:
     settings = settings_file.load(config)
     pins = pin_files.load(settings.policy_dir, settings.servers)
     read = asyncio.run(_read_all(settings, list(settings.servers), timeout))
+    table = merge(read, pins, settings.servers)
     rows = [
-        told.summary(n, settings.servers[n], read[n], review(n, read[n], pins.of(n))) for n in read
+        told.summary(name, settings.servers[name], lists, review(name, lists, pins.of(name)), table)
+        for name, lists in read.items()
     ]
     if as_json:
         print_json(rows)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import click
-from rich.table import Table
+from rich import table as rich_table
 from rich.text import Text
 
 from gateway.catalogue.fetch import Lists
@@ -17,6 +17,7 @@ from gateway.catalogue.review import Review, whole_digest
 from gateway.catalogue.text import printable, spelt_out
 from gateway.cli.journal_text import console
 from gateway.cli.visible import visible
+from gateway.core.resolve import Table
 from gateway.settings import ServerSettings
 
 COLOURS: Final = {
@@ -30,7 +31,9 @@ COLOURS: Final = {
 Row = dict[str, Any]
 
 
-def summary(name: str, settings: ServerSettings, read: Lists, reviews: Sequence[Review]) -> Row:
+def summary(
+    name: str, settings: ServerSettings, read: Lists, reviews: Sequence[Review], table: Table
+) -> Row:
     """One server on one line, JSON-ready."""
     counts = Counter(r.status for r in reviews)
     return {
@@ -39,13 +42,18 @@ def summary(name: str, settings: ServerSettings, read: Lists, reviews: Sequence[
         "state": "failing" if read.problems else "ready",
         "tools": sum(r.target.kind == "tool" and r.live is not None for r in reviews),
         **{status: counts[status] for status in COLOURS if status != "unread"},
+        "disputed": [
+            f"{kind} {claimed}: {why}"
+            for (kind, claimed), why in table.aggregate.disputed.items()
+            if any(r.target.name == claimed or _public_name(r) == claimed for r in reviews)
+        ],
         "error": next(iter(read.problems.values()), None),
     }
 
 
 def print_summaries(rows: Sequence[Row]) -> None:
     """A table, a server per row; errors below it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = rich_table.Table(box=None, pad_edge=False, header_style="bold")
     columns = (
         "server",
         "transport",
@@ -69,6 +77,8 @@ def print_summaries(rows: Sequence[Row]) -> None:
     for row in rows:
         if row["error"]:
             click.echo(visible(row["error"]), err=True)
+    for line in dict.fromkeys(line for row in rows for line in row["disputed"]):
+        click.echo(f"not on the aggregate: {visible(line)}", err=True)
 
 
 def print_inspection(name: str, read: Lists, reviews: Sequence[Review], full: bool) -> None:
@@ -125,9 +135,14 @@ def _print_one(one: Review, full: bool) -> None:
 
 
 def _public(one: Review) -> str:
+    name = _public_name(one)
+    return f"  ({name})" if name else ""
+
+
+def _public_name(one: Review) -> str:
     if one.target.kind not in ("tool", "prompt"):
         return ""
-    return f"  ({public_name(one.target.server, one.target.name)})"
+    return public_name(one.target.server, one.target.name)
 
 
 def print_draft(draft: str) -> None:

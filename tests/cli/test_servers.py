@@ -191,3 +191,21 @@ def test_an_edited_pin_stops_every_command_at_its_line(world: World) -> None:
     path = world.home / "policies" / "pins" / "files.json"
     path.write_text(path.read_text().replace("does read", "does more"))
     assert f"{path}:5: tool.read: the descriptor does not match" in world.misconfigured("list")
+
+
+def test_a_uri_two_servers_claim_is_reported(world: World) -> None:
+    text, run = (
+        world.config.read_text(),
+        [sys.executable, str(shelf_server_path()), str(world.shelf)],
+    )
+    world.config.write_text(
+        f"{text}    pin_resources: false\n"
+        f"  more:\n    command: {json.dumps(run)}\n    era: sessions\n    pin_resources: false\n"
+    )
+    note = {"uri": "file:///note", "name": "note"}
+    world.shelf.write_text(
+        json.dumps({"tools/list": {"tools": []}, "resources/list": {"resources": [note]}})
+    )
+    said = ["resource file:///note: listed by files and more"]
+    assert [row["disputed"] for row in world.json("list")] == [said, said]
+    assert said[0] in world.run("list").output
