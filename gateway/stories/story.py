@@ -204,7 +204,7 @@ class Story:
 def read(directory: Path) -> Story:
     """The story in a directory. Raises `Misconfigured` with file and line."""
     script = yamlfile.load(directory / FILE, Script)
-    return Story(directory.name, directory, script)
+    return Story(directory.resolve().name, directory.resolve(), script)
 
 
 def find(name: str, scenarios: Path) -> Path:

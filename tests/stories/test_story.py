@@ -125,6 +125,14 @@ def test_a_story_is_found_by_name_or_by_path(tmp_path: Path) -> None:
     assert story.every(tmp_path) == ["clock"]
 
 
+def test_a_story_read_from_where_one_stands_knows_its_full_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "clock", small())
+    monkeypatch.chdir(tmp_path)
+    assert story.read(Path("clock")).directory == tmp_path / "clock"
+
+
 def test_a_misspelt_story_is_answered_with_the_ones_there_are(tmp_path: Path) -> None:
     written(tmp_path / "clock", small())
     with pytest.raises(Misconfigured, match="stories here: clock"):
