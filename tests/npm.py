@@ -26,8 +26,15 @@ def node() -> Path:
 
 
 def npm() -> tuple[str, ...]:
-    """The command that runs npm on that node."""
-    return (str(node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+    """The command that runs npm on that node.
+
+    It trusts the authorities this machine trusts, as pip does, beside those Node was built with.
+    """
+    return (
+        str(node()),
+        "--use-system-ca",
+        str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    )
 
 
 def package_command(name: str, *arguments: str | Path) -> tuple[str, ...]:
