@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.wire.servers.http_connection import MAX_DRY
+from gateway.wire.servers.http_connection import MAX_DRY, Connection
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import Requests
@@ -366,3 +367,23 @@ async def test_no_connection_means_nothing_was_sent() -> None:
 )
 def test_a_url_becomes_host_and_target(url: str, authority: str, target: str) -> None:
     assert (address(url).authority, address(url).target) == (authority, target)
+
+
+async def test_an_end_the_loop_has_not_seen_yet_is_seen_before_a_connection_is_used_again() -> None:
+    ours, theirs = socket.socketpair()
+    idle: list[Connection] = []
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: Connection(idle.append), sock=ours
+    )
+    deadline = asyncio.get_running_loop().time() + 5
+    reply = connection.send(b"GET / HTTP/1.1\r\n\r\n", Patience(5, 5, deadline))
+    theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await reply.head()
+    usable_before = connection.usable
+    theirs.close()  # and no turn of the loop in between
+    usable_after = connection.usable
+    with pytest.raises(NotSent):
+        connection.send(b"", Patience(5, 5, deadline))
+    connection.abort()
+    assert idle == [connection]
+    assert (usable_before, usable_after) == (True, False)

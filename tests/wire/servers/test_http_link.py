@@ -384,3 +384,20 @@ async def test_a_caller_that_leaves_while_the_era_is_found_takes_nobody_along() 
         release.set()
         outcome = await calls[1]
     assert calls[0].cancelled() and outcome.kind == "ok"
+
+
+async def test_true_is_not_the_id_one() -> None:
+    async def script(wire: Wire) -> None:
+        rpc = wire.request.rpc
+        if rpc.get("method") == "server/discover":
+            assert rpc["id"] == 1
+            await wire.json({"jsonrpc": "2.0", "id": True, "result": DISCOVERED})
+        elif rpc.get("method") == "initialize":
+            await wire.answer({"protocolVersion": "2025-11-25", "capabilities": {}})
+        else:
+            await wire.answer({})
+
+    async with serving(script) as (server, _):
+        await server.call(leave(), tool("echo"), Ear())
+        era = server.describe()["era"]
+    assert era == "sessions"
