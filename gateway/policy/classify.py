@@ -4,7 +4,9 @@ Precedence (tests/policy/test_classify.py has one test per number):
 
 1. Only the server's own section for the target's kind is looked at. A tool whose name imitates
    another kind (`prompt:x`) has no class.
-2. The first entry whose pattern matches, from top to bottom, gives tier and effect.
+2. The first entry whose pattern matches, from top to bottom, gives tier and effect. A resource URI that
+   climbs (a `..` step, plain or percent-encoded, a backslash, a control character) matches by its exact
+   name only: `file:///srv/*` says nothing of `file:///srv/../etc`.
 3. No entry: no class. The call is refused as unclassified, whatever policy.csv says.
 4. Every argument rule of that entry is asked; each that applies can lift the tier, the effect or both.
    Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
@@ -19,9 +21,11 @@ never reach it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from gateway.core.model import Classified, Effect, JsonObject, Resolved, Target, Tier
 from gateway.errors import Refused
@@ -34,6 +38,7 @@ from gateway.reasons import Reason
 LOCAL: Final = "local"
 """The destination of what stays on this machine."""
 
+_STEP: Final = re.compile(r"[/?#&=;:]")
 _IMITATIONS: Final = tuple(f"{kind}:" for kind in SECTION)
 
 
@@ -70,8 +75,10 @@ class Classifier:
         """The entry that speaks for a target. Raises `Refused` (unclassified)."""
         if target.kind == "tool" and target.name.startswith(_IMITATIONS):
             raise _no_class(f"tool {target.name!r} imitates the name of another kind")
+        exactly = target.kind == "resource" and _climbs(target.name)
         for line in self.tiers.get(target.server, {}).get(SECTION[target.kind], ()):
-            if line.pattern.matches(target.name):
+            matches = line.pattern.exact.__contains__ if exactly else line.pattern.matches
+            if matches(target.name):
                 return line
         raise _no_class(
             f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
@@ -137,6 +144,15 @@ def _facts(resolved: Resolved) -> Facts:
         "intent": identity.intent,
         "task": identity.task,
     }
+
+
+def _climbs(uri: str) -> bool:
+    """True if a server that decodes it, even twice, could be led above where it seems to be."""
+    once = unquote(uri)
+    return any(
+        "\\" in text or not text.isprintable() or {".", ".."} & set(_STEP.split(text))
+        for text in (uri, once, unquote(once))
+    )
 
 
 def _no_class(detail: str) -> Refused:

@@ -80,6 +80,47 @@ def test_2_the_first_matching_entry_decides(policy: PolicySnapshot) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///../etc/passwd",
+        "file:///srv/..",
+        "file:///srv/%2e%2e/etc",
+        "file:///srv/%2E./etc",
+        "file:///srv%2f..%2fetc",
+        "file:///srv/%252e%252e/etc",
+        "file:///srv\\..\\etc",
+        "file:///srv/%5c..",
+        "file:///srv/./x",
+        "file:///srv?path=../etc",
+        "file:///srv/%00",
+        "file:///srv/\nx",
+    ],
+)
+def test_2_a_uri_that_climbs_is_matched_by_no_prefix(policy: PolicySnapshot, uri: str) -> None:
+    with pytest.raises(Refused) as caught:
+        classified(policy, uri, "resource")
+    assert caught.value.reason is Reason.UNCLASSIFIED
+
+
+def test_2_a_uri_that_climbs_can_be_named_exactly(tmp_path: Path) -> None:
+    tiers = "servers:\n  git:\n    resources:\n      'file:///../x': {tier: tool, effect: read}\n"
+    policy = loaded(tmp_path, f"{ALLOW}\n{READER}\n", tiers)
+    assert tier_of(policy, "file:///../x", "resource") is Tier.TOOL
+    assert tier_of(policy, "file:///../x", "template") is Tier.TOOL
+
+
+def test_2_dots_in_a_name_are_no_steps(policy: PolicySnapshot) -> None:
+    for uri in (
+        "file:///srv/a..b",
+        "file:///.env",
+        "file:///srv/a%2Fb",
+        "file:///x...",
+        "file:///\u00e4",
+    ):
+        assert tier_of(policy, uri, "resource") is Tier.DATA
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "server"),
     [
         ("push", "tool", "git"),
