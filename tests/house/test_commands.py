@@ -23,7 +23,7 @@ def typed(path: Path) -> Iterator[str]:
     text = path.read_text()
     for block in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         joined = block.replace("\\\n", " ")
-        yield from re.findall(r"\b(bulkhead (?!\|)[^$()|&;#\n]+)", joined)
+        yield from re.findall(r"(?:\$ |\$\(|&& )(bulkhead [^$()|&;#\n]+)", joined)
     for span in re.findall(r"`(bulkhead [^`\n]+)`", text):
         yield from re.split(r"[|&]", span)[:1]
 
