@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.decide import question
@@ -95,7 +95,6 @@ def listed_tiers(policy: PolicySnapshot, name: str) -> set[Tier]:
     }
 
 
-@settings(max_examples=150)
 @given(allows, denies)
 def test_a_list_shows_a_tool_in_a_tier_iff_some_call_is_allowed_there(
     allow: list[tuple[str, ...]], deny: list[tuple[str, ...]]
