@@ -60,6 +60,9 @@ class LazyStream:
                     self._open = True
                     await self._exchange.start(EVENT_STREAM)
                 await self._exchange.write(frame, last=last)
+                # A carrier that has lost its connection takes everything at once: without a turn of
+                # the loop a writer without end would never hear that it is cancelled.
+                await asyncio.sleep(0)
         except TimeoutError:
             self._dead = True
             raise Gone from None

@@ -72,6 +72,8 @@ class Stream:
         False when nobody reads and there is no room at all.
         """
         self._shelf.forget_delivered(len(body))
+        # Where nobody reads nothing waits: a writer without end must still leave others their turn.
+        await asyncio.sleep(0)
         try:
             async with asyncio.timeout(self._limits.write_seconds):
                 while self._must_wait(len(body)):

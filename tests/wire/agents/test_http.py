@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import anyio
@@ -19,7 +22,9 @@ from gateway.core.model import Era
 from gateway.errors import Misconfigured
 from gateway.wire.agents import http
 from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
+from tests.wire.agents.raw import connection, session
 
+ROOT = Path(__file__).parents[3]
 Mode = Literal["auto", "legacy", "2026-07-28"]
 
 
@@ -110,3 +115,45 @@ async def test_stopping_ends_open_streams_at_once() -> None:
                 call.cancel()
                 await asyncio.gather(call, return_exceptions=True)
     assert [request.params["name"] for request in gate.cancelled] == ["hang"]
+
+
+PROGRAM = """
+import asyncio, sys
+from gateway.wire.agents import http
+from tests.wire.agents.house import RememberingGate, schema_of, settings
+
+async def main():
+    app = http.build_app(RememberingGate(), settings(), lambda: (True, {}), schema_of)
+    try:
+        await http.serve(app, settings(), on_ready=lambda address: print(address, flush=True))
+    finally:
+        print("closed in order", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_streams_and_lets_the_rest_close_in_order(number: int) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        with anyio.fail_after(20):
+            host, _, port = (await process.stdout.readline()).decode().strip().rpartition(":")
+            place = Place(RememberingGate(), host, int(port), None)
+            speaker = await session(place)
+            async with connection(place) as standing, connection(place) as working:
+                await speaker.get(standing)
+                await speaker.start(working, 1, "hang")
+                process.send_signal(number)
+                last = await working.reply()
+                rest = await process.stdout.read()
+                status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert last.events == [], "the stream ends without an answer"
+    assert (rest, status) == (b"closed in order\n", 0)
