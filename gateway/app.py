@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -9,12 +10,11 @@ from base64 import b32encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
-from watchfiles import awatch
 
+from gateway import following
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
@@ -25,13 +25,14 @@ from gateway.errors import Misconfigured
 from gateway.gate import FrontGate
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keys import SETTLE
-from gateway.identity.local import LocalIssuer
+from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
 from gateway.settings import Settings
+from gateway.turned_away import TurnedAway
 from gateway.wire.servers import open_server
 
 log = logging.getLogger("bulkhead")
@@ -72,57 +73,78 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
     Everything an operator can have wrong is found before a process is started.
     """
+    refuse_beyond_loopback(settings.host)
     policies = LivePolicies(settings.policy_dir, settings.servers)
     approved = pins.load(settings.policy_dir, settings.servers)
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
     servers = {name: open_server(name, one) for name, one in settings.servers.items()}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    catalogue = LiveCatalogue(servers, settings, approved)
+    gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue)
     try:
         in_doubt = await journal.recover()
-        catalogue = LiveCatalogue(servers, settings, approved)
-        line = Line(
-            catalogue=catalogue,
-            policies=policies,
-            check=check_call,
-            journal=journal,
-            protector=protector,
-            servers=servers,
-            clock=_microseconds,
-            new_call_id=_new_call_id,
-        )
-        gate = FrontGate(
-            line=line,
-            shelves=CatalogueShelves(catalogue, servers),
-            policies=policies,
-            verifier=JwtVerifier([issuer.profile], settings.origin),
-            seconds=lambda: int(time.time()),
-        )
-        async with anyio.create_task_group() as tasks:
-            await catalogue.start()
-            tasks.start_soon(policies.watch, log.warning)
-            tasks.start_soon(_follow_pins, settings, catalogue)
-            tasks.start_soon(_refresh_keys, issuer)
-            try:
-                yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
-            finally:
-                # Before the cancellation: nothing can be awaited in a scope that is being cancelled.
-                with anyio.CancelScope(shield=True):
-                    await catalogue.aclose()
-                tasks.cancel_scope.cancel()
+        await catalogue.start()
+        async with _followed(settings, policies, catalogue, issuer):
+            yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
+            await catalogue.aclose()
             await _close(servers)
             await journal.aclose()
 
 
+def _gate(
+    settings: Settings,
+    policies: LivePolicies,
+    issuer: LocalIssuer,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    journal: SqliteJournal,
+    catalogue: LiveCatalogue,
+) -> FrontGate:
+    line = Line(
+        catalogue=catalogue,
+        policies=policies,
+        check=check_call,
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        clock=_microseconds,
+        new_call_id=_new_call_id,
+    )
+    return FrontGate(
+        line=line,
+        shelves=CatalogueShelves(catalogue, servers),
+        policies=policies,
+        verifier=JwtVerifier([issuer.profile], settings.origin),
+        turned_away=TurnedAway(journal, protector, _microseconds, _new_call_id),
+        seconds=lambda: int(time.time()),
+    )
+
+
+@asynccontextmanager
+async def _followed(
+    settings: Settings, policies: LivePolicies, catalogue: LiveCatalogue, issuer: LocalIssuer
+) -> AsyncIterator[None]:
+    """Policies, approvals and signing keys are taken up as their files change, while this is entered."""
+    tasks = [
+        asyncio.create_task(policies.watch(log.warning)),
+        asyncio.create_task(_follow_pins(settings, catalogue)),
+        asyncio.create_task(_refresh_keys(issuer)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
     """An approval takes effect while the gateway runs; a broken pin file changes nothing."""
-
-    def ours(_: object, path: str) -> bool:
-        return Path(path).parent.name == pins.DIRECTORY and path.endswith(".json")
-
-    async for _ in awatch(settings.policy_dir, watch_filter=ours):
+    directory = settings.policy_dir / pins.DIRECTORY
+    async for _ in following.changes(lambda: directory.glob("*.json")):
         try:
             catalogue.reload_pins()
         except Misconfigured as error:
@@ -132,8 +154,11 @@ async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
 async def _refresh_keys(issuer: LocalIssuer) -> None:
     """Takes up a rotated signing key before `bulkhead token` uses it."""
     while True:
-        await anyio.sleep(SETTLE / 3)
-        issuer.refresh()
+        await asyncio.sleep(SETTLE / 3)
+        try:
+            issuer.refresh()
+        except Misconfigured as error:
+            log.error("signing keys not read, the earlier ones stay in force: %s", error)
 
 
 async def _close(servers: Mapping[str, ToolServer]) -> None:

@@ -22,6 +22,7 @@ from gateway.core.model import (
 from gateway.errors import Refused
 from gateway.pep import Line
 from gateway.ports import About, Channel, Policies, Shelves, Verifier
+from gateway.turned_away import TurnedAway
 
 LISTS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
@@ -38,6 +39,7 @@ class FrontGate:
         shelves: Shelves,
         policies: Policies,
         verifier: Verifier,
+        turned_away: TurnedAway,
         seconds: Callable[[], int],
     ) -> None:
         """`seconds` gives the time since the epoch."""
@@ -45,11 +47,16 @@ class FrontGate:
         self._shelves = shelves
         self._policies = policies
         self._verifier = verifier
+        self._turned_away = turned_away
         self._seconds = seconds
 
     def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """See `ports.Gate`."""
-        return self._verifier.verify(evidence, self._seconds())
+        try:
+            return self._verifier.verify(evidence, self._seconds())
+        except Refused as no:
+            self._turned_away.note(evidence.endpoint, no)
+            raise
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """See `ports.Gate`."""

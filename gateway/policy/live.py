@@ -9,16 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
-from watchfiles import awatch
-
+from gateway import following
 from gateway.errors import Misconfigured
 from gateway.policy import cases
 from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
 from gateway.settings import ServerSettings
-
-_FLOOR_MS: Final = 5_000
 
 
 class LivePolicies:
@@ -36,22 +32,7 @@ class LivePolicies:
 
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
-        await self.refresh(told)
-        try:
-            # The time-out is a floor: file systems that tell nothing, a change just before the watch began.
-            async for _ in awatch(
-                self._directory,
-                watch_filter=_ours,
-                debounce=400,
-                rust_timeout=_FLOOR_MS,
-                yield_on_timeout=True,
-                recursive=False,
-            ):
-                await self.refresh(told)
-        except OSError as error:
-            told(f"policy files cannot be watched ({error}): looked at every {_FLOOR_MS / 1000} s")
-        while True:
-            await asyncio.sleep(_FLOOR_MS / 1000)
+        async for _ in following.changes(self._files):
             await self.refresh(told)
 
     async def refresh(self, told: Callable[[str], None]) -> None:
@@ -71,12 +52,11 @@ class LivePolicies:
         self._current, self._seen = fresh, fresh.version
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
 
+    def _files(self) -> list[Path]:
+        return [self._directory / name for name in FILES]
+
     def _load(self) -> PolicySnapshot:
         return cases.require(load(self._directory, self._servers))
-
-
-def _ours(_: object, path: str) -> bool:
-    return Path(path).name in FILES
 
 
 def _short(version: str) -> str:

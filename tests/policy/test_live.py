@@ -138,21 +138,3 @@ async def test_a_version_that_breaks_the_reader_is_not_taken_either(
     await policies.refresh(told.append)
     assert "RuntimeError: a bug of ours" in told[0]
     assert policies.current.decide(question()).permitted
-
-
-async def test_files_that_cannot_be_watched_are_looked_at_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_watches_left(*_: object, **__: object) -> object:
-        raise OSError("no watches left")
-
-    monkeypatch.setattr("gateway.policy.live.awatch", no_watches_left)
-    monkeypatch.setattr("gateway.policy.live._FLOOR_MS", 10)
-    directory = written(tmp_path, GOOD)
-    policies = LivePolicies(directory, {})
-    async with asyncio.timeout(20), watching(policies) as told:
-        first = await told.get()
-        replace(directory / "policy.csv", BOTH)
-        second = await told.get()
-    assert "no watches left" in first
-    assert "in force" in second

@@ -1,0 +1,44 @@
+"""Notice that files changed, by looking: works on every file system and ends the moment it is told to.
+
+It knows paths and signatures, and nothing of what the files mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+EVERY: Final = 1.0
+"""Seconds between two looks."""
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+async def changes(
+    files: Callable[[], Iterable[Path]], every: float = EVERY
+) -> AsyncIterator[Signature]:
+    """Yields at once, and then each time the files are not what they were at the look before.
+
+    The first look comes before the first yield: what changes while it is dealt with is seen next time.
+    """
+    seen: Signature | None = None
+    while True:
+        now = await asyncio.to_thread(signature, files())
+        if now != seen:
+            seen = now
+            yield now
+        await asyncio.sleep(every)
+
+
+def signature(files: Iterable[Path]) -> Signature:
+    """Path, inode, size and time of the last change (ns) of each file that is there."""
+    found = []
+    for path in files:
+        try:
+            facts = path.stat()
+        except OSError:
+            continue  # being replaced, or gone: that is a change too
+        found.append((str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return tuple(sorted(found))

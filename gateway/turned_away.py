@@ -1,0 +1,82 @@
+"""Callers nobody could identify, on record: why each was turned away, without letting them fill the disk.
+
+It writes a few lines a second at most and counts the rest into the next one. It never delays the
+refusal: there is nothing an unidentified caller could be answered too early.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core import record
+from gateway.core.model import CallRecord, Endpoint
+from gateway.errors import JournalError, Refused
+from gateway.ports import Journal, Protector
+
+LINES_A_SECOND: Final = 5
+_SECOND: Final = 1_000_000
+
+log = logging.getLogger("bulkhead.line")
+
+
+class TurnedAway:
+    """Remembers how many lines this second has had."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        protector: Protector,
+        clock: Callable[[], int],
+        new_call_id: Callable[[], str],
+    ) -> None:
+        """`clock` gives microseconds since the epoch."""
+        self._journal = journal
+        self._protector = protector
+        self._clock = clock
+        self._new_call_id = new_call_id
+        self._second = 0
+        self._written = 0
+        self._unwritten = 0
+
+    def note(self, endpoint: Endpoint, no: Refused) -> None:
+        """Write it down, or count it. Never raises and never waits."""
+        now = self._clock()
+        if now // _SECOND != self._second:
+            self._second, self._written = now // _SECOND, 0
+        if self._written >= LINES_A_SECOND:
+            self._unwritten += 1
+            return
+        self._written += 1
+        more = f" (and {self._unwritten} more not written)" if self._unwritten else ""
+        self._unwritten = 0
+        detail = self._protector.protect_text(no.detail[:200]) + more
+        line = record.refusal(self._record(endpoint), now, str(no.reason), detail)
+        try:
+            self._journal.append(line)
+        except JournalError as error:
+            log.error("a caller was turned away and it could not be recorded: %s", error)
+
+    def _record(self, endpoint: Endpoint) -> CallRecord:
+        arguments, digest = self._protector.protect({}, {})
+        return CallRecord(
+            call_id=self._new_call_id(),
+            agent="",
+            tenant="",
+            task="",
+            intent="",
+            endpoint=endpoint.path,
+            method="",
+            server=endpoint.server or "",
+            target="",
+            tier="",
+            effect="",
+            destination="",
+            rule="",
+            where="",
+            policy_version="",
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+        )
