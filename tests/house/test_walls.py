@@ -14,7 +14,7 @@ from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, shor
 
 GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
-ADAPTER: Final = SEAMS | {"settings", "yamlfile"}
+ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following"}
 ADAPTERS: Final = {"policy", "identity", "catalogue", "journals", "wire.agents", "wire.servers"}
 HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "gate"}
 
@@ -24,6 +24,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "core": GROUND,
     "ports": GROUND | {"core"},
     "yamlfile": GROUND,
+    "following": GROUND,
     "settings": GROUND | {"yamlfile"},
     "pep": SEAMS,
     "gate": SEAMS | {"pep"},
