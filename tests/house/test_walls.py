@@ -16,7 +16,7 @@ GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
 ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following"}
 ADAPTERS: Final = {"policy", "identity", "catalogue", "journals", "wire.agents", "wire.servers"}
-HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "gate"}
+HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "gate", "turned_away"}
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reasons": set(),
@@ -27,7 +27,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "following": GROUND,
     "settings": GROUND | {"yamlfile"},
     "pep": SEAMS,
-    "gate": SEAMS | {"pep"},
+    "turned_away": SEAMS,
+    "gate": SEAMS | {"pep", "turned_away"},
     "policy": ADAPTER,
     "identity": ADAPTER,
     "catalogue": ADAPTER,
