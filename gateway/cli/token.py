@@ -70,16 +70,11 @@ def command(
     """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
     settings = settings_file.load(config)
     refuse_beyond_loopback(settings.host)
-    endpoint = _endpoint(settings, tiers, server)
+    endpoint = endpoint_of(settings, tiers, server)
     if endpoint.tier is Tier.ADMIN and not yes:
         _confirm(agent)
     now = int(time.time())
-    facts = {
-        "agent": agent,
-        "tenant": tenant or settings.tenant,
-        "task": task or secrets.token_hex(6),
-        "intent": intent,
-    }
+    facts = identity_facts(settings, agent, task, intent, tenant)
     scope = frozenset(map(Tier, tiers)) or endpoint.tiers
     issuer = LocalIssuer.open(settings.state_dir, settings.origin, now)
     token = issuer.mint(**facts, endpoint=endpoint, tiers=scope, ttl=ttl, now=now)
@@ -92,7 +87,20 @@ def command(
     )
 
 
-def _endpoint(settings: Settings, tiers: tuple[str, ...], server: str | None) -> Endpoint:
+def identity_facts(
+    settings: Settings, agent: str, task: str | None, intent: str, tenant: str | None
+) -> dict[str, str]:
+    """What a token says of its bearer, with the defaults filled in."""
+    return {
+        "agent": agent,
+        "tenant": tenant or settings.tenant,
+        "task": task or secrets.token_hex(6),
+        "intent": intent,
+    }
+
+
+def endpoint_of(settings: Settings, tiers: tuple[str, ...], server: str | None) -> Endpoint:
+    """The one endpoint these options mean. Raises `Misconfigured`."""
     if server is not None:
         if server not in settings.servers:
             raise Misconfigured(

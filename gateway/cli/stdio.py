@@ -1,0 +1,74 @@
+"""`bulkhead stdio`: a gateway for one agent, for MCP hosts that start a command.
+
+Who the agent is: the token in BULKHEAD_TOKEN, or, with --agent, whoever may read this machine's
+signing key says so by starting it. Nothing but JSON-RPC goes to standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+
+import click
+
+from gateway import settings as settings_file
+from gateway.app import Gateway, open_gateway
+from gateway.cli.options import config_option
+from gateway.cli.token import endpoint_of, identity_facts
+from gateway.core.model import Endpoint, Evidence, Tier
+from gateway.errors import Misconfigured
+from gateway.settings import Settings
+from gateway.wire.agents import stdio
+
+TOKEN = "BULKHEAD_TOKEN"
+
+
+@click.command()
+@click.option("--agent", help=f"Who the agent is. Without it, the token in {TOKEN} says so.")
+@click.option(
+    "--tier", type=click.Choice([tier.value for tier in Tier]), help="Serve one tier only."
+)
+@click.option("--server", help="Serve one tool server, transparently, under its own names.")
+@click.option("--intent", default="general", show_default=True, help="With --agent: its purpose.")
+@config_option
+def command(
+    agent: str | None, tier: str | None, server: str | None, intent: str, config: Path
+) -> None:
+    """The same for one agent, over standard input and output."""
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = settings_file.load(config)
+    endpoint = endpoint_of(settings, (tier,) if tier else (), server)
+    if endpoint.tier is Tier.ADMIN and agent is not None:
+        raise Misconfigured(f"the admin tier needs a token in {TOKEN}, not --agent")
+    if agent is None and not os.environ.get(TOKEN):
+        raise Misconfigured(f"who is the agent? Give --agent NAME, or a token in {TOKEN}")
+    asyncio.run(_serve(settings, endpoint, agent, intent))
+
+
+async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
+    async with open_gateway(settings) as gateway:
+        token = (
+            os.environ.get(TOKEN, "") if agent is None else _mint(gateway, endpoint, agent, intent)
+        )
+        evidence = Evidence((f"Bearer {token}",), endpoint)
+        # Verified now, so that a bad token ends the command; and, if it was given, for every request.
+        identity = gateway.gate.identify(evidence)
+        who = evidence if agent is None else identity
+        await stdio.serve(gateway.gate, endpoint, who, settings.limits)
+
+
+def _mint(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> str:
+    facts = identity_facts(gateway.settings, agent, None, intent, None)
+    now = int(time.time())
+    return gateway.issuer.mint(
+        agent=facts["agent"],
+        tenant=facts["tenant"],
+        task=facts["task"],
+        intent=facts["intent"],
+        endpoint=endpoint,
+        tiers=endpoint.tiers,
+        now=now,
+    )
