@@ -32,7 +32,9 @@ class OpenCalls:
         return known
 
     def note(self, line: Line) -> None:
-        """This line is queued: from here on the call stands where it says."""
+        """This line is queued: from here on the call stands where it says, if it is one we know."""
+        if line.record is None and line.call_id not in self._states:
+            return
         if MOVES[line.kind]:
             self._states[line.call_id] = line.kind
         else:

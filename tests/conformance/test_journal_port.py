@@ -216,6 +216,16 @@ async def test_an_outcome_of_an_unknown_call_is_refused(store: Store) -> None:
     assert list(store.reader().events(0, 10)) == []
 
 
+async def test_a_refused_outcome_does_not_stand_in_the_way_of_a_first_line(store: Store) -> None:
+    async with opened(store) as journal:
+        stray = journal.append(outcome("call-1", "in_doubt"))
+        first = journal.append(intent("call-1"))
+        with pytest.raises(JournalError):
+            await stray.sealed()
+        sealed = await first.sealed()
+    assert sealed.kind is State.INTENT
+
+
 async def test_a_first_line_needs_its_own_record(store: Store) -> None:
     async with opened(store) as journal:
         with pytest.raises(IllegalMove):
