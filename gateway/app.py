@@ -158,7 +158,7 @@ async def _refresh_keys(issuer: LocalIssuer) -> None:
         try:
             issuer.refresh()
         except Misconfigured as error:
-            log.error("signing keys not read, the earlier ones stay in force: %s", error)
+            log.error("no token is believed until this is mended: %s", error)
 
 
 async def _close(servers: Mapping[str, ToolServer]) -> None:

@@ -155,7 +155,12 @@ class Line:
     ) -> Answer:
         """A refusal is on record before the agent hears it."""
         request = _request(reached)
-        entry = self._describe(call_id, policy, reached, no.rule, no.where)
+        try:
+            entry = self._describe(call_id, policy, reached, no.rule, no.where)
+        except Exception:
+            # What cannot be described safely is written down without its arguments, never not at all.
+            log.exception("call %s cannot be described", call_id)
+            entry = self._bare(call_id, policy, request)
         detail = self._protector.protect_text(no.detail)
         line: JournalLine = record.refusal(entry, self._clock(), str(no.reason), detail)
         try:
@@ -163,6 +168,11 @@ class Line:
         except JournalError as error:
             return self._unrecorded(call_id, request, error)
         return settle.refused(request, no.reason, no.detail, call_id)
+
+    def _bare(self, call_id: str, policy: PolicyView, request: Request) -> CallRecord:
+        return describe(
+            call_id, request, arguments={}, arguments_digest="", policy_version=policy.version
+        )
 
     def _unrecorded(self, call_id: str, request: Request, error: JournalError) -> Answer:
         log.error("call %s refused, the journal cannot be written: %s", call_id, error)

@@ -35,7 +35,7 @@ def summary(
     name: str, settings: ServerSettings, read: Lists, reviews: Sequence[Review], table: Table
 ) -> Row:
     """One server on one line, JSON-ready."""
-    counts = Counter(r.status for r in reviews)
+    counts = Counter[str](r.status for r in reviews)
     return {
         "server": name,
         "transport": "stdio" if settings.command else "http",

@@ -58,9 +58,7 @@ def question(classified: Classified) -> AccessRequest:
 def require(classified: Classified, decision: Decision) -> Decided:
     """The decided call. Raises `Refused` on a deny, and on an obligation nobody here can fulfil."""
     if not decision.permitted:
-        raise Refused(
-            decision.reason, decision.near_miss, decision.where, rule=decision.rule or ""
-        )
+        raise Refused(decision.reason, decision.near_miss, decision.where, rule=decision.rule or "")
     if decision.obligations:
         names = ", ".join(duty.name for duty in decision.obligations)
         raise Refused(Reason.DENIED_BY_RULE, f"unfulfilled obligation: {names}", decision.where)

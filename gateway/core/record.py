@@ -11,7 +11,7 @@ Laws:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -98,10 +98,11 @@ class Permit:
 
     call_id: str
     effect: Effect
-    _key: object = field(repr=False, compare=False)
+    key: InitVar[object]
+    """Shown when it is made and not kept, so that no permit can be copied into another."""
 
-    def __post_init__(self) -> None:
-        if self._key is not _KEY:
+    def __post_init__(self, key: object) -> None:
+        if key is not _KEY:
             raise TypeError("a Permit comes only from record.permit()")
 
 

@@ -71,9 +71,14 @@ class LocalIssuer:
     def refresh(self) -> None:
         """Read the keys again: a running gateway does so every `keys.SETTLE / 2` seconds or oftener.
 
-        Takes up a rotated key before it signs, and drops keys whose file is gone. Raises `Misconfigured`.
+        Takes up a rotated key before it signs, and drops keys whose file is gone. Raises `Misconfigured`
+        for keys that cannot be trusted or read; no token is believed then until they can.
         """
-        self._hold(read_keys(self._directory))
+        try:
+            self._hold(read_keys(self._directory))
+        except Misconfigured:
+            self._hold(())
+            raise
 
     def mint(
         self,

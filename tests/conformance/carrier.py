@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Coroutine
 
 MAX_HEAD = 64 * 1024
 
@@ -46,9 +46,9 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
-async def _either(*ways: asyncio.Future[None] | AsyncIterator[None] | object) -> None:
+async def _either(*ways: Coroutine[None, None, None]) -> None:
     """Until one side has ended: an agent that hangs up must be seen to hang up."""
-    tasks = [asyncio.ensure_future(way) for way in ways]  # type: ignore[arg-type]
+    tasks = [asyncio.ensure_future(way) for way in ways]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -79,7 +79,8 @@ class Conversation:
     async def ask(self, message: Callable[[int], JsonObject], seconds: float) -> Outcome:
         """The answer to a request of the gateway's own. Raises `TimeoutError`, `Gone`."""
         id = next(self._ids)
-        waiting = self._own[id] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._own[id] = waiting
         try:
             async with asyncio.timeout(seconds):
                 if not await self._send(message(id)):

@@ -87,7 +87,7 @@ async def _initialize(server: Asks, capabilities: JsonObject) -> Greeting:
     if version is None:
         raise NoGreeting(f"it answered initialize with {str(result.get('protocolVersion'))[:40]!r}")
     server.say(envelope.notification("notifications/initialized"))
-    discovered = {
+    discovered: JsonObject = {
         "supportedVersions": [version],
         **{key: result[key] for key in ("capabilities", "instructions") if key in result},
         "_meta": {"io.modelcontextprotocol/serverInfo": result.get("serverInfo")},
