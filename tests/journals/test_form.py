@@ -53,3 +53,10 @@ def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
     first = json.dumps({"record": {**members, "novelty": 1}}).encode()
     row = form.row("intent", NOON, None, first, first)
     assert row.record == call_record("call-1", descriptor="")
+
+
+def test_every_character_a_terminal_could_act_on_is_escaped() -> None:
+    everything = "".join(map(chr, [*range(0x20), *range(0x7E, 0xA0), 0x202E, 0x2028]))
+    raw = form.encode(intent("call-1", arguments={everything: everything}), "run-1")
+    assert all(0x20 <= byte < 0x7F for byte in raw)
+    assert json.loads(raw)["record"]["arguments"] == {everything: everything}
