@@ -1,0 +1,120 @@
+"""The words of undo: how far one very call can be taken back, what that rests on, and what would be done.
+
+Pure values and their order. Packs (undo/packs.py) say how a server's tools are undone; the Line finds
+the level of each call from its pre-image, before the last decision. Levels and guards: facts of the
+call, never of the tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from gateway.core.model import JsonObject
+
+
+class Level(StrEnum):
+    """How far this call can be undone."""
+
+    UNKNOWN = "unknown"
+    """No pack, a pack that does not fit this server, or one that is not certified for more."""
+    NONE = "none"
+    COMPENSABLE = "compensable"
+    """Something can be done about it; a residue stays."""
+    SET_EXACT = "set_exact"
+    """The same things again, in any order."""
+    EXACT = "exact"
+    NOOP = "noop"
+    """Provably changes nothing."""
+    READ = "read"
+
+    @property
+    def rank(self) -> int:
+        """unknown < none < compensable < set_exact < exact < noop < read."""
+        return _RANK[self]
+
+
+_RANK: Final = {level: rank for rank, level in enumerate(Level)}
+
+Guard = Literal["none", "check-then-act", "locked-check", "cas"]
+"""What protects a later writer from the undo, weakest first. cas: the server compares; locked-check:
+all known writers go through our lease; check-then-act: a race window stays."""
+GUARDS: Final[tuple[Guard, ...]] = ("none", "check-then-act", "locked-check", "cas")
+
+Strategy = Literal[
+    "inverse", "restore", "quarantine", "displace", "companion", "snapshot", "tcc", "hold", "none"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What one read found: a value that fits its schema, nothing there, or something that is neither."""
+
+    kind: Literal["value", "absent", "other"]
+    value: Any = None
+
+
+Image = Mapping[str, Captured]
+"""Captures by name: a pre-image or a post-image. An empty image proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One literal inverse call."""
+
+    server: str
+    tool: str
+    arguments: JsonObject
+    idempotent: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A held resource. `epoch` only ever grows: it is the order of writes, and the fence."""
+
+    key: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """How this very call would be taken back: found before it is forwarded, written with its intent."""
+
+    level: Level
+    strategy: Strategy = "none"
+    guard: Guard = "none"
+    fidelity: str = ""
+    """What "the same" means: bytes, content+mode, set, fields."""
+    residue: tuple[str, ...] = ()
+    why: str = ""
+    """For the operator: which case of which pack, or why the level is no higher."""
+    pack: str = ""
+    """`<name>@sha256:<hex>` of the pack file."""
+    leases: tuple[Lease, ...] = ()
+    pre: Image = field(default_factory=dict)
+    steps: tuple[Step, ...] | None = None
+    """None while the steps need the result (they are made at settlement), or there are none."""
+    undo_until: int | None = None
+    """Microseconds since the epoch; None when there is no end."""
+
+
+UNKNOWN: Final = Reversal(Level.UNKNOWN, why="no undo pack for this server")
+READ: Final = Reversal(Level.READ)
+
+Verdict = Literal[
+    "restored",
+    "compensated",
+    "already",
+    "no_effect",
+    "not_applied",
+    "conflict",
+    "in_doubt",
+    "irreversible",
+    "failed",
+    "unverified",
+    "refused",
+]
+"""What a rollback reports of one call. Never `restored` without a reading that says so."""
