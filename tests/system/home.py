@@ -13,12 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from gateway.core.model import Endpoint
+from gateway.identity.local import LocalIssuer
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 READY_SECONDS = 30.0
@@ -106,13 +110,29 @@ class Home:
         return ran.stdout.strip()
 
     def approve(self, *servers: str) -> None:
-        """Approve all these servers offer."""
-        for server in servers:
-            self.must("servers", "approve", server, "--all", "--yes")
+        """Approve all these servers offer, side by side: each has a file of its own."""
+        with ThreadPoolExecutor(4) as threads:
+            for done in threads.map(self._approve, servers):
+                assert done
+
+    def _approve(self, server: str) -> str:
+        return self.must("servers", "approve", server, "--all", "--yes")
 
     def token(self, agent: str, *words: str) -> str:
         """A token, minted as an operator would."""
         return self.must("token", "--agent", agent, "--yes", *words)
+
+    def mint(self, agent: str, endpoint: Endpoint) -> str:
+        """The same token without starting a command for it: for tests that need many."""
+        return LocalIssuer.open(self.root / ".bulkhead", self.origin).mint(
+            agent=agent,
+            endpoint=endpoint,
+            tiers=endpoint.tiers,
+            tenant="local",
+            task="test",
+            intent="general",
+            now=int(time.time()),
+        )
 
     def calls(self, *words: str) -> list[dict[str, Any]]:
         """What the journal has, newest first."""
