@@ -14,12 +14,15 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from threading import Thread
+from typing import Final
 
 import psutil
 
@@ -31,7 +34,7 @@ STDERR_LINES: Final = 20
 STDERR_LINE_BYTES: Final = 2_000
 EOF_PATIENCE: Final = 2.0
 """Seconds a server has to leave after its input is closed; then again after SIGTERM."""
-END_PATIENCE: Final = 0.25
+END_PATIENCE: Final = 1.0
 """Seconds between the end of its output and its exit, or the other way round."""
 HIGH_WATER: Final = 256 * 1024
 
@@ -65,17 +68,20 @@ def command(name: str, settings: ServerSettings) -> Command:
     return Command(name, argv, environment, settings.cwd)
 
 
-class Process(asyncio.SubprocessProtocol):
+class Process:
     """A running tool server. Made by `start`; `stop` must be awaited, also after it died by itself."""
 
     def __init__(
-        self, name: str, max_line: int, on_line: Callable[[bytes | Overlong], None]
+        self, name: str, pid: int, max_line: int, on_line: Callable[[bytes | Overlong], None]
     ) -> None:
+        self.pid = pid
+        """Also the id of its process group."""
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         """How it ended, in words: set when it exits or closes its output, whichever is first."""
         self._exited: asyncio.Future[None] = loop.create_future()
         self._output_closed = False
+        self._how = "it closed its standard output"
         self._room = asyncio.Event()
         self._room.set()
         self._lines = Lines(max_line)
@@ -83,9 +89,9 @@ class Process(asyncio.SubprocessProtocol):
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._on_line = on_line
         self._log = logging.getLogger(f"bulkhead.server.{name}")
-        self._process: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
-        self.pid = 0
+        self._input: _Input
+        self._outputs: list[asyncio.BaseTransport] = []
 
     def write(self, line: bytes) -> bool:
         """Give it one line (newline included) now. False if it is gone: then nothing was given."""
@@ -115,7 +121,10 @@ class Process(asyncio.SubprocessProtocol):
         self._signal(signal.SIGKILL, tree | _descendants(self.pid))
         await self._gone(patience)
         _guard.forget(self.pid)
-        self._process.close()
+        if not self._input.lost:
+            self._stdin.abort()
+        for output in self._outputs:
+            output.close()
 
     async def _gone(self, patience: float) -> bool:
         await asyncio.wait([self._exited], timeout=patience)
@@ -129,22 +138,28 @@ class Process(asyncio.SubprocessProtocol):
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signum)
 
-    # asyncio.SubprocessProtocol
+    # What happens to it.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._process = cast(asyncio.SubprocessTransport, transport)
-        self._stdin = cast(asyncio.WriteTransport, self._process.get_pipe_transport(0))
+    async def _connect(self, popen: subprocess.Popen[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self._stdin, self._input = await loop.connect_write_pipe(
+            lambda: _Input(self._room), popen.stdin
+        )
         self._stdin.set_write_buffer_limits(high=HIGH_WATER)
-        self.pid = self._process.get_pid()
-        _guard.watch(self.pid)
+        for pipe, heard, closed in (
+            (popen.stdout, self._output, self._output_lost),
+            (popen.stderr, self._error, _nothing),
+        ):
+            reading, _ = await loop.connect_read_pipe(partial(_Output, heard, closed), pipe)
+            self._outputs.append(reading)
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 1:
-            for line in self._lines.feed(data):
-                self._on_line(line)
-        else:
-            for line in self._errors.feed(data):
-                self._heard(line)
+    def _output(self, chunk: bytes) -> None:
+        for line in self._lines.feed(chunk):
+            self._on_line(line)
+
+    def _error(self, chunk: bytes) -> None:
+        for line in self._errors.feed(chunk):
+            self._heard(line)
 
     def _heard(self, line: bytes | Overlong) -> None:
         raw = line if isinstance(line, bytes) else line.start + b" ... " + line.end
@@ -152,30 +167,39 @@ class Process(asyncio.SubprocessProtocol):
         self._stderr.append(text)
         self._log.info("%s", text)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1:
-            self._output_closed = True
-            self._end_soon("it closed its standard output")
+    def _output_lost(self) -> None:
+        self._output_closed = True
+        self._end_soon()
 
-    def process_exited(self) -> None:
-        code = self._process.get_returncode()
-        how = f"killed by signal {-code}" if code and code < 0 else f"exit status {code}"
-        if not self._exited.done():
-            self._exited.set_result(None)
-        self._end_soon(f"its process ended, {how}")
+    def _exit(self, code: int) -> None:
+        how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+        self._how = f"its process ended, {how}"
+        self._exited.set_result(None)
+        self._end_soon()
 
-    def _end_soon(self, how: str) -> None:
+    def _end_soon(self) -> None:
         """At once when it has exited and its output is read to the end; else the other may yet follow:
         an answer still in the pipe, or the exit status. A child of its own may hold the pipe open."""
         if self._output_closed and self._exited.done():
-            self._end(how)
+            self._end()
         else:
-            asyncio.get_running_loop().call_later(END_PATIENCE, self._end, how)
+            asyncio.get_running_loop().call_later(END_PATIENCE, self._end)
 
-    def _end(self, how: str) -> None:
+    def _end(self) -> None:
         self._room.set()
         if not self.ended.done():
-            self.ended.set_result(how)
+            self.ended.set_result(self._how)
+
+
+class _Input(asyncio.BaseProtocol):
+    """Our end of its standard input: says when there is room."""
+
+    def __init__(self, room: asyncio.Event) -> None:
+        self._room = room
+        self.lost = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
 
     def pause_writing(self) -> None:
         self._room.clear()
@@ -184,19 +208,63 @@ class Process(asyncio.SubprocessProtocol):
         self._room.set()
 
 
+class _Output(asyncio.Protocol):
+    """Our end of its standard output or error."""
+
+    def __init__(self, heard: Callable[[bytes], None], closed: Callable[[], None]) -> None:
+        self._heard = heard
+        self._closed = closed
+
+    def data_received(self, data: bytes) -> None:
+        self._heard(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed()
+
+
+def _nothing() -> None:
+    """Nobody minds when standard error is closed."""
+
+
 async def start(
     what: Command, max_line: int, on_line: Callable[[bytes | Overlong], None]
 ) -> Process:
-    """Start it. `on_line` gets every line of its standard output, in order. Raises `OSError`."""
-    loop = asyncio.get_running_loop()
-    _, process = await loop.subprocess_exec(
-        lambda: Process(what.name, max_line, on_line),
-        *what.argv,
+    """Start it. `on_line` gets every line of its standard output, in order. Raises `OSError`.
+
+    By `subprocess` and not by the event loop: uvloop lets a child inherit every descriptor the gateway
+    was itself started with, and a second copy of the pipes, so that their end is not seen.
+    """
+    pipe = subprocess.PIPE
+    popen = subprocess.Popen(  # noqa: ASYNC220 - milliseconds, and it never waits
+        what.argv,
         env=dict(what.environment),
         cwd=what.cwd,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
         start_new_session=True,
     )
+    _guard.watch(popen.pid)
+    process = Process(what.name, popen.pid, max_line, on_line)
+    loop = asyncio.get_running_loop()
+    Thread(target=_reap, args=(popen, loop, process._exit), daemon=True).start()
+    try:
+        await process._connect(popen)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
+        _guard.forget(popen.pid)
+        raise
     return process
+
+
+def _reap(
+    popen: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, tell: Callable[[int], None]
+) -> None:
+    """Waits for the exit, in a thread of its own: on every system, and whatever the event loop."""
+    code = popen.wait()
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody minds any more
+        loop.call_soon_threadsafe(tell, code)
 
 
 def escaped(raw: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -77,6 +78,20 @@ async def test_closing_its_output_is_an_end_though_it_lives_on() -> None:
         await it.stop(patience=0.1)
     assert how == "it closed its standard output"
     assert gone(it.pid)
+
+
+async def test_it_inherits_no_descriptor_of_the_gateway(tmp_path: Path) -> None:
+    lines: list[bytes | Overlong] = []
+    with (tmp_path / "secret").open("w") as secret:
+        os.set_inheritable(secret.fileno(), True)
+        async with asyncio.timeout(PATIENCE):
+            it = await started(
+                python("import os; print(sorted(os.listdir('/proc/self/fd')))"), lines
+            )
+            await it.ended
+            await it.stop()
+    # The fourth is the directory being listed.
+    assert lines == [b"['0', '1', '2', '3']"]
 
 
 async def test_only_the_last_words_are_kept_and_none_can_move_the_cursor() -> None:
