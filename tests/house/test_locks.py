@@ -62,8 +62,9 @@ def test_the_locks_agree() -> None:
     assert smallest <= middle <= largest
 
 
-def test_npm_packages_are_pinned_by_hash_and_not_by_address() -> None:
-    lock: dict[str, Any] = json.loads((ROOT / "tests/node/package-lock.json").read_text())
+@pytest.mark.parametrize("folder", ["tests/node", "tests/conformance/node"])
+def test_npm_packages_are_pinned_by_hash_and_not_by_address(folder: str) -> None:
+    lock: dict[str, Any] = json.loads((ROOT / folder / "package-lock.json").read_text())
     packages = [entry for path, entry in lock["packages"].items() if path]
     assert packages
     assert all(entry["integrity"].startswith("sha512-") for entry in packages)
