@@ -1,0 +1,1 @@
+"""How a call is taken back: packs say how, the Line captures before, the planner and executor do it."""
