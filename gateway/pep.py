@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -183,7 +183,7 @@ class Line:
     ) -> CallRecord:
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
         arguments, digest = self._protector.protect(arguments_of(reached), marks)
-        return describe(
+        entry = describe(
             call_id,
             reached,
             arguments=arguments,
@@ -192,6 +192,8 @@ class Line:
             rule=rule,
             where=where,
         )
+        # A resource is named by its URI, and a URI may hold a password.
+        return replace(entry, target=self._protector.protect_text(entry.target))
 
 
 def _request(reached: Reached) -> Request:
