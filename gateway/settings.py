@@ -125,7 +125,20 @@ def load(path: Path) -> Settings:
     settings = yamlfile.validate(tree, Settings, str(path))
     _check_ids(tree, settings, str(path))
     _check_listen(tree, settings, str(path))
-    return settings.model_copy(update={"home": str(path.resolve().parent)})
+    home = path.resolve().parent
+    servers = {name: _placed(server, home) for name, server in settings.servers.items()}
+    return settings.model_copy(update={"home": str(home), "servers": servers})
+
+
+def _placed(server: ServerSettings, home: Path) -> ServerSettings:
+    """A stdio server with its paths made absolute: a gateway means the same wherever it is started."""
+    if server.command is None:
+        return server
+    program, *words = server.command
+    if "/" in program:
+        program = str(home / program)
+    cwd = str(home / server.cwd) if server.cwd else str(home)
+    return server.model_copy(update={"command": (program, *words), "cwd": cwd})
 
 
 def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:

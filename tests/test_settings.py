@@ -1,0 +1,69 @@
+"""bulkhead.yaml as operators write it, and as they get it wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.settings import Settings, load
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "bulkhead.yaml"
+    path.write_text(text)
+    return path
+
+
+def loaded(tmp_path: Path, text: str) -> Settings:
+    return load(written(tmp_path, text))
+
+
+def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    text = "servers:\n  a: {command: [bin/tool, x/y], cwd: world}\n  b: {command: [tool]}\n"
+    settings = loaded(tmp_path, text)
+    assert settings.policy_dir == tmp_path / "policies"
+    assert settings.state_dir == tmp_path / ".bulkhead"
+    assert settings.servers["a"].command == (str(tmp_path / "bin/tool"), "x/y")
+    assert settings.servers["a"].cwd == str(tmp_path / "world")
+    assert settings.servers["b"].command == ("tool",)
+    assert settings.servers["b"].cwd == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("servers: {}\nlsten: 127.0.0.1:1\n", 2, "lsten: unknown key"),
+        ("servers:\n  a:\n    comand: [x]\n", 3, "servers.a.comand: unknown key"),
+        ("servers:\n  Big: {command: [x]}\n", 2, "servers.Big: an id is"),
+        ("servers:\n  a: {}\n", 2, "either command (stdio) or url"),
+        ("servers:\n  a: {command: [x], url: 'http://h/'}\n", 2, "either command (stdio) or url"),
+        ("servers:\n  a: {command: []}\n", 2, "command is empty"),
+        ("servers:\n  a: {url: 'ftp://h/'}\n", 2, "url must start with"),
+        ("listen: nowhere\nservers: {}\n", 1, "is not HOST:PORT"),
+        ("listen: 127.0.0.1:99999\nservers: {}\n", 1, "is not HOST:PORT"),
+        ("home: /\nservers: {}\n", 1, "home: unknown key"),
+        ("servers: {}\nlimits:\n  max_body: '5'\n", 3, "limits.max_body"),
+        ("servers: {}\nservers: {}\n", 2, "duplicate key"),
+    ],
+)
+def test_a_mistake_is_one_line_at_its_place(
+    tmp_path: Path, text: str, line: int, words: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(Misconfigured) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_origin_is_where_agents_reach_it(tmp_path: Path) -> None:
+    plain = loaded(tmp_path, "listen: 127.0.0.1:9000\nservers: {}\n")
+    public = loaded(tmp_path, "public_url: https://gate.example/\nservers: {}\n")
+    assert (plain.origin, plain.host, plain.port) == ("http://127.0.0.1:9000", "127.0.0.1", 9000)
+    assert public.origin == "https://gate.example"
