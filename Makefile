@@ -56,11 +56,11 @@ bench: $(TEST) ## the benchmarks, one after the other
 campaign: $(TEST) ## the long version of the property and fault tests
 	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
 
-conformance: $(TEST) ## every adapter through the suite of its port
-	@$(BIN)/pytest -n 2 tests/conformance
+conformance: $(TEST) ## the official MCP conformance suite, directly and through the gateway, as a table
+	@$(BIN)/python -m tests.conformance.table
 
 clean: ## forget everything that was set up or cached
-	rm -rf .venv tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv tests/node/node_modules tests/conformance/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEMO): requirements-demo.lock pyproject.toml .venv/bin/python

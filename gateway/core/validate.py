@@ -70,9 +70,10 @@ def compile_schema(descriptor: JsonObject) -> ArgumentCheck:
         raise SchemaFault("inputSchema is not an object")
     if schema.get("type", "object") != "object":
         raise SchemaFault("inputSchema is not of type object")
-    validator, closed = build(schema), Closed(schema)
+    validator, closed, mirrored = build(schema), Closed(schema), _mirrored(schema)
 
     def ask(arguments: JsonObject) -> str | None:
+        arguments = {k: v for k, v in arguments.items() if v is not None or k not in mirrored}
         problem = next(validator.iter_errors(arguments), None)
         if problem is not None:
             return f"{_place(list(problem.absolute_path))}: {_expectation(problem)}"
@@ -80,6 +81,23 @@ def compile_schema(descriptor: JsonObject) -> ArgumentCheck:
         return None if unknown is None else f"{_place(unknown)}: is not known"
 
     return ArgumentCheck(ask)
+
+
+def _mirrored(schema: JsonObject) -> frozenset[str]:
+    """The optional arguments that are mirrored into headers.
+
+    For these, and no others, the protocol takes null for "left out" (2026-07-28, `x-mcp-header`). The
+    policy and the server still see the null.
+    """
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict):
+        return frozenset()
+    must = required if isinstance(required, list) else []
+    return frozenset(
+        name
+        for name, one in properties.items()
+        if isinstance(one, dict) and "x-mcp-header" in one and name not in must
+    )
 
 
 def compile_prompt(descriptor: JsonObject) -> ArgumentCheck:

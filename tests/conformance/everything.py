@@ -31,6 +31,7 @@ from mcp.types import (
     ImageContent,
     InputRequiredResult,
     JSONRPCMessage,
+    LoggingLevel,
     PromptReference,
     ResourceTemplateReference,
     SetLevelRequestParams,
@@ -134,6 +135,15 @@ async def test_tool_with_logging(ctx: Context) -> str:
         await ctx.info(message)
         await asyncio.sleep(0.05)
     return "Tool with logging executed successfully"
+
+
+@server.tool()
+async def test_logging_tool(ctx: Context) -> str:
+    """Logs at every level: nothing of it may reach a caller who asked for no logs."""
+    levels: tuple[LoggingLevel, ...] = ("debug", "info", "warning", "error")
+    for level in levels:
+        await ctx.log(level, f"a line of {level}")
+    return "logged"
 
 
 @server.tool()
@@ -275,6 +285,14 @@ async def test_elicitation(message: str, ctx: Context) -> str | InputRequiredRes
     }
     answer = await _one(ctx, elicitation(message, schema))
     return answer if isinstance(answer, InputRequiredResult) else _told("User response", answer)
+
+
+@server.tool()
+async def test_streaming_elicitation(ctx: Context) -> str | InputRequiredResult:
+    """Tells of progress, then asks: in the stateless era no request of its own may be on the stream."""
+    await ctx.report_progress(progress=1, total=2)
+    answer = await _one(ctx, elicitation("Go on?", OK))
+    return answer if isinstance(answer, InputRequiredResult) else _told("Went on", answer)
 
 
 DEFAULTS: dict[str, Any] = {

@@ -427,3 +427,11 @@ def test_other_methods_have_no_arguments_to_check() -> None:
 
 def test_a_descriptor_that_cannot_be_used_is_a_refusal_not_a_crash() -> None:
     assert "schema" in (call("tools/call", {"arguments": {}}, {"name": "x"}) or "")
+
+
+def test_null_leaves_out_an_optional_argument_that_is_mirrored_into_a_header_and_no_other() -> None:
+    mirrored = {"type": "string", "x-mcp-header": "Region"}
+    assert problem({"region": mirrored}, {"region": None}) is None
+    assert problem({"region": mirrored}, {"region": None}, required=["region"]) is not None
+    assert problem({"region": {"type": "string"}}, {"region": None}) is not None
+    assert problem({"region": mirrored}, {"region": 5}) is not None
