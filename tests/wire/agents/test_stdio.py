@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -33,7 +34,7 @@ from tests.wire.agents.house import RememberingGate
 
 class Noisy(RememberingGate):
     async def _call(self, request, channel):
-        print("a stray print of some library")
+        print("a stray print of some library", flush=True)
         return await super()._call(request, channel)
 
 endpoint = Endpoint("all")
@@ -197,15 +198,43 @@ async def test_a_line_that_cannot_be_read_is_refused_and_the_next_is_served(line
 
 
 async def test_a_line_without_an_end_is_not_kept() -> None:
-    gate = RememberingGate()
+    gate, piece = RememberingGate(), b"x" * 65_536
+    before = psutil.Process().memory_info().rss
     async with talking(gate, max_body=100_000) as pipe:
         for _ in range(1_000):
-            pipe.incoming.put_nowait(b"x" * 65_536)
-        pipe.incoming.put_nowait(b"\n")
-        refused = await pipe.heard()
-        nothing_more = pipe.outgoing.empty()
-    assert refused["error"]["data"] == {"reason": "too_large"}
-    assert nothing_more
+            pipe.incoming.put_nowait(piece)
+        pipe.incoming.put_nowait(b"")
+    grown = psutil.Process().memory_info().rss - before
+    assert grown < 24 * 1024 * 1024
+    assert pipe.outgoing.empty()
+
+
+async def test_nothing_but_json_rpc_is_on_standard_output() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    params = {"name": "echo", "arguments": {}, "_meta": META}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        with anyio.fail_after(20):
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            answer = await process.stdout.readline()
+            process.stdin.close()
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert json.loads(answer)["id"] == 1
+    assert (out, process.returncode) == (b"", 0)
+    assert b"a stray print" in err
 
 
 async def test_a_token_that_is_no_longer_good_stops_working() -> None:
