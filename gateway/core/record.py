@@ -19,30 +19,56 @@ from gateway.core.model import CallRecord, Effect, OutcomeKind
 
 
 class State(StrEnum):
-    """Where a call stands."""
+    """Where a call stands, or an undo of calls."""
 
     REFUSED = "refused"
     INTENT = "intent"
     APPLIED = "applied"
     FAILED = "failed"
     REJECTED = "rejected"
+    NO_EFFECT = "no_effect"
+    """It was answered, and the world is as it was."""
     IN_DOUBT = "in_doubt"
+    NOT_APPLIED = "not_applied"
+    """It was in doubt; its writer was stopped, and the world is as it was."""
+    NEEDS_HUMAN = "needs_human"
+    """It was in doubt, and looking did not tell."""
+    UNDOING = "undoing"
+    """An undo has begun, or one more of its steps is done. A thread of its own: the calls it undoes
+    keep their states."""
+    UNDONE = "undone"
+    """An undo has ended, with a verdict for each call."""
 
 
 class IllegalMove(Exception):
     """A bug of ours: a move the table does not hold."""
 
 
+_ANSWERED: Final = frozenset({State.APPLIED, State.FAILED, State.REJECTED, State.NO_EFFECT})
+
 MOVES: Final[dict[State | None, frozenset[State]]] = {
-    None: frozenset({State.REFUSED, State.INTENT}),
-    State.INTENT: frozenset({State.APPLIED, State.FAILED, State.REJECTED, State.IN_DOUBT}),
-    # A late answer settles a doubt; nothing else does by itself.
-    State.IN_DOUBT: frozenset({State.APPLIED, State.FAILED, State.REJECTED}),
+    None: frozenset({State.REFUSED, State.INTENT, State.UNDOING}),
+    State.INTENT: _ANSWERED | {State.IN_DOUBT},
+    # A late answer settles a doubt, or looking does after the writer was stopped; nothing else.
+    State.IN_DOUBT: _ANSWERED | {State.NOT_APPLIED, State.NEEDS_HUMAN},
+    # A late answer, a second look, or a person who looked.
+    State.NEEDS_HUMAN: _ANSWERED | {State.NOT_APPLIED},
     State.REFUSED: frozenset(),
     State.APPLIED: frozenset(),
     State.FAILED: frozenset(),
     State.REJECTED: frozenset(),
+    State.NO_EFFECT: frozenset(),
+    State.NOT_APPLIED: frozenset(),
+    State.UNDOING: frozenset({State.UNDOING, State.UNDONE}),
+    State.UNDONE: frozenset(),
 }
+
+FIRST: Final = MOVES[None]
+"""Kinds a first line may have."""
+LATER: Final = frozenset[State]().union(*(to for state, to in MOVES.items() if state is not None))
+"""Kinds a later line may have. An undo's lines are of one kind from the first to the last but one."""
+UNSETTLED: Final = frozenset({State.INTENT, State.UNDOING})
+"""Something of the call or the undo is still to come."""
 
 OUTCOME_STATE: Final[dict[OutcomeKind, State]] = {
     "ok": State.APPLIED,
@@ -115,9 +141,9 @@ def permit(line: Sealed | Queued, effect: Effect) -> Permit:
     return Permit(line.call_id, effect, _KEY)
 
 
-def intent(record: CallRecord, at: int) -> Line:
-    """The line written before a forward."""
-    return Line(record.call_id, move(None, State.INTENT), at, {}, record)
+def intent(record: CallRecord, at: int, body: dict[str, Any] | None = None) -> Line:
+    """The line written before a forward. `body`: how the call would be undone (core/written.py)."""
+    return Line(record.call_id, move(None, State.INTENT), at, body or {}, record)
 
 
 def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:
@@ -129,3 +155,8 @@ def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:
 def outcome(call_id: str, at: int, kind: OutcomeKind, body: dict[str, Any]) -> Line:
     """The line written after a forward (or, as `in_doubt`, by recovery)."""
     return Line(call_id, move(State.INTENT, OUTCOME_STATE[kind]), at, {"outcome": kind, **body})
+
+
+def settled(call_id: str, at: int, current: State, to: State, body: dict[str, Any]) -> Line:
+    """The line that says where a call stands after a look at the world, a late answer or a person."""
+    return Line(call_id, move(current, to), at, body)

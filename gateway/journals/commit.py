@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from gateway.core.record import IllegalMove, Line, State, move
+from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
 from gateway.journals.entry import Entry
 
 MAX_ROWS: Final = 256
@@ -86,6 +86,8 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
     row = found.fetchone()
     current = State(row[0]) if row else None
     move(current, line.kind)
+    if (current is None) is not (line.record is not None):
+        raise IllegalMove("the first line has the record, and no other")
     [seq] = _insert_events(connection, [entry])
     if current is None:
         _insert_calls(connection, [_call_values(line, seq, run)])
@@ -125,7 +127,7 @@ def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]])
 def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
     record = line.record
     assert record is not None
-    settled = None if line.kind is State.INTENT else line.at
+    settled = None if line.kind in UNSETTLED else line.at
     return (
         seq,
         seq,
@@ -142,7 +144,8 @@ def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
 
 
 def _move_values(line: Line, current: State, seq: int) -> tuple[Any, ...]:
-    return (line.call_id, current.value, line.kind.value, seq, line.at)
+    settled = None if line.kind in UNSETTLED else line.at
+    return (line.call_id, current.value, line.kind.value, seq, settled)
 
 
 def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

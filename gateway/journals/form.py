@@ -15,7 +15,7 @@ from typing import Any, Final
 import pydantic_core
 
 from gateway.core.model import CallRecord
-from gateway.core.record import Line, State
+from gateway.core.record import UNSETTLED, Line, State
 from gateway.errors import JournalError
 from gateway.ports import CallRow
 
@@ -68,7 +68,7 @@ def _slow_json(document: dict[str, Any], call_id: str) -> bytes:
 
 def row(state: str, created_at: int, settled_at: int | None, first: bytes, last: bytes) -> CallRow:
     """A call's row from its projection and the bytes of its first and latest line."""
-    settled = State(state) is not State.INTENT
+    settled = State(state) not in UNSETTLED
     return CallRow(
         record=_record(json.loads(first)["record"]),
         state=State(state),

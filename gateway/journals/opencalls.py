@@ -6,7 +6,7 @@ decides alone about calls this memory does not hold (other processes', or settle
 
 from __future__ import annotations
 
-from gateway.core.record import MOVES, IllegalMove, Line, State, move
+from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State, move
 
 
 class OpenCalls:
@@ -23,7 +23,7 @@ class OpenCalls:
         """
         known = self._states.get(line.call_id)
         is_first = line.record is not None
-        if is_first is not (line.kind in MOVES[None]):
+        if line.kind not in (FIRST if is_first else LATER):
             raise IllegalMove(f"call {line.call_id}: the first line has the record, and no other")
         if line.record is not None and line.record.call_id != line.call_id:
             raise IllegalMove(f"a line of call {line.call_id} with the record of another")

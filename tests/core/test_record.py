@@ -25,16 +25,16 @@ from tests.journals.calls import NOON, call_record
 INTENT_SEALED = Sealed("call-1", State.INTENT, 7)
 INTENT_QUEUED = Queued("call-1", State.INTENT)
 
+ANSWERS = (State.APPLIED, State.FAILED, State.REJECTED, State.NO_EFFECT)
 LEGAL = {
     (None, State.REFUSED),
     (None, State.INTENT),
-    (State.INTENT, State.APPLIED),
-    (State.INTENT, State.FAILED),
-    (State.INTENT, State.REJECTED),
-    (State.INTENT, State.IN_DOUBT),
-    (State.IN_DOUBT, State.APPLIED),
-    (State.IN_DOUBT, State.FAILED),
-    (State.IN_DOUBT, State.REJECTED),
+    *((State.INTENT, to) for to in (*ANSWERS, State.IN_DOUBT)),
+    *((State.IN_DOUBT, to) for to in (*ANSWERS, State.NOT_APPLIED, State.NEEDS_HUMAN)),
+    *((State.NEEDS_HUMAN, to) for to in (*ANSWERS, State.NOT_APPLIED)),
+    (None, State.UNDOING),
+    (State.UNDOING, State.UNDOING),
+    (State.UNDOING, State.UNDONE),
 }
 
 
@@ -54,12 +54,12 @@ def test_the_table_speaks_of_every_state() -> None:
 
 def test_every_outcome_has_its_state_and_can_follow_an_intent() -> None:
     assert set(OUTCOME_STATE) == set(get_args(OutcomeKind))
-    assert set(OUTCOME_STATE.values()) == MOVES[State.INTENT]
+    assert set(OUTCOME_STATE.values()) == MOVES[State.INTENT] - {State.NO_EFFECT}
 
 
 def test_no_call_that_was_refused_or_answered_can_move_again() -> None:
     ends = {state for state, onwards in MOVES.items() if not onwards}
-    assert ends == {State.REFUSED, State.APPLIED, State.FAILED, State.REJECTED}
+    assert ends == {State.REFUSED, *ANSWERS, State.NOT_APPLIED, State.UNDONE}
 
 
 @pytest.mark.parametrize("effect", Effect)

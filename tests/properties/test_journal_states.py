@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.core.record import MOVES, IllegalMove, Line, State, move
+from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State, move
 from gateway.journals.opencalls import OpenCalls
 from tests.journals.calls import NOON, call_record
 
@@ -27,18 +27,22 @@ class TableOfStates(RuleBasedStateMachine):
         try:
             expects = self.open_calls.admit(line)
         except IllegalMove:
-            wrong_record = with_record is not (to in MOVES[None])
-            assert wrong_record or to not in MOVES[self.stands.get(call)]
+            wrong_record = to not in (FIRST if with_record else LATER)
+            current = None if with_record else self.stands.get(call)
+            assert wrong_record or to not in MOVES[current] or call in self.stands
             return
         known = self.stands.get(call)
-        assert with_record is (to in MOVES[None])
+        assert to in (FIRST if with_record else LATER)
         assert expects is None or (expects is known and to in MOVES[known])
         self._store_judges(line)
 
     def _store_judges(self, line: Line) -> None:
         """As the store does with what was let through: it knows every call, open or settled."""
         try:
-            to = move(self.stands.get(line.call_id), line.kind)
+            known = self.stands.get(line.call_id)
+            to = move(known, line.kind)
+            if (known is None) is not (line.record is not None):
+                raise IllegalMove
         except IllegalMove:
             self.open_calls.forget(line.call_id)
             return

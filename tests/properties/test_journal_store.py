@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.core.record import IllegalMove, Line, State, move
+from gateway.core.record import FIRST, LATER, IllegalMove, Line, State, move
 from gateway.errors import JournalError
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter, Pending
@@ -75,7 +75,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self, number: int, to: State, at: int, stands: dict[str, State] | None = None
     ) -> Line:
         call_id = f"call-{number}"
-        first = to in (State.INTENT, State.REFUSED)
+        known = self.stands if stands is None else stands
+        first = to in FIRST and (to not in LATER or call_id not in known)
         return Line(call_id, to, NOON + at, {"n": number}, call_record(call_id) if first else None)
 
     async def _write(self, journal: SqliteJournal, lines: list[Line]) -> list[int | None]:
