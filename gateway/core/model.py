@@ -125,6 +125,8 @@ class ClientFacts:
     protocol_version: str
     capabilities: JsonObject = field(default_factory=dict)
     info: JsonObject | None = None
+    log_level: str | None = None
+    """The least severe log message it asked to hear; None: it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Request:
 
 # Steps 4 to 6: what is being asked for.
 
-Kind = Literal["tool", "prompt", "resource", "template", "method"]
+Kind = Literal["tool", "prompt", "resource", "template", "method", "about"]
+"""`about`: what a server says of itself. Approved like the others, and never called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,16 @@ class Entry:
     """The approved text, raw, every field: what an agent is shown (under its public name)."""
     digest: str
     """`sha256:<hex>` of the canonical descriptor, as approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItsSelf:
+    """What a server says of itself, as far as agents may hear it."""
+
+    info: JsonObject | None
+    """`serverInfo`; None when it gave no name that can be shown."""
+    capabilities: JsonObject
+    instructions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

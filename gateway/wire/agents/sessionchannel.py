@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, Protocol
 
 from gateway.core.model import Answer, JsonObject
-from gateway.wire.agents import loglevels
+from gateway.wire import loglevels
 from gateway.wire.agents.answering import cannot_ask
 from gateway.wire.agents.messages import notification_body, request_body
 from gateway.wire.agents.session import Session

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from functools import partial
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -22,7 +23,8 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.ports import Gate
-from gateway.wire.agents import hello, loglevels
+from gateway.wire import loglevels
+from gateway.wire.agents import hello
 from gateway.wire.agents.answering import ask_gate, body_of, overloaded
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
 from gateway.wire.agents.limits import Limits
@@ -215,6 +217,7 @@ def own_answer(session: Session, call: Call) -> bytes | None:
         known = ", ".join(loglevels.LEVELS)
         return error_body(call.id, RpcError(INVALID_PARAMS, f"level must be one of: {known}"))
     session.log_floor = level
+    session.client = replace(session.client, log_level=level)
     return result_body(call.id, {})
 
 

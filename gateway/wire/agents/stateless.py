@@ -24,8 +24,8 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.ports import Gate
-from gateway.wire import sse
-from gateway.wire.agents import hello, loglevels, mirrored
+from gateway.wire import loglevels, sse
+from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import ask_gate, body_of, cannot_ask, status_of
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
@@ -169,6 +169,7 @@ def stateless_request(
     facts: ClientFacts,
 ) -> Request:
     """One stateless request for the gate: params untouched."""
+    facts = replace(facts, log_level=loglevels.requested(call.params))
     return Request(endpoint, identity, Era.STATELESS, call.id, call.method, call.params, facts)
 
 

@@ -23,7 +23,10 @@ SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05
 META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_CLIENT: Final = "io.modelcontextprotocol/clientInfo"
+META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 INTERNAL_ERROR: Final = -32603
+EVERYTHING: Final = "debug"
+"""What an agent of the sessions era hears until it sets a level: a stateless server must be told so."""
 _STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
 
 GATEWAY_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
@@ -60,11 +63,20 @@ def params_for(
         meta.pop(key, None)
     if era is Era.STATELESS:
         meta |= stamps(client)
+        level = client.log_level or (EVERYTHING if _of_sessions(client) else None)
+        if level is not None:
+            meta.setdefault(META_LOG_LEVEL, level)
+    else:
+        meta.pop(META_LOG_LEVEL, None)  # a session server is told by logging/setLevel
     if token is not None:
         meta["progressToken"] = token
     rest = {name: value for name, value in params.items() if name != "_meta"}
     # An empty `_meta` the agent sent is still what it sent.
     return {**rest, "_meta": meta} if meta or given == {} else rest
+
+
+def _of_sessions(client: ClientFacts) -> bool:
+    return client.protocol_version in SESSION_VERSIONS
 
 
 def stamps(client: ClientFacts) -> JsonObject:

@@ -28,13 +28,15 @@ Chore = Callable[[Coroutine[Any, Any, None]], None]
 class Session:
     """One `initialize`d session."""
 
-    __slots__ = ("gone", "id", "in_flight", "used", "version")
+    __slots__ = ("gone", "id", "in_flight", "log_level", "used", "version")
 
     def __init__(self, id: str | None, version: str) -> None:
         self.id = id
         self.version = version
         self.in_flight = 0
         self.used = asyncio.get_running_loop().time()
+        self.log_level: str | None = None
+        """What the server was told by logging/setLevel: the widest anyone in this session asked for."""
         self.gone = False
         """The server does not know it any more."""
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
+from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_exchange import Exchange, Session
+from gateway.wire.servers.http_exchange import Exchange, Mute, Session
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.strict_json import dumps
@@ -68,6 +70,7 @@ class Sessions:
         """
         for _ in range(2):
             key, session = await self.session(message.principal, message.client, patience)
+            await self._hear_logs(session, message, patience)
             exchange = Exchange(self._link, session, channel, self.chore)
             outcome = await exchange.send(message, patience)
             if session.gone:
@@ -76,6 +79,17 @@ class Sessions:
                 return outcome
         why = "it ends every session it opens"
         return envelope.not_forwarded(self._link.name, Reason.SERVER_UNAVAILABLE, why)
+
+    async def _hear_logs(self, session: Session, message: Outbound, patience: Patience) -> None:
+        """Have the server say what this agent asked to hear. The level is the session's, so it only widens;
+        what is below an agent's own level is kept from it by its channel."""
+        level = widest(session.log_level, message.client.log_level)
+        if level == session.log_level or "logging" not in (self.about.get("capabilities") or {}):
+            return
+        session.log_level = level
+        asked = replace(message, method="logging/setLevel", params={"level": level})
+        with suppress(NotSent, Broken):  # the call itself will tell
+            await Exchange(self._link, session, Mute(), self.chore).send(asked, patience)
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear what the server says unasked, in the gateway's own session, until the stream ends.

@@ -17,6 +17,7 @@ STAMPS = {
     "io.modelcontextprotocol/clientCapabilities": {"roots": {}},
     "io.modelcontextprotocol/clientInfo": {"name": "agent", "acme": 1},
 }
+LEVEL = {"io.modelcontextprotocol/logLevel": "debug"}
 OTHERS = {"progressToken": "t", "traceparent": "00-1", "acme/x": [1]}
 
 
@@ -31,17 +32,35 @@ def made(params: JsonObject, era: Era, **more: Any) -> JsonObject:
 def test_a_stateless_server_is_told_the_agents_facts_and_every_other_meta_member() -> None:
     params = {"name": "x", "_meta": dict(OTHERS), "acme": 1}
     sent = made(params, Era.STATELESS)
-    assert sent == {"name": "x", "acme": 1, "_meta": OTHERS | STAMPS}
+    assert sent == {"name": "x", "acme": 1, "_meta": OTHERS | STAMPS | LEVEL}
 
 
 def test_what_an_agent_stamped_itself_does_not_survive() -> None:
     lie = {"io.modelcontextprotocol/protocolVersion": "1999", **OTHERS}
-    assert made({"_meta": lie}, Era.STATELESS)["_meta"] == OTHERS | STAMPS
+    assert made({"_meta": lie}, Era.STATELESS)["_meta"] == OTHERS | STAMPS | LEVEL
 
 
 def test_a_session_server_is_not_shown_the_other_eras_stamps() -> None:
     assert made({"_meta": OTHERS | STAMPS}, Era.SESSIONS) == {"_meta": OTHERS}
     assert made({"_meta": dict(STAMPS)}, Era.SESSIONS) == {}
+
+
+def test_h9_an_agent_of_sessions_hears_all_or_what_it_set_and_a_stateless_one_only_what_it_asked_for() -> (
+    None
+):
+    def level(client: ClientFacts, meta: JsonObject) -> Any:
+        sent = envelope.params_for({"_meta": meta}, client, Era.STATELESS)
+        return sent["_meta"].get("io.modelcontextprotocol/logLevel")
+
+    assert level(ClientFacts("2025-11-25"), {}) == "debug"
+    assert level(ClientFacts("2025-11-25", log_level="error"), {}) == "error"
+    assert level(ClientFacts("2026-07-28"), {}) is None
+    own = {"io.modelcontextprotocol/logLevel": "acme"}
+    assert level(ClientFacts("2026-07-28"), own) == "acme"
+
+
+def test_a_session_server_is_not_sent_the_level_of_one_request() -> None:
+    assert made({"_meta": OTHERS | LEVEL}, Era.SESSIONS) == {"_meta": OTHERS}
 
 
 def test_an_agent_without_a_name_is_given_none() -> None:

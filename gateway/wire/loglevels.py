@@ -20,6 +20,13 @@ def requested(params: JsonObject) -> str | None:
     return level if level in LEVELS else None
 
 
+def widest(level: str | None, other: str | None) -> str | None:
+    """The less severe of two levels: who listens at it hears what either asked for."""
+    if level not in LEVELS or other not in LEVELS:
+        return other if level not in LEVELS else level
+    return min(level, other, key=LEVELS.index)
+
+
 def heard(method: str, params: JsonObject, floor: str) -> bool:
     """Whether a notification passes a floor. Everything but log messages does, and so do unknown levels."""
     level = params.get("level")
