@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
-import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -199,13 +199,16 @@ async def test_a_line_that_cannot_be_read_is_refused_and_the_next_is_served(line
 
 async def test_a_line_without_an_end_is_not_kept() -> None:
     gate, piece = RememberingGate(), b"x" * 65_536
-    before = psutil.Process().memory_info().rss
-    async with talking(gate, max_body=100_000) as pipe:
-        for _ in range(1_000):
-            pipe.incoming.put_nowait(piece)
-        pipe.incoming.put_nowait(b"")
-    grown = psutil.Process().memory_info().rss - before
-    assert grown < 24 * 1024 * 1024
+    tracemalloc.start()
+    try:
+        async with talking(gate, max_body=100_000) as pipe:
+            for _ in range(1_000):
+                pipe.incoming.put_nowait(piece)
+            pipe.incoming.put_nowait(b"")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * 1024 * 1024
     assert pipe.outgoing.empty()
 
 
