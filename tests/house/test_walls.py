@@ -15,7 +15,15 @@ from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, shor
 GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
 ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following"}
-ADAPTERS: Final = {"policy", "identity", "catalogue", "journals", "wire.agents", "wire.servers"}
+ADAPTERS: Final = {
+    "policy",
+    "identity",
+    "catalogue",
+    "journals",
+    "undo",
+    "wire.agents",
+    "wire.servers",
+}
 HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "gate", "turned_away"}
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
@@ -33,6 +41,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "identity": ADAPTER,
     "catalogue": ADAPTER,
     "journals": ADAPTER,
+    "undo": ADAPTER,
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
     "wire.servers": ADAPTER | {"wire"},
