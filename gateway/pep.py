@@ -7,6 +7,7 @@ left out or moved. It knows the ports, and no HTTP, SQLite or Casbin.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -107,13 +108,23 @@ class Line:
         return decided
 
     async def _record(self, call_id: str, policy: PolicyView, decided: Decided) -> Recorded:
-        """A write waits here until its intent is durable; a read only until it stands in the queue."""
+        """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
+        queued_will_do = decided.classified.effect is Effect.READ and self._journal.sound
         decision, classified = decided.decision, decided.classified
         entry = self._describe(call_id, policy, classified, decision.rule or "", decision.where)
         pending = self._journal.append(record.intent(entry, self._clock()))
-        if classified.effect is Effect.READ:
-            return Recorded(decided, pending, record.permit(pending.line, classified.effect))
-        return Recorded(decided, pending, record.permit(await pending.sealed(), classified.effect))
+        try:
+            line = pending.line if queued_will_do else await pending.sealed()
+        except asyncio.CancelledError:
+            self._never_forwarded(call_id)
+            raise
+        return Recorded(decided, pending, record.permit(line, classified.effect))
+
+    def _never_forwarded(self, call_id: str) -> None:
+        """The agent went away while the intent was on its way to the disk: say what became of it."""
+        body = {"detail": "cancelled before it was forwarded"}
+        with contextlib.suppress(JournalError):
+            self._journal.append(record.outcome(call_id, self._clock(), "rejected", body))
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""

@@ -94,6 +94,12 @@ class Pending(Protocol):
 class Journal(Protocol):
     """The append-only record of calls (journals/). Adapters: sqlite, memory."""
 
+    @property
+    def sound(self) -> bool:
+        """False from a failure to write until lines are sealed again. While it is false nothing may be
+        forwarded on the strength of a line that is only queued."""
+        ...
+
     def append(self, line: Line) -> Pending:
         """Queue one line; lines are sealed in the order of these calls. Raises `JournalError` at once
         when the journal is known to be unable to write. Never blocks."""

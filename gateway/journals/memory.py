@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.record import IllegalMove, Line, State, move, outcome
+from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.entry import Entry
@@ -50,6 +50,8 @@ class Memory:
         call = self.calls.get(line.call_id)
         try:
             move(call.state if call else None, line.kind)
+            if (call is None) is not (line.record is not None):
+                raise IllegalMove("the first line has the record, and no other")
         except IllegalMove as error:
             return f"call {line.call_id}: IllegalMove: {error}"
         event = EventRow(len(self.events) + 1, line.call_id, line.kind, line.at, body)
@@ -77,6 +79,11 @@ class MemoryJournal:
         self._waiting: list[Entry] = []
         self._holding = False
         self._closed = False
+
+    @property
+    def sound(self) -> bool:
+        """See `ports.Journal`."""
+        return self.broken is None
 
     def append(self, line: Line) -> Pending:
         """Queue one line. Raises `JournalError` when broken or closed, `IllegalMove` for one that cannot follow."""
@@ -183,5 +190,5 @@ def matches(row: CallRow, where: CallFilter) -> bool:
 
 def _row(call: Kept) -> CallRow:
     first, last = call.lines[0], call.lines[-1]
-    settled_at = None if call.state is State.INTENT else last.at
+    settled_at = None if call.state in UNSETTLED else last.at
     return form.row(call.state, first.at, settled_at, first.body, last.body)

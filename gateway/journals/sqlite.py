@@ -61,6 +61,11 @@ class SqliteJournal:
         """
         return cls(await asyncio.to_thread(SqliteFile.open, path, clock()), clock)
 
+    @property
+    def sound(self) -> bool:
+        """See `ports.Journal`."""
+        return self._broken is None
+
     def append(self, line: Line) -> Pending:
         """Queue one line; touches no disk.
 

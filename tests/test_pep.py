@@ -1,0 +1,350 @@
+"""The Line's laws, one by one: what must be written before what, and what an agent hears when it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Entry,
+    Era,
+    JsonObject,
+    Obligation,
+    Outcome,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.record import Permit, State
+from gateway.core.resolve import Shelf, Table
+from gateway.errors import Refused, Where
+from gateway.journals.memory import MemoryJournal
+from gateway.pep import Line
+from gateway.ports import Mark, Outbound
+from gateway.reasons import Reason
+
+WHO = WorkloadIdentity(
+    "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA, Tier.TOOL}), "jti", 2**40
+)
+HERE = Where("policies/tiers.yaml", 7)
+RULE = Where("policies/policy.csv", 3)
+
+ALLOWED = Decision(True, Reason.ALLOWED_BY_RULE, "P001", RULE)
+DONE = Outcome("ok", {"content": []})
+
+
+@dataclass
+class Policy:
+    """Says the same to everybody, and remembers what it was asked."""
+
+    effect: Effect = Effect.WRITE
+    tier: Tier = Tier.TOOL
+    decision: Decision = ALLOWED
+    classification: Refused | None = None
+    asked: list[AccessRequest] = field(default_factory=list)
+    version: str = "sha256:1"
+
+    @property
+    def current(self) -> Policy:
+        return self
+
+    def classify(self, resolved: Resolved) -> Classified:
+        if self.classification is not None:
+            raise self.classification
+        return Classified(resolved, self.tier, self.effect, "local", HERE)
+
+    def possible(self, resolved: Resolved) -> list[Classified]:
+        return [self.classify(resolved)]
+
+    def decide(self, question: AccessRequest) -> Decision:
+        self.asked.append(question)
+        return self.decision
+
+    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+        return {}
+
+
+class Plain:
+    """Keeps everything as it is; `fault` makes it fail."""
+
+    fault: Exception | None = None
+
+    def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
+        if self.fault is not None:
+            raise self.fault
+        return arguments, "digest"
+
+    def protect_text(self, text: str) -> str:
+        return text
+
+
+class Server:
+    """Remembers what was forwarded; answers with `outcome`, once `gate` is open."""
+
+    def __init__(self, outcome: Outcome | Exception = DONE) -> None:
+        self.outcome = outcome
+        self.got: list[tuple[str, Outbound]] = []
+        self.reached = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        self.got.append((permit.call_id, message))
+        self.reached.set()
+        await self.gate.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        raise AssertionError("the Line fetches nothing")
+
+    async def changes(self) -> AsyncIterator[str]:
+        for change in list[str]():
+            yield change
+
+    def describe(self) -> JsonObject:
+        return {}
+
+    async def aclose(self) -> None:
+        return
+
+
+class Deaf:
+    """A channel nobody uses here."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        raise AssertionError
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        raise AssertionError
+
+
+class World:
+    """A Line with everything around it in view."""
+
+    def __init__(self, policy: Policy | None = None, server: Server | None = None) -> None:
+        self.policy = policy or Policy()
+        self.server = server or Server()
+        self.journal = MemoryJournal()
+        self.protector = Plain()
+        self.problem: str | None = None
+        self.current = Table("1", Shelf(tools={"s__t": _entry("t")}), {})
+        ids = count(1)
+        self.line = Line(
+            catalogue=self,
+            policies=self.policy,
+            check=lambda _: self.problem,
+            journal=self.journal,
+            protector=self.protector,
+            servers={"s": self.server},
+            clock=lambda: 5,
+            new_call_id=lambda: f"call{next(ids)}",
+        )
+
+    async def call(self, name: str = "s__t", arguments: Any = None) -> Answer:
+        params = {"name": name, "arguments": arguments or {"x": 1}, "_meta": {"k": "v"}}
+        request = Request(
+            Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
+        )
+        async with asyncio.timeout(5):
+            return await self.line.call(request, Deaf())
+
+    def states(self) -> list[tuple[str, str]]:
+        return [(event.call_id, str(event.kind)) for event in self.journal.memory.events]
+
+
+def _entry(name: str) -> Entry:
+    return Entry(Target("s", "tool", name), f"s__{name}", {"name": name}, "sha256:d")
+
+
+def reason(answer: Answer) -> str:
+    assert answer.error is not None
+    return str(answer.error.data["reason"])
+
+
+async def test_a_permitted_call_is_forwarded_once_as_decided_and_answered_verbatim() -> None:
+    world = World(server=Server(Outcome("ok", {"content": [], "vendor": 1})))
+    answer = await world.call(arguments={"x": [1, 2.5, None]})
+    assert answer.result == {"content": [], "vendor": 1}
+    [(call_id, message)] = world.server.got
+    assert message.params == {"name": "t", "arguments": {"x": [1, 2.5, None]}, "_meta": {"k": "v"}}
+    assert world.policy.asked[0].arguments == message.params["arguments"]
+    assert world.states() == [(call_id, "intent"), (call_id, "applied")]
+
+
+async def test_a_write_is_not_forwarded_before_its_intent_is_durable() -> None:
+    world = World()
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert world.server.got == []
+    world.journal.release()
+    await call
+    assert len(world.server.got) == 1
+
+
+async def test_a_read_is_forwarded_at_once_and_answered_only_when_its_lines_are_durable() -> None:
+    world = World(Policy(Effect.READ, Tier.DATA))
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not call.done()
+    world.journal.release()
+    assert (await call).result == {"content": []}
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_with_a_broken_journal_nothing_is_forwarded(effect: Effect) -> None:
+    world = World(Policy(effect))
+    world.journal.broken = "disk full"
+    answer = await world.call()
+    assert reason(answer) == "journal_unavailable"
+    assert world.server.got == []
+
+
+async def test_a_write_whose_intent_fails_to_reach_the_disk_is_not_forwarded() -> None:
+    world = World()
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    await asyncio.sleep(0)
+    world.journal.broken = "disk full"
+    world.journal.release()
+    assert reason(await call) == "journal_unavailable"
+    assert world.server.got == []
+
+
+async def test_a_success_that_cannot_be_recorded_is_not_told() -> None:
+    world = World()
+    world.server.gate.clear()
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+    world.journal.broken = "disk full"
+    world.server.gate.set()
+    answer = await call
+    assert answer.result is None
+    assert reason(answer) == "outcome_unknown"
+
+
+async def test_an_agent_that_goes_away_leaves_a_forwarded_call_in_doubt() -> None:
+    world = World()
+    world.server.gate.clear()
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled()
+    assert world.states()[-1] == ("call1", "in_doubt")
+
+
+async def test_an_agent_that_goes_away_before_the_forward_leaves_nothing_open() -> None:
+    world = World()
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+    world.journal.release()
+    assert world.server.got == []
+    assert world.states() == [("call1", "intent"), ("call1", "rejected")]
+
+
+async def test_a_wire_that_breaks_its_word_leaves_the_call_in_doubt() -> None:
+    world = World(server=Server(RuntimeError("secret detail")))
+    answer = await world.call()
+    assert reason(answer) == "outcome_unknown"
+    assert "secret detail" not in str(answer)
+    assert world.states()[-1] == ("call1", "in_doubt")
+
+
+REFUSALS: dict[str, tuple[Callable[[], World], str]] = {
+    "unknown": (World, "s__nope"),
+    "denied": (lambda: World(Policy(decision=Decision(False, Reason.NO_RULE))), "s__t"),
+    "denied by rule": (
+        lambda: World(Policy(decision=Decision(False, Reason.DENIED_BY_RULE, "D1", RULE))),
+        "s__t",
+    ),
+    "unclassified": (
+        lambda: World(Policy(classification=Refused(Reason.UNCLASSIFIED, "no line"))),
+        "s__t",
+    ),
+    "other tier": (lambda: World(Policy(tier=Tier.ADMIN)), "s__t"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_whatever_hides_a_tool_it_is_refused_in_the_same_words_and_on_record(
+    case: str,
+) -> None:
+    make, name = REFUSALS[case]
+    world = make()
+    answer = await world.call(name)
+    assert answer.error is not None
+    error = answer.error
+    assert (error.code, error.message) == (-32602, f"Not available: {name}")
+    assert error.data == {"reason": "not_available", "call": "call1"}
+    assert answer.http_status == 400
+    assert world.server.got == []
+    assert world.states() == [("call1", "refused")]
+
+
+async def test_the_operator_reads_which_rule_denied_and_where() -> None:
+    world = World(Policy(decision=Decision(False, Reason.DENIED_BY_RULE, "D1", RULE)))
+    await world.call()
+    row = world.journal.reader().call("call1")
+    assert row is not None
+    assert (row.record.rule, row.record.where) == ("D1", "policies/policy.csv:3")
+    assert row.outcome["reason"] == "denied_by_rule"
+
+
+async def test_bad_arguments_are_told_only_to_who_may_call() -> None:
+    allowed, denied = World(), World(Policy(decision=Decision(False, Reason.NO_RULE)))
+    allowed.problem = denied.problem = "arguments/x: must be of type string"
+    told, hidden = await allowed.call(), await denied.call()
+    assert told.result is not None
+    assert told.result["isError"] is True
+    assert "must be of type string" in told.result["content"][0]["text"]
+    assert reason(hidden) == "not_available"
+    assert allowed.server.got == denied.server.got == []
+
+
+async def test_a_call_that_cannot_be_described_is_refused_and_recorded_without_its_arguments() -> (
+    None
+):
+    world = World()
+    world.protector.fault = RuntimeError("bug")
+    answer = await world.call(arguments={"password": "hunter2"})
+    assert reason(answer) == "internal"
+    assert world.states() == [("call1", "refused")]
+    assert b"hunter2" not in world.journal.memory.events[0].body
+    assert world.server.got == []
+
+
+async def test_an_obligation_nobody_fulfils_is_a_no() -> None:
+    duty = Decision(True, Reason.ALLOWED_BY_RULE, "P1", RULE, obligations=(Obligation("hold"),))
+    world = World(Policy(decision=duty))
+    assert reason(await world.call()) == "not_available"
+    assert world.server.got == []
+    assert world.journal.reader().call("call1") is not None
+    assert State.REFUSED == world.journal.memory.calls["call1"].state
