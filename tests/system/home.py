@@ -21,6 +21,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from gateway import settings as settings_file
 from gateway.core.model import Endpoint
 from gateway.identity.local import LocalIssuer
 
@@ -124,7 +125,8 @@ class Home:
 
     def mint(self, agent: str, endpoint: Endpoint) -> str:
         """The same token without starting a command for it: for tests that need many."""
-        return LocalIssuer.open(self.root / ".bulkhead", self.origin).mint(
+        state = settings_file.load(self.config).state_dir
+        return LocalIssuer.open(state, self.origin).mint(
             agent=agent,
             endpoint=endpoint,
             tiers=endpoint.tiers,
