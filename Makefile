@@ -54,7 +54,8 @@ bench: $(TEST) ## the benchmarks, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 campaign: $(TEST) ## the long version of the property and fault tests
-	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
+	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -q -s tests/faults/test_kill.py
+	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -n 2 --hypothesis-profile=campaign --ignore=tests/faults/test_kill.py tests
 
 conformance: $(TEST) ## the official MCP conformance suite, directly and through the gateway, as a table
 	@$(BIN)/python -m tests.conformance.table
