@@ -28,6 +28,7 @@ from gateway.core.model import (
 )
 from gateway.core.record import Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
+from gateway.core.reverse import Lease, Reversal, Settled
 
 Mark = Literal["sealed", "redacted"]
 """sealed: kept encrypted, for undo and nobody's eyes; redacted: only a salted commitment is kept."""
@@ -164,6 +165,10 @@ class JournalReader(Protocol):
         """Lines with seq > after, oldest first: a cursor that misses nothing."""
         ...
 
+    def lines(self, call_id: str) -> Sequence[EventRow]:
+        """All lines of one call (its whole id), oldest first."""
+        ...
+
 
 class Protector(Protocol):
     """What keeps secrets out of the journal (journals/protect.py)."""
@@ -174,6 +179,76 @@ class Protector(Protocol):
 
     def protect_text(self, text: str) -> str:
         """A detail line with well-known secret shapes replaced."""
+        ...
+
+    def seal(self, value: Any) -> JsonObject:
+        """`{"sealed": ...}`: any JSON value, kept whole for undo and nobody's eyes.
+
+        Raises `ValueError` when it is too large to be kept."""
+        ...
+
+    def unseal(self, kept: Mapping[str, Any]) -> Any:
+        """The value behind `{"sealed": ...}`. Raises `ValueError` for what was not sealed here."""
+        ...
+
+    def restore(self, kept: Any) -> Any:
+        """Arguments as they were. Raises `ValueError` if any part was redacted."""
+        ...
+
+
+class Leases(Protocol):
+    """Who writes what, over all gateway processes of one journal (journals/leases.py).
+
+    A lease ends by `release`, at its term, or `quiesce` seconds after its gateway process ended."""
+
+    async def take(
+        self,
+        call_id: str,
+        keys: Sequence[str],
+        shared: Sequence[str] = (),
+        *,
+        term: float,
+        quiesce: float,
+    ) -> tuple[Lease, ...]:
+        """All of these resources, or none, first come first served; one `Lease` for each of `keys`.
+
+        No other call has a resource that overlaps (`core.reverse.overlaps`) meanwhile; `shared` ones
+        exclude only those who want them alone. `term`: seconds the lease lasts at most.
+        Raises `Refused` (overloaded) when they are not free in time, `JournalError`."""
+        ...
+
+    async def held(self, call_id: str) -> bool:
+        """Does this call still have every lease it took? Raises `JournalError`."""
+        ...
+
+    def release(self, call_id: str, after: float = 0.0) -> None:
+        """Let go of all it has, at once or `after` seconds. Never fails; nothing held, nothing done."""
+        ...
+
+
+class Prepared(Protocol):
+    """A write that may be forwarded: what it would overwrite is leased and captured."""
+
+    @property
+    def reversal(self) -> Reversal: ...
+
+
+class Reverser(Protocol):
+    """Step 9 of the Line and its part of step 14 (undo/reverser.py). Asked for writes only."""
+
+    async def prepare(self, call_id: str, classified: Classified) -> Prepared:
+        """Leases, pre-image, level. A pack that fails lowers the level; it never guesses.
+
+        Raises `Refused` (overloaded: a resource is not free), `JournalError`."""
+        ...
+
+    async def settle(self, prepared: Prepared, outcome: Outcome) -> Settled:
+        """Post-image and what it says of the outcome. Raises nothing but cancellation."""
+        ...
+
+    def release(self, call_id: str) -> None:
+        """The end of the call, whatever way it went. Leases of a call in doubt are kept until its
+        server has had time to come to an end with it."""
         ...
 
 
@@ -225,6 +300,11 @@ class ToolServer(Protocol):
     def describe(self) -> JsonObject:
         """What is known of it now, as plain JSON: transport, state, era, protocol_version, server_info,
         capabilities, instructions, last_error. What the server has not said is None."""
+        ...
+
+    async def fence(self) -> bool:
+        """Stop whatever earlier calls may still be doing. True: nothing of them can take effect any
+        more (its process was ended); False: that cannot be done from here, only waited for."""
         ...
 
     async def aclose(self) -> None:

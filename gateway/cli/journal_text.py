@@ -25,6 +25,11 @@ COLOURS: Final = {
     State.REFUSED: "red",
     State.IN_DOUBT: "bold magenta",
     State.INTENT: "cyan",
+    State.NO_EFFECT: "green",
+    State.NOT_APPLIED: "yellow",
+    State.NEEDS_HUMAN: "bold magenta",
+    State.UNDOING: "cyan",
+    State.UNDONE: "green",
 }
 MEANING: Final = {
     State.APPLIED: "forwarded; the tool server answered with a result",
@@ -33,6 +38,11 @@ MEANING: Final = {
     State.REFUSED: "not forwarded",
     State.IN_DOUBT: "forwarded; what came of it is not known",
     State.INTENT: "about to be forwarded, or under way",
+    State.NO_EFFECT: "forwarded and answered; the world is as it was",
+    State.NOT_APPLIED: "was in doubt; a look at the world says that it was not done",
+    State.NEEDS_HUMAN: "was in doubt; a look at the world did not tell, a person must",
+    State.UNDOING: "an undo is under way",
+    State.UNDONE: "an undo has ended",
 }
 PIPED_WIDTH: Final = 200
 SHORT: Final = 16

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from gateway.core.model import JsonObject
+from gateway.core.model import CallRecord, JsonObject
+from gateway.core.record import State
 
 
 class Level(StrEnum):
@@ -99,6 +100,57 @@ class Reversal:
     """None while the steps need the result (they are made at settlement), or there are none."""
     undo_until: int | None = None
     """Microseconds since the epoch; None when there is no end."""
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Is one of these resources the other, or inside of it? Whole segments: `file:/a` has `file:/a/b`."""
+    short, long = sorted((one.rstrip("/"), other.rstrip("/")), key=len)
+    return long == short or long.startswith(f"{short}/")
+
+
+def server_key(server: str) -> str:
+    """The key of a whole server: held alone by a write nobody can say more of, shared by all others."""
+    return f"server:/{server}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is known once a call has been answered and the world looked at again."""
+
+    state: State
+    """What the outcome's own words and the two images together say of the call."""
+    reversal: Reversal
+    """As it was prepared, with steps that needed the result, or lowered: no post-image, a lost lease."""
+    post: Image | None = None
+    """None: not read (in doubt, no pack) or not readable (then the level is none)."""
+    why: str = ""
+    """For the operator, when the state is not what the server said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """All the journal knows of how one call is undone: for who settles, plans and executes."""
+
+    record: CallRecord
+    state: State
+    arguments: JsonObject | None
+    """As they were forwarded; None when the journal kept only a commitment of some of them."""
+    reversal: Reversal
+    """As of the latest line that says something of it."""
+    post: Image | None
+    created_at: int
+    settled_at: int | None
+    lines: int
+    """How many lines the call has: a plan that saw fewer is out of date."""
+
+    @property
+    def call_id(self) -> str:
+        return self.record.call_id
+
+    @property
+    def epoch(self) -> int:
+        """The order of this write among all writes; 0 when it held no lease."""
+        return max((lease.epoch for lease in self.reversal.leases), default=0)
 
 
 UNKNOWN: Final = Reversal(Level.UNKNOWN, why="no undo pack for this server")

@@ -27,6 +27,8 @@ INLINE_BYTES: Final = 16 * 1024
 """A longer text is sealed (compressed): whole for undo, out of the way of readers."""
 SEALED_BYTES: Final = 256 * 1024
 """A larger value is not kept at all, only committed to."""
+UNDO_BYTES: Final = 16 * 1024 * 1024
+"""A larger pre-image is not kept: its call cannot be undone."""
 TOTAL_BYTES: Final = 1024 * 1024
 """Arguments that are still larger after all that are not kept at all."""
 TEXT_CHARACTERS: Final = 4_096
@@ -75,6 +77,13 @@ class Protector:
         clean = without_secrets(text)
         return clean if len(clean) <= TEXT_CHARACTERS else f"{clean[:TEXT_CHARACTERS]}..."
 
+    def seal(self, value: Any) -> JsonObject:
+        """`{"sealed": ...}`: a JSON value kept whole, for undo. Raises `ValueError` when it is too large."""
+        text = _canonical(value)
+        if len(text) > UNDO_BYTES:
+            raise ValueError(f"larger than {UNDO_BYTES} bytes")
+        return self._packed(text)
+
     def unseal(self, kept: Mapping[str, Any]) -> Any:
         """The value behind `{"sealed": ...}`. Raises `ValueError` for what was not sealed here."""
         sealed = kept.get("sealed")
@@ -113,6 +122,9 @@ class Protector:
     def _sealed(self, text: str) -> JsonObject:
         if len(text) > SEALED_BYTES:
             return self._too_large(text)
+        return self._packed(text)
+
+    def _packed(self, text: str) -> JsonObject:
         packed = self._vault.seal(zlib.compress(text.encode("ascii"), 1))
         return {"sealed": base64.b64encode(packed).decode("ascii")}
 

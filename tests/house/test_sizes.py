@@ -11,6 +11,7 @@ MAX_FUNCTION: Final = 40
 
 LONG_FILES: Final[dict[str, int]] = {
     "gateway/core/model.py": 323,  # the vocabulary is read in one piece
+    "gateway/ports.py": 370,  # so are the seams
 }
 LONG_FUNCTIONS: Final[dict[str, int]] = {}
 

@@ -1,0 +1,126 @@
+"""How a reversal is written into journal lines and read back. Pure: what must not be seen is sealed by the caller.
+
+    intent    "undo": {level, strategy, guard, fidelity, residue, why, pack, leases, until, kept}
+    outcome   "undo": {level, strategy, why, kept, said}, each only where it differs or is new
+
+`kept` is sealed: pre-image and steps with the intent; post-image, and steps that needed the result,
+with the outcome. A line without "undo" says nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from gateway.core.model import JsonObject
+from gateway.core.reverse import (
+    UNKNOWN,
+    Captured,
+    Image,
+    Lease,
+    Level,
+    Reversal,
+    Settled,
+    Step,
+)
+
+Seal = Callable[[Any], JsonObject]
+Unseal = Callable[[Mapping[str, Any]], Any]
+MEMBER: Final = "undo"
+
+
+def intent_body(reversal: Reversal, seal: Seal) -> JsonObject:
+    """What the intent's line says of the reversal. Raises what `seal` raises (too large: `ValueError`)."""
+    undo: JsonObject = {
+        "level": reversal.level.value,
+        "strategy": reversal.strategy,
+        "guard": reversal.guard,
+        "fidelity": reversal.fidelity,
+        "residue": list(reversal.residue),
+        "why": reversal.why,
+        "pack": reversal.pack,
+        "leases": [[lease.key, lease.epoch] for lease in reversal.leases],
+        "until": reversal.undo_until,
+    }
+    if reversal.pre or reversal.steps is not None:
+        undo["kept"] = seal({"pre": _image(reversal.pre), "steps": _steps(reversal.steps)})
+    return {MEMBER: undo}
+
+
+def outcome_body(prepared: Reversal, settled: Settled, seal: Seal) -> JsonObject:
+    """What the outcome's line adds. Raises what `seal` raises."""
+    undo: JsonObject = {}
+    for name in ("level", "strategy", "why"):
+        after = getattr(settled.reversal, name)
+        if after != getattr(prepared, name):
+            undo[name] = str(after)
+    if settled.why:
+        undo["said"] = settled.why
+    kept: JsonObject = {}
+    if settled.post is not None:
+        kept["post"] = _image(settled.post)
+    if settled.reversal.steps != prepared.steps:
+        kept["steps"] = _steps(settled.reversal.steps)
+    if kept:
+        undo["kept"] = seal(kept)
+    return {MEMBER: undo} if undo else {}
+
+
+def read(bodies: Iterable[Mapping[str, Any]], unseal: Unseal) -> tuple[Reversal, Image | None]:
+    """The reversal as of the last of a call's line bodies, and its post-image.
+
+    Raises `ValueError` when something sealed cannot be opened, `KeyError` for a line no gateway wrote.
+    """
+    reversal, post = replace(UNKNOWN, why="nothing was recorded of it"), None
+    for body in bodies:
+        undo = body.get(MEMBER)
+        if not isinstance(undo, Mapping):
+            continue
+        kept = unseal(undo["kept"]) if "kept" in undo else {}
+        if "leases" in undo:
+            reversal = _first(undo)
+        if "level" in undo:
+            reversal = replace(reversal, level=Level(undo["level"]))
+        for name in ("strategy", "why"):
+            reversal = replace(reversal, **{name: undo.get(name, getattr(reversal, name))})
+        if "pre" in kept:
+            reversal = replace(reversal, pre=_read_image(kept["pre"]))
+        if "steps" in kept:
+            reversal = replace(reversal, steps=_read_steps(kept["steps"]))
+        if "post" in kept:
+            post = _read_image(kept["post"])
+    return reversal, post
+
+
+def _first(undo: Mapping[str, Any]) -> Reversal:
+    return Reversal(
+        level=Level(undo["level"]),
+        strategy=undo["strategy"],
+        guard=undo["guard"],
+        fidelity=undo["fidelity"],
+        residue=tuple(undo["residue"]),
+        why=undo["why"],
+        pack=undo["pack"],
+        leases=tuple(Lease(key, epoch) for key, epoch in undo["leases"]),
+        undo_until=undo["until"],
+    )
+
+
+def _image(image: Image) -> JsonObject:
+    return {
+        name: {"kind": one.kind} | ({"value": one.value} if one.kind == "value" else {})
+        for name, one in image.items()
+    }
+
+
+def _read_image(members: Mapping[str, Any]) -> Image:
+    return {name: Captured(one["kind"], one.get("value")) for name, one in members.items()}
+
+
+def _steps(steps: tuple[Step, ...] | None) -> list[JsonObject] | None:
+    return None if steps is None else [asdict(step) for step in steps]
+
+
+def _read_steps(steps: list[JsonObject] | None) -> tuple[Step, ...] | None:
+    return None if steps is None else tuple(Step(**step) for step in steps)
