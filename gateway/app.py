@@ -28,12 +28,14 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
+from gateway.journals.vault import Vault
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 from gateway.wire.servers import open_server
+from gateway.wire.servers.seal import Seal
 
 log = logging.getLogger("bulkhead")
 
@@ -78,7 +80,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     approved = pins.load(settings.policy_dir, settings.servers)
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
-    servers = {name: open_server(name, one) for name, one in settings.servers.items()}
+    seal = Seal(Vault.open(settings.state_dir).commit(b"parked calls", b""))
+    servers = {name: open_server(name, one, seal) for name, one in settings.servers.items()}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(servers, settings, approved)
     gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue)
@@ -115,7 +118,7 @@ def _gate(
     )
     return FrontGate(
         line=line,
-        shelves=CatalogueShelves(catalogue, servers),
+        shelves=CatalogueShelves(catalogue),
         policies=policies,
         verifier=JwtVerifier([issuer.profile], settings.origin),
         turned_away=TurnedAway(journal, protector, _microseconds, _new_call_id),

@@ -51,6 +51,8 @@ class Lists:
 
     kinds: Mapping[ListKind, Fetched] = field(default_factory=dict)
     problems: Mapping[ListKind, str] = field(default_factory=dict)
+    said: JsonObject | None = None
+    """`ToolServer.describe()` once a list was read: what the server says of itself. None before that."""
 
 
 async def fetch_lists(name: str, server: ToolServer, deadline: float) -> Lists:
@@ -76,7 +78,13 @@ async def fetch_lists(name: str, server: ToolServer, deadline: float) -> Lists:
     if problems:
         first = next(iter(problems.values()))
         problems.update({kind: first for kind in KINDS if kind not in kinds | problems})
-    return Lists(kinds, problems)
+    return Lists(kinds, problems, _said(server) if kinds else None)
+
+
+def _said(server: ToolServer) -> JsonObject | None:
+    """None when it is down again already: that it says nothing then is not its word."""
+    said = server.describe()
+    return None if said.get("protocol_version") is None else said
 
 
 async def _fetch(name: str, server: ToolServer, kind: ListKind) -> Fetched:

@@ -114,8 +114,8 @@ class LiveCatalogue:
 
     def reload_pins(self) -> None:
         """Read the pin files again. Raises `Misconfigured` and keeps the pins it has if they are not right."""
-        self._pins = load(self._pins.directory.parent, self._known_servers)
-        self._publish()
+        pins = load(self._pins.directory.parent, self._known_servers)
+        self._publish(self._lists, pins)
 
     def status(self) -> dict[str, ServerStatus]:
         """How each server stands, for operators and /readyz."""
@@ -141,7 +141,10 @@ class LiveCatalogue:
         while True:
             self._changed[name].clear()
             read = await self._read(name)
-            self._take(name, read)
+            try:
+                self._take(name, read)
+            except Exception:
+                log.exception("the lists of %s are not taken, the earlier ones stay", name)
             self._tried[name].set()
             wait = pause if read.problems else self._look_again(read)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
@@ -160,13 +163,18 @@ class LiveCatalogue:
             return Lists({}, {kind: f"{name}: {type(bug).__name__}" for kind in KINDS})
 
     async def _watch(self, name: str) -> None:
+        """Followed again after a pause that grows while it brings nothing; what was missed is looked at."""
+        pause, longest = self._pace.retry
         while True:
             try:
                 async for _ in self._servers[name].changes():
                     self._changed[name].set()
+                    pause = self._pace.retry[0]
             except Exception as error:
                 log.warning("%s: its changes cannot be followed: %s", name, printable(str(error)))
-            await asyncio.sleep(self._pace.retry[1])
+            await asyncio.sleep(pause)
+            self._changed[name].set()
+            pause = min(pause * 2, longest)
 
     def _look_again(self, read: Lists) -> float:
         """The server's own shortest `ttlMs`, between 30 s and ours."""
@@ -180,11 +188,15 @@ class LiveCatalogue:
         for problem in dict.fromkeys(read.problems.values()):
             if problem not in before.problems.values():
                 log.warning("%s", printable(problem))
-        self._lists[name] = Lists({**before.kinds, **read.kinds}, read.problems)
-        self._publish()
+        said = before.said if read.said is None else read.said
+        kept = Lists({**before.kinds, **read.kinds}, read.problems, said)
+        self._publish({**self._lists, name: kept}, self._pins)
 
-    def _publish(self) -> None:
-        before, self._current = self._current, merge(self._lists, self._pins, self._settings)
+    def _publish(self, lists: dict[str, Lists], pins: Pins) -> None:
+        """The lists and pins are taken when they make a table, and not before."""
+        fresh = merge(lists, pins, self._settings)
+        self._lists, self._pins = lists, pins
+        before, self._current = self._current, fresh
         if before.version == self._current.version:
             return
         for target, why in self._current.quarantined.items():

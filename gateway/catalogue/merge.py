@@ -3,7 +3,8 @@
 Laws:
 1. An agent sees the approved text. A descriptor that is new, changed, unfit or listed twice in two
    versions is withheld with a reason for the operator.
-2. Tools, prompts and templates are always pinned; resources unless `pin_resources` is false.
+2. Tools, prompts, templates and what a server says of itself are always pinned; resources unless
+   `pin_resources` is false.
 3. A name two servers claim on the aggregate is nobody's there; each keeps it at its own endpoint.
 4. Order is the settings' order of servers, then each server's own.
 
@@ -16,12 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.catalogue.canonical import digest
+from gateway.catalogue import itself
+from gateway.catalogue.canonical import digest_of
 from gateway.catalogue.fetch import Fetched, Lists
 from gateway.catalogue.items import Item, matcher
 from gateway.catalogue.names import name_all, public_name
 from gateway.catalogue.pins import Pin, Pins
-from gateway.core.model import Entry, Target
+from gateway.core.model import Entry, ItsSelf, Target
 from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table, Template
 from gateway.settings import ServerSettings
 
@@ -53,10 +55,14 @@ def merge(lists: Mapping[str, Lists], pins: Pins, servers: Mapping[str, ServerSe
     quarantined: dict[Target, str] = {}
     listings: dict[tuple[str, ListKind], Listing] = {}
     scopes: dict[str, _Scope] = {}
+    about: dict[str, ItsSelf] = {}
     for server, settings in servers.items():
         read = lists.get(server, Lists())
         judged = judge(server, read, pins.of(server), settings.pin_resources)
         quarantined.update({t: v for t, v in judged.items() if isinstance(v, str)})
+        words = judged.pop(itself.target(server), None)
+        if read.said is not None:
+            about[server] = itself.served(read.said, words if isinstance(words, Entry) else None)
         scopes[server] = _own(judged)
         for kind, fetched in read.kinds.items():
             listings[server, kind] = _listing(server, kind, fetched, judged)
@@ -65,9 +71,8 @@ def merge(lists: Mapping[str, Lists], pins: Pins, servers: Mapping[str, ServerSe
         for server, scope in scopes.items()
     }
     aggregate = _aggregate(scopes, quarantined).shelf()
-    return Table(
-        _version(lists, aggregate, shelves, quarantined), aggregate, shelves, quarantined, listings
-    )
+    version = _version(lists, aggregate, shelves, quarantined, about)
+    return Table(version, aggregate, shelves, quarantined, listings, about)
 
 
 def judge(
@@ -85,6 +90,10 @@ def judge(
                 continue
             first[target] = item
             judged[target] = _judge_one(target, item, pins.get(target), pin_resources)
+    words = itself.item(read.said)
+    if words is not None:
+        target = itself.target(server)
+        judged[target] = _judge_one(target, words, pins.get(target), pin_resources)
     for target in pins.keys() - judged.keys():
         judged[target] = _gone(target, read)
     return judged
@@ -109,6 +118,8 @@ def _gone(target: Target, read: Lists) -> str:
     kind: Any = target.kind
     if kind in read.problems:
         return f"its list could not be read: {read.problems[kind]}"
+    if kind == "about" and read.said is not None:
+        return "approved, but it says nothing of itself now"
     if kind not in read.kinds:
         return f"{target.server}: its list was not read yet"
     return "approved, but no longer listed"
@@ -130,7 +141,8 @@ def _aggregate(scopes: Mapping[str, _Scope], quarantined: Mapping[Target, str]) 
     """The shelf of all servers, by public names."""
     scope = _Scope()
     entries = [entry for one in scopes.values() for entry in _entries(one)]
-    names = name_all([*(entry.target for entry in entries), *quarantined])
+    listed = [target for target in quarantined if target.kind != "about"]
+    names = name_all([*(entry.target for entry in entries), *listed])
     for target, why in names.collisions.items():
         scope.disputed[_kind(target), _public(target)] = why
     for entry in entries:
@@ -142,10 +154,10 @@ def _aggregate(scopes: Mapping[str, _Scope], quarantined: Mapping[Target, str]) 
             scope.entries[key[0]][entry.public_name] = entry
         else:
             scope.disputed[key] = f"listed by {other.target.server} and {entry.target.server}"
-    for target, why in quarantined.items():
+    for target in listed:
         # What one server has in quarantine takes no name away from another.
         if _public(target) not in scope.entries[_kind(target)]:
-            scope.withheld[_kind(target), _public(target)] = why
+            scope.withheld[_kind(target), _public(target)] = quarantined[target]
     return scope
 
 
@@ -189,6 +201,7 @@ def _version(
     aggregate: Shelf,
     shelves: Mapping[str, Shelf],
     quarantined: Mapping[Target, str],
+    about: Mapping[str, ItsSelf],
 ) -> str:
     """Changes whenever something an agent or an operator can see does."""
     pages = [
@@ -204,4 +217,5 @@ def _version(
         for name, entry in entries.items()
     ]
     kept = sorted((t.server, t.kind, t.name, why) for t, why in quarantined.items())
-    return digest([pages, served, kept])
+    # By their spelling in Python, which every string has: some that servers send have no UTF-8.
+    return digest_of(repr([pages, served, kept, about]).encode())

@@ -15,15 +15,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest
 from gateway.catalogue.names import name_all
 from gateway.catalogue.text import spelt_out
-from gateway.core.model import JsonObject, Target
+from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
 
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024
+_PINNED: Final[tuple[Kind, ...]] = (*KINDS, "about")
 _PIN_KEYS: Final = frozenset({"digest", "approved_at", "approved_by", "descriptor"})
 
 
@@ -77,7 +79,7 @@ def save(pins: Pins, server: str) -> Path:
     path = pins.directory / f"{server}.json"
     tree: dict[str, Any] = {"server": server}
     mine = sorted(pins.of(server).items(), key=lambda item: item[0].name)
-    for kind in KINDS:
+    for kind in _PINNED:
         rows = {target.name: _row(pin) for target, pin in mine if target.kind == kind}
         if rows:
             tree[kind] = rows
@@ -126,17 +128,16 @@ def _read(path: Path, servers: Collection[str]) -> dict[Target, Pin]:
         )
     pins: dict[Target, Pin] = {}
     for kind, rows in tree.items():
-        if kind not in KINDS:
+        if kind not in _PINNED:
             raise Misconfigured(f"{kind}: unknown key", _at(path, text, kind))
         if not isinstance(rows, dict):
             raise Misconfigured(f"{kind}: must be an object", _at(path, text, kind))
-        listed = cast(ListKind, kind)
         for name, row in rows.items():
-            pins[Target(server, listed, name)] = _pin(path, text, listed, name, row)
+            pins[Target(server, kind, name)] = _pin(path, text, kind, name, row)
     return pins
 
 
-def _pin(path: Path, text: str, kind: ListKind, name: str, row: object) -> Pin:
+def _pin(path: Path, text: str, kind: Kind, name: str, row: object) -> Pin:
     label = f"{kind}.{name}"
     if not isinstance(row, dict):
         raise Misconfigured(f"{label}: must be an object", _at(path, text, kind, name))
@@ -148,7 +149,7 @@ def _pin(path: Path, text: str, kind: ListKind, name: str, row: object) -> Pin:
     descriptor = row["descriptor"]
     if not isinstance(descriptor, dict) or not all(isinstance(word, str) for word in words):
         raise Misconfigured(f"{label}: not a pin", _at(path, text, kind, name))
-    if descriptor.get(KINDS[kind].member) != name:
+    if _named(kind, descriptor) != name:
         raise Misconfigured(
             f"{label}: the descriptor is of something else", _at(path, text, kind, name)
         )
@@ -159,6 +160,11 @@ def _pin(path: Path, text: str, kind: ListKind, name: str, row: object) -> Pin:
             "approve it again, never edit it",
         )
     return Pin(*words, descriptor)
+
+
+def _named(kind: Kind, descriptor: JsonObject) -> object:
+    """Whose descriptor it is, by its own words."""
+    return itself.NAME if kind == "about" else descriptor.get(KINDS[cast(ListKind, kind)].member)
 
 
 def _text(path: Path) -> str:

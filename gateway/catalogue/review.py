@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest
 from gateway.catalogue.fetch import Lists
 from gateway.catalogue.items import Item
@@ -60,7 +61,7 @@ class Review:
 
 
 def review(server: str, read: Lists, pins: Mapping[Target, Pin]) -> list[Review]:
-    """Every target listed or pinned, in list order, then what is pinned only."""
+    """Every target listed or pinned: in list order, what it says of itself, what is pinned only."""
     found: dict[Target, Review] = {}
     for kind, fetched in read.kinds.items():
         for index, item in enumerate(fetched.items):
@@ -71,6 +72,11 @@ def review(server: str, read: Lists, pins: Mapping[Target, Pin]) -> list[Review]
             else:
                 note = "listed twice, in two versions"
                 found[target] = Review(target, "unfit", before.live, pins.get(target), note)
+    words = itself.item(read.said)
+    if words is not None:
+        found[itself.target(server)] = _review(
+            itself.target(server), words, pins.get(itself.target(server))
+        )
     for target, pin in pins.items():
         if target not in found:
             problem = next((p for kind, p in read.problems.items() if kind == target.kind), None)

@@ -5,15 +5,15 @@ It says only what is relayed: a capability the gateway cannot carry is not annou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway import __version__
 from gateway.catalogue import lists
 from gateway.core import settle
-from gateway.core.model import Answer, Endpoint, Entry, JsonObject, Request
+from gateway.core.model import Answer, Endpoint, Entry, ItsSelf, JsonObject, Request
 from gateway.errors import Refused
-from gateway.ports import About, Catalogue, ToolServer
+from gateway.ports import About, Catalogue
 
 SERVER_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
 OFFERED: Final = ("tools", "prompts", "resources", "completions")
@@ -21,11 +21,10 @@ UNRELAYED: Final = frozenset({"listChanged", "subscribe"})
 
 
 class CatalogueShelves:
-    """Reads the table once per request: a list is of one version of the catalogue."""
+    """Reads the table once per request: an answer is of one version of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue, servers: Mapping[str, ToolServer]) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._servers = servers
 
     def list(self, request: Request, visible: Callable[[Entry], bool]) -> Answer:
         """See `ports.Shelves`."""
@@ -36,26 +35,21 @@ class CatalogueShelves:
             return settle.refused(request, no.reason, no.detail, "")
 
     def about(self, endpoint: Endpoint) -> About:
-        """See `ports.Shelves`."""
+        """See `ports.Shelves`. Of a server that is down: what was approved of what it said last."""
+        table = self._catalogue.current
         if endpoint.kind != "server":
-            return About(SERVER_INFO, self._merged())
-        server = self._servers.get(endpoint.server or "")
-        if server is None:
+            return About(SERVER_INFO, _merged(table.about.values()))
+        one = table.about.get(endpoint.server or "")
+        if one is None:
             return About(SERVER_INFO, {})
-        said = server.describe()
-        info, instructions = said.get("server_info"), said.get("instructions")
-        return About(
-            info if isinstance(info, dict) else SERVER_INFO,
-            _relayed(said.get("capabilities") or {}),
-            instructions if isinstance(instructions, str) else None,
-        )
+        return About(one.info or SERVER_INFO, _relayed(one.capabilities), one.instructions)
 
-    def _merged(self) -> JsonObject:
-        offered: JsonObject = {"tools": {}}
-        for server in self._servers.values():
-            said = server.describe().get("capabilities") or {}
-            offered |= {name: {} for name in OFFERED if name in said}
-        return offered
+
+def _merged(servers: Iterable[ItsSelf]) -> JsonObject:
+    offered: JsonObject = {"tools": {}}
+    for server in servers:
+        offered |= {name: {} for name in OFFERED if name in server.capabilities}
+    return offered
 
 
 def _relayed(capabilities: JsonObject) -> JsonObject:

@@ -220,5 +220,10 @@ def _draft(settings: Settings, name: str, reviews: Sequence[Review]) -> str:
     if name in (tree.get("servers") or {}):
         return ""
     return draft_tiers(
-        name, [r.live.raw for r in reviews if r.live and isinstance(r.live.raw, dict)]
+        name,
+        [
+            r.live.raw
+            for r in reviews
+            if r.live and isinstance(r.live.raw, dict) and r.target.kind != "about"
+        ],
     )

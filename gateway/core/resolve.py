@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 from gateway.core.model import (
     Endpoint,
     Entry,
+    ItsSelf,
     JsonObject,
     Request,
     Resolved,
@@ -112,6 +113,8 @@ class Table:
     """Targets that exist but are not approved, and why: for the operator's journal, never for the agent."""
     listings: Mapping[tuple[str, ListKind], Listing] = field(default_factory=dict)
     """The servers' own pages, for the transparent endpoints. Absent: that list was never read."""
+    about: Mapping[str, ItsSelf] = field(default_factory=dict)
+    """What each server says of itself. Absent: it was never reached."""
 
     def shelf(self, endpoint: Endpoint) -> Shelf:
         """The names valid at this endpoint. Raises `Refused` for a server that is not in the table."""

@@ -16,6 +16,7 @@ from gateway.core.model import (
     Endpoint,
     Era,
     JsonObject,
+    Kind,
     Outcome,
     Request,
     RpcError,
@@ -24,7 +25,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.record import Permit
-from gateway.core.resolve import KINDS, ListKind, Table
+from gateway.core.resolve import KINDS, Table
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.settings import ServerSettings, Settings
 
@@ -55,6 +56,10 @@ class OfferingServer:
         self.pages: dict[str, dict[str | None, JsonObject]] = {}
         self.asked: list[tuple[str, str | None]] = []
         self.broken: str | None = None
+        self.said: JsonObject = {}
+        self.followed = 0
+        self.quits = False
+        """True: `changes()` ends by itself instead of waiting for news."""
         self.stuck = asyncio.Event()
         self.stuck.set()
         self._announced: asyncio.Queue[str] = asyncio.Queue()
@@ -85,23 +90,34 @@ class OfferingServer:
         raise AssertionError("the catalogue never calls a tool")
 
     async def changes(self) -> AsyncIterator[str]:
+        self.followed += 1
+        if self.quits:
+            return
         while True:
             yield await self._announced.get()
 
     def describe(self) -> JsonObject:
-        return {"state": "ready"}
+        if self.broken is not None:
+            return {"state": "down", "protocol_version": None}
+        return {"state": "ready", "protocol_version": "2025-11-25", **self.said}
 
     async def aclose(self) -> None:
         pass
 
 
-def approved(server: str, *descriptors: JsonObject, kind: ListKind = "tool") -> dict[Target, Pin]:
+def approved(server: str, *descriptors: JsonObject, kind: Kind = "tool") -> dict[Target, Pin]:
     """Pins of these descriptors."""
-    member = KINDS[kind].member
     return {
-        Target(server, kind, each[member]): Pin(digest(each), "2026-11-24T00:00:00Z", "eve", each)
+        Target(server, kind, _name(kind, each)): Pin(
+            digest(each), "2026-11-24T00:00:00Z", "eve", each
+        )
         for each in descriptors
     }
+
+
+def _name(kind: Kind, descriptor: JsonObject) -> str:
+    name: str = "server" if kind == "about" else descriptor[KINDS[kind].member]  # type: ignore[index]
+    return name
 
 
 def pins(*groups: dict[Target, Pin], directory: Path = Path("pins")) -> Pins:

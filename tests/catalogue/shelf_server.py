@@ -1,6 +1,6 @@
 """A tool server over standard input and output that lists whatever a file holds at that moment.
 
-The file is JSON: list method -> result. Older protocol era, no libraries.
+The file is JSON: list method -> result, and `about`: more of the `initialize` result. Older protocol era, no libraries.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ SHELF = Path(sys.argv[1])
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
     if method == "initialize":
-        about = {"name": "shelf", "version": "1"}
-        version = params["protocolVersion"]
-        return {
-            "result": {
-                "protocolVersion": version,
-                "capabilities": {"tools": {}},
-                "serverInfo": about,
-            }
+        about = {
+            "protocolVersion": params["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "shelf", "version": "1"},
         }
+        return {"result": {**about, **json.loads(SHELF.read_text()).get("about", {})}}
     results = json.loads(SHELF.read_text())
     if method in results:
         return {"result": results[method]}

@@ -178,3 +178,46 @@ async def test_ending_the_catalogue_ends_every_task_of_it() -> None:
     async with living(server, known=pins(), pace=pace):
         pass
     assert asyncio.all_tasks() == before
+
+
+async def test_a_server_that_is_down_keeps_its_approved_words() -> None:
+    server = OfferingServer("files", tool=[READ])
+    server.said = {"server_info": {"name": "files"}, "instructions": "Be kind."}
+    words = approved("files", {"instructions": "Be kind."}, kind="about")
+    async with living(server, known=pins(approved("files", READ), words)) as catalogue:
+        before = catalogue.current.about["files"]
+        server.broken = "gone"
+        while catalogue.status()["files"]["state"] != "failing":
+            server.announce()
+            await asyncio.sleep(0)
+        after = catalogue.current.about["files"]
+    assert before.instructions == after.instructions == "Be kind."
+
+
+async def test_news_that_end_by_themselves_are_followed_again_at_once() -> None:
+    server = OfferingServer("files", tool=[READ])
+    server.quits = True
+    async with living(server, known=pins(approved("files", READ))) as catalogue:
+        while server.followed < 3:
+            await asyncio.sleep(0)
+        server.quits = False
+        server.offer("tool", [READ | {"description": "changed meanwhile"}])
+        await becomes(catalogue)
+    assert server.followed >= 3
+
+
+@pytest.mark.parametrize("poison", ["\ud800", "\udfff\x00"])
+async def test_a_name_no_text_can_hold_harms_no_other_server(poison: str) -> None:
+    bad, good = OfferingServer("bad", tool=[READ]), OfferingServer("good", tool=[READ])
+    known = pins(approved("bad", READ), approved("good", READ, WRITE))
+    async with living(bad, good, known=known) as catalogue:
+        bad.pages["tools/list"] = {
+            None: {"tools": [READ | {"name": poison}], "nextCursor": poison},
+            poison: {"tools": [READ]},
+        }
+        bad.announce()
+        while Target("bad", "tool", poison) not in catalogue.current.quarantined:
+            await asyncio.sleep(0)
+        good.offer("tool", [READ, WRITE])
+        good.announce()
+        await becomes(catalogue, "bad__read", "good__read", "good__write")

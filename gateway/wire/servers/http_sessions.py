@@ -60,7 +60,7 @@ class Sessions:
         self._sweeper: asyncio.TimerHandle | None = None
         self._had_own = False
         self.about: JsonObject = {}
-        """The last `initialize` result."""
+        """What it answered our own `initialize`: what it says to one agent is not for the others."""
 
     async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
         """Forward once and read what comes. Raises `NotSent`, `Broken`.
@@ -142,14 +142,16 @@ class Sessions:
                 raise NotSent(f"it opened no session: HTTP {reply.status}: {why[:200]}")
             answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
             reply.drain()
-            session = self._agree(answer, reply.header("mcp-session-id"))
+            session, about = self._agree(answer, reply.header("mcp-session-id"))
+            if client is envelope.GATEWAY:
+                self.about = about
             initialized = envelope.notification("notifications/initialized")
             (await self._link.post(session.headers(), initialized, patience)).drain()
         except Broken as error:
             raise NotSent(f"it opened no session: {error}") from None
         return session
 
-    def _agree(self, answer: JsonObject | None, session_id: str) -> Session:
+    def _agree(self, answer: JsonObject | None, session_id: str) -> tuple[Session, JsonObject]:
         outcome = envelope.outcome(answer or {}, self._link.name)
         if outcome.result is None:
             why = outcome.error.message if outcome.error else "no answer to initialize"
@@ -159,8 +161,7 @@ class Sessions:
             raise NotSent("it speaks no protocol version that the gateway speaks")
         if session_id and not _SESSION_ID.fullmatch(session_id):
             raise NotSent("its session id is not visible ASCII")
-        self.about = outcome.result
-        return Session(session_id or None, version)
+        return Session(session_id or None, version), outcome.result
 
     def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
         if opening.cancelled() or opening.exception() is not None:
