@@ -57,6 +57,9 @@ class ServerSettings(Strict):
     """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""
     pin_resources: bool = True
     """False lets resources through as listed live; tools, prompts and templates are always pinned."""
+    companion_of: str | None = None
+    """Rollback-only: the server whose calls this one takes back. In no catalogue, reached by no agent,
+    used by the gateway itself to read before a call and to undo it."""
     limits: ServerLimits = ServerLimits()
 
     @model_validator(mode="after")
@@ -96,6 +99,11 @@ class Settings(Strict):
     """Directory of the file. Set by `load`, refused in the file."""
 
     @property
+    def offered(self) -> frozenset[str]:
+        """The servers agents may be offered: all but companions."""
+        return frozenset(name for name, one in self.servers.items() if one.companion_of is None)
+
+    @property
     def policy_dir(self) -> Path:
         return Path(self.home, self.policies)
 
@@ -124,6 +132,7 @@ def load(path: Path) -> Settings:
         raise Misconfigured("home: unknown key", Where(str(path), yamlfile.line_of(tree, ["home"])))
     settings = yamlfile.validate(tree, Settings, str(path))
     _check_ids(tree, settings, str(path))
+    _check_companions(tree, settings, str(path))
     _check_listen(tree, settings, str(path))
     home = path.resolve().parent
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
@@ -148,6 +157,16 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
             raise Misconfigured(
                 f"servers.{server}: an id is a-z, 0-9 and -, at most 32, a letter first",
                 Where(file, line),
+            )
+
+
+def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None:
+    """A companion serves one server agents are offered: companions of companions would be a circle."""
+    for name, server in settings.servers.items():
+        if server.companion_of is not None and server.companion_of not in settings.offered:
+            raise Misconfigured(
+                f"servers.{name}.companion_of: {server.companion_of!r} is no server agents are offered",
+                Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"])),
             )
 
 

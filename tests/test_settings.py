@@ -49,6 +49,8 @@ def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
         ("home: /\nservers: {}\n", 1, "home: unknown key"),
         ("servers: {}\nlimits:\n  max_body: '5'\n", 3, "limits.max_body"),
         ("servers: {}\nservers: {}\n", 2, "duplicate key"),
+        ("servers:\n  a: {command: [x], companion_of: b}\n", 2, "no server agents are offered"),
+        ("servers:\n  a:\n    command: [x]\n    companion_of: a\n", 4, "no server agents"),
     ],
 )
 def test_a_mistake_is_one_line_at_its_place(
@@ -60,6 +62,13 @@ def test_a_mistake_is_one_line_at_its_place(
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_companion_is_offered_to_nobody(tmp_path: Path) -> None:
+    text = "servers:\n  a: {command: [x]}\n  a-undo: {command: [y], companion_of: a}\n"
+    settings = loaded(tmp_path, text)
+    assert settings.offered == {"a"}
+    assert settings.servers["a-undo"].companion_of == "a"
 
 
 def test_the_origin_is_where_agents_reach_it(tmp_path: Path) -> None:
