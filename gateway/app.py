@@ -28,7 +28,6 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
-from gateway.journals.vault import Vault
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
@@ -80,10 +79,11 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     approved = pins.load(settings.policy_dir, settings.servers)
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
-    seal = Seal(Vault.open(settings.state_dir).commit(b"parked calls", b""))
+    seal = Seal(protector.key_for(b"parked calls"))
     servers = {name: open_server(name, one, seal) for name, one in settings.servers.items()}
+    offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
-    catalogue = LiveCatalogue(servers, settings, approved)
+    catalogue = LiveCatalogue(offered, settings, approved)
     gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue)
     try:
         in_doubt = await journal.recover()
