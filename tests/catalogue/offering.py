@@ -101,6 +101,9 @@ class OfferingServer:
             return {"state": "down", "protocol_version": None}
         return {"state": "ready", "protocol_version": "2025-11-25", **self.said}
 
+    async def fence(self) -> bool:
+        return False
+
     async def aclose(self) -> None:
         pass
 

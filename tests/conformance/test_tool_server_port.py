@@ -320,3 +320,23 @@ async def test_a_stateless_server_is_told_the_agents_own_capabilities(open_way: 
         "io.modelcontextprotocol/clientCapabilities": AGENT.capabilities,
         "io.modelcontextprotocol/clientInfo": AGENT.info,
     }
+
+
+@every_way
+async def test_a_fence_ends_what_is_under_way_or_says_that_it_cannot(open_way: Way) -> None:
+    async with asyncio.timeout(PATIENCE), open_way(limits()) as server:
+        calling = asyncio.create_task(call(server, "hang"))
+        while len(await seen(server, "tools/call")) < 2 and not calling.done():
+            await asyncio.sleep(0)
+        before = server.describe().get("pid")
+        fenced = await server.fence()
+        if not fenced:
+            calling.cancel()
+        [ended] = await asyncio.gather(calling, return_exceptions=True)
+        again = await call(server, "echo")
+        after = server.describe().get("pid")
+    assert fenced is (before is not None)
+    assert again.kind == "ok"
+    if fenced:
+        assert isinstance(ended, Outcome) and ended.kind == "in_doubt"
+        assert after != before

@@ -114,6 +114,10 @@ class HttpServer:
         """List changes as the server tells them; see `ports.ToolServer.changes`."""
         return self._changes.subscribe()
 
+    async def fence(self) -> bool:
+        """See `ports.ToolServer`. Streams that were cut are closed already; the server is not ours to stop."""
+        return False
+
     async def aclose(self) -> None:
         """End the standing stream, the sessions and every connection."""
         if self._probing is not None:

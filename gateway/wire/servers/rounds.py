@@ -68,6 +68,10 @@ class Rounds:
         """See `ports.ToolServer`."""
         return self._server.describe()
 
+    async def fence(self) -> bool:
+        """See `ports.ToolServer`."""
+        return await self._server.fence()
+
     async def aclose(self) -> None:
         """See `ports.ToolServer`."""
         await self._server.aclose()

@@ -89,6 +89,7 @@ class StdioServer:
         self._failures = 0
         self._starts = 0
         self._last_error = ""
+        self._fenced = False
         self._task: asyncio.Task[None] | None = None
         self._log = logging.getLogger(f"bulkhead.server.{name}")
 
@@ -149,6 +150,15 @@ class StdioServer:
             "last_error": self._last_error,
         }
 
+    async def fence(self) -> bool:
+        """See `ports.ToolServer`: ends the process and all it started; the next one starts at once.
+        Calls in flight end in doubt."""
+        up = self._up
+        if up is not None:
+            self._fenced = True
+            await _stopped(up.process)
+        return True
+
     async def aclose(self) -> None:
         """End the process and all it started. Calls in flight end in doubt."""
         self._state = "closed"
@@ -177,6 +187,9 @@ class StdioServer:
     async def _supervise(self) -> None:
         while True:
             lived = await self._one_life()
+            if self._fenced:
+                self._fenced = False
+                continue
             self._failures = 1 if lived >= self._back_off.forgiven_after else self._failures + 1
             seconds = self._back_off.seconds(self._failures)
             self._log.warning("%s; next start in %g s", self._last_error, seconds)
@@ -252,6 +265,11 @@ class StdioServer:
     def _down(self, why: str) -> None:
         self._up = None
         self._last_error = why
+        if self._fenced and self._state == "ready":
+            # Its next start follows at once, and is worth waiting for.
+            self._state = "starting"
+            self._settled.clear()
+            return
         if self._state != "closed":
             self._state = "down"
         self._settled.set()
