@@ -21,12 +21,15 @@ __all__ = [
     "List",
     "Node",
     "Object",
+    "Plain",
     "UnaryOp",
     "ValueAccess",
 ]
 
 Node = Any
 """A node of the library's tree; it has no types of its own."""
+Plain: Final = ASTNode
+"""The class of a literal: the library has no other name for it."""
 
 MAX_TEXT: Final = 4_096
 _ALLOWED: Final = frozenset("|| && in == != < > <= >= + - * . !".split())

@@ -1,4 +1,4 @@
-"""JSON-e templates: JSON with expressions in it, compiled once at load and rendered per call.
+"""JSON-e templates: JSON with expressions in it, compiled once at load (rendering.py works them out per call).
 
 Of JSON-e's operators packs have `$eval`, `$if`, `$map`, `$let`, `$switch`, `$merge`, `$flatten`, `$sort`
 and `$reverse`; those that look at a clock or read data as a template are refused at load. Structure comes
@@ -13,13 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.undo import grammar
-from gateway.undo.expressions import Context, Missing, condition, evaluate, kind
 from gateway.undo.grammar import Node, TemplateFault
-from gateway.undo.scope import TemplateFailed
 
 MAX_DEPTH: Final = 32
-GONE: Final = object()
-"""What a `$if` without `else` gives: the member or item is left out."""
 _NAME: Final = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _EACH: Final = re.compile(rf"each\(({_NAME})(?:,\s*({_NAME}))?\)")
 _BY: Final = re.compile(rf"by\(({_NAME})\)")
@@ -206,10 +202,9 @@ def _switch(value: dict[str, Any], depth: int) -> Template:
         for test, each in arms.items()
         if test != "$default"
     )
-    default = arms.get("$default", GONE)
-    return Switch(
-        compiled, None if default is GONE else _inside(default, depth, "$switch", "$default")
-    )
+    if "$default" not in arms:
+        return Switch(compiled, None)
+    return Switch(compiled, _inside(arms["$default"], depth, "$switch", "$default"))
 
 
 def _turned(operator: str) -> Callable[[dict[str, Any], int], Template]:
@@ -235,126 +230,6 @@ _OPERATORS: Final[dict[str, Callable[[dict[str, Any], int], Template]]] = {
     "$switch": _switch,
     **{name: _turned(name) for name in ("$merge", "$flatten", "$reverse", "$sort")},
 }
-
-
-def render(template: Template, context: Context) -> Any:
-    """The value: plain JSON. Raises `TemplateFailed`."""
-    value = _render(template, context)
-    if value is GONE:
-        raise TemplateFailed("gives no value")
-    _settled(value)
-    return value
-
-
-def _settled(value: Any) -> None:
-    """What is absent, other or unknown never becomes part of a call."""
-    match value:
-        case Missing():
-            raise value.refuse("a value")
-        case dict():
-            for each in value.values():
-                _settled(each)
-        case list():
-            for each in value:
-                _settled(each)
-
-
-def _render(template: Template, context: Context) -> Any:
-    context.budget.step()
-    match template:
-        case Literal(value):
-            return value
-        case Text(parts):
-            return context.budget.made("".join(_spelt(part, context) for part in parts))
-        case Eval(node):
-            return evaluate(node, context)
-        case If(test, then, otherwise):
-            branch = then if condition(test, context) else otherwise
-            return GONE if branch is None else _render(branch, context)
-        case Map():
-            return _mapped(template, context)
-        case Let(names, body):
-            values = {name: _whole(each, context) for name, each in names}
-            return _render(body, context.having(values))
-        case Switch():
-            return _switched(template, context)
-        case Turned():
-            return _turn(template, _whole(template.of, context), context)
-        case Array(items):
-            rendered = (_render(item, context) for item in items)
-            return context.budget.made([item for item in rendered if item is not GONE])
-        case Members(pairs):
-            both = ((key, _render(each, context)) for key, each in pairs)
-            return context.budget.made({key: each for key, each in both if each is not GONE})
-
-
-def _whole(template: Template, context: Context) -> Any:
-    value = _render(template, context)
-    if value is GONE:
-        raise TemplateFailed("gives no value")
-    return value
-
-
-def _spelt(part: str | Node, context: Context) -> str:
-    if isinstance(part, str):
-        return part
-    value = evaluate(part, context)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise TemplateFailed(f"{kind(value)} inside text")
-
-
-def _mapped(template: Map, context: Context) -> Any:
-    over = _whole(template.over, context)
-    if not isinstance(over, list):
-        raise TemplateFailed(f"$map of {kind(over)}")
-    made = []
-    for index, item in enumerate(over):
-        names = {template.name: item}
-        if template.index is not None:
-            names[template.index] = index
-        value = _render(template.each, context.having(names))
-        if value is not GONE:
-            made.append(value)
-    return context.budget.made(made)
-
-
-def _switched(template: Switch, context: Context) -> Any:
-    holding = [arm for test, arm in template.arms if condition(test, context)]
-    if len(holding) > 1:
-        raise TemplateFailed("$switch: more than one condition holds")
-    arm = holding[0] if holding else template.default
-    return GONE if arm is None else _render(arm, context)
-
-
-def _turn(template: Turned, value: Any, context: Context) -> Any:
-    if not isinstance(value, list):
-        raise TemplateFailed(f"{template.operator} of {kind(value)}")
-    context.budget.step(len(value))
-    match template.operator:
-        case "$reverse":
-            made: Any = value[::-1]
-        case "$flatten":
-            made = [item for each in value for item in (each if isinstance(each, list) else [each])]
-        case "$merge":
-            if not all(isinstance(each, dict) for each in value):
-                raise TemplateFailed("$merge of a list that holds more than objects")
-            made = {key: item for each in value for key, item in each.items()}
-        case _:
-            made = _sorted(template, value, context)
-    return context.budget.made(made)
-
-
-def _sorted(template: Turned, value: list[Any], context: Context) -> list[Any]:
-    keys = value
-    if template.by is not None and template.name is not None:
-        keys = [evaluate(template.by, context.having({template.name: item})) for item in value]
-    kinds = {kind(key) for key in keys}
-    if len(kinds) > 1 or not kinds <= {"text", "an integer"}:
-        raise TemplateFailed("$sort: the values are not all text, or all integers")
-    return [value[i] for i in sorted(range(len(value)), key=keys.__getitem__)]
 
 
 def nodes(template: Template) -> Iterator[Node]:
