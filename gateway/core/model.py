@@ -201,8 +201,8 @@ class Resolved:
 
     @property
     def arguments(self) -> JsonObject:
-        """The arguments policy may look at: `arguments` of tools and prompts, else the params without `_meta`."""
-        if self.target.kind in ("tool", "prompt"):
+        """The arguments policy may look at: those of a call or a prompt, else the params without `_meta`."""
+        if self.request.method in ("tools/call", "prompts/get"):
             arguments = self.params.get("arguments")
             return arguments if isinstance(arguments, dict) else {}
         return {name: value for name, value in self.params.items() if name != "_meta"}

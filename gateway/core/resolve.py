@@ -7,6 +7,8 @@ Laws:
    through that server's templates either: quarantine has no way round.
 2. A URI that templates of more than one server match belongs to none of them on the aggregate.
 3. Looking a name up costs about the same whether it is known, withheld or neither.
+4. Params have one reading for every server: readers that take members whatever their case (Go, C#) would
+   find another call in `Name` than the one decided on in `name`.
 """
 
 from __future__ import annotations
@@ -54,6 +56,27 @@ NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
     "resources/unsubscribe": ("resource", "uri"),
 }
 """Methods that name one catalogue entry, and the params member that holds the name."""
+
+
+_MEMBERS: Final = frozenset(
+    {
+        "_meta",
+        "argument",
+        "arguments",
+        "context",
+        "cursor",
+        "inputResponses",
+        "name",
+        "ref",
+        "requestState",
+        "task",
+        "taskId",
+        "type",
+        "uri",
+    }
+)
+"""Members servers read in the params of the methods above, or in the `ref` of a completion."""
+_META: Final = frozenset({"progressToken"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +155,43 @@ def resolve(table: Table, request: Request) -> Resolved:
     Raises `Refused`: unknown_target, quarantined (both heard as not_available), malformed.
     """
     shelf = table.shelf(request.endpoint)
+    _refuse_look_alikes(request)
     if request.method in NAMED:
         kind, member = NAMED[request.method]
         return _named(table, shelf, request, kind, member)
     if request.method == "completion/complete":
         return _completion(table, shelf, request)
-    if request.endpoint.kind == "server" and request.endpoint.server:
+    if request.endpoint.kind == "server" and request.endpoint.server and not _is_note(request):
         # Vendor methods and whatever the protocol grows: transparent endpoint only, decided as `method:<name>`.
         return Resolved(
             request, Target(request.endpoint.server, "method", request.method), None, request.params
         )
     raise Refused(Reason.UNKNOWN_TARGET, f"method {request.method!r} is not served here")
+
+
+def _is_note(request: Request) -> bool:
+    """A notification that asks for an answer: `notifications/cancelled` could end another agent's call."""
+    return request.method.casefold().startswith("notifications/")
+
+
+def _refuse_look_alikes(request: Request) -> None:
+    """Law 4. A vendor method's own members are its own; no two of them may look alike."""
+    meta, ref = request.params.get("_meta"), request.params.get("ref")
+    known = request.method in NAMED or request.method == "completion/complete"
+    _one_reading(request.params, _MEMBERS if known else frozenset({"_meta"}))
+    if isinstance(meta, dict):
+        _one_reading(meta, _META)
+    if known and isinstance(ref, dict):
+        _one_reading(ref, _MEMBERS)
+
+
+def _one_reading(members: JsonObject, read: frozenset[str]) -> None:
+    seen = {name.casefold(): name for name in read}
+    for name in members:
+        if seen.setdefault(name.casefold(), name) != name:
+            raise Refused(
+                Reason.MALFORMED, "params hold a member that differs from another by case"
+            )
 
 
 def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:

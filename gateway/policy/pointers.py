@@ -31,13 +31,23 @@ def pointer(text: str) -> str:
 
 
 def look_up(arguments: JsonObject, text: str) -> Any:
-    """The value there, or `MISSING`."""
+    """The value there, or `MISSING`: also where another member differs from it by case only.
+
+    Which of the two a server takes depends on its library.
+    """
     value: Any = arguments
     for part in steps(text):
-        if isinstance(value, dict) and part in value:
+        if isinstance(value, dict) and part in value and not _has_twin(value, part):
             value = value[part]
         elif isinstance(value, list) and _INDEX.fullmatch(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             return MISSING
     return value
+
+
+def _has_twin(members: JsonObject, name: str) -> bool:
+    folded = name.casefold()
+    return len(members) > 1 and any(
+        other != name and other.casefold() == folded for other in members
+    )

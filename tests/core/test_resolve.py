@@ -240,3 +240,47 @@ async def test_other_methods_are_for_the_transparent_endpoint_only() -> None:
 
 async def test_an_unknown_server_has_no_names() -> None:
     assert await _reason("tools/call", {"name": "read"}, at("nobody")) is Reason.UNKNOWN_TARGET
+
+
+TWINS: list[tuple[str, JsonObject]] = [
+    ("tools/call", {"name": "read", "Name": "new"}),
+    ("tools/call", {"name": "read", "arguments": {}, "Arguments": {"path": "/etc"}}),
+    ("tools/call", {"name": "read", "ARGUMENTS": {"path": "/etc"}}),
+    ("tools/call", {"name": "read", "argument\u017f": {"path": "/etc"}}),
+    ("tools/call", {"name": "read", "_Meta": {"progressToken": 1}}),
+    ("tools/call", {"name": "read", "_meta": {"progresstoken": 1}}),
+    ("tools/call", {"name": "read", "inputresponses": {}}),
+    ("prompts/get", {"name": "ask", "NAME": "other"}),
+    ("resources/read", {"uri": "file:///note", "URI": "file:///secret"}),
+    ("completion/complete", {"ref": {"type": "ref/prompt", "name": "ask", "Name": "b"}}),
+    ("vendor/do", {"path": "a", "Path": "b"}),
+    ("vendor/do", {"_META": {}}),
+]
+
+
+@pytest.mark.parametrize(("method", "params"), TWINS)
+async def test_params_that_two_readers_would_take_for_two_calls_are_refused(
+    method: str, params: JsonObject
+) -> None:
+    assert await _reason(method, params, at("files")) is Reason.MALFORMED
+
+
+async def test_a_vendor_methods_members_are_spelt_as_it_likes() -> None:
+    found = await _resolve("vendor/do", {"Name": "x", "ARGUMENTS": 1}, at("files"))
+    assert found.params == {"Name": "x", "ARGUMENTS": 1}
+
+
+@pytest.mark.parametrize("method", ["notifications/cancelled", "Notifications/x"])
+async def test_a_notification_that_asks_for_an_answer_is_not_forwarded(method: str) -> None:
+    assert await _reason(method, {"requestId": 1}, at("files")) is Reason.UNKNOWN_TARGET
+
+
+async def test_what_a_completion_completes_is_what_policy_sees() -> None:
+    params = {
+        "ref": {"type": "ref/prompt", "name": "ask"},
+        "arguments": {"x": "allowed"},
+        "argument": {"name": "x", "value": "secret"},
+    }
+    found = await _resolve("completion/complete", params, at("files"))
+    assert found.target.kind == "prompt"
+    assert found.arguments == params

@@ -38,3 +38,9 @@ def test_a_name_becomes_a_pointer() -> None:
 def test_a_broken_pointer_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         steps(text)
+
+
+@pytest.mark.parametrize("twin", ["Path", "PATH", "pat\u04bb"])
+def test_an_argument_with_a_twin_cannot_be_told(twin: str) -> None:
+    found = look_up({"inner": {"path": "/srv", twin: "/etc"}}, "/inner/path")
+    assert (found is MISSING) is (twin.casefold() == "path")
