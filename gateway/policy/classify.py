@@ -5,8 +5,10 @@ Precedence (tests/policy/test_classify.py has one test per number):
 1. Only the server's own section for the target's kind is looked at. A tool whose name imitates
    another kind (`prompt:x`) has no class.
 2. The first entry whose pattern matches, from top to bottom, gives tier and effect. A resource URI that
-   climbs (a `..` step, plain or percent-encoded, a backslash, a control character) matches by its exact
-   name only: `file:///srv/*` says nothing of `file:///srv/../etc`.
+   climbs (a `..` step, plain or percent-encoded, a backslash, a control character) or is disguised (a
+   letter, digit or other plain character percent-encoded, an empty step, a scheme in capitals) matches
+   by its exact name only: `file:///srv/*` says nothing of `file:///srv/../etc`, and a deny of
+   `file:///srv/keys*` is not got round by `file:///srv/%6beys`.
 3. No entry: no class. The call is refused as unclassified, whatever policy.csv says.
 4. Every argument rule of that entry is asked; each that applies can lift the tier, the effect or both.
    Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
@@ -39,6 +41,12 @@ LOCAL: Final = "local"
 """The destination of what stays on this machine."""
 
 _STEP: Final = re.compile(r"[/?#&=;:]")
+_DISGUISED: Final = re.compile(
+    r"%(?:25)*(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])"
+    r"|\A[^:/?#]*[A-Z][^:/?#]*:"
+    r"|\A[^:/?#]+:(?://[^/?#]*)?+[^?#]*//"
+)
+"""Other spellings of a URI that has a plain one (RFC 3986, 6.2.2), and steps a file system leaves out."""
 _IMITATIONS: Final = tuple(f"{kind}:" for kind in SECTION)
 
 
@@ -75,7 +83,9 @@ class Classifier:
         """The entry that speaks for a target. Raises `Refused` (unclassified)."""
         if target.kind == "tool" and target.name.startswith(_IMITATIONS):
             raise _no_class(f"tool {target.name!r} imitates the name of another kind")
-        exactly = target.kind == "resource" and _climbs(target.name)
+        exactly = target.kind == "resource" and (
+            _climbs(target.name) or _DISGUISED.search(target.name) is not None
+        )
         for line in self.tiers.get(target.server, {}).get(SECTION[target.kind], ()):
             matches = line.pattern.exact.__contains__ if exactly else line.pattern.matches
             if matches(target.name):

@@ -94,6 +94,19 @@ def test_2_the_first_matching_entry_decides(policy: PolicySnapshot) -> None:
         "file:///srv?path=../etc",
         "file:///srv/%00",
         "file:///srv/\nx",
+        "file:///srv/%6beys",
+        "file:///srv/ke%79s",
+        "file:///srv/%2D",
+        "file:///srv/%7Eroot",
+        "file:///srv/%5fx",
+        "file:///srv/%30",
+        "file:///srv/%256beys",
+        "file:///srv/%25256Beys",
+        "file:///srv//keys",
+        "file:////srv/keys",
+        "file://host//srv",
+        "FILE:///srv/keys",
+        "File:///srv/keys",
     ],
 )
 def test_2_a_uri_that_climbs_is_matched_by_no_prefix(policy: PolicySnapshot, uri: str) -> None:
@@ -116,6 +129,11 @@ def test_2_dots_in_a_name_are_no_steps(policy: PolicySnapshot) -> None:
         "file:///srv/a%2Fb",
         "file:///x...",
         "file:///\u00e4",
+        "file:///srv/%C3%A4%20b%25",
+        "file:///srv/a%3Ab%5Bc%5D%40",
+        "http://host/Path?at=//x",
+        "urn:Isbn:1",
+        "A-Name",
     ):
         assert tier_of(policy, uri, "resource") is Tier.DATA
 
