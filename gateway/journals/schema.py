@@ -53,6 +53,16 @@ def first(db: Database) -> None:
     db.execute("CREATE INDEX call_open ON call (run) WHERE state = 'intent'")
 
 
+@migrations()
+def leases(db: Database) -> None:
+    """Held leases. AUTOINCREMENT: a number is never given twice, also when its row is gone."""
+    db.execute(
+        "CREATE TABLE lease (epoch INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL,"
+        " alone INTEGER NOT NULL, call_id TEXT NOT NULL, run TEXT NOT NULL, until INTEGER NOT NULL,"
+        " quiesce INTEGER NOT NULL, orphan INTEGER NOT NULL) STRICT"
+    )
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

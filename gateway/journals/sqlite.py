@@ -6,16 +6,18 @@ Several gateway processes may share the file. It knows nothing of policy, agents
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.core.record import IllegalMove, Line, State, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.entry import Entry
+from gateway.journals.leases import PATIENCE, SqliteLeases
 from gateway.journals.opencalls import OpenCalls
 from gateway.journals.sqlitefile import SqliteFile
 from gateway.journals.sqlitereader import SqliteReader
@@ -23,6 +25,8 @@ from gateway.journals.writer import Results, Writer
 from gateway.ports import Pending
 
 __all__ = ["SqliteJournal", "SqliteReader"]
+
+T = TypeVar("T")
 
 MAX_WAITING: Final = 10_000
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
@@ -85,6 +89,32 @@ class SqliteJournal:
         self._waiting_bytes += len(entry.body)
         self._writer.put(entry)
         return entry
+
+    def leases(self, patience: float = PATIENCE) -> SqliteLeases:
+        """The leases of this journal's file. One for all calls of this process.
+
+        `patience`: seconds a call waits for its resources."""
+        return SqliteLeases(self, self._clock, patience)
+
+    @property
+    def run(self) -> str:
+        """This process's run."""
+        return self._file.run.id
+
+    @property
+    def runs_at(self) -> Path:
+        """Where the locks of runs lie."""
+        return self._file.runs_at
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work on the file's connection, in turn with the lines. Raises `JournalError`."""
+        self._check_open()
+        return await self._writer.do(lambda: self._file.on(work))
+
+    def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """The same, and nobody waits; nothing once the journal is closed."""
+        if not self._closed:
+            self._writer.post(lambda: self._file.on(work))
 
     async def recover(self) -> Sequence[str]:
         """Settle as in_doubt every intent whose gateway process is gone. Returns their call ids."""

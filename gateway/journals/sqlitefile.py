@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Where
 from gateway.journals import commit, runs, schema
 from gateway.journals.entry import Entry
+
+T = TypeVar("T")
 
 BUSY_SECONDS: Final = 5.0
 """How long a batch waits for another gateway process to finish its own."""
@@ -76,6 +78,19 @@ class SqliteFile:
             return commit.write(self._connected(), entries, self._row)
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
+            self._disconnect()
+            raise JournalError(f"{self.path}: {_said(error)}") from None
+
+    @property
+    def runs_at(self) -> Path:
+        """Where the locks of runs lie."""
+        return _run_directory(self.path)
+
+    def on(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` makes of the connection. Raises `JournalError`."""
+        try:
+            return work(self._connected())
+        except (OSError, sqlite3.Error) as error:
             self._disconnect()
             raise JournalError(f"{self.path}: {_said(error)}") from None
 

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from gateway.errors import JournalError
 from gateway.journals.entry import Entry
@@ -25,7 +25,7 @@ Results = Sequence[int | str]
 Report = Callable[[Sequence[Entry], Results, str | None], None]
 """Called on the loop: a batch, per line its sequence number or its refusal, and why all failed if all did."""
 
-Work = Callable[[], list[str]]
+T = TypeVar("T")
 
 
 class File(Protocol):
@@ -54,11 +54,15 @@ class Writer:
         """Queue one line."""
         self._queue.put(entry)
 
-    async def do(self, work: Work) -> list[str]:
+    async def do(self, work: Callable[[], T]) -> T:
         """What `work` returns, called in the thread after all that is queued. Raises its `JournalError`."""
-        done: asyncio.Future[list[str]] = self._loop.create_future()
+        done: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(lambda: self._do(work, done))
         return await done
+
+    def post(self, work: Callable[[], object]) -> None:
+        """The same; nobody waits, and a failure is logged."""
+        self._queue.put(lambda: self._attempt(work))
 
     async def close(self) -> None:
         """Write what is queued, close the file, end the thread."""
@@ -102,7 +106,13 @@ class Writer:
             results, broken = [f"{type(bug).__name__}: {bug}"] * len(batch), None
         self._on_loop(self._report, batch, results, broken)
 
-    def _do(self, work: Work, done: asyncio.Future[list[str]]) -> None:
+    def _attempt(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:
+            log.warning("the journal could not do a thing nobody waits for: %s", error)
+
+    def _do(self, work: Callable[[], T], done: asyncio.Future[T]) -> None:
         try:
             self._on_loop(_resolve, done, work())
         except JournalError as error:
@@ -121,11 +131,11 @@ def _nothing() -> None:
     return None
 
 
-def _resolve(future: asyncio.Future[object], value: object) -> None:
+def _resolve(future: asyncio.Future[Any], value: object) -> None:
     if not future.done():
         future.set_result(value)
 
 
-def _reject(future: asyncio.Future[object], error: Exception) -> None:
+def _reject(future: asyncio.Future[Any], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)

@@ -1,0 +1,185 @@
+"""Leases: one writer per resource, over tasks and processes, and an order that only grows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.core.reverse import Lease
+from gateway.errors import Refused
+from gateway.journals.leases import SqliteLeases
+from gateway.journals.sqlite import SqliteJournal
+from gateway.reasons import Reason
+
+
+@asynccontextmanager
+async def desk(tmp_path: Path, patience: float = 20.0) -> AsyncIterator[SqliteLeases]:
+    """The leases of one gateway process."""
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        try:
+            yield journal.leases(patience)
+        finally:
+            await journal.aclose()
+
+
+async def take(
+    leases: SqliteLeases, call: str, *keys: str, shared: tuple[str, ...] = (), quiesce: float = 5.0
+) -> tuple[Lease, ...]:
+    return await leases.take(call, keys, shared, term=60.0, quiesce=quiesce)
+
+
+async def test_writers_of_one_resource_take_turns_in_the_order_they_came(tmp_path: Path) -> None:
+    done: list[tuple[str, int]] = []
+
+    async def write(leases: SqliteLeases, call: str) -> None:
+        [lease] = await take(leases, call, "file:/a")
+        done.append((call, lease.epoch))
+        await asyncio.sleep(0)
+        leases.release(call)
+
+    async with desk(tmp_path) as leases:
+        await asyncio.gather(*(write(leases, f"call{n}") for n in range(20)))
+    assert [call for call, _ in done] == [f"call{n}" for n in range(20)]
+    epochs = [epoch for _, epoch in done]
+    assert epochs == sorted(set(epochs))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("file:/a", "file:/a", False),
+        ("file:/a", "file:/a/b", False),
+        ("file:/a/b", "file:/a", False),
+        ("file:/a", "file:/ab", True),
+        ("file:/a", "memory:/a", True),
+        ("file:/", "file:/a", False),
+    ],
+)
+async def test_resources_exclude_each_other_by_whole_segments(
+    tmp_path: Path, one: str, other: str, together: bool
+) -> None:
+    async with desk(tmp_path) as leases:
+        await take(leases, "first", one)
+        second = asyncio.create_task(take(leases, "second", other))
+        await asyncio.sleep(0)
+        await take(leases, "third", "elsewhere:/x")  # the desk has served everybody before it
+        await asyncio.sleep(0)
+        at_once = second.done()
+        leases.release("first")
+        granted = await second
+    assert (at_once, len(granted)) == (together, 1)
+
+
+async def test_sharers_hold_together_and_exclude_who_wants_it_alone(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    async def whole_server(leases: SqliteLeases) -> None:
+        await take(leases, "whole", "server:/s")
+        order.append("whole")
+
+    async with desk(tmp_path) as leases:
+        await take(leases, "one", "file:/a", shared=("server:/s",))
+        await take(leases, "two", "file:/b", shared=("server:/s",))
+        waiting = asyncio.create_task(whole_server(leases))
+        await asyncio.sleep(0)
+        await take(leases, "other", "file:/c")
+        for call in ("one", "two"):
+            order.append(call)
+            leases.release(call)
+        await waiting
+    assert order == ["one", "two", "whole"]
+
+
+async def test_a_resource_that_is_not_free_in_time_refuses_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, patience=0.05) as leases:
+        await take(leases, "first", "file:/a")
+        with pytest.raises(Refused, match="file:/a") as no:
+            await take(leases, "second", "file:/a")
+        leases.release("first")
+        [lease] = await take(leases, "second", "file:/a")
+    assert no.value.reason is Reason.OVERLOADED
+    assert lease.epoch == 2
+
+
+async def test_a_waiter_who_goes_away_lets_the_next_one_in(tmp_path: Path) -> None:
+    async with desk(tmp_path) as leases:
+        await take(leases, "first", "file:/a")
+        second = asyncio.create_task(take(leases, "second", "file:/a"))
+        third = asyncio.create_task(take(leases, "third", "file:/a"))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        leases.release("first")
+        granted = await third
+        held = await leases.held("second"), await leases.held("third")
+    assert len(granted) == 1
+    assert held == (False, True)
+
+
+async def test_another_process_waits_and_gets_a_later_epoch(tmp_path: Path) -> None:
+    async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
+        [first] = await take(ours, "first", "file:/a")
+        waiting = asyncio.create_task(take(theirs, "second", "file:/a/b"))
+        await take(theirs, "third", "file:/c")
+        before = waiting.done()
+        ours.release("first")
+        [second] = await waiting
+    assert not before
+    assert second.epoch > first.epoch
+
+
+async def test_a_dead_process_keeps_its_leases_until_its_server_must_be_quiet(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path, patience=0.05) as living:
+        async with desk(tmp_path) as dead:
+            await take(dead, "short", "file:/a", quiesce=0.0)
+            await take(dead, "long", "file:/b", quiesce=1000.0)
+        [granted] = await take(living, "next", "file:/a")
+        with pytest.raises(Refused):
+            await take(living, "last", "file:/b")
+    assert granted.key == "file:/a"
+
+
+async def test_a_lease_past_its_term_is_no_longer_held(tmp_path: Path) -> None:
+    async with desk(tmp_path) as stuck, desk(tmp_path) as other:
+        await stuck.take("slow", ["file:/a"], term=0.0, quiesce=0.0)
+        before = await stuck.held("slow")
+        await take(other, "quick", "file:/a")
+        after = await stuck.held("slow")
+    assert (before, after) == (True, False)
+
+
+async def test_leases_kept_for_a_while_are_let_go_by_themselves(tmp_path: Path) -> None:
+    async with desk(tmp_path) as leases:
+        await take(leases, "doubt", "file:/a")
+        leases.release("doubt", after=0.05)
+        held = await leases.held("doubt")
+        [lease] = await take(leases, "next", "file:/a")
+    assert (held, lease.epoch) == (True, 2)
+
+
+async def test_an_epoch_is_never_given_twice_also_when_its_lease_and_its_process_are_gone(
+    tmp_path: Path,
+) -> None:
+    epochs = []
+    for call in ("one", "two", "three"):
+        async with desk(tmp_path) as leases:
+            [lease] = await take(leases, call, "file:/a")
+            leases.release(call)
+            epochs.append(lease.epoch)
+    assert epochs == [1, 2, 3]
+
+
+async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as leases:
+        leases.release("nobody")
+        held = await leases.held("nobody")
+    assert not held
