@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "token": "Mint a short-lived token of the embedded issuer.",
     "servers": "See, inspect and approve what tool servers offer.",
     "policy": "Check, test and explain the policy.",
+    "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",
     "play": "Play a story against real tool servers and tell it.",
 }

@@ -32,6 +32,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from gateway.undo.companion.base import (
@@ -129,11 +130,11 @@ class Companion:
 
     def _put_back(self, key: str, value: JsonObject, expect: str) -> JsonObject:
         assert self._put is not None
-        return self._swap(key, expect, state(value), lambda put=self._put: put(key, value))
+        return self._swap(key, expect, state(value), partial(self._put, key, value))
 
     def _take_away(self, key: str, expect: str) -> JsonObject:
         assert self._delete is not None
-        return self._swap(key, expect, ABSENT, lambda delete=self._delete: delete(key))
+        return self._swap(key, expect, ABSENT, partial(self._delete, key))
 
     def _swap(self, key: str, expect: str, wanted: str, write: Callable[[], None]) -> JsonObject:
         """Compare, write, and look: what was written back differently is not called done."""

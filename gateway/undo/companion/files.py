@@ -184,7 +184,9 @@ def _kind(place: Place) -> str:
 
 def _bytes(place: Place, most: int) -> tuple[bytes, int]:
     """The content and the mode of one and the same file."""
-    handle = os.open(place.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place.directory)
+    handle = os.open(
+        place.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place.directory
+    )
     with os.fdopen(handle, "rb") as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):

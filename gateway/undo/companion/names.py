@@ -51,8 +51,8 @@ def exchange(one: Place, other: Place) -> None:
     if not _at_once(one, other, _EXCHANGE):
         between = one.beside(f".bulkhead-{secrets.token_hex(8)}")
         rename_onto_nothing(other, between)
-        os.rename(one.name, other.name, src_dir_fd=one.directory, dst_dir_fd=other.directory)
-        os.rename(between.name, one.name, src_dir_fd=one.directory, dst_dir_fd=one.directory)
+        rename_onto_nothing(one, other)
+        rename_onto_nothing(between, one)
 
 
 def _at_once(old: Place, new: Place, flag: int) -> bool:

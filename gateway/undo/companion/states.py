@@ -44,7 +44,9 @@ def state_of(place: Place) -> str:
 
 
 def _digested(place: Place) -> str:
-    handle = os.open(place.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place.directory)
+    handle = os.open(
+        place.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place.directory
+    )
     with os.fdopen(handle, "rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         return _file(mode, hashlib.file_digest(file, "sha256").hexdigest())
