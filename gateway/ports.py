@@ -252,6 +252,45 @@ class Reverser(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why the gateway calls by itself: written with the call, so that nobody takes it for an agent's."""
+
+    operator: str
+    """`operator:<name>` of who asked for it, or `gateway` for a look before and after a call."""
+    task: str
+    """The undo it is a step of, or the call it looks for."""
+    body: JsonObject
+    """What the intent's line says of it: `{"undo_of": call, "step": 1}`, `{"looks_for": call}`, ..."""
+
+
+class Errands(Protocol):
+    """Calls the gateway makes by itself (errands.py): each with its own lines, each forwarded at most once."""
+
+    async def read(
+        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
+    ) -> Outcome:
+        """One read of a tool server or a companion. No policy is asked: it is part of a call that was.
+
+        Raises `JournalError`; what the server did is in the outcome."""
+        ...
+
+    async def act(
+        self,
+        server: str,
+        tool: str,
+        arguments: JsonObject,
+        purpose: Purpose,
+        reversal: JsonObject | None = None,
+    ) -> tuple[str, Outcome]:
+        """One inverse call: its call id and its outcome. The policy is asked as `purpose.operator`, tier
+        admin, tool `undo:<tool>`; its intent is durable before the forward, its outcome on return.
+        `reversal`: how it could itself be taken back, for its intent's line.
+
+        Raises `Refused` (recorded) and `JournalError`."""
+        ...
+
+
 class Channel(Protocol):
     """The way back to the agent while one request of its is open (wire/agents)."""
 

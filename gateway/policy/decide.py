@@ -101,6 +101,6 @@ def asked(question: AccessRequest, outcomes: Outcomes) -> Question:
 
 
 def _check(question: AccessRequest) -> None:
-    if not question.subject.startswith("agent:"):
+    if not question.subject.startswith(("agent:", "operator:")):
         # Casbin takes a subject that is spelt like a role for a holder of that role.
-        raise EngineFault(f"subject {question.subject!r} is no agent")
+        raise EngineFault(f"subject {question.subject!r} is no agent and no operator")

@@ -37,7 +37,7 @@ RULE_COLUMNS: Final = (
 MEMBER_COLUMNS: Final = ("agent", "role", "tenant")
 
 _RULE_ID: Final = re.compile(r"[PD][A-Za-z0-9_.-]{1,31}")
-_AGENT: Final = re.compile(r"agent:[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+_AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")

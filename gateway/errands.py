@@ -1,0 +1,226 @@
+"""Calls the gateway makes by itself: looks before and after a call, and the inverse calls of an undo.
+
+An errand is a call like any other: decided (but for looks, which are part of a call that was), on
+record before it is forwarded, forwarded at most once, its outcome on record. It has no agent to
+answer. It knows the ports and the core, no tool server's transport and no pack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import anyio
+
+from gateway.core import record, settle
+from gateway.core.describe import describe
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    CallRecord,
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Era,
+    JsonObject,
+    Outcome,
+    Request,
+    Resolved,
+    RpcError,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.errors import Refused, Where
+from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
+from gateway.reasons import Reason
+
+log = logging.getLogger("bulkhead.errands")
+
+ENDPOINT: Final = Endpoint("tier", tier=Tier.ADMIN)
+CLIENT: Final = ClientFacts("2026-07-28", info={"name": "bulkhead", "version": "1"})
+INTENT: Final = "undo"
+"""The intent an inverse call is decided under, as the policy's rules name it."""
+NOWHERE: Final = Where("gateway")
+
+
+class NobodyAsked:
+    """The way back to an agent where there is none: notifications fall, questions are declined."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        """Nobody listens."""
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        """A tool server that must ask somebody cannot be called for an undo."""
+        return Answer(error=RpcError(-32601, f"{method}: nobody to ask"))
+
+
+class GatewayErrands:
+    """`ports.Errands`."""
+
+    def __init__(
+        self,
+        *,
+        policies: Policies,
+        journal: Journal,
+        protector: Protector,
+        servers: Mapping[str, ToolServer],
+        destinations: Mapping[str, str],
+        tenant: str,
+        clock: Callable[[], int],
+        new_call_id: Callable[[], str],
+    ) -> None:
+        """`destinations`: where each server's calls take effect, by bulkhead.yaml."""
+        self._policies = policies
+        self._journal = journal
+        self._protector = protector
+        self._servers = servers
+        self._destinations = destinations
+        self._tenant = tenant
+        self._clock = clock
+        self._new_call_id = new_call_id
+
+    async def read(
+        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
+    ) -> Outcome:
+        """See `ports.Errands`."""
+        call_id = self._new_call_id()
+        errand = self._classified(server, tool, arguments, purpose, Effect.READ)
+        pending = self._intent(call_id, errand, purpose.body, None)
+        line = pending.line if self._journal.sound else await pending.sealed()
+        outcome = await self._forward(errand, record.permit(line, Effect.READ), pending)
+        await self._settle(call_id, outcome, pending)
+        return outcome
+
+    async def act(
+        self,
+        server: str,
+        tool: str,
+        arguments: JsonObject,
+        purpose: Purpose,
+        reversal: JsonObject | None = None,
+    ) -> tuple[str, Outcome]:
+        """See `ports.Errands`."""
+        call_id = self._new_call_id()
+        errand = self._classified(server, tool, arguments, purpose, Effect.DESTROY)
+        decision = self._policies.current.decide(_question(errand))
+        if not decision.permitted or decision.obligations:
+            raise await self._refused(call_id, errand, decision)
+        body = {**purpose.body, **(reversal or {})}
+        pending = self._intent(call_id, errand, body, decision)
+        permit = record.permit(await pending.sealed(), Effect.DESTROY)
+        outcome = await self._forward(errand, permit, pending)
+        await self._settle(call_id, outcome, pending)
+        return call_id, outcome
+
+    def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
+        """What the policy would say of an inverse call, now. Nothing is written."""
+        purpose = Purpose(operator, "-", {})
+        errand = self._classified(server, tool, arguments, purpose, Effect.DESTROY)
+        return self._policies.current.decide(_question(errand))
+
+    def _classified(
+        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose, effect: Effect
+    ) -> Classified:
+        identity = WorkloadIdentity(
+            issuer="gateway",
+            agent=purpose.operator,
+            tenant=self._tenant,
+            task=purpose.task,
+            intent=INTENT,
+            tiers=frozenset({Tier.ADMIN}),
+            token_id="",
+            expires_at=0,
+        )
+        params = {"name": tool, "arguments": arguments}
+        request = Request(ENDPOINT, identity, Era.STATELESS, 0, "tools/call", params, CLIENT)
+        target = Target(server, "tool", tool)
+        resolved = Resolved(request, target, None, params)
+        destination = self._destinations.get(server, "local")
+        return Classified(resolved, Tier.ADMIN, effect, destination, NOWHERE)
+
+    def _intent(
+        self,
+        call_id: str,
+        errand: Classified,
+        body: JsonObject,
+        decision: Decision | None,
+    ) -> Pending:
+        entry = self._described(call_id, errand, decision)
+        return self._journal.append(record.intent(entry, self._clock(), body))
+
+    def _described(self, call_id: str, errand: Classified, decision: Decision | None) -> CallRecord:
+        arguments, digest = self._protector.protect(errand.resolved.arguments, {})
+        entry = describe(
+            call_id,
+            errand,
+            arguments=arguments,
+            arguments_digest=digest,
+            policy_version=self._policies.current.version,
+            rule=(decision.rule or "") if decision else "",
+            where=decision.where if decision else None,
+        )
+        return replace(entry, endpoint="", target=_name(errand))
+
+    async def _refused(self, call_id: str, errand: Classified, decision: Decision) -> Refused:
+        """The refusal, on record before anybody hears of it."""
+        duties = ", ".join(duty.name for duty in decision.obligations)
+        detail = f"unfulfilled obligation: {duties}" if duties else decision.near_miss
+        reason = Reason.DENIED_BY_RULE if decision.permitted else decision.reason
+        entry = self._described(call_id, errand, decision)
+        said = self._protector.protect_text(detail)
+        line = record.refusal(entry, self._clock(), str(reason), said)
+        await self._journal.append(line).sealed()
+        return Refused(reason, detail, decision.where, decision.rule or "")
+
+    async def _forward(
+        self, errand: Classified, permit: record.Permit, pending: Pending
+    ) -> Outcome:
+        resolved = errand.resolved
+        message = Outbound("tools/call", resolved.params, CLIENT, "bulkhead")
+        try:
+            server = self._servers[resolved.target.server]
+            return await server.call(permit, message, NobodyAsked())
+        except asyncio.CancelledError:
+            gone = Outcome("in_doubt", detail="the undo was stopped while the call was under way")
+            with anyio.CancelScope(shield=True):
+                await self._settle(permit.call_id, gone, pending)
+            raise
+        except Exception as bug:
+            log.exception("errand %s to %s failed", permit.call_id, resolved.target.server)
+            return Outcome("in_doubt", detail=f"{resolved.target.server}: {type(bug).__name__}")
+
+    async def _settle(self, call_id: str, outcome: Outcome, pending: Pending) -> None:
+        """Intent and outcome are durable when this returns. Raises `JournalError`."""
+        body = settle.outcome_body(outcome, self._protector.protect_text)
+        await pending.sealed()
+        line = record.outcome(call_id, self._clock(), outcome.kind, body)
+        await self._journal.append(line).sealed()
+
+
+def _name(errand: Classified) -> str:
+    """The name in policy.csv and in the journal: an inverse call is never taken for the agent's own."""
+    prefix = "look" if errand.effect is Effect.READ else "undo"
+    return f"{prefix}:{errand.resolved.target.name}"
+
+
+def _question(errand: Classified) -> AccessRequest:
+    """What the PDP is asked about an inverse call."""
+    identity = errand.resolved.request.identity
+    return AccessRequest(
+        subject=identity.agent,
+        tenant=identity.tenant,
+        intent=identity.intent,
+        tier=errand.tier,
+        server=errand.resolved.target.server,
+        tool=_name(errand),
+        destination=errand.destination,
+        effect=errand.effect,
+        arguments=errand.resolved.arguments,
+        task=identity.task,
+    )
