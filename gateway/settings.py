@@ -60,6 +60,8 @@ class ServerSettings(Strict):
     companion_of: str | None = None
     """Rollback-only: the server whose calls this one takes back. In no catalogue, reached by no agent,
     used by the gateway itself to read before a call and to undo it."""
+    undo: dict[str, str] = Field(default_factory=dict)
+    """Values for the parameters of its undo pack, `<policies>/undo/<id>.yaml`."""
     limits: ServerLimits = ServerLimits()
 
     @model_validator(mode="after")

@@ -138,8 +138,9 @@ class VerifyModel(Strict):
 class ToolModel(Strict):
     """How calls of one tool are undone."""
 
-    keys: Annotated[tuple[Expression, ...], Field(min_length=1)]
-    early_keys: tuple[Expression, ...] = ()
+    keys: Annotated[tuple[Json, ...], Field(min_length=1)]
+    """Templates of what a call writes: each gives a key, or a list of keys."""
+    early_keys: tuple[Json, ...] = ()
     """What to lease before anything is read; the `keys` unless given."""
     capture: Annotated[dict[str, Capture], Field(min_length=1)]
     failed_when: Expression | None = None

@@ -10,96 +10,85 @@ the asker closes (level none, in doubt, conflict), never goes on as if nothing h
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
-from gateway.core.model import Outcome, Target
-from gateway.core.reverse import Guard, Image, Level, Reversal, Step, Strategy
-from gateway.settings import ServerSettings
-from gateway.undo.scope import Pinned, ReadCall, Scope
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from gateway import yamlfile
+from gateway.core.model import Target
+from gateway.core.reverse import Level, Reversal
+from gateway.errors import Misconfigured, Where
+from gateway.settings import SERVER_ID, ServerSettings
+from gateway.undo.compiled import CompiledTool
+from gateway.undo.compiling import ToolCompiler, compile_reads
+from gateway.undo.functions import compiled
+from gateway.undo.pack_model import PackFile
+from gateway.undo.scope import Pinned
+from gateway.undo.setting import Setting
+from gateway.undo.toolpack import Case, ToolPack
+
+__all__ = ["Case", "Packs", "ToolPack", "load"]
+
+DIRECTORY: Final = "undo"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One way this very call is undone, chosen from its pre-image."""
+class Pack:
+    """One file: its tools, each usable or not and why."""
 
-    level: Level
-    strategy: Strategy
-    fidelity: str
-    residue: tuple[str, ...]
-    guard: Guard
-    why: str
-    """For the operator: `<file>:<line>` of the case."""
+    file: str
+    digest: str
+    """`sha256:<hex>` of the file's bytes."""
+    name: str
+    """`serverInfo.name` it was written for."""
+    versions: SpecifierSet
+    tools: Mapping[str, ToolPack | Reversal]
 
-    def steps(self, scope: Scope) -> tuple[Step, ...]:
-        """The literal inverse calls, in order. Raises `NeedsResult` when result or post is missing in the
-        scope, `TemplateFailed` when they cannot be made (then level none)."""
-        raise NotImplementedError
-
-
-class ToolPack:
-    """What a pack says of one tool of one server."""
-
-    pack: str
-    """`<server>@sha256:<hex of the file's bytes>`, for `Reversal.pack`."""
-    undo_window_seconds: int | None
-    """None: without end."""
-
-    def early_keys(self, scope: Scope) -> tuple[str, ...]:
-        """Resource keys known from the arguments alone: lease these before reading. Never empty.
-
-        They cover `keys`: each of those equals one of these or lies under one (`a/b` under `a`).
-        Raises `TemplateFailed` (then no lease but the whole server's will do)."""
-        raise NotImplementedError
-
-    def keys(self, scope: Scope) -> tuple[str, ...]:
-        """The footprint: what the call writes, from arguments and pre-image. Hierarchical,
-        `scheme:/segment/...`, sorted, at least one. Raises `TemplateFailed`."""
-        raise NotImplementedError
-
-    def reads(self, scope: Scope) -> tuple[ReadCall, ...]:
-        """The reads that make an image; the same before, after and now. Raises `TemplateFailed`."""
-        raise NotImplementedError
-
-    def choose(self, scope: Scope) -> Case | None:
-        """The first case whose condition holds; None: level none. Needs `pre`. Raises `TemplateFailed`."""
-        raise NotImplementedError
-
-    def failed(self, scope: Scope, outcome: Outcome) -> bool:
-        """Did the server say it failed? Its own words may say so where `isError` does not."""
-        raise NotImplementedError
-
-    def no_effect(self, scope: Scope) -> bool | None:
-        """With pre and post: did nothing change? None when that cannot be told."""
-        raise NotImplementedError
-
-    def expect(self, scope: Scope) -> bool | None:
-        """In doubt, fenced, with `pre` and `cur`: is `cur` what this call would have made? None: unknown."""
-        raise NotImplementedError
-
-    def same(self, recorded: Image, current: Image) -> bool:
-        """Is the world as recorded? The guard before an undo. False for empty or unequal sets of names."""
-        raise NotImplementedError
-
-    def verify(self, scope: Scope) -> bool:
-        """After the undo, with `pre` and `cur`: is it as before, to the declared fidelity?"""
-        raise NotImplementedError
+    def fits(self, version: str | None) -> bool:
+        """Was it written for a server that calls itself that? One that says nothing fits none."""
+        try:
+            return version is not None and self.versions.contains(
+                Version(version), prereleases=True
+            )
+        except InvalidVersion:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
 class Packs:
     """All packs of one policy directory, checked. Immutable."""
 
+    by_server: Mapping[str, Pack] = field(default_factory=dict)
+    certified: frozenset[str] = frozenset()
+    """`<server>@sha256:<hex>` of the packs with a certificate that holds."""
+
     def find(self, target: Target, server_version: str | None) -> ToolPack | Reversal:
         """The pack for this tool, or UNKNOWN with the reason (no pack, other version, other descriptor).
 
         `server_version`: `serverInfo.version` as the server says it now."""
-        raise NotImplementedError
+        pack = self.by_server.get(target.server)
+        if pack is None:
+            return _unknown(f"no undo pack for {target.server}")
+        tool = pack.tools.get(target.name) if target.kind == "tool" else None
+        if tool is None:
+            return _unknown(f"{pack.file} says nothing of {target.policy_name}")
+        if not pack.fits(server_version):
+            said = server_version or "no version"
+            return _unknown(f"{pack.file} is for {pack.versions}; {target.server} says {said}")
+        return tool
 
     def level_cap(self, pack: ToolPack) -> Level:
         """The highest level this pack may claim: `compensable` unless it is certified as it stands."""
-        raise NotImplementedError
+        return Level.NOOP if pack.pack in self.certified else Level.COMPENSABLE
+
+
+def _unknown(why: str) -> Reversal:
+    return Reversal(Level.UNKNOWN, why=why)
 
 
 def load(
@@ -111,5 +100,94 @@ def load(
     """Every pack file. Raises `Misconfigured` at file:line.
 
     `pins`: `Pins.by_target`. `redacted`: JSON pointers into a tool's arguments of which the journal keeps
-    no value; a pack that refers to one is refused. No directory: no packs."""
-    raise NotImplementedError
+    no value; a pack that refers to one is refused. No directory: no packs. A pack for a server that is
+    not in bulkhead.yaml is checked as far as it can be and not used."""
+    directory = policy_dir / DIRECTORY
+    packs = {
+        path.stem: _pack(path, servers, pins, redacted or {})
+        for path in sorted(directory.glob("*.yaml"))
+    }
+    return Packs({name: pack for name, pack in packs.items() if name in servers})
+
+
+def _pack(
+    path: Path,
+    servers: Mapping[str, ServerSettings],
+    pins: Mapping[Target, Pinned],
+    redacted: Mapping[Target, Collection[str]],
+) -> Pack:
+    tree = yamlfile.read(path)
+    file = yamlfile.validate(tree, PackFile, str(path))
+    server = path.stem
+    if not SERVER_ID.fullmatch(server):
+        raise Misconfigured(f"{server!r} is no server id", Where(str(path), 1))
+    settings = servers.get(server)
+    if settings is not None and settings.companion_of is not None:
+        raise Misconfigured(
+            f"{server} is the companion of {settings.companion_of}: what undoes is not undone",
+            Where(str(path), 1),
+        )
+    companion = next((n for n, each in servers.items() if each.companion_of == server), None)
+    params = dict(settings.undo) if settings is not None else {}
+    setting = Setting(str(path), tree, file, server, companion, params, pins, redacted)
+    _check_params(setting)
+    reads = compile_reads(setting)
+    digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    tools = {
+        name: _usable(setting, ToolCompiler(setting, name, reads).compiled(), f"{server}@{digest}")
+        for name in file.tools
+    }
+    versions = SpecifierSet(file.server.versions)
+    return Pack(str(path), digest, file.server.name, versions, tools)
+
+
+def _check_params(setting: Setting) -> None:
+    """Values are the operator's; which there are is the pack's."""
+    for name in setting.params.keys() - setting.pack.params.keys():
+        raise setting.wrong(
+            f"servers.{setting.server}.undo gives {name!r}, which is none of them", "params"
+        )
+    for name, param in setting.pack.params.items():
+        value = setting.params.get(name)
+        if param.pattern is not None:
+            pattern = param.pattern
+            program = setting.at(("params", name, "pattern"), lambda: _program(pattern))
+            if value is not None and program.fullmatch(value) is None:
+                raise setting.wrong(
+                    f"servers.{setting.server}.undo.{name} does not match", "params", name
+                )
+
+
+def _program(pattern: str) -> Any:
+    from gateway.undo.shapes import Wrong
+
+    try:
+        return compiled(pattern)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+
+
+def _usable(setting: Setting, tool: CompiledTool, pack: str) -> ToolPack | Reversal:
+    """The tool's pack, or why it cannot be used as things stand."""
+    for name in sorted(setting.pack.params.keys() - setting.params.keys()):
+        return _unknown(
+            f"{setting.file} needs {name}: servers.{setting.server}.undo in bulkhead.yaml"
+        )
+    for name in sorted(_tools_of(tool)):
+        if setting.pinned(name) is None:
+            return _unknown(f"{name} of {setting.server} is not approved")
+        if setting.fitting(name) is None:
+            return _unknown(f"{name} is not the {name} that {setting.file} was written for")
+    if setting.companion is None and any(not each.read.server for each in tool.captures.values()):
+        return Reversal(
+            Level.NONE, why=f"{setting.file} needs a companion, and {setting.server} has none"
+        )
+    return ToolPack(tool, pack, setting.file)
+
+
+def _tools_of(tool: CompiledTool) -> set[str]:
+    """The tools of the server itself that this entry rests on."""
+    steps = [step for case in tool.cases for step in case.steps]
+    used = {step.tool for step in steps if step.server == tool.server}
+    used |= {each.read.tool for each in tool.captures.values() if each.read.server == tool.server}
+    return used | {tool.name}

@@ -232,8 +232,8 @@ _OPERATORS: Final[dict[str, Callable[[dict[str, Any], int], Template]]] = {
 }
 
 
-def nodes(template: Template) -> Iterator[Node]:
-    """Every expression in the template, with all its nodes."""
+def expressions(template: Template) -> Iterator[Node]:
+    """Every expression in the template, from its outermost node."""
     waiting: list[Any] = [template]
     while waiting:
         match waiting.pop():
@@ -259,4 +259,3 @@ def nodes(template: Template) -> Iterator[Node]:
                 waiting.append(node)
             case node:
                 yield node
-                waiting.extend(grammar.children(node))

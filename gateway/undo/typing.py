@@ -36,7 +36,7 @@ from gateway.undo.templates import (
     Template,
     Text,
     Turned,
-    nodes,
+    expressions,
 )
 
 Names = Mapping[str, Shape]
@@ -271,12 +271,20 @@ def arguments(template: Members, names: Names, descriptor: JsonObject) -> None:
 
 
 def chains(template: Template) -> Iterator[tuple[str, ...]]:
-    """Every path of members a template looks at, from the outermost name: `("args", "login", "user")`."""
-    for node in nodes(template):
-        if isinstance(node, ContextValue | BinOp | ValueAccess):
-            chain = _chain(node)
-            if chain:
-                yield chain
+    """Every path of members a template looks at, as long as it is: `("args", "login", "user")`.
+
+    A name used whole, or with a member worked out, is a path of one."""
+    for node in expressions(template):
+        yield from _chains(node)
+
+
+def _chains(node: Node) -> Iterator[tuple[str, ...]]:
+    chain = _chain(node)
+    if chain:
+        yield chain
+        return
+    for child in grammar.children(node):
+        yield from _chains(child)
 
 
 def _chain(node: Node) -> tuple[str, ...]:
