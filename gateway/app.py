@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from base64 import b32encode
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,8 +55,12 @@ class Gateway:
     """Calls an earlier gateway forwarded and never heard back from."""
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """For /readyz. Ready once the catalogue has started; a broken server is named, never fatal."""
-        return True, {"policy": self.policies.current.version, "servers": self.catalogue.status()}
+        """For /readyz. Ready once the catalogue has started; a broken server is never fatal.
+
+        Servers are counted and not named: whoever can connect may ask, also who may not know of one.
+        """
+        states = Counter(server["state"] for server in self.catalogue.status().values())
+        return True, {"policy": self.policies.current.version, "servers": dict(states)}
 
     def schema_of(self, endpoint: Endpoint, name: str) -> JsonObject | None:
         """The input schema advertised for a tool, for the `Mcp-Param-*` header rules."""
