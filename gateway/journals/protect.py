@@ -52,6 +52,10 @@ class Protector:
         """With the key in `state_dir/secrets/`, made on first use. Raises `Misconfigured`."""
         return cls(Vault.open(state_dir / "secrets"))
 
+    def key_for(self, purpose: bytes) -> str:
+        """A key of its own for something else this installation seals: 64 hex characters."""
+        return self._vault.commit(b"key", purpose)
+
     def digest(self, value: Any) -> str:
         """`hmac-sha256:<hex>` of a JSON value: members sorted, no spaces, ASCII. Keyed per installation."""
         return self._digest(_canonical(value))

@@ -5,6 +5,7 @@ Not portable, a tool asks only in the way its era's test expects; portable, in w
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeAlias
 
 from mcp.server.mcpserver import Context
@@ -108,7 +109,8 @@ async def ask(
 ) -> Asked | InputRequiredResult:
     """The answers, or the result that asks for them."""
     if can_push(ctx):
-        return {key: await push(ctx, question) for key, question in questions.items()}
+        got = await asyncio.gather(*(push(ctx, question) for question in questions.values()))
+        return dict(zip(questions, got, strict=True))
     given = answers(ctx)
     if questions and set(questions) <= set(given):
         return given

@@ -10,7 +10,8 @@ from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Request
 from gateway.ports import Gate
-from gateway.wire.agents.answering import ask_gate, cannot_ask
+from gateway.wire.agents.answering import ask_gate
+from gateway.wire.asking import cannot_ask
 
 MAX_PAGES: Final = 100
 

@@ -7,7 +7,7 @@ import logging
 
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
-from gateway.core.model import Answer, Request, RpcError
+from gateway.core.model import Answer, Request
 from gateway.core.settle import GATEWAY_ERRORS
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
@@ -52,11 +52,6 @@ def status_of(answer: Answer) -> int:
     if answer.http_status != 200 or answer.error is None:
         return answer.http_status
     return ERROR_CODE_HTTP_STATUS.get(answer.error.code, 200)
-
-
-def cannot_ask(why: str) -> Answer:
-    """What `Channel.ask` answers where the agent's client cannot be asked."""
-    return Answer(error=RpcError(-32601, why))
 
 
 def overloaded() -> Rejected:

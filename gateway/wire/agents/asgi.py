@@ -19,7 +19,11 @@ class AsgiExchange:
             scope["method"],
             # The path as sent: percent-encoded ways to an endpoint are no ways.
             (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1"),
-            tuple((k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]),
+            # White space around a value is not part of it (RFC 9110, 5.5).
+            tuple(
+                (k.decode("latin-1").lower(), v.decode("latin-1").strip(" \t"))
+                for k, v in scope["headers"]
+            ),
         )
         self._receive = receive
         self._send = send

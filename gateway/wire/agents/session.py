@@ -11,9 +11,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, RequestId, WorkloadIdentity
-from gateway.wire.agents.answering import cannot_ask
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
+from gateway.wire.asking import cannot_ask
 
 Owner = tuple[str, str, str]
 

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.core.model import Answer, JsonObject
 from gateway.wire import loglevels
-from gateway.wire.agents.answering import cannot_ask
 from gateway.wire.agents.messages import notification_body, request_body
 from gateway.wire.agents.session import Session
-
-NEEDED: Final = {
-    "sampling/createMessage": "sampling",
-    "elicitation/create": "elicitation",
-    "roots/list": "roots",
-}
-"""What a client must have declared to be asked."""
+from gateway.wire.asking import cannot_ask, undeclared
 
 
 class Sink(Protocol):
@@ -45,9 +38,9 @@ class SessionChannel:
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """The client's own answer, whatever it is. If we stop waiting, the client is told."""
-        needed = NEEDED.get(method)
-        if needed is not None and needed not in self._session.client.capabilities:
-            return cannot_ask(f"{method}: the agent's client did not declare {needed}")
+        missing = undeclared(method, self._session.client.capabilities)
+        if missing is not None:
+            return cannot_ask(f"{method}: the agent's client did not declare {missing}")
         id = self._session.next_ask()
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._session.asked[id] = waiting

@@ -27,7 +27,7 @@ from gateway.ports import Gate
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
-from gateway.wire.agents.answering import ask_gate, body_of, cannot_ask, status_of
+from gateway.wire.agents.answering import ask_gate, body_of, status_of
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
@@ -41,6 +41,7 @@ from gateway.wire.agents.messages import (
     notification_body,
     rejected,
 )
+from gateway.wire.asking import cannot_ask
 
 Send = Callable[[bytes], Awaitable[object]]
 """Carries one message to the agent. Raises `Gone`."""

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from gateway.ports import ToolServer
 from gateway.settings import ServerSettings
+from gateway.wire.servers.parking import SECONDS, Parking
 from gateway.wire.servers.rounds import Rounds
+from gateway.wire.servers.seal import Seal
 
 __all__ = ["open_server"]
 
 
-def open_server(name: str, settings: ServerSettings) -> ToolServer:
-    """The adapter for one configured server. Starts and connects nothing yet.
+def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -> ToolServer:
+    """The adapter for one configured server, bridged to agents of either era. Connects nothing yet.
+
+    `seal` makes the states of parked calls; without one, no other gateway process can read them.
 
     Raises `Misconfigured` when it cannot ever work, such as a command that is not installed.
     """
     if settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        return Rounds(HttpServer(name, settings))
-    from gateway.wire.servers.stdio import StdioServer
+        wire: ToolServer = HttpServer(name, settings)
+    else:
+        from gateway.wire.servers.stdio import StdioServer
 
-    return Rounds(StdioServer(name, settings))
+        wire = StdioServer(name, settings)
+    seconds = min(SECONDS, settings.limits.total)
+    return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds))

@@ -28,12 +28,14 @@ Chore = Callable[[Coroutine[Any, Any, None]], None]
 class Session:
     """One `initialize`d session."""
 
-    __slots__ = ("gone", "id", "in_flight", "log_level", "used", "version")
+    __slots__ = ("calls", "gone", "id", "in_flight", "log_level", "used", "version")
 
     def __init__(self, id: str | None, version: str) -> None:
         self.id = id
         self.version = version
         self.in_flight = 0
+        self.calls: list[Exchange] = []
+        """Agents' calls under way, oldest first."""
         self.used = asyncio.get_running_loop().time()
         self.log_level: str | None = None
         """What the server was told by logging/setLevel: the widest anyone in this session asked for."""
@@ -71,6 +73,7 @@ class Exchange:
         Raises `NotSent`, `Broken`. Whoever stops waiting, by cancelling or by a limit, tells the server.
         """
         self._session.in_flight += 1
+        self._session.calls.append(self)
         try:
             return await self._converse(message, patience)
         except (asyncio.CancelledError, Broken):
@@ -79,6 +82,7 @@ class Exchange:
             raise
         finally:
             self._session.left()
+            self._session.calls.remove(self)
             for ask in self._asks.values():
                 ask.cancel()
             if self._messages is not None:
@@ -113,7 +117,7 @@ class Exchange:
     async def _answer(self, messages: Messages) -> JsonObject | None:
         """The answer, or None when the stream ended and can be taken up again. Raises `Broken`."""
         try:
-            return await messages.answer_to(self._id, self._hear)
+            return await messages.answer_to(self._id, self.hear)
         except Broken as error:
             if not error.lost or messages.last_id is None:
                 raise
@@ -133,7 +137,8 @@ class Exchange:
             raise Broken(f"its stream could not be taken up again: HTTP {reply.status}")
         return Messages(reply, self._link.limits.max_result, ended)
 
-    async def _hear(self, message: JsonObject) -> None:
+    async def hear(self, message: JsonObject) -> None:
+        """Act on what the server says, on this call's stream or on its session's."""
         method = message["method"]
         given = message.get("params")
         params: JsonObject = given if isinstance(given, dict) else {}

@@ -22,6 +22,7 @@ from gateway.wire.servers import envelope
 from gateway.wire.servers.http_exchange import Exchange, Mute, Session
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_standing import Standing, can_be_asked
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"
@@ -41,6 +42,14 @@ class _Place:
     """Where the session of one key lives. All who need it while it is opened share the opening, or its failure."""
 
     opening: asyncio.Task[Session]
+    standing: Standing | None = None
+
+    def close(self) -> None:
+        """Nobody is in it any more."""
+        if not self.opening.done():
+            self.opening.cancel()
+        if self.standing is not None:
+            self.standing.close()
 
     @property
     def session(self) -> Session | None:
@@ -71,6 +80,7 @@ class Sessions:
         for _ in range(2):
             key, session = await self.session(message.principal, message.client, patience)
             await self._hear_logs(session, message, patience)
+            await self._be_asked(key, session, message)
             exchange = Exchange(self._link, session, channel, self.chore)
             outcome = await exchange.send(message, patience)
             if session.gone:
@@ -90,6 +100,14 @@ class Sessions:
         asked = replace(message, method="logging/setLevel", params={"level": level})
         with suppress(NotSent, Broken):  # the call itself will tell
             await Exchange(self._link, session, Mute(), self.chore).send(asked, patience)
+
+    async def _be_asked(self, key: Key, session: Session, message: Outbound) -> None:
+        """Have an ear for questions on the session's own stream, if the agent can answer any."""
+        place = self._places.get(key)
+        if place is not None and can_be_asked(message.client.capabilities):
+            if place.standing is None:
+                place.standing = Standing(self._link, session)
+            await place.standing.opened()
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear what the server says unasked, in the gateway's own session, until the stream ends.
@@ -201,13 +219,12 @@ class Sessions:
     def _drop(self, key: Key, session: Session) -> None:
         place = self._places.get(key)
         if place is not None and place.session is session:
-            del self._places[key]
+            self._places.pop(key).close()
 
     def _end(self, key: Key) -> None:
         place = self._places.pop(key)
         session = place.session
-        if not place.opening.done():
-            place.opening.cancel()
+        place.close()
         if session is not None and session.id is not None:
             self.chore(self._delete(session))
 

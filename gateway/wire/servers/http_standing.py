@@ -1,0 +1,80 @@
+"""The GET stream of one agent's session: where a server puts questions that name no call of its.
+
+Kept open only for agents that can be asked. What comes is given to the newest call of the session: all
+calls in it are one principal's, and an answer finds its question by id whichever call carried it.
+Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.core.model import JsonObject
+from gateway.wire.asking import NEEDED
+from gateway.wire.servers.http_exchange import Session
+from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_reply import Broken, NotSent
+
+OPEN_SECONDS: Final = 2.0
+"""How long a call waits for the stream. A server may open it without saying so before its first event."""
+AGAIN_SECONDS: Final = 1.0
+
+
+def can_be_asked(capabilities: JsonObject) -> bool:
+    """Whether a client declared that it answers any question."""
+    return any(needed in capabilities for needed in NEEDED.values())
+
+
+class Standing:
+    """One session's stream: opened before the first call that may need it, again when it was lost."""
+
+    def __init__(self, link: Link, session: Session) -> None:
+        self._link = link
+        self._session = session
+        self._settled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._refused = False
+
+    async def opened(self) -> None:
+        """Returns when it is open, when there is none to be had, or when that takes too long."""
+        if not self._refused and (self._task is None or self._task.done()):
+            self._settled.clear()
+            self._task = asyncio.ensure_future(self._keep())
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._settled.wait()
+        except TimeoutError:
+            return
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _keep(self) -> None:
+        try:
+            while not self._refused:
+                try:
+                    await self._listen()
+                except (NotSent, Broken):
+                    self._settled.set()
+                if not self._session.calls:
+                    return  # the next call opens it again
+                await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            self._settled.set()
+
+    async def _listen(self) -> None:
+        reply = await self._link.get(self._session.headers(), self._link.standing())
+        try:
+            if reply.status != 200:
+                self._refused = True
+                return
+            self._settled.set()
+            messages = Messages(reply, self._link.limits.max_result)
+            while (heard := await messages.next()) is not None:
+                if isinstance(heard.get("method"), str) and self._session.calls:
+                    await self._session.calls[-1].hear(heard)
+        finally:
+            reply.close()
