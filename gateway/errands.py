@@ -1,8 +1,8 @@
-"""Calls the gateway makes by itself: looks before and after a call, and the inverse calls of an undo.
+"""Calls that change the world and that no agent made: the inverse calls of an undo.
 
-An errand is a call like any other: decided (but for looks, which are part of a call that was), on
-record before it is forwarded, forwarded at most once, its outcome on record. It has no agent to
-answer. It knows the ports and the core, no tool server's transport and no pack.
+An errand is a call like any other: decided, on record before it is forwarded, forwarded at most once,
+its outcome on record. It has no agent to answer. It knows the ports and the core, no tool server's
+transport and no pack.
 """
 
 from __future__ import annotations
@@ -85,34 +85,20 @@ class GatewayErrands:
         self._clock = clock
         self._new_call_id = new_call_id
 
-    async def read(
-        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
-    ) -> Outcome:
-        """See `ports.Errands`."""
-        call_id = self._new_call_id()
-        errand = self._classified(server, tool, arguments, purpose, Effect.READ)
-        pending = self._intent(call_id, errand, purpose.body, None)
-        line = pending.line if self._journal.sound else await pending.sealed()
-        outcome = await self._forward(errand, record.permit(line, Effect.READ), pending)
-        await self._settle(call_id, outcome, pending)
-        return outcome
-
     async def act(
         self,
         server: str,
         tool: str,
         arguments: JsonObject,
         purpose: Purpose,
-        reversal: JsonObject | None = None,
     ) -> tuple[str, Outcome]:
         """See `ports.Errands`."""
         call_id = self._new_call_id()
-        errand = self._classified(server, tool, arguments, purpose, Effect.DESTROY)
+        errand = self._classified(server, tool, arguments, purpose)
         decision = self._policies.current.decide(_question(errand))
         if not decision.permitted or decision.obligations:
             raise await self._refused(call_id, errand, decision)
-        body = {**purpose.body, **(reversal or {})}
-        pending = self._intent(call_id, errand, body, decision)
+        pending = self._intent(call_id, errand, purpose.body, decision)
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
         outcome = await self._forward(errand, permit, pending)
         await self._settle(call_id, outcome, pending)
@@ -121,11 +107,11 @@ class GatewayErrands:
     def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
         """What the policy would say of an inverse call, now. Nothing is written."""
         purpose = Purpose(operator, "-", {})
-        errand = self._classified(server, tool, arguments, purpose, Effect.DESTROY)
+        errand = self._classified(server, tool, arguments, purpose)
         return self._policies.current.decide(_question(errand))
 
     def _classified(
-        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose, effect: Effect
+        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
     ) -> Classified:
         identity = WorkloadIdentity(
             issuer="gateway",
@@ -142,28 +128,29 @@ class GatewayErrands:
         target = Target(server, "tool", tool)
         resolved = Resolved(request, target, None, params)
         destination = self._destinations.get(server, "local")
-        return Classified(resolved, Tier.ADMIN, effect, destination, NOWHERE)
+        return Classified(resolved, Tier.ADMIN, Effect.DESTROY, destination, NOWHERE)
 
     def _intent(
         self,
         call_id: str,
         errand: Classified,
         body: JsonObject,
-        decision: Decision | None,
+        decision: Decision,
     ) -> Pending:
         entry = self._described(call_id, errand, decision)
         return self._journal.append(record.intent(entry, self._clock(), body))
 
-    def _described(self, call_id: str, errand: Classified, decision: Decision | None) -> CallRecord:
-        arguments, digest = self._protector.protect(errand.resolved.arguments, {})
+    def _described(self, call_id: str, errand: Classified, decision: Decision) -> CallRecord:
+        # An inverse call's arguments hold what was there before: for undo and nobody's eyes.
+        arguments, digest = self._protector.protect(errand.resolved.arguments, {"": "sealed"})
         entry = describe(
             call_id,
             errand,
             arguments=arguments,
             arguments_digest=digest,
             policy_version=self._policies.current.version,
-            rule=(decision.rule or "") if decision else "",
-            where=decision.where if decision else None,
+            rule=decision.rule or "",
+            where=decision.where,
         )
         return replace(entry, endpoint="", target=_name(errand))
 
@@ -205,8 +192,7 @@ class GatewayErrands:
 
 def _name(errand: Classified) -> str:
     """The name in policy.csv and in the journal: an inverse call is never taken for the agent's own."""
-    prefix = "look" if errand.effect is Effect.READ else "undo"
-    return f"{prefix}:{errand.resolved.target.name}"
+    return f"undo:{errand.resolved.target.name}"
 
 
 def _question(errand: Classified) -> AccessRequest:

@@ -232,6 +232,11 @@ class Prepared(Protocol):
     @property
     def reversal(self) -> Reversal: ...
 
+    @property
+    def body(self) -> JsonObject:
+        """What the intent's line says of it; what must not be seen is sealed."""
+        ...
+
 
 class Reverser(Protocol):
     """Step 9 of the Line and its part of step 14 (undo/reverser.py). Asked for writes only."""
@@ -246,6 +251,10 @@ class Reverser(Protocol):
         """Post-image and what it says of the outcome. Raises nothing but cancellation."""
         ...
 
+    def body(self, prepared: Prepared, settled: Settled) -> JsonObject:
+        """What the outcome's line says of it. Never raises."""
+        ...
+
     def release(self, call_id: str) -> None:
         """The end of the call, whatever way it went. Leases of a call in doubt are kept until its
         server has had time to come to an end with it."""
@@ -257,23 +266,15 @@ class Purpose:
     """Why the gateway calls by itself: written with the call, so that nobody takes it for an agent's."""
 
     operator: str
-    """`operator:<name>` of who asked for it, or `gateway` for a look before and after a call."""
+    """`operator:<name>` of who asked for it."""
     task: str
-    """The undo it is a step of, or the call it looks for."""
+    """The undo it is a step of."""
     body: JsonObject
-    """What the intent's line says of it: `{"undo_of": call, "step": 1}`, `{"looks_for": call}`, ..."""
+    """What the intent's line says of it: `{"undo_of": <call id>, "step": 1}`."""
 
 
 class Errands(Protocol):
-    """Calls the gateway makes by itself (errands.py): each with its own lines, each forwarded at most once."""
-
-    async def read(
-        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
-    ) -> Outcome:
-        """One read of a tool server or a companion. No policy is asked: it is part of a call that was.
-
-        Raises `JournalError`; what the server did is in the outcome."""
-        ...
+    """Inverse calls the gateway makes by itself (errands.py): each with its own lines, forwarded at most once."""
 
     async def act(
         self,
@@ -281,13 +282,15 @@ class Errands(Protocol):
         tool: str,
         arguments: JsonObject,
         purpose: Purpose,
-        reversal: JsonObject | None = None,
     ) -> tuple[str, Outcome]:
         """One inverse call: its call id and its outcome. The policy is asked as `purpose.operator`, tier
         admin, tool `undo:<tool>`; its intent is durable before the forward, its outcome on return.
-        `reversal`: how it could itself be taken back, for its intent's line.
 
         Raises `Refused` (recorded) and `JournalError`."""
+        ...
+
+    def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
+        """What the policy would say of an inverse call, now. Nothing is written."""
         ...
 
 
