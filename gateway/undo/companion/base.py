@@ -36,7 +36,7 @@ ABSENT: Final = "absent"
 TEXT: Final[JsonObject] = {"type": "string"}
 STATE: Final[JsonObject] = {
     "type": "string",
-    "pattern": "^(absent|[a-z]+:.+)$",
+    "pattern": "^(absent|[a-z][a-z0-9]*:.+)$",
     "description": "the state it must be in, as a read gave it; 'absent' if there must be nothing",
 }
 
@@ -109,11 +109,9 @@ class Calls:
 
     async def call(self, _: Any, params: CallToolRequestParams) -> CallToolResult:
         """One of them. What goes wrong is a result that says so, and names what did."""
+        given = params.arguments or {}
         async with self._one_at_a_time:
-            with anyio.CancelScope(shield=True):
-                return await anyio.to_thread.run_sync(
-                    self._answer, params.name, params.arguments or {}
-                )
+            return await anyio.to_thread.run_sync(self._answer, params.name, given)
 
     def _answer(self, name: str, arguments: JsonObject) -> CallToolResult:
         try:

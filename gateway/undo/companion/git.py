@@ -103,7 +103,9 @@ class Git:
         if len(rows) > MOST_CHANGES:
             raise No("TOO_LARGE", f"{len(rows)} files differ")
         paths = [row[3:] for row in rows]
-        told = "\n".join(f"{p}\0{word}" for p, word in zip(paths, _words(repository, paths)))
+        told = "\n".join(
+            f"{p}\0{word}" for p, word in zip(paths, _words(repository, paths), strict=True)
+        )
         shown = [
             path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths
         ]
