@@ -79,7 +79,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
     Everything an operator can have wrong is found before a process is started.
     """
-    refuse_beyond_loopback(settings.host)
+    refuse_beyond_loopback(settings.host, settings.where)
     policies = LivePolicies(settings.policy_dir, settings.servers)
     approved = pins.load(settings.policy_dir, settings.servers)
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway import yamlfile
@@ -31,6 +31,8 @@ class ServerLimits(Strict):
     idle: Seconds = 60.0
     """Between two messages of one open answer."""
     total: Seconds = 300.0
+    quiesce: Annotated[float, Field(ge=0, le=86_400)] = 5.0
+    """How long a call that was given up on may still be at work."""
     max_result: Bytes = 64 * 1024 * 1024
     """One message from the server, whatever the wire."""
     concurrency: Annotated[int, Field(gt=0, le=10_000)] = 256
@@ -63,6 +65,12 @@ class ServerSettings(Strict):
     undo: dict[str, str] = Field(default_factory=dict)
     """Values for the parameters of its undo pack, `<policies>/undo/<id>.yaml`."""
     limits: ServerLimits = ServerLimits()
+    _where: Where | None = PrivateAttr(None)
+
+    @property
+    def where(self) -> Where | None:
+        """Where the file says how to reach it."""
+        return self._where
 
     @model_validator(mode="after")
     def _one_transport(self) -> ServerSettings:
@@ -99,6 +107,12 @@ class Settings(Strict):
     servers: dict[str, ServerSettings]
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""
+    _where: Where | None = PrivateAttr(None)
+
+    @property
+    def where(self) -> Where | None:
+        """Where the file says what to listen on."""
+        return self._where
 
     @property
     def offered(self) -> frozenset[str]:
@@ -136,9 +150,18 @@ def load(path: Path) -> Settings:
     _check_ids(tree, settings, str(path))
     _check_companions(tree, settings, str(path))
     _check_listen(tree, settings, str(path))
+    _note_places(tree, settings, str(path))
     home = path.resolve().parent
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
     return settings.model_copy(update={"home": str(home), "servers": servers})
+
+
+def _note_places(tree: CommentedMap, settings: Settings, file: str) -> None:
+    """What is found wrong later than here can still name its line."""
+    settings._where = Where(file, yamlfile.line_of(tree, ["listen"]))
+    for name, server in settings.servers.items():
+        key = "url" if server.command is None else "command"
+        server._where = Where(file, yamlfile.line_of(tree, ["servers", name, key]))
 
 
 def _placed(server: ServerSettings, home: Path) -> ServerSettings:

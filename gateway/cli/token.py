@@ -69,7 +69,7 @@ def command(
 ) -> None:
     """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
     settings = settings_file.load(config)
-    refuse_beyond_loopback(settings.host)
+    refuse_beyond_loopback(settings.host, settings.where)
     endpoint = endpoint_of(settings, tiers, server)
     if endpoint.tier is Tier.ADMIN and not yes:
         _confirm(agent)

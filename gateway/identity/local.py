@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from gateway.core.model import Endpoint, Tier
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Where
 from gateway.identity.keys import SigningKey, open_keys, read_keys, signing_key
 from gateway.identity.profile import (
     AGENT,
@@ -127,7 +127,7 @@ class LocalIssuer:
         self._keys = keys
 
 
-def refuse_beyond_loopback(host: str) -> None:
+def refuse_beyond_loopback(host: str, where: Where | None = None) -> None:
     """Raises `Misconfigured` unless the host is this machine's loopback."""
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -136,6 +136,7 @@ def refuse_beyond_loopback(host: str) -> None:
     if not local:
         raise Misconfigured(
             f"the embedded issuer serves loopback only, not {host!r}",
+            where,
             hint="listen on 127.0.0.1, or [::1], or localhost",
         )
 

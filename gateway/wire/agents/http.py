@@ -129,7 +129,9 @@ def _bind(settings: Settings) -> socket.socket:
         # two writes waits 40 ms for the reader's delayed ACK.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        raise Misconfigured(f"listen: {settings.listen}: {error.strerror}") from None
+        raise Misconfigured(
+            f"listen: {settings.listen}: {error.strerror}", settings.where
+        ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -138,7 +140,7 @@ def _bind(settings: Settings) -> socket.socket:
         listener.close()
         in_use = error.errno == errno.EADDRINUSE
         why = "is already in use" if in_use else error.strerror
-        raise Misconfigured(f"listen: {settings.listen} {why}") from None
+        raise Misconfigured(f"listen: {settings.listen} {why}", settings.where) from None
     listener.setblocking(False)
     return listener
 

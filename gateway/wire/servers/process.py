@@ -55,13 +55,16 @@ def command(name: str, settings: ServerSettings) -> Command:
     rule = settings.environment
     environment = {key: os.environ[key] for key in rule.inherit if key in os.environ} | rule.set
     if settings.cwd is not None and not os.path.isdir(settings.cwd):
-        raise Misconfigured(f"servers.{name}.cwd: {settings.cwd!r} is not a directory")
+        raise Misconfigured(
+            f"servers.{name}.cwd: {settings.cwd!r} is not a directory", settings.where
+        )
     program = settings.command[0]
     wanted = os.path.join(settings.cwd or "", program) if "/" in program else program
     found = shutil.which(wanted, path=environment.get("PATH", os.defpath))
     if found is None:
         raise Misconfigured(
             f"servers.{name}.command: {program!r} is not an executable here",
+            settings.where,
             hint="give a full path, or let the server inherit a PATH that has it",
         )
     argv = (os.path.abspath(found), *settings.command[1:])
