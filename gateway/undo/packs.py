@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured, Where
 from gateway.settings import SERVER_ID, ServerSettings
+from gateway.undo import certificate
 from gateway.undo.compiled import CompiledTool
 from gateway.undo.compiling import ToolCompiler, compile_reads
 from gateway.undo.functions import compiled
@@ -64,8 +65,8 @@ class Packs:
     """All packs of one policy directory, checked. Immutable."""
 
     by_server: Mapping[str, Pack] = field(default_factory=dict)
-    certified: frozenset[str] = frozenset()
-    """`<server>@sha256:<hex>` of the packs with a certificate that holds."""
+    certified: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """`<server>@sha256:<hex>` of the packs with a certificate that holds -> for which server versions."""
 
     def find(self, target: Target, server_version: str | None) -> ToolPack | Reversal:
         """The pack for this tool, or UNKNOWN with the reason (no pack, other version, other descriptor).
@@ -80,11 +81,14 @@ class Packs:
         if not pack.fits(server_version):
             said = server_version or "no version"
             return _unknown(f"{pack.file} is for {pack.versions}; {target.server} says {said}")
-        return tool
+        if isinstance(tool, Reversal):
+            return tool
+        return replace(tool, certified=server_version in self.certified.get(tool.pack, ()))
 
     def level_cap(self, pack: ToolPack) -> Level:
-        """The highest level this pack may claim: `compensable` unless it is certified as it stands."""
-        return Level.NOOP if pack.pack in self.certified else Level.COMPENSABLE
+        """The highest level this pack may claim: `compensable` unless it is certified as it stands, at
+        the very version the server says it has."""
+        return Level.NOOP if pack.certified else Level.COMPENSABLE
 
 
 def _unknown(why: str) -> Reversal:
@@ -107,7 +111,8 @@ def load(
         path.stem: _pack(path, servers, pins, redacted or {})
         for path in sorted(directory.glob("*.yaml"))
     }
-    return Packs({name: pack for name, pack in packs.items() if name in servers})
+    held = certificate.holding(directory, {name: pack.digest for name, pack in packs.items()})
+    return Packs({name: pack for name, pack in packs.items() if name in servers}, held)
 
 
 def _pack(

@@ -117,6 +117,8 @@ class ToolPack:
     pack: str
     """`<server>@sha256:<hex of the file's bytes>`, for `Reversal.pack`."""
     file: str
+    certified: bool = False
+    """Set by `Packs.find`: for this very version of the server."""
 
     @property
     def undo_window_seconds(self) -> int | None:

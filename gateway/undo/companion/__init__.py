@@ -46,6 +46,8 @@ from gateway.undo.companion.base import (
     serve,
 )
 
+__all__ = ["ABSENT", "Companion", "No", "state"]
+
 Read = Callable[[str], "JsonObject | None"]
 Put = Callable[[str, JsonObject], None]
 Delete = Callable[[str], None]

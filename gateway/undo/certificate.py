@@ -1,0 +1,174 @@
+"""Certificates of undo packs: `<policies>/undo/<server>.lock`, signed, and whose signatures count.
+
+A certificate says that random calls were made at a real server of one exact version, taken back with
+exactly this pack, and that the world was then as before, by a look that did not go through the gateway.
+`<policies>/undo/certifiers.json` names the keys an operator believes. It knows no pack's contents.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from gateway.errors import Misconfigured, Where
+
+CERTIFIERS: Final = "certifiers.json"
+KEY_FILE: Final = "certifier.key"
+_PREFIX: Final = "ed25519:"
+_CONTEXT: Final = b"bulkhead undo certificate 1\n"
+"""Signed in front of the statement, so that no other signature of the same key can be taken for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was tried and what came of it."""
+
+    pack: str
+    """`sha256:<hex>` of the pack file's bytes."""
+    server_name: str
+    """`serverInfo.name`, and its version below: the very server that was tried."""
+    server_version: str
+    ground: str
+    """The scratch world and its random calls: a name, or `<file>@sha256:<hex>`."""
+    runs: int
+    seed: int
+    calls: int
+    """Calls that changed something, of all runs."""
+    restored: int
+    """Of those: taken back, and the world was as before."""
+    compensated: int
+    irreversible: int
+    """Calls the pack itself said could not be taken back."""
+    cases: Mapping[str, int]
+    """`<tool>#<n>`, the nth case of that tool -> how often it was taken back."""
+
+
+class Certifier:
+    """A key that signs. Its public half is its name."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def open(cls, state_dir: Path) -> Certifier:
+        """The key of this installation, made when there is none. Raises `Misconfigured`."""
+        path = state_dir / KEY_FILE
+        state_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            raw = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
+            )
+            path.touch(0o600, exist_ok=False)
+            path.write_text(base64.b64encode(raw).decode() + "\n")
+        try:
+            raw = base64.b64decode(path.read_text().strip(), validate=True)
+            return cls(Ed25519PrivateKey.from_private_bytes(raw))
+        except (ValueError, binascii.Error):
+            raise Misconfigured("not a signing key", Where(str(path))) from None
+
+    @property
+    def name(self) -> str:
+        """`ed25519:<base64>`."""
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return _PREFIX + base64.b64encode(raw).decode()
+
+    def sign(self, certificate: Certificate) -> str:
+        """The lock file's text."""
+        statement = asdict(certificate)
+        signature = base64.b64encode(self._key.sign(_signed(statement))).decode()
+        lock = {"certificate": statement, "signed_by": self.name, "signature": signature}
+        return json.dumps(lock, indent=2) + "\n"
+
+
+def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """`<server>@<digest>` -> the server versions it is certified for.
+
+    `packs`: server -> digest of its file. A certificate of another file, of a key the operator does not
+    name, or with a wrong signature certifies nothing; a file that is no lock at all is `Misconfigured`."""
+    believed = certifiers(directory)
+    held: dict[str, frozenset[str]] = {}
+    for server, digest in packs.items():
+        path = directory / f"{server}.lock"
+        found = read(path) if path.exists() else None
+        if found is None:
+            continue
+        certificate, signer, sound = found
+        if sound and signer in believed and certificate.pack == digest:
+            held[f"{server}@{digest}"] = frozenset({certificate.server_version})
+    return held
+
+
+def read(path: Path) -> tuple[Certificate, str, bool]:
+    """The certificate, who signed it, and whether the signature is that key's. Raises `Misconfigured`."""
+    try:
+        lock = json.loads(path.read_text())
+        statement, signer = lock["certificate"], str(lock["signed_by"])
+        certificate = Certificate(**statement)
+        signature = base64.b64decode(lock["signature"], validate=True)
+    except (OSError, ValueError, TypeError, KeyError, binascii.Error):
+        raise Misconfigured(
+            "not a certificate", Where(str(path)), "certify the pack again"
+        ) from None
+    return certificate, signer, _sound(statement, signer, signature)
+
+
+def certifiers(directory: Path) -> frozenset[str]:
+    """The keys an operator believes. Raises `Misconfigured`."""
+    path = directory / CERTIFIERS
+    if not path.exists():
+        return frozenset()
+    try:
+        tree = json.loads(path.read_text())
+        keys = tree["certifiers"]
+        if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+            raise TypeError
+    except (OSError, ValueError, TypeError, KeyError):
+        raise Misconfigured('must be {"certifiers": {name: key}}', Where(str(path))) from None
+    return frozenset(keys.values())
+
+
+def believe(directory: Path, name: str, key: str) -> bool:
+    """Add a key under a name; False if it is believed already. Raises `Misconfigured`."""
+    path = directory / CERTIFIERS
+    if key in certifiers(directory):
+        return False
+    tree = json.loads(path.read_text()) if path.exists() else {"certifiers": {}}
+    tree["certifiers"][_free(name, tree["certifiers"])] = key
+    path.write_text(json.dumps(tree, indent=2) + "\n")
+    return True
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    number = 2
+    free = name
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
+
+
+def _signed(statement: Mapping[str, Any]) -> bytes:
+    """One spelling for one statement."""
+    return _CONTEXT + json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sound(statement: Mapping[str, Any], signer: str, signature: bytes) -> bool:
+    try:
+        raw = base64.b64decode(signer.removeprefix(_PREFIX), validate=True)
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, _signed(statement))
+    except (ValueError, binascii.Error, InvalidSignature):
+        return False
+    return True
