@@ -26,6 +26,7 @@ from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
 from gateway.wire.agents.exchange import Exchange, Rejected, Reply
+from gateway.wire.agents.heads import BoundedHeads
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import endpoint_at
@@ -152,7 +153,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=BoundedHeads,
                 lifespan="off",
                 ws="none",
                 server_header=False,

@@ -1,0 +1,68 @@
+"""The HTTP engine's connections, with a bound on what nobody has believed yet: size and time of a head.
+
+The engine itself would keep as many bytes of headers as a stranger cares to send, for as long as it cares
+to take. Bodies are bounded where they are read (door.py). It knows HTTP's framing, and no MCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a head (request line, headers, trailers), give or take what one read of the socket brings."""
+HEAD_SECONDS: Final = 20.0
+"""From the connection, or the first byte of a later request, to the end of its head."""
+TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """Closes a connection whose head is too large or too slow."""
+
+    _unread = 0
+    """Bytes that came since the last end of a head or piece of a body."""
+    _clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._start()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._believed()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread > MAX_HEAD:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(TOO_LARGE)
+            self.transport.close()
+        elif self._unread and self._clock is None:
+            self._start()
+
+    def on_headers_complete(self) -> None:
+        self._believed()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._believed()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._believed()
+        super().on_message_complete()
+
+    def _start(self) -> None:
+        self._clock = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self.transport.close()
+
+    def _believed(self) -> None:
+        self._unread = 0
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None

@@ -1,0 +1,76 @@
+"""A stranger who never finishes the head of a request costs a bounded number of bytes for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from gateway.wire.agents import heads
+from tests.wire.agents.house import serving
+from tests.wire.agents.raw import connection, stateless
+
+MIB = b"a" * 1024 * 1024
+
+
+async def _sent_before_the_end(start: bytes, piece: bytes) -> int:
+    """Mebibytes that could be sent until the connection ended."""
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        line.writer.write(start)
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 64:
+                line.writer.write(piece)
+                await line.writer.drain()
+                sent += 1
+        return sent
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"GET /", MIB),
+        (b"GET /mcp HTTP/1.1\r\nHost: a\r\nX: ", MIB),
+        (b"GET /mcp HTTP/1.1\r\nHost: a\r\n", b"X: " + MIB + b"\r\n"),
+        (b"GET /mcp HTTP/1.1\r\nHost: a\r\n", (b"X: " + b"a" * 1000 + b"\r\n") * 1000),
+        (
+            b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+            MIB,
+        ),
+    ],
+)
+async def test_a_head_without_end_ends_the_connection(start: bytes, piece: bytes) -> None:
+    assert await _sent_before_the_end(start, piece) < 32
+
+
+async def test_a_head_that_is_too_large_is_told_so() -> None:
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        line.writer.write(b"GET /healthz HTTP/1.1\r\nX: " + b"a" * heads.MAX_HEAD)
+        reply = await line.head()
+    assert reply.status == 431
+
+
+@pytest.mark.parametrize("start", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost:"])
+async def test_a_head_that_takes_too_long_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.05)
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        line.writer.write(start)
+        rest = await line.reader.read()
+    assert rest == b""
+
+
+async def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.05)
+    given, body = stateless("tools/call", {"name": "hang", "arguments": {}})
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        await line.send(headers=given, body=body)
+        async with connection(place) as slow:
+            await slow.reader.read()
+        place.gate.go.set()
+        first = await line.reply()
+        await line.send(headers=given, body=body)
+        second = await line.reply()
+    assert (first.status, second.status) == (200, 200)
