@@ -35,6 +35,7 @@ class Reason(StrEnum):
     DENIED_BY_RULE = "denied_by_rule"
     DECISION_FAILED = "decision_failed"
     INVALID_ARGUMENTS = "invalid_arguments"
+    MISSING_CAPABILITY = "missing_capability"
 
     # Steps 11 to 15.
     JOURNAL_UNAVAILABLE = "journal_unavailable"

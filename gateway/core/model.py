@@ -198,10 +198,14 @@ class Resolved:
     entry: Entry | None
     """None for targets that have no descriptor (vendor methods, unlisted resources)."""
     params: JsonObject
+    decided_on: JsonObject | None = None
+    """The arguments of an earlier call this one is about (a task's), which it is decided on."""
 
     @property
     def arguments(self) -> JsonObject:
         """The arguments policy may look at: those of a call or a prompt, else the params without `_meta`."""
+        if self.decided_on is not None:
+            return self.decided_on
         if self.request.method in ("tools/call", "prompts/get"):
             arguments = self.params.get("arguments")
             return arguments if isinstance(arguments, dict) else {}

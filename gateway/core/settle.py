@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, Request, RpcError
+from gateway.core.tasks import EXTENSION, task_id_of
 from gateway.reasons import Reason, told
 
 INVALID_PARAMS: Final = -32602
 METHOD_NOT_FOUND: Final = -32601
+MISSING_CAPABILITY: Final = -32021
 
 GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     Reason.JOURNAL_UNAVAILABLE: (
@@ -41,6 +43,10 @@ NAMES: Final = {
 
 def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answer:
     """The answer to a refused call. `detail` reaches the agent only where it is about its own words."""
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+    "tasks/result": "taskId",
     heard = told(reason)
     if heard is Reason.NOT_AVAILABLE or heard is Reason.UNSUPPORTED:
         return _not_available(request, call_id)
@@ -51,6 +57,8 @@ def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answ
         return _error(code, message, heard, call_id, status)
     return _error(INVALID_PARAMS, detail or "Invalid params", heard, call_id, 400)
 
+    if heard is Reason.MISSING_CAPABILITY:
+        return _missing_capability(call_id)
 
 def _not_available(request: Request, call_id: str) -> Answer:
     member = NAMES.get(request.method)
@@ -70,6 +78,13 @@ def _invalid(request: Request, detail: str, call_id: str) -> Answer:
     if request.method != "tools/call":
         return _error(INVALID_PARAMS, detail, Reason.INVALID_ARGUMENTS, call_id, 400)
     text = f"Invalid arguments: {detail} [{Reason.INVALID_ARGUMENTS}, call {call_id}]"
+def _missing_capability(call_id: str) -> Answer:
+    """2026-07-28's own code: the client did not declare the tasks extension on this request."""
+    needed: JsonObject = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+    message = "The client has not declared the tasks extension"
+    return _error(MISSING_CAPABILITY, message, Reason.MISSING_CAPABILITY, call_id, 400, needed)
+
+
     return Answer(result={"content": [{"type": "text", "text": text}], "isError": True})
 
 
@@ -97,6 +112,9 @@ def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonOb
 
 def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
     """The answer to a forwarded call: the tool server's own words, verbatim, or "not known"."""
+    task_id = task_id_of(outcome.result or {})
+    if task_id is not None:
+        return {"task": task_id}
     match outcome.kind:
         case "ok" | "tool_error":
             return Answer(result=outcome.result)

@@ -43,7 +43,7 @@ from mcp.types import (
 from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.conformance import asking
+from tests.conformance import asking, tasks
 from tests.conformance.asking import Asked, ask, elicitation, roots, sampling
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
@@ -470,6 +470,37 @@ async def test_input_required_result_capabilities(ctx: Context) -> str | InputRe
     return await _rounds(ctx, questions, lambda _: "capability-gated", "capability-gated")
 
 
+# Tools that become tasks for clients that know tasks (tasks.py); this is what the others get.
+
+
+@server.tool()
+def greet(name: str) -> str:
+    """Never a task."""
+    return f"Hello, {name}!"
+
+
+@server.tool()
+async def slow_compute(seconds: float = 0, label: str = "") -> str:
+    """A task, or a wait."""
+    await asyncio.sleep(min(seconds, 5))
+    return f"computed {label} in {seconds} s"
+
+
+def _task_only() -> str:
+    """A task and nothing else."""
+    raise RuntimeError("works as a task only")
+
+
+for _name in ("failing_job", "protocol_error_job", "multi_input", "test_tool_with_task"):
+    server.add_tool(_task_only, name=_name)
+
+
+@server.tool()
+def confirm_delete(filename: str) -> str:
+    """A task that asks first."""
+    return _task_only()
+
+
 # Resources, prompts, completion, subscriptions, logging.
 
 
@@ -619,8 +650,9 @@ def main() -> None:
     parser.add_argument("--portable", action="store_true")
     given = parser.parse_args()
     asking.PORTABLE = given.portable
+    server._lowlevel_server.extensions[tasks.EXTENSION] = {}
     app = server.streamable_http_app(event_store=Memory(), retry_interval=100)
-    uvicorn.run(OneEra(app, given.era), host="127.0.0.1", port=given.port, log_level="warning")
+    uvicorn.run(OneEra(tasks.Tasks(app), given.era), host="127.0.0.1", port=given.port, log_level="warning")
 
 
 if __name__ == "__main__":

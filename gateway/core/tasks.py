@@ -1,0 +1,114 @@
+"""Tasks (extension `io.modelcontextprotocol/tasks`): whose they are, and what a later word about one is decided as.
+
+A `tasks/get`, `tasks/update` or `tasks/cancel` is decided as the call that made the task, with that
+call's arguments, and by nobody but the agent that made it. To everybody else the task does not exist.
+Spec: ext-tasks, `CreateTaskResult`. Pure: it is told which task is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.model import (
+    Era,
+    JsonObject,
+    Outcome,
+    Request,
+    Resolved,
+    Target,
+    WorkloadIdentity,
+)
+from gateway.core.resolve import Table
+from gateway.errors import Refused
+from gateway.reasons import Reason
+
+EXTENSION: Final = "io.modelcontextprotocol/tasks"
+MAX_TASK_ID: Final = 1024
+_METHODS: Final[Mapping[Era, frozenset[str]]] = {
+    Era.STATELESS: frozenset({"tasks/get", "tasks/update", "tasks/cancel"}),
+    # The core's own tasks of 2025-11-25, an experiment of that revision.
+    Era.SESSIONS: frozenset({"tasks/get", "tasks/result", "tasks/cancel"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMade:
+    """One task of one tool server, and the call it came from."""
+
+    server: str
+    task_id: str
+    tool: str
+    owner: str
+    """`owner_of` the agent that called."""
+    arguments: JsonObject
+
+
+def owner_of(identity: WorkloadIdentity) -> str:
+    """Who a task belongs to: the agent under its issuer and tenant, whatever its token."""
+    return f"{identity.issuer} {identity.tenant} {identity.agent}"
+
+
+def is_about_a_task(request: Request) -> bool:
+    """Whether a request names a task made earlier."""
+    return request.method in _METHODS[request.era]
+
+
+def named(request: Request) -> str:
+    """The task a request names. Raises `Refused`: missing_capability, malformed.
+
+    A stateless client that did not declare the extension on this very request is told so before
+    anything is looked up.
+    """
+    if request.era is Era.STATELESS and not declared(request):
+        raise Refused(Reason.MISSING_CAPABILITY, f"{EXTENSION} is not declared")
+    task_id = request.params.get("taskId")
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= MAX_TASK_ID:
+        raise Refused(Reason.MALFORMED, "params.taskId must be a non-empty string")
+    return task_id
+
+
+def declared(request: Request) -> bool:
+    """Whether the client of this request knows tasks."""
+    extensions = request.client.capabilities.get("extensions")
+    return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
+
+
+def resolve_task(table: Table, request: Request, made: TaskMade | None) -> Resolved:
+    """The tool behind the task a request names. Raises `Refused`: unknown_target, quarantined."""
+    endpoint = request.endpoint
+    mine = made is not None and made.owner == owner_of(request.identity)
+    if made is None or not mine or endpoint.server not in (None, made.server):
+        raise Refused(Reason.UNKNOWN_TARGET, "no such task of this agent")
+    shelf = table.servers.get(made.server)
+    entry = shelf.tools.get(made.tool) if shelf else None
+    if entry is None:
+        why = shelf.withheld.get(("tool", made.tool)) if shelf else None
+        raise Refused(Reason.QUARANTINED, why or f"{made.tool} is no longer offered")
+    target = Target(made.server, "tool", made.tool)
+    return Resolved(request, target, entry, request.params, decided_on=made.arguments)
+
+
+def made_by(resolved: Resolved, outcome: Outcome) -> TaskMade | None:
+    """The task a forwarded call has made; None if it made none."""
+    if resolved.request.method != "tools/call" or outcome.kind != "ok" or outcome.result is None:
+        return None
+    task_id = task_id_of(outcome.result)
+    if task_id is None:
+        return None
+    owner = owner_of(resolved.request.identity)
+    return TaskMade(
+        resolved.target.server, task_id, resolved.target.name, owner, resolved.arguments
+    )
+
+
+def task_id_of(result: JsonObject) -> str | None:
+    """The id in a `CreateTaskResult`: flat in the extension, under `task` in 2025-11-25."""
+    nested = result.get("task")
+    found: Any = None
+    if result.get("resultType") == "task":
+        found = result.get("taskId")
+    elif "resultType" not in result and isinstance(nested, dict):
+        found = nested.get("taskId")
+    return found if isinstance(found, str) and 0 < len(found) <= MAX_TASK_ID else None
