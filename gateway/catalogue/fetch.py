@@ -7,6 +7,7 @@ and no wire.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,13 +21,15 @@ MAX_PAGES: Final = 1000
 MAX_ITEMS: Final = 50_000
 """Items on one page."""
 MAX_TOTAL: Final = 64 * 1024 * 1024
-"""Canonical bytes of one list."""
+"""Bytes of one list as JSON, the fields beside its items too."""
+MAX_PROBLEM: Final = 500
+"""Characters kept of what a server says when it gives no list."""
 METHOD_NOT_FOUND: Final = -32601
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """One page as the server cut it: the cursor it was asked by, its result, its items examined."""
+    """One page as the server cut it: the cursor it was asked by, its result less the items, these examined."""
 
     cursor: str | None
     raw: JsonObject
@@ -68,7 +71,7 @@ async def fetch_lists(name: str, server: ToolServer, deadline: float) -> Lists:
                 try:
                     kinds[kind] = await _fetch(name, server, kind)
                 except ServerUnavailable as error:
-                    problems[kind] = str(error)
+                    problems[kind] = str(error)[:MAX_PROBLEM]
                     if error.error is None:
                         break
     except TimeoutError:
@@ -104,13 +107,14 @@ async def _fetch(name: str, server: ToolServer, kind: ListKind) -> Fetched:
         items = _items(name, kind, raw)
         # A thousand schemas are a second of work: not on the loop that serves calls.
         examined = await asyncio.to_thread(_examine, kind, items)
-        total += sum(item.size for item in examined)
+        raw = {**raw, KINDS[kind].items: []}
+        total += _size(name, kind, raw) + sum(item.size for item in examined)
         pages.append(FetchedPage(cursor, raw, examined))
+        if len(pages) > MAX_PAGES or total > MAX_TOTAL:
+            raise ServerUnavailable(f"{name}: {KINDS[kind].method}: more pages than can be held")
         if raw.get("nextCursor") is None:
             return Fetched(tuple(pages))
         cursor = _next(name, kind, raw["nextCursor"], seen)
-        if len(pages) >= MAX_PAGES or total > MAX_TOTAL:
-            raise ServerUnavailable(f"{name}: {KINDS[kind].method}: more pages than can be held")
 
 
 def _items(name: str, kind: ListKind, raw: object) -> list[Any]:
@@ -129,6 +133,13 @@ def _next(name: str, kind: ListKind, cursor: object, seen: set[str]) -> str:
         raise ServerUnavailable(f"{name}: {method}: its pages lead back to one already read")
     seen.add(cursor)
     return cursor
+
+
+def _size(name: str, kind: ListKind, page: JsonObject) -> int:
+    try:
+        return len(json.dumps(page))
+    except RecursionError:
+        raise ServerUnavailable(f"{name}: {KINDS[kind].method}: a page that is too deep") from None
 
 
 def _examine(kind: ListKind, items: list[Any]) -> tuple[Item, ...]:

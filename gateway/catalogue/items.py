@@ -45,7 +45,8 @@ def examine(kind: ListKind, raw: Any) -> Item:
     try:
         data = canonical(raw)
     except ValueError as error:
-        return Item(label, raw, "", 0, str(error))
+        # Not kept: nobody can measure it.
+        return Item(label[:MAX_URI], None, "", 0, str(error))
     mark = digest_of(data)
     if len(data) > MAX_DESCRIPTOR:
         return Item(label, raw, mark, len(data), f"larger than {MAX_DESCRIPTOR} bytes")

@@ -112,7 +112,7 @@ class Page:
     cursor: str | None
     """The cursor it is reached by; None for the first. The empty string is a cursor."""
     raw: JsonObject
-    """The server's result, every list-level field."""
+    """The server's result, every list-level field; the items' own place is empty."""
     entries: tuple[Entry | None, ...]
     """One for each item; None where the item is not approved."""
 

@@ -77,6 +77,53 @@ async def test_pages_without_end_are_given_up(
     assert len([one for one in server.asked if one[0] == "tools/list"]) <= 21
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"tools": [], "_meta": {"words": "a" * 1000}},
+        {"tools": [tool("x", description="a" * 1000)]},
+        {"tools": [tool(f"x{n}", description="a" * 100) for n in range(10)]},
+    ],
+)
+async def test_what_stands_beside_the_items_counts_too(
+    monkeypatch: pytest.MonkeyPatch, page: JsonObject
+) -> None:
+    monkeypatch.setattr(fetch, "MAX_TOTAL", 20_000)
+    server = OfferingServer()
+    server.pages["tools/list"] = {
+        (str(n) if n else None): {**page, "nextCursor": str(n + 1)} for n in range(100)
+    }
+    lists = await fetch_lists("files", server, 5)
+    assert "more pages than can be held" in lists.problems["tool"]
+    assert len(server.asked) < 30
+
+
+async def test_an_item_nobody_can_measure_is_not_kept() -> None:
+    server = OfferingServer(tool=[{"name": "x", "description": "\ud800" + "a" * 1_000_000}])
+    lists = await fetch_lists("files", server, 5)
+    assert len(repr(lists)) < 10_000
+    assert lists.kinds["tool"].items[0].fault
+
+
+async def test_a_page_too_deep_to_measure_is_a_problem_of_its_server() -> None:
+    server = OfferingServer(prompt=[{"name": "p"}])
+    deep: JsonObject = {}
+    for _ in range(100_000):
+        deep = {"": deep}
+    server.pages["tools/list"] = {None: {"tools": [], "_meta": deep}}
+    lists = await fetch_lists("files", server, 5)
+    assert "too deep" in lists.problems["tool"]
+    while deep:
+        deep = deep.pop("")  # a dict this deep is not freed by recursion
+
+
+async def test_a_long_story_about_a_failure_is_cut() -> None:
+    server = OfferingServer(tool=[])
+    server.broken = "x" * 1_000_000
+    lists = await fetch_lists("files", server, 5)
+    assert all(len(problem) == fetch.MAX_PROBLEM for problem in lists.problems.values())
+
+
 async def test_a_server_that_is_down_is_asked_once() -> None:
     server = OfferingServer(tool=[])
     server.broken = "it is not there"
