@@ -23,6 +23,7 @@ class CompiledCapture:
     given: Members
     arguments: Members
     each: Node | None
+    compare: bool
 
 
 @dataclass(frozen=True, slots=True)

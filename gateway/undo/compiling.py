@@ -6,7 +6,7 @@ is grammar.py's and typing.py's; here it gets its place in the file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.dialect import build
@@ -134,7 +134,7 @@ class ToolCompiler:
             self._test(model.no_effect_when, after, "no_effect_when"),
             tuple(self._case(i, each, before, after) for i, each in enumerate(model.cases)),
             self._test(model.expect, expect, "expect"),
-            self._predict(before, captures),
+            self._predict(before),
             None if model.undo_window is None else seconds(model.undo_window),
         )
 
@@ -184,7 +184,7 @@ class ToolCompiler:
         arguments = self._members(model.arguments, names, *steps, "arguments")
         on = self.setting.pack.reads[model.use].on
         self._callable(read.tool, on, arguments, names, *steps, "arguments")
-        return CompiledCapture(name, read, given, arguments, each)
+        return CompiledCapture(name, read, given, arguments, each, model.compare)
 
     def _callable(
         self, tool: str, on: str, arguments: Members, names: Names, *steps: Step
@@ -250,13 +250,14 @@ class ToolCompiler:
             server, model.tool, arguments, model.idempotent, only_if, each, model.note, check
         )
 
-    def _predict(self, names: Names, captures: Collection[str]) -> Members | None:
+    def _predict(self, names: Names) -> Members | None:
+        compared = {name for name, each in self.model.capture.items() if each.compare}
         for name in self.model.predict_post:
-            if name not in captures:
+            if name not in compared:
                 raise self.setting.wrong("no such capture", *self.place, "predict_post", name)
         if not self.model.predict_post:
             return None
-        if self.model.predict_post.keys() != set(captures):
+        if self.model.predict_post.keys() != compared:
             raise self.setting.wrong("must name every capture", *self.place, "predict_post")
         return self._members(self.model.predict_post, names, "predict_post")
 

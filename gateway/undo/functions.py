@@ -99,11 +99,11 @@ def _size(text: str) -> int:
 
 
 def _matches(text: str, pattern: str) -> bool:
-    return compiled(pattern).search(_plain(text)) is not None
+    return compiled(pattern).search(_clean(text)) is not None
 
 
 def _capture(text: str, pattern: str) -> str:
-    found = compiled(pattern).search(_plain(text))
+    found = compiled(pattern).search(_clean(text))
     if found is None:
         raise ValueError("the text does not match")
     group = found.group(1)
@@ -112,7 +112,7 @@ def _capture(text: str, pattern: str) -> str:
     return group
 
 
-def _plain(text: str) -> str:
+def _clean(text: str) -> str:
     """RE2 works on UTF-8: text that has none is refused, not mangled."""
     _encoded(text)
     return text
@@ -127,6 +127,13 @@ def _is_path(text: str) -> bool:
 def _under(path: str, root: str) -> bool:
     """A plain path strictly below a plain root."""
     return _is_path(path) and _is_path(root) and path.startswith(root + "/")
+
+
+def _plain(path: str, root: str) -> str:
+    """The path itself, when it is the root or below it and means what it says."""
+    if not _is_path(path) or not (path == root or _under(path, root)):
+        raise ValueError("not a plain path within the root")
+    return path
 
 
 def _relative(path: str, root: str) -> str:
@@ -154,8 +161,8 @@ def _basename(path: str) -> str:
 
 
 def _segment(text: str) -> str:
-    """Text as one segment of a resource key: `/` and `%` cannot be mistaken."""
-    return quote(_encoded(text), safe="!$&'()*+,;=:@ ")
+    """Text as one segment of a resource key: `/` and `%` cannot be mistaken, and none is empty."""
+    return quote(_encoded(text), safe="!$&'()*+,;=:@ ") or "%"
 
 
 def _concat(*lists: list[Any]) -> list[Any]:
@@ -174,6 +181,32 @@ def _without(items: list[Any], gone: list[Any]) -> list[Any]:
 def _only(items: list[Any], kept: list[Any]) -> list[Any]:
     those = {_canonical(item) for item in kept}
     return [item for item in items if _canonical(item) in those]
+
+
+def _where(items: list[Any], member: str, value: Any) -> list[Any]:
+    """The items whose member is that value; every item has it."""
+    return [item for item in items if same(_of(item, member), value)]
+
+
+def _where_in(items: list[Any], members: list[Any], values: list[Any]) -> list[Any]:
+    """The items of which at least one of these members is among the values."""
+    those = {_canonical(value) for value in values}
+    return [i for i in items if any(_canonical(_of(i, m)) in those for m in members)]
+
+
+def _pluck(items: list[Any], member: str) -> list[Any]:
+    return [_of(item, member) for item in items]
+
+
+def _of(item: Any, member: Any) -> Any:
+    if not isinstance(item, dict) or member not in item:
+        raise ValueError("an item lacks the member")
+    return item[member]
+
+
+def _after(items: list[Any], mark: str) -> list[str]:
+    """What follows the first mark in each text."""
+    return [item[item.index(mark) + len(mark) :] for item in items]
 
 
 def _same_set(a: Any, b: Any) -> bool:
@@ -240,6 +273,7 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "capture": Signature(_capture, ("string", "string"), _STRING),
     "is_path": Signature(_is_path, ("string",), _BOOLEAN),
     "under": Signature(_under, ("string", "string"), _BOOLEAN),
+    "plain": Signature(_plain, ("string", "string"), _STRING),
     "relative": Signature(_relative, ("string", "string"), _STRING),
     "ancestors": Signature(_ancestors, ("string", "string"), _STRINGS),
     "dirname": Signature(_dirname, ("string",), _STRING),
@@ -251,6 +285,11 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "unique": Signature(_unique, ("array",), _LIST),
     "without": Signature(_without, ("array", "array"), _LIST),
     "only": Signature(_only, ("array", "array"), _LIST),
+    "where": Signature(_where, ("array", "string", "any"), _LIST),
+    "where_in": Signature(_where_in, ("array", "array", "array"), _LIST),
+    "pluck": Signature(_pluck, ("array", "string"), _LIST),
+    "after": Signature(_after, ("array", "string"), _STRINGS),
+    "reverse": Signature(lambda items: items[::-1], ("array",), _LIST),
     "first": Signature(_first, ("array",), {}),
     "len": Signature(len, ("any",), _NUMBER),
     "keys": Signature(lambda value: sorted(value.keys()), ("object",), _STRINGS),

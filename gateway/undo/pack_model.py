@@ -85,6 +85,8 @@ class Capture(Strict):
     arguments: dict[str, Json] = Field(default_factory=dict)
     each: Expression | None = None
     """A list: the read is made for each of its items, which is called `each`."""
+    compare: bool = True
+    """False: it is there to be looked at, and may change without the world being another."""
 
 
 class StepModel(Strict):
@@ -166,6 +168,8 @@ class ToolModel(Strict):
         for name in capture:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r}: a capture is a-z, 0-9 and _, a letter first")
+        if not any(each.compare for each in capture.values()):
+            raise ValueError("nothing of it is compared")
         return capture
 
 

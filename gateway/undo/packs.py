@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -153,23 +153,23 @@ def _check_params(setting: Setting) -> None:
             f"servers.{setting.server}.undo gives {name!r}, which is none of them", "params"
         )
     for name, param in setting.pack.params.items():
-        value = setting.params.get(name)
-        if param.pattern is not None:
-            pattern = param.pattern
-            program = setting.at(("params", name, "pattern"), lambda: _program(pattern))
-            if value is not None and program.fullmatch(value) is None:
-                raise setting.wrong(
-                    f"servers.{setting.server}.undo.{name} does not match", "params", name
-                )
+        _check_param(setting, name, param.pattern)
 
 
-def _program(pattern: str) -> Any:
-    from gateway.undo.shapes import Wrong
-
+def _check_param(setting: Setting, name: str, pattern: str | None) -> None:
+    if pattern is None:
+        return
     try:
-        return compiled(pattern)
+        program = compiled(pattern)
     except ValueError as error:
-        raise Wrong(str(error)) from None
+        raise setting.wrong(str(error), "params", name, "pattern") from None
+    value = setting.params.get(name)
+    if value is not None and program.fullmatch(value) is None:
+        raise setting.wrong(
+            f"{value!r} in bulkhead.yaml, servers.{setting.server}.undo, does not match",
+            "params",
+            name,
+        )
 
 
 def _usable(setting: Setting, tool: CompiledTool, pack: str) -> ToolPack | Reversal:

@@ -224,15 +224,20 @@ class ToolPack:
 
     def same(self, recorded: Image, current: Image) -> bool:
         """Is the world as recorded? The guard before an undo. False for empty or unequal sets of names."""
-        if not recorded or recorded.keys() != current.keys():
+        before, now = self._compared(recorded), self._compared(current)
+        if not before or before.keys() != now.keys():
             return False
-        return all(self._equal(name, recorded[name], current[name]) for name in recorded)
+        return all(self._equal(name, before[name], now[name]) for name in before)
+
+    def _compared(self, image: Image) -> Image:
+        """Without what was read only to be looked at."""
+        captures = self.tool.captures
+        return {n: each for n, each in image.items() if captures[_place(n)[0]].compare}
 
     def _equal(self, name: str, one: Captured, other: Captured) -> bool:
         if one.kind != other.kind:
             return False
-        capture = self.tool.captures.get(_place(name)[0])
-        if capture is not None and capture.read.unordered:
+        if self.tool.captures[_place(name)[0]].read.unordered:
             return unordered(one.value) == unordered(other.value)
         return same(one.value, other.value)
 

@@ -102,10 +102,11 @@ def _function(node: Node, names: Names) -> Shape:
         if wanted not in ("any", "maybe"):
             shape.must_be(wanted, f"{name} takes {wanted}, not")
     _literal_pattern(name, node)
+    _named_members(name, node, shapes)
     match name:
         case "first":
             return shapes[0].items()
-        case "unique" | "without" | "only":
+        case "unique" | "without" | "only" | "where" | "where_in" | "reverse":
             return shapes[0]
         case "concat":
             return list_of([shape.items() for shape in shapes])
@@ -121,6 +122,15 @@ def _literal_pattern(name: str, node: Node) -> None:
             raise Wrong(str(error)) from None
         if name == "capture" and groups < 1:
             raise Wrong(f"{pattern!r} captures nothing: put parentheses around what is wanted")
+
+
+def _named_members(name: str, node: Node, shapes: list[Shape]) -> None:
+    """`where`, `pluck` and `where_in` name members by text."""
+    if name in ("where", "pluck") and _is_text(node.args[1]):
+        shapes[0].items().member(grammar.unquoted(node.args[1].token.value))
+    if name == "where_in" and isinstance(node.args[1], List):
+        for each in filter(_is_text, grammar.items(node.args[1])):
+            shapes[0].items().member(grammar.unquoted(each.token.value))
 
 
 def _operator(node: Node, names: Names) -> Shape:
