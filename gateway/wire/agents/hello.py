@@ -13,8 +13,11 @@ from mcp_types.version import (
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.ports import About
+from gateway.wire import strict_json
 from gateway.wire.agents.messages import INVALID_PARAMS
 
+MAX_CLIENT: Final = 64 * 1024
+"""Bytes of a client's capabilities and info, as JSON."""
 REMOVED: Final = frozenset(
     {
         "initialize",
@@ -54,15 +57,21 @@ def _with_instructions(result: JsonObject, about: About) -> JsonObject:
     return result if about.instructions is None else {**result, "instructions": about.instructions}
 
 
-def client_of(params: JsonObject) -> ClientFacts | RpcError:
-    """What an `initialize` says of its client. A version that is not known becomes the latest that is."""
-    offered, capabilities = params.get("protocolVersion"), params.get("capabilities", {})
-    info = params.get("clientInfo")
-    if not isinstance(offered, str):
-        return RpcError(INVALID_PARAMS, "protocolVersion must be a string")
+def facts_of(version: str, capabilities: object, info: object) -> ClientFacts | RpcError:
+    """What a client says of itself, within bounds: sessions keep it, here and at the tool servers."""
     if not isinstance(capabilities, dict):
-        return RpcError(INVALID_PARAMS, "capabilities must be an object")
+        return RpcError(INVALID_PARAMS, "the client's capabilities must be an object")
     if info is not None and not isinstance(info, dict):
         return RpcError(INVALID_PARAMS, "clientInfo must be an object")
-    version = offered if offered in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+    if len(strict_json.dumps([capabilities, info])) > MAX_CLIENT:
+        return RpcError(INVALID_PARAMS, f"a client's facts are at most {MAX_CLIENT} bytes")
     return ClientFacts(version, capabilities, info)
+
+
+def client_of(params: JsonObject) -> ClientFacts | RpcError:
+    """What an `initialize` says of its client. A version that is not known becomes the latest that is."""
+    offered = params.get("protocolVersion")
+    if not isinstance(offered, str):
+        return RpcError(INVALID_PARAMS, "protocolVersion must be a string")
+    version = offered if offered in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+    return facts_of(version, params.get("capabilities", {}), params.get("clientInfo"))

@@ -25,7 +25,8 @@ from mcp.shared.inbound import (
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.wire.agents.exchange import Head, Header
-from gateway.wire.agents.messages import INVALID_PARAMS, Call
+from gateway.wire.agents.hello import facts_of
+from gateway.wire.agents.messages import Call
 
 HEADER_MISMATCH: Final = -32020
 NAMED: Final = {
@@ -62,12 +63,10 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
 
 
 def _facts(route: InboundModernRoute) -> ClientFacts:
-    capabilities, info = route.client_capabilities, route.client_info
-    if not isinstance(capabilities, dict):
-        raise Mismatch(RpcError(INVALID_PARAMS, "clientCapabilities must be an object"))
-    if info is not None and not isinstance(info, dict):
-        raise Mismatch(RpcError(INVALID_PARAMS, "clientInfo must be an object"))
-    return ClientFacts(route.protocol_version, capabilities, info)
+    facts = facts_of(route.protocol_version, route.client_capabilities, route.client_info)
+    if isinstance(facts, RpcError):
+        raise Mismatch(facts)
+    return facts
 
 
 def _check_name(call: Call, head: Head) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -28,6 +28,8 @@ from gateway.wire.strict_json import dumps
 OWN: Final = "\0gateway"
 """The principal of the gateway's own session: no agent's can hold a NUL."""
 MAX_SESSIONS: Final = 256
+MAX_EACH: Final = 32
+"""Of one principal, who opens one for every client info it makes up: it ends its own, not the others'."""
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
 NOTICE: Final = 5.0
@@ -141,7 +143,9 @@ class Sessions:
         key = (principal, _version(client), dumps([client.capabilities, client.info]))
         place = self._places.get(key)
         if place is None:
-            self._make_room()
+            mine = [each for each in self._places if each[0] == principal]
+            self._make_room(mine, MAX_EACH)
+            self._make_room(self._places, MAX_SESSIONS)
             place = _Place(asyncio.ensure_future(self._open(client, patience)))
             self._places[key] = place
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
@@ -194,17 +198,17 @@ class Sessions:
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(IDLE / 4, self._sweep)
 
-    def _make_room(self) -> None:
-        """Close the session idle longest when there are too many. Raises `NotSent` when all are at work."""
-        if len(self._places) < MAX_SESSIONS:
+    def _make_room(self, keys: Collection[Key], most: int) -> None:
+        """Close the one idle longest when there are too many. Raises `NotSent` when all are at work."""
+        if len(keys) < most:
             return
         idle = [
-            (place.session.used, key)
-            for key, place in self._places.items()
-            if place.session is not None and not place.session.in_flight
+            (session.used, key)
+            for key in keys
+            if (session := self._places[key].session) is not None and not session.in_flight
         ]
         if not idle:
-            raise NotSent(f"{MAX_SESSIONS} sessions are at work")
+            raise NotSent(f"{most} sessions are at work")
         self._end(min(idle)[1])
 
     def _sweep(self) -> None:

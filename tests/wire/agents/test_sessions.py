@@ -19,6 +19,8 @@ from tests.wire.agents.raw import Speaker, connection, initialize, post, session
 
 QUICK = Limits(quiet_sessions=0.02, keep_alive=0.02)
 
+HUGE = "x" * 100_000
+
 
 def event_ids(raw: bytes) -> list[str]:
     return [line[4:] for line in raw.decode().splitlines() if line.startswith("id: ")]
@@ -47,6 +49,8 @@ async def test_a_session_settles_on_a_version(offered: str, settled: str) -> Non
         {"protocolVersion": 1, "capabilities": {}},
         {"protocolVersion": "2025-11-25", "capabilities": []},
         {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": "me"},
+        {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": HUGE}},
+        {"protocolVersion": "2025-11-25", "capabilities": {"x": HUGE}},
     ],
 )
 async def test_an_initialize_of_the_wrong_shape_opens_nothing(params: dict[str, Any]) -> None:

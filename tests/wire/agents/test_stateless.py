@@ -161,6 +161,7 @@ async def test_an_unknown_version_is_told_the_ones_that_are_served() -> None:
     [
         ("io.modelcontextprotocol/clientCapabilities", []),
         ("io.modelcontextprotocol/clientInfo", "me"),
+        ("io.modelcontextprotocol/clientInfo", {"name": "x" * 100_000}),
     ],
 )
 async def test_an_envelope_of_the_wrong_shape_is_invalid_params(key: str, value: object) -> None:

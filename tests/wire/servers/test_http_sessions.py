@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -287,6 +288,27 @@ async def test_there_are_never_more_sessions_than_the_bound(
     deleted = [request for request in heard.requests if request.head.startswith("DELETE")]
     assert heard.methods().count("initialize") == 6
     assert len(deleted) == 6
+
+
+async def test_an_agent_that_makes_up_clients_ends_its_own_sessions_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_sessions, "MAX_SESSIONS", 5)
+    monkeypatch.setattr(http_sessions, "MAX_EACH", 3)
+
+    async def script(wire: Wire) -> None:
+        await wire.answer({})
+
+    async with serving(sessions(script)) as (server, heard):
+        await server.call(leave(), tool("echo", "agent:quiet"), Ear())
+        for number in range(6):
+            message = tool("echo", "agent:loud")
+            made_up = replace(message.client, info={"name": f"client {number}"})
+            await server.call(leave(), replace(message, client=made_up), Ear())
+        before = heard.methods().count("initialize")
+        await server.call(leave(), tool("echo", "agent:quiet"), Ear())
+        after = heard.methods().count("initialize")
+    assert (before, after) == (7, 7)
 
 
 async def test_an_idle_session_is_closed_and_opened_again_when_needed(
