@@ -8,7 +8,7 @@ import os
 import time
 from base64 import b32encode
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from gateway import following
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
-from gateway.core.model import Endpoint, JsonObject
+from gateway.core.model import Endpoint, JsonObject, Target
 from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.errors import Misconfigured
@@ -34,6 +34,9 @@ from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
+from gateway.undo.live import LivePacks
+from gateway.undo.own import OwnReads
+from gateway.undo.reverser import PackReverser
 from gateway.wire.servers import open_server
 from gateway.wire.servers.seal import Seal
 
@@ -89,11 +92,13 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue)
+    packs = open_packs(settings, policies)
+    reverser = _reverser(settings, packs, protector, servers, journal)
+    gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue, reverser)
     try:
         in_doubt = await journal.recover()
         await catalogue.start()
-        async with _followed(settings, policies, catalogue, issuer):
+        async with _followed(settings, policies, catalogue, issuer, packs):
             yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
@@ -110,6 +115,7 @@ def _gate(
     servers: Mapping[str, ToolServer],
     journal: SqliteJournal,
     catalogue: LiveCatalogue,
+    reverser: PackReverser,
 ) -> FrontGate:
     line = Line(
         catalogue=catalogue,
@@ -118,6 +124,7 @@ def _gate(
         journal=journal,
         protector=protector,
         servers=servers,
+        reverser=reverser,
         clock=_microseconds,
         new_call_id=_new_call_id,
     )
@@ -131,15 +138,63 @@ def _gate(
     )
 
 
+def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
+    """The undo packs in force. Raises `Misconfigured` at file:line."""
+
+    def redacted(targets: Iterable[Target]) -> dict[Target, list[str]]:
+        marks = {target: policies.current.marks_of(target) for target in targets}
+        return {
+            target: [pointer for pointer, mark in marked.items() if mark == "redacted"]
+            for target, marked in marks.items()
+        }
+
+    return LivePacks(
+        settings.policy_dir,
+        settings.servers,
+        lambda: pins.load(settings.policy_dir, settings.servers).by_target,
+        redacted,
+    )
+
+
+def _reverser(
+    settings: Settings,
+    packs: LivePacks,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    journal: SqliteJournal,
+) -> PackReverser:
+    reads = OwnReads(
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        clock=_microseconds,
+        new_call_id=_new_call_id,
+    )
+    return PackReverser(
+        packs=packs,
+        leases=journal.leases(),
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        settings=settings.servers,
+        clock=_microseconds,
+    )
+
+
 @asynccontextmanager
 async def _followed(
-    settings: Settings, policies: LivePolicies, catalogue: LiveCatalogue, issuer: LocalIssuer
+    settings: Settings,
+    policies: LivePolicies,
+    catalogue: LiveCatalogue,
+    issuer: LocalIssuer,
+    packs: LivePacks,
 ) -> AsyncIterator[None]:
-    """Policies, approvals and signing keys are taken up as their files change, while this is entered."""
+    """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
     tasks = [
         asyncio.create_task(policies.watch(log.warning)),
         asyncio.create_task(_follow_pins(settings, catalogue)),
         asyncio.create_task(_refresh_keys(issuer)),
+        asyncio.create_task(packs.watch(log.warning)),
     ]
     try:
         yield

@@ -1,6 +1,6 @@
 """The Line: the one way of one call, from an agent's request to its answer. The policy enforcement point.
 
-Read `call` from top to bottom: each step takes the value the step before it made, so none can be
+Read `_go` from top to bottom: each step takes the value the step before it made, so none can be
 left out or moved. It knows the ports, and no HTTP, SQLite or Casbin.
 """
 
@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 
@@ -21,6 +22,7 @@ from gateway.core.model import Answer, CallRecord, Classified, Effect, Outcome, 
 from gateway.core.record import Line as JournalLine
 from gateway.core.record import Permit
 from gateway.core.resolve import resolve
+from gateway.core.tasks import is_about_a_task, made_by, named, owner_of, resolve_task
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import (
     Catalogue,
@@ -30,10 +32,13 @@ from gateway.ports import (
     Pending,
     Policies,
     PolicyView,
+    Prepared,
     Protector,
+    Reverser,
     ToolServer,
 )
 from gateway.reasons import Reason
+from gateway.tasks import Tasks
 
 log = logging.getLogger("bulkhead.line")
 
@@ -42,12 +47,35 @@ Check = Callable[[Resolved], str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Reversible:
+    """Step 9's answer: a call decided with its level known; what is leased and captured, for a write."""
+
+    decided: Decided
+    prepared: Prepared | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
 
-    decided: Decided
+    reversible: Reversible
     pending: Pending
     permit: Permit
+
+    @property
+    def resolved(self) -> Resolved:
+        return self.reversible.decided.classified.resolved
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
+
+    call_id: str
+    request: Request
+    policy: PolicyView
+    reached: Reached
+    holds: bool = False
 
 
 class Line:
@@ -62,6 +90,7 @@ class Line:
         journal: Journal,
         protector: Protector,
         servers: Mapping[str, ToolServer],
+        reverser: Reverser[Any],
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
     ) -> None:
@@ -72,8 +101,10 @@ class Line:
         self._journal = journal
         self._protector = protector
         self._servers = servers
+        self._reverser = reverser
         self._clock = clock
         self._new_call_id = new_call_id
+        self._tasks = Tasks()
 
     async def call(self, request: Request, channel: Channel) -> Answer:
         """The answer to one request of an identified agent (design: steps 4 to 15).
@@ -81,44 +112,77 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt.
         """
-        call_id = self._new_call_id()
-        policy = self._policies.current
-        reached: Reached = request
+        way = _Way(self._new_call_id(), request, self._policies.current, request)
         try:
-            reached = resolved = resolve(self._catalogue.current, request)  # 4
-            reached = classified = policy.classify(resolved)  # 5
-            admitted = admit(classified)
-            decided = require(admitted, policy.decide(question(admitted)))  # 8
-            validated = self._validate(decided)  # 6, after 8: a schema is told only to who may call
-            recorded = await self._record(call_id, policy, validated)  # 11
-        except Refused as no:
-            return await self._refuse(call_id, policy, reached, no)
-        except JournalError as error:
-            return self._unrecorded(call_id, request, error)
-        except Exception:
-            log.exception("call %s failed before it was forwarded", call_id)
-            return await self._refuse(call_id, policy, reached, Refused(Reason.INTERNAL))
-        outcome = await self._forward(recorded, channel)  # 13
-        return await self._settle(recorded, outcome)  # 14, 15
+            return await self._go(way, channel)
+        finally:
+            if way.holds:
+                self._reverser.release(way.call_id)
 
-    def _validate(self, decided: Decided) -> Decided:
-        problem = self._check(decided.classified.resolved)
+    async def _go(self, way: _Way, channel: Channel) -> Answer:
+        try:
+            decided = self._decide(way)  # 4 to 8
+            reversible = await self._reverse(way, decided)  # 9
+            recorded = await self._record(way, reversible)  # 11
+        except Refused as no:
+            return await self._refuse(way, no)
+        except JournalError as error:
+            return self._unrecorded(way.call_id, way.request, error)
+        except Exception:
+            log.exception("call %s failed before it was forwarded", way.call_id)
+            return await self._refuse(way, Refused(Reason.INTERNAL))
+        outcome = await self._forward(recorded, channel)  # 13
+        return await self._finish(recorded, outcome)  # 14, 15
+
+    def _decide(self, way: _Way) -> Decided:
+        """By the policy and the catalogue of this moment. Raises `Refused`."""
+        way.policy = policy = self._policies.current
+        way.reached = resolved = self._resolve(way.request)  # 4
+        way.reached = classified = policy.classify(resolved)  # 5
+        admitted = admit(classified)
+        decided = require(admitted, policy.decide(question(admitted)))  # 8
+        problem = self._check(resolved)  # 6, after 8: a schema is told only to who may call
         if problem is not None:
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
 
-    async def _record(self, call_id: str, policy: PolicyView, decided: Decided) -> Recorded:
+    def _resolve(self, request: Request) -> Resolved:
+        table = self._catalogue.current
+        if not is_about_a_task(request):
+            return resolve(table, request)
+        owner, task_id = owner_of(request.identity), named(request)
+        made = self._tasks.find(owner, task_id, request.endpoint.server)
+        return resolve_task(table, request, made)
+
+    async def _reverse(self, way: _Way, decided: Decided) -> Reversible:
+        """Writes only. Time has passed when the level is known, so all is decided again, and with it."""
+        classified = decided.classified
+        if classified.effect is Effect.READ or is_about_a_task(way.request):
+            return Reversible(decided, None)
+        secret = bool(way.policy.marks(classified))
+        way.holds = True
+        prepared = await self._reverser.prepare(way.call_id, classified, secret)
+        again = self._decide(way).classified
+        if again.resolved.target != classified.resolved.target:
+            raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
+        reversal = prepared.reversal
+        decision = way.policy.decide(question(again, reversal))
+        return Reversible(require(again, decision, reversal), prepared)
+
+    async def _record(self, way: _Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
-        queued_will_do = decided.classified.effect is Effect.READ and self._journal.sound
-        decision, classified = decided.decision, decided.classified
-        entry = self._describe(call_id, policy, classified, decision.rule or "", decision.where)
-        pending = self._journal.append(record.intent(entry, self._clock()))
+        decision, classified = reversible.decided.decision, reversible.decided.classified
+        prepared = reversible.prepared
+        queued_will_do = classified.effect is Effect.READ and self._journal.sound
+        entry = self._describe(way, decision.rule or "", decision.where)
+        body = None if prepared is None else prepared.body
+        pending = self._journal.append(record.intent(entry, self._clock(), body))
         try:
             line = pending.line if queued_will_do else await pending.sealed()
         except asyncio.CancelledError:
-            self._never_forwarded(call_id)
+            self._never_forwarded(way.call_id)
             raise
-        return Recorded(decided, pending, record.permit(line, classified.effect))
+        return Recorded(reversible, pending, record.permit(line, classified.effect))
 
     def _never_forwarded(self, call_id: str) -> None:
         """The agent went away while the intent was on its way to the disk: say what became of it."""
@@ -128,17 +192,17 @@ class Line:
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
-        resolved = recorded.decided.classified.resolved
+        resolved = recorded.resolved
         request, server = resolved.request, resolved.target.server
         message = Outbound(
             request.method,
             resolved.params,
             request.client,
-            f"{request.identity.issuer} {request.identity.tenant} {request.identity.agent}",
+            owner_of(request.identity),
             request.extra_headers,
         )
         try:
-            return await self._servers[server].call(recorded.permit, message, channel)
+            outcome = await self._servers[server].call(recorded.permit, message, channel)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="cancelled by the agent while the call was under way")
             with anyio.CancelScope(shield=True):
@@ -147,31 +211,48 @@ class Line:
         except Exception as bug:
             log.exception("call %s: the wire to %s failed", recorded.permit.call_id, server)
             return Outcome("in_doubt", detail=f"{server}: {type(bug).__name__}")
+        made = made_by(resolved, outcome)
+        if made is not None:
+            self._tasks.note(made)
+        return outcome
+
+    async def _finish(self, recorded: Recorded, outcome: Outcome) -> Answer:
+        """What a write did is looked at and written down also when its agent has gone away meanwhile."""
+        if recorded.reversible.prepared is None:
+            return await self._settle(recorded, outcome)
+        settling = asyncio.create_task(self._settle(recorded, outcome))
+        try:
+            return await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait([settling])
+            raise
 
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
-        request, call_id = recorded.decided.classified.resolved.request, recorded.permit.call_id
+        request, call_id = recorded.resolved.request, recorded.permit.call_id
+        prepared, state = recorded.reversible.prepared, None
         body = settle.outcome_body(outcome, self._protector.protect_text)
+        if prepared is not None:
+            settled = await self._reverser.settle(prepared, outcome)
+            state, body = settled.state, {**body, **self._reverser.body(prepared, settled)}
         try:
             await recorded.pending.sealed()
-            settled = record.outcome(call_id, self._clock(), outcome.kind, body)
-            await self._journal.append(settled).sealed()
+            line = record.outcome(call_id, self._clock(), outcome.kind, body, state)
+            await self._journal.append(line).sealed()
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)
         return settle.answered(request, outcome, call_id)
 
-    async def _refuse(
-        self, call_id: str, policy: PolicyView, reached: Reached, no: Refused
-    ) -> Answer:
+    async def _refuse(self, way: _Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""
-        request = _request(reached)
+        call_id, request = way.call_id, _request(way.reached)
         try:
-            entry = self._describe(call_id, policy, reached, no.rule, no.where)
+            entry = self._describe(way, no.rule, no.where)
         except Exception:
             # What cannot be described safely is written down without its arguments, never not at all.
             log.exception("call %s cannot be described", call_id)
-            entry = self._bare(call_id, policy, request)
+            entry = self._bare(call_id, way.policy, request)
         detail = self._protector.protect_text(no.detail)
         line: JournalLine = record.refusal(entry, self._clock(), str(no.reason), detail)
         try:
@@ -189,13 +270,12 @@ class Line:
         log.error("call %s refused, the journal cannot be written: %s", call_id, error)
         return settle.refused(request, Reason.JOURNAL_UNAVAILABLE, "", call_id)
 
-    def _describe(
-        self, call_id: str, policy: PolicyView, reached: Reached, rule: str, where: Where | None
-    ) -> CallRecord:
+    def _describe(self, way: _Way, rule: str, where: Where | None) -> CallRecord:
+        policy, reached = way.policy, way.reached
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
         arguments, digest = self._protector.protect(arguments_of(reached), marks)
         entry = describe(
-            call_id,
+            way.call_id,
             reached,
             arguments=arguments,
             arguments_digest=digest,

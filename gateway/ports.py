@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.model import (
     AccessRequest,
@@ -238,20 +238,25 @@ class Prepared(Protocol):
         ...
 
 
-class Reverser(Protocol):
+P = TypeVar("P", bound=Prepared)
+
+
+class Reverser(Protocol[P]):
     """Step 9 of the Line and its part of step 14 (undo/reverser.py). Asked for writes only."""
 
-    async def prepare(self, call_id: str, classified: Classified) -> Prepared:
+    async def prepare(self, call_id: str, classified: Classified, secret: bool) -> P:
         """Leases, pre-image, level. A pack that fails lowers the level; it never guesses.
+
+        `secret`: the journal may not keep all arguments in clear; then nothing made of them either.
 
         Raises `Refused` (overloaded: a resource is not free), `JournalError`."""
         ...
 
-    async def settle(self, prepared: Prepared, outcome: Outcome) -> Settled:
+    async def settle(self, prepared: P, outcome: Outcome) -> Settled:
         """Post-image and what it says of the outcome. Raises nothing but cancellation."""
         ...
 
-    def body(self, prepared: Prepared, settled: Settled) -> JsonObject:
+    def body(self, prepared: P, settled: Settled) -> JsonObject:
         """What the outcome's line says of it. Never raises."""
         ...
 

@@ -37,6 +37,9 @@ class Reason(StrEnum):
     INVALID_ARGUMENTS = "invalid_arguments"
     MISSING_CAPABILITY = "missing_capability"
 
+    # Step 9. Told apart: the caller may do this, only not where it could not be undone.
+    NOT_REVERSIBLE = "not_reversible"
+
     # Steps 11 to 15.
     JOURNAL_UNAVAILABLE = "journal_unavailable"
     SERVER_UNAVAILABLE = "server_unavailable"

@@ -29,8 +29,9 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.record import Permit, State
+from gateway.core.record import OUTCOME_STATE, Permit, State
 from gateway.core.resolve import Shelf, Table
+from gateway.core.reverse import Level, Reversal, Settled
 from gateway.errors import Refused, Where
 from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
@@ -91,6 +92,15 @@ class Plain:
     def protect_text(self, text: str) -> str:
         return text
 
+    def seal(self, value: Any) -> JsonObject:
+        return {"sealed": value}
+
+    def unseal(self, kept: Mapping[str, Any]) -> Any:
+        return kept["sealed"]
+
+    def restore(self, kept: Any) -> Any:
+        return kept
+
 
 class Server:
     """Remembers what was forwarded; answers with `outcome`, once `gate` is open."""
@@ -120,8 +130,43 @@ class Server:
     def describe(self) -> JsonObject:
         return {}
 
+    async def fence(self) -> bool:
+        raise AssertionError("the Line stops no server")
+
     async def aclose(self) -> None:
         return
+
+
+@dataclass
+class Ready:
+    reversal: Reversal
+    body: JsonObject
+
+
+class Reversing:
+    """Gives every write one level; remembers what was asked of it, in order."""
+
+    def __init__(self) -> None:
+        self.reversal = Reversal(Level.EXACT, guard="cas", why="a case")
+        self.refuses: Exception | None = None
+        self.settles: Settled | None = None
+        self.asked: list[tuple[str, str]] = []
+
+    async def prepare(self, call_id: str, classified: Classified, secret: bool) -> Ready:
+        self.asked.append((call_id, "prepare"))
+        if self.refuses is not None:
+            raise self.refuses
+        return Ready(self.reversal, {"undo": {"level": str(self.reversal.level)}})
+
+    async def settle(self, prepared: Ready, outcome: Outcome) -> Settled:
+        self.asked.append(("", f"settle {outcome.kind}"))
+        return self.settles or Settled(OUTCOME_STATE[outcome.kind], prepared.reversal)
+
+    def body(self, prepared: Ready, settled: Settled) -> JsonObject:
+        return {}
+
+    def release(self, call_id: str) -> None:
+        self.asked.append((call_id, "release"))
 
 
 class Deaf:
@@ -143,6 +188,7 @@ class World:
         self.journal = MemoryJournal()
         self.protector = Plain()
         self.problem: str | None = None
+        self.reversing = Reversing()
         self.current = Table("1", Shelf(tools={"s__t": _entry("t")}), {})
         ids = count(1)
         self.line = Line(
@@ -152,6 +198,7 @@ class World:
             journal=self.journal,
             protector=self.protector,
             servers={"s": self.server},
+            reverser=self.reversing,
             clock=lambda: 5,
             new_call_id=lambda: f"call{next(ids)}",
         )

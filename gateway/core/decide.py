@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.core.model import AccessRequest, Classified, Decision, Endpoint, Tier, WorkloadIdentity
+from gateway.core.model import (
+    AccessRequest,
+    Classified,
+    Decision,
+    Effect,
+    Endpoint,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.reverse import READ, Reversal
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
@@ -37,8 +46,12 @@ def admit(classified: Classified) -> Classified:
     return classified
 
 
-def question(classified: Classified) -> AccessRequest:
-    """What the PDP is asked about this very call."""
+def question(classified: Classified, reversal: Reversal | None = None) -> AccessRequest:
+    """What the PDP is asked about this very call.
+
+    `reversal`: how it would be undone, once that is known. A read needs none."""
+    if reversal is None and classified.effect is Effect.READ:
+        reversal = READ
     identity = classified.resolved.request.identity
     target = classified.resolved.target
     return AccessRequest(
@@ -52,11 +65,21 @@ def question(classified: Classified) -> AccessRequest:
         effect=classified.effect,
         arguments=classified.resolved.arguments,
         task=identity.task,
+        level=None if reversal is None else reversal.level.value,
+        guard=None if reversal is None else reversal.guard,
     )
 
 
-def require(classified: Classified, decision: Decision) -> Decided:
-    """The decided call. Raises `Refused` on a deny, and on an obligation nobody here can fulfil."""
+def require(
+    classified: Classified, decision: Decision, reversal: Reversal | None = None
+) -> Decided:
+    """The decided call. Raises `Refused` on a deny, and on an obligation nobody here can fulfil.
+
+    A deny with `reversal` is one of a call that was permitted before its level was known."""
+    if not decision.permitted and reversal is not None:
+        known = f"level {reversal.level}, guard {reversal.guard}: {reversal.why}"
+        detail = f"{known}; {decision.near_miss}" if decision.near_miss else known
+        raise Refused(Reason.NOT_REVERSIBLE, detail, decision.where, rule=decision.rule or "")
     if not decision.permitted:
         raise Refused(decision.reason, decision.near_miss, decision.where, rule=decision.rule or "")
     if decision.obligations:

@@ -242,6 +242,11 @@ class AccessRequest:
     arguments: JsonObject | None
     """None asks "could some call be allowed?" (a list): conditions on arguments are then open."""
     task: str = ""
+    level: str | None = None
+    """How far this very call can be undone (`core.reverse.Level`). None: not known yet, so rules that ask
+    for one are open; the call is decided again when it is known."""
+    guard: str | None = None
+    """What protects a later writer from its undo; known when the level is."""
 
 
 @dataclass(frozen=True, slots=True)

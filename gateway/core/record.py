@@ -152,9 +152,14 @@ def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:
     return Line(record.call_id, move(None, State.REFUSED), at, body, record)
 
 
-def outcome(call_id: str, at: int, kind: OutcomeKind, body: dict[str, Any]) -> Line:
-    """The line written after a forward (or, as `in_doubt`, by recovery)."""
-    return Line(call_id, move(State.INTENT, OUTCOME_STATE[kind]), at, {"outcome": kind, **body})
+def outcome(
+    call_id: str, at: int, kind: OutcomeKind, body: dict[str, Any], state: State | None = None
+) -> Line:
+    """The line written after a forward (or, as `in_doubt`, by recovery).
+
+    `state`: where the call stands when a look at the world says other than the outcome's own words."""
+    stands = OUTCOME_STATE[kind] if state is None else state
+    return Line(call_id, move(State.INTENT, stands), at, {"outcome": kind, **body})
 
 
 def settled(call_id: str, at: int, current: State, to: State, body: dict[str, Any]) -> Line:

@@ -38,27 +38,27 @@ NAMES: Final = {
     "resources/read": "uri",
     "resources/subscribe": "uri",
     "resources/unsubscribe": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+    "tasks/result": "taskId",
 }
 
 
 def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answer:
     """The answer to a refused call. `detail` reaches the agent only where it is about its own words."""
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-    "tasks/result": "taskId",
     heard = told(reason)
     if heard is Reason.NOT_AVAILABLE or heard is Reason.UNSUPPORTED:
         return _not_available(request, call_id)
     if heard is Reason.INVALID_ARGUMENTS:
         return _invalid(request, detail, call_id)
+    if heard is Reason.MISSING_CAPABILITY:
+        return _missing_capability(call_id)
     if heard in GATEWAY_ERRORS:
         code, status, message = GATEWAY_ERRORS[heard]
         return _error(code, message, heard, call_id, status)
     return _error(INVALID_PARAMS, detail or "Invalid params", heard, call_id, 400)
 
-    if heard is Reason.MISSING_CAPABILITY:
-        return _missing_capability(call_id)
 
 def _not_available(request: Request, call_id: str) -> Answer:
     member = NAMES.get(request.method)
@@ -73,11 +73,6 @@ def _not_available(request: Request, call_id: str) -> Answer:
     )
 
 
-def _invalid(request: Request, detail: str, call_id: str) -> Answer:
-    """A tool's input problem is a tool result the model can learn from (MCP 2026-07-28, server/tools)."""
-    if request.method != "tools/call":
-        return _error(INVALID_PARAMS, detail, Reason.INVALID_ARGUMENTS, call_id, 400)
-    text = f"Invalid arguments: {detail} [{Reason.INVALID_ARGUMENTS}, call {call_id}]"
 def _missing_capability(call_id: str) -> Answer:
     """2026-07-28's own code: the client did not declare the tasks extension on this request."""
     needed: JsonObject = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
@@ -85,6 +80,11 @@ def _missing_capability(call_id: str) -> Answer:
     return _error(MISSING_CAPABILITY, message, Reason.MISSING_CAPABILITY, call_id, 400, needed)
 
 
+def _invalid(request: Request, detail: str, call_id: str) -> Answer:
+    """A tool's input problem is a tool result the model can learn from (MCP 2026-07-28, server/tools)."""
+    if request.method != "tools/call":
+        return _error(INVALID_PARAMS, detail, Reason.INVALID_ARGUMENTS, call_id, 400)
+    text = f"Invalid arguments: {detail} [{Reason.INVALID_ARGUMENTS}, call {call_id}]"
     return Answer(result={"content": [{"type": "text", "text": text}], "isError": True})
 
 
@@ -107,14 +107,14 @@ def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonOb
         return {"code": outcome.error.code, "message": message}
     if outcome.kind == "in_doubt":
         return {"detail": protect_text(outcome.detail[:500])}
+    task_id = task_id_of(outcome.result or {})
+    if task_id is not None:
+        return {"task": task_id}
     return {}
 
 
 def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
     """The answer to a forwarded call: the tool server's own words, verbatim, or "not known"."""
-    task_id = task_id_of(outcome.result or {})
-    if task_id is not None:
-        return {"task": task_id}
     match outcome.kind:
         case "ok" | "tool_error":
             return Answer(result=outcome.result)

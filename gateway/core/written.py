@@ -30,8 +30,11 @@ Unseal = Callable[[Mapping[str, Any]], Any]
 MEMBER: Final = "undo"
 
 
-def intent_body(reversal: Reversal, seal: Seal) -> JsonObject:
-    """What the intent's line says of the reversal. Raises what `seal` raises (too large: `ValueError`)."""
+def intent_body(reversal: Reversal, seal: Seal, secret: bool = False) -> JsonObject:
+    """What the intent's line says of the reversal. Raises what `seal` raises (too large: `ValueError`).
+
+    `secret`: the resources are named after arguments that may not be kept in clear."""
+    leases = [[lease.key, lease.epoch] for lease in reversal.leases]
     undo: JsonObject = {
         "level": reversal.level.value,
         "strategy": reversal.strategy,
@@ -40,11 +43,12 @@ def intent_body(reversal: Reversal, seal: Seal) -> JsonObject:
         "residue": list(reversal.residue),
         "why": reversal.why,
         "pack": reversal.pack,
-        "leases": [[lease.key, lease.epoch] for lease in reversal.leases],
+        "leases": [] if secret else leases,
         "until": reversal.undo_until,
     }
-    if reversal.pre or reversal.steps is not None:
-        undo["kept"] = seal({"pre": _image(reversal.pre), "steps": _steps(reversal.steps)})
+    if reversal.pre or reversal.steps is not None or secret:
+        kept = {"pre": _image(reversal.pre), "steps": _steps(reversal.steps)}
+        undo["kept"] = seal({**kept, "leases": leases} if secret else kept)
     return {MEMBER: undo}
 
 
@@ -84,6 +88,8 @@ def read(bodies: Iterable[Mapping[str, Any]], unseal: Unseal) -> tuple[Reversal,
             reversal = replace(reversal, level=Level(undo["level"]))
         for name in ("strategy", "why"):
             reversal = replace(reversal, **{name: undo.get(name, getattr(reversal, name))})
+        if "leases" in kept:
+            reversal = replace(reversal, leases=_leases(kept["leases"]))
         if "pre" in kept:
             reversal = replace(reversal, pre=_read_image(kept["pre"]))
         if "steps" in kept:
@@ -102,9 +108,13 @@ def _first(undo: Mapping[str, Any]) -> Reversal:
         residue=tuple(undo["residue"]),
         why=undo["why"],
         pack=undo["pack"],
-        leases=tuple(Lease(key, epoch) for key, epoch in undo["leases"]),
+        leases=_leases(undo["leases"]),
         undo_until=undo["until"],
     )
+
+
+def _leases(pairs: Iterable[tuple[str, int]]) -> tuple[Lease, ...]:
+    return tuple(Lease(key, epoch) for key, epoch in pairs)
 
 
 def _image(image: Image) -> JsonObject:

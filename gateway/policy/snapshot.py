@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gateway.core.model import AccessRequest, Classified, Decision, Resolved
-from gateway.errors import Misconfigured, Where
+from gateway.core.model import AccessRequest, Classified, Decision, Resolved, Target
+from gateway.errors import Misconfigured, Refused, Where
 from gateway.policy import conditions, patterns, pinned, rules, tiers
 from gateway.policy.classify import Classifier
 from gateway.policy.conditions import Condition
@@ -54,6 +54,13 @@ class PolicySnapshot:
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
         """JSON pointers into the arguments the journal may not keep in clear."""
         return self.classifier.line(classified.resolved.target).entry.arguments
+
+    def marks_of(self, target: Target) -> Mapping[str, Mark]:
+        """The same for any call of a target; none for one that has no class."""
+        try:
+            return self.classifier.line(target).entry.arguments
+        except Refused:
+            return {}
 
 
 def load(directory: Path, servers: Mapping[str, ServerSettings]) -> PolicySnapshot:

@@ -1,0 +1,95 @@
+"""What the journal knows of how calls are undone, opened for those who settle, plan and execute.
+
+It reads lines and unseals; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from gateway.core import written
+from gateway.core.model import JsonObject
+from gateway.core.record import State
+from gateway.core.reverse import Recorded, overlaps, server_key
+from gateway.ports import CallFilter, CallRow, JournalReader, Protector
+
+MANY = 1_000_000
+
+
+class Ledger:
+    """One journal, with the key to what it sealed."""
+
+    def __init__(self, reader: JournalReader, protector: Protector) -> None:
+        self._reader = reader
+        self._protector = protector
+
+    def recorded(self, call_id: str) -> Recorded | None:
+        """Everything of one call, by its id or a unique prefix; None if there is none.
+
+        Raises `JournalError`, and `ValueError` when what was sealed cannot be opened here."""
+        row = self._reader.call(call_id)
+        return self.of(row) if row else None
+
+    def of(self, row: CallRow) -> Recorded:
+        """The same, for a row already found."""
+        lines = self._reader.lines(row.record.call_id)
+        bodies = [json.loads(line.body)["body"] for line in lines]
+        reversal, post = written.read(bodies, self._protector.unseal)
+        return Recorded(
+            record=row.record,
+            state=row.state,
+            arguments=self._arguments(row),
+            reversal=reversal,
+            post=post,
+            created_at=row.created_at,
+            settled_at=row.settled_at,
+            lines=len(lines),
+        )
+
+    def in_doubt(self) -> Sequence[Recorded]:
+        """Every call whose effect is not known, oldest first."""
+        states = (State.IN_DOUBT, State.NEEDS_HUMAN)
+        rows = [
+            row for state in states for row in self._reader.calls(CallFilter(state=state), MANY)
+        ]
+        return [self.of(row) for row in sorted(rows, key=lambda row: row.created_at)]
+
+    def later_writers(self, call: Recorded) -> Sequence[Recorded]:
+        """Calls forwarded after this one that wrote, or may have, where it did: oldest first.
+
+        A write of the same server that nobody could say more of counts as one that may have."""
+        found = []
+        for row in self._reader.calls(CallFilter(since=call.created_at), MANY):
+            if row.record.effect == "read" or row.record.method.startswith("bulkhead/"):
+                continue
+            other = self.of(row)
+            if other.epoch > call.epoch and not _left_no_trace(other) and _meet(call, other):
+                found.append(other)
+        return sorted(found, key=lambda other: other.epoch)
+
+    def _arguments(self, row: CallRow) -> JsonObject | None:
+        try:
+            restored = self._protector.restore(dict(row.record.arguments))
+        except ValueError:
+            return None
+        return restored if isinstance(restored, dict) else None
+
+
+def _left_no_trace(call: Recorded) -> bool:
+    """A server's word that it failed is believed only when the world was looked at before and after."""
+    if call.state in (State.FAILED, State.REJECTED):
+        return bool(call.reversal.pre)
+    return call.state in (State.REFUSED, State.NO_EFFECT, State.NOT_APPLIED)
+
+
+def _meet(one: Recorded, other: Recorded) -> bool:
+    return any(
+        overlaps(mine, theirs) or theirs == server_key(one.record.server)
+        for mine in _keys(one)
+        for theirs in _keys(other)
+    )
+
+
+def _keys(call: Recorded) -> Sequence[str]:
+    return [lease.key for lease in call.reversal.leases]

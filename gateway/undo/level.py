@@ -1,0 +1,157 @@
+"""The level of one very call, from its pre-image; and what two images say of an outcome. Pure.
+
+Closed: what a pack cannot work out is level none or in doubt, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from gateway.core.model import Outcome
+from gateway.core.record import OUTCOME_STATE, State
+from gateway.core.reverse import Guard, Image, Lease, Level, Reversal, Step, Strategy, overlaps
+from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
+
+CHANGED_ALL_THE_SAME: Final = "it says that it failed, and what it writes is not as before"
+
+
+class AnyCase(Protocol):
+    """A pack's case (undo/toolpack.py)."""
+
+    @property
+    def level(self) -> Level: ...
+    @property
+    def strategy(self) -> Strategy: ...
+    @property
+    def fidelity(self) -> str: ...
+    @property
+    def residue(self) -> tuple[str, ...]: ...
+    @property
+    def guard(self) -> Guard: ...
+    @property
+    def why(self) -> str: ...
+    def steps(self, scope: Scope) -> tuple[Step, ...]: ...
+
+
+class AnyPack(Protocol):
+    """What a pack says of one tool (undo/toolpack.py says what each answer means and raises)."""
+
+    @property
+    def pack(self) -> str: ...
+    @property
+    def undo_window_seconds(self) -> int | None: ...
+    def early_keys(self, scope: Scope) -> tuple[str, ...]: ...
+    def keys(self, scope: Scope) -> tuple[str, ...]: ...
+    def reads(self, scope: Scope) -> tuple[ReadCall, ...]: ...
+    def choose(self, scope: Scope) -> AnyCase | None: ...
+    def failed(self, scope: Scope, outcome: Outcome) -> bool: ...
+    def no_effect(self, scope: Scope) -> bool | None: ...
+    def expect(self, scope: Scope) -> bool | None: ...
+    def same(self, recorded: Image, current: Image) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A reversal, and the case it came from: None when nothing more can be made of it."""
+
+    reversal: Reversal
+    case: AnyCase | None = None
+
+
+def found(
+    pack: AnyPack, cap: Level, scope: Scope, leases: Sequence[Lease], pre: Image, now: int
+) -> Found:
+    """The level of a call whose pre-image is known. `now`: microseconds since the epoch. Never raises."""
+    scope = replace(scope, pre=pre)
+    base = Reversal(Level.NONE, pack=pack.pack, leases=tuple(leases), pre=pre)
+    try:
+        base = replace(base, leases=_footprint(pack.keys(scope), leases))
+        case = pack.choose(scope)
+        if case is None:
+            return Found(replace(base, why="no case of its pack fits this call"))
+        return Found(_reversal(base, pack, cap, case, scope, now), case)
+    except Exception as error:
+        # TemplateFailed is the declared way; whatever else a pack breaks costs the level, not the gateway.
+        return Found(replace(base, level=Level.NONE, why=f"its pack: {said(error)}"))
+
+
+def _reversal(
+    base: Reversal, pack: AnyPack, cap: Level, case: AnyCase, scope: Scope, now: int
+) -> Reversal:
+    capped = case.level.rank > cap.rank
+    window = pack.undo_window_seconds
+    return replace(
+        base,
+        level=cap if capped else case.level,
+        strategy=case.strategy,
+        guard=case.guard,
+        fidelity=case.fidelity,
+        residue=case.residue,
+        why=f"{case.why}; {case.level}, were the pack certified" if capped else case.why,
+        steps=_steps(case, scope),
+        undo_until=None if window is None else now + window * 1_000_000,
+    )
+
+
+def _steps(case: AnyCase, scope: Scope) -> tuple[Step, ...] | None:
+    try:
+        return case.steps(scope)
+    except NeedsResult:
+        return None
+
+
+def _footprint(keys: Sequence[str], leases: Sequence[Lease]) -> tuple[Lease, ...]:
+    """What the call writes, each resource with the number of the lease that covers it."""
+    return tuple(Lease(key, _epoch(key, leases)) for key in keys)
+
+
+def _epoch(key: str, leases: Sequence[Lease]) -> int:
+    for lease in leases:
+        if overlaps(lease.key, key) and len(lease.key.rstrip("/")) <= len(key.rstrip("/")):
+            return lease.epoch
+    raise TemplateFailed(f"{key} is not among what was leased")
+
+
+def judged(pack: AnyPack, scope: Scope, outcome: Outcome) -> tuple[State, str]:
+    """Where an answered call stands, from its words, `scope.pre` and `scope.post`; and why, if not as it says.
+
+    Error and changed: in doubt. Answered and unchanged: no effect."""
+    word, pre, post = worded(pack, scope, outcome), scope.pre, scope.post
+    if pre is None or post is None:
+        return word, ""
+    scope = replace(scope, result=outcome)
+    unchanged = pack.same(pre, post)
+    if word is not State.APPLIED:
+        return (word, "") if unchanged else (State.IN_DOUBT, CHANGED_ALL_THE_SAME)
+    if unchanged and pack.no_effect(scope):
+        return State.NO_EFFECT, "it was answered, and nothing changed"
+    return State.APPLIED, ""
+
+
+def worded(pack: AnyPack, scope: Scope, outcome: Outcome) -> State:
+    """Where the call stands by the server's words alone: an error text in a result is one too."""
+    if outcome.kind == "ok" and pack.failed(replace(scope, result=outcome), outcome):
+        return State.FAILED
+    return OUTCOME_STATE[outcome.kind]
+
+
+def late(case: AnyCase | None, reversal: Reversal, scope: Scope) -> Reversal:
+    """The same, with the steps that needed the result; level none if they cannot be made. Never raises."""
+    if reversal.steps is not None or case is None:
+        return reversal
+    try:
+        return replace(reversal, steps=case.steps(scope))
+    except Exception as error:
+        return lowered(reversal, f"its steps: {said(error)}")
+
+
+def lowered(reversal: Reversal, why: str) -> Reversal:
+    """The same call, no longer to be undone by itself."""
+    return replace(reversal, level=Level.NONE, strategy="none", why=why)
+
+
+def said(error: Exception) -> str:
+    """An error in a line for the operator."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,68 @@
+"""The packs in force: read at start, read again when a pack or an approval changes. A bad new one replaces nothing.
+
+It knows where packs and approvals lie; what they mean is packs.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+from gateway import following
+from gateway.core.model import Target
+from gateway.core.reverse import Level, Reversal
+from gateway.errors import Misconfigured
+from gateway.settings import ServerSettings
+from gateway.undo import packs
+from gateway.undo.level import AnyPack
+from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.scope import Pinned
+
+Pins = Callable[[], Mapping[Target, Pinned]]
+Redacted = Callable[[Iterable[Target]], Mapping[Target, Collection[str]]]
+"""Of these tools, the arguments the journal keeps no value of: JSON pointers."""
+
+
+class LivePacks:
+    """What `PackReverser` asks."""
+
+    def __init__(
+        self,
+        policy_dir: Path,
+        servers: Mapping[str, ServerSettings],
+        pins: Pins,
+        redacted: Redacted,
+    ) -> None:
+        """Reads them. Raises `Misconfigured` at file:line."""
+        self._policy_dir = policy_dir
+        self._servers = servers
+        self._pins = pins
+        self._redacted = redacted
+        self.current: Packs = self._read()
+
+    def find(self, target: Target, server_version: str | None) -> ToolPack | Reversal:
+        """The pack in force for this tool, or UNKNOWN with the reason."""
+        return self.current.find(target, server_version)
+
+    def cap(self, pack: AnyPack) -> Level:
+        """The highest level this pack may claim."""
+        assert isinstance(pack, ToolPack)
+        return self.current.level_cap(pack)
+
+    def reload(self) -> None:
+        """Take up what the files say now. Raises `Misconfigured`; then the earlier ones stay in force."""
+        self.current = self._read()
+
+    async def watch(self, say: Callable[[str, object], None]) -> None:
+        """Reload whenever a pack, its certificate or an approval changes, for ever."""
+        directory = self._policy_dir / packs.DIRECTORY
+        pinned = self._policy_dir / "pins"
+        async for _ in following.changes(lambda: [*directory.glob("*"), *pinned.glob("*.json")]):
+            try:
+                self.reload()
+            except Misconfigured as error:
+                say("undo packs not taken, the earlier ones stay in force: %s", error)
+
+    def _read(self) -> Packs:
+        pins = self._pins()
+        return packs.load(self._policy_dir, self._servers, pins, self._redacted(pins))

@@ -1,0 +1,139 @@
+"""Reads the gateway makes for itself: on record like any call, as its own, and with its own permit.
+
+No agent is asked and none hears of them. It knows the journal and the tool servers, and no pack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from gateway import __version__
+from gateway.core import record, settle
+from gateway.core.model import (
+    Answer,
+    CallRecord,
+    ClientFacts,
+    Effect,
+    JsonObject,
+    Outcome,
+    RpcError,
+)
+from gateway.core.reverse import Captured, Image
+from gateway.errors import JournalError
+from gateway.ports import Journal, Mark, Outbound, Protector, ToolServer
+from gateway.undo.scope import CaptureFailed, ReadCall
+
+log = logging.getLogger("bulkhead.undo")
+
+AGENT: Final = "bulkhead:undo"
+"""Who makes them, in the journal. No token can name it: agents are `agent:<name>`."""
+ITSELF: Final = ClientFacts("2026-07-28", {}, {"name": "bulkhead", "version": __version__})
+READ_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """On whose account a read is made: it is found in the journal beside that call."""
+
+    call_id: str
+    tenant: str
+    task: str
+    intent: str
+    secret: bool = False
+    """Its arguments may not all be kept in clear; so nothing made of them is."""
+
+
+class Nobody:
+    """The channel of a call no agent made."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        return
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        return Answer(error=RpcError(settle.METHOD_NOT_FOUND, "Method not found"))
+
+
+class OwnReads:
+    """Makes reads, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        protector: Protector,
+        servers: Mapping[str, ToolServer],
+        clock: Callable[[], int],
+        new_call_id: Callable[[], str],
+    ) -> None:
+        """`clock` and `new_call_id` as the Line has them."""
+        self._journal = journal
+        self._protector = protector
+        self._servers = servers
+        self._clock = clock
+        self._new_call_id = new_call_id
+
+    async def image(self, reads: Sequence[ReadCall], account: For) -> Image:
+        """What these reads find, by name. Raises `CaptureFailed`, `JournalError`."""
+        found: dict[str, Captured] = {}
+        for read in reads:
+            found[read.name] = read.spec.take(await self._made(read, account))
+        return found
+
+    async def _made(self, read: ReadCall, account: For) -> Outcome:
+        server = self._servers.get(read.server)
+        if server is None:
+            raise CaptureFailed(f"{read.name}: there is no tool server {read.server}")
+        call_id = self._new_call_id()
+        pending = self._journal.append(
+            record.intent(self._entry(call_id, read, account), self._clock())
+        )
+        line = pending.line if self._journal.sound else await pending.sealed()
+        permit = record.permit(line, Effect.READ)
+        message = Outbound(
+            "tools/call", {"name": read.tool, "arguments": read.arguments}, ITSELF, AGENT
+        )
+        outcome = Outcome("in_doubt", detail="given up")
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                outcome = await server.call(permit, message, Nobody())
+        except TimeoutError:
+            outcome = Outcome("in_doubt", detail=f"no answer within {READ_SECONDS:g} s")
+        finally:
+            self._settle(call_id, outcome)
+        return outcome
+
+    def _entry(self, call_id: str, read: ReadCall, account: For) -> CallRecord:
+        marks: Mapping[str, Mark] = {"": "sealed"} if account.secret else {}
+        arguments, digest = self._protector.protect(read.arguments, marks)
+        return CallRecord(
+            call_id=call_id,
+            agent=AGENT,
+            tenant=account.tenant,
+            task=account.task,
+            intent=account.intent,
+            endpoint="",
+            method="tools/call",
+            server=read.server,
+            target=read.tool,
+            tier="admin",
+            effect=Effect.READ,
+            destination="",
+            rule="",
+            where=f"for call {account.call_id}",
+            policy_version="",
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+        )
+
+    def _settle(self, call_id: str, outcome: Outcome) -> None:
+        body = settle.outcome_body(outcome, self._protector.protect_text)
+        with suppress(
+            JournalError
+        ):  # the call it is made for meets the same journal, and fails closed
+            self._journal.append(record.outcome(call_id, self._clock(), outcome.kind, body))

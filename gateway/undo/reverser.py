@@ -1,0 +1,242 @@
+"""Step 9 of the Line and its part of step 14: leases, pre-image, level; post-image and what it says.
+
+The order is the point: the resources are leased, then read, then the call goes out, then they are read
+again, and only when all that is durable are they let go. It knows packs by what they answer (level.py)
+and tool servers by their port.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway.core import written
+from gateway.core.model import Classified, JsonObject, Outcome, Target
+from gateway.core.record import OUTCOME_STATE, State
+from gateway.core.reverse import Image, Lease, Level, Reversal, Settled, server_key
+from gateway.core.tasks import task_id_of
+from gateway.errors import JournalError
+from gateway.ports import Leases, Protector, ToolServer
+from gateway.settings import ServerLimits, ServerSettings
+from gateway.undo import level
+from gateway.undo.level import AnyCase, AnyPack, Found
+from gateway.undo.own import For, OwnReads
+from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
+
+log = logging.getLogger("bulkhead.undo")
+
+ROUNDS = 17
+"""A call may be forwarded in so many rounds of questions, each within limits.total."""
+SPARE_SECONDS = 120.0
+
+
+class Packs(Protocol):
+    """The packs in force (undo/live.py)."""
+
+    def find(self, target: Target, server_version: str | None) -> AnyPack | Reversal: ...
+
+    def cap(self, pack: AnyPack) -> Level:
+        """The highest level this pack may claim."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """`ports.Prepared`, and what settling needs to know."""
+
+    call_id: str
+    target: Target
+    account: For
+    reversal: Reversal
+    body: JsonObject
+    """For the intent's line; pre-image and steps are sealed in it."""
+    scope: Scope
+    pack: AnyPack | None = None
+    case: AnyCase | None = None
+
+
+class PackReverser:
+    """`ports.Reverser` by undo packs."""
+
+    def __init__(
+        self,
+        *,
+        packs: Packs,
+        leases: Leases,
+        reads: OwnReads,
+        protector: Protector,
+        servers: Mapping[str, ToolServer],
+        settings: Mapping[str, ServerSettings],
+        clock: Callable[[], int],
+    ) -> None:
+        """`clock`: microseconds since the epoch."""
+        self._packs = packs
+        self._leases = leases
+        self._reads = reads
+        self._protector = protector
+        self._servers = servers
+        self._settings = settings
+        self._clock = clock
+        self._in_doubt: dict[str, float] = {}
+        """Calls whose leases are to be kept a while, and for how many seconds."""
+
+    async def prepare(self, call_id: str, classified: Classified, secret: bool) -> Ready:
+        """See `ports.Reverser`."""
+        resolved = classified.resolved
+        identity, target = resolved.request.identity, resolved.target
+        account = For(call_id, identity.tenant, identity.task, identity.intent, secret)
+        scope = Scope(resolved.arguments, {"id": call_id})
+        pack = self._packs.find(target, self._version(target.server))
+        if isinstance(pack, Reversal):
+            leases = await self._take(call_id, target.server, None)
+            return self._ready(call_id, target, account, scope, Found(replace(pack, leases=leases)))
+        keys = _early_keys(pack, scope)
+        leases = await self._take(call_id, target.server, keys)
+        if keys is None:
+            why = "its pack cannot say what the call writes"
+            found = Found(Reversal(Level.NONE, why=why, pack=pack.pack, leases=leases))
+        else:
+            found = await self._found(pack, self._packs.cap(pack), scope, account, leases)
+        return self._ready(call_id, target, account, scope, found, pack)
+
+    async def settle(self, prepared: Ready, outcome: Outcome) -> Settled:
+        """See `ports.Reverser`."""
+        try:
+            settled = await self._settled(prepared, outcome)
+        except Exception as error:
+            log.exception("call %s cannot be judged", prepared.call_id)
+            why = f"it cannot be judged: {level.said(error)}"
+            state = State.IN_DOUBT if prepared.pack else OUTCOME_STATE[outcome.kind]
+            settled = Settled(state, level.lowered(prepared.reversal, why), why=why)
+        if settled.state is State.IN_DOUBT:
+            self._in_doubt[prepared.call_id] = self._limits(prepared.target.server).quiesce
+        return settled
+
+    def body(self, prepared: Ready, settled: Settled) -> JsonObject:
+        """See `ports.Reverser`."""
+        try:
+            return written.outcome_body(prepared.reversal, settled, self._protector.seal)
+        except ValueError as error:
+            lost = level.lowered(prepared.reversal, f"its post-image is not kept: {error}")
+            bare = Settled(settled.state, lost, why=settled.why)
+            return written.outcome_body(prepared.reversal, bare, self._protector.seal)
+
+    def release(self, call_id: str) -> None:
+        """See `ports.Reverser`."""
+        self._leases.release(call_id, self._in_doubt.pop(call_id, 0.0))
+
+    async def _take(
+        self, call_id: str, server: str, keys: tuple[str, ...] | None
+    ) -> tuple[Lease, ...]:
+        """These resources, and a share of the server; or the whole server when nobody can say which."""
+        limits = self._limits(server)
+        term = limits.total * ROUNDS + SPARE_SECONDS
+        whole = (server_key(server),)
+        return await self._leases.take(
+            call_id,
+            whole if keys is None else keys,
+            () if keys is None else whole,
+            term=term,
+            quiesce=limits.quiesce,
+        )
+
+    async def _found(
+        self, pack: AnyPack, cap: Level, scope: Scope, account: For, leases: tuple[Lease, ...]
+    ) -> Found:
+        try:
+            pre = await self._reads.image(pack.reads(scope), account)
+        except (CaptureFailed, TemplateFailed) as error:
+            why = f"its pre-image: {level.said(error)}"
+            return Found(Reversal(Level.NONE, why=why, pack=pack.pack, leases=leases))
+        return level.found(pack, cap, scope, leases, pre, self._clock())
+
+    def _ready(
+        self,
+        call_id: str,
+        target: Target,
+        account: For,
+        scope: Scope,
+        found: Found,
+        pack: AnyPack | None = None,
+    ) -> Ready:
+        reversal, case = self._safe(found.reversal), found.case
+        try:
+            body = written.intent_body(reversal, self._protector.seal, account.secret)
+        except ValueError as error:
+            reversal = replace(
+                level.lowered(reversal, f"its pre-image is not kept: {error}"), pre={}, steps=None
+            )
+            case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
+        scope = replace(scope, pre=reversal.pre or None)
+        return Ready(call_id, target, account, reversal, body, scope, pack, case)
+
+    def _safe(self, reversal: Reversal) -> Reversal:
+        """What stands in clear in the journal holds no secret anyone could know the shape of."""
+        text = self._protector.protect_text
+        residue = tuple(map(text, reversal.residue))
+        return replace(reversal, why=text(reversal.why), residue=residue)
+
+    async def _settled(self, prepared: Ready, outcome: Outcome) -> Settled:
+        reversal, pack = prepared.reversal, prepared.pack
+        if pack is None or outcome.kind == "in_doubt" or _never_sent(outcome):
+            return Settled(OUTCOME_STATE[outcome.kind], reversal)
+        if outcome.result is not None and _goes_on(outcome.result):
+            why = "it goes on after its answer"
+            return Settled(State.APPLIED, level.lowered(reversal, why), why=why)
+        if prepared.scope.pre is None:
+            return Settled(level.worded(pack, prepared.scope, outcome), reversal)
+        try:
+            post = await self._reads.image(pack.reads(prepared.scope), prepared.account)
+        except (CaptureFailed, TemplateFailed, JournalError) as error:
+            return self._unseen(prepared, pack, outcome, f"its post-image: {level.said(error)}")
+        return await self._seen(prepared, pack, outcome, post)
+
+    def _unseen(self, prepared: Ready, pack: AnyPack, outcome: Outcome, why: str) -> Settled:
+        """No guard without a post-image; and a failure nobody could look at may have changed something."""
+        word = level.worded(pack, prepared.scope, outcome)
+        state = State.APPLIED if word is State.APPLIED else State.IN_DOUBT
+        return Settled(state, level.lowered(prepared.reversal, why), why=why)
+
+    async def _seen(self, prepared: Ready, pack: AnyPack, outcome: Outcome, post: Image) -> Settled:
+        scope = replace(prepared.scope, result=outcome, post=post)
+        state, why = level.judged(pack, scope, outcome)
+        reversal = prepared.reversal
+        if state is State.APPLIED:
+            reversal = level.late(prepared.case, reversal, scope)
+        if not await self._leases.held(prepared.call_id):
+            why = "its lease ended before it did: others may have written meanwhile"
+            reversal = level.lowered(reversal, why)
+        return Settled(state, reversal, post, why)
+
+    def _limits(self, server: str) -> ServerLimits:
+        return self._settings[server].limits
+
+    def _version(self, server: str) -> str | None:
+        return version_of(self._servers[server])
+
+
+def version_of(server: ToolServer) -> str | None:
+    """`serverInfo.version`, as the server says it now."""
+    info = server.describe().get("server_info")
+    version = info.get("version") if isinstance(info, dict) else None
+    return version if isinstance(version, str) else None
+
+
+def _early_keys(pack: AnyPack, scope: Scope) -> tuple[str, ...] | None:
+    try:
+        return pack.early_keys(scope)
+    except Exception as error:
+        log.warning("%s: keys: %s", pack.pack, level.said(error))
+        return None
+
+
+def _goes_on(result: JsonObject) -> bool:
+    """A task was made, or a question asked: what the call does comes later, if at all."""
+    return task_id_of(result) is not None or result.get("resultType") == "input_required"
+
+
+def _never_sent(outcome: Outcome) -> bool:
+    """The wire's own refusal: it says why, where a server's error never does (wire/servers/envelope.py)."""
+    return outcome.kind == "rejected" and bool(outcome.detail)
