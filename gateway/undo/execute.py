@@ -1,0 +1,265 @@
+"""Undoes what a plan says, call by call, with one durable line per finished step, and believes only what it reads.
+
+For each call: lease what it wrote, look again, compare, take the steps, look after each, and at the end
+compare with the pre-image. A thread that was cut off is taken up where its lines end. Nothing is ever
+sent twice, but a step that says it may be, and only when it is not known whether it was done.
+
+It knows packs by the planner's looker, tool servers by their port, and decides no policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.core.model import Outcome
+from gateway.core.record import State
+from gateway.core.reverse import Image, Level, Recorded, Step, server_key
+from gateway.errors import Refused
+from gateway.ports import Errands, Leases, Purpose, ToolServer
+from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
+from gateway.undo.planner import Looker, Sight, Unsighted, compare
+from gateway.undo.select import keys_of, meet
+from gateway.undo.thread import DONE, Begun, Found, Writer
+
+TERM: Final = 900.0
+"""Seconds a call's resources are leased for its undo at most."""
+QUIESCE: Final = 5.0
+"""Seconds they stay leased when this process is killed: a step may still be under way."""
+
+
+class Stop(Exception):
+    """This call's undo ends here, with this verdict."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(found.why)
+        self.found = found
+
+
+@dataclass(slots=True)
+class _Work:
+    """One call while it is undone."""
+
+    entry: Planned
+    sight: Sight
+    begun: Begun
+    steps: tuple[Step, ...]
+    world: Image
+    """As last looked at."""
+    calls: list[str] = field(default_factory=list)
+
+    @property
+    def call(self) -> Recorded:
+        return self.entry.call
+
+    def is_back(self, image: Image) -> bool:
+        """Does a reading say that it is as before the call?"""
+        return self.sight.pack.same(self.call.reversal.pre, image)
+
+
+class Executor:
+    """Carries out plans of one journal."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        looker: Looker,
+        errands: Errands,
+        leases: Leases,
+        servers: Mapping[str, ToolServer],
+        operator: str,
+        choice: Choice,
+        tried: Callable[[str], Mapping[int, State]] = lambda call: {},
+        dependents: Callable[[Recorded], Sequence[str]] = lambda call: (),
+        progress: Callable[[str], None] = lambda said: None,
+    ) -> None:
+        """`tried`: of a call, the steps an earlier run has an intent for and no compensation record: by
+        number, the state of that step's own call. `dependents`: who wrote there since, outside of the plan."""
+        self._writer = writer
+        self._looker = looker
+        self._errands = errands
+        self._leases = leases
+        self._servers = servers
+        self._operator = operator
+        self._choice = choice
+        self._tried = tried
+        self._dependents = dependents
+        self._progress = progress
+
+    async def run(
+        self,
+        entries: Sequence[Planned],
+        found: Mapping[str, Found] | None = None,
+        begun: Mapping[str, Begun] | None = None,
+    ) -> dict[str, Found]:
+        """The verdict of every entry, in their order. `found` and `begun`: what an earlier run came to.
+
+        Raises `JournalError`: then nothing more was done, and the thread can be taken up again."""
+        verdicts = dict(found or {})
+        for number, entry in enumerate(entries, 1):
+            call_id = entry.call.call_id
+            if call_id in verdicts:
+                continue
+            self._progress(f"call {number} of {len(entries)}: {entry.call.record.target}")
+            one = self._stuck(entry, entries, verdicts)
+            if one is None:
+                one = await self._undone(entry, (begun or {}).get(call_id))
+            await self._writer.verdict(call_id, one)
+            verdicts[call_id] = one
+        return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
+
+    def _stuck(
+        self, entry: Planned, entries: Sequence[Planned], verdicts: Mapping[str, Found]
+    ) -> Found | None:
+        """What is left as it is, and why; None for what is to be undone."""
+        forced = self._choice == "force" and entry.standing in ("drift", "dependents")
+        if entry.standing not in TO_DO and not forced and entry.standing != "blocked":
+            return Found(UNDONE_AS[entry.standing], entry.why)
+        for later in entries:
+            if later.call.call_id == entry.call.call_id:
+                break
+            verdict = verdicts[later.call.call_id].verdict
+            if verdict not in DONE and meet(later.call, entry.call):
+                return Found("conflict", f"{later.call.call_id} must be undone first, and is not")
+        return None
+
+    async def _undone(self, entry: Planned, begun: Begun | None) -> Found:
+        """One call, under leases on all it wrote."""
+        undo_id, call = self._writer.undo_id, entry.call
+        whole = (server_key(call.record.server),)
+        keys = keys_of(call)
+        shared = tuple(key for key in whole if key not in keys)
+        try:
+            await self._leases.take(undo_id, keys, shared, term=TERM, quiesce=QUIESCE)
+        except Refused as busy:
+            return Found("failed", f"in use: {busy.detail}")
+        try:
+            work = await self._opened(entry, begun)
+            if self._is_to_do(work):
+                await self._steps(work)
+            return await self._verified(work)
+        except Stop as stop:
+            return stop.found
+        except Unsighted as blind:
+            return Found("failed" if begun is None else "unverified", blind.why)
+        finally:
+            self._leases.release(undo_id)
+
+    async def _opened(self, entry: Planned, begun: Begun | None) -> _Work:
+        sight = await self._looker.sight(entry.call)
+        world = await self._looker.look(entry.call, sight)
+        return _Work(entry, sight, begun or Begun(0, None), entry.call.reversal.steps or (), world)
+
+    def _is_to_do(self, work: _Work) -> bool:
+        """True: take the steps. False: there is nothing left of it. Raises `Stop` on a conflict."""
+        tried = self._tried(work.call.call_id)
+        if work.begun.done or tried:
+            return not self._taken_up(work, tried)
+        standing, why = compare(work.sight.pack, work.call, work.world)
+        if self._choice != "force" and standing == "ready":
+            later = ", ".join(self._dependents(work.call))
+            standing, why = ("dependents", f"written later by {later}") if later else ("ready", "")
+        if standing == "ready" or (standing == "drift" and self._choice == "force"):
+            return True
+        raise Stop(Found(UNDONE_AS[standing], why))
+
+    def _taken_up(self, work: _Work, tried: Mapping[int, State]) -> bool:
+        """A call whose undo was cut off: is it whole? Raises `Stop` when that cannot be told.
+
+        After a finished step the world was written down; a step under way since may have changed it."""
+        number, before = work.begun.done + 1, work.call.post
+        if work.begun.done:
+            before = work.begun.image
+        if number > len(work.steps):
+            return True
+        if before is not None and work.sight.pack.same(before, work.world):
+            return False
+        if number not in tried:
+            raise Stop(Found("conflict", "changed since its undo was cut off"))
+        if work.is_back(work.world):
+            return True
+        if number == len(work.steps):
+            raise Stop(Found("conflict", "neither as before its last step nor as after it"))
+        if tried[number] is State.APPLIED:
+            work.begun = Begun(number, work.world)
+            return False
+        if work.steps[number - 1].idempotent:
+            return False
+        raise Stop(
+            Found("in_doubt", f"step {number} was under way when the undo was cut off: look at it")
+        )
+
+    async def _steps(self, work: _Work) -> None:
+        for number in range(work.begun.done + 1, len(work.steps) + 1):
+            await self._step(work, number)
+
+    async def _step(self, work: _Work, number: int) -> None:
+        """One inverse call and the line that says it is done. Raises `Stop` when it is not."""
+        step, call, total = work.steps[number - 1], work.call, len(work.steps)
+        self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
+        if not await self._leases.held(self._writer.undo_id):
+            raise Stop(Found("failed", "its leases ran out"))
+        call_id, outcome = await self._sent(call, step, number)
+        if outcome.kind == "in_doubt":
+            call_id, outcome = await self._doubted(work, number, call_id, outcome)
+        world = await self._look(work)
+        if outcome.kind != "ok" and not (number == total and work.is_back(world)):
+            raise Stop(Found("failed", f"step {number}: {step.tool}: {said(outcome)}"))
+        work.world = world
+        image = world if number < total else None
+        await self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
+
+    async def _sent(self, call: Recorded, step: Step, number: int) -> tuple[str, Outcome]:
+        """One journaled forward, if the policy lets this operator. Raises `Stop` when it does not."""
+        undo_id = self._writer.undo_id
+        purpose = Purpose(self._operator, undo_id, {"undo_of": call.call_id, "step": number})
+        try:
+            return await self._errands.act(step.server, step.tool, step.arguments, purpose)
+        except Refused as no:
+            raise Stop(Found("refused", f"undo:{step.tool} on {step.server}: {no}")) from None
+
+    async def _doubted(
+        self, work: _Work, number: int, call_id: str, outcome: Outcome
+    ) -> tuple[str, Outcome]:
+        """A step nobody heard back from: its server is stopped, the world is looked at.
+
+        Raises `Stop` when that does not tell what came of it."""
+        step = work.steps[number - 1]
+        stopped = await self._servers[step.server].fence()
+        world = await self._look(work)
+        if number == len(work.steps) and work.is_back(world):
+            return call_id, Outcome("ok", {})
+        if stopped and step.idempotent:
+            return await self._sent(work.call, step, number)
+        if stopped and work.sight.pack.same(work.world, world):
+            raise Stop(Found("failed", f"step {number} was not done: {outcome.detail}"))
+        raise Stop(Found("in_doubt", f"step {number}: {step.tool}: {outcome.detail}"))
+
+    async def _look(self, work: _Work) -> Image:
+        try:
+            return await self._looker.look(work.call, work.sight)
+        except Unsighted as blind:
+            raise Stop(Found("unverified", f"it cannot be looked at: {blind.why}")) from None
+
+    async def _verified(self, work: _Work) -> Found:
+        """The last word is a reading's."""
+        reversal = work.call.reversal
+        if not work.is_back(await self._look(work)):
+            return Found(
+                "unverified", "its inverse calls were made, and it is not as it was before"
+            )
+        if reversal.level is Level.COMPENSABLE:
+            return Found("compensated", "; ".join(reversal.residue))
+        return Found("restored", "; ".join(reversal.residue))
+
+
+def said(outcome: Outcome) -> str:
+    """What a tool server said of a step that did not work, on one line."""
+    if outcome.error is not None:
+        return outcome.error.message[:300]
+    content = (outcome.result or {}).get("content")
+    blocks = content if isinstance(content, list) else []
+    texts = [block.get("text", "") for block in blocks if isinstance(block, dict)]
+    return " ".join(str(text) for text in texts)[:300] or outcome.detail or outcome.kind

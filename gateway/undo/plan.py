@@ -1,0 +1,166 @@
+"""What an undo would do: for each call where it stands, the literal inverse calls, and what stays behind.
+
+Values only, and their digest. planner.py makes them by looking; execute.py does what they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from gateway.core.model import JsonObject
+from gateway.core.reverse import Image, Recorded, Verdict
+
+Standing = Literal[
+    "ready",
+    "waits",
+    "already",
+    "nothing",
+    "drift",
+    "dependents",
+    "blocked",
+    "irreversible",
+    "doubt",
+    "unreadable",
+    "refused",
+]
+"""ready         the world is as this call left it
+waits         it wrote what calls before it in this plan wrote: it is looked at when its turn comes
+already       the world is as it was before the call
+nothing       the call changed nothing
+drift         somebody changed it since; who, the journal does not know
+dependents    calls that are not in this plan wrote there since
+blocked       a call that must be undone first cannot be
+irreversible  there is no way back
+doubt         what came of the call is not known
+unreadable    the world could not be looked at
+refused       the policy does not let this operator undo it"""
+
+Choice = Literal["refuse", "skip", "force"]
+"""What is done about conflicts: nothing at all is undone; those calls are left; they are undone all the same."""
+
+CONFLICTS: Final[frozenset[Standing]] = frozenset({"drift", "dependents", "blocked"})
+TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "waits"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Who read from that tool server since: they may have seen it. What they looked at is not known."""
+
+    agent: str
+    task: str
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One call of a plan."""
+
+    call: Recorded
+    standing: Standing
+    why: str = ""
+    """For the operator; empty when there is nothing to explain."""
+    after: tuple[str, ...] = ()
+    """Calls of this plan that wrote there later: they are undone first."""
+    dependents: tuple[str, ...] = ()
+    """Calls outside of it that did."""
+    exposed: tuple[Exposure, ...] = ()
+    current: Image | None = None
+    """What the look found; None when there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of it, in the order of undoing."""
+
+    scope: JsonObject
+    operator: str
+    entries: tuple[Planned, ...]
+
+    @property
+    def conflicts(self) -> tuple[Planned, ...]:
+        return tuple(entry for entry in self.entries if entry.standing in CONFLICTS)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` of everything that decides what is done: the calls, how they stand, their
+        inverse calls, and the world as it was looked at. Exposure is not part of it."""
+        text = json.dumps([_decisive(entry) for entry in self.entries], sort_keys=True)
+        return f"sha256:{hashlib.sha256(text.encode('ascii')).hexdigest()}"
+
+
+def _decisive(entry: Planned) -> list[Any]:
+    call = entry.call
+    steps = None if call.reversal.steps is None else [asdict(step) for step in call.reversal.steps]
+    current = {name: asdict(one) for name, one in (entry.current or {}).items()}
+    return [
+        call.call_id,
+        call.lines,
+        call.state,
+        call.reversal.level,
+        entry.standing,
+        list(entry.after),
+        list(entry.dependents),
+        steps,
+        current,
+    ]
+
+
+UNDONE_AS: Final[dict[Standing, Verdict]] = {
+    "already": "already",
+    "nothing": "no_effect",
+    "drift": "conflict",
+    "dependents": "conflict",
+    "blocked": "conflict",
+    "irreversible": "irreversible",
+    "doubt": "in_doubt",
+    "unreadable": "failed",
+    "refused": "refused",
+}
+"""What is reported of a call that is left as it is."""
+
+
+def as_json(plan: Plan) -> JsonObject:
+    """The plan for programs: everything, the inverse calls with all their arguments."""
+    return {
+        "plan": plan.digest,
+        "scope": plan.scope,
+        "operator": plan.operator,
+        "calls": [_entry_json(entry) for entry in plan.entries],
+    }
+
+
+def _entry_json(entry: Planned) -> JsonObject:
+    call, reversal = entry.call, entry.call.reversal
+    steps = None if reversal.steps is None else [asdict(step) for step in reversal.steps]
+    return {
+        "call": call.call_id,
+        "agent": call.record.agent,
+        "task": call.record.task,
+        "server": call.record.server,
+        "target": call.record.target,
+        "state": call.state.value,
+        "epoch": call.epoch,
+        "keys": [lease.key for lease in reversal.leases],
+        "standing": entry.standing,
+        "why": entry.why,
+        "level": reversal.level.value,
+        "strategy": reversal.strategy,
+        "guard": reversal.guard,
+        "fidelity": reversal.fidelity,
+        "residue": list(reversal.residue),
+        "undo_until": reversal.undo_until,
+        "case": reversal.why,
+        "inverse": steps,
+        "after": list(entry.after),
+        "dependents": list(entry.dependents),
+        "exposed": [asdict(each) for each in entry.exposed],
+    }
+
+
+def index(entries: Sequence[Planned]) -> dict[str, Planned]:
+    """By call id."""
+    return {entry.call.call_id: entry for entry in entries}

@@ -1,0 +1,284 @@
+"""From calls to a plan, by looking only: the journal, the policy, and the world through the packs' reads.
+
+What is compared: the world now with the post-image (undo may begin), else with the pre-image (nothing
+left to do). Neither: somebody was there since. A later call of the same plan on the same resource makes
+the look worthless, for it is still to be undone: then its recorded pre-image is taken for the world,
+where both made the very same reads, and else the call waits for its turn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from gateway.core.model import Target
+from gateway.core.record import State
+from gateway.core.reverse import Captured, Image, Level, Recorded, Reversal
+from gateway.ports import CallFilter, Errands, JournalReader
+from gateway.undo.ledger import Ledger
+from gateway.undo.own import For, OwnReads
+from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.plan import CONFLICTS, TO_DO, Exposure, Plan, Planned, Standing
+from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
+from gateway.undo.select import MANY, Wanted, meet
+from gateway.undo.thread import undone_before
+
+UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
+IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
+
+
+class Versions(Protocol):
+    """What the tool servers call themselves now."""
+
+    async def of(self, server: str) -> str | None:
+        """`serverInfo.version`; None when it is not up or says none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One call with what is needed to look at it: its pack and its reads."""
+
+    pack: ToolPack
+    scope: Scope
+    reads: tuple[ReadCall, ...]
+
+
+class Unsighted(Exception):
+    """A call cannot be looked at: why, and how it stands therefore."""
+
+    def __init__(self, standing: Standing, why: str) -> None:
+        super().__init__(why)
+        self.standing = standing
+        self.why = why
+
+
+class Looker:
+    """Looks at what calls wrote, as they looked when they were made."""
+
+    def __init__(self, packs: Packs, versions: Versions, reads: OwnReads) -> None:
+        self._packs = packs
+        self._versions = versions
+        self._reads = reads
+
+    async def sight(self, call: Recorded) -> Sight:
+        """Raises `Unsighted`."""
+        target = Target(call.record.server, "tool", call.record.target)
+        version = await self._versions.of(target.server)
+        pack = self._packs.find(target, version)
+        if isinstance(pack, Reversal):
+            raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
+        if pack.pack != call.reversal.pack:
+            raise Unsighted("unreadable", "the undo pack has been changed since this call")
+        if call.arguments is None:
+            raise Unsighted("irreversible", "the journal kept only a commitment of the arguments")
+        scope = Scope(
+            call.arguments, {"id": call.call_id}, pre=call.reversal.pre or None, post=call.post
+        )
+        try:
+            return Sight(pack, scope, pack.reads(scope))
+        except TemplateFailed as error:
+            raise Unsighted("unreadable", str(error)) from None
+
+    async def look(self, call: Recorded, sight: Sight) -> Image:
+        """The world now. Raises `Unsighted`, `JournalError`."""
+        record = call.record
+        account = For(call.call_id, record.tenant, record.task, record.intent, secret=True)
+        try:
+            return await self._reads.image(sight.reads, account)
+        except (CaptureFailed, TemplateFailed) as error:
+            raise Unsighted("unreadable", str(error)) from None
+
+
+@dataclass
+class _World:
+    """What the calls undone so far in the plan will have put back: reads and what they will find."""
+
+    found: list[tuple[ReadCall, Captured]] = field(default_factory=list)
+
+    def note(self, reads: Sequence[ReadCall], image: Image) -> None:
+        for read in reads:
+            if read.name in image:
+                self.found.append((read, image[read.name]))
+
+    def image(self, reads: Sequence[ReadCall]) -> Image | None:
+        """None: not every one of these very reads was noted."""
+        image: dict[str, Captured] = {}
+        for read in reads:
+            for noted, captured in reversed(self.found):
+                if _same_read(noted, read):
+                    image[read.name] = captured
+                    break
+            else:
+                return None
+        return image
+
+
+def _same_read(one: ReadCall, other: ReadCall) -> bool:
+    return (one.server, one.tool, one.arguments) == (
+        other.server,
+        other.tool,
+        other.arguments,
+    ) and one.spec == other.spec
+
+
+class Planner:
+    """Makes plans."""
+
+    def __init__(
+        self,
+        *,
+        reader: JournalReader,
+        ledger: Ledger,
+        looker: Looker,
+        errands: Errands,
+        clock: Callable[[], int],
+        progress: Callable[[str], None] = lambda said: None,
+    ) -> None:
+        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then."""
+        self._reader = reader
+        self._ledger = ledger
+        self._looker = looker
+        self._errands = errands
+        self._clock = clock
+        self._progress = progress
+
+    async def plan(self, calls: Sequence[Recorded], wanted: Wanted, operator: str) -> Plan:
+        """The plan for these calls, latest write first as `select` gives them. Writes nothing but the
+        looks' own lines. Raises `JournalError`."""
+        chosen = {call.call_id for call in calls}
+        undone = undone_before(self._reader)
+        world, entries = _World(), list[Planned]()
+        for number, call in enumerate(calls, 1):
+            self._progress(f"looking at call {number} of {len(calls)}")
+            entry = Planned(
+                call,
+                "ready",
+                after=tuple(
+                    e.call.call_id for e in entries if _stands_before(e) and meet(e.call, call)
+                ),
+                dependents=self.dependents(call, chosen, undone),
+                exposed=self._exposed(call),
+            )
+            entry = await self._standing(entry, entries, world, operator)
+            entries.append(_seen_before(entry, undone))
+        return Plan(wanted.as_json(), operator, tuple(entries))
+
+    def dependents(
+        self, call: Recorded, chosen: Collection[str], undone: Collection[str]
+    ) -> tuple[str, ...]:
+        """Calls outside of the chosen ones that wrote there later and were not taken back."""
+        later = self._ledger.later_writers(call)
+        names = (other.call_id for other in later)
+        return tuple(name for name in names if name not in chosen and name not in undone)
+
+    async def _standing(
+        self, entry: Planned, before: Sequence[Planned], world: _World, operator: str
+    ) -> Planned:
+        call = entry.call
+        known = self._without_looking(call, operator)
+        if known is not None:
+            return replace(entry, standing=known[0], why=known[1])
+        try:
+            sight = await self._looker.sight(call)
+            return await self._seen(entry, before, world, sight)
+        except Unsighted as blind:
+            return replace(entry, standing=blind.standing, why=blind.why)
+
+    def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
+        """How a call stands by the journal and the policy alone; None when the world must be asked."""
+        reversal = call.reversal
+        if call.state in IN_DOUBT:
+            return "doubt", "what came of it is not known: bulkhead journal settle"
+        if call.state in (State.NO_EFFECT, State.NOT_APPLIED):
+            return "nothing", "it changed nothing"
+        if call.state in (State.FAILED, State.REJECTED):
+            if reversal.pre:
+                return "nothing", "it failed, and changed nothing"
+            return "irreversible", "the tool server said it failed; the world was not looked at"
+        if reversal.level is Level.NOOP:
+            return "nothing", "it changed nothing"
+        if reversal.level not in UNDOABLE or not reversal.steps:
+            return "irreversible", reversal.why or f"level {reversal.level}"
+        if reversal.undo_until is not None and reversal.undo_until <= self._clock():
+            return "irreversible", "the time in which it could be undone is over"
+        for step in reversal.steps:
+            decision = self._errands.permitted(step.server, step.tool, step.arguments, operator)
+            if not decision.permitted:
+                by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
+                return "refused", f"undo:{step.tool} on {step.server}: {by or decision.reason}"
+        return None
+
+    async def _seen(
+        self, entry: Planned, before: Sequence[Planned], world: _World, sight: Sight
+    ) -> Planned:
+        call, pre = entry.call, entry.call.reversal.pre
+        if entry.after:
+            current = world.image(sight.reads)
+            stuck = [e for e in before if e.call.call_id in entry.after and not _gets_undone(e)]
+        else:
+            current, stuck = await self._looker.look(call, sight), []
+        seen = replace(entry, current=None if entry.after else current)
+        if current is None and not stuck:
+            if entry.dependents:
+                return _depended(seen)
+            world.note(sight.reads, pre)
+            return replace(seen, standing="waits", why="looked at when its turn comes")
+        if stuck:
+            names = ", ".join(e.call.call_id for e in stuck)
+            return replace(
+                seen, standing="blocked", why=f"{names} must be undone first, and is not"
+            )
+        assert current is not None
+        standing, why = compare(sight.pack, call, current)
+        if standing == "ready" and entry.dependents:
+            return _depended(seen)
+        if standing == "ready":
+            world.note(sight.reads, pre)
+        return replace(seen, standing=standing, why=why)
+
+    def _exposed(self, call: Recorded) -> tuple[Exposure, ...]:
+        """Reads of that server since, by agents: not what they saw, only that they could have."""
+        where = CallFilter(server=call.record.server, since=call.created_at)
+        seen: Counter[tuple[str, str]] = Counter()
+        for row in self._reader.calls(where, MANY):
+            if row.record.effect == "read" and row.record.agent.startswith("agent:"):
+                if row.state is not State.REFUSED:
+                    seen[row.record.agent, row.record.task] += 1
+        return tuple(Exposure(agent, task, reads) for (agent, task), reads in sorted(seen.items()))
+
+
+def compare(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:
+    """How the world stands to what is recorded of the call."""
+    if call.post is None:
+        return "irreversible", "what it left behind was not captured"
+    if pack.same(call.post, current):
+        if pack.same(call.reversal.pre, current):
+            return "nothing", "it changed nothing"
+        return "ready", ""
+    if pack.same(call.reversal.pre, current):
+        return "already", "the world is as it was before the call"
+    return "drift", "changed since, by nobody the journal knows of"
+
+
+def _depended(entry: Planned) -> Planned:
+    later = ", ".join(entry.dependents)
+    return replace(entry, standing="dependents", why=f"written later by {later}")
+
+
+def _stands_before(entry: Planned) -> bool:
+    """Is there something of it in the world that its undo would take away, or that cannot be?"""
+    return entry.standing not in ("already", "nothing")
+
+
+def _gets_undone(entry: Planned) -> bool:
+    return entry.standing in TO_DO
+
+
+def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
+    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it."""
+    if entry.standing in CONFLICTS and entry.call.call_id in undone:
+        return replace(entry, standing="already", why="taken back by an earlier undo")
+    return entry

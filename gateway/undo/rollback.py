@@ -1,0 +1,210 @@
+"""Taking calls back, from a scope to a report: select, plan, execute, or take up what was cut off.
+
+The order is the design's: nothing is done that was not planned, and a plan that is out of date is made
+anew, never carried out. It knows the other rooms of undo and the ports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.core.record import State
+from gateway.core.reverse import Recorded
+from gateway.errors import Refused
+from gateway.ports import (
+    CallFilter,
+    Errands,
+    Journal,
+    JournalReader,
+    Leases,
+    Policies,
+    Protector,
+    ToolServer,
+)
+from gateway.reasons import Reason
+from gateway.undo.execute import Executor
+from gateway.undo.ledger import Ledger
+from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
+from gateway.undo.planner import Looker, Planner
+from gateway.undo.report import Report, summary
+from gateway.undo.select import MANY, THREAD, Selector, Wanted
+from gateway.undo.thread import Begun, Found, Thread, Writer, open_threads, read, undone_before
+
+HOUR: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a rollback is made of. `clock`: microseconds since the epoch."""
+
+    reader: JournalReader
+    ledger: Ledger
+    looker: Looker
+    errands: Errands
+    leases: Leases
+    journal: Journal
+    protector: Protector
+    policies: Policies
+    servers: Mapping[str, ToolServer]
+    tenant: str
+    clock: Callable[[], int]
+    new_call_id: Callable[[], str]
+
+
+class Rollback:
+    """Takes calls of one journal back."""
+
+    def __init__(
+        self, parts: Parts, operator: str, progress: Callable[[str], None] = lambda said: None
+    ) -> None:
+        """`operator`: `operator:<name>`, whom the policy is asked about."""
+        self._parts = parts
+        self._operator = operator
+        self._progress = progress
+        self._planner = Planner(
+            reader=parts.reader,
+            ledger=parts.ledger,
+            looker=parts.looker,
+            errands=parts.errands,
+            clock=parts.clock,
+            progress=progress,
+        )
+
+    def unfinished(self) -> list[str]:
+        """Undos that were cut off, oldest first; one that runs right now is among them."""
+        return [row.record.call_id for row in open_threads(self._parts.reader)]
+
+    async def plan(self, wanted: Wanted) -> Plan:
+        """What would be done, as the world is now. Raises `Refused`, `JournalError`, `ValueError`."""
+        calls = Selector(self._parts.reader, self._parts.ledger).select(wanted)
+        return await self._planner.plan(calls, wanted, self._operator)
+
+    async def execute(self, plan: Plan, choice: Choice) -> Report:
+        """Does what the plan says. With conflicts and `refuse` nothing is done. Raises `JournalError`:
+        what is left can then be taken up with `resume`."""
+        left = {
+            e.call.call_id: Found(UNDONE_AS.get(e.standing, "failed"), e.why) for e in plan.entries
+        }
+        if choice == "refuse" and plan.conflicts:
+            waiting = {
+                e.call.call_id: Found("conflict", "nothing was done: there are conflicts")
+                for e in plan.entries
+                if e.standing in TO_DO
+            }
+            return Report("", {**left, **waiting}, f"{len(plan.conflicts)} calls are in conflict")
+        if not _is_anything_to_do(plan):
+            return Report("", left)
+        undo_id = self._parts.new_call_id()
+        writer = self._writer(undo_id)
+        arguments = {
+            "of": [entry.call.call_id for entry in plan.entries],
+            "plan": plan.digest,
+            "choice": choice,
+            "scope": plan.scope,
+        }
+        async with self._alone(undo_id):
+            version = self._parts.policies.current.version
+            await writer.begin(self._operator, self._parts.tenant, arguments, version)
+            return await self._run(writer, plan.entries, choice, {}, {})
+
+    async def resume(self, undo_id: str) -> Report:
+        """Takes an undo up where its lines end. Raises `Refused` (unknown_target), `JournalError`,
+        `ValueError`."""
+        row = self._parts.reader.call(undo_id)
+        if row is None or row.record.method != THREAD:
+            raise Refused(Reason.UNKNOWN_TARGET, f"no undo {undo_id}")
+        async with self._alone(row.record.call_id):
+            thread = read(self._parts.reader, self._parts.protector, row)
+            if thread.ended:
+                raise Refused(Reason.UNKNOWN_TARGET, f"undo {thread.undo_id} has ended")
+            entries = await self._planned_again(thread)
+            choice: Choice = "skip" if thread.choice == "refuse" else _choice(thread.choice)
+            writer = self._writer(thread.undo_id)
+            return await self._run(writer, entries, choice, thread.found, thread.begun)
+
+    async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
+        """The calls in their order; those that were under way are looked at by the executor alone."""
+        calls = [self._recorded(call) for call in thread.of]
+        cut = {call.call_id for call in calls if self._was_cut(thread, call.call_id)}
+        rest = [call for call in calls if call.call_id not in thread.found]
+        plan = await self._planner.plan(rest, Wanted(calls=thread.of), self._operator)
+        planned = index(plan.entries)
+        return tuple(
+            replace(planned[call.call_id], standing="ready")
+            if call.call_id in cut and planned[call.call_id].standing != "refused"
+            else planned.get(call.call_id, Planned(call, "nothing"))
+            for call in calls
+        )
+
+    def _was_cut(self, thread: Thread, call_id: str) -> bool:
+        if call_id in thread.found:
+            return False
+        return call_id in thread.begun or bool(self._tried(thread.undo_id, call_id))
+
+    def _recorded(self, call_id: str) -> Recorded:
+        found = self._parts.ledger.recorded(call_id)
+        if found is None:
+            raise Refused(Reason.UNKNOWN_TARGET, f"no call {call_id}")
+        return found
+
+    async def _run(
+        self,
+        writer: Writer,
+        entries: tuple[Planned, ...],
+        choice: Choice,
+        found: Mapping[str, Found],
+        begun: Mapping[str, Begun],
+    ) -> Report:
+        parts, chosen = self._parts, {entry.call.call_id for entry in entries}
+        undone = undone_before(parts.reader)
+        executor = Executor(
+            writer=writer,
+            looker=parts.looker,
+            errands=parts.errands,
+            leases=parts.leases,
+            servers=parts.servers,
+            operator=self._operator,
+            choice=choice,
+            tried=lambda call: self._tried(writer.undo_id, call),
+            dependents=lambda call: self._planner.dependents(call, chosen, undone),
+            progress=self._progress,
+        )
+        verdicts = await executor.run(entries, found, begun)
+        await writer.end(summary(verdicts), verdicts)
+        return Report(writer.undo_id, verdicts)
+
+    def _tried(self, undo_id: str, call_id: str) -> Mapping[int, State]:
+        """Steps of a call that this undo has forwarded, by number, and how each stands."""
+        tried: dict[int, State] = {}
+        for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
+            lines = self._parts.reader.lines(row.record.call_id)
+            body = json.loads(lines[0].body)["body"]
+            if body.get("undo_of") == call_id:
+                tried[body["step"]] = row.state
+        return tried
+
+    def _writer(self, undo_id: str) -> Writer:
+        return Writer(self._parts.journal, self._parts.protector, self._parts.clock, undo_id)
+
+    @asynccontextmanager
+    async def _alone(self, undo_id: str) -> AsyncIterator[None]:
+        """Nobody else carries this undo out meanwhile. Raises `Refused` (overloaded)."""
+        holder = self._parts.new_call_id()
+        await self._parts.leases.take(holder, (f"undo:/{undo_id}",), term=24 * HOUR, quiesce=1.0)
+        try:
+            yield
+        finally:
+            self._parts.leases.release(holder)
+
+
+def _is_anything_to_do(plan: Plan) -> bool:
+    """A refusal by policy is something: it is on record."""
+    return any(entry.standing in TO_DO | {"refused"} for entry in plan.entries)
+
+
+def _choice(word: str) -> Choice:
+    return "force" if word == "force" else "skip"

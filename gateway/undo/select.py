@@ -1,0 +1,130 @@
+"""Which calls are to be taken back: scopes over the journal, combinable, and the order they are undone in.
+
+Pure but for the reading of the journal. It selects; whether a call can be undone is the plan's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from gateway.core.model import Effect, JsonObject
+from gateway.core.record import State
+from gateway.core.reverse import Recorded, overlaps
+from gateway.errors import Refused
+from gateway.ports import CallFilter, CallRow, JournalReader
+from gateway.reasons import Reason
+from gateway.undo.ledger import Ledger
+
+MANY: Final = 1_000_000
+THREAD: Final = "bulkhead/undo"
+"""The method of an undo's own thread in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A call is wanted when it fits every kind of scope that is given, by any of its values."""
+
+    calls: tuple[str, ...] = ()
+    """Ids or unique prefixes. A call named here may be of any maker, an inverse call too."""
+    tasks: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    """Keys: `file:/srv/notes` also wants what was written below it, and above it."""
+    since: int | None = None
+    """Microseconds since the epoch."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(getattr(self, field.name) for field in fields(self))
+
+    def as_json(self) -> JsonObject:
+        """Only what was given."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value
+        }
+
+
+class Selector:
+    """Looks calls up in one journal."""
+
+    def __init__(self, reader: JournalReader, ledger: Ledger) -> None:
+        self._reader = reader
+        self._ledger = ledger
+
+    def select(self, wanted: Wanted) -> tuple[Recorded, ...]:
+        """The wanted calls that may have changed the world, newest write first.
+
+        Raises `Refused` (unknown_target) for a call that is not there or is a prefix of several, and for
+        an empty scope; `JournalError`; `ValueError` when something sealed cannot be opened here."""
+        if wanted.is_empty:
+            raise Refused(Reason.MALFORMED, "name what to take back: a call, a task, an agent...")
+        found = [self._ledger.of(row) for row in self._rows(wanted)]
+        return in_order([call for call in found if _touches(call, wanted.resources)])
+
+    def _rows(self, wanted: Wanted) -> Iterator[CallRow]:
+        for row in self._named(wanted) if wanted.calls else self._listed(wanted):
+            if may_have_written(row) and _fits(row, wanted):
+                yield row
+
+    def _named(self, wanted: Wanted) -> Iterator[CallRow]:
+        seen = set()
+        for name in wanted.calls:
+            row = self._reader.call(name)
+            if row is None:
+                raise Refused(Reason.UNKNOWN_TARGET, f"no call {name}, or more than one")
+            if row.record.call_id not in seen:
+                seen.add(row.record.call_id)
+                yield row
+
+    def _listed(self, wanted: Wanted) -> Iterator[CallRow]:
+        one_task = wanted.tasks[0] if len(wanted.tasks) == 1 else None
+        for row in self._reader.calls(CallFilter(task=one_task, since=wanted.since), MANY):
+            if row.record.agent.startswith("agent:"):
+                yield row
+
+
+def may_have_written(row: CallRow) -> bool:
+    """A call that was let through and is not known to only look."""
+    record = row.record
+    return (
+        record.method != THREAD
+        and record.effect not in (Effect.READ, "")
+        and row.state != State.REFUSED
+    )
+
+
+def in_order(calls: Sequence[Recorded]) -> tuple[Recorded, ...]:
+    """The order of undoing: the latest write first. Epochs order writes; no clock does."""
+    return tuple(sorted(calls, key=lambda call: (call.epoch, call.created_at), reverse=True))
+
+
+def keys_of(call: Recorded) -> tuple[str, ...]:
+    """The resources a call wrote, or may have."""
+    return tuple(lease.key for lease in call.reversal.leases)
+
+
+def meet(one: Recorded, other: Recorded) -> bool:
+    """Did both write one resource, or one inside of the other's?"""
+    return any(overlaps(mine, theirs) for mine in keys_of(one) for theirs in keys_of(other))
+
+
+def _fits(row: CallRow, wanted: Wanted) -> bool:
+    record = row.record
+    return (
+        (not wanted.tasks or record.task in wanted.tasks)
+        and (not wanted.agents or record.agent in wanted.agents)
+        and (not wanted.servers or record.server in wanted.servers)
+        and (wanted.since is None or row.created_at >= wanted.since)
+    )
+
+
+def _touches(call: Recorded, resources: Sequence[str]) -> bool:
+    return not resources or any(
+        overlaps(key, resource) for key in keys_of(call) for resource in resources
+    )

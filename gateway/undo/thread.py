@@ -1,0 +1,177 @@
+"""An undo's own thread in the journal: what its lines say, and what they say when read back.
+
+    UNDOING  the first: a record with method bulkhead/undo, arguments {of, plan, choice, scope}
+    UNDOING  {of, step, steps, call, said, undo_next, kept}   one finished step; `kept`: the world after it
+    UNDOING  {of, verdict, why}                               one finished call
+    UNDONE   {summary, verdicts}                              the end
+
+Lines are never undone, and a step that has one is never done again (ARIES: compensation records).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.core.model import CallRecord, Effect, JsonObject, Tier
+from gateway.core.record import Line, State, move
+from gateway.core.reverse import Captured, Image, Verdict
+from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
+from gateway.undo.select import MANY, THREAD
+
+DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
+"""Verdicts after which nothing of a call is left to be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One call's verdict, and why, for the operator."""
+
+    verdict: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call of which some steps are done: how many, and the world as it was found after the last."""
+
+    done: int
+    image: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """An undo as its lines have it."""
+
+    undo_id: str
+    operator: str
+    of: tuple[str, ...]
+    """The calls, in the order of undoing."""
+    choice: str
+    scope: JsonObject
+    ended: bool
+    found: Mapping[str, Found] = field(default_factory=dict)
+    begun: Mapping[str, Begun] = field(default_factory=dict)
+
+
+class Writer:
+    """Writes the lines of one undo, each durable on return. Raises `JournalError`."""
+
+    def __init__(
+        self, journal: Journal, protector: Protector, clock: Callable[[], int], undo_id: str
+    ) -> None:
+        self._journal = journal
+        self._protector = protector
+        self._clock = clock
+        self.undo_id = undo_id
+
+    async def begin(self, operator: str, tenant: str, arguments: JsonObject, policy: str) -> None:
+        """The first line."""
+        kept, digest = self._protector.protect(arguments, {})
+        record = CallRecord(
+            call_id=self.undo_id,
+            agent=operator,
+            tenant=tenant,
+            task=self.undo_id,
+            intent="undo",
+            endpoint="",
+            method=THREAD,
+            server="",
+            target="",
+            tier=Tier.ADMIN,
+            effect=Effect.DESTROY,
+            destination="",
+            rule="",
+            where="",
+            policy_version=policy,
+            descriptor="",
+            arguments=kept,
+            arguments_digest=digest,
+        )
+        line = Line(self.undo_id, move(None, State.UNDOING), self._clock(), {}, record)
+        await self._journal.append(line).sealed()
+
+    async def step(
+        self, of: str, step: int, steps: int, call: str, said: str, image: Image | None
+    ) -> None:
+        """One step is done, and this is the world after it."""
+        body: JsonObject = {
+            "of": of,
+            "step": step,
+            "steps": steps,
+            "call": call,
+            "said": said,
+            "undo_next": step + 1 if step < steps else None,
+        }
+        if image is not None:
+            plain = {name: [one.kind, one.value] for name, one in image.items()}
+            body["kept"] = self._protector.seal(plain)
+        await self._line(State.UNDOING, body)
+
+    async def verdict(self, of: str, found: Found) -> None:
+        """One call is done with."""
+        why = self._protector.protect_text(found.why)
+        await self._line(State.UNDOING, {"of": of, "verdict": found.verdict, "why": why})
+
+    async def end(self, summary: str, found: Mapping[str, Found]) -> None:
+        """The last line."""
+        verdicts = {call: one.verdict for call, one in found.items()}
+        await self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts})
+
+    async def _line(self, kind: State, body: JsonObject) -> None:
+        line = Line(self.undo_id, move(State.UNDOING, kind), self._clock(), body)
+        await self._journal.append(line).sealed()
+
+
+def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
+    """The undo behind a row of method bulkhead/undo. Raises `ValueError` for what cannot be opened here."""
+    found: dict[str, Found] = {}
+    begun: dict[str, Begun] = {}
+    for line in reader.lines(row.record.call_id):
+        body = json.loads(line.body)["body"]
+        if "verdict" in body:
+            found[body["of"]] = Found(body["verdict"], body.get("why", ""))
+        elif "step" in body:
+            image = _image(protector.unseal(body["kept"])) if "kept" in body else None
+            begun[body["of"]] = Begun(body["step"], image)
+    arguments = protector.restore(dict(row.record.arguments))
+    return Thread(
+        undo_id=row.record.call_id,
+        operator=row.record.agent,
+        of=tuple(arguments["of"]),
+        choice=arguments["choice"],
+        scope=arguments.get("scope", {}),
+        ended=row.state is State.UNDONE,
+        found=found,
+        begun=begun,
+    )
+
+
+def open_threads(reader: JournalReader) -> list[CallRow]:
+    """Undos that have begun and not ended, oldest first."""
+    rows = reader.calls(CallFilter(state=State.UNDOING), MANY)
+    return [row for row in reversed(rows) if row.record.method == THREAD]
+
+
+def undone_before(reader: JournalReader) -> Mapping[str, str]:
+    """Calls that undos have taken back, by the verdict they gave."""
+    found: dict[str, str] = {}
+    for state in (State.UNDONE, State.UNDOING):
+        for row in reversed(reader.calls(CallFilter(state=state), MANY)):
+            if row.record.method == THREAD:
+                found.update(_verdicts(reader, row))
+    return {call: verdict for call, verdict in found.items() if verdict in DONE}
+
+
+def _verdicts(reader: JournalReader, row: CallRow) -> Mapping[str, str]:
+    if row.state is State.UNDONE:
+        verdicts: Mapping[str, str] = row.outcome.get("verdicts", {})
+        return verdicts
+    bodies = [json.loads(line.body)["body"] for line in reader.lines(row.record.call_id)]
+    return {body["of"]: body["verdict"] for body in bodies if "verdict" in body}
+
+
+def _image(plain: Mapping[str, Any]) -> Image:
+    return {name: Captured(kind, value) for name, (kind, value) in plain.items()}

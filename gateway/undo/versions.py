@@ -1,0 +1,28 @@
+"""What tool servers call themselves now: asked once, by the greeting of a server that is started for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.ports import ServerUnavailable, ToolServer
+
+
+class ServerVersions:
+    """`planner.Versions` of the servers of bulkhead.yaml."""
+
+    def __init__(self, servers: Mapping[str, ToolServer]) -> None:
+        self._servers = servers
+
+    async def of(self, server: str) -> str | None:
+        """`serverInfo.version`; None when it is not up or says none."""
+        there = self._servers.get(server)
+        if there is None:
+            return None
+        if there.describe().get("server_info") is None:
+            try:
+                await there.fetch("server/discover", {})
+            except ServerUnavailable:
+                return None
+        info = there.describe().get("server_info")
+        version = info.get("version") if isinstance(info, dict) else None
+        return version if isinstance(version, str) else None
