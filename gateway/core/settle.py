@@ -26,6 +26,11 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     Reason.SERVER_UNAVAILABLE: (1002, 502, "The tool server cannot be reached; nothing was done"),
     Reason.OUTCOME_UNKNOWN: (1003, 504, "Forwarded, but what came of it is not known"),
     Reason.OVERLOADED: (1004, 503, "Too many calls at once; nothing was done"),
+    Reason.NOT_REVERSIBLE: (
+        1007,
+        403,
+        "This call could not be undone as far as it must be; nothing was done",
+    ),
     Reason.INTERNAL: (1005, 500, "The gateway failed; nothing was done"),
 }
 """Reason -> JSON-RPC code, HTTP status (stateless era), message.
