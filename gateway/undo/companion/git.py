@@ -4,6 +4,7 @@
     git_ref(repo_path, ref)                                 -> {state, commit}            ABSENT
     git_index(repo_path)                                    -> {state, base, entries}     OTHER
     git_worktree(repo_path)                                 -> {state, paths}             OTHER, TOO_LARGE
+    git_in_the_way(repo_path, to)                           -> {paths}                    ABSENT
     git_ref_set(repo_path, ref, commit, expect)             -> {changed, state}           CONFLICT
     git_ref_delete(repo_path, ref, expect)                  -> {changed, state}           CONFLICT
     git_index_restore(repo_path, base, entries, state, expect) -> {changed, state}        CONFLICT
@@ -65,6 +66,13 @@ class Git:
             Operation("git_index", "What is staged.", path, self.index, "read"),
             Operation("git_worktree", "Which files differ, and how.", path, self.worktree, "read"),
             Operation(
+                "git_in_the_way",
+                "Which files a checkout would write over.",
+                {**path, "to": TEXT},
+                self.in_the_way,
+                "read",
+            ),
+            Operation(
                 "git_ref_set", "Move a ref.", {**ref, "commit": SHA, "expect": STATE}, self.ref_set
             ),
             Operation("git_ref_delete", "Drop a ref.", {**ref, "expect": STATE}, self.ref_delete),
@@ -111,6 +119,20 @@ class Git:
         ]
         summed = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
         return {"state": f"worktree:{summed}", "paths": shown}
+
+    def in_the_way(self, repo_path: str, to: str) -> JsonObject:
+        """What is there, untracked, where that revision has files: git overwrites ignored files unasked."""
+        repository = self.repositories.at(repo_path)
+        tree = _tree(repository, to)
+        tracked = set(repository.git("ls-files", "-z").split("\0"))
+        new = set(repository.git("ls-tree", "-r", "-z", "--name-only", tree).split("\0")) - tracked
+        ways = {way for path in new if path for way in _blocked(repository.tree, path)}
+        found = sorted(ways - tracked)
+        return {
+            "paths": [
+                p.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for p in found
+            ]
+        }
 
     def ref_set(self, repo_path: str, ref: str, commit: str, expect: str) -> JsonObject:
         """The ref is at the commit, if it was as expected."""
@@ -176,6 +198,28 @@ def _commit(repository: Repository, name: str) -> str:
         return repository.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except GitFailed:
         return ""
+
+
+def _tree(repository: Repository, to: str) -> str:
+    """The tree `git checkout` of this name goes to: a branch before anything else."""
+    for name in (f"refs/heads/{to}", to):
+        words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
+        try:
+            return repository.git(*words).splitlines()[-1].strip()
+        except (GitFailed, IndexError):
+            continue
+    raise No("ABSENT", "no such revision")
+
+
+def _blocked(tree: Path, path: str) -> Iterator[str]:
+    """What already stands at a path, or at a directory on the way to it that is no directory."""
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        here = "/".join(parts[:count])
+        place = os.path.join(tree, here)
+        is_way = count < len(parts) and os.path.isdir(place) and not os.path.islink(place)
+        if os.path.lexists(place) and not is_way:
+            yield here
 
 
 def _object(repository: Repository, ref: str) -> str:
