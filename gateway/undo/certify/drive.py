@@ -1,0 +1,191 @@
+"""One call at a scratch server as the Line makes it, and its undo as the executor makes it, with a pack's own words.
+
+The level, the judgement and the steps come from the same functions the gateway uses (undo/level.py). It
+knows packs and tool servers, and no ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Final
+
+from gateway.core import record
+from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target
+from gateway.core.record import State
+from gateway.core.reverse import Image, Lease, Level, Reversal, Verdict
+from gateway.errands import CLIENT, NobodyAsked
+from gateway.journals.memory import MemoryJournal
+from gateway.ports import Outbound, ToolServer
+from gateway.undo import level
+from gateway.undo.level import AnyCase, AnyPack
+from gateway.undo.packs import Packs
+from gateway.undo.reverser import version_of
+from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
+from gateway.undo.toolpack import ToolPack
+
+UNCAPPED: Final = Level.READ
+"""Certification asks what a pack says, not what it may claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A call that was made, and what is known of it."""
+
+    tool: str
+    arguments: JsonObject
+    outcome: Outcome
+    state: State
+    reversal: Reversal
+    pack: ToolPack | None
+    scope: Scope
+    """With `pre`, `result` and `post`, as far as they are known."""
+
+    @property
+    def case(self) -> str:
+        """Which case of the pack it was; empty for none."""
+        return self.reversal.why
+
+
+class Driver:
+    """Calls at scratch servers, each with a permit from a journal of its own."""
+
+    def __init__(
+        self, server: str, packs: Packs, servers: Mapping[str, ToolServer], journal: MemoryJournal
+    ) -> None:
+        self._server = server
+        self._packs = packs
+        self._servers = servers
+        self._journal = journal
+        self._numbers = count(1)
+
+    async def call(
+        self, tool: str, arguments: JsonObject, losing: Callable[[], bool] = lambda: False
+    ) -> Tried:
+        """The call, with what was there before and after. If `losing()`, its answer is lost."""
+        found = self._packs.find(Target(self._server, "tool", tool), self._version())
+        scope = Scope(arguments, {"id": f"t{next(self._numbers)}"})
+        if isinstance(found, Reversal):
+            outcome = await self._act(self._server, tool, arguments)
+            state = record.OUTCOME_STATE[outcome.kind]
+            return Tried(tool, arguments, outcome, state, found, None, scope)
+        reversal, case = await self._prepared(found, scope)
+        scope = replace(scope, pre=reversal.pre or None)
+        outcome = await self._act(self._server, tool, arguments)
+        if losing():
+            lost = Outcome("in_doubt", detail="the answer was lost")
+            return Tried(tool, arguments, lost, State.IN_DOUBT, reversal, found, scope)
+        return await self._settled(
+            Tried(tool, arguments, outcome, State.APPLIED, reversal, found, scope), case
+        )
+
+    async def probe(self, tried: Tried) -> Tried:
+        """A call in doubt, settled by looking, or left in doubt."""
+        assert tried.pack is not None
+        if tried.scope.pre is None:
+            return tried
+        cur = await self._image(tried.pack, tried.scope)
+        scope = replace(tried.scope, cur=cur)
+        if tried.pack.same(tried.scope.pre, cur):
+            return replace(tried, state=State.NOT_APPLIED)
+        if tried.pack.expect(scope) is not True:
+            return tried
+        scope = replace(tried.scope, post=cur)
+        case = tried.pack.choose(scope)
+        reversal = level.late(case, tried.reversal, scope)
+        return replace(tried, state=State.APPLIED, scope=scope, reversal=reversal)
+
+    async def undo(self, tried: Tried) -> Verdict:
+        """Look, compare, do the steps, look again. Never `restored` without a reading that says so."""
+        if tried.state in (State.NO_EFFECT, State.FAILED, State.REJECTED):
+            return "no_effect"
+        if tried.state is State.NOT_APPLIED:
+            return "not_applied"
+        if tried.state is State.IN_DOUBT:
+            return "in_doubt"
+        if tried.reversal.level is Level.NOOP:
+            return "no_effect"
+        pack, post, pre = tried.pack, tried.scope.post, tried.scope.pre
+        if pack is None or tried.reversal.level.rank < Level.COMPENSABLE.rank:
+            return "irreversible"
+        if post is None or pre is None or tried.reversal.steps is None:
+            return "irreversible"
+        now = await self._image(pack, tried.scope)
+        if not pack.same(post, now):
+            return "already" if pack.same(pre, now) else "conflict"
+        return await self._done(tried, pack)
+
+    async def _done(self, tried: Tried, pack: ToolPack) -> Verdict:
+        for step in tried.reversal.steps or ():
+            outcome = await self._act(step.server, step.tool, step.arguments)
+            if outcome.kind != "ok":
+                return "failed"
+        cur = await self._image(pack, tried.scope)
+        if not pack.verify(replace(tried.scope, cur=cur)):
+            return "compensated" if tried.reversal.level is Level.COMPENSABLE else "unverified"
+        return "compensated" if tried.reversal.level is Level.COMPENSABLE else "restored"
+
+    async def _prepared(self, pack: ToolPack, scope: Scope) -> tuple[Reversal, AnyCase | None]:
+        try:
+            leases = [Lease(key, 1) for key in pack.early_keys(scope)]
+            pre = await self._image(pack, scope)
+        except (CaptureFailed, TemplateFailed) as error:
+            return Reversal(Level.NONE, why=f"its pre-image: {error}"), None
+        found = level.found(pack, UNCAPPED, scope, leases, pre, 0)
+        return found.reversal, found.case
+
+    async def _settled(self, tried: Tried, case: AnyCase | None) -> Tried:
+        pack = tried.pack
+        assert pack is not None
+        try:
+            post = await self._image(pack, tried.scope) if tried.scope.pre is not None else None
+        except (CaptureFailed, TemplateFailed) as error:
+            lowered = level.lowered(tried.reversal, f"its post-image: {error}")
+            return replace(tried, reversal=lowered)
+        scope = replace(tried.scope, result=tried.outcome, post=post)
+        state, _ = level.judged(pack, scope, tried.outcome)
+        reversal = tried.reversal
+        if state is State.APPLIED:
+            reversal = level.late(case, reversal, scope)
+        return replace(tried, state=state, scope=scope, reversal=reversal)
+
+    async def _image(self, pack: AnyPack, scope: Scope) -> Image:
+        return {
+            read.name: read.spec.take(await self._act(read.server, read.tool, read.arguments))
+            for read in pack.reads(scope)
+        }
+
+    async def _act(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
+        call_id = f"c{next(self._numbers)}"
+        params = {"name": tool, "arguments": arguments}
+        pending = self._journal.append(record.intent(_entry(call_id, server, tool), 0))
+        permit = record.permit(await pending.sealed(), Effect.DESTROY)
+        message = Outbound("tools/call", params, CLIENT, "certification")
+        return await self._servers[server].call(permit, message, NobodyAsked())
+
+    def _version(self) -> str | None:
+        return version_of(self._servers[self._server])
+
+
+def _entry(call_id: str, server: str, tool: str) -> CallRecord:
+    return CallRecord(
+        call_id=call_id,
+        agent="certification",
+        tenant="",
+        task="",
+        intent="",
+        endpoint="",
+        method="tools/call",
+        server=server,
+        target=tool,
+        tier="admin",
+        effect=Effect.DESTROY,
+        destination="",
+        rule="",
+        where="",
+        policy_version="",
+        descriptor="",
+        arguments={},
+        arguments_digest="",
+    )

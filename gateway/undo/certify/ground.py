@@ -1,0 +1,63 @@
+"""A scratch world to try a pack in: what is in it, which calls are made, and how it is looked at from outside.
+
+    class Ground:                                     # a file of your own: --ground notes_ground.py
+        def scratch(self, name, settings, world): ... # the same server, on a scratch world
+        def begin(self, world, run, rng): ...         # a fresh start; the servers go on running
+        def call(self, world, run, rng): ...          # -> (tool, arguments): also no-ops and failures
+        def see(self, world, run): ...                # -> {what: how it is}; never by asking the server
+
+`see` is the oracle. It must see all that the server can change, as finely as the pack's fidelity says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+
+from gateway.core.model import JsonObject
+from gateway.errors import Misconfigured
+from gateway.settings import ServerSettings
+
+BUILT_IN: Final = ("files", "memory", "git")
+
+
+class Ground(Protocol):
+    """See above. `world` is a directory; `run` a number that is another one for each start."""
+
+    def scratch(self, name: str, settings: ServerSettings, world: Path) -> ServerSettings:
+        """How the server, or its companion, is started on the scratch world instead of the real one."""
+        ...
+
+    def begin(self, world: Path, run: int, rng: Random) -> None: ...
+
+    def call(self, world: Path, run: int, rng: Random) -> tuple[str, JsonObject]: ...
+
+    def see(self, world: Path, run: int) -> Mapping[str, str]: ...
+
+
+def ground(name: str) -> tuple[Ground, str]:
+    """The ground, and its name for the certificate. Raises `Misconfigured`."""
+    if name in BUILT_IN:
+        made: Ground = importlib.import_module(f"gateway.undo.certify.{name}").Ground()
+        return made, name
+    path = Path(name)
+    if not path.is_file():
+        raise Misconfigured(f"no ground {name!r}", hint=f"{', '.join(BUILT_IN)}, or a Python file")
+    spec = importlib.util.spec_from_file_location("bulkhead_ground", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return module.Ground(), f"{path.name}@sha256:{digest}"
+
+
+def moved(settings: ServerSettings, word: str, world: Path) -> ServerSettings:
+    """The settings with one path of the command, and of the pack's values, changed to the scratch world."""
+    command = tuple(str(world) if each == word else each for each in settings.command or ())
+    undo = {name: str(world) if value == word else value for name, value in settings.undo.items()}
+    return settings.model_copy(update={"command": command, "undo": undo, "cwd": str(world)})

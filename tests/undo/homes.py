@@ -1,0 +1,52 @@
+"""Homes in which calls can be taken back: the three reference servers, their companions, and their packs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests import npm
+from tests.system.home import POLICIES, Home
+
+BIN = Path(sys.executable).parent
+SERVERS = ("files", "memory", "git")
+
+
+def servers(world: Path, wanted: Iterable[str] = SERVERS) -> dict[str, dict[str, Any]]:
+    """Servers and companions over one world: `world/files`, `world/graph.jsonl`, `world/repos`."""
+    (world / "files").mkdir(parents=True, exist_ok=True)
+    (world / "repos").mkdir(exist_ok=True)
+    memory, variables = npm.memory(world / "graph.jsonl")
+    companion = [sys.executable, "-m", "gateway", "companion"]
+    files = str(world / "files")
+    every: dict[str, dict[str, Any]] = {
+        "files": {"command": list(npm.filesystem(world / "files"))},
+        "files-undo": {"command": [*companion, "files", files], "companion_of": "files"},
+        "memory": {"command": list(memory), "environment": {"set": variables}},
+        "git": {"command": [str(BIN / "mcp-server-git")]},
+        "git-undo": {
+            "command": [*companion, "git", str(world / "repos")],
+            "companion_of": "git",
+        },
+    }
+    return {
+        name: one
+        for name, one in every.items()
+        if name in wanted or one.get("companion_of") in wanted
+    }
+
+
+def home(root: Path, wanted: Iterable[str] = SERVERS) -> Home:
+    """Approved, with the packs of this project. The world is `root/world`."""
+    wanted = tuple(wanted)
+    made = Home.make(root / "home", servers(root / "world", wanted))
+    packs = made.root / "policies" / "undo"
+    packs.mkdir()
+    for path in (POLICIES / "undo").iterdir():
+        if path.stem in wanted or path.suffix == ".json":
+            shutil.copy(path, packs)
+    made.approve(*servers(root / "world", wanted))
+    return made
