@@ -103,7 +103,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     finally:
         with anyio.CancelScope(shield=True):
             await catalogue.aclose()
-            await _close(servers)
+            await close_servers(servers)
             await journal.aclose()
 
 
@@ -125,15 +125,15 @@ def _gate(
         protector=protector,
         servers=servers,
         reverser=reverser,
-        clock=_microseconds,
-        new_call_id=_new_call_id,
+        clock=microseconds,
+        new_call_id=new_call_id,
     )
     return FrontGate(
         line=line,
         shelves=CatalogueShelves(catalogue),
         policies=policies,
         verifier=JwtVerifier([issuer.profile], settings.origin),
-        turned_away=TurnedAway(journal, protector, _microseconds, _new_call_id),
+        turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
     )
 
@@ -142,7 +142,8 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
     """The undo packs in force. Raises `Misconfigured` at file:line."""
 
     def redacted(targets: Iterable[Target]) -> dict[Target, list[str]]:
-        marks = {target: policies.current.marks_of(target) for target in targets}
+        tools = (target for target in targets if target.kind == "tool")
+        marks = {target: policies.current.marks_of(target) for target in tools}
         return {
             target: [pointer for pointer, mark in marked.items() if mark == "redacted"]
             for target, marked in marks.items()
@@ -167,8 +168,8 @@ def _reverser(
         journal=journal,
         protector=protector,
         servers=servers,
-        clock=_microseconds,
-        new_call_id=_new_call_id,
+        clock=microseconds,
+        new_call_id=new_call_id,
     )
     return PackReverser(
         packs=packs,
@@ -177,7 +178,7 @@ def _reverser(
         protector=protector,
         servers=servers,
         settings=settings.servers,
-        clock=_microseconds,
+        clock=microseconds,
     )
 
 
@@ -224,7 +225,7 @@ async def _refresh_keys(issuer: LocalIssuer) -> None:
             log.error("no token is believed until this is mended: %s", error)
 
 
-async def _close(servers: Mapping[str, ToolServer]) -> None:
+async def close_servers(servers: Mapping[str, ToolServer]) -> None:
     """All at once: a server that will not end costs its own bound, not the sum."""
     with anyio.move_on_after(CLOSE_SECONDS):
         async with anyio.create_task_group() as tasks:
@@ -232,10 +233,11 @@ async def _close(servers: Mapping[str, ToolServer]) -> None:
                 tasks.start_soon(server.aclose)
 
 
-def _microseconds() -> int:
+def microseconds() -> int:
+    """Since the epoch."""
     return time.time_ns() // 1_000
 
 
-def _new_call_id() -> str:
+def new_call_id() -> str:
     """80 random bits, 16 characters a person can read out: a prefix of a few names a call."""
     return b32encode(os.urandom(10)).decode().lower()
