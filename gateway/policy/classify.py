@@ -86,7 +86,7 @@ class Classifier:
         exactly = target.kind == "resource" and (
             _climbs(target.name) or _DISGUISED.search(target.name) is not None
         )
-        for line in self.tiers.get(target.server, {}).get(SECTION[target.kind], ()):
+        for line in self.tiers.get(target.server, {}).get(SECTION.get(target.kind, ""), ()):
             matches = line.pattern.exact.__contains__ if exactly else line.pattern.matches
             if matches(target.name):
                 return line
