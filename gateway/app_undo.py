@@ -1,0 +1,81 @@
+"""Wires a rollback: the parts of a gateway an undo needs, in a process of its own, beside gateways that serve.
+
+It starts only the tool servers that are asked, and shares journal, leases and policy with whoever
+else has them open. No rule lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from gateway.app import close_servers, microseconds, new_call_id, open_packs
+from gateway.errands import GatewayErrands
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.policy.live import LivePolicies
+from gateway.settings import Settings
+from gateway.undo.ledger import Ledger
+from gateway.undo.own import OwnReads
+from gateway.undo.planner import Looker
+from gateway.undo.rollback import Parts, Rollback
+from gateway.undo.versions import ServerVersions
+from gateway.wire.servers import open_server
+
+
+@asynccontextmanager
+async def open_rollback(
+    settings: Settings, operator: str, progress: Callable[[str], None] = lambda said: None
+) -> AsyncIterator[Rollback]:
+    """A rollback for one operator. Raises `Misconfigured`, `JournalError`."""
+    policies = LivePolicies(settings.policy_dir, settings.servers)
+    packs = open_packs(settings, policies)
+    protector = Protector.open(settings.state_dir)
+    servers = {name: open_server(name, one) for name, one in settings.servers.items()}
+    reader = SqliteReader(settings.state_dir / "journal.db")
+    try:
+        journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    except BaseException:
+        reader.close()
+        raise
+    reads = OwnReads(
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        clock=microseconds,
+        new_call_id=new_call_id,
+    )
+    errands = GatewayErrands(
+        policies=policies,
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        destinations={name: one.destination for name, one in settings.servers.items()},
+        tenant=settings.tenant,
+        clock=microseconds,
+        new_call_id=new_call_id,
+    )
+    parts = Parts(
+        reader=reader,
+        ledger=Ledger(reader, protector),
+        looker=Looker(packs.current, ServerVersions(servers), reads),
+        errands=errands,
+        leases=journal.leases(),
+        journal=journal,
+        protector=protector,
+        policies=policies,
+        servers=servers,
+        tenant=settings.tenant,
+        clock=microseconds,
+        new_call_id=new_call_id,
+    )
+    try:
+        await journal.recover()
+        yield Rollback(parts, operator, progress)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await close_servers(servers)
+            await journal.aclose()
+            reader.close()
