@@ -75,14 +75,14 @@ def cell(root: Path, era: Eras) -> Iterator[Cell]:
 
 
 @contextmanager
-def fronted(root: Path, url: str, **server: Any) -> Iterator[Cell]:
+def fronted(root: Path, url: str, tiers: str = one_tier(SERVER), **server: Any) -> Iterator[Cell]:
     """A gateway before the server at `url`, with a carrier that brings the token."""
     carried = free_port()
     home = Home.make(
         root,
         {SERVER: {"url": url, **server}},
         policy=everybody([("data", SERVER)]),
-        tiers=one_tier(SERVER),
+        tiers=tiers,
         allowed_hosts=[f"127.0.0.1:{carried}", f"localhost:{carried}"],
     )
     home.approve(SERVER)
