@@ -53,6 +53,11 @@ async def open_rollback(
         protector=protector,
         servers=servers,
         destinations={name: one.destination for name, one in settings.servers.items()},
+        companions={
+            name: one.companion_of
+            for name, one in settings.servers.items()
+            if one.companion_of is not None
+        },
         tenant=settings.tenant,
         clock=microseconds,
         new_call_id=new_call_id,

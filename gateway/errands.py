@@ -71,16 +71,19 @@ class GatewayErrands:
         protector: Protector,
         servers: Mapping[str, ToolServer],
         destinations: Mapping[str, str],
+        companions: Mapping[str, str],
         tenant: str,
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
     ) -> None:
-        """`destinations`: where each server's calls take effect, by bulkhead.yaml."""
+        """`destinations`: where each server's calls take effect. `companions`: whose companion each one is;
+        the policy is asked about that server, for it is its calls that are taken back."""
         self._policies = policies
         self._journal = journal
         self._protector = protector
         self._servers = servers
         self._destinations = destinations
+        self._companions = companions
         self._tenant = tenant
         self._clock = clock
         self._new_call_id = new_call_id
@@ -95,7 +98,7 @@ class GatewayErrands:
         """See `ports.Errands`."""
         call_id = self._new_call_id()
         errand = self._classified(server, tool, arguments, purpose)
-        decision = self._policies.current.decide(_question(errand))
+        decision = self._policies.current.decide(self._question(errand))
         if not decision.permitted or decision.obligations:
             raise await self._refused(call_id, errand, decision)
         pending = self._intent(call_id, errand, purpose.body, decision)
@@ -108,7 +111,7 @@ class GatewayErrands:
         """What the policy would say of an inverse call, now. Nothing is written."""
         purpose = Purpose(operator, "-", {})
         errand = self._classified(server, tool, arguments, purpose)
-        return self._policies.current.decide(_question(errand))
+        return self._policies.current.decide(self._question(errand))
 
     def _classified(
         self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
@@ -189,24 +192,23 @@ class GatewayErrands:
         line = record.outcome(call_id, self._clock(), outcome.kind, body)
         await self._journal.append(line).sealed()
 
+    def _question(self, errand: Classified) -> AccessRequest:
+        """What the PDP is asked about an inverse call."""
+        identity, server = errand.resolved.request.identity, errand.resolved.target.server
+        return AccessRequest(
+            subject=identity.agent,
+            tenant=identity.tenant,
+            intent=identity.intent,
+            tier=errand.tier,
+            server=self._companions.get(server, server),
+            tool=_name(errand),
+            destination=errand.destination,
+            effect=errand.effect,
+            arguments=errand.resolved.arguments,
+            task=identity.task,
+        )
+
 
 def _name(errand: Classified) -> str:
     """The name in policy.csv and in the journal: an inverse call is never taken for the agent's own."""
     return f"undo:{errand.resolved.target.name}"
-
-
-def _question(errand: Classified) -> AccessRequest:
-    """What the PDP is asked about an inverse call."""
-    identity = errand.resolved.request.identity
-    return AccessRequest(
-        subject=identity.agent,
-        tenant=identity.tenant,
-        intent=identity.intent,
-        tier=errand.tier,
-        server=errand.resolved.target.server,
-        tool=_name(errand),
-        destination=errand.destination,
-        effect=errand.effect,
-        arguments=errand.resolved.arguments,
-        task=identity.task,
-    )

@@ -10,9 +10,11 @@ from typing import Final
 
 from gateway.core.decide import question
 from gateway.core.model import (
+    AccessRequest,
     Classified,
     ClientFacts,
     Decision,
+    Effect,
     Endpoint,
     Era,
     JsonObject,
@@ -83,12 +85,30 @@ class Reply:
 
 
 def ask(policy: PolicyView, asked: Asked) -> Reply:
-    """Steps 5 and 8 for a call that nobody made."""
+    """Steps 5 and 8 for a call that nobody made; for an operator, what an inverse call is asked."""
+    if asked.agent.startswith("operator:"):
+        return Reply(policy.decide(_inverse(asked)))
     try:
         classified = policy.classify(asked.resolved())
     except Refused as no:
         return Reply(Decision(False, no.reason, where=no.where, near_miss=no.detail))
     return Reply(policy.decide(question(classified)), classified)
+
+
+def _inverse(asked: Asked) -> AccessRequest:
+    """As errands.py asks: an inverse call has a tier of its own and no line in tiers.yaml."""
+    return AccessRequest(
+        subject=asked.agent,
+        tenant=asked.tenant,
+        intent=asked.intent,
+        tier=Tier.ADMIN,
+        server=asked.target.server,
+        tool=asked.target.policy_name,
+        destination="local",
+        effect=Effect.DESTROY,
+        arguments=asked.arguments,
+        task=asked.task,
+    )
 
 
 def target(server: str, policy_name: str) -> Target:

@@ -33,7 +33,8 @@ class Case(Strict):
     """One request and the decision it must get."""
 
     tells: str = Field(min_length=1)
-    agent: str = Field(pattern="^agent:.")
+    agent: str = Field(pattern="^(agent|operator):.")
+    """An operator is asked about inverse calls only: `undo:<tool>`, intent `undo`, tier admin."""
     server: str
     tool: str = Field(min_length=1)
     """As in policy.csv: a tool's bare name, or `prompt:x`, `resource:uri`, `template:uri`, `method:x`."""

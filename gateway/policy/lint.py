@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from gateway.core.model import Tier
 from gateway.errors import Where
 from gateway.policy import patterns
 from gateway.policy.classify import classes
@@ -18,6 +19,8 @@ from gateway.policy.patterns import ANY, Hosts, Names
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import Line, Section
+
+INVERSE: Final = "undo:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,21 @@ def _meets(rule: Rule, reach: _Reach) -> bool:
     )
 
 
+def _undoes(rule: Rule) -> bool:
+    """Is it about inverse calls? They are asked about as `undo:<tool>`, tier admin, and stand in no tiers.yaml."""
+    names = patterns.names(rule.row.tool)
+    return rule.row.tier in (ANY, Tier.ADMIN) and any(
+        name.startswith(INVERSE) for name in (*names.exact, *names.prefixes)
+    )
+
+
 def _unreachable(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:
     by_server: dict[str, list[_Reach]] = defaultdict(list)
     for reach in reaches:
         by_server[reach.server].append(reach)
     for rule in policy.book.rules:
         near = reaches if rule.row.server == ANY else by_server[rule.row.server]
-        if not any(_meets(rule, reach) for reach in near):
+        if not any(_meets(rule, reach) for reach in near) and not _undoes(rule):
             yield Finding(
                 "error",
                 f"{rule.id} can never match: tiers.yaml has no such tool, tier and destination",

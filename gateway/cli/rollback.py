@@ -1,0 +1,170 @@
+"""`bulkhead rollback`: what would be undone, and undo it. Works while gateways serve.
+
+Exit status as docs/reference/rollback.md has it: the gravest verdict wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from gateway import settings
+from gateway.cli import rollback_text as told
+from gateway.cli.journal_options import Since
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.errors import JournalError
+from gateway.undo import plan as plans
+from gateway.undo.plan import Choice
+from gateway.undo.report import Report
+from gateway.undo.rollback import Rollback
+from gateway.undo.select import Wanted
+
+CONFLICTS_LEFT = 4
+STEP_FAILED = 7
+NOT_BELIEVED = 9
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+
+
+@click.command()
+@click.argument("calls", nargs=-1)
+@click.option("--task", "tasks", multiple=True, help="Of this task. May be given again.")
+@click.option("--agent", "agents", multiple=True, help="By this agent; agent: may be left out.")
+@click.option("--server", "servers", multiple=True, help="To this tool server.")
+@click.option(
+    "--resource", "resources", multiple=True, help="What it wrote: file:/srv/notes, and below."
+)
+@click.option("--since", type=Since(), help="Begun since: 10m, 2h, 3d, or an ISO time.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--plan-digest", help="Do it, if the plan is still this one.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option(
+    "--on-conflict",
+    "choice",
+    type=click.Choice(["refuse", "skip"]),
+    default="refuse",
+    show_default=True,
+    help="Where somebody else changed it since: do nothing at all, or leave those calls.",
+)
+@click.option("--resume", "undo_id", help="Take up an undo that was cut off; no scope then.")
+@click.option("--as", "name", default=None, help="The operator. Default: who is logged in.")
+@config_option
+@json_option
+def command(
+    config: Path,
+    as_json: bool,
+    only_plan: bool,
+    plan_digest: str | None,
+    yes: bool,
+    choice: Choice,
+    undo_id: str | None,
+    name: str | None,
+    **scope: Any,
+) -> None:
+    """Undo calls: named ones, or all of a task, an agent, a server, a resource.
+
+    Scopes combine: a call is undone when it fits all that are given. A plan is always made first, by
+    looking only. The policy is asked as operator:NAME about every inverse call.
+    """
+    wanted = _wanted(**scope)
+    if undo_id is None and wanted.is_empty:
+        raise click.UsageError(
+            "name what to undo: CALLS, --task, --agent, --server, ... or --resume"
+        )
+    if undo_id is not None and not wanted.is_empty:
+        raise click.UsageError("--resume takes up what was begun; it has its scope already")
+    operator = _operator(name)
+    report: Report | None
+    try:
+        if undo_id is not None:
+            report = asyncio.run(_resume(config, operator, undo_id))
+        else:
+            report = asyncio.run(
+                _roll(config, operator, wanted, only_plan, plan_digest, yes, choice, as_json)
+            )
+    except JournalError as error:
+        click.echo(f"bulkhead: {error}: nothing more was done; --resume takes it up", err=True)
+        sys.exit(STEP_FAILED)
+    except ValueError as error:
+        click.echo(f"bulkhead: the journal cannot be believed: {error}", err=True)
+        sys.exit(NOT_BELIEVED)
+    if report is None:
+        return
+    print_json(report.as_json()) if as_json else told.print_report(report)
+    sys.exit(report.exit_status)
+
+
+async def _resume(config: Path, operator: str, undo_id: str) -> Report:
+    from gateway.app_undo import open_rollback
+
+    async with open_rollback(settings.load(config), operator, _progress()) as rollback:
+        return await rollback.resume(undo_id)
+
+
+async def _roll(
+    config: Path,
+    operator: str,
+    wanted: Wanted,
+    only_plan: bool,
+    plan_digest: str | None,
+    yes: bool,
+    choice: Choice,
+    as_json: bool,
+) -> Report | None:
+    """The report, or None when it was only to be planned."""
+    from gateway.app_undo import open_rollback
+
+    async with open_rollback(settings.load(config), operator, _progress()) as rollback:
+        _say_unfinished(rollback)
+        plan = await rollback.plan(wanted)
+        if only_plan:
+            print_json(plans.as_json(plan)) if as_json else told.print_plan(plan)
+            return None
+        if plan_digest is not None and plan.digest != plan_digest:
+            click.echo(f"bulkhead: the world has moved: the plan is now {plan.digest}", err=True)
+            sys.exit(CONFLICTS_LEFT)
+        if plan_digest is None and not yes:
+            if as_json:
+                raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
+            told.print_plan(plan)
+            click.confirm("Undo this?", abort=True)
+            again = await rollback.plan(wanted)
+            if again.digest != plan.digest:
+                click.echo("bulkhead: the world has moved since: look again", err=True)
+                sys.exit(CONFLICTS_LEFT)
+        return await rollback.execute(plan, choice)
+
+
+def _say_unfinished(rollback: Rollback) -> None:
+    for undo_id in rollback.unfinished():
+        click.echo(f"bulkhead: undo {undo_id} is not finished: --resume {undo_id}", err=True)
+
+
+def _progress() -> Any:
+    screen = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return lambda said: told.progress_line(screen, said)
+
+
+def _operator(name: str | None) -> str:
+    name = name or getpass.getuser()
+    if not _NAME.fullmatch(name):
+        raise click.UsageError(f"{name!r} is no operator's name")
+    return f"operator:{name}"
+
+
+def _wanted(
+    calls: tuple[str, ...],
+    tasks: tuple[str, ...],
+    agents: tuple[str, ...],
+    servers: tuple[str, ...],
+    resources: tuple[str, ...],
+    since: int | None,
+) -> Wanted:
+    named = tuple(agent if ":" in agent else f"agent:{agent}" for agent in agents)
+    return Wanted(calls, tasks, named, servers, resources, since)

@@ -1,0 +1,112 @@
+"""How a plan and a report are told to a person: a tree of calls, and a line per verdict.
+
+Everything an agent or a tool server had a hand in is passed through `visible`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from gateway.cli.journal_text import console, when
+from gateway.cli.visible import visible
+from gateway.core.reverse import Step
+from gateway.undo.plan import TO_DO, Plan, Planned
+from gateway.undo.report import EXIT, MEANING, Report
+
+SHORT: Final = 96
+"""Characters of one argument that are shown; --json shows all."""
+
+COLOURS: Final = {
+    "ready": "green",
+    "waits": "green",
+    "already": "dim",
+    "nothing": "dim",
+    "drift": "red",
+    "dependents": "red",
+    "blocked": "red",
+    "irreversible": "bold red",
+    "doubt": "bold magenta",
+    "unreadable": "yellow",
+    "refused": "red",
+}
+
+
+def print_plan(plan: Plan) -> None:
+    """The plan as a tree, in the order of undoing."""
+    screen = console()
+    if not plan.entries:
+        screen.print("No call in this scope can have changed anything.", style="dim")
+        return
+    count = sum(entry.standing in TO_DO for entry in plan.entries)
+    root = Tree(Text(f"{len(plan.entries)} calls, {count} to be undone, the latest first", "bold"))
+    for entry in plan.entries:
+        _branch(root, entry)
+    screen.print(root)
+    screen.print()
+    screen.print(Text("Plan ").append(plan.digest, "bold"), soft_wrap=True)
+
+
+def _branch(root: Tree, entry: Planned) -> None:
+    call, reversal = entry.call, entry.call.reversal
+    head = Text(visible(call.call_id), "bold")
+    head.append(f"  {visible(call.record.server)} {visible(call.record.target)}  ")
+    head.append(entry.standing, COLOURS[entry.standing])
+    branch = root.add(head)
+    for line in _facts(entry):
+        branch.add(Text(visible(line)))
+    if entry.standing in TO_DO:
+        for number, step in enumerate(reversal.steps or (), 1):
+            branch.add(Text(f"{number}. {visible(literal(step))}"))
+
+
+def _facts(entry: Planned) -> list[str]:
+    call, reversal = entry.call, entry.call.reversal
+    level = f"{reversal.level} by {reversal.strategy}, guard {reversal.guard}"
+    fidelity = f", the same in {reversal.fidelity}" if reversal.fidelity else ""
+    exposed = [f"{one.agent} ({one.reads} reads, task {one.task})" for one in entry.exposed]
+    facts = [
+        f"by {call.record.agent}, task {call.record.task}, {when(call.created_at)}",
+        f"level {level}{fidelity}",
+        f"why: {entry.why}" if entry.why else "",
+        f"after {', '.join(entry.after)}" if entry.after else "",
+        f"stays behind: {'; '.join(reversal.residue)}" if reversal.residue else "",
+        f"may have been seen by {', '.join(exposed)}" if exposed else "",
+    ]
+    return [fact for fact in facts if fact]
+
+
+def literal(step: Step) -> str:
+    """The inverse call as it would be made, long arguments cut."""
+    arguments = ", ".join(f"{name}={_short(value)}" for name, value in step.arguments.items())
+    note = f"  ({step.note})" if step.note else ""
+    return f"{step.server} {step.tool}({arguments}){note}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}... {len(text)} characters"
+
+
+def print_report(report: Report) -> None:
+    """A line for each call, then the summary."""
+    screen = console()
+    for call, found in report.found.items():
+        colour = "green" if EXIT[found.verdict] == 0 else "yellow"
+        line = Text(visible(call), "bold").append("  ").append(found.verdict, colour)
+        line.append(f"  {visible(found.why) or MEANING[found.verdict]}", "dim")
+        screen.print(line, soft_wrap=True)
+    if report.stopped:
+        screen.print(Text(f"Nothing was done: {visible(report.stopped)}", "bold red"))
+    undo = f", undo {report.undo_id}" if report.undo_id else ""
+    screen.print(Text(f"{report.summary}{undo}", "bold"))
+
+
+def progress_line(screen: Console, said: str) -> None:
+    """What is being done, on standard error, when somebody looks."""
+    if screen.is_terminal:
+        screen.print(Text(visible(said), "dim"))
