@@ -109,7 +109,14 @@ class SqliteJournal:
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Work on the file's connection, in turn with the lines. Raises `JournalError`."""
         self._check_open()
-        return await self._writer.do(lambda: self._file.on(work))
+        if self._broken is not None and time.monotonic() < self._next_probe:
+            raise JournalError(self._broken)
+        try:
+            return await self._writer.do(lambda: self._file.on(work))
+        except JournalError as error:
+            # A disk that takes no lease takes no line: only a sealed line says that it is sound again.
+            self._broken, self._next_probe = str(error), time.monotonic() + PROBE_SECONDS
+            raise
 
     def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """The same, and nobody waits; nothing once the journal is closed."""
