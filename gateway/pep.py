@@ -17,7 +17,7 @@ import anyio
 
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, question, require
-from gateway.core.describe import Reached, arguments_of, describe
+from gateway.core.describe import Reached, arguments_of, beside, describe
 from gateway.core.model import Answer, CallRecord, Classified, Effect, Outcome, Request, Resolved
 from gateway.core.record import Line as JournalLine
 from gateway.core.record import Permit
@@ -149,7 +149,7 @@ class Line:
     def _resolve(self, request: Request) -> Resolved:
         table = self._catalogue.current
         if not is_about_a_task(request):
-            return resolve(table, request)
+            return self._named(table, request)
         owner, task_id = owner_of(request.identity), named(request)
         made = self._tasks.find(owner, task_id, request.endpoint.server)
         return resolve_task(table, request, made)
@@ -236,9 +236,11 @@ class Line:
             settled = await self._reverser.settle(prepared, outcome)
             state, body = settled.state, {**body, **self._reverser.body(prepared, settled)}
         try:
-            await recorded.pending.sealed()
             line = record.outcome(call_id, self._clock(), outcome.kind, body, state)
-            await self._journal.append(line).sealed()
+            # Queued before anything is waited for: an agent that goes away now changes nothing.
+            settled_line = self._journal.append(line)
+            await recorded.pending.sealed()
+            await settled_line.sealed()
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)
@@ -274,12 +276,14 @@ class Line:
         policy, reached = way.policy, way.reached
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
         arguments, digest = self._protector.protect(arguments_of(reached), marks)
+        others, _ = self._protector.protect(beside(reached), {})
         entry = describe(
             way.call_id,
             reached,
             arguments=arguments,
             arguments_digest=digest,
             policy_version=policy.version,
+            beside=others,
             rule=rule,
             where=where,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -203,10 +204,12 @@ class World:
             new_call_id=lambda: f"call{next(ids)}",
         )
 
-    async def call(self, name: str = "s__t", arguments: Any = None) -> Answer:
-        params = {"name": name, "arguments": arguments or {"x": 1}, "_meta": {"k": "v"}}
+    async def call(
+        self, name: str = "s__t", arguments: Any = None, method: str = "tools/call", **more: Any
+    ) -> Answer:
+        params = {"name": name, "arguments": arguments or {"x": 1}, "_meta": {"k": "v"}, **more}
         request = Request(
-            Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
+            Endpoint("all"), WHO, Era.STATELESS, 1, method, params, ClientFacts("2026-07-28")
         )
         async with asyncio.timeout(5):
             return await self.line.call(request, Deaf())
@@ -315,6 +318,38 @@ async def test_an_agent_that_goes_away_before_the_forward_leaves_nothing_open() 
     world.journal.release()
     assert world.server.got == []
     assert world.states() == [("call1", "intent"), ("call1", "rejected")]
+
+
+async def test_a_read_that_was_answered_is_on_record_though_its_agent_went_away() -> None:
+    world = World(Policy(Effect.READ, Tier.DATA))
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+    world.journal.release()
+    assert world.states() == [("call1", "intent"), ("call1", "applied")]
+
+
+async def test_what_is_forwarded_beside_the_arguments_is_on_record() -> None:
+    world = World()
+    more = {"inputResponses": {"q": {"action": "accept"}}, "vendor": 1}
+    await world.call(**more)
+    [(_, message)] = world.server.got
+    recorded = json.loads(world.journal.memory.events[0].body)["record"]
+    assert message.params["vendor"] == 1
+    assert recorded["arguments"] == {"x": 1}
+    assert recorded["beside"] == more
+
+
+async def test_a_method_without_end_is_on_record_in_part() -> None:
+    world = World()
+    await world.call(method="m" * 1_000_000)
+    recorded = json.loads(world.journal.memory.events[0].body)["record"]
+    assert recorded["method"] == "m" * 200
 
 
 async def test_a_wire_that_breaks_its_word_leaves_the_call_in_doubt() -> None:

@@ -118,6 +118,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ("Policy", record.policy_version),
         ("Descriptor", record.descriptor),
         ("Arguments", json.dumps(record.arguments, ensure_ascii=False)),
+        ("Beside", json.dumps(record.beside, ensure_ascii=False) if record.beside else ""),
         ("Digest", record.arguments_digest),
         *((name.capitalize(), _plain(value)) for name, value in call.outcome.items()),
     ]

@@ -5,13 +5,18 @@ Pure: arguments arrive already protected; it sees no secret and writes nothing.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.core.model import CallRecord, Classified, JsonObject, Request, Resolved
 from gateway.errors import Where
 
 Reached: TypeAlias = Request | Resolved | Classified
 """The furthest value a call came to."""
+
+
+MAX_NAME: Final = 200
+"""Characters kept of a name an agent made up."""
+_OWN: Final = frozenset({"name", "arguments", "_meta"})
 
 
 def describe(
@@ -21,6 +26,7 @@ def describe(
     arguments: JsonObject,
     arguments_digest: str,
     policy_version: str,
+    beside: JsonObject | None = None,
     rule: str = "",
     where: Where | None = None,
 ) -> CallRecord:
@@ -39,7 +45,7 @@ def describe(
         task=identity.task,
         intent=identity.intent,
         endpoint=request.endpoint.path,
-        method=request.method,
+        method=request.method[:MAX_NAME],
         server=resolved.target.server if resolved else request.endpoint.server or "",
         target=resolved.target.policy_name if resolved else asked_for(request),
         tier=classified.tier if classified else "",
@@ -51,15 +57,16 @@ def describe(
         descriptor=resolved.entry.digest if resolved and resolved.entry else "",
         arguments=arguments,
         arguments_digest=arguments_digest,
+        beside=beside or {},
     )
 
 
 def asked_for(request: Request) -> str:
-    """The name an agent used, when it led nowhere: at most 200 characters of it."""
+    """The name an agent used, when it led nowhere, as far as it is kept."""
     for member in ("name", "uri"):
         name = request.params.get(member)
         if isinstance(name, str):
-            return name[:200]
+            return name[:MAX_NAME]
     return ""
 
 
@@ -71,3 +78,13 @@ def arguments_of(reached: Reached) -> JsonObject:
         return reached.arguments
     arguments = reached.params.get("arguments")
     return arguments if isinstance(arguments, dict) else {}
+
+
+def beside(reached: Reached) -> JsonObject:
+    """What policy does not look at and the tool server gets all the same, beside `_meta`."""
+    if not isinstance(reached, Resolved | Classified):
+        return {}
+    resolved = reached.resolved if isinstance(reached, Classified) else reached
+    if resolved.request.method not in ("tools/call", "prompts/get"):
+        return {}  # their params are their arguments
+    return {name: value for name, value in resolved.params.items() if name not in _OWN}

@@ -297,6 +297,8 @@ class CallRecord:
     arguments: Mapping[str, Any]
     """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
     arguments_digest: str
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

@@ -21,7 +21,7 @@ from gateway.ports import CallRow
 
 VERSION: Final = 1
 RECORD_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
-_SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name != "arguments")
+_SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name not in ("arguments", "beside"))
 _simple: Final = attrgetter(*_SIMPLE)
 
 
@@ -44,9 +44,10 @@ def encode(line: Line, run: str) -> bytes:
 
 
 def record_members(record: CallRecord) -> dict[str, Any]:
-    """A record as a JSON object, arguments last."""
+    """A record as a JSON object, arguments and what stood beside them last."""
     members: dict[str, Any] = dict(zip(_SIMPLE, _simple(record), strict=True))
     members["arguments"] = dict(record.arguments)
+    members["beside"] = dict(record.beside)
     return members
 
 
@@ -80,5 +81,5 @@ def row(state: str, created_at: int, settled_at: int | None, first: bytes, last:
 
 def _record(members: Mapping[str, Any]) -> CallRecord:
     """A record of any version: members it did not have yet are empty, members of the future are left out."""
-    empty: dict[str, Any] = {**dict.fromkeys(RECORD_FIELDS, ""), "arguments": {}}
+    empty: dict[str, Any] = {**dict.fromkeys(RECORD_FIELDS, ""), "arguments": {}, "beside": {}}
     return CallRecord(**{name: members.get(name, empty[name]) for name in RECORD_FIELDS})
