@@ -17,20 +17,18 @@ SERVERS = ("files", "memory", "git")
 
 def servers(world: Path, wanted: Iterable[str] = SERVERS) -> dict[str, dict[str, Any]]:
     """Servers and companions over one world: `world/files`, `world/graph.jsonl`, `world/repos`."""
+    wanted = tuple(wanted)
     (world / "files").mkdir(parents=True, exist_ok=True)
     (world / "repos").mkdir(exist_ok=True)
     memory, variables = npm.memory(world / "graph.jsonl")
     companion = [sys.executable, "-m", "gateway", "companion"]
-    files = str(world / "files")
+    files, repos = str(world / "files"), str(world / "repos")
     every: dict[str, dict[str, Any]] = {
-        "files": {"command": list(npm.filesystem(world / "files"))},
+        "files": {"command": list(npm.filesystem(world / "files")), "undo": {"root": files}},
         "files-undo": {"command": [*companion, "files", files], "companion_of": "files"},
         "memory": {"command": list(memory), "environment": {"set": variables}},
-        "git": {"command": [str(BIN / "mcp-server-git")]},
-        "git-undo": {
-            "command": [*companion, "git", str(world / "repos")],
-            "companion_of": "git",
-        },
+        "git": {"command": [str(BIN / "mcp-server-git")], "undo": {"root": repos}},
+        "git-undo": {"command": [*companion, "git", repos], "companion_of": "git"},
     }
     return {
         name: one

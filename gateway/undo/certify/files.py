@@ -45,8 +45,9 @@ class Ground:
 
     def begin(self, world: Path, run: int, rng: Random) -> None:
         """Some of the names, with any content and mode."""
-        shutil.rmtree(world / str(run - 1), ignore_errors=True)
         here = world / str(run)
+        for old in (world / str(run - 1), here):
+            shutil.rmtree(old, ignore_errors=True)
         here.mkdir()
         for name in NAMES:
             if rng.random() < 0.6:

@@ -35,13 +35,15 @@ class Ground:
             if option in words:
                 place = words.index(option)
                 del words[place : place + 2]
-        update = {"command": tuple(words), "cwd": str(world)}
+        undo = {name: str(world) for name in settings.undo}
+        update = {"command": tuple(words), "cwd": str(world), "undo": undo}
         return settings.model_copy(update=update)
 
     def begin(self, world: Path, run: int, rng: Random) -> None:
         """A copy of one small history, and a few changes of somebody's that are not committed."""
-        shutil.rmtree(world / str(run - 1), ignore_errors=True)
         here = world / str(run)
+        for old in (world / str(run - 1), here):
+            shutil.rmtree(old, ignore_errors=True)
         if not (world / "seed").exists():
             _seed(world / "seed")
         if rng.random() < 0.05:
