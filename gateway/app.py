@@ -31,7 +31,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
-from gateway.ports import ToolServer
+from gateway.ports import ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
@@ -98,7 +98,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         in_doubt = await journal.recover()
         await catalogue.start()
-        async with _followed(settings, policies, catalogue, issuer, packs):
+        async with _followed(settings, policies, catalogue, issuer, packs, gate):
             yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
@@ -112,7 +112,7 @@ def _gate(
     policies: LivePolicies,
     issuer: LocalIssuer,
     protector: Protector,
-    servers: Mapping[str, ToolServer],
+    servers: Mapping[str, WatchedServer],
     journal: SqliteJournal,
     catalogue: LiveCatalogue,
     reverser: PackReverser,
@@ -135,6 +135,8 @@ def _gate(
         verifier=JwtVerifier([issuer.profile], settings.origin),
         turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
+        catalogue=catalogue,
+        watched={name: server.watches for name, server in servers.items()},
     )
 
 
@@ -189,10 +191,17 @@ async def _followed(
     catalogue: LiveCatalogue,
     issuer: LocalIssuer,
     packs: LivePacks,
+    gate: FrontGate,
 ) -> AsyncIterator[None]:
     """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
+
+    def policy_news(line: str) -> None:
+        log.warning(line)
+        gate.changed()
+
+    catalogue.on_change(lambda _: gate.changed())
     tasks = [
-        asyncio.create_task(policies.watch(log.warning)),
+        asyncio.create_task(policies.watch(policy_news)),
         asyncio.create_task(_follow_pins(settings, catalogue)),
         asyncio.create_task(_refresh_keys(issuer)),
         asyncio.create_task(packs.watch(log.warning)),

@@ -5,28 +5,42 @@ It knows endpoints and the ports; no HTTP, no JSON-RPC framing, no tool server's
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.decide import question, served_tiers
+from gateway.core import settle
 from gateway.core.model import (
     Answer,
     Endpoint,
-    Entry,
     Evidence,
     Request,
-    Resolved,
     WorkloadIdentity,
 )
 from gateway.errors import Refused
 from gateway.pep import Line
-from gateway.ports import About, Channel, Policies, Shelves, Verifier
+from gateway.ports import (
+    About,
+    Catalogue,
+    Channel,
+    Following,
+    Policies,
+    Shelves,
+    Told,
+    Verifier,
+    Watched,
+)
+from gateway.reasons import Reason
+from gateway.subscriptions import Subscriptions
 from gateway.turned_away import TurnedAway
+from gateway.views import visible
 
 LISTS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
 )
+SUBSCRIBING: Final = frozenset(
+    {"subscriptions/listen", "resources/subscribe", "resources/unsubscribe"}
+)
+"""What a wire brings to `follow`: what is subscribed to lasts longer than a request."""
 
 
 class FrontGate:
@@ -41,6 +55,8 @@ class FrontGate:
         verifier: Verifier,
         turned_away: TurnedAway,
         seconds: Callable[[], int],
+        catalogue: Catalogue,
+        watched: Mapping[str, Watched],
     ) -> None:
         """`seconds` gives the time since the epoch."""
         self._line = line
@@ -49,6 +65,9 @@ class FrontGate:
         self._verifier = verifier
         self._turned_away = turned_away
         self._seconds = seconds
+        self._subscriptions = Subscriptions(
+            line=line, catalogue=catalogue, policies=policies, watched=watched, seconds=seconds
+        )
 
     def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """See `ports.Gate`."""
@@ -62,26 +81,18 @@ class FrontGate:
         """See `ports.Gate`."""
         return self._shelves.about(endpoint)
 
+    def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:
+        """See `ports.Gate`."""
+        return self._subscriptions.follow(request, kinds, told)
+
+    def changed(self) -> None:
+        """The catalogue or the policy is another one."""
+        self._subscriptions.changed()
+
     async def answer(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Gate`."""
         if request.method in LISTS:
-            return self._shelves.list(request, self._visible(request))
+            return self._shelves.list(request, visible(self._policies.current, request))
+        if request.method in SUBSCRIBING:
+            return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
         return await self._line.call(request, channel)
-
-    def _visible(self, request: Request) -> Callable[[Entry], bool]:
-        """A list shows an entry if and only if some call of it would be allowed, here and now."""
-        policy = self._policies.current
-        tiers = served_tiers(request.endpoint, request.identity)
-
-        def visible(entry: Entry) -> bool:
-            try:
-                classes = policy.possible(Resolved(request, entry.target, entry, {}))
-            except Refused:
-                return False
-            return any(
-                one.tier in tiers
-                and policy.decide(replace(question(one), arguments=None)).permitted
-                for one in classes
-            )
-
-        return visible

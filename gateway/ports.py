@@ -359,6 +359,36 @@ class ToolServer(Protocol):
         ...
 
 
+Told = Callable[[str, JsonObject], None]
+"""Gets the method and the params of a notification. Called in the loop; must not wait."""
+Watch = tuple[Literal["resource", "task"], str]
+"""One thing to be told about: a resource by the server's own URI, or a task by its id."""
+
+
+class Watched(Protocol):
+    """What is watched at one tool server (wire/servers), counted over all agents."""
+
+    async def acquire(self, watch: Watch) -> RpcError | None:
+        """Have the server tell of this, once more; its error when it will not."""
+        ...
+
+    def release(self, watch: Watch) -> None:
+        """One `acquire` less. With the last one the server is told."""
+        ...
+
+    def on_update(self, told: Told) -> Callable[[], None]:
+        """Have `told` called with each `notifications/resources/updated` and `notifications/tasks` of
+        the server, by its own URIs and ids. Returns what ends that."""
+        ...
+
+
+class WatchedServer(ToolServer, Protocol):
+    """A tool server whose resources and tasks can be watched."""
+
+    @property
+    def watches(self) -> Watched: ...
+
+
 class ServerUnavailable(Exception):
     """A catalogue read could not be answered. The message names the server and says what happened."""
 
@@ -396,6 +426,26 @@ class Shelves(Protocol):
         ...
 
 
+class Following(Protocol):
+    """What one agent is told unasked: by one `subscriptions/listen`, or in one session."""
+
+    async def subscribe(self, request: Request) -> Answer:
+        """A `resources/subscribe` (or `tasks/get`, for a task to be told about), decided and recorded."""
+        ...
+
+    def unsubscribe(self, request: Request) -> Answer:
+        """A `resources/unsubscribe`. Stopping needs no leave."""
+        ...
+
+    def renew(self, identity: WorkloadIdentity) -> None:
+        """The caller came with a newer token: what it is told is decided on that one from here on."""
+        ...
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        ...
+
+
 class Gate(Protocol):
     """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
 
@@ -405,6 +455,11 @@ class Gate(Protocol):
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """What this caller may know of this endpoint."""
+        ...
+
+    def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:
+        """Have this caller told of changes: of the lists in `kinds` (tools, prompts, resources) whenever
+        its own view of them has changed, and of what it subscribes to."""
         ...
 
     async def answer(self, request: Request, channel: Channel) -> Answer:

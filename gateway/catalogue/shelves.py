@@ -1,6 +1,7 @@
 """The catalogue as agents see it: `ports.Shelves` over the current table. Lists are made in lists.py.
 
-It says only what is relayed: a capability the gateway cannot carry is not announced.
+At a server's own endpoint its capabilities are the server's; the aggregates' are the gateway's: it tells
+of changed lists by itself, and of updated resources where some server does.
 """
 
 from __future__ import annotations
@@ -10,27 +11,39 @@ from typing import Final
 
 from gateway import __version__
 from gateway.catalogue import lists
+from gateway.catalogue.cursors import Cursors
 from gateway.core import settle
 from gateway.core.model import Answer, Endpoint, Entry, ItsSelf, JsonObject, Request
+from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.ports import About, Catalogue
 
 SERVER_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
 OFFERED: Final = ("tools", "prompts", "resources", "completions")
-UNRELAYED: Final = frozenset({"listChanged", "subscribe"})
+LISTED: Final = frozenset({"tools", "prompts", "resources"})
 
 
 class CatalogueShelves:
     """Reads the table once per request: an answer is of one version of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, cursor_key: str | None = None) -> None:
+        """`cursor_key`: secret, one for all gateways that serve this catalogue."""
         self._catalogue = catalogue
+        self._cursors = Cursors(cursor_key)
 
     def list(self, request: Request, visible: Callable[[Entry], bool]) -> Answer:
         """See `ports.Shelves`."""
         table = self._catalogue.current
         try:
-            return lists.answer(table, request.endpoint, request.method, request.params, visible)
+            return lists.answer(
+                table,
+                request.endpoint,
+                request.method,
+                request.params,
+                visible,
+                self._cursors,
+                owner_of(request.identity),
+            )
         except Refused as no:
             return settle.refused(request, no.reason, no.detail, "")
 
@@ -42,20 +55,16 @@ class CatalogueShelves:
         one = table.about.get(endpoint.server or "")
         if one is None:
             return About(SERVER_INFO, {})
-        return About(one.info or SERVER_INFO, _relayed(one.capabilities), one.instructions)
+        return About(one.info or SERVER_INFO, one.capabilities, one.instructions)
 
 
 def _merged(servers: Iterable[ItsSelf]) -> JsonObject:
-    offered: JsonObject = {"tools": {}}
+    offered: JsonObject = {"tools": {"listChanged": True}}
     for server in servers:
-        offered |= {name: {} for name in OFFERED if name in server.capabilities}
+        for name in OFFERED:
+            if name in server.capabilities:
+                offered.setdefault(name, {"listChanged": True} if name in LISTED else {})
+        theirs = server.capabilities.get("resources")
+        if isinstance(theirs, dict) and theirs.get("subscribe") is True:
+            offered["resources"]["subscribe"] = True
     return offered
-
-
-def _relayed(capabilities: JsonObject) -> JsonObject:
-    return {
-        name: {k: v for k, v in value.items() if k not in UNRELAYED}
-        if isinstance(value, dict) and name in OFFERED
-        else value
-        for name, value in capabilities.items()
-    }

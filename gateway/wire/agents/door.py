@@ -51,6 +51,10 @@ class Door:
         self._era_stateless = Stateless(gate, schema_of, limits)
         self._in_work = 0
 
+    def end_listens(self) -> None:
+        """What listens gets its result."""
+        self._era_stateless.over.set()
+
     async def serve(self, endpoint: Endpoint, exchange: Exchange) -> None:
         """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
         try:

@@ -75,7 +75,8 @@ class Face:
         await self._door.serve(endpoint, exchange)
 
     def close(self) -> None:
-        """End every session: their streams end and let the server stop."""
+        """End every session and every listen: their streams end and let the server stop."""
+        self._door.end_listens()
         for session in self._door.sessions:
             self._door.sessions.end(session)
 

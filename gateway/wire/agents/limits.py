@@ -26,6 +26,8 @@ class Limits:
     max_sessions: int = 10_000
     max_sessions_each: int = 2_500
     """Of one principal: past it, its own least recently used idle session ends."""
+    max_listens_each: int = 64
+    """Of one principal: standing `subscriptions/listen` requests."""
     replay_session: int = 1024 * 1024
     """Bytes of events one session may keep for a reader that comes back."""
     replay_all: int = 64 * 1024 * 1024

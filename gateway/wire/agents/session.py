@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, RequestId, WorkloadIdentity
+from gateway.ports import Following
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
 from gateway.wire.asking import cannot_ask
@@ -31,6 +32,7 @@ class Session:
         "asked",
         "client",
         "endpoint",
+        "following",
         "id",
         "log_floor",
         "open_readers",
@@ -54,6 +56,8 @@ class Session:
         """Requests in work, by the agent's own ids."""
         self.asked: dict[RequestId, asyncio.Future[Answer]] = {}
         """Requests of ours the agent's client has not answered yet."""
+        self.following: Following | None = None
+        """What its agent is told unasked; made when it first listens or subscribes."""
         self.open_readers = 0
         self._asks = 0
 
@@ -76,6 +80,8 @@ class Session:
         """Cancel what is in work and let every reader go."""
         for task in tuple(self.running.values()):
             task.cancel()
+        if self.following is not None:
+            self.following.close()
         for future in self.asked.values():
             if not future.done():
                 future.set_result(cannot_ask("the session has ended"))

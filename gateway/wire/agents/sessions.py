@@ -24,10 +24,11 @@ from gateway.core.model import (
 )
 from gateway.ports import Gate
 from gateway.wire import loglevels
-from gateway.wire.agents import hello
+from gateway.wire.agents import hello, listening
 from gateway.wire.agents.answering import ask_gate, body_of, overloaded
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
 from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
 from gateway.wire.agents.messages import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -89,6 +90,8 @@ class SessionEra:
             if found is None:
                 raise rejected(400, INVALID_REQUEST, "no stream of this session has that event")
             stream, after = found
+        if stream is session.standing:
+            listening.follow(self._gate, session, identity, partial(tell_standing, session))
         loop = asyncio.get_running_loop()
         until = loop.time() + max(0.0, identity.expires_at - time.time())
         try:
@@ -150,11 +153,17 @@ class SessionEra:
         stream = session.shelf.new()
         stream.reader = call
         channel = SessionChannel(session, stream)
-        task = asyncio.get_running_loop().create_task(ask_gate(self._gate, request, channel))
+        task = asyncio.get_running_loop().create_task(self._work(session, request, channel))
         session.running[call.id] = task
         self._in_work += 1
         task.add_done_callback(partial(self._done, session, stream, request))
         return stream
+
+    async def _work(self, session: Session, request: Request, channel: SessionChannel) -> Answer:
+        if request.method in (SUBSCRIBE, UNSUBSCRIBE):
+            told = partial(tell_standing, session)
+            return await listening.subscribed(self._gate, session, request, told)
+        return await ask_gate(self._gate, request, channel)
 
     def _done(
         self, session: Session, stream: Stream, request: Request, task: asyncio.Task[Answer]
@@ -208,8 +217,8 @@ def own_answer(session: Session, call: Call) -> bytes | None:
     """The wire's own methods: ping, the log level, and discovery, which this era does not have."""
     if call.method == "ping":
         return result_body(call.id, {})
-    if call.method == "server/discover":
-        return error_body(call.id, RpcError(METHOD_NOT_FOUND, "Method not found: server/discover"))
+    if call.method in ("server/discover", LISTEN):
+        return error_body(call.id, RpcError(METHOD_NOT_FOUND, f"Method not found: {call.method}"))
     if call.method != "logging/setLevel":
         return None
     level = call.params.get("level")

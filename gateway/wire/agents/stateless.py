@@ -7,6 +7,7 @@ era defines none over HTTP.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -27,10 +28,11 @@ from gateway.ports import Gate
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
-from gateway.wire.agents.answering import ask_gate, body_of, status_of
+from gateway.wire.agents.answering import body_of, overloaded, status_of
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.listening import LISTEN, answered
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -41,6 +43,7 @@ from gateway.wire.agents.messages import (
     notification_body,
     rejected,
 )
+from gateway.wire.agents.session import Owner, owner_of
 from gateway.wire.asking import cannot_ask
 
 Send = Callable[[bytes], Awaitable[object]]
@@ -79,6 +82,9 @@ class Stateless:
         self._gate = gate
         self._schema_of = schema_of
         self._limits = limits
+        self.over = asyncio.Event()
+        """Set when the gateway is about to stop: what listens ends with a result."""
+        self._listens: Counter[Owner] = Counter()
 
     async def serve(
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, message: Message
@@ -111,6 +117,21 @@ class Stateless:
             answer = Answer(error=mismatch.error)
             await exchange.reply(Reply(status_of(answer), error_body(call.id, mismatch.error)))
             return
+        if request.method != LISTEN:
+            await self._carry(exchange, request)
+            return
+        owner = owner_of(identity)
+        if self._listens[owner] >= self._limits.max_listens_each:
+            raise overloaded()
+        self._listens[owner] += 1
+        try:
+            await self._carry(exchange, request)
+        finally:
+            self._listens[owner] -= 1
+            if not self._listens[owner]:
+                del self._listens[owner]
+
+    async def _carry(self, exchange: Exchange, request: Request) -> None:
         stream = LazyStream(exchange, self._limits.write_seconds)
         answer = await self._answer(exchange, request, stream)
         await stream.end(body_of(request, answer), status_of(answer))
@@ -140,7 +161,7 @@ class Stateless:
         if own is not None:
             return own
         channel = StatelessChannel(lambda body: stream.send(sse.encode(body)), request.params)
-        work = asyncio.ensure_future(ask_gate(self._gate, request, channel))
+        work = asyncio.ensure_future(answered(self._gate, request, channel, self.over))
         watch = asyncio.ensure_future(exchange.gone())
         try:
             return await self._until_answered(work, watch, stream)

@@ -14,6 +14,7 @@ from gateway.core.model import (
     Endpoint,
     Era,
     Evidence,
+    JsonObject,
     Request,
     RequestId,
     RpcError,
@@ -23,18 +24,20 @@ from gateway.errors import Refused
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits
-from gateway.wire.agents import hello, mirrored
+from gateway.wire.agents import hello, listening, mirrored
 from gateway.wire.agents.answering import ask_gate, body_of, gateway_error
 from gateway.wire.agents.era import era_of
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.lines import Descriptors, TooLong, Wire, lines, own_stdout
+from gateway.wire.agents.listening import SUBSCRIBE, UNSUBSCRIBE
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     Call,
     Message,
     Note,
     error_body,
+    notification_body,
     parse,
     refusal,
     rejected,
@@ -87,6 +90,7 @@ class Conversation:
         self._session: Session | None = None
         self._running: dict[RequestId, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[bool]] = set()
+        self._over = asyncio.Event()
         self.abandoned = False
         """Nobody reads what is written here."""
 
@@ -156,9 +160,21 @@ class Conversation:
         if len(self._running) >= self._bounds.concurrency:
             await self.append(body_of(request, gateway_error(Reason.OVERLOADED)))
             return
-        task = asyncio.ensure_future(ask_gate(self._gate, request, self._channel(request)))
+        task = asyncio.ensure_future(self._work(request))
         self._running[call.id] = task
         task.add_done_callback(partial(self._done, request))
+
+    async def _work(self, request: Request) -> Answer:
+        channel = self._channel(request)
+        if request.era is Era.STATELESS:
+            return await listening.answered(self._gate, request, channel, self._over)
+        if self._session is not None and request.method in (SUBSCRIBE, UNSUBSCRIBE):
+            return await listening.subscribed(self._gate, self._session, request, self._tell)
+        return await ask_gate(self._gate, request, channel)
+
+    def _tell(self, method: str, params: JsonObject) -> None:
+        if len(self._sending) < listening.MOST:
+            self.put(notification_body(method, params))
 
     def _identify(self, call: Call) -> WorkloadIdentity:
         if isinstance(self._who, WorkloadIdentity):
@@ -178,6 +194,7 @@ class Conversation:
         limits = Limits()
         shelf = Shelf(Budget(limits.replay_all), limits)
         self._session = Session(self._endpoint, owner_of(identity), client, shelf, time.monotonic())
+        listening.follow(self._gate, self._session, identity, self._tell)
         return result_body(
             call.id, hello.initialized(self._gate.about(self._endpoint, identity), client)
         )

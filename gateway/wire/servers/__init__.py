@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.ports import ToolServer
+from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.wire.servers.parking import SECONDS, Parking
 from gateway.wire.servers.rounds import Rounds
@@ -11,7 +11,7 @@ from gateway.wire.servers.seal import Seal
 __all__ = ["open_server"]
 
 
-def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -> ToolServer:
+def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -> WatchedServer:
     """The adapter for one configured server, bridged to agents of either era. Connects nothing yet.
 
     `seal` makes the states of parked calls; without one, no other gateway process can read them.
@@ -21,10 +21,10 @@ def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -
     if settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        wire: ToolServer = HttpServer(name, settings)
+        wire: WatchedServer = HttpServer(name, settings)
     else:
         from gateway.wire.servers.stdio import StdioServer
 
         wire = StdioServer(name, settings)
     seconds = min(SECONDS, settings.limits.total)
-    return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds))
+    return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds), wire.watches)

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.errors import Misconfigured
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_changes import Changes
+from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_exchange import Mute
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
@@ -26,7 +26,13 @@ from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import EraMoved, Stateless
+from gateway.wire.servers.http_watch import Listens
+from gateway.wire.servers.subscribes import Subscribes
+from gateway.wire.servers.watches import EitherEra, Watches
+from gateway.wire.servers.watching import MEMBERS
 
+HEARS: Final = 2.0
+"""Seconds a subscription waits for the stream its news would come on."""
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 
 
@@ -50,12 +56,8 @@ class HttpServer:
         self,
         name: str,
         settings: ServerSettings,
-        notices: Callable[[str, JsonObject], None] | None = None,
     ) -> None:
-        """Connects nothing yet. `notices` gets what the server says unasked, beside list changes.
-
-        Raises `Misconfigured`.
-        """
+        """Connects nothing yet. Raises `Misconfigured`."""
         try:
             where = address(settings.url or "")
         except ValueError as error:
@@ -67,9 +69,12 @@ class HttpServer:
         self._era: Era | None = None
         self._probing: asyncio.Task[None] | None = None
         self._stateless = Stateless(self._link)
-        self._changes = Changes(self._listen, notices)
+        self._changes = Changes(self._listen, self._noticed)
         self._mute = _Overheard(Mute(), self._changes.note)
         self._sessions = Sessions(self._link, self._changes.restarted)
+        self._listens = Listens(self._link, self._told)
+        self._subscribes = Subscribes(self._ask_own, lambda: self._changes.open(HEARS), self._told)
+        self.watches = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._last_error = ""
 
@@ -78,7 +83,9 @@ class HttpServer:
         return self._link.name
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
-        """Forward at most once; see `ports.ToolServer.call`."""
+        """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own."""
+        if message.method == "resources/subscribe":
+            return await self.watches.subscribed(message.params)
         if self._slots.locked():
             why = f"{self._link.limits.concurrency} calls are under way, limits.concurrency"
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
@@ -122,6 +129,8 @@ class HttpServer:
         """End the standing stream, the sessions and every connection."""
         if self._probing is not None:
             self._probing.cancel()
+        self._listens.close()
+        self._subscribes.close()
         await self._changes.aclose()
         await self._sessions.aclose()
         await self._link.pool.aclose()
@@ -209,6 +218,31 @@ class HttpServer:
                 self._stateless.about = about
         finally:
             self._probing = None
+
+    async def _spoken(self) -> Era:
+        """The server's era. Raises `ServerUnavailable`."""
+        try:
+            talk = await self._talk(self._link.patience())
+        except NotSent as error:
+            raise ServerUnavailable(f"tool server {self.name}: {error}") from None
+        return Era.STATELESS if isinstance(talk, Stateless) else Era.SESSIONS
+
+    async def _ask_own(self, method: str, uri: str) -> RpcError | None:
+        """Ask in the gateway's own session. Raises `ServerUnavailable`."""
+        message = Outbound(method, {"uri": uri}, envelope.GATEWAY, OWN)
+        try:
+            return (await self._send(message, self._mute)).error
+        except (NotSent, Broken) as error:
+            raise ServerUnavailable(f"tool server {self.name}: {error}") from None
+
+    def _noticed(self, method: str, params: JsonObject) -> None:
+        if method == RESTARTED:
+            self._subscribes.renewed()
+        elif method in MEMBERS:
+            self.watches.updated(method, params)
+
+    def _told(self, method: str, params: JsonObject) -> None:
+        self.watches.updated(method, params)
 
     async def _listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         talk = await self._talk(self._link.patience())

@@ -32,6 +32,16 @@ class Changes:
         self._closed = False
         self._opened_before = False
         self._lived = False
+        self._open = asyncio.Event()
+
+    async def open(self, seconds: float) -> bool:
+        """Whether the standing stream is open, or opens within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._open.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def subscribe(self) -> AsyncIterator[str]:
         """News from now on, until closed."""
@@ -53,6 +63,8 @@ class Changes:
     def restarted(self) -> None:
         """What was known of the server's lists may be out of date."""
         self._tell(RESTARTED)
+        if self._notices is not None:
+            self._notices(RESTARTED, {})
 
     async def aclose(self) -> None:
         """End the standing stream and every listener's news."""
@@ -72,6 +84,8 @@ class Changes:
                 offered = await self._listen(self._hear, self._opened)
             except (NotSent, Broken):
                 offered = True
+            finally:
+                self._open.clear()
             if not offered:
                 delay = MAX_DELAY
             elif self._lived:
@@ -83,6 +97,7 @@ class Changes:
         if self._opened_before:
             self.restarted()
         self._opened_before = True
+        self._open.set()
 
     def note(self, method: str) -> None:
         """A notification was heard, on whatever stream: a list change there is news to everyone."""

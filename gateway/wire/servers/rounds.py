@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
-from gateway.ports import Channel, Outbound, ToolServer
+from gateway.ports import Channel, Outbound, ToolServer, Watched
 from gateway.wire.servers.envelope import STATELESS_VERSION
 
 MAX_ROUNDS: Final = 16
@@ -29,8 +29,9 @@ UNANSWERED: Final = 1006
 class Rounds:
     """A `ports.ToolServer` around another: every call is whole when it returns, whatever the eras."""
 
-    def __init__(self, server: ToolServer) -> None:
+    def __init__(self, server: ToolServer, watches: Watched) -> None:
         self._server = server
+        self.watches = watches
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """See `ports.ToolServer`. At most `MAX_ROUNDS` rounds of questions."""

@@ -9,11 +9,10 @@ another cannot would let the server ask the wrong one. (A stateless server is to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from gateway.core.model import Era, JsonObject, Outcome
 from gateway.core.record import Permit
@@ -22,15 +21,11 @@ from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope, process
 from gateway.wire.servers.process import Process
-from gateway.wire.servers.stdio_changes import Changes
+from gateway.wire.servers.stdio_changes import Changes, listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
-from gateway.wire.servers.stdio_greeting import FOREVER, Greeting, NoGreeting, greet
-
-LISTENS: Final = {
-    "tools": "toolsListChanged",
-    "prompts": "promptsListChanged",
-    "resources": "resourcesListChanged",
-}
+from gateway.wire.servers.stdio_greeting import Greeting, NoGreeting, greet
+from gateway.wire.servers.subscribes import Subscribes
+from gateway.wire.servers.watches import Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +77,8 @@ class StdioServer:
         self._late = late
         self._ids = envelope.ids()
         self._changes = Changes()
+        self._subscribes = Subscribes(self._ask_own, self._tells, self._told)
+        self.watches = Watches(self._subscribes)
         self._state: State = "idle"
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
@@ -99,7 +96,9 @@ class StdioServer:
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """See `ports.ToolServer`. Over limits.concurrency, or while it is down, nothing is forwarded:
-        the outcome is then `rejected` with the gateway's own error."""
+        the outcome is then `rejected` with the gateway's own error. A subscription is the gateway's own."""
+        if message.method == "resources/subscribe":
+            return await self.watches.subscribed(message.params)
         try:
             up = self._up or await self._ready()
         except ServerUnavailable:
@@ -164,6 +163,7 @@ class StdioServer:
         self._state = "closed"
         self._settled.set()
         self._changes.close()
+        self._subscribes.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -211,7 +211,7 @@ class StdioServer:
             return 0.0
         clock = asyncio.get_running_loop().time
         began = clock()
-        listening = asyncio.create_task(self._listen(up))
+        listening = asyncio.create_task(listen(up.conversation, up.greeting))
         try:
             self._serve(up)
             # By callback, so that it is down before any call in flight hears of the end.
@@ -242,7 +242,7 @@ class StdioServer:
     async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> _Up:
         """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`; leaves no process then."""
         conversation = Conversation(
-            self._name, self._limits, self._ids, self._changes.publish, self._late
+            self._name, self._limits, self._ids, self._changes.publish, self._late, self._told
         )
         running = await process.start(self._command, self._limits.max_result, conversation.heard)
         try:
@@ -261,6 +261,7 @@ class StdioServer:
         self._log.info("ready: %s, pid %d", up.greeting.version, up.process.pid)
         if self._starts > 1:
             self._changes.publish("restarted")
+            self._subscribes.renewed()
 
     def _down(self, why: str) -> None:
         self._up = None
@@ -279,22 +280,15 @@ class StdioServer:
             return f"no greeting within limits.connect ({self._limits.connect:g} s)"
         return f"it did not start: {error}"
 
-    async def _listen(self, up: _Up) -> None:
-        """A stateless server tells of changed lists only who listens. One that will not is not asked
-        again before its next start; the catalogue then hears of changes when it reads."""
-        wanted = {
-            kind: True
-            for member, kind in LISTENS.items()
-            if isinstance(offer := up.greeting.capabilities.get(member), dict)
-            and offer.get("listChanged") is True
-        }
-        if up.greeting.era is not Era.STATELESS or not wanted:
-            return
-        message = Outbound("subscriptions/listen", {"notifications": wanted}, envelope.GATEWAY, "")
-        with contextlib.suppress(TimeoutError, Gone):
-            await up.conversation.ask(
-                lambda id: envelope.request(message, id, Era.STATELESS), FOREVER
-            )
+    async def _ask_own(self, method: str, uri: str) -> None:
+        await self.fetch(method, {"uri": uri})
+
+    async def _tells(self) -> bool:
+        """Whether it can be asked to tell of one resource: over this wire, a sessions server only."""
+        return (self._up or await self._ready()).greeting.era is Era.SESSIONS
+
+    def _told(self, method: str, params: JsonObject) -> None:
+        self.watches.updated(method, params)
 
 
 async def _stopped(running: Process) -> None:

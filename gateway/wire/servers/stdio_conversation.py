@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, Outcome
 from gateway.core.settle import METHOD_NOT_FOUND
-from gateway.ports import Channel, Outbound
+from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import strict_json
@@ -57,11 +57,13 @@ class Conversation:
         ids: Iterator[int],
         changed: Callable[[str], None],
         late: LateAnswer | None,
+        updated: Told,
     ) -> None:
         self._name = name
         self._limits = limits
         self._ids = ids
         self._changed = changed
+        self._updated = updated
         self._tell_late = late
         self._calls: dict[int, InFlight] = {}
         self._own: dict[int, asyncio.Future[Outcome]] = {}
@@ -205,7 +207,9 @@ class Conversation:
             self._progress(params, size)
         elif method in LIST_CHANGES:
             self._changed(method)
-        elif method != "notifications/resources/updated" and (call := self._only_call()):
+        elif method == "notifications/resources/updated":
+            self._updated(method, params)
+        elif call := self._only_call():
             call.tell(method, params, size)
 
     def _progress(self, params: JsonObject, size: int) -> None:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.core.model import (
@@ -24,7 +24,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
-from gateway.ports import About, Channel
+from gateway.ports import About, Channel, Told
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits, ServerSettings, Settings
 from gateway.wire.agents import http
@@ -48,12 +48,41 @@ TOOLS: list[JsonObject] = [
 
 
 @dataclass
+class Followed:
+    """What one listen or session asked to be told; `told` tells it."""
+
+    request: Request
+    kinds: frozenset[str]
+    told: Told
+    subscribed: list[Request] = field(default_factory=list)
+    unsubscribed: list[Request] = field(default_factory=list)
+    closed: bool = False
+
+    async def subscribe(self, request: Request) -> Answer:
+        self.subscribed.append(request)
+        if "hidden" in str(request.params):
+            return Answer(error=RpcError(-32602, "Not available"))
+        return Answer({})
+
+    def unsubscribe(self, request: Request) -> Answer:
+        self.unsubscribed.append(request)
+        return Answer({})
+
+    def renew(self, identity: WorkloadIdentity) -> None:
+        self.request = replace(self.request, identity=identity)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
 class RememberingGate:
     """Answers from a table and remembers every question, every cancellation and every answer it was given."""
 
     requests: list[Request] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     cancelled: list[Request] = field(default_factory=list)
+    followed: list[Followed] = field(default_factory=list)
     asked: list[Answer] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,6 +117,11 @@ class RememberingGate:
             {"tools": {"listChanged": True}, "logging": {}, "vendor": {"kept": 1}},
             f"for {identity.agent} at {endpoint.path}",
         )
+
+    def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Followed:
+        followed = Followed(request, kinds, told)
+        self.followed.append(followed)
+        return followed
 
     async def answer(self, request: Request, channel: Channel) -> Answer:
         self.requests.append(request)

@@ -68,6 +68,7 @@ def text(outcome: Outcome) -> str:
 async def test_a_call_is_answered_in_either_era(era: str, json_response: bool) -> None:
     async with connected(era, json_response=json_response) as (server, world):
         outcome = await server.call(leave(), tool("echo", text="hello"), Ear())
+        await server.fetch("server/discover", {})
         about = server.describe()
     assert (outcome.kind, text(outcome)) == ("ok", "hello")
     assert world.done == ["hello"]

@@ -1,0 +1,69 @@
+"""What one caller can see of the catalogue, and whether it may still read a resource: the policy's words, now.
+
+It makes no list and forwards nothing; it knows the ports and no wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from gateway.core.decide import admit, question, require, served_tiers
+from gateway.core.model import Entry, Request, Resolved
+from gateway.core.resolve import Shelf, Table, resolve
+from gateway.errors import Refused
+from gateway.ports import PolicyView
+
+KINDS: Final = ("tools", "prompts", "resources")
+"""What a list change is told of. Templates are resources."""
+
+
+def visible(policy: PolicyView, request: Request) -> Callable[[Entry], bool]:
+    """A list shows an entry if and only if some call of it would be allowed, here and now."""
+    tiers = served_tiers(request.endpoint, request.identity)
+
+    def shown(entry: Entry) -> bool:
+        try:
+            classes = policy.possible(Resolved(request, entry.target, entry, {}))
+        except Refused:
+            return False
+        return any(
+            one.tier in tiers and policy.decide(replace(question(one), arguments=None)).permitted
+            for one in classes
+        )
+
+    return shown
+
+
+def view(policy: PolicyView, table: Table, request: Request, kind: str) -> int:
+    """A number that is another one when this caller's list of one of `KINDS` is."""
+    try:
+        shelf = table.shelf(request.endpoint)
+    except Refused:
+        return 0
+    shown = visible(policy, request)
+    entries = (entry for entry in _entries(shelf, kind) if shown(entry))
+    return hash(tuple((entry.target, entry.public_name, entry.digest) for entry in entries))
+
+
+def _entries(shelf: Shelf, kind: str) -> Iterator[Entry]:
+    listed: dict[str, Iterable[Entry]] = {
+        "tools": shelf.tools.values(),
+        "prompts": shelf.prompts.values(),
+        "resources": shelf.resources.values(),
+    }
+    yield from listed[kind]
+    if kind == "resources":
+        yield from (template.entry for template in shelf.templates.values())
+
+
+def may_read(policy: PolicyView, table: Table, request: Request, uri: str) -> bool:
+    """Whether this caller could read the resource now. Doubt is a no."""
+    try:
+        asked = replace(request, method="resources/read", params={"uri": uri})
+        classified = admit(policy.classify(resolve(table, asked)))
+        require(classified, policy.decide(question(classified)))
+    except Refused:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""What an agent is told unasked: `subscriptions/listen` in one era, a session's own stream in the other.
+
+Each piece of news waits at most once, so that a reader that has stalled costs nothing. What may be told
+to whom is the gate's; this file knows the messages. Spec: 2026-07-28 patterns/subscriptions,
+2025-11-25 server/resources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+from gateway.core.model import (
+    Answer,
+    Endpoint,
+    Era,
+    JsonObject,
+    Request,
+    RpcError,
+    WorkloadIdentity,
+)
+from gateway.ports import Channel, Following, Gate, Told
+from gateway.wire.agents.answering import ask_gate
+from gateway.wire.agents.messages import INVALID_PARAMS, notification_body
+from gateway.wire.agents.session import Session
+
+LISTEN: Final = "subscriptions/listen"
+SUBSCRIBE: Final = "resources/subscribe"
+UNSUBSCRIBE: Final = "resources/unsubscribe"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
+KINDS: Final = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+"""Capability -> the member of a listen that asks for its list changes."""
+MOST: Final = 256
+"""Things one listen may name, and messages that may wait for one session's reader."""
+ACK_SECONDS: Final = 10.0
+"""What a tool server has not agreed to by then is not acknowledged."""
+
+
+class News:
+    """What waits to be written: of each thing the newest."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, Any], JsonObject] = {}
+        self.arrived = asyncio.Event()
+
+    def put(self, method: str, params: JsonObject) -> None:
+        """Something has changed."""
+        self._waiting[method, str(params.get("uri", params.get("taskId")))] = params
+        self.arrived.set()
+
+    def take(self) -> tuple[str, JsonObject] | None:
+        """The oldest; None when there is none."""
+        if not self._waiting:
+            self.arrived.clear()
+            return None
+        key = next(iter(self._waiting))
+        return key[0], self._waiting.pop(key)
+
+
+async def answered(gate: Gate, request: Request, channel: Channel, over: asyncio.Event) -> Answer:
+    """The answer to a stateless request, a listen included. `over`: the gateway is about to stop."""
+    if request.method == LISTEN:
+        return await listen(gate, request, channel, over)
+    return await ask_gate(gate, request, channel)
+
+
+async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.Event) -> Answer:
+    """Acknowledge what is honoured, then tell, until the gateway stops or the token has expired."""
+    wanted = request.params.get("notifications")
+    names = None if not isinstance(wanted, dict) else _names(wanted)
+    if not isinstance(wanted, dict) or names is None:
+        text = "notifications must be an object of booleans and lists of strings"
+        return Answer(error=RpcError(INVALID_PARAMS, text), http_status=400)
+    kinds = frozenset(kind for kind in offered(gate, request) if wanted.get(KINDS[kind]) is True)
+    news = News()
+    following = gate.follow(request, kinds, news.put)
+    tag: JsonObject = {SUBSCRIPTION_ID: request.id}
+    try:
+        honoured: JsonObject = {KINDS[kind]: True for kind in KINDS if kind in kinds}
+        honoured |= await _subscribed(following, request, names)
+        await channel.notify(ACKNOWLEDGED, {"notifications": honoured, "_meta": tag})
+        await _tell(news, channel, tag, over, request.identity.expires_at - time.time())
+    finally:
+        following.close()
+    return Answer({"resultType": "complete", "_meta": tag})
+
+
+def offered(gate: Gate, request: Request) -> frozenset[str]:
+    """The lists this endpoint has."""
+    capabilities = gate.about(request.endpoint, request.identity).capabilities
+    return frozenset(kind for kind in KINDS if isinstance(capabilities.get(kind), dict))
+
+
+def _names(wanted: JsonObject) -> dict[str, list[str]] | None:
+    """What is listed by name; None when that is no list of at most `MOST` strings."""
+    found: dict[str, list[str]] = {}
+    for member in ("resourceSubscriptions", "taskIds"):
+        names = wanted.get(member, [])
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            return None
+        found[member] = list(dict.fromkeys(names))
+    return found if sum(map(len, found.values())) <= MOST else None
+
+
+async def _subscribed(
+    following: Following, request: Request, names: dict[str, list[str]]
+) -> JsonObject:
+    """Those that policy and tool server agree to. Each is a read of its own, decided and recorded."""
+    asked = {
+        (member, name): asyncio.ensure_future(following.subscribe(_one(request, member, name)))
+        for member, each in names.items()
+        for name in each
+    }
+    if asked:
+        _, late = await asyncio.wait(asked.values(), timeout=ACK_SECONDS)
+        for task in late:
+            task.cancel()
+    honoured: JsonObject = {}
+    for (member, name), task in asked.items():
+        if task.done() and not task.cancelled() and task.result().result is not None:
+            honoured.setdefault(member, []).append(name)
+    return honoured
+
+
+def _one(request: Request, member: str, name: str) -> Request:
+    meta: JsonObject = {"_meta": request.params.get("_meta", {})}
+    if member == "taskIds":
+        return _as(request, "tasks/get", {"taskId": name, **meta})
+    return _as(request, SUBSCRIBE, {"uri": name, **meta})
+
+
+def _as(request: Request, method: str, params: JsonObject) -> Request:
+    return Request(
+        request.endpoint,
+        request.identity,
+        request.era,
+        request.id,
+        method,
+        params,
+        request.client,
+        request.session,
+    )
+
+
+async def _tell(
+    news: News, channel: Channel, tag: JsonObject, over: asyncio.Event, seconds: float
+) -> None:
+    ending = asyncio.ensure_future(over.wait())
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            while not ending.done():
+                if (one := news.take()) is not None:
+                    method, params = one
+                    meta = params.get("_meta")
+                    stamped = {**(meta if isinstance(meta, dict) else {}), **tag}
+                    await channel.notify(method, {**params, "_meta": stamped})
+                    continue
+                arrived = asyncio.ensure_future(news.arrived.wait())
+                try:
+                    await asyncio.wait((arrived, ending), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    arrived.cancel()
+    except TimeoutError:
+        return
+    finally:
+        ending.cancel()
+
+
+# Sessions.
+
+
+def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Told) -> Following:
+    """What a session's agent is told, decided on the newest token it came with."""
+    if session.following is None:
+        request = _in_session(session, identity)
+        session.following = gate.follow(request, offered(gate, request), told)
+    else:
+        session.following.renew(identity)
+    return session.following
+
+
+async def subscribed(gate: Gate, session: Session, request: Request, told: Told) -> Answer:
+    """The answer to a session's `resources/subscribe` or `unsubscribe`."""
+    following = follow(gate, session, request.identity, told)
+    if request.method == UNSUBSCRIBE:
+        return following.unsubscribe(request)
+    return await following.subscribe(request)
+
+
+def tell_standing(session: Session, method: str, params: JsonObject) -> None:
+    """On the session's own stream, unless the same waits there already or too much does."""
+    stream, body = session.standing, notification_body(method, params)
+    waiting = [event.body for event in stream.events if event.number > stream.delivered]
+    if body not in waiting and len(waiting) < MOST:
+        stream.put(body)
+
+
+def _in_session(session: Session, identity: WorkloadIdentity) -> Request:
+    endpoint: Endpoint = session.endpoint
+    return Request(endpoint, identity, Era.SESSIONS, 0, LISTEN, {}, session.client, session.id)

@@ -1,0 +1,118 @@
+"""What agents watch at one tool server: counted, asked for once, told to whoever listens.
+
+It knows who watches what; how a server of either era is asked stands in http_watch.py and
+stdio_watch.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.model import Era, JsonObject, Outcome, RpcError
+from gateway.ports import ServerUnavailable, Told, Watch
+from gateway.wire.servers.watching import not_told
+
+log = logging.getLogger("bulkhead.watches")
+
+
+class Backend(Protocol):
+    """One server's way of being asked."""
+
+    async def add(self, watch: Watch) -> RpcError | None:
+        """Have it tell of this; its error when it will not."""
+        ...
+
+    def drop(self, watch: Watch) -> None:
+        """Nobody wants to hear of this any more."""
+        ...
+
+
+class EitherEra:
+    """The backend of a server whose era is found out when it is first asked."""
+
+    def __init__(
+        self, era: Callable[[], Awaitable[Era]], stateless: Backend, sessions: Backend
+    ) -> None:
+        self._era = era
+        self._stateless = stateless
+        self._sessions = sessions
+
+    async def add(self, watch: Watch) -> RpcError | None:
+        """See `Backend`."""
+        era = await self._era()
+        return await (self._stateless if era is Era.STATELESS else self._sessions).add(watch)
+
+    def drop(self, watch: Watch) -> None:
+        """See `Backend`. One that does not know it does nothing."""
+        self._stateless.drop(watch)
+        self._sessions.drop(watch)
+
+
+@dataclass(slots=True)
+class _Held:
+    asked: asyncio.Task[RpcError | None]
+    count: int = 0
+
+
+class Watches:
+    """`ports.Watched` over a backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._held: dict[Watch, _Held] = {}
+        self._told: list[Told] = []
+
+    async def acquire(self, watch: Watch) -> RpcError | None:
+        """See `ports.Watched`."""
+        held = self._held.get(watch)
+        if held is None:
+            held = self._held[watch] = _Held(asyncio.ensure_future(self._ask(watch)))
+        held.count += 1
+        try:
+            error = await asyncio.shield(held.asked)
+        except asyncio.CancelledError:
+            self._leave(watch, held)
+            raise
+        if error is not None:
+            self._leave(watch, held)
+        return error
+
+    async def _ask(self, watch: Watch) -> RpcError | None:
+        try:
+            return await self._backend.add(watch)
+        except ServerUnavailable as error:
+            return error.error or not_told(str(error))
+        except Exception as bug:
+            log.exception("watching failed")
+            return not_told(type(bug).__name__)
+
+    async def subscribed(self, params: JsonObject) -> Outcome:
+        """The outcome of a decided and recorded `resources/subscribe`."""
+        error = await self.acquire(("resource", str(params.get("uri"))))
+        return Outcome("ok", result={}) if error is None else Outcome("rejected", error=error)
+
+    def release(self, watch: Watch) -> None:
+        """See `ports.Watched`."""
+        held = self._held.get(watch)
+        if held is not None:
+            self._leave(watch, held)
+
+    def _leave(self, watch: Watch, held: _Held) -> None:
+        held.count -= 1
+        if held.count == 0 and self._held.get(watch) is held:
+            del self._held[watch]
+            self._backend.drop(watch)
+
+    def on_update(self, told: Told) -> Callable[[], None]:
+        """See `ports.Watched`."""
+        self._told.append(told)
+        return lambda: self._told.remove(told)
+
+    def updated(self, method: str, params: JsonObject) -> None:
+        """The server said so."""
+        for told in tuple(self._told):
+            told(method, params)

@@ -1,0 +1,49 @@
+"""What `subscriptions/listen` asks for and acknowledges, as watches. Pure.
+
+Source: MCP 2026-07-28 patterns/subscriptions, and the tasks extension for `taskIds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from gateway.core.model import JsonObject, RpcError
+from gateway.ports import Watch
+from gateway.wire.servers.envelope import INTERNAL_ERROR
+
+LISTEN: Final = "subscriptions/listen"
+UPDATED: Final = "notifications/resources/updated"
+MEMBERS: Final = {UPDATED: "uri", "notifications/tasks": "taskId"}
+"""News of one watch -> the params member that names it."""
+
+
+def wanted_by(watches: Iterable[Watch]) -> JsonObject:
+    """The `notifications` member of a listen for all of these."""
+    ordered = sorted(watches)
+    wanted: JsonObject = {}
+    for kind, member in (("resource", "resourceSubscriptions"), ("task", "taskIds")):
+        names = [name for each, name in ordered if each == kind]
+        if names:
+            wanted[member] = names
+    return wanted
+
+
+def honoured_by(acknowledged: JsonObject) -> frozenset[Watch]:
+    """What a server says it will tell of."""
+    given = acknowledged.get("notifications")
+    notifications: JsonObject = given if isinstance(given, dict) else {}
+    resources = _names(notifications.get("resourceSubscriptions"))
+    tasks = _names(notifications.get("taskIds"))
+    return frozenset(
+        {("resource", name) for name in resources} | {("task", name) for name in tasks}
+    )
+
+
+def not_told(why: str) -> RpcError:
+    """The tool server does not tell of this."""
+    return RpcError(INTERNAL_ERROR, f"Not subscribed: {why}")
+
+
+def _names(value: Any) -> set[str]:
+    return {one for one in value if isinstance(one, str)} if isinstance(value, list) else set()
