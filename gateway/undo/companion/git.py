@@ -114,25 +114,25 @@ class Git:
         told = "\n".join(
             f"{p}\0{word}" for p, word in zip(paths, _words(repository, paths), strict=True)
         )
-        shown = [
-            path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths
-        ]
         summed = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return {"state": f"worktree:{summed}", "paths": shown}
+        return {"state": f"worktree:{summed}", "paths": [_shown(path) for path in paths]}
 
     def in_the_way(self, repo_path: str, to: str) -> JsonObject:
-        """What is there, untracked, where that revision has files: git overwrites ignored files unasked."""
+        """What a checkout of that revision would lose: ignored files it writes over unasked, and staged
+        changes the revision has already, which are gone when HEAD comes back."""
         repository = self.repositories.at(repo_path)
         tree = _tree(repository, to)
-        tracked = set(repository.git("ls-files", "-z").split("\0"))
-        new = set(repository.git("ls-tree", "-r", "-z", "--name-only", tree).split("\0")) - tracked
-        ways = {way for path in new if path for way in _blocked(repository.tree, path)}
-        found = sorted(ways - tracked)
-        return {
-            "paths": [
-                p.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for p in found
-            ]
-        }
+        tracked = _names(repository, "ls-files", "-z")
+        new = _names(repository, "ls-tree", "-r", "-z", "--name-only", tree) - tracked
+        ways = {way for path in new for way in _blocked(repository.tree, path)} - tracked
+        if _commit(repository, "HEAD"):
+            staged = _names(
+                repository, "diff-index", "--cached", "--no-renames", "--name-only", "-z", "HEAD"
+            )
+            ways |= staged & _names(
+                repository, "diff-tree", "-r", "--no-renames", "--name-only", "-z", "HEAD", tree
+            )
+        return {"paths": sorted(map(_shown, ways))}
 
     def ref_set(self, repo_path: str, ref: str, commit: str, expect: str) -> JsonObject:
         """The ref is at the commit, if it was as expected."""
@@ -198,6 +198,14 @@ def _commit(repository: Repository, name: str) -> str:
         return repository.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except GitFailed:
         return ""
+
+
+def _names(repository: Repository, *words: str) -> set[str]:
+    return {name for name in repository.git(*words).split("\0") if name}
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _tree(repository: Repository, to: str) -> str:
