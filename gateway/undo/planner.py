@@ -94,20 +94,22 @@ class Looker:
 
 @dataclass
 class _World:
-    """What the calls undone so far in the plan will have put back: reads and what they will find."""
+    """What the calls undone so far in the plan will have put back: what their reads will find then."""
 
-    found: list[tuple[ReadCall, Captured]] = field(default_factory=list)
+    found: dict[str, list[tuple[ReadCall, Captured]]] = field(default_factory=dict)
+    """By call."""
 
-    def note(self, reads: Sequence[ReadCall], image: Image) -> None:
-        for read in reads:
-            if read.name in image:
-                self.found.append((read, image[read.name]))
+    def note(self, call_id: str, reads: Sequence[ReadCall], image: Image) -> None:
+        """This call will have been undone: these reads will find its pre-image."""
+        self.found[call_id] = [(read, image[read.name]) for read in reads if read.name in image]
 
-    def image(self, reads: Sequence[ReadCall]) -> Image | None:
-        """None: not every one of these very reads was noted."""
+    def image(self, reads: Sequence[ReadCall], last: str) -> Image | None:
+        """What these reads will find once `last`, the last before them on that resource, is undone.
+
+        None: it made other reads, so nobody can say."""
         image: dict[str, Captured] = {}
         for read in reads:
-            for noted, captured in reversed(self.found):
+            for noted, captured in self.found.get(last, ()):
                 if _same_read(noted, read):
                     image[read.name] = captured
                     break
@@ -216,7 +218,7 @@ class Planner:
     ) -> Planned:
         call, pre = entry.call, entry.call.reversal.pre
         if entry.after:
-            current = world.image(sight.reads)
+            current = world.image(sight.reads, entry.after[-1])
             stuck = [e for e in before if e.call.call_id in entry.after and not _gets_undone(e)]
         else:
             current, stuck = await self._looker.look(call, sight), []
@@ -224,7 +226,7 @@ class Planner:
         if current is None and not stuck:
             if entry.dependents:
                 return _depended(seen)
-            world.note(sight.reads, pre)
+            world.note(call.call_id, sight.reads, pre)
             return replace(seen, standing="waits", why="looked at when its turn comes")
         if stuck:
             names = ", ".join(e.call.call_id for e in stuck)
@@ -236,7 +238,7 @@ class Planner:
         if standing == "ready" and entry.dependents:
             return _depended(seen)
         if standing == "ready":
-            world.note(sight.reads, pre)
+            world.note(call.call_id, sight.reads, pre)
         return replace(seen, standing=standing, why=why)
 
     def _exposed(self, call: Recorded) -> tuple[Exposure, ...]:
