@@ -86,7 +86,7 @@ class Ground:
         return {
             "refs": refs,
             "HEAD": (here / ".git" / "HEAD").read_text(),
-            "index": _git(here, "ls-files", "--stage", "-z"),
+            "index": _git(here, "ls-files", "--stage", "-z", may_fail=True),
             "unfinished": str((here / ".git" / "MERGE_HEAD").exists()),
             **files,
         }
@@ -134,4 +134,7 @@ def _git(here: Path, *words: str, may_fail: bool = False) -> str:
         timeout=60,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
     )
+    if ran.returncode:
+        # Where nothing was committed yet the server's reset leaves an index git cannot read: seen as that.
+        return f"git says {ran.returncode}"
     return ran.stdout.decode("utf-8", "surrogateescape")
