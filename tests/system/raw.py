@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -22,8 +22,8 @@ JSON = dict[str, Any]
 Ask = Callable[[str, JSON], Awaitable[JSON]]
 """method, params -> the whole JSON-RPC response, without its id and version."""
 
-STATELESS = "2026-07-28"
-SESSIONS = "2025-11-25"
+STATELESS: Final = "2026-07-28"
+SESSIONS: Final = "2025-11-25"
 CLIENT = {"name": "raw", "version": "1"}
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
