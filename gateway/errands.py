@@ -36,6 +36,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.reverse import Level
 from gateway.errors import Refused, Where
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
 from gateway.reasons import Reason
@@ -206,6 +207,7 @@ class GatewayErrands:
             effect=errand.effect,
             arguments=errand.resolved.arguments,
             task=identity.task,
+            level=Level.UNKNOWN.value,  # an inverse call has no inverse of its own
         )
 
 

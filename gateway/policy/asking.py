@@ -25,6 +25,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.ports import PolicyView
 
@@ -48,6 +49,8 @@ class Asked:
     intent: str = "general"
     task: str = "none"
     endpoint: Endpoint = _EVERYWHERE
+    reversal: Reversal | None = None
+    """How the call could be undone. None: as before anybody looked, so conditions on it are open."""
 
     def resolved(self) -> Resolved:
         """As step 4 would have left it."""
@@ -92,7 +95,7 @@ def ask(policy: PolicyView, asked: Asked) -> Reply:
         classified = policy.classify(asked.resolved())
     except Refused as no:
         return Reply(Decision(False, no.reason, where=no.where, near_miss=no.detail))
-    return Reply(policy.decide(question(classified)), classified)
+    return Reply(policy.decide(question(classified, asked.reversal)), classified)
 
 
 def _inverse(asked: Asked) -> AccessRequest:

@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from gateway import yamlfile
 from gateway.core.model import Effect, JsonObject, Tier
+from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured, Where
 from gateway.policy.asking import Asked, Reply, ask, target
 from gateway.policy.snapshot import PolicySnapshot
@@ -42,6 +43,9 @@ class Case(Strict):
     intent: str = "general"
     task: str = "none"
     arguments: JsonObject = Field(default_factory=dict)
+    level: Level | None = None
+    """How far the call can be undone. Left out, conditions on it are open, as before it is known."""
+    guard: Guard = "none"
     expect: Literal["allow", "deny"]
     rule: str
     tier: Tier | None = None
@@ -65,6 +69,7 @@ class Case(Strict):
             self.tenant,
             self.intent,
             self.task,
+            reversal=None if self.level is None else Reversal(self.level, guard=self.guard),
         )
 
 

@@ -5,8 +5,14 @@
         arguments:
           message: {type: string, maxLength: 500}
 
-A condition holds if all it says holds. It cannot be told (None) when an argument is missing or of the
-wrong type, or when looking raises: an allow rule then does not match, and a deny rule does.
+      can_be_undone:
+        level: {at_least: set_exact}
+        guard: {at_least: locked-check}
+
+A condition holds if all it says holds. Level and guard are known only when what the call would overwrite
+has been read; until then a condition that asks for them is open (decide.py). It cannot be told (None)
+when an argument is missing or of the wrong type, or when looking raises: an allow rule then does not
+match, and a deny rule does.
 """
 
 from __future__ import annotations
@@ -19,12 +25,43 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway import yamlfile
 from gateway.core.model import AccessRequest, Effect, JsonObject
+from gateway.core.reverse import GUARDS, Guard, Level
 from gateway.policy import pointers
 from gateway.policy.fragments import Fragment, judge
 from gateway.policy.predicates import Facts, Truth, every
 from gateway.yamlfile import Strict
 
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
+
+
+class LevelRange(Strict):
+    """How far the call can be undone. `unknown` is below all others, `noop` and `read` above."""
+
+    at_least: Level | None = None
+    below: Level | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> LevelRange:
+        if (self.at_least is None) is (self.below is None):
+            raise ValueError("give either at_least or below")
+        return self
+
+    def holds(self, level: Level) -> bool:
+        """Is this level in the range?"""
+        if self.at_least is not None:
+            return level.rank >= self.at_least.rank
+        return self.below is not None and level.rank < self.below.rank
+
+
+class GuardRange(Strict):
+    """What protects a later writer from the undo: none < check-then-act < locked-check < cas."""
+
+    at_least: Guard
+
+    def holds(self, guard: str) -> bool:
+        """Is this guard at least that strong? One nobody knows is none."""
+        known = tuple(GUARDS)
+        return guard in known and known.index(guard) >= known.index(self.at_least)
 
 
 class Condition(Strict):
@@ -34,6 +71,14 @@ class Condition(Strict):
     """By name or JSON pointer."""
     effect: tuple[Effect, ...] | None = None
     """The call's effect is one of these."""
+    level: LevelRange | None = None
+    guard: GuardRange | None = None
+    """A read needs no guard: it passes."""
+
+    @property
+    def asks_for_level(self) -> bool:
+        """Does it say anything that is known only once the pre-image is?"""
+        return self.level is not None or self.guard is not None
 
     @field_validator("arguments")
     @classmethod
@@ -44,8 +89,8 @@ class Condition(Strict):
 
     @model_validator(mode="after")
     def _says_something(self) -> Condition:
-        if not self.arguments and not self.effect:
-            raise ValueError("says nothing: give arguments or effect")
+        if not self.arguments and not self.effect and not self.asks_for_level:
+            raise ValueError("says nothing: give arguments, effect, level or guard")
         return self
 
 
@@ -82,10 +127,30 @@ def _clauses(
 ) -> Iterator[Truth]:
     if condition.effect is not None:
         yield question.effect in condition.effect
+    if condition.asks_for_level:
+        yield _undoable(condition, question)
     facts = facts_of(question)
     for name, fragment in condition.arguments.items():
         value = pointers.look_up(arguments, name)
         yield None if value is pointers.MISSING else judge(fragment, value, facts)
+
+
+def _undoable(condition: Condition, question: AccessRequest) -> Truth:
+    """None while the level is not known."""
+    if question.level is None:
+        return None
+    level = Level(question.level)
+    if condition.level is not None and not condition.level.holds(level):
+        return False
+    if condition.guard is None or level is Level.READ:
+        return True
+    return condition.guard.holds(question.guard or "none")
+
+
+def could_hold(condition: Condition, question: AccessRequest) -> bool:
+    """With the level not known yet: does all the rest of it hold?"""
+    rest = condition.model_copy(update={"level": None, "guard": None})
+    return holds(rest, question) is True
 
 
 def sort(

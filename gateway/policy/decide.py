@@ -6,6 +6,8 @@ Laws:
 3. With `arguments=None` (a list) conditions on arguments are open: permitted iff they could come out in
    a way that permits. An allow rule is taken to hold together with its own conditions and no others,
    so a deny whose conditions are all among them still denies.
+4. With `level=None` (not known yet) conditions on level and guard are open in the same way. The Line
+   asks again when it is known, and that answer counts.
 
 It knows rules and conditions, and neither files nor the catalogue.
 """
@@ -67,15 +69,23 @@ class Pdp:
     def _outcomes(self, rules: Sequence[Rule], question: AccessRequest) -> Iterable[Outcomes]:
         """How the conditions of these rules come out: one way for a call, several for a list."""
         named = sorted({name for rule in rules for name in rule.conditions})
-        if question.arguments is not None:
-            return [conditions.sort(self.conditions, named, question)]
-        return self._open(rules, named, question)
+        if any(self._is_open(name, question) for name in named):
+            return self._open(rules, named, question)
+        return [conditions.sort(self.conditions, named, question)]
+
+    def _is_open(self, name: str, question: AccessRequest) -> bool:
+        condition = self.conditions[name]
+        if question.arguments is None and condition.arguments:
+            return True
+        if question.level is not None or not condition.asks_for_level:
+            return False
+        return question.arguments is None or conditions.could_hold(condition, question)
 
     def _open(
         self, rules: Sequence[Rule], named: Iterable[str], question: AccessRequest
     ) -> Iterator[Outcomes]:
-        """Law 3: no condition on arguments holds, then exactly those of each allow rule in turn."""
-        is_open = {name for name in named if self.conditions[name].arguments}
+        """Laws 3 and 4: no open condition holds, then exactly those of each allow rule in turn."""
+        is_open = {name for name in named if self._is_open(name, question)}
         settled = [name for name in named if name not in is_open]
         held, doubted = conditions.sort(self.conditions, settled, question)
         ways = {frozenset[str](): None}

@@ -68,6 +68,10 @@ def test_conditions_are_sorted_into_held_and_doubted(tmp_path: Path) -> None:
         ("conditions:\n  a:\n    arguments:\n      /m~: {maxLength: 1}\n", 3),
         ("conditions:\n  a:\n    effect: [reed]\n", 3),
         ("condition:\n  a: {}\n", 1),
+        ("conditions:\n  a:\n    level: {at_least: perfect}\n", 3),
+        ("conditions:\n  a:\n    level: {at_least: exact, below: noop}\n", 3),
+        ("conditions:\n  a:\n    level: {}\n", 3),
+        ("conditions:\n  a:\n    guard: {at_least: hope}\n", 3),
     ],
 )
 def test_a_bad_condition_is_refused_with_file_and_line(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,66 @@ def test_nothing_of_a_decision_is_logged(tmp_path: Path, caplog: pytest.LogCaptu
         policy.decide(question())
     assert "secret-name" not in caplog.text
     assert not [record for record in caplog.records if record.name.startswith("casbin")]
+
+
+UNDOABLE = """\
+conditions:
+  undoable: {level: {at_least: compensable}, guard: {at_least: locked-check}}
+  lost: {level: {below: compensable}}
+  short_undoable: {arguments: {m: {maxLength: 3}}, level: {at_least: exact}}
+"""
+
+
+def _undo_rule(when: str, effect: str = "allow") -> str:
+    name = "P7" if effect == "allow" else "D7"
+    return f"p, {name}, data, git, git_log, role:reader, local, general, local, {when}, {effect}"
+
+
+@pytest.mark.parametrize(
+    ("level", "guard", "permitted"),
+    [
+        (None, None, True),
+        ("exact", "cas", True),
+        ("compensable", "locked-check", True),
+        ("exact", "check-then-act", False),
+        ("exact", "no such guard", False),
+        ("none", "cas", False),
+        ("unknown", "none", False),
+        ("read", "none", True),
+        ("no such level", "cas", False),
+    ],
+)
+def test_a_rule_that_asks_for_a_level_is_open_until_it_is_known_and_then_it_counts(
+    tmp_path: Path, level: str | None, guard: str | None, permitted: bool
+) -> None:
+    policy = loaded(tmp_path, f"{_undo_rule('undoable')}\n{READER}\n", constraints=UNDOABLE)
+    asked = replace(question(arguments={}), level=level, guard=guard)
+    assert policy.decide(asked).permitted is permitted
+
+
+@pytest.mark.parametrize(
+    ("level", "rule"), [(None, "P1"), ("exact", "P1"), ("none", "D7"), ("unknown", "D7")]
+)
+def test_a_deny_of_what_cannot_be_undone_waits_for_the_level(
+    tmp_path: Path, level: str | None, rule: str
+) -> None:
+    rows = f"{ALLOW}\n{_undo_rule('lost', 'deny')}\n{READER}\n"
+    asked = replace(question(arguments={}), level=level, guard="cas")
+    assert loaded(tmp_path, rows, constraints=UNDOABLE).decide(asked).rule == rule
+
+
+@pytest.mark.parametrize(
+    ("message", "level", "permitted"),
+    [("hi", None, True), ("hello", None, False), ("hi", "exact", True), ("hi", "none", False)],
+)
+def test_what_is_known_already_is_judged_at_once_also_beside_an_open_level(
+    tmp_path: Path, message: str, level: str | None, permitted: bool
+) -> None:
+    policy = loaded(tmp_path, f"{_undo_rule('short_undoable')}\n{READER}\n", constraints=UNDOABLE)
+    asked = replace(question(arguments={"m": message}), level=level, guard="cas")
+    assert policy.decide(asked).permitted is permitted
+
+
+def test_a_list_shows_what_might_be_undoable(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, f"{_undo_rule('short_undoable')}\n{READER}\n", constraints=UNDOABLE)
+    assert policy.decide(question(as_list=True)).permitted
