@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from pathlib import Path
 
 import click
@@ -11,6 +9,7 @@ import uvloop
 
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
+from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
 from gateway.settings import Settings
@@ -18,15 +17,18 @@ from gateway.wire.agents import http
 
 
 @click.command()
-@click.option("--log-level", default="warning", show_default=True, help="debug, info, warning...")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+)
 @config_option
 def command(config: Path, log_level: str) -> None:
     """Stand between agents and tool servers, over HTTP. Stops on Ctrl-C or SIGTERM."""
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logs.begin(log_level)
     settings = settings_file.load(config)
-    uvloop.run(_serve(settings)) if hasattr(uvloop, "run") else asyncio.run(_serve(settings))
+    uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

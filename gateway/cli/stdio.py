@@ -7,7 +7,6 @@ signing key says so by starting it. Nothing but JSON-RPC goes to standard output
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
+from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.token import endpoint_of, identity_facts
 from gateway.core.model import Endpoint, Evidence, Tier
@@ -38,7 +38,7 @@ def command(
     agent: str | None, tier: str | None, server: str | None, intent: str, config: Path
 ) -> None:
     """The same for one agent, over standard input and output."""
-    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.begin("warning")
     settings = settings_file.load(config)
     endpoint = endpoint_of(settings, (tier,) if tier else (), server)
     if endpoint.tier is Tier.ADMIN and agent is not None:
