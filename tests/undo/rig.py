@@ -1,0 +1,386 @@
+"""A small world to take calls back in: one tool server with records, its pack, the real Line, the real journal.
+
+The server is in this process, so a test can make it fail, fall silent or die at any call, and the
+world is a dict the test looks at itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from gateway.catalogue.canonical import digest
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Entry,
+    Era,
+    JsonObject,
+    Outcome,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.record import Permit
+from gateway.core.resolve import Shelf, Table
+from gateway.errands import GatewayErrands
+from gateway.errors import Where
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.pep import Line
+from gateway.ports import Mark, Outbound
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from gateway.undo import packs as pack_files
+from gateway.undo.ledger import Ledger
+from gateway.undo.own import OwnReads
+from gateway.undo.packs import Packs
+from gateway.undo.planner import Looker
+from gateway.undo.reverser import PackReverser
+from gateway.undo.rollback import Parts, Rollback
+from gateway.undo.select import Wanted
+from gateway.undo.versions import ServerVersions
+
+HERE = Where("policies/tiers.yaml", 1)
+KEY = {"type": "string", "minLength": 1}
+TOOLS: Mapping[str, JsonObject] = {
+    "put": {"key": KEY, "value": {"type": "string"}},
+    "drop": {"key": KEY},
+    "rename": {"old": KEY, "new": KEY},
+    "get": {"key": KEY},
+    "shout": {"text": {"type": "string"}},
+}
+
+PACK = """\
+undo_pack: 1
+server: {name: store, versions: ">=1", tools: {TOOLS}}
+reads:
+  record:
+    tool: get
+    absent_when: "read.is_error && matches(read.text, '^absent')"
+    take: {value: "${read.structured.value}"}
+    schema:
+      {type: object, required: [value], additionalProperties: false, properties: {value: {type: string}}}
+tools:
+  put:
+    keys: ["store:/${args.key}"]
+    capture: &it {it: {use: record, arguments: {key: "${args.key}"}}}
+    cases:
+      - when: absent(pre.it)
+        level: exact
+        strategy: inverse
+        inverse: [{tool: drop, idempotent: true, arguments: {key: "${args.key}"}}]
+      - when: present(pre.it)
+        level: exact
+        strategy: restore
+        residue: ["a new version number"]
+        inverse: [{tool: put, idempotent: true, arguments: {key: "${args.key}", value: "${pre.it.value}"}}]
+    guard: &guard {compare: post, strength: locked-check}
+  drop:
+    keys: ["store:/${args.key}"]
+    capture: *it
+    cases:
+      - when: present(pre.it)
+        level: exact
+        strategy: restore
+        inverse: [{tool: put, idempotent: true, arguments: {key: "${args.key}", value: "${pre.it.value}"}}]
+    guard: *guard
+  rename:
+    keys: ["store:/${args.old}", "store:/${args.new}"]
+    capture:
+      old: {use: record, arguments: {key: "${args.old}"}}
+      new: {use: record, arguments: {key: "${args.new}"}}
+    cases:
+      - when: present(pre.old) && absent(pre.new)
+        level: exact
+        strategy: inverse
+        inverse:
+          - {tool: put, idempotent: true, arguments: {key: "${args.old}", value: "${pre.old.value}"}}
+          - {tool: drop, arguments: {key: "${args.new}"}}
+    guard: *guard
+"""
+
+
+def descriptor(tool: str) -> JsonObject:
+    fields = TOOLS[tool]
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
+    return {"name": tool, "inputSchema": {**schema, "additionalProperties": False}}
+
+
+class Killed(BaseException):
+    """As a process that ends: nothing is written after it."""
+
+
+@dataclass
+class Store:
+    """A tool server with records. `trouble`: asked before each call; an outcome it gives is the answer,
+    and the call is then not done. `late` is asked after it was done."""
+
+    records: dict[str, str] = field(default_factory=dict)
+    got: list[tuple[str, JsonObject]] = field(default_factory=list)
+    trouble: Callable[[str, JsonObject], Outcome | None] = lambda tool, arguments: None
+    late: Callable[[str, JsonObject], Outcome | None] = lambda tool, arguments: None
+    version: str = "1.0"
+    fences: int = 0
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        tool, arguments = message.params["name"], message.params["arguments"]
+        await asyncio.sleep(0)
+        if tool != "get":
+            self.got.append((tool, arguments))
+        answer = self.trouble(tool, arguments) or self._done(tool, arguments)
+        return self.late(tool, arguments) or answer
+
+    def _done(self, tool: str, arguments: JsonObject) -> Outcome:
+        key = arguments.get("key", "")
+        match tool:
+            case "put":
+                self.records[key] = arguments["value"]
+            case "get" | "drop" if key not in self.records:
+                return failed("absent")
+            case "get":
+                return Outcome(
+                    "ok", {"content": [], "structuredContent": {"value": self.records[key]}}
+                )
+            case "drop":
+                del self.records[key]
+            case "rename" if arguments["old"] in self.records:
+                self.records[arguments["new"]] = self.records.pop(arguments["old"])
+            case "rename":
+                return failed("absent")
+        return Outcome("ok", {"content": []})
+
+    def writes(self) -> list[str]:
+        return [tool for tool, _ in self.got]
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        return {}
+
+    async def changes(self) -> AsyncIterator[str]:
+        for change in list[str]():
+            yield change
+
+    def describe(self) -> JsonObject:
+        return {"server_info": {"name": "store", "version": self.version}}
+
+    async def fence(self) -> bool:
+        self.fences += 1
+        return True
+
+    async def aclose(self) -> None:
+        return
+
+
+def failed(text: str) -> Outcome:
+    return Outcome("tool_error", {"content": [{"type": "text", "text": text}], "isError": True})
+
+
+class Policy:
+    """Lets agents do everything, and operators what `denied` does not say."""
+
+    version = "sha256:1"
+
+    def __init__(self) -> None:
+        self.denied: set[str] = set()
+        self.asked: list[AccessRequest] = []
+
+    @property
+    def current(self) -> Policy:
+        return self
+
+    def classify(self, resolved: Resolved) -> Classified:
+        effect = Effect.READ if resolved.target.name == "get" else Effect.WRITE
+        return Classified(resolved, Tier.TOOL, effect, "local", HERE)
+
+    def possible(self, resolved: Resolved) -> list[Classified]:
+        return [self.classify(resolved)]
+
+    def decide(self, question: AccessRequest) -> Decision:
+        self.asked.append(question)
+        if question.subject.startswith("operator:") and question.tool in self.denied:
+            return Decision(False, Reason.NO_RULE)
+        return Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE)
+
+    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+        return {}
+
+
+class Deaf:
+    """A channel nobody uses here."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        raise AssertionError
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        raise AssertionError
+
+
+def packs(directory: Path) -> Packs:
+    """The pack of the store, as if it were certified."""
+    pins = {Target("store", "tool", name): Pin(name) for name in TOOLS}
+    (directory / "undo").mkdir(exist_ok=True)
+    listed = ", ".join(f'{name}: "{digest(descriptor(name))}"' for name in TOOLS)
+    (directory / "undo" / "store.yaml").write_text(PACK.replace("TOOLS", listed))
+    loaded = pack_files.load(directory, {"store": ServerSettings(command=("store",))}, pins)
+    names = {f"{name}@{pack.digest}": ("1.0",) for name, pack in loaded.by_server.items()}
+    return replace(loaded, certified=names)
+
+
+class Pin:
+    """An approved descriptor."""
+
+    def __init__(self, tool: str) -> None:
+        self.descriptor = descriptor(tool)
+        self.digest = digest(self.descriptor)
+
+
+class _Live:
+    def __init__(self, loaded: Packs) -> None:
+        self.loaded = loaded
+
+    def find(self, target: Target, server_version: str | None) -> Any:
+        return self.loaded.find(target, server_version)
+
+    def cap(self, pack: Any) -> Any:
+        return self.loaded.level_cap(pack)
+
+
+@dataclass
+class Rig:
+    """One gateway process over a journal in a directory, and what stands around it."""
+
+    line: Line
+    parts: Parts
+    store: Store
+    policy: Policy
+    reader: SqliteReader
+
+    async def call(
+        self, tool: str, *, task: str = "t1", agent: str = "agent:a", **arguments: Any
+    ) -> str:
+        """An agent's call; its call id."""
+        who = WorkloadIdentity(
+            "urn:test", agent, "local", task, "general", frozenset({Tier.TOOL}), "jti", 2**40
+        )
+        params = {"name": f"store__{tool}", "arguments": arguments}
+        request = Request(
+            Endpoint("all"), who, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
+        )
+        before = self.ids()
+        async with asyncio.timeout(20):
+            await self.line.call(request, Deaf())
+        fresh = [row for row in self.calls() if row.record.call_id not in before]
+        [made] = [row for row in fresh if row.record.agent == agent]
+        return made.record.call_id
+
+    def calls(self) -> list[Any]:
+        from gateway.ports import CallFilter
+
+        return list(self.reader.calls(CallFilter(), 10_000))
+
+    def ids(self) -> set[str]:
+        return {row.record.call_id for row in self.calls()}
+
+    def states(self, agent: str) -> list[str]:
+        """Of this maker's calls, oldest first."""
+        return [str(row.state) for row in reversed(self.calls()) if row.record.agent == agent]
+
+    def rollback(self, operator: str = "operator:o") -> Rollback:
+        return Rollback(self.parts, operator)
+
+    async def undo(self, *calls: str, choice: Any = "refuse", **scope: Any) -> dict[str, str]:
+        """Plan and execute; the verdicts."""
+        rollback = self.rollback()
+        async with asyncio.timeout(60):
+            plan = await rollback.plan(Wanted(calls=calls, **scope))
+            report = await rollback.execute(plan, choice)
+        return {call: found.verdict for call, found in report.found.items()}
+
+
+@asynccontextmanager
+async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> AsyncIterator[Rig]:
+    """Opened again on the same directory and the same store it is the next process."""
+    policy = policy or Policy()
+    protector = Protector.open(directory / "state")
+    clock = count(1_000_000, 1_000).__next__
+    started = int(asyncio.get_running_loop().time() * 1e6)
+    ids = count(started)
+    journal = await SqliteJournal.open(directory / "journal.db")
+    reader = SqliteReader(directory / "journal.db")
+    servers: dict[str, Any] = {"store": store}
+    settings = {"store": ServerSettings(command=("store",))}
+    known = packs(directory)
+
+    def new_call_id() -> str:
+        return f"c{next(ids):020d}"
+
+    common: dict[str, Any] = {
+        "journal": journal,
+        "protector": protector,
+        "servers": servers,
+        "clock": clock,
+        "new_call_id": new_call_id,
+    }
+    reads = OwnReads(**common)
+    leases = journal.leases()
+    reverser = PackReverser(
+        packs=_Live(known),
+        leases=leases,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        settings=settings,
+        clock=clock,
+    )
+    entries = {
+        f"store__{name}": Entry(
+            Target("store", "tool", name), f"store__{name}", descriptor(name), Pin(name).digest
+        )
+        for name in TOOLS
+    }
+    line = Line(
+        catalogue=_Catalogue(Table("1", Shelf(tools=entries), {})),
+        policies=policy,
+        check=lambda resolved: None,
+        reverser=reverser,
+        **common,
+    )
+    parts = Parts(
+        reader=reader,
+        ledger=Ledger(reader, protector),
+        looker=Looker(known, ServerVersions(servers), reads),
+        errands=GatewayErrands(
+            policies=policy, destinations={}, companions={}, tenant="local", **common
+        ),
+        leases=leases,
+        journal=journal,
+        protector=protector,
+        policies=policy,
+        servers=servers,
+        tenant="local",
+        clock=clock,
+        new_call_id=new_call_id,
+    )
+    try:
+        await journal.recover()
+        yield Rig(line, parts, store, policy, reader)
+    finally:
+        await journal.aclose()
+        reader.close()
+
+
+class _Catalogue:
+    def __init__(self, table: Table) -> None:
+        self.current = table

@@ -1,0 +1,215 @@
+"""Taking calls back, from a scope to a report: the world is looked at by the test itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.model import JsonObject, Outcome
+from gateway.undo.select import Wanted
+from tests.undo.rig import Policy, Store, a_rig, failed
+
+SILENT = Outcome("in_doubt", detail="no answer")
+
+
+async def test_a_chain_of_writes_comes_back_to_where_it_began(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", key="a", value="new")
+        await rig.call("put", key="b", value="fresh")
+        await rig.call("rename", old="a", new="c")
+        await rig.call("drop", key="b")
+        verdicts = await rig.undo(tasks=("t1",))
+    assert store.records == {"a": "old"}
+    assert set(verdicts.values()) == {"restored"}
+
+
+async def test_planning_changes_nothing_and_says_what_would_be_called(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="new")
+        plan = await rig.rollback().plan(Wanted(calls=(call,)))
+    assert store.records == {"a": "new"}
+    [entry] = plan.entries
+    assert entry.standing == "ready"
+    assert [(step.tool, step.arguments) for step in entry.call.reversal.steps or ()] == [
+        ("put", {"key": "a", "value": "old"})
+    ]
+
+
+async def test_undoing_twice_does_nothing_the_second_time(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", key="a", value="2")
+        await rig.call("put", key="a", value="3")
+        await rig.undo(tasks=("t1",))
+        written = len(store.got)
+        verdicts = await rig.undo(tasks=("t1",))
+    assert store.records == {"a": "1"}
+    assert len(store.got) == written
+    assert set(verdicts.values()) == {"already"}
+
+
+async def test_a_write_beside_the_gateway_is_not_overwritten(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        mine = await rig.call("put", key="a", value="new")
+        other = await rig.call("put", key="b", value="x")
+        store.records["a"] = "a person's"
+        refused = await rig.undo(tasks=("t1",))
+        assert store.records == {"a": "a person's", "b": "x"}
+        skipped = await rig.undo(tasks=("t1",), choice="skip")
+    assert store.records == {"a": "a person's"}
+    assert refused == {mine: "conflict", other: "conflict"}
+    assert skipped == {mine: "conflict", other: "restored"}
+
+
+async def test_one_call_out_of_many_is_undone_alone(tmp_path: Path) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        calls = [await rig.call("put", key=f"k{n}", value="v") for n in range(6)]
+        await rig.undo(calls[3])
+    assert set(store.records) == {"k0", "k1", "k2", "k4", "k5"}
+
+
+async def test_a_call_somebody_built_upon_is_not_undone_alone(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        first = await rig.call("put", key="a", value="2")
+        later = await rig.call("put", key="a", value="2", agent="agent:b", task="t2")
+        await rig.call("put", key="a", value="3", agent="agent:b", task="t2")
+        await rig.call("put", key="a", value="2", agent="agent:b", task="t2")
+        plan = await rig.rollback().plan(Wanted(calls=(first,)))
+        verdicts = await rig.undo(first)
+    assert store.records == {"a": "2"}
+    assert plan.entries[0].standing == "dependents"
+    assert later not in plan.entries[0].dependents  # it changed nothing
+    assert len(plan.entries[0].dependents) == 2
+    assert verdicts == {first: "conflict"}
+
+
+async def test_an_operator_without_the_right_reads_nothing_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    store, policy = Store({"a": "old"}), Policy()
+    async with a_rig(tmp_path, store, policy) as rig:
+        call = await rig.call("put", key="a", value="new")
+        looks = rig.states("bulkhead:undo")
+        policy.denied = {"undo:put"}
+        verdicts = await rig.undo(call)
+        assert rig.states("bulkhead:undo") == looks
+    assert verdicts == {call: "refused"}
+    assert store.records == {"a": "new"}
+    asked = [each for each in policy.asked if each.subject == "operator:o"]
+    assert {(each.tier, each.tool, each.intent) for each in asked} == {
+        ("admin", "undo:put", "undo")
+    }
+
+
+async def test_every_inverse_call_has_its_own_intent_and_outcome(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store({"a": "1"})) as rig:
+        await rig.call("rename", old="a", new="b")
+        await rig.undo(tasks=("t1",))
+        assert rig.states("operator:o") == ["undone", "applied", "applied"]
+
+
+async def test_a_call_without_a_way_back_is_said_to_have_none(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        call = await rig.call("shout", text="fire")
+        plan = await rig.rollback().plan(Wanted(calls=(call,)))
+        report = await rig.rollback().execute(plan, "refuse")
+    assert report.found[call].verdict == "irreversible"
+    assert report.exit_status == 6
+
+
+async def test_a_step_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+    store = Store({"a": "1", "b": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        bad = await rig.call("put", key="a", value="2")
+        good = await rig.call("put", key="b", value="2")
+        store.trouble = _only("a", failed("disk full"))
+        verdicts = await rig.undo(tasks=("t1",))
+    assert verdicts == {good: "restored", bad: "failed"}
+    assert store.records == {"a": "2", "b": "1"}
+
+
+async def test_a_server_that_lies_about_a_step_is_found_out(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        store.trouble = _only("a", Outcome("ok", {"content": []}))
+        verdicts = await rig.undo(call)
+    assert verdicts == {call: "unverified"}
+    assert store.records == {"a": "2"}
+
+
+async def test_a_read_that_fails_is_no_proof(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        plan = await rig.rollback().plan(Wanted(calls=(call,)))
+        store.late = lambda tool, arguments: failed("go away") if tool == "get" else None
+        report = await rig.rollback().execute(plan, "refuse")
+    assert report.found[call].verdict == "failed"
+    assert store.writes() == ["put"]
+
+
+async def test_a_step_nobody_answered_is_fenced_and_its_effect_is_seen(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        store.late = lambda tool, arguments: SILENT if tool == "put" else None
+        verdicts = await rig.undo(call)
+    assert verdicts == {call: "restored"}
+    assert (store.records, store.fences, store.writes()) == ({"a": "1"}, 1, ["put", "put"])
+
+
+async def test_a_call_in_doubt_is_left_for_settling(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        store.late = lambda tool, arguments: SILENT if tool == "put" else None
+        call = await rig.call("put", key="a", value="2")
+        store.late = lambda tool, arguments: None
+        plan = await rig.rollback().plan(Wanted(calls=(call,)))
+    assert plan.entries[0].standing == "doubt"
+
+
+async def test_a_plan_that_is_executed_on_a_still_world_does_what_it_said(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", key="a", value="2")
+        await rig.call("rename", old="a", new="b")
+        rollback = rig.rollback()
+        plan = await rollback.plan(Wanted(tasks=("t1",)))
+        again = await rollback.plan(Wanted(tasks=("t1",)))
+        assert plan.digest == again.digest
+        planned = [
+            (step.tool, step.arguments)
+            for entry in plan.entries
+            for step in entry.call.reversal.steps or ()
+        ]
+        forward = len(store.got)
+        await rollback.execute(plan, "refuse")
+    assert store.got[forward:] == planned
+
+
+async def test_a_moved_world_makes_another_plan(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        before = await rig.rollback().plan(Wanted(calls=(call,)))
+        store.records["a"] = "3"
+        after = await rig.rollback().plan(Wanted(calls=(call,)))
+    assert before.digest != after.digest
+
+
+def _only(key: str, outcome: Outcome) -> object:
+    """Trouble with writes of one record."""
+
+    def trouble(tool: str, arguments: JsonObject) -> Outcome | None:
+        return outcome if tool != "get" and arguments.get("key") == key else None
+
+    return trouble
+
+
