@@ -234,7 +234,7 @@ def packs(directory: Path) -> Packs:
     listed = ", ".join(f'{name}: "{digest(descriptor(name))}"' for name in TOOLS)
     (directory / "undo" / "store.yaml").write_text(PACK.replace("TOOLS", listed))
     loaded = pack_files.load(directory, {"store": ServerSettings(command=("store",))}, pins)
-    names = {f"{name}@{pack.digest}": ("1.0",) for name, pack in loaded.by_server.items()}
+    names = {f"{name}@{pack.digest}": frozenset({"1.0"}) for name, pack in loaded.by_server.items()}
     return replace(loaded, certified=names)
 
 
@@ -283,7 +283,7 @@ class Rig:
             await self.line.call(request, Deaf())
         fresh = [row for row in self.calls() if row.record.call_id not in before]
         [made] = [row for row in fresh if row.record.agent == agent]
-        return made.record.call_id
+        return str(made.record.call_id)
 
     def calls(self) -> list[Any]:
         from gateway.ports import CallFilter

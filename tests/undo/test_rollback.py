@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from gateway.core.model import JsonObject, Outcome
 from gateway.undo.select import Wanted
@@ -204,12 +203,10 @@ async def test_a_moved_world_makes_another_plan(tmp_path: Path) -> None:
     assert before.digest != after.digest
 
 
-def _only(key: str, outcome: Outcome) -> object:
+def _only(key: str, outcome: Outcome) -> Callable[[str, JsonObject], Outcome | None]:
     """Trouble with writes of one record."""
 
     def trouble(tool: str, arguments: JsonObject) -> Outcome | None:
         return outcome if tool != "get" and arguments.get("key") == key else None
 
     return trouble
-
-
