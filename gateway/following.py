@@ -19,16 +19,19 @@ Signature = tuple[tuple[str, int, int, int], ...]
 async def changes(
     files: Callable[[], Iterable[Path]], every: float = EVERY
 ) -> AsyncIterator[Signature]:
-    """Yields at once, and then each time the files are not what they were at the look before.
+    """Yields at once, and then each time the files have come to rest in another state: two looks alike.
 
-    The first look comes before the first yield: what changes while it is dealt with is seen next time.
+    Half a file can be a good file that says something else: a policy without its last denies. The first
+    look comes before the first yield: what changes while it is dealt with is seen next time.
     """
-    seen: Signature | None = None
+    taken: Signature | None = None
+    before: Signature | None = None
     while True:
         now = await asyncio.to_thread(signature, files())
-        if now != seen:
-            seen = now
+        if now != taken and (taken is None or now == before):
+            taken = now
             yield now
+        before = now
         await asyncio.sleep(every)
 
 

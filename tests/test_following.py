@@ -1,0 +1,62 @@
+"""Files are taken up when they have come to rest, never half-written."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway import following
+
+
+class End(Exception):
+    """No more looks."""
+
+
+async def _taken(monkeypatch: pytest.MonkeyPatch, *looks: int) -> list[int]:
+    """Which of these states, one at each look, are taken up."""
+    states = list(looks)
+
+    def look(_: object) -> following.Signature:
+        if not states:
+            raise End
+        return (("f", 1, states.pop(0), 1),)
+
+    monkeypatch.setattr(following, "signature", look)
+    taken: list[int] = []
+    with pytest.raises(End):
+        async with asyncio.timeout(10):
+            async for ((_, _, size, _),) in following.changes(lambda: [Path("f")], every=0):
+                taken += [size]
+    return taken
+
+
+async def test_the_first_state_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _taken(monkeypatch, 1) == [1]
+
+
+async def test_a_file_that_is_being_written_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _taken(monkeypatch, 1, 2, 3, 4, 4, 4) == [1, 4]
+
+
+async def test_a_state_that_came_back_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _taken(monkeypatch, 1, 2, 1, 1, 1) == [1]
+
+
+async def test_each_state_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _taken(monkeypatch, 1, 1, 2, 2, 2, 1, 1) == [1, 2, 1]
+
+
+async def test_a_real_file_is_seen_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "policy.csv"
+    file.write_text("one")
+    changes = following.changes(lambda: [file], every=0)
+    async with asyncio.timeout(10):
+        first = await anext(changes)
+        file.write_text("other")
+        second = await anext(changes)
+        file.unlink()
+        third = await anext(changes)
+    assert first != second
+    assert third == ()
