@@ -21,9 +21,9 @@ from gateway.core.describe import Reached, arguments_of, beside, describe
 from gateway.core.model import Answer, CallRecord, Classified, Effect, Outcome, Request, Resolved
 from gateway.core.record import Line as JournalLine
 from gateway.core.record import Permit
-from gateway.core.resolve import resolve
 from gateway.core.tasks import is_about_a_task, made_by, named, owner_of, resolve_task
 from gateway.errors import JournalError, Refused, Where
+from gateway.links import Links
 from gateway.ports import (
     Catalogue,
     Channel,
@@ -105,6 +105,7 @@ class Line:
         self._clock = clock
         self._new_call_id = new_call_id
         self._tasks = Tasks()
+        self._links = Links()
 
     async def call(self, request: Request, channel: Channel) -> Answer:
         """The answer to one request of an identified agent (design: steps 4 to 15).
@@ -132,7 +133,8 @@ class Line:
             log.exception("call %s failed before it was forwarded", way.call_id)
             return await self._refuse(way, Refused(Reason.INTERNAL))
         outcome = await self._forward(recorded, channel)  # 13
-        return await self._finish(recorded, outcome)  # 14, 15
+        answer = await self._finish(recorded, outcome)  # 14
+        return self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
 
     def _decide(self, way: _Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
@@ -149,7 +151,7 @@ class Line:
     def _resolve(self, request: Request) -> Resolved:
         table = self._catalogue.current
         if not is_about_a_task(request):
-            return self._named(table, request)
+            return self._links.resolve(table, request)
         owner, task_id = owner_of(request.identity), named(request)
         made = self._tasks.find(owner, task_id, request.endpoint.server)
         return resolve_task(table, request, made)

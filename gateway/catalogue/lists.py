@@ -7,22 +7,34 @@ one order, under public names. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
+from gateway.catalogue.cursors import Cursors
 from gateway.core.model import Answer, Endpoint, Entry, JsonObject, RpcError
-from gateway.core.resolve import KINDS, Listing, ListKind, Page, Table
+from gateway.core.published import Publisher
+from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
 Visible = Callable[[Entry], bool]
+MAX_PAGE: Final = 500
+"""Entries looked at for one page of an aggregate."""
 INVALID_PARAMS: Final = -32602
 LIST_METHODS: Final[dict[str, ListKind]] = {shape.method: kind for kind, shape in KINDS.items()}
 
 
 def answer(
-    table: Table, endpoint: Endpoint, method: str, params: JsonObject, visible: Visible
+    table: Table,
+    endpoint: Endpoint,
+    method: str,
+    params: JsonObject,
+    visible: Visible,
+    cursors: Cursors,
+    agent: str,
 ) -> Answer:
     """The list of `method` (one of `LIST_METHODS`) as this caller may see it.
+
+    `agent`: whom the cursors of an aggregate are for; one of another agent, list or version is a bad one.
 
     Raises `Refused`: unknown_target for a server that is not in the table, server_unavailable for a
     list that could never be read.
@@ -35,8 +47,6 @@ def answer(
         if listing is None:
             raise Refused(Reason.SERVER_UNAVAILABLE, f"{endpoint.server}: its list was never read")
         return _own_page(listing, kind, cursor, visible)
-    if cursor is not None:
-        return _bad_cursor()
     entries: Iterable[Entry]
     match kind:
         case "tool":
@@ -47,7 +57,29 @@ def answer(
             entries = shelf.resources.values()
         case "template":
             entries = (template.entry for template in shelf.templates.values())
-    return Answer({KINDS[kind].items: [_shown(entry) for entry in entries if visible(entry)]})
+    scope = (table.version, endpoint.path, kind, agent)
+    begins = 0 if cursor is None else cursors.read(cursor, scope)
+    if begins is None:
+        return _bad_cursor()
+    return _merged_page(shelf, kind, list(entries), begins, visible, cursors, scope)
+
+
+def _merged_page(
+    shelf: Shelf,
+    kind: ListKind,
+    entries: list[Entry],
+    begins: int,
+    visible: Visible,
+    cursors: Cursors,
+    scope: tuple[str, ...],
+) -> Answer:
+    """A page of an aggregate. It may hold fewer than there is room for: the rest is not this caller's."""
+    ends = begins + MAX_PAGE
+    shown = [_shown(shelf, entry) for entry in entries[begins:ends] if visible(entry)]
+    page: JsonObject = {KINDS[kind].items: shown}
+    if any(visible(entry) for entry in entries[ends:]):
+        page["nextCursor"] = cursors.make(ends, scope)
+    return Answer(page)
 
 
 def _own_page(listing: Listing, kind: ListKind, cursor: object, visible: Visible) -> Answer:
@@ -68,11 +100,11 @@ def _is_at(page: Page, cursor: object) -> bool:
     return page.cursor is None if cursor is None else page.cursor == cursor
 
 
-def _shown(entry: Entry) -> JsonObject:
-    """The approved text under its public name. URIs are opaque and stay what they are."""
-    if entry.target.kind in ("tool", "prompt"):
-        return {**entry.descriptor, "name": entry.public_name}
-    return entry.descriptor
+def _shown(shelf: Shelf, entry: Entry) -> JsonObject:
+    """The approved text under its public name."""
+    kind: Any = entry.target.kind
+    shown = {**entry.descriptor, KINDS[kind].member: entry.public_name}
+    return Publisher(shelf, entry.target.server).descriptor(shown) if kind == "tool" else shown
 
 
 def _bad_cursor() -> Answer:

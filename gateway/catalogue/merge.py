@@ -5,7 +5,8 @@ Laws:
    versions is withheld with a reason for the operator.
 2. Tools, prompts, templates and what a server says of itself are always pinned; resources unless
    `pin_resources` is false.
-3. A name two servers claim on the aggregate is nobody's there; each keeps it at its own endpoint.
+3. A name two servers claim on the aggregate is nobody's there; each keeps it at its own endpoint. A URI
+   or template two servers list is reached there with the server's id in it (core/published.py).
 4. Order is the settings' order of servers, then each server's own.
 
 Pure: it knows no server, no file, no clock.
@@ -13,8 +14,9 @@ Pure: it knows no server, no file, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.catalogue import itself
@@ -24,6 +26,7 @@ from gateway.catalogue.items import Item, matcher
 from gateway.catalogue.names import name_all, public_name
 from gateway.catalogue.pins import Pin, Pins
 from gateway.core.model import Entry, ItsSelf, Target
+from gateway.core.published import prefixed, without_prefix
 from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table, Template
 from gateway.settings import ServerSettings
 
@@ -140,7 +143,7 @@ def _own(judged: Mapping[Target, Entry | str]) -> _Scope:
 def _aggregate(scopes: Mapping[str, _Scope], quarantined: Mapping[Target, str]) -> _Scope:
     """The shelf of all servers, by public names."""
     scope = _Scope()
-    entries = [entry for one in scopes.values() for entry in _entries(one)]
+    entries = _told_apart([e for one in scopes.values() for e in _entries(one)], scope.disputed)
     listed = [target for target in quarantined if target.kind != "about"]
     names = name_all([*(entry.target for entry in entries), *listed])
     for target, why in names.collisions.items():
@@ -161,6 +164,22 @@ def _aggregate(scopes: Mapping[str, _Scope], quarantined: Mapping[Target, str]) 
     return scope
 
 
+def _told_apart(entries: Sequence[Entry], disputed: dict[tuple[ListKind, str], str]) -> list[Entry]:
+    """URIs and templates that several servers list get their server's id; without it they are nobody's."""
+    claims: dict[tuple[ListKind, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        if entry.target.kind in ("resource", "template"):
+            claims[_kind(entry.target), entry.target.name].append(entry.target.server)
+    apart = []
+    for entry in entries:
+        key, public = (_kind(entry.target), entry.target.name), None
+        if len(claims.get(key, ())) > 1:
+            public = prefixed(entry.target.server, entry.target.name)
+            disputed[key] = f"listed by {' and '.join(claims[key])}: each has it as its own"
+        apart.append(replace(entry, public_name=public) if public else entry)
+    return apart
+
+
 def _entries(scope: _Scope) -> Iterator[Entry]:
     for kind in KINDS:
         yield from scope.entries[kind].values()
@@ -179,7 +198,19 @@ def _public(target: Target) -> str:
 
 def _template(entry: Entry) -> Template:
     parsed = matcher(entry.target.name)
-    return Template(entry, lambda uri: parsed is not None and parsed.match(uri) is not None)
+
+    def matches(uri: str) -> bool:
+        return parsed is not None and parsed.match(uri) is not None
+
+    if entry.public_name == entry.target.name:
+        return Template(entry, matches)
+    server = entry.target.server
+
+    def matches_apart(uri: str) -> bool:
+        own = without_prefix(server, uri)
+        return own != uri and matches(own)
+
+    return Template(entry, matches_apart, lambda uri: without_prefix(server, uri))
 
 
 def _listing(

@@ -85,6 +85,9 @@ class Template:
 
     entry: Entry
     matches: Callable[[str], bool]
+    """By the name it has in this scope."""
+    native: Callable[[str], str] = str
+    """The server's own URI for one of this scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,9 @@ def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member:
             request, Target(shelf.unlisted_of, "resource", name), None, dict(request.params)
         )
     # A resource that a template stands for is decided, recorded and read by its own URI.
-    target = entry.target if entry.target.kind == kind else Target(entry.target.server, kind, name)
+    target = entry.target
+    if target.kind != kind:
+        target = Target(target.server, kind, _native(shelf, entry, name))
     return Resolved(request, target, entry, {**request.params, member: target.name})
 
 
@@ -230,9 +235,17 @@ def _completion(table: Table, shelf: Shelf, request: Request) -> Resolved:
     entry = _find(table, shelf, request.endpoint, kind if exact else "resource", name)
     if entry is None:
         raise Refused(Reason.UNKNOWN_TARGET, f"no {kind} {name!r}")
-    native = entry.target.name if kind == "prompt" else name
+    native = entry.target.name if exact else _native(shelf, entry, name)
     params: JsonObject = {**request.params, "ref": {**ref, member: native}}
     return Resolved(request, entry.target, entry, params)
+
+
+def _native(shelf: Shelf, entry: Entry, uri: str) -> str:
+    """The server's own form of a URI that leads to this entry."""
+    template = shelf.templates.get(entry.public_name)
+    if entry.target.kind != "template" or template is None:
+        return entry.target.name
+    return template.native(uri)
 
 
 def _find(

@@ -86,7 +86,9 @@ class Classifier:
         exactly = target.kind == "resource" and (
             _climbs(target.name) or _DISGUISED.search(target.name) is not None
         )
-        for line in self.tiers.get(target.server, {}).get(SECTION.get(target.kind, ""), ()):
+        section = SECTION.get(target.kind)
+        lines = self.tiers.get(target.server, {}).get(section, ()) if section else ()
+        for line in lines:
             matches = line.pattern.exact.__contains__ if exactly else line.pattern.matches
             if matches(target.name):
                 return line

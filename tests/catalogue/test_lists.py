@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.catalogue import lists
+from gateway.catalogue.cursors import Cursors
 from gateway.catalogue.lists import answer
 from gateway.core.model import Endpoint, Entry, JsonObject, Tier
 from gateway.core.resolve import Table
@@ -23,6 +25,7 @@ from tests.catalogue.offering import (
     tool,
 )
 
+CURSORS = Cursors()
 READ, WRITE, DROP = tool("read"), tool("write", vendor={"k": [1.0]}), tool("drop")
 
 
@@ -37,7 +40,7 @@ def _list(
     visible: Any = everything,
     **params: Any,
 ) -> JsonObject:
-    got = answer(made, endpoint, method, params, visible)
+    got = answer(made, endpoint, method, params, visible, CURSORS, "me")
     assert got.error is None and got.result is not None
     return got.result
 
@@ -82,7 +85,7 @@ async def test_a_quarantined_item_is_hidden_from_everybody() -> None:
 @pytest.mark.parametrize("cursor", ["nonsense", 7, ["x"]])
 async def test_an_unknown_cursor_is_invalid_params(endpoint: Endpoint, cursor: object) -> None:
     _, made = await _paged()
-    got = answer(made, endpoint, "tools/list", {"cursor": cursor}, everything)
+    got = answer(made, endpoint, "tools/list", {"cursor": cursor}, everything, CURSORS, "me")
     assert got.error is not None and got.error.code == -32602
 
 
@@ -128,7 +131,7 @@ async def test_a_list_the_server_does_not_have_is_its_own_error_there_and_empty_
     None
 ):
     made = await table([OfferingServer(tool=[])], pins())
-    got = answer(made, at("files"), "prompts/list", {}, everything)
+    got = answer(made, at("files"), "prompts/list", {}, everything, CURSORS, "me")
     assert got.error is not None and got.error.code == -32601
     assert _list(made, "prompts/list") == {"prompts": []}
 
@@ -138,7 +141,7 @@ async def test_a_list_that_was_never_read_is_said_to_be_unavailable() -> None:
     server.broken = "down"
     made = await table([server], pins())
     with pytest.raises(Refused) as no:
-        answer(made, at("files"), "tools/list", {}, everything)
+        answer(made, at("files"), "tools/list", {}, everything, CURSORS, "me")
     assert no.value.reason is Reason.SERVER_UNAVAILABLE
     assert _list(made) == {"tools": []}
 
@@ -146,10 +149,54 @@ async def test_a_list_that_was_never_read_is_said_to_be_unavailable() -> None:
 async def test_an_unknown_server_has_no_list() -> None:
     made = await table([], pins())
     with pytest.raises(Refused):
-        answer(made, at("nobody"), "tools/list", {}, everything)
+        answer(made, at("nobody"), "tools/list", {}, everything, CURSORS, "me")
 
 
 async def test_the_approved_descriptor_is_never_changed_by_listing_it() -> None:
     made = await table([OfferingServer(tool=[READ])], pins(approved("files", READ)))
     _list(made)["tools"][0]["name"] = "hacked"
     assert made.aggregate.tools["files__read"].descriptor == READ
+
+
+async def test_an_aggregate_is_walked_in_pages_and_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lists, "MAX_PAGE", 2)
+    tools = [tool(f"t{n}") for n in range(7)]
+    made = await table([OfferingServer(tool=tools)], pins(approved("files", *tools)))
+
+    def odd(entry: Entry) -> bool:
+        return entry.target.name in ("t1", "t3", "t4")
+
+    page, seen = _list(made, visible=odd), []
+    seen += page["tools"]
+    while "nextCursor" in page:
+        page = _list(made, visible=odd, cursor=page["nextCursor"])
+        seen += page["tools"]
+    assert [one["name"] for one in seen] == ["files__t1", "files__t3", "files__t4"]
+
+
+async def test_a_cursor_is_good_for_one_agent_one_list_and_one_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lists, "MAX_PAGE", 1)
+    before = await table([OfferingServer(tool=[READ, DROP])], pins(approved("files", READ, DROP)))
+    after = await table([OfferingServer(tool=[READ, WRITE])], pins(approved("files", READ, WRITE)))
+    cursor = {"cursor": _list(before)["nextCursor"]}
+
+    def code(made: Table, endpoint: Endpoint, method: str, cursors: Cursors, agent: str) -> int:
+        got = answer(made, endpoint, method, cursor, everything, cursors, agent)
+        return got.error.code if got.error else 0
+
+    assert code(before, ALL, "tools/list", CURSORS, "me") == 0
+    assert code(after, ALL, "tools/list", CURSORS, "me") == -32602
+    assert code(before, Endpoint("tier", Tier.DATA), "tools/list", CURSORS, "me") == -32602
+    assert code(before, ALL, "prompts/list", CURSORS, "me") == -32602
+    assert code(before, ALL, "tools/list", CURSORS, "you") == -32602
+    assert code(before, ALL, "tools/list", Cursors(), "me") == -32602
+
+
+def test_gateways_with_one_key_read_each_others_cursors() -> None:
+    made = Cursors("k" * 32).make(500, ("v", "tools"))
+    assert Cursors("k" * 32).read(made, ("v", "tools")) == 500
+    assert Cursors("k" * 32).read(made[:-2] + "AA", ("v", "tools")) is None

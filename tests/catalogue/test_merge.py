@@ -134,14 +134,51 @@ async def test_resources_are_pinned_unless_the_settings_say_otherwise() -> None:
     assert not opened.aggregate.tools
 
 
-async def test_a_uri_two_servers_list_is_nobodys_on_the_aggregate() -> None:
+async def test_a_uri_several_servers_list_is_nobodys_on_the_aggregate_and_each_has_one_of_its_own() -> (
+    None
+):
     note = resource("file:///note")
     servers = [OfferingServer(name, resource=[note]) for name in ("a", "b", "c")]
     known = pins(*(approved(name, note, kind="resource") for name in ("a", "b", "c")))
     made = await table(servers, known)
-    assert not made.aggregate.resources
-    assert made.aggregate.disputed["resource", "file:///note"] == "listed by a and b"
+    apart = {uri: entry.target for uri, entry in made.aggregate.resources.items()}
+    assert apart == {
+        f"file://{name}~/note": Target(name, "resource", "file:///note") for name in ("a", "b", "c")
+    }
+    why = made.aggregate.disputed["resource", "file:///note"]
+    assert why.startswith("listed by a and b and c")
     assert all(list(made.servers[name].resources) == ["file:///note"] for name in ("a", "b", "c"))
+
+
+async def test_a_uri_told_apart_takes_no_name_away_from_a_server_that_lists_that_very_name() -> (
+    None
+):
+    shared, sly = resource("x://note"), resource("x://a~note")
+    servers = [OfferingServer(n, resource=[shared]) for n in ("a", "b")]
+    servers.append(OfferingServer("c", resource=[sly]))
+    known = pins(
+        *(approved(name, shared, kind="resource") for name in ("a", "b")),
+        approved("c", sly, kind="resource"),
+    )
+    made = await table(servers, known)
+    assert list(made.aggregate.resources) == ["x://b~note"]
+    assert made.aggregate.disputed["resource", "x://a~note"] == "listed by a and c"
+
+
+async def test_templates_several_servers_list_are_told_apart_and_lead_to_the_servers_own_uri() -> (
+    None
+):
+    one = template("x://t/{id}")
+    made = await table(
+        [OfferingServer(name, template=[one]) for name in ("a", "b")],
+        pins(*(approved(name, one, kind="template") for name in ("a", "b"))),
+    )
+    apart = made.aggregate.templates
+    assert list(apart) == ["x://a~t/{id}", "x://b~t/{id}"]
+    assert apart["x://a~t/{id}"].matches("x://a~t/%41")
+    assert apart["x://a~t/{id}"].native("x://a~t/%41") == "x://t/%41"
+    assert not apart["x://a~t/{id}"].matches("x://b~t/1")
+    assert not apart["x://a~t/{id}"].matches("x://t/1")
 
 
 async def test_a_server_in_quarantine_cannot_take_a_uri_from_another() -> None:

@@ -33,6 +33,7 @@ from mcp.types import (
     JSONRPCMessage,
     LoggingLevel,
     PromptReference,
+    ResourceLink,
     ResourceTemplateReference,
     SetLevelRequestParams,
     SubscribeRequestParams,
@@ -114,6 +115,18 @@ def _embedded(uri: str, mime_type: str, text: str) -> EmbeddedResource:
 def test_embedded_resource() -> list[EmbeddedResource]:
     """One embedded resource."""
     return [_embedded("test://embedded-resource", "text/plain", "An embedded resource.")]
+
+
+@server.tool()
+def test_resource_links() -> list[EmbeddedResource | ResourceLink]:
+    """Links to resources: listed, of a template, and one that is in no list; and a listed one embedded."""
+    listed, made, unlisted = "test://static-text", "test://template/9/data", "unlisted://here/a"
+    return [
+        ResourceLink(type="resource_link", name="listed", uri=listed),
+        ResourceLink(type="resource_link", name="of a template", uri=made),
+        _embedded("test://watched-resource", "text/plain", "embedded"),
+        ResourceLink(type="resource_link", name="unlisted", uri=unlisted),
+    ]
 
 
 @server.tool()
@@ -652,7 +665,9 @@ def main() -> None:
     asking.PORTABLE = given.portable
     server._lowlevel_server.extensions[tasks.EXTENSION] = {}
     app = server.streamable_http_app(event_store=Memory(), retry_interval=100)
-    uvicorn.run(OneEra(tasks.Tasks(app), given.era), host="127.0.0.1", port=given.port, log_level="warning")
+    uvicorn.run(
+        OneEra(tasks.Tasks(app), given.era), host="127.0.0.1", port=given.port, log_level="warning"
+    )
 
 
 if __name__ == "__main__":

@@ -6,19 +6,17 @@ with itself.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.conformance import vendor
 from tests.conformance.cell import SERVER, Cell, fronted, process
+from tests.conformance.speaker import Speaker
 from tests.system.home import free_port, one_tier
-from tests.system.raw import INITIALIZED, STATELESS, bare, enveloped, exactly, greeting
 
 JSON = dict[str, Any]
 ERAS = ("sessions", "stateless")
@@ -81,58 +79,6 @@ def there(
         fronted(root / "home", f"http://127.0.0.1:{port}/mcp", TIERS) as cell,
     ):
         yield era, cell
-
-
-class Speaker:
-    """One raw client of one address."""
-
-    def __init__(self, url: str, era: str) -> None:
-        self._url = url
-        self._stateless = era == "stateless"
-        self._headers = {"accept": "application/json, text/event-stream"}
-        self._http = httpx2.Client(timeout=30, headers=self._headers)
-        self._ids = itertools.count(1)
-        self.hello: JSON = {}
-
-    def __enter__(self) -> Speaker:
-        if self._stateless:
-            self.hello = self.say("server/discover", {})
-            return self
-        opened = self._http.post(self._url, json=greeting())
-        self.hello = exactly(opened.content)
-        if "mcp-session-id" in opened.headers:
-            self._http.headers["mcp-session-id"] = opened.headers["mcp-session-id"]
-        self._http.headers["mcp-protocol-version"] = "2025-11-25"
-        self._http.post(self._url, json=INITIALIZED)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    def say(self, method: str, params: JSON) -> JSON:
-        """HTTP status and every message that came, in order."""
-        make = enveloped if self._stateless else bare
-        headers = _mirrored(method, params) if self._stateless else {}
-        body = make(method, params, next(self._ids))
-        got = self._http.post(self._url, json=body, headers=headers)
-        streamed = got.headers["content-type"].startswith("text/event-stream")
-        messages = list(_events(got.content)) if streamed else [exactly(got.content)]
-        return {"status": got.status_code, "messages": messages}
-
-
-def _mirrored(method: str, params: JSON) -> dict[str, str]:
-    from mcp.shared.inbound import encode_header_value
-
-    headers = {"mcp-protocol-version": STATELESS, "mcp-method": method}
-    member = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}.get(method)
-    return {**headers, "mcp-name": encode_header_value(params[member])} if member else headers
-
-
-def _events(stream: bytes) -> Iterator[JSON]:
-    for event in stream.replace(b"\r\n", b"\n").split(b"\n\n"):
-        lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line[:5] == b"data:"]
-        if any(lines):
-            yield exactly(b"\n".join(lines))
 
 
 def differences(one: Any, other: Any, at: str = "") -> Iterator[str]:

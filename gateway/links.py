@@ -1,0 +1,95 @@
+"""Resources an agent on an aggregate was told of: which server each leads to. Each agent's own, in memory, bounded.
+
+A link in a result need not be listed, so nothing but the result says whose it is. It does not survive
+a restart; whoever lost it asks again for what had told it, or reads at the server's own endpoint.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from gateway.core.model import Answer, Endpoint, Request, Resolved
+from gateway.core.published import Publisher
+from gateway.core.resolve import NAMED, Table, resolve
+from gateway.core.tasks import owner_of
+from gateway.errors import Refused
+from gateway.reasons import Reason
+
+MOST_EACH: Final = 1_000
+MOST: Final = 1_000
+"""Links of one agent, and agents. The oldest is forgotten first."""
+
+Link = tuple[str, str]
+"""A server and its own URI."""
+
+
+class Links:
+    """What each agent has been told."""
+
+    def __init__(self, most: int = MOST, most_each: int = MOST_EACH) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._told: OrderedDict[str, OrderedDict[str, Link]] = OrderedDict()
+
+    def note(self, agent: str, server: str, uris: Mapping[str, str]) -> None:
+        """The agent was told these URIs (public -> own) of one server. The newest word counts."""
+        if not uris:
+            return
+        told = self._told.setdefault(agent, OrderedDict())
+        self._told.move_to_end(agent)
+        for public, own in uris.items():
+            told[public] = (server, own)
+            told.move_to_end(public)
+        while len(told) > self._most_each:
+            told.popitem(last=False)
+        while len(self._told) > self._most:
+            self._told.popitem(last=False)
+
+    def find(self, agent: str, uri: str) -> Link | None:
+        """Where a URI this agent was told leads."""
+        told = self._told.get(agent)
+        return told.get(uri) if told else None
+
+    def resolve(self, table: Table, request: Request) -> Resolved:
+        """The target of a request (`core.resolve`): what the catalogue does not know, by what the agent was told.
+
+        A link opens nothing the server's own endpoint would not. Raises `Refused`.
+        """
+        try:
+            return resolve(table, request)
+        except Refused as no:
+            link = self._followed(request) if no.reason is Reason.UNKNOWN_TARGET else None
+            if link is None:
+                raise
+        server, own = link
+        there = replace(
+            request,
+            endpoint=Endpoint("server", server=server),
+            params={**request.params, "uri": own},
+        )
+        return replace(resolve(table, there), request=request)
+
+    def _followed(self, request: Request) -> Link | None:
+        uri = request.params.get("uri")
+        if request.endpoint.kind == "server" or NAMED.get(request.method) != ("resource", "uri"):
+            return None
+        return self.find(owner_of(request.identity), uri) if isinstance(uri, str) else None
+
+    def tell(self, table: Table, resolved: Resolved, answer: Answer) -> Answer:
+        """The answer as its agent must hear it: on an aggregate, with URIs that lead back to the server."""
+        request, server = resolved.request, resolved.target.server
+        if request.endpoint.kind == "server" or answer.result is None:
+            return answer
+        agent = owner_of(request.identity)
+
+        def taken(uri: str) -> bool:
+            link = self.find(agent, uri)
+            return link is not None and link[0] != server
+
+        publisher = Publisher(table.aggregate, server, taken)
+        result = publisher.result(request.method, answer.result)
+        self.note(agent, server, publisher.links)
+        return answer if result is answer.result else replace(answer, result=result)

@@ -1,0 +1,97 @@
+"""URIs on the aggregates lead back to their server, and nothing else of a result changes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.model import Entry, JsonObject, Target
+from gateway.core.published import Publisher, prefixed, without_prefix
+from gateway.core.resolve import Shelf
+
+
+def entry(server: str, uri: str) -> Entry:
+    return Entry(Target(server, "resource", uri), uri, {"uri": uri}, "sha256:0")
+
+
+SHELF = Shelf(
+    resources={"x://theirs": entry("b", "x://theirs"), "x://mine": entry("a", "x://mine")}
+)
+
+
+@pytest.mark.parametrize(
+    ("uri", "public"),
+    [
+        ("test://host/p?q#f", "test://a~host/p?q#f"),
+        ("file:///etc/%2e", "file://a~/etc/%2e"),
+        ("urn:isbn:1", "urn:a~isbn:1"),
+        ("UI://App/%41", "UI://a~App/%41"),
+        ("x:", "x:a~"),
+    ],
+)
+def test_a_prefix_goes_to_the_head_of_the_authority_and_comes_off_again(
+    uri: str, public: str
+) -> None:
+    assert prefixed("a", uri) == public
+    assert without_prefix("a", public) == uri
+
+
+@given(st.text(max_size=30), st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True))
+def test_a_prefix_is_undone_to_the_byte(rest: str, server: str) -> None:
+    for uri in (f"x:{rest}", f"x://{rest}"):
+        public = prefixed(server, uri)
+        assert public is not None and public != uri
+        assert without_prefix(server, public) == uri
+
+
+def test_without_a_scheme_in_plain_sight_there_is_no_prefix() -> None:
+    assert prefixed("a", "{scheme}://x") is None
+    assert without_prefix("a", "x://b~y") == "x://b~y"
+
+
+def test_a_uri_of_its_own_or_of_nobody_stays_and_another_servers_gets_the_prefix() -> None:
+    publisher = Publisher(SHELF, "a")
+    assert publisher.uri("x://mine") == "x://mine"
+    assert publisher.uri("x://nobodys") == "x://nobodys"
+    assert publisher.uri("x://theirs") == "x://a~theirs"
+    assert publisher.links == {
+        "x://mine": "x://mine",
+        "x://nobodys": "x://nobodys",
+        "x://a~theirs": "x://theirs",
+    }
+
+
+LINK: JsonObject = {"type": "resource_link", "uri": "x://theirs", "vendor": 1}
+EMBEDDED: JsonObject = {"type": "resource", "resource": {"uri": "x://theirs", "text": "x"}, "v": 2}
+OTHER: JsonObject = {"type": "vendor/x", "uri": "x://theirs"}
+
+
+def test_links_embedded_resources_and_user_interfaces_are_told_in_every_kind_of_result() -> None:
+    def told(method: str, result: JsonObject) -> JsonObject:
+        return Publisher(SHELF, "a").result(method, result)
+
+    link = LINK | {"uri": "x://a~theirs"}
+    embedded = EMBEDDED | {"resource": {"uri": "x://a~theirs", "text": "x"}}
+    called = {"content": [LINK, EMBEDDED, OTHER, 7], "isError": False, "vendor": None}
+    assert told("tools/call", called) == called | {"content": [link, embedded, OTHER, 7]}
+    assert told("tasks/get", {"status": "completed", "result": called}) == {
+        "status": "completed",
+        "result": called | {"content": [link, embedded, OTHER, 7]},
+    }
+    got = {"messages": [{"role": "user", "content": EMBEDDED}, {"content": [LINK]}]}
+    assert told("prompts/get", got) == {
+        "messages": [{"role": "user", "content": embedded}, {"content": [link]}]
+    }
+    assert told("resources/read", {"contents": [{"uri": "x://theirs", "blob": ""}]}) == {
+        "contents": [{"uri": "x://a~theirs", "blob": ""}]
+    }
+    ui = {"_meta": {"ui": {"resourceUri": "x://theirs", "v": 1}, "k": 2}}
+    assert told("tools/call", ui) == {
+        "_meta": {"ui": {"resourceUri": "x://a~theirs", "v": 1}, "k": 2}
+    }
+
+
+def test_a_result_that_needs_no_change_is_the_very_same() -> None:
+    for result in ({"content": [OTHER, {"type": "text"}]}, {"content": "odd"}, {"_meta": 5}, {}):
+        assert Publisher(SHELF, "a").result("tools/call", result) is result
