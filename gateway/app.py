@@ -130,7 +130,7 @@ def _gate(
     )
     return FrontGate(
         line=line,
-        shelves=CatalogueShelves(catalogue),
+        shelves=CatalogueShelves(catalogue, protector.key_for(b"cursors")),
         policies=policies,
         verifier=JwtVerifier([issuer.profile], settings.origin),
         turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
