@@ -3,8 +3,10 @@
     git_head(repo_path)                                     -> {state, ref, commit}
     git_ref(repo_path, ref)                                 -> {state, commit}            ABSENT
     git_index(repo_path)                                    -> {state, base, entries}     OTHER
+    git_index_after_add(repo_path, files)                   -> {state}                    OTHER
+    git_revision(repo_path, revision)                       -> {commit}                   ABSENT
     git_worktree(repo_path)                                 -> {state, paths}             OTHER, TOO_LARGE
-    git_in_the_way(repo_path, to)                           -> {paths}                    ABSENT
+    git_in_the_way(repo_path, to)                           -> {paths, plain}             ABSENT
     git_ref_set(repo_path, ref, commit, expect)             -> {changed, state}           CONFLICT
     git_ref_delete(repo_path, ref, expect)                  -> {changed, state}           CONFLICT
     git_index_restore(repo_path, base, entries, state, expect) -> {changed, state}        CONFLICT
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.undo.companion import index
+from gateway.undo.companion import checkout, index
 from gateway.undo.companion.base import (
     ABSENT,
     STATE,
@@ -64,10 +66,24 @@ class Git:
             Operation("git_head", "Where HEAD is.", path, self.head, "read"),
             Operation("git_ref", "Where a ref is.", ref, self.ref, "read"),
             Operation("git_index", "What is staged.", path, self.index, "read"),
+            Operation(
+                "git_index_after_add",
+                "What would be staged.",
+                {**path, "files": {"type": "array", "items": TEXT}},
+                self.index_after_add,
+                "read",
+            ),
+            Operation(
+                "git_revision",
+                "Which commit that is now.",
+                {**path, "revision": TEXT},
+                self.revision,
+                "read",
+            ),
             Operation("git_worktree", "Which files differ, and how.", path, self.worktree, "read"),
             Operation(
                 "git_in_the_way",
-                "Which files a checkout would write over.",
+                "What a checkout would lose.",
                 {**path, "to": TEXT},
                 self.in_the_way,
                 "read",
@@ -103,6 +119,19 @@ class Git:
         """What is staged, relative to HEAD's commit."""
         return index.read(self.repositories.at(repo_path))
 
+    def index_after_add(self, repo_path: str, files: list[str]) -> JsonObject:
+        """What the index would be after `git add -- FILES`. Nothing is written to the repository."""
+        return {"state": index.after_add(self.repositories.at(repo_path), files)}
+
+    def revision(self, repo_path: str, revision: str) -> JsonObject:
+        """The commit a branch, a tag, an id or an expression means."""
+        commit = (
+            "" if revision.startswith("-") else _commit(self.repositories.at(repo_path), revision)
+        )
+        if not commit:
+            raise No("ABSENT", "no such commit")
+        return {"commit": commit}
+
     def worktree(self, repo_path: str) -> JsonObject:
         """A digest of every file that differs from the index, untracked ones included, ignored ones not."""
         repository = self.repositories.at(repo_path)
@@ -114,25 +143,15 @@ class Git:
         told = "\n".join(
             f"{p}\0{word}" for p, word in zip(paths, _words(repository, paths), strict=True)
         )
+        shown = [
+            path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths
+        ]
         summed = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return {"state": f"worktree:{summed}", "paths": [_shown(path) for path in paths]}
+        return {"state": f"worktree:{summed}", "paths": shown}
 
     def in_the_way(self, repo_path: str, to: str) -> JsonObject:
-        """What a checkout of that revision would lose: ignored files it writes over unasked, and staged
-        changes the revision has already, which are gone when HEAD comes back."""
-        repository = self.repositories.at(repo_path)
-        tree = _tree(repository, to)
-        tracked = _names(repository, "ls-files", "-z")
-        new = _names(repository, "ls-tree", "-r", "-z", "--name-only", tree) - tracked
-        ways = {way for path in new for way in _blocked(repository.tree, path)} - tracked
-        if _commit(repository, "HEAD"):
-            staged = _names(
-                repository, "diff-index", "--cached", "--no-renames", "--name-only", "-z", "HEAD"
-            )
-            ways |= staged & _names(
-                repository, "diff-tree", "-r", "--no-renames", "--name-only", "-z", "HEAD", tree
-            )
-        return {"paths": sorted(map(_shown, ways))}
+        """What a checkout of that revision would lose for good."""
+        return checkout.look(self.repositories.at(repo_path), to)
 
     def ref_set(self, repo_path: str, ref: str, commit: str, expect: str) -> JsonObject:
         """The ref is at the commit, if it was as expected."""
@@ -198,36 +217,6 @@ def _commit(repository: Repository, name: str) -> str:
         return repository.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except GitFailed:
         return ""
-
-
-def _names(repository: Repository, *words: str) -> set[str]:
-    return {name for name in repository.git(*words).split("\0") if name}
-
-
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _tree(repository: Repository, to: str) -> str:
-    """The tree `git checkout` of this name goes to: a branch before anything else."""
-    for name in (f"refs/heads/{to}", to):
-        words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
-        try:
-            return repository.git(*words).splitlines()[-1].strip()
-        except (GitFailed, IndexError):
-            continue
-    raise No("ABSENT", "no such revision")
-
-
-def _blocked(tree: Path, path: str) -> Iterator[str]:
-    """What already stands at a path, or at a directory on the way to it that is no directory."""
-    parts = path.split("/")
-    for count in range(1, len(parts) + 1):
-        here = "/".join(parts[:count])
-        place = os.path.join(tree, here)
-        is_way = count < len(parts) and os.path.isdir(place) and not os.path.islink(place)
-        if os.path.lexists(place) and not is_way:
-            yield here
 
 
 def _object(repository: Repository, ref: str) -> str:

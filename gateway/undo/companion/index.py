@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +61,25 @@ def restore(
         lock.fill(repository, base, entries, state)
         lock.commit()
     return {"changed": True, "state": state}
+
+
+def after_add(repository: Repository, files: list[str]) -> str:
+    """The state `git add -- FILES` would leave, tried beside: neither index nor objects are written to."""
+    with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
+        objects = repository.git("rev-parse", "--git-path", "objects").strip()
+        beside = {
+            "GIT_INDEX_FILE": os.path.join(folder, "index"),
+            "GIT_OBJECT_DIRECTORY": folder,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(repository.tree, objects),
+        }
+        real = repository.directory / "index"
+        if real.exists():
+            shutil.copyfile(real, beside["GIT_INDEX_FILE"])
+        try:
+            repository.git("add", "--", *files, extra=beside)
+        except GitFailed:
+            raise No("OTHER", "git does not add these") from None
+        return digest(repository, beside)
 
 
 class _Lock:

@@ -1,0 +1,137 @@
+"""What a checkout would lose that going back does not bring again: looked at before it is made.
+
+In the way: ignored files git writes over unasked; staged changes the other commit already has; directories
+with nothing tracked in them that git takes away with the last file it put there. Not plain: bytes that go
+through git's filters, and modes of which git keeps only whether a file can be run.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.undo.companion.base import JsonObject, No
+from gateway.undo.companion.gitrun import GitFailed, Repository
+
+
+def look(repository: Repository, to: str) -> JsonObject:
+    """`{paths, plain}` of a checkout of that revision. Raises `No` (ABSENT) when there is none."""
+    coming = _Coming.of(repository, _tree(repository, to))
+    ways = {way for path in coming.new for way in _blocked(repository, path, coming.held)}
+    return {
+        "paths": sorted(_shown(way) for way in ways | coming.absorbed),
+        "plain": not _filtered(repository, coming.tracked) and _usual(repository, coming.changed),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What is tracked now, and what the checkout changes."""
+
+    tracked: frozenset[str]
+    held: frozenset[str]
+    """Directories with a tracked file in them."""
+    new: frozenset[str]
+    changed: frozenset[str]
+    absorbed: frozenset[str]
+    """Staged, and not the same in both commits: git goes on only if the other one has it already."""
+
+    @classmethod
+    def of(cls, repository: Repository, tree: str) -> _Coming:
+        tracked = _names(repository, "ls-files")
+        new = _names(repository, "ls-tree", "-r", "--name-only", tree) - tracked
+        changed = staged = frozenset[str]()
+        if _has_commit(repository):
+            options = ("--no-renames", "--name-only")
+            changed = _names(repository, "diff-tree", "-r", *options, "HEAD", tree)
+            staged = _names(repository, "diff-index", "--cached", *options, "HEAD")
+        held = frozenset(above for path in tracked for above in _above(path))
+        return cls(tracked, held, new, changed | new, staged & changed)
+
+
+def _names(repository: Repository, command: str, *words: str) -> frozenset[str]:
+    return frozenset(name for name in repository.git(command, "-z", *words).split("\0") if name)
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _has_commit(repository: Repository) -> bool:
+    try:
+        return bool(repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"))
+    except GitFailed:
+        return False
+
+
+def _tree(repository: Repository, to: str) -> str:
+    """The tree `git checkout` of this name goes to: a branch before anything else."""
+    for name in (f"refs/heads/{to}", to):
+        words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
+        try:
+            return repository.git(*words).splitlines()[-1].strip()
+        except (GitFailed, IndexError):
+            continue
+    raise No("ABSENT", "no such revision")
+
+
+def _above(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _blocked(repository: Repository, path: str, held: frozenset[str]) -> Iterator[str]:
+    """What already stands where a new file comes: the file itself, or on its way."""
+    for above in _above(path):
+        if above not in held and os.path.lexists(os.path.join(repository.tree, above)):
+            yield above
+    if os.path.lexists(os.path.join(repository.tree, path)):
+        yield path
+
+
+def _filtered(repository: Repository, tracked: frozenset[str]) -> bool:
+    """Does git change bytes on their way into the working tree, as far as settings say?"""
+    attributes = any(path.rpartition("/")[2] == ".gitattributes" for path in tracked)
+    own = (repository.directory / "info" / "attributes").exists()
+    settings = (
+        "core.autocrlf",
+        "core.eol",
+        "core.attributesFile",
+        "core.symlinks",
+        "core.fileMode",
+    )
+    told = {name: _setting(repository, name) for name in settings}
+    usual = {
+        "core.autocrlf": ("", "false"),
+        "core.symlinks": ("", "true"),
+        "core.fileMode": ("", "true"),
+    }
+    return attributes or own or any(told[name] not in usual.get(name, ("",)) for name in settings)
+
+
+def _setting(repository: Repository, name: str) -> str:
+    try:
+        return repository.git("config", "--get", name).strip()
+    except GitFailed:
+        return ""
+
+
+def _usual(repository: Repository, paths: frozenset[str]) -> bool:
+    """Have all files and directories the checkout makes anew the modes git gives them?"""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    places = {above for path in paths for above in _above(path)} | paths
+    return all(_is_usual(os.path.join(repository.tree, place), mask) for place in places)
+
+
+def _is_usual(place: str, mask: int) -> bool:
+    try:
+        mode = os.lstat(place).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    bits = stat.S_IMODE(mode)
+    if stat.S_ISREG(mode):
+        return bits in (0o666 & ~mask, 0o777 & ~mask)
+    return stat.S_ISLNK(mode) or bits == 0o777 & ~mask
