@@ -19,7 +19,7 @@ from gateway import following
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
-from gateway.core.model import Endpoint, JsonObject, Target
+from gateway.core.model import Endpoint, JsonObject, Outcome, Target
 from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.errors import Misconfigured
@@ -34,6 +34,7 @@ from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
+from gateway.undo.doubts import Doubts
 from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
@@ -88,12 +89,34 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
     seal = Seal(protector.key_for(b"parked calls"))
-    servers = {name: open_server(name, one, seal) for name, one in settings.servers.items()}
+
+    def late(call_id: str, outcome: Outcome) -> None:
+        doubts.late(call_id, outcome)
+
+    servers = {n: open_server(n, one, seal, late) for n, one in settings.servers.items()}
+    packs = open_packs(settings, policies)
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    packs = open_packs(settings, policies)
-    reverser = _reverser(settings, packs, protector, servers, journal)
+    reads, leases = _own_reads(protector, servers, journal), journal.leases()
+    doubts = Doubts(
+        journal=journal,
+        leases=leases,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        clock=microseconds,
+    )
+    reverser = PackReverser(
+        packs=packs,
+        leases=leases,
+        doubts=doubts,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        settings=settings.servers,
+        clock=microseconds,
+    )
     gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue, reverser)
     try:
         in_doubt = await journal.recover()
@@ -103,6 +126,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     finally:
         with anyio.CancelScope(shield=True):
             await catalogue.aclose()
+            await doubts.aclose()
             await close_servers(servers)
             await journal.aclose()
 
@@ -159,28 +183,15 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
     )
 
 
-def _reverser(
-    settings: Settings,
-    packs: LivePacks,
-    protector: Protector,
-    servers: Mapping[str, ToolServer],
-    journal: SqliteJournal,
-) -> PackReverser:
-    reads = OwnReads(
+def _own_reads(
+    protector: Protector, servers: Mapping[str, ToolServer], journal: SqliteJournal
+) -> OwnReads:
+    return OwnReads(
         journal=journal,
         protector=protector,
         servers=servers,
         clock=microseconds,
         new_call_id=new_call_id,
-    )
-    return PackReverser(
-        packs=packs,
-        leases=journal.leases(),
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        settings=settings.servers,
-        clock=microseconds,
     )
 
 

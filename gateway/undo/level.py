@@ -155,3 +155,24 @@ def lowered(reversal: Reversal, why: str) -> Reversal:
 def said(error: Exception) -> str:
     """An error in a line for the operator."""
     return str(error) or type(error).__name__
+
+
+def probed(pack: AnyPack, scope: Scope, stopped: bool) -> tuple[State | None, str]:
+    """Where a call in doubt stands, from `scope.pre` and `scope.cur`; None: still in doubt. Why, in words.
+
+    `stopped`: nothing of the call can take effect any more. Without that, "not applied" is never said."""
+    pre, cur = scope.pre, scope.cur
+    if pre is None or cur is None:
+        return None, "there is no pre-image to compare with"
+    if pack.same(pre, cur):
+        if stopped:
+            return State.NOT_APPLIED, "its writer is stopped, and all is as it was before"
+        return None, "all is as it was before, but its writer may still be at work"
+    if pack.expect(scope) is True:
+        return State.APPLIED, "all is as the call would have made it"
+    if stopped:
+        return State.NEEDS_HUMAN, "neither as it was before nor as the call would have made it"
+    return (
+        None,
+        "neither as before nor as the call would have made it, and its writer may be at work",
+    )

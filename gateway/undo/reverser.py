@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.core import written
@@ -21,8 +21,10 @@ from gateway.errors import JournalError
 from gateway.ports import Leases, Protector, ToolServer
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import level
-from gateway.undo.level import AnyCase, AnyPack, Found
+from gateway.undo.doubts import Doubts
+from gateway.undo.level import AnyPack, Found
 from gateway.undo.own import For, OwnReads
+from gateway.undo.ready import Ready
 from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
 
 log = logging.getLogger("bulkhead.undo")
@@ -42,21 +44,6 @@ class Packs(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """`ports.Prepared`, and what settling needs to know."""
-
-    call_id: str
-    target: Target
-    account: For
-    reversal: Reversal
-    body: JsonObject
-    """For the intent's line; pre-image and steps are sealed in it."""
-    scope: Scope
-    pack: AnyPack | None = None
-    case: AnyCase | None = None
-
-
 class PackReverser:
     """`ports.Reverser` by undo packs."""
 
@@ -65,6 +52,7 @@ class PackReverser:
         *,
         packs: Packs,
         leases: Leases,
+        doubts: Doubts,
         reads: OwnReads,
         protector: Protector,
         servers: Mapping[str, ToolServer],
@@ -74,13 +62,14 @@ class PackReverser:
         """`clock`: microseconds since the epoch."""
         self._packs = packs
         self._leases = leases
+        self._doubts = doubts
         self._reads = reads
         self._protector = protector
         self._servers = servers
         self._settings = settings
         self._clock = clock
-        self._in_doubt: dict[str, float] = {}
-        """Calls whose leases are to be kept a while, and for how many seconds."""
+        self._in_doubt: dict[str, Ready] = {}
+        """Calls whose leases are to be kept when they end."""
 
     async def prepare(self, call_id: str, classified: Classified, secret: bool) -> Ready:
         """See `ports.Reverser`."""
@@ -111,7 +100,7 @@ class PackReverser:
             state = State.IN_DOUBT if prepared.pack else OUTCOME_STATE[outcome.kind]
             settled = Settled(state, level.lowered(prepared.reversal, why), why=why)
         if settled.state is State.IN_DOUBT:
-            self._in_doubt[prepared.call_id] = self._limits(prepared.target.server).quiesce
+            self._in_doubt[prepared.call_id] = prepared
         return settled
 
     def body(self, prepared: Ready, settled: Settled) -> JsonObject:
@@ -125,7 +114,11 @@ class PackReverser:
 
     def release(self, call_id: str) -> None:
         """See `ports.Reverser`."""
-        self._leases.release(call_id, self._in_doubt.pop(call_id, 0.0))
+        ready = self._in_doubt.pop(call_id, None)
+        if ready is None:
+            self._leases.release(call_id)
+        else:
+            self._doubts.keep(ready, self._limits(ready.target.server).quiesce, self._settled)
 
     async def _take(
         self, call_id: str, server: str, keys: tuple[str, ...] | None
@@ -170,7 +163,8 @@ class PackReverser:
             )
             case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
         scope = replace(scope, pre=reversal.pre or None)
-        return Ready(call_id, target, account, reversal, body, scope, pack, case)
+        pid = self._servers[target.server].describe().get("pid")
+        return Ready(call_id, target, account, reversal, body, scope, pack, case, pid)
 
     def _safe(self, reversal: Reversal) -> Reversal:
         """What stands in clear in the journal holds no secret anyone could know the shape of."""

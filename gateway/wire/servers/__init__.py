@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gateway.core.model import Outcome
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.wire.servers.parking import SECONDS, Parking
 from gateway.wire.servers.rounds import Rounds
 from gateway.wire.servers.seal import Seal
 
+LateAnswer = Callable[[str, Outcome], None]
+
 __all__ = ["open_server"]
 
 
-def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -> WatchedServer:
+def open_server(
+    name: str,
+    settings: ServerSettings,
+    seal: Seal | None = None,
+    late: LateAnswer | None = None,
+) -> WatchedServer:
     """The adapter for one configured server, bridged to agents of either era. Connects nothing yet.
 
     `seal` makes the states of parked calls; without one, no other gateway process can read them.
+
+    `late` is told (call id, outcome) of answers that come after nobody waited for them any more.
 
     Raises `Misconfigured` when it cannot ever work, such as a command that is not installed.
     """
@@ -25,6 +37,6 @@ def open_server(name: str, settings: ServerSettings, seal: Seal | None = None) -
     else:
         from gateway.wire.servers.stdio import StdioServer
 
-        wire = StdioServer(name, settings)
+        wire = StdioServer(name, settings, late=late)
     seconds = min(SECONDS, settings.limits.total)
     return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds), wire.watches)

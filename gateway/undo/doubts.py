@@ -1,0 +1,134 @@
+"""Calls in doubt while the gateway that forwarded them still runs: their leases are kept, their late answers heard.
+
+A doubt is looked at once, when the answer comes late, when the server's process is gone, or when its
+time to come to an end is over; then the leases are let go. What that does not settle is for
+`bulkhead journal settle`, which may stop the server. It knows no pack's file and no agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from gateway.core import record, written
+from gateway.core.model import JsonObject, Outcome
+from gateway.core.record import OUTCOME_STATE, IllegalMove, State
+from gateway.core.reverse import Settled
+from gateway.errors import JournalError
+from gateway.ports import Journal, Leases, Protector, ToolServer
+from gateway.undo import level
+from gateway.undo.own import OwnReads
+from gateway.undo.ready import Ready
+from gateway.undo.scope import CaptureFailed, TemplateFailed
+
+log = logging.getLogger("bulkhead.undo")
+
+NOBODY_LOOKED: JsonObject = {"level": "none", "why": "its answer came late: nobody looked in time"}
+Judge = Callable[[Ready, Outcome], Awaitable[Settled]]
+
+
+@dataclass
+class _Doubt:
+    ready: Ready
+    answer: asyncio.Future[Outcome]
+    task: asyncio.Task[None] | None = field(default=None)
+
+
+class Doubts:
+    """The doubts of this process whose resources are still leased."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        leases: Leases,
+        reads: OwnReads,
+        protector: Protector,
+        servers: Mapping[str, ToolServer],
+        clock: Callable[[], int],
+    ) -> None:
+        self._journal = journal
+        self._leases = leases
+        self._reads = reads
+        self._protector = protector
+        self._servers = servers
+        self._clock = clock
+        self._kept: dict[str, _Doubt] = {}
+
+    def keep(self, ready: Ready, quiesce: float, judge: Judge) -> None:
+        """Its leases are let go when it has been looked at: `quiesce` seconds from now at the latest."""
+        doubt = _Doubt(ready, asyncio.get_running_loop().create_future())
+        self._kept[ready.call_id] = doubt
+        doubt.task = asyncio.create_task(self._until_settled(doubt, quiesce, judge))
+
+    def late(self, call_id: str, outcome: Outcome) -> None:
+        """An answer after nobody waited for it any more. Never fails."""
+        doubt = self._kept.get(call_id)
+        if doubt is not None and not doubt.answer.done():
+            doubt.answer.set_result(outcome)
+            return
+        body = {"outcome": outcome.kind, "late": True, written.MEMBER: NOBODY_LOOKED}
+        self._write(call_id, OUTCOME_STATE[outcome.kind], body)
+
+    async def aclose(self) -> None:
+        """Look no more. Leases that are kept run out by themselves."""
+        tasks = [doubt.task for doubt in self._kept.values() if doubt.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_settled(self, doubt: _Doubt, quiesce: float, judge: Judge) -> None:
+        ready = doubt.ready
+        try:
+            if not self._is_gone(ready):
+                await asyncio.wait([doubt.answer], timeout=quiesce)
+            if doubt.answer.done():
+                await self._answered(ready, doubt.answer.result(), judge)
+            elif ready.pack is not None:
+                await self._looked_at(ready)
+        except Exception:
+            log.exception("call %s stays in doubt", ready.call_id)
+        finally:
+            doubt.answer.cancel()
+            self._kept.pop(ready.call_id, None)
+            self._leases.release(ready.call_id)
+
+    async def _answered(self, ready: Ready, outcome: Outcome, judge: Judge) -> None:
+        settled = await judge(ready, outcome)
+        if settled.state is not State.IN_DOUBT:
+            self._settle(ready, settled, {"outcome": outcome.kind, "late": True})
+
+    async def _looked_at(self, ready: Ready) -> None:
+        """Without stopping anything: what can be said all the same."""
+        pack, scope = ready.pack, ready.scope
+        if pack is None or scope.pre is None:
+            return
+        with suppress(CaptureFailed, TemplateFailed):
+            cur = await self._reads.image(pack.reads(scope), ready.account)
+            state, why = level.probed(pack, replace(scope, cur=cur), self._is_gone(ready))
+            if state is None or not await self._leases.held(ready.call_id):
+                return
+            reversal, post = ready.reversal, None
+            if state is State.APPLIED:
+                post = cur
+                reversal = level.late(ready.case, reversal, replace(scope, post=cur))
+            settled = Settled(state, reversal, post, why)
+            self._settle(ready, settled, {"outcome": "probed", "detail": why})
+
+    def _settle(self, ready: Ready, settled: Settled, body: JsonObject) -> None:
+        said = written.outcome_body(ready.reversal, settled, self._protector.seal)
+        self._write(ready.call_id, settled.state, {**body, **said})
+
+    def _write(self, call_id: str, state: State, body: JsonObject) -> None:
+        # Somebody may have settled it meanwhile: the journal then refuses the line, and is right.
+        with suppress(JournalError, IllegalMove):
+            line = record.settled(call_id, self._clock(), State.IN_DOUBT, state, body)
+            self._journal.append(line)
+
+    def _is_gone(self, ready: Ready) -> bool:
+        """Is the process it was forwarded to no longer there?"""
+        now = self._servers[ready.target.server].describe().get("pid")
+        return ready.pid is not None and now != ready.pid

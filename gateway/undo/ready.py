@@ -1,0 +1,28 @@
+"""A write that may be forwarded: leased, captured, and with all that is needed to judge its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.model import JsonObject, Target
+from gateway.core.reverse import Reversal
+from gateway.undo.level import AnyCase, AnyPack
+from gateway.undo.own import For
+from gateway.undo.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """`ports.Prepared`, and what settling needs to know."""
+
+    call_id: str
+    target: Target
+    account: For
+    reversal: Reversal
+    body: JsonObject
+    """For the intent's line; pre-image and steps are sealed in it."""
+    scope: Scope
+    pack: AnyPack | None = None
+    case: AnyCase | None = None
+    pid: int | None = None
+    """The process it is about to be forwarded to, where that is ours."""

@@ -1,0 +1,157 @@
+"""Calls whose effect is not known: stop their writer, look at the world, and write down what it says.
+
+The order is the law: first the writer is stopped, then the resources are leased, then they are read.
+Who cannot stop the writer never hears "not applied"; and where somebody wrote later, a person decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.core import record, written
+from gateway.core.record import State
+from gateway.core.reverse import Image, Recorded, Reversal, Settled, Step, server_key
+from gateway.errors import Refused
+from gateway.ports import Journal, Leases, Protector, ToolServer
+from gateway.settings import ServerSettings
+from gateway.undo import level
+from gateway.undo.ledger import Ledger
+from gateway.undo.planner import Looker, Sight, Unsighted
+from gateway.undo.scope import NeedsResult, TemplateFailed
+
+Writer = Literal["gone", "ours", "theirs"]
+"""Who has the process the call was forwarded to: nobody any more, we do, or a gateway that still runs."""
+
+OPEN = frozenset({State.IN_DOUBT, State.NEEDS_HUMAN})
+LEASE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one call in doubt."""
+
+    call_id: str
+    state: State
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What settling needs. `clock`: microseconds since the epoch."""
+
+    ledger: Ledger
+    looker: Looker
+    leases: Leases
+    servers: Mapping[str, ToolServer]
+    settings: Mapping[str, ServerSettings]
+    journal: Journal
+    protector: Protector
+    clock: Callable[[], int]
+    new_call_id: Callable[[], str]
+
+
+class Settler:
+    """Settles one call at a time."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def settle(self, call: Recorded, writer: Writer) -> Finding:
+        """Where the call stands now, and on record. Raises `JournalError`."""
+        if call.state not in OPEN:
+            return Finding(call.call_id, call.state, "it is not in doubt")
+        try:
+            stopped = await self._stopped(call, writer)
+            return await self._alone(call, stopped)
+        except (Unsighted, Refused) as no:
+            why = no.why if isinstance(no, Unsighted) else no.detail
+            return Finding(call.call_id, call.state, why)
+
+    async def declare(self, call: Recorded, state: State, who: str) -> Finding:
+        """What a person found: applied or not. Raises `JournalError`, `IllegalMove`."""
+        why = f"{who} looked and says so"
+        lowered = level.lowered(call.reversal, why)
+        settled = Settled(state, call.reversal if state is State.NOT_APPLIED else lowered, why=why)
+        return await self._write(call, settled)
+
+    async def _stopped(self, call: Recorded, writer: Writer) -> bool:
+        """True when nothing of the call can take effect any more."""
+        server = call.record.server
+        if server not in self._tools.servers:
+            raise Unsighted("unreadable", f"there is no tool server {server} any more")
+        if writer == "ours" and await self._tools.servers[server].fence():
+            return True
+        if self._tools.settings[server].command is not None:
+            return writer == "gone"
+        # Over HTTP the server is not ours to stop: it has had its time when that is over.
+        limits = self._tools.settings[server].limits
+        given_up = call.settled_at or call.created_at
+        until = max(given_up + limits.quiesce * 1e6, call.created_at + limits.total * 1e6)
+        await asyncio.sleep(max(0.0, until - self._tools.clock()) / 1e6)
+        return True
+
+    async def _alone(self, call: Recorded, stopped: bool) -> Finding:
+        """Nobody writes there while it is looked at."""
+        holder = self._tools.new_call_id()
+        keys = [lease.key for lease in call.reversal.leases]
+        whole = server_key(call.record.server)
+        shared = [] if whole in keys else [whole]
+        await self._tools.leases.take(
+            holder, keys or [whole], shared if keys else [], term=LEASE_SECONDS, quiesce=0.0
+        )
+        try:
+            return await self._looked(call, stopped)
+        finally:
+            self._tools.leases.release(holder)
+
+    async def _looked(self, call: Recorded, stopped: bool) -> Finding:
+        sight = await self._tools.looker.sight(call)
+        later = self._tools.ledger.later_writers(call)
+        if later:
+            why = f"call {later[0].call_id} may have written there since"
+            return await self._write(call, Settled(State.NEEDS_HUMAN, call.reversal, why=why))
+        cur = await self._tools.looker.look(call, sight)
+        state, why = level.probed(sight.pack, replace(sight.scope, cur=cur), stopped)
+        if state is None:
+            return Finding(call.call_id, call.state, why)
+        if state is not State.APPLIED:
+            return await self._write(call, Settled(state, call.reversal, why=why))
+        return await self._write(call, Settled(state, _finished(call, sight, cur), cur, why))
+
+    async def _write(self, call: Recorded, settled: Settled) -> Finding:
+        """Raises `JournalError`, also when somebody else has settled it meanwhile."""
+        if settled.state is call.state:
+            return Finding(call.call_id, call.state, settled.why)
+        tools = self._tools
+        body = written.outcome_body(call.reversal, settled, tools.protector.seal)
+        line = record.settled(
+            call.call_id,
+            tools.clock(),
+            call.state,
+            settled.state,
+            {"outcome": "probed", "detail": tools.protector.protect_text(settled.why), **body},
+        )
+        await tools.journal.append(line).sealed()
+        return Finding(call.call_id, settled.state, settled.why)
+
+
+def _finished(call: Recorded, sight: Sight, cur: Image) -> Reversal:
+    """The steps of a call whose answer nobody heard: those that need the answer cannot be made."""
+    if call.reversal.steps is not None:
+        return call.reversal
+    steps = _steps(sight, cur)
+    if steps is None:
+        return level.lowered(call.reversal, "its steps need the answer, which is lost")
+    return replace(call.reversal, steps=steps)
+
+
+def _steps(sight: Sight, cur: Image) -> tuple[Step, ...] | None:
+    scope = replace(sight.scope, post=cur)
+    try:
+        case = sight.pack.choose(scope)
+        return None if case is None else case.steps(scope)
+    except (NeedsResult, TemplateFailed):
+        return None
