@@ -1,12 +1,16 @@
 """Operators' YAML files, read strictly: YAML 1.2, duplicate keys and unknown keys refused, every error at file:line.
 
+What YAML would turn into something else than is written is refused: a key 1.10 that becomes 1.1, a tag,
+a date, a number that is none (no value is above it, so a rule about it would never hold).
 It knows YAML and pydantic, and nothing of what the files mean.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +24,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from gateway.errors import Misconfigured, Where
 
 MAX_BYTES = 4 * 1024 * 1024
+_DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 
 
 class Strict(BaseModel):
@@ -66,14 +71,37 @@ def read(path: Path) -> CommentedMap:
         raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
+    if _DIRECTIVE.search(text):
+        raise Misconfigured("no %YAML or %TAG here: the files are YAML 1.2", Where(str(path)))
+    fault = next(_odd(tree, ()), None)
+    if fault is not None:
+        place, why = fault
+        raise Misconfigured(why, Where(str(path), line_of(tree, place)))
     return tree
+
+
+def _odd(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Everything that does not stand for just what is written, and where it is."""
+    if isinstance(node, CommentedMap | CommentedSeq):
+        if node.tag.value is not None:
+            yield place, f"{node.tag.value}: tags are not used here"
+        parts = node.items() if isinstance(node, CommentedMap) else enumerate(node)
+        for step, part in parts:
+            if isinstance(node, CommentedMap) and not isinstance(step, str):
+                yield (*place, step), f"key {step!s:.40} is not text: put it in quotes"
+            else:
+                yield from _odd(part, (*place, step))
+    elif isinstance(node, float) and not math.isfinite(node):
+        yield place, f"{node} is not a number anything can be compared with"
+    elif not (node is None or isinstance(node, str | int | float | ScalarBoolean)):
+        yield place, "is neither text nor a number, true, false or null: put it in quotes"
 
 
 def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
     """A tree from `read` as `model`. Raises `Misconfigured` at the offending key's line."""
     try:
         # By way of JSON, because strict mode takes a list for a tuple, or a word for an enum, only from there.
-        return model.model_validate_json(json.dumps(plain(tree), default=str))
+        return model.model_validate_json(json.dumps(plain(tree)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -106,7 +134,7 @@ def line_of(tree: Any, path: Sequence[str | int]) -> int | None:
 def plain(node: Any) -> Any:
     """The tree as dicts, lists and scalars of plain Python types."""
     if isinstance(node, dict):
-        return {str(key): plain(value) for key, value in node.items()}
+        return {key: plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [plain(value) for value in node]
     if isinstance(node, bool | ScalarBoolean):

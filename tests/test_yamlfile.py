@@ -1,0 +1,67 @@
+"""An operator's file says what is written in it, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import yamlfile
+from gateway.errors import Misconfigured
+
+
+def fault(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "tiers.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(Misconfigured) as caught:
+        yamlfile.read(file)
+    return str(caught.value).removeprefix(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\n1.10: {x: 1}\n", ":2: key 1.1 is not text"),
+        ("a:\n  0x10: b\n", ":2: key 16 is not text"),
+        ("a:\n  010: b\n", ":2: key 10 is not text"),
+        ("a:\n  true: b\n", ":2: key True is not text"),
+        ("a:\n  ~: b\n", "is not text"),
+        ("a:\n  1: b\n  '1': c\n", ":2: key 1 is not text"),
+        ("a:\n  ? [x, y]\n  : b\n", "is not text"),
+        ("a:\n  !x b: c\n", "is not text"),
+        ("a: 1\nb: !x c\n", ":2: is neither text"),
+        ("a: 1\nb: !!str 5\n", ":2: is neither text"),
+        ("a: 1\nb: !!binary aGVsbG8=\n", ":2: is neither text"),
+        ("a: 1\nb: 2026-01-01\n", ":2: is neither text"),
+        ("a: 1\nb: !x {c: d}\n", ":2: !x: tags"),
+        ("a: 1\nb: !x [c]\n", ":2: !x: tags"),
+        ("a:\n  - 1\n  - .nan\n", ":3: nan is not a number"),
+        ("a: .inf\n", ":1: inf is not a number"),
+        ("a: -.inf\n", ":1: -inf is not a number"),
+        ("%YAML 1.1\n---\na: yes\n", "YAML 1.2"),
+        ("%TAG ! tag:x,2000:\n---\na: b\n", "YAML 1.2"),
+    ],
+)
+def test_what_would_become_something_else_is_refused_at_its_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert said in fault(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {yes: no, on: off}\n", {"a": {"yes": "no", "on": "off"}}),
+        ("a: ['2026-01-01', '010', \"1.10\"]\n", {"a": ["2026-01-01", "010", "1.10"]}),
+        ("a: [true, null, 1, -2.5, 0x10]\n", {"a": [True, None, 1, -2.5, 16]}),
+        ("a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 1}}),
+        ("a: &x true\nb: |\n  two\n  lines\n", {"a": True, "b": "two\nlines\n"}),
+        ("\ufeffa: 1\r\nb: 2\r\n", {"a": 1, "b": 2}),
+        ("a: 'x%YAML'\n", {"a": "x%YAML"}),
+    ],
+)
+def test_ordinary_yaml_is_read_as_it_stands(tmp_path: Path, text: str, value: Any) -> None:
+    file = tmp_path / "tiers.yaml"
+    file.write_bytes(text.encode())
+    assert yamlfile.plain(yamlfile.read(file)) == value
