@@ -1,0 +1,270 @@
+"""A small world to undo things in: one shelf of texts behind a tool server, and a pack that knows it.
+
+The pack is what packs.py would make of a file, written by hand, so that each answer can be bent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from gateway.core.model import (
+    CallRecord,
+    Classified,
+    ClientFacts,
+    Effect,
+    Endpoint,
+    Era,
+    JsonObject,
+    Outcome,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.record import Permit
+from gateway.core.reverse import Captured, Guard, Image, Level, Reversal, Step, Strategy
+from gateway.errors import Where
+from gateway.journals.memory import MemoryJournal
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal
+from gateway.ports import Channel, Leases, Outbound
+from gateway.settings import ServerLimits, ServerSettings
+from gateway.undo.doubts import Doubts
+from gateway.undo.level import AnyPack
+from gateway.undo.own import OwnReads
+from gateway.undo.reverser import PackReverser
+from gateway.undo.scope import CaptureFailed, NeedsResult, ReadCall, Scope
+
+NOON = 1_795_000_000_000_000
+OK = Outcome("ok", {"content": []})
+WHO = WorkloadIdentity(
+    "urn:test", "agent:a", "local", "task-1", "general", frozenset(Tier), "jti", 2**40
+)
+
+
+class Shelf:
+    """`ports.ToolServer`: `look {name}` tells a text, everything else is done by the test itself."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.looked: list[str] = []
+        self.mute = False
+        """Looks are answered with null."""
+        self.pid: int | None = 7
+
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        assert message.params["name"] == "look"
+        name = message.params["arguments"]["name"]
+        self.looked.append(name)
+        found = None if self.mute else {"text": self.texts.get(name, "")}
+        return Outcome("ok", {"content": [], "structuredContent": found})
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        return {}
+
+    async def changes(self) -> AsyncIterator[str]:
+        for change in list[str]():
+            yield change
+
+    def describe(self) -> JsonObject:
+        return {"pid": self.pid, "server_info": {"version": "1.0"}}
+
+    async def fence(self) -> bool:
+        self.pid = (self.pid or 0) + 1
+        return True
+
+    async def aclose(self) -> None:
+        return
+
+
+class Look:
+    """The read's spec."""
+
+    def take(self, outcome: Outcome) -> Captured:
+        found = (outcome.result or {}).get("structuredContent")
+        if found is None:
+            raise CaptureFailed("text: null")
+        return Captured("value", found["text"])
+
+
+@dataclass(frozen=True)
+class ShelfCase:
+    level: Level = Level.EXACT
+    strategy: Strategy = "restore"
+    fidelity: str = "bytes"
+    residue: tuple[str, ...] = ("mtime",)
+    guard: Guard = "locked-check"
+    why: str = "shelf.yaml:3"
+    needs_result: bool = False
+
+    def steps(self, scope: Scope) -> tuple[Step, ...]:
+        if self.needs_result and scope.result is None:
+            raise NeedsResult("result")
+        assert scope.pre is not None
+        return (Step("shelf", "put", {"name": scope.args["name"], "text": scope.pre["t"].value}),)
+
+
+@dataclass
+class ShelfPack:
+    """What the pack says. Each answer may be replaced."""
+
+    pack: str = "shelf@sha256:aa"
+    undo_window_seconds: int | None = 60
+    case: ShelfCase | None = field(default_factory=ShelfCase)
+    breaks: Exception | None = None
+
+    def early_keys(self, scope: Scope) -> tuple[str, ...]:
+        return (f"shelf:/{scope.args['name']}",)
+
+    def keys(self, scope: Scope) -> tuple[str, ...]:
+        return (f"shelf:/{scope.args['name']}/text",)
+
+    def reads(self, scope: Scope) -> tuple[ReadCall, ...]:
+        return (ReadCall("t", "shelf", "look", {"name": scope.args["name"]}, Look()),)
+
+    def choose(self, scope: Scope) -> ShelfCase | None:
+        if self.breaks is not None:
+            raise self.breaks
+        return self.case
+
+    def failed(self, scope: Scope, outcome: Outcome) -> bool:
+        return "error" in (outcome.result or {})
+
+    def no_effect(self, scope: Scope) -> bool | None:
+        return scope.pre == scope.post
+
+    def expect(self, scope: Scope) -> bool | None:
+        return None if scope.cur is None else scope.cur["t"].value == scope.args.get("text")
+
+    def same(self, recorded: Image, current: Image) -> bool:
+        return recorded == current
+
+
+@dataclass
+class ShelfPacks:
+    """The packs in force: this one, or none."""
+
+    pack: ShelfPack | None
+    level: Level = Level.NOOP
+
+    def find(self, target: Target, server_version: str | None) -> AnyPack | Reversal:
+        assert server_version == "1.0"
+        return self.pack or Reversal(Level.UNKNOWN, why="no undo pack for shelf")
+
+    def cap(self, pack: AnyPack) -> Level:
+        return self.level
+
+
+def put(name: str = "a", text: str = "new") -> Classified:
+    """A decided call that puts a text."""
+    arguments = {"name": name, "text": text}
+    params: JsonObject = {"name": "put", "arguments": arguments}
+    request = Request(
+        Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
+    )
+    resolved = Resolved(request, Target("shelf", "tool", "put"), None, params)
+    return Classified(resolved, Tier.TOOL, Effect.WRITE, "local", Where("tiers.yaml", 1))
+
+
+def record_of(call_id: str, name: str = "a", text: str = "new") -> CallRecord:
+    """The same call, as its first line has it."""
+    return CallRecord(
+        call_id=call_id,
+        agent="agent:a",
+        tenant="local",
+        task="task-1",
+        intent="general",
+        endpoint="/mcp",
+        method="tools/call",
+        server="shelf",
+        target="put",
+        tier="tool",
+        effect="write",
+        destination="local",
+        rule="P001",
+        where="policy.csv:1",
+        policy_version="sha256:1",
+        descriptor="",
+        arguments={"name": name, "text": text},
+        arguments_digest="",
+    )
+
+
+@dataclass
+class Shop:
+    """Everything around one reverser, in view."""
+
+    shelf: Shelf
+    pack: ShelfPack
+    packs: ShelfPacks
+    leases: Leases
+    journal: MemoryJournal
+    protector: Protector
+    reads: OwnReads
+    doubts: Doubts
+    reverser: PackReverser
+    settings: dict[str, ServerSettings]
+    clock: Callable[[], int]
+    new_call_id: Callable[[], str]
+
+    def own_reads(self) -> list[Any]:
+        """What the gateway read for itself, as the journal has it."""
+        rows = [kept.lines for kept in self.journal.memory.calls.values()]
+        return [line for line in rows if line[0].call_id.startswith("own")]
+
+
+@asynccontextmanager
+async def shop(
+    tmp_path: Path, *, quiesce: float = 0.05, patience: float = 5.0
+) -> AsyncIterator[Shop]:
+    """An open shop: leases in a file, lines in memory."""
+    file = await SqliteJournal.open(tmp_path / "journal.db")
+    ids, ticks = count(1), count(NOON)
+    shelf, pack, journal = Shelf(), ShelfPack(), MemoryJournal()
+    protector, leases = Protector.open(tmp_path), file.leases(patience)
+    limits = replace_limits(quiesce)
+    common: dict[str, Any] = {
+        "journal": journal,
+        "protector": protector,
+        "servers": {"shelf": shelf},
+        "clock": lambda: next(ticks),
+    }
+    reads = OwnReads(**common, new_call_id=lambda: f"own-{next(ids):04}")
+    doubts = Doubts(**common, leases=leases, reads=reads)
+    packs = ShelfPacks(pack)
+    settings = {"shelf": ServerSettings(command=("true",), limits=limits)}
+    del common["journal"]
+    reverser = PackReverser(
+        **common, packs=packs, leases=leases, doubts=doubts, reads=reads, settings=settings
+    )
+    try:
+        yield Shop(
+            shelf,
+            pack,
+            packs,
+            leases,
+            journal,
+            protector,
+            reads,
+            doubts,
+            reverser,
+            settings,
+            common["clock"],
+            lambda: f"own-{next(ids):04}",
+        )
+    finally:
+        await doubts.aclose()
+        await file.aclose()
+
+
+def replace_limits(quiesce: float) -> ServerLimits:
+    return ServerLimits(quiesce=quiesce)
+
+
+__all__ = ["OK", "Shelf", "ShelfCase", "ShelfPack", "Shop", "put", "record_of", "replace", "shop"]
