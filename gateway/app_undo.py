@@ -6,7 +6,7 @@ else has them open. No rule lives here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -16,8 +16,10 @@ from gateway.errands import GatewayErrands
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
+from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.undo.ledger import Ledger
+from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.planner import Looker
 from gateway.undo.rollback import Parts, Rollback
@@ -40,6 +42,26 @@ async def open_rollback(
     except BaseException:
         reader.close()
         raise
+    try:
+        await journal.recover()
+        parts = _parts(settings, policies, packs, protector, servers, journal, reader)
+        yield Rollback(parts, operator, progress)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await close_servers(servers)
+            await journal.aclose()
+            reader.close()
+
+
+def _parts(
+    settings: Settings,
+    policies: LivePolicies,
+    packs: LivePacks,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    journal: SqliteJournal,
+    reader: SqliteReader,
+) -> Parts:
     reads = OwnReads(
         journal=journal,
         protector=protector,
@@ -47,26 +69,11 @@ async def open_rollback(
         clock=microseconds,
         new_call_id=new_call_id,
     )
-    errands = GatewayErrands(
-        policies=policies,
-        journal=journal,
-        protector=protector,
-        servers=servers,
-        destinations={name: one.destination for name, one in settings.servers.items()},
-        companions={
-            name: one.companion_of
-            for name, one in settings.servers.items()
-            if one.companion_of is not None
-        },
-        tenant=settings.tenant,
-        clock=microseconds,
-        new_call_id=new_call_id,
-    )
-    parts = Parts(
+    return Parts(
         reader=reader,
         ledger=Ledger(reader, protector),
         looker=Looker(packs.current, ServerVersions(servers), reads),
-        errands=errands,
+        errands=_errands(settings, policies, protector, servers, journal),
         leases=journal.leases(),
         journal=journal,
         protector=protector,
@@ -76,11 +83,28 @@ async def open_rollback(
         clock=microseconds,
         new_call_id=new_call_id,
     )
-    try:
-        await journal.recover()
-        yield Rollback(parts, operator, progress)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await close_servers(servers)
-            await journal.aclose()
-            reader.close()
+
+
+def _errands(
+    settings: Settings,
+    policies: LivePolicies,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    journal: SqliteJournal,
+) -> GatewayErrands:
+    companions = {
+        name: one.companion_of
+        for name, one in settings.servers.items()
+        if one.companion_of is not None
+    }
+    return GatewayErrands(
+        policies=policies,
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        destinations={name: one.destination for name, one in settings.servers.items()},
+        companions=companions,
+        tenant=settings.tenant,
+        clock=microseconds,
+        new_call_id=new_call_id,
+    )

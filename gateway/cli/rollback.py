@@ -9,6 +9,7 @@ import asyncio
 import getpass
 import re
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -80,27 +81,29 @@ def command(
     if undo_id is not None and not wanted.is_empty:
         raise click.UsageError("--resume takes up what was begun; it has its scope already")
     operator = _operator(name)
-    report: Report | None
+    if undo_id is not None:
+        work = _resume(config, operator, undo_id)
+    else:
+        work = _roll(config, operator, wanted, only_plan, plan_digest, yes, choice, as_json)
+    report = _run(work)
+    if report is not None:
+        print_json(report.as_json()) if as_json else told.print_report(report)
+        sys.exit(report.exit_status)
+
+
+def _run(work: Coroutine[Any, Any, Report | None]) -> Report | None:
+    """The report; what cannot be gone on with ends the command with its own status."""
     try:
-        if undo_id is not None:
-            report = asyncio.run(_resume(config, operator, undo_id))
-        else:
-            report = asyncio.run(
-                _roll(config, operator, wanted, only_plan, plan_digest, yes, choice, as_json)
-            )
+        return asyncio.run(work)
     except JournalError as error:
         click.echo(f"bulkhead: {error}: nothing more was done; --resume takes it up", err=True)
         sys.exit(STEP_FAILED)
     except ValueError as error:
         click.echo(f"bulkhead: the journal cannot be believed: {error}", err=True)
         sys.exit(NOT_BELIEVED)
-    if report is None:
-        return
-    print_json(report.as_json()) if as_json else told.print_report(report)
-    sys.exit(report.exit_status)
 
 
-async def _resume(config: Path, operator: str, undo_id: str) -> Report:
+async def _resume(config: Path, operator: str, undo_id: str) -> Report | None:
     from gateway.app_undo import open_rollback
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
