@@ -158,13 +158,13 @@ def resolve(table: Table, request: Request) -> Resolved:
     Raises `Refused`: unknown_target, quarantined (both heard as not_available), malformed.
     """
     shelf = table.shelf(request.endpoint)
-    _refuse_look_alikes(request)
+    refuse_look_alikes(request)
     if request.method in NAMED:
         kind, member = NAMED[request.method]
         return _named(table, shelf, request, kind, member)
     if request.method == "completion/complete":
         return _completion(table, shelf, request)
-    if request.endpoint.kind == "server" and request.endpoint.server and not _is_note(request):
+    if request.endpoint.kind == "server" and request.endpoint.server and not _is_kept(request):
         # Vendor methods and whatever the protocol grows: transparent endpoint only, decided as `method:<name>`.
         return Resolved(
             request, Target(request.endpoint.server, "method", request.method), None, request.params
@@ -172,15 +172,21 @@ def resolve(table: Table, request: Request) -> Resolved:
     raise Refused(Reason.UNKNOWN_TARGET, f"method {request.method!r} is not served here")
 
 
-def _is_note(request: Request) -> bool:
-    """A notification that asks for an answer: `notifications/cancelled` could end another agent's call."""
-    return request.method.casefold().startswith("notifications/")
+def _is_kept(request: Request) -> bool:
+    """Whether a method is nobody's to forward as it is, whatever policy says of it.
+
+    A notification that asks for an answer: `notifications/cancelled` could end another agent's call. And
+    what core/tasks.py did not take, such as `tasks/list`: a server that all share tells of all tasks.
+    """
+    method = request.method.casefold()
+    return method.startswith(("notifications/", "tasks/")) and request.method != "tasks/get"
 
 
-def _refuse_look_alikes(request: Request) -> None:
-    """Law 4. A vendor method's own members are its own; no two of them may look alike."""
+def refuse_look_alikes(request: Request) -> None:
+    """Law 4. A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
     meta, ref = request.params.get("_meta"), request.params.get("ref")
-    known = request.method in NAMED or request.method == "completion/complete"
+    ours = ("completion/complete", "tasks/get", "tasks/update", "tasks/result", "tasks/cancel")
+    known = request.method in NAMED or request.method in ours
     _one_reading(request.params, _MEMBERS if known else frozenset({"_meta"}))
     if isinstance(meta, dict):
         _one_reading(meta, _META)

@@ -20,7 +20,7 @@ from gateway.core.model import (
     Target,
     WorkloadIdentity,
 )
-from gateway.core.resolve import Table
+from gateway.core.resolve import Table, refuse_look_alikes
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
@@ -76,7 +76,8 @@ def declared(request: Request) -> bool:
 
 
 def resolve_task(table: Table, request: Request, made: TaskMade | None) -> Resolved:
-    """The tool behind the task a request names. Raises `Refused`: unknown_target, quarantined."""
+    """The tool behind the task a request names. Raises `Refused`: unknown_target, quarantined, malformed."""
+    refuse_look_alikes(request)
     endpoint = request.endpoint
     mine = made is not None and made.owner == owner_of(request.identity)
     if made is None or not mine or endpoint.server not in (None, made.server):

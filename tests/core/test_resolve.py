@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.model import Endpoint, JsonObject, Resolved, Target, Tier
 from gateway.core.resolve import Table, resolve
+from gateway.core.tasks import TaskMade, owner_of, resolve_task
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from tests.catalogue.offering import (
@@ -270,9 +271,20 @@ async def test_a_vendor_methods_members_are_spelt_as_it_likes() -> None:
     assert found.params == {"Name": "x", "ARGUMENTS": 1}
 
 
-@pytest.mark.parametrize("method", ["notifications/cancelled", "Notifications/x"])
-async def test_a_notification_that_asks_for_an_answer_is_not_forwarded(method: str) -> None:
+@pytest.mark.parametrize(
+    "method",
+    ["notifications/cancelled", "Notifications/x", "tasks/list", "tasks/result", "Tasks/get"],
+)
+async def test_what_could_reach_another_agents_call_is_no_vendor_method(method: str) -> None:
     assert await _reason(method, {"requestId": 1}, at("files")) is Reason.UNKNOWN_TARGET
+
+
+async def test_a_task_named_twice_is_nobodys() -> None:
+    request = asks("tasks/get", {"taskId": "mine", "TaskID": "anothers"}, at("files"))
+    made = TaskMade("files", "mine", "read", owner_of(request.identity), {})
+    with pytest.raises(Refused) as no:
+        resolve_task(await _table(), request, made)
+    assert no.value.reason is Reason.MALFORMED
 
 
 async def test_what_a_completion_completes_is_what_policy_sees() -> None:
