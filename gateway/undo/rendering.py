@@ -92,8 +92,7 @@ def _spelt(part: str | Node, context: Context) -> str:
     value = evaluate(part, context)
     if isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    # Not even an integer: it would become another value on its way through a capture. There is `str`.
     raise TemplateFailed(f"{kind(value)} inside text")
 
 
