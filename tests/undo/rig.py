@@ -42,8 +42,9 @@ from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
-from gateway.settings import ServerSettings
+from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import packs as pack_files
+from gateway.undo.doubts import Doubts
 from gateway.undo.ledger import Ledger
 from gateway.undo.own import OwnReads
 from gateway.undo.packs import Packs
@@ -320,7 +321,7 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
     journal = await SqliteJournal.open(directory / "journal.db")
     reader = SqliteReader(directory / "journal.db")
     servers: dict[str, Any] = {"store": store}
-    settings = {"store": ServerSettings(command=("store",))}
+    settings = {"store": ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))}
     known = packs(directory)
 
     def new_call_id() -> str:
@@ -335,9 +336,18 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
     }
     reads = OwnReads(**common)
     leases = journal.leases()
+    doubts = Doubts(
+        journal=journal,
+        leases=leases,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        clock=clock,
+    )
     reverser = PackReverser(
         packs=_Live(known),
         leases=leases,
+        doubts=doubts,
         reads=reads,
         protector=protector,
         servers=servers,
@@ -377,6 +387,7 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
         await journal.recover()
         yield Rig(line, parts, store, policy, reader)
     finally:
+        await doubts.aclose()
         await journal.aclose()
         reader.close()
 
