@@ -23,6 +23,7 @@ from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.planner import Looker
 from gateway.undo.rollback import Parts, Rollback
+from gateway.undo.settling import Settler, Tools
 from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
 
@@ -32,6 +33,30 @@ async def open_rollback(
     settings: Settings, operator: str, progress: Callable[[str], None] = lambda said: None
 ) -> AsyncIterator[Rollback]:
     """A rollback for one operator. Raises `Misconfigured`, `JournalError`."""
+    async with _open_parts(settings) as parts:
+        yield Rollback(parts, operator, progress)
+
+
+@asynccontextmanager
+async def open_settler(settings: Settings) -> AsyncIterator[tuple[Settler, Ledger]]:
+    """What settles calls in doubt, and where they are found. Raises `Misconfigured`, `JournalError`."""
+    async with _open_parts(settings) as parts:
+        tools = Tools(
+            ledger=parts.ledger,
+            looker=parts.looker,
+            leases=parts.leases,
+            servers=parts.servers,
+            settings=settings.servers,
+            journal=parts.journal,
+            protector=parts.protector,
+            clock=parts.clock,
+            new_call_id=parts.new_call_id,
+        )
+        yield Settler(tools), parts.ledger
+
+
+@asynccontextmanager
+async def _open_parts(settings: Settings) -> AsyncIterator[Parts]:
     policies = LivePolicies(settings.policy_dir, settings.servers)
     packs = open_packs(settings, policies)
     protector = Protector.open(settings.state_dir)
@@ -45,7 +70,7 @@ async def open_rollback(
     try:
         await journal.recover()
         parts = _parts(settings, policies, packs, protector, servers, journal, reader)
-        yield Rollback(parts, operator, progress)
+        yield parts
     finally:
         with anyio.CancelScope(shield=True):
             await close_servers(servers)

@@ -1,4 +1,4 @@
-"""`bulkhead journal`: read what was asked, decided and done. Reads only, also while a gateway writes."""
+"""`bulkhead journal`: read what was asked, decided and done, also while a gateway writes. Only `settle` writes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway import settings
+from gateway.cli import journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
@@ -108,6 +109,9 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
         click.echo(_exported(line))
         if printed == limit:
             break
+
+
+command.add_command(journal_settle.command, "settle")
 
 
 def _reader(config: Path) -> SqliteReader:

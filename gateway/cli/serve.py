@@ -48,4 +48,6 @@ def _greet(gateway: Gateway, address: str) -> None:
         click.echo(f"  {name:<{width}}  {server['state']}: {tools}{trouble}")
     if gateway.in_doubt:
         click.echo(f"In doubt since an earlier run: {', '.join(gateway.in_doubt)}")
-        click.echo("Look at each with: bulkhead journal show CALL")
+        click.echo(
+            "Look at each with: bulkhead journal show CALL; settle with: bulkhead journal settle"
+        )

@@ -67,6 +67,8 @@ FIRST: Final = MOVES[None]
 """Kinds a first line may have."""
 LATER: Final = frozenset[State]().union(*(to for state, to in MOVES.items() if state is not None))
 """Kinds a later line may have. An undo's lines are of one kind from the first to the last but one."""
+DOUBTFUL: Final = frozenset({State.IN_DOUBT, State.NEEDS_HUMAN})
+"""It was forwarded, and what came of it is not known."""
 UNSETTLED: Final = frozenset({State.INTENT, State.UNDOING})
 """Something of the call or the undo is still to come."""
 

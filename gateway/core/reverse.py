@@ -142,6 +142,8 @@ class Recorded:
     settled_at: int | None
     lines: int
     """How many lines the call has: a plan that saw fewer is out of date."""
+    run: str = ""
+    """The gateway process that forwarded it."""
 
     @property
     def call_id(self) -> str:

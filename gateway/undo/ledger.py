@@ -34,7 +34,8 @@ class Ledger:
     def of(self, row: CallRow) -> Recorded:
         """The same, for a row already found."""
         lines = self._reader.lines(row.record.call_id)
-        bodies = [json.loads(line.body)["body"] for line in lines]
+        documents = [json.loads(line.body) for line in lines]
+        bodies = [document["body"] for document in documents]
         reversal, post = written.read(bodies, self._protector.unseal)
         return Recorded(
             record=row.record,
@@ -45,6 +46,7 @@ class Ledger:
             created_at=row.created_at,
             settled_at=row.settled_at,
             lines=len(lines),
+            run=documents[0].get("run", ""),
         )
 
     def in_doubt(self) -> Sequence[Recorded]:

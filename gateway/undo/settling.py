@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.core import record, written
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Image, Recorded, Reversal, Settled, Step, server_key
 from gateway.errors import Refused
 from gateway.ports import Journal, Leases, Protector, ToolServer
@@ -25,7 +25,6 @@ from gateway.undo.scope import NeedsResult, TemplateFailed
 Writer = Literal["gone", "ours", "theirs"]
 """Who has the process the call was forwarded to: nobody any more, we do, or a gateway that still runs."""
 
-OPEN = frozenset({State.IN_DOUBT, State.NEEDS_HUMAN})
 LEASE_SECONDS = 600.0
 
 
@@ -61,7 +60,7 @@ class Settler:
 
     async def settle(self, call: Recorded, writer: Writer) -> Finding:
         """Where the call stands now, and on record. Raises `JournalError`."""
-        if call.state not in OPEN:
+        if call.state not in DOUBTFUL:
             return Finding(call.call_id, call.state, "it is not in doubt")
         try:
             stopped = await self._stopped(call, writer)
