@@ -16,10 +16,10 @@ from gateway.core.model import Endpoint, Era, WorkloadIdentity
 from gateway.ports import Gate
 from gateway.settings import RequestLimits, Settings
 from gateway.wire.agents import challenges
-from gateway.wire.agents.answering import overloaded
 from gateway.wire.agents.checks import check_head, declared_length, too_large
 from gateway.wire.agents.era import era_of
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected
+from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
@@ -27,7 +27,7 @@ from gateway.wire.agents.messages import (
     parse,
     rejected,
 )
-from gateway.wire.agents.session import Sessions
+from gateway.wire.agents.session import Sessions, owner_of
 from gateway.wire.agents.sessions import SESSION_ID, SessionEra
 from gateway.wire.agents.stateless import SchemaOf, Stateless
 
@@ -49,7 +49,7 @@ class Door:
         self.sessions = Sessions(limits, time.monotonic)
         self._era_sessions = SessionEra(gate, self.sessions, limits, self._bounds.concurrency)
         self._era_stateless = Stateless(gate, schema_of, limits)
-        self._in_work = 0
+        self._in_work = InWork(self._bounds.concurrency)
 
     def end_listens(self) -> None:
         """What listens gets its result."""
@@ -85,9 +85,8 @@ class Door:
         self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
     ) -> None:
         declared_length(exchange.head, self._bounds.max_body)
-        if self._in_work >= self._bounds.concurrency:
-            raise overloaded()
-        self._in_work += 1
+        owner = owner_of(identity)
+        self._in_work.enter(owner)
         try:
             message = await self._message(exchange)
             if self._era(exchange.head, message) is Era.STATELESS:
@@ -95,7 +94,7 @@ class Door:
             else:
                 await self._era_sessions.post(exchange, endpoint, identity, message)
         finally:
-            self._in_work -= 1
+            self._in_work.leave(owner)
 
     def _era(self, head: Head, message: Message) -> Era:
         version, session = head.get("mcp-protocol-version"), head.get(SESSION_ID)

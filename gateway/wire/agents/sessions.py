@@ -25,8 +25,9 @@ from gateway.core.model import (
 from gateway.ports import Gate
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
-from gateway.wire.agents.answering import ask_gate, body_of, overloaded
+from gateway.wire.agents.answering import ask_gate, body_of
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
+from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
 from gateway.wire.agents.messages import (
@@ -57,8 +58,7 @@ class SessionEra:
         self._gate = gate
         self._sessions = sessions
         self._limits = limits
-        self._most_in_work = most_in_work
-        self._in_work = 0
+        self._in_work = InWork(most_in_work)
 
     async def post(
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, message: Message
@@ -141,9 +141,8 @@ class SessionEra:
             return
         if call.id in session.running:
             raise rejected(400, INVALID_REQUEST, "a request of that id is in work", id=call.id)
-        if self._in_work >= self._most_in_work:
-            # Connections are counted at the door; work that lost its connection is counted here.
-            raise overloaded()
+        # Connections are counted at the door; work that lost its connection is counted here.
+        self._in_work.enter(session.owner)
         stream = self._start(session, identity, call)
         await self._carry(exchange, session, stream)
 
@@ -155,7 +154,6 @@ class SessionEra:
         channel = SessionChannel(session, stream)
         task = asyncio.get_running_loop().create_task(self._work(session, request, channel))
         session.running[call.id] = task
-        self._in_work += 1
         task.add_done_callback(partial(self._done, session, stream, request))
         return stream
 
@@ -168,7 +166,7 @@ class SessionEra:
     def _done(
         self, session: Session, stream: Stream, request: Request, task: asyncio.Task[Answer]
     ) -> None:
-        self._in_work -= 1
+        self._in_work.leave(session.owner)
         session.running.pop(request.id, None)
         self._sessions.touch(session)
         if task.cancelled():

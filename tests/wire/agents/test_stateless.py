@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -12,7 +13,7 @@ import pytest
 
 from gateway.core.model import Answer, JsonObject, RpcError
 from gateway.wire.agents.limits import Limits
-from tests.wire.agents.house import HEADED, RememberingGate, serving
+from tests.wire.agents.house import BOB, HEADED, RememberingGate, serving
 from tests.wire.agents.raw import META, VERSION, call, connection, post, stateless
 
 NAMED = {"name": "echo", "arguments": {}}
@@ -405,6 +406,25 @@ async def test_a_request_too_many_is_told_to_come_again() -> None:
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert refused.error["data"] == {"reason": "overloaded"}
     assert served.status == 200
+
+
+async def test_a_busy_agent_leaves_the_others_a_place() -> None:
+    gate = RememberingGate()
+    given, body = stateless(params={"name": "hang", "arguments": {}})
+    bobs, echo = stateless(authorization=BOB["authorization"])
+    with anyio.fail_after(10):
+        async with serving(gate, bounds={"concurrency": 4}) as place, AsyncExitStack() as lines:
+            for number in range(3):
+                line = await lines.enter_async_context(connection(place))
+                await line.send(headers=given, body=body)
+                while len(gate.requests) <= number:
+                    await asyncio.sleep(0)
+            refused = await call(place)
+            line = await lines.enter_async_context(connection(place))
+            await line.send(headers=bobs, body=echo)
+            served = await line.reply()
+            gate.go.set()
+    assert (refused.status, served.status) == (503, 200)
 
 
 async def test_a_stalled_reader_slows_its_server_and_grows_nothing() -> None:
