@@ -14,9 +14,9 @@ import click
 from gateway.cli.options import config_option, json_option, print_json
 
 if TYPE_CHECKING:
+    from gateway.certify.run import Scratch, Tally
     from gateway.settings import Settings
     from gateway.undo.certificate import Certificate
-    from gateway.undo.certify.run import Tally
 
 
 @click.command()
@@ -67,7 +67,7 @@ def certify(
 def _in_scratch(
     settings: Settings, pack: str, runs: int, seed: int, ground_name: str, quiet: bool
 ) -> tuple[Certificate, Tally]:
-    from gateway.undo.certify.run import Wrong
+    from gateway.certify.run import Wrong
 
     with tempfile.TemporaryDirectory(prefix="bulkhead-certify-") as folder:
         world = Path(os.path.realpath(folder))
@@ -88,10 +88,8 @@ async def _certified(
     quiet: bool,
 ) -> tuple[Certificate, Tally]:
     from gateway.catalogue import pins as pin_files
-    from gateway.errors import Misconfigured
-    from gateway.undo.certificate import Certificate
-    from gateway.undo.certify import run
-    from gateway.undo.certify.ground import ground
+    from gateway.certify import run
+    from gateway.certify.ground import ground
     from gateway.undo.reverser import version_of
 
     pins = pin_files.load(settings.policy_dir, settings.servers)
@@ -104,26 +102,33 @@ async def _certified(
                 scratch, tried, world, runs=runs, seed=seed, told=lambda _: bar.update(1)
             )
         missing = run.untried(scratch, tally.cases)
+    return _spoken(scratch, version, missing, tally, seed, name), tally
+
+
+def _spoken(
+    scratch: Scratch, version: str | None, missing: list[str], tally: Tally, seed: int, ground: str
+) -> Certificate:
+    """The certificate. Raises `Misconfigured` when the runs do not speak for all of the pack."""
+    from gateway.errors import Misconfigured
+    from gateway.undo.certificate import Certificate
+
     if missing:
         raise Misconfigured(
             f"never reached: {'; '.join(missing)}", hint="more runs, or a ground that goes there"
         )
     if version is None:
-        raise Misconfigured(f"{pack} does not say its version: there is nothing to pin")
-    held = scratch.packs.by_server[pack]
-    return (
-        Certificate(
-            pack=held.digest,
-            server_name=held.name,
-            server_version=version,
-            ground=name,
-            runs=tally.runs,
-            seed=seed,
-            calls=tally.calls,
-            restored=tally.restored,
-            compensated=tally.compensated,
-            irreversible=tally.irreversible,
-            cases=dict(sorted(tally.cases.items())),
-        ),
-        tally,
+        raise Misconfigured(f"{scratch.server} does not say its version: there is nothing to pin")
+    held = scratch.packs.by_server[scratch.server]
+    return Certificate(
+        pack=held.digest,
+        server_name=held.name,
+        server_version=version,
+        ground=ground,
+        runs=tally.runs,
+        seed=seed,
+        calls=tally.calls,
+        restored=tally.restored,
+        compensated=tally.compensated,
+        irreversible=tally.irreversible,
+        cases=dict(sorted(tally.cases.items())),
     )

@@ -23,6 +23,7 @@ from gateway.stories.agents import Caller, Heard
 from gateway.stories.stage import Ran, Stage, fill, fill_all
 from gateway.stories.story import Expected, Step, Story, endpoint
 from gateway.stories.world import Look, World, changes, untrue
+from gateway.undo.own import AGENT as LOOKS
 
 EVENTUALLY: Final = 10.0
 """Seconds a list may take to follow the world."""
@@ -201,13 +202,13 @@ class _Play:
         )
 
     def _recorded(self) -> tuple[CallRow, ...]:
-        """Calls the journal has new lines of."""
+        """Calls the journal has new lines of, but for the gateway's own looks at the world."""
         events = self.journal.events(self.cursor, 1_000)
         if events:
             self.cursor = events[-1].seq
         ids = dict.fromkeys(event.call_id for event in events)
         rows = (self.journal.call(call_id) for call_id in ids)
-        return tuple(row for row in rows if row is not None)
+        return tuple(row for row in rows if row is not None and row.record.agent != LOOKS)
 
     def _judge(
         self, step: Step, heard: Heard | None, ran: Ran | None, rows: Sequence[CallRow]

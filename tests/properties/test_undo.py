@@ -19,11 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.certify.drive import Tried
+from gateway.certify.run import Wrong
 from gateway.core.model import Outcome
 from gateway.core.record import State
 from gateway.core.reverse import Level, overlaps
-from gateway.undo.certify.drive import Tried
-from gateway.undo.certify.run import Wrong
 from gateway.undo.toolpack import ToolPack
 from tests.undo.homes import SERVERS
 from tests.undo.scratch import Tale, World, a_world
@@ -125,7 +125,7 @@ def test_the_certifying_runs_find_nothing_wrong(world: World, losing: float) -> 
 
 def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oracle sees what the server's own reads do not: one step left out, and nothing is signed."""
-    from gateway.undo.certify import drive
+    from gateway.certify import drive
 
     monkeypatch.setattr(ToolPack, "verify", lambda *_: True)
     original = drive.Driver._act

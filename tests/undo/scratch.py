@@ -17,19 +17,19 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gateway import settings as settings_file
 from gateway.catalogue import pins as pin_files
+from gateway.certify import run as certification
+from gateway.certify.drive import Driver, Tried
+from gateway.certify.ground import Ground, ground
+from gateway.certify.run import Scratch, open_scratch
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Verdict
-from gateway.undo.certify import run as certification
-from gateway.undo.certify.drive import Driver, Tried
-from gateway.undo.certify.ground import Ground, ground
-from gateway.undo.certify.run import Scratch, open_scratch
 from tests.undo.homes import home
 
 Seen = Mapping[str, str]
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """One server on a scratch world: what tests do with it, without a loop."""
 
@@ -56,7 +56,7 @@ class World:
         )
 
 
-@dataclass
+@dataclass(repr=False)
 class Tale:
     """One run: calls made, and the world as it was seen after each; the first look is before them all."""
 

@@ -57,41 +57,34 @@ class Git:
 
     def operations(self) -> list[Operation]:
         """What it serves."""
+        return [*self._reads(), *self._writes()]
+
+    def _reads(self) -> list[Operation]:
         path = {"repo_path": TEXT}
-        ref = {**path, "ref": REF}
-        entries = {"type": "array", "items": {"type": "string", "pattern": "^[0-7]+ [0-9a-f]+\t"}}
-        moved = {**path, "to": STATE, "expect": STATE}
-        staged = {**path, "base": SHA, "entries": entries, "state": STATE, "expect": STATE}
+        ref, to = {**path, "ref": REF}, {**path, "to": TEXT}
+        add = {**path, "files": {"type": "array", "items": TEXT}}
+        named = {**path, "revision": TEXT}
+        tried = self.index_after_add
         return [
             Operation("git_head", "Where HEAD is.", path, self.head, "read"),
             Operation("git_ref", "Where a ref is.", ref, self.ref, "read"),
             Operation("git_index", "What is staged.", path, self.index, "read"),
-            Operation(
-                "git_index_after_add",
-                "What would be staged.",
-                {**path, "files": {"type": "array", "items": TEXT}},
-                self.index_after_add,
-                "read",
-            ),
-            Operation(
-                "git_revision",
-                "Which commit that is now.",
-                {**path, "revision": TEXT},
-                self.revision,
-                "read",
-            ),
+            Operation("git_index_after_add", "What would be staged.", add, tried, "read"),
+            Operation("git_revision", "Which commit that is now.", named, self.revision, "read"),
             Operation("git_worktree", "Which files differ, and how.", path, self.worktree, "read"),
-            Operation(
-                "git_in_the_way",
-                "What a checkout would lose.",
-                {**path, "to": TEXT},
-                self.in_the_way,
-                "read",
-            ),
-            Operation(
-                "git_ref_set", "Move a ref.", {**ref, "commit": SHA, "expect": STATE}, self.ref_set
-            ),
-            Operation("git_ref_delete", "Drop a ref.", {**ref, "expect": STATE}, self.ref_delete),
+            Operation("git_in_the_way", "What a checkout would lose.", to, self.in_the_way, "read"),
+        ]
+
+    def _writes(self) -> list[Operation]:
+        path = {"repo_path": TEXT}
+        gone = {**path, "ref": REF, "expect": STATE}
+        put = {**path, "ref": REF, "commit": SHA, "expect": STATE}
+        moved = {**path, "to": STATE, "expect": STATE}
+        entries = {"type": "array", "items": {"type": "string", "pattern": "^[0-7]+ [0-9a-f]+\t"}}
+        staged = {**path, "base": SHA, "entries": entries, "state": STATE, "expect": STATE}
+        return [
+            Operation("git_ref_set", "Move a ref.", put, self.ref_set),
+            Operation("git_ref_delete", "Drop a ref.", gone, self.ref_delete),
             Operation("git_index_restore", "Stage as before.", staged, self.index_restore),
             Operation("git_head_set", "Move HEAD alone.", moved, self.head_set),
             Operation("git_switch", "Move HEAD and the files.", moved, self.switch),

@@ -14,9 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from gateway.certify.ground import moved
 from gateway.core.model import JsonObject
 from gateway.settings import ServerSettings
-from gateway.undo.certify.ground import moved
 
 NAMES: Final = ("a.txt", "b.bin", "sub/c.txt", "sub/deep/d", "new/e.txt", "sp ace ü.txt")
 FOLDERS: Final = ("sub", "sub/deep", "new", "new/er/est", "a.txt", ".")

@@ -12,15 +12,14 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
-from collections.abc import Mapping
+import runpy
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Final, Protocol
 
 from gateway.core.model import JsonObject
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Where
 from gateway.settings import ServerSettings
 
 BUILT_IN: Final = ("files", "memory", "git")
@@ -43,17 +42,26 @@ class Ground(Protocol):
 def ground(name: str) -> tuple[Ground, str]:
     """The ground, and its name for the certificate. Raises `Misconfigured`."""
     if name in BUILT_IN:
-        made: Ground = importlib.import_module(f"gateway.undo.certify.{name}").Ground()
-        return made, name
+        return _built_in(name), name
     path = Path(name)
     if not path.is_file():
         raise Misconfigured(f"no ground {name!r}", hint=f"{', '.join(BUILT_IN)}, or a Python file")
-    spec = importlib.util.spec_from_file_location("bulkhead_ground", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    made = runpy.run_path(name).get("Ground")
+    if made is None:
+        raise Misconfigured("no class Ground", Where(name))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return module.Ground(), f"{path.name}@sha256:{digest}"
+    return made(), f"{path.name}@sha256:{digest}"
+
+
+def _built_in(name: str) -> Ground:
+    from gateway.certify import files, git, memory
+
+    grounds: dict[str, Callable[[], Ground]] = {
+        "files": files.Ground,
+        "git": git.Ground,
+        "memory": memory.Ground,
+    }
+    return grounds[name]()
 
 
 def moved(settings: ServerSettings, word: str, world: Path) -> ServerSettings:

@@ -13,10 +13,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from gateway.certify.files import CONTENTS, look
+from gateway.certify.ground import moved
 from gateway.core.model import JsonObject
 from gateway.settings import ServerSettings
-from gateway.undo.certify.files import CONTENTS, look
-from gateway.undo.certify.ground import moved
 
 NAMES: Final = ("a.txt", "b.bin", "sub/c.txt", "sp ace ü.txt")
 BRANCHES: Final = ("main", "side", "topic/one", "new", "HEAD~1", "nowhere")

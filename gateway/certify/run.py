@@ -15,6 +15,8 @@ from random import Random
 from typing import Final
 
 from gateway.catalogue.pins import Pins
+from gateway.certify.drive import Driver, Tried
+from gateway.certify.ground import Ground
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Level
@@ -23,8 +25,6 @@ from gateway.journals.memory import MemoryJournal
 from gateway.ports import ServerUnavailable, ToolServer
 from gateway.settings import Settings
 from gateway.undo import packs as pack_files
-from gateway.undo.certify.drive import Driver, Tried
-from gateway.undo.certify.ground import Ground
 from gateway.undo.packs import Packs
 from gateway.undo.toolpack import ToolPack
 from gateway.wire.servers import open_server
