@@ -1,0 +1,217 @@
+"""What an agent is told unasked, in either era, over a real socket (checklist L1, L3, L4, L5, O3, O6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gateway.core.model import JsonObject
+from gateway.wire.agents.limits import Limits
+from tests.wire.agents.house import Followed, Place, RememberingGate, serving
+from tests.wire.agents.raw import Connection, call, connection, session, stateless
+
+ID = "io.modelcontextprotocol/subscriptionId"
+CHANGED = "notifications/tools/list_changed"
+UPDATED = "notifications/resources/updated"
+
+
+async def listening(line: Connection, **notifications: Any) -> JsonObject:
+    """An open listen; what was acknowledged."""
+    given, body = stateless("subscriptions/listen", {"notifications": notifications})
+    await line.send(headers=given, body=body)
+    assert (await line.head()).headers["content-type"] == "text/event-stream"
+    return await line.event()
+
+
+async def test_l1_the_first_message_says_what_is_honoured_and_nothing_more() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            first = await listening(
+                line,
+                toolsListChanged=True,
+                promptsListChanged=True,  # this endpoint has no prompts
+                resourceSubscriptions=["test://a", "test://hidden"],
+                taskIds=["t1"],
+                vendorThings=True,
+            )
+        [followed] = place.gate.followed
+    assert first["method"] == "notifications/subscriptions/acknowledged"
+    assert first["params"] == {
+        "notifications": {
+            "toolsListChanged": True,
+            "resourceSubscriptions": ["test://a"],
+            "taskIds": ["t1"],
+        },
+        "_meta": {ID: 1},
+    }
+    assert followed.kinds == {"tools"}
+
+
+async def test_l3_l4_what_is_named_is_decided_like_a_read_of_its_own() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            await listening(line, resourceSubscriptions=["test://a"], taskIds=["t1"])
+        [followed] = place.gate.followed
+    asked = [
+        (one.method, one.params.get("uri"), one.params.get("taskId")) for one in followed.subscribed
+    ]
+    assert asked == [("resources/subscribe", "test://a", None), ("tasks/get", None, "t1")]
+    assert {one.identity.agent for one in followed.subscribed} == {"agent:alice"}
+
+
+async def test_l1_every_message_carries_our_own_subscription_id() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            await listening(line, toolsListChanged=True)
+            [followed] = place.gate.followed
+            followed.told(CHANGED, {})
+            followed.told(UPDATED, {"uri": "test://a", "_meta": {ID: "theirs", "acme": 1}})
+            heard = [await line.event(), await line.event()]
+    assert heard[0]["params"] == {"_meta": {ID: 1}}
+    assert heard[1]["params"] == {"uri": "test://a", "_meta": {ID: 1, "acme": 1}}
+
+
+async def test_what_a_slow_reader_has_not_taken_waits_once() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            await listening(line, toolsListChanged=True)
+            [followed] = place.gate.followed
+            for number in range(1000):
+                followed.told(UPDATED, {"uri": "test://a", "number": number})
+            heard = await line.event()
+            followed.told(CHANGED, {})
+            after = await line.event()
+    assert heard["params"]["number"] == 999
+    assert after["method"] == CHANGED
+
+
+async def test_a_listen_ends_with_a_result_when_the_gateway_stops() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            await listening(line, toolsListChanged=True)
+            place.app.close()
+            last = await line.event()
+        [followed] = place.gate.followed
+    assert last["result"] == {"resultType": "complete", "_meta": {ID: 1}}
+    assert followed.closed
+
+
+async def test_a_listen_nobody_reads_any_more_is_followed_no_longer() -> None:
+    async with serving() as place:
+        async with asyncio.timeout(10):
+            async with connection(place) as line:
+                await listening(line, toolsListChanged=True)
+                line.hang_up()
+            [followed] = place.gate.followed
+            while not followed.closed:
+                await asyncio.sleep(0.01)
+    assert followed.closed
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"notifications": []},
+        {"notifications": {"resourceSubscriptions": "test://a"}},
+        {"notifications": {"resourceSubscriptions": [1]}},
+        {"notifications": {"taskIds": [str(n) for n in range(300)]}},
+    ],
+)
+async def test_a_listen_for_nothing_sensible_is_refused(params: JsonObject) -> None:
+    async with serving() as place:
+        reply = await call(place, "subscriptions/listen", params)
+    assert (reply.status, reply.error["code"]) == (400, -32602)
+    assert place.gate.followed == []
+
+
+async def test_one_agent_has_so_many_listens_and_no_more() -> None:
+    limits = Limits(max_listens_each=1)
+    async with serving(limits=limits) as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            await listening(line, toolsListChanged=True)
+            reply = await call(place, "subscriptions/listen", {"notifications": {}})
+    assert reply.status == 503
+
+
+async def test_a_session_is_told_on_its_own_stream() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            speaker = await session(place)
+            await speaker.get(line)
+            followed = await first(place)
+            followed.told(CHANGED, {})
+            heard = await line.event()
+    assert heard == {"jsonrpc": "2.0", "method": CHANGED}
+    assert followed.kinds == {"tools"}
+
+
+async def first(place: Place) -> Followed:
+    while not place.gate.followed:
+        await asyncio.sleep(0.01)
+    return place.gate.followed[0]
+
+
+async def test_o6_a_session_subscribes_and_unsubscribes_and_hears_between() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(10):
+            speaker = await session(place)
+            await speaker.get(line)
+            uri: JsonObject = {"uri": "test://a"}
+            one = await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
+            followed = await first(place)
+            followed.told(UPDATED, uri)
+            heard = await line.event()
+            two = await speaker.post({"id": 2, "method": "resources/unsubscribe", "params": uri})
+    assert one.json["result"] == {} and two.json["result"] == {}
+    assert heard["params"] == uri
+    assert [r.params for r in followed.subscribed] == [uri]
+    assert [r.params for r in followed.unsubscribed] == [uri]
+    assert len(place.gate.followed) == 1
+
+
+async def test_o6_what_a_session_may_not_read_it_cannot_subscribe_to() -> None:
+    async with serving() as place:
+        speaker = await session(place)
+        hidden: JsonObject = {"uri": "test://hidden"}
+        reply = await speaker.post({"id": 1, "method": "resources/subscribe", "params": hidden})
+    assert reply.error["code"] == -32602
+
+
+async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() -> None:
+    async with serving() as place:
+        async with asyncio.timeout(10):
+            speaker = await session(place)
+            uri: JsonObject = {"uri": "test://a"}
+            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
+            followed = await first(place)
+            for _ in range(100):
+                followed.told(UPDATED, uri)
+            for number in range(1000):
+                followed.told(UPDATED, {"uri": f"test://{number}"})
+            async with connection(place) as line:
+                await speaker.get(line)
+                heard = [json.dumps(await line.event()) for _ in range(256)]
+    assert len(set(heard)) == 256
+
+
+async def test_a_sessions_end_ends_what_it_follows() -> None:
+    async with serving() as place:
+        async with asyncio.timeout(10):
+            speaker = await session(place)
+            uri: JsonObject = {"uri": "test://a"}
+            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
+            await speaker.delete()
+            followed = await first(place)
+    assert followed.closed
+
+
+async def test_a_session_knows_no_listen() -> None:
+    async with serving(RememberingGate()) as place:
+        speaker = await session(place)
+        reply = await speaker.post({"id": 1, "method": "subscriptions/listen", "params": {}})
+    assert reply.error["code"] == -32601
+    assert place.gate.requests == []
