@@ -1,7 +1,7 @@
 """Callers nobody could identify, on record: why each was turned away, without letting them fill the disk.
 
-It writes a few lines a second at most and counts the rest into the next one. It never delays the
-refusal: there is nothing an unidentified caller could be answered too early.
+It writes a burst of lines, then one in a while (a few megabytes a day), and counts the rest into the
+next one. It never delays the refusal: there is nothing an unidentified caller could be answered too early.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from gateway.core.model import CallRecord, Endpoint
 from gateway.errors import JournalError, Refused
 from gateway.ports import Journal, Protector
 
-LINES_A_SECOND: Final = 5
-_SECOND: Final = 1_000_000
+BURST: Final = 20
+"""Lines that may come at once."""
+PAUSE: Final = 10_000_000
+"""Microseconds after which one more may."""
 
 log = logging.getLogger("bulkhead.line")
 
 
 class TurnedAway:
-    """Remembers how many lines this second has had."""
+    """Remembers how many lines may come now."""
 
     def __init__(
         self,
@@ -36,19 +38,19 @@ class TurnedAway:
         self._protector = protector
         self._clock = clock
         self._new_call_id = new_call_id
-        self._second = 0
-        self._written = 0
+        self._room: float = BURST
+        self._at = clock()
         self._unwritten = 0
 
     def note(self, endpoint: Endpoint, no: Refused) -> None:
         """Write it down, or count it. Never raises and never waits."""
         now = self._clock()
-        if now // _SECOND != self._second:
-            self._second, self._written = now // _SECOND, 0
-        if self._written >= LINES_A_SECOND:
+        self._room = min(BURST, self._room + max(0, now - self._at) / PAUSE)
+        self._at = now
+        if self._room < 1:
             self._unwritten += 1
             return
-        self._written += 1
+        self._room -= 1
         more = f" (and {self._unwritten} more not written)" if self._unwritten else ""
         self._unwritten = 0
         detail = self._protector.protect_text(no.detail[:200]) + more
