@@ -48,10 +48,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 @click.option(
     "--on-conflict",
     "choice",
-    type=click.Choice(["refuse", "skip"]),
+    type=click.Choice(["refuse", "skip", "force"]),
     default="refuse",
     show_default=True,
-    help="Where somebody else changed it since: do nothing at all, or leave those calls.",
+    help="Changed since: do nothing at all, leave those calls, or overwrite what can be put back.",
 )
 @click.option("--resume", "undo_id", help="Take up an undo that was cut off; no scope then.")
 @click.option("--as", "name", default=None, help="The operator. Default: who is logged in.")

@@ -10,14 +10,15 @@ It knows packs by the planner's looker, tool servers by their port, and decides 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Outcome
 from gateway.core.record import State
-from gateway.core.reverse import Image, Level, Recorded, Step, server_key
+from gateway.core.reverse import Image, Lease, Level, Recorded, Step, server_key
 from gateway.errors import Refused
 from gateway.ports import Errands, Leases, Purpose, ToolServer
+from gateway.undo.force import CannotForce, forced
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
 from gateway.undo.planner import Looker, Sight, Unsighted, compare
 from gateway.undo.select import keys_of, meet
@@ -47,7 +48,8 @@ class _Work:
     steps: tuple[Step, ...]
     world: Image
     """As last looked at."""
-    calls: list[str] = field(default_factory=list)
+    forced: str = ""
+    """The call that stands for what a forced undo overwrites; empty: nothing is overwritten."""
 
     @property
     def call(self) -> Recorded:
@@ -132,14 +134,19 @@ class Executor:
         keys = keys_of(call)
         shared = tuple(key for key in whole if key not in keys)
         try:
-            await self._leases.take(undo_id, keys, shared, term=TERM, quiesce=QUIESCE)
+            leases = await self._leases.take(undo_id, keys, shared, term=TERM, quiesce=QUIESCE)
         except Refused as busy:
             return Found("failed", f"in use: {busy.detail}")
         try:
             work = await self._opened(entry, begun)
+            if self._is_forced(work):
+                await self._force(work, leases)
             if self._is_to_do(work):
                 await self._steps(work)
-            return await self._verified(work)
+            found = await self._verified(work)
+            if work.forced and found.verdict in DONE:
+                await self._writer.forced_done(work.forced, call)
+            return found
         except Stop as stop:
             return stop.found
         except Unsighted as blind:
@@ -190,6 +197,25 @@ class Executor:
         raise Stop(
             Found("in_doubt", f"step {number} was under way when the undo was cut off: look at it")
         )
+
+    def _is_forced(self, work: _Work) -> bool:
+        """Is something to be overwritten that is not the call's own doing, as was asked for?"""
+        if self._choice != "force" or work.begun.done or self._tried(work.call.call_id):
+            return False
+        return compare(work.sight.pack, work.call, work.world)[0] == "drift"
+
+    async def _force(self, work: _Work, leases: tuple[Lease, ...]) -> None:
+        """Makes the steps anew, from the world as it is; what they overwrite is on record, as a call that
+        can itself be undone, before they are taken. Raises `Stop` when it could not be put back."""
+        call, scope = work.call, work.sight.scope
+        server = call.record.server
+        if not self._errands.permitted(server, "force", scope.args, self._operator).permitted:
+            raise Stop(Found("refused", f"undo:force on {server}"))
+        try:
+            work.steps, reversal = forced(work.sight.pack, scope, call, work.world, leases)
+        except CannotForce as no:
+            raise Stop(Found("conflict", f"it cannot be forced: {no}")) from None
+        work.forced = await self._writer.forced(self._operator, call, reversal)
 
     async def _steps(self, work: _Work) -> None:
         for number in range(work.begun.done + 1, len(work.steps) + 1):

@@ -96,7 +96,7 @@ class Rollback:
                 if e.standing in TO_DO
             }
             return Report("", {**left, **waiting}, f"{len(plan.conflicts)} calls are in conflict")
-        if not _is_anything_to_do(plan):
+        if not _is_anything_to_do(plan, choice):
             return Report("", left)
         undo_id = self._parts.new_call_id()
         writer = self._writer(undo_id)
@@ -188,7 +188,8 @@ class Rollback:
         return tried
 
     def _writer(self, undo_id: str) -> Writer:
-        return Writer(self._parts.journal, self._parts.protector, self._parts.clock, undo_id)
+        parts = self._parts
+        return Writer(parts.journal, parts.protector, parts.clock, parts.new_call_id, undo_id)
 
     @asynccontextmanager
     async def _alone(self, undo_id: str) -> AsyncIterator[None]:
@@ -201,9 +202,10 @@ class Rollback:
             self._parts.leases.release(holder)
 
 
-def _is_anything_to_do(plan: Plan) -> bool:
+def _is_anything_to_do(plan: Plan, choice: Choice) -> bool:
     """A refusal by policy is something: it is on record."""
-    return any(entry.standing in TO_DO | {"refused"} for entry in plan.entries)
+    some = TO_DO | {"refused"} | ({"drift", "dependents"} if choice == "force" else set())
+    return any(entry.standing in some for entry in plan.entries)
 
 
 def _choice(word: str) -> Choice:

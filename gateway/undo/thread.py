@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from gateway.core import written
 from gateway.core.model import CallRecord, Effect, JsonObject, Tier
-from gateway.core.record import Line, State, move
-from gateway.core.reverse import Captured, Image, Verdict
+from gateway.core.record import Line, State, intent, move, outcome
+from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo.select import MANY, THREAD
 
@@ -60,11 +61,17 @@ class Writer:
     """Writes the lines of one undo, each durable on return. Raises `JournalError`."""
 
     def __init__(
-        self, journal: Journal, protector: Protector, clock: Callable[[], int], undo_id: str
+        self,
+        journal: Journal,
+        protector: Protector,
+        clock: Callable[[], int],
+        new_call_id: Callable[[], str],
+        undo_id: str,
     ) -> None:
         self._journal = journal
         self._protector = protector
         self._clock = clock
+        self._new_call_id = new_call_id
         self.undo_id = undo_id
 
     async def begin(self, operator: str, tenant: str, arguments: JsonObject, policy: str) -> None:
@@ -119,6 +126,32 @@ class Writer:
         """The last line."""
         verdicts = {call: one.verdict for call, one in found.items()}
         await self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts})
+
+    async def forced(self, operator: str, call: Recorded, reversal: Reversal) -> str:
+        """A call of its own for what a forced undo overwrites: its id. It is undone like any other."""
+        call_id = self._new_call_id()
+        entry = replace(
+            call.record,
+            call_id=call_id,
+            agent=operator,
+            task=self.undo_id,
+            intent="undo",
+            endpoint="",
+            tier=Tier.ADMIN,
+            effect=Effect.DESTROY,
+            rule="",
+            where=f"for call {call.call_id}",
+        )
+        body = written.intent_body(reversal, self._protector.seal)
+        await self._journal.append(intent(entry, self._clock(), body)).sealed()
+        return call_id
+
+    async def forced_done(self, call_id: str, call: Recorded) -> None:
+        """The world is now as it was before the call whose undo was forced."""
+        reversal = call.reversal
+        settled = Settled(State.APPLIED, reversal, post=reversal.pre)
+        body = written.outcome_body(reversal, settled, self._protector.seal)
+        await self._journal.append(outcome(call_id, self._clock(), "ok", body)).sealed()
 
     async def _line(self, kind: State, body: JsonObject) -> None:
         line = Line(self.undo_id, move(State.UNDOING, kind), self._clock(), body)

@@ -64,6 +64,44 @@ async def test_a_write_beside_the_gateway_is_not_overwritten(tmp_path: Path) -> 
     assert skipped == {mine: "conflict", other: "restored"}
 
 
+async def test_a_forced_undo_overwrites_and_can_itself_be_undone(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="new")
+        store.records["a"] = "a person's"
+        verdicts = await rig.undo(call, choice="force")
+        assert (verdicts, store.records) == ({call: "restored"}, {"a": "old"})
+        [overwrote] = [
+            row.record.call_id
+            for row in rig.calls()
+            if row.record.where == f"for call {call}" and row.record.agent == "operator:o"
+        ]
+        back = await rig.undo(overwrote)
+    assert back == {overwrote: "restored"}
+    assert store.records == {"a": "a person's"}
+
+
+async def test_what_could_not_be_put_back_is_not_overwritten(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("rename", old="a", new="b")
+        store.records["a"] = "a person's"
+        verdicts = await rig.undo(call, choice="force")
+    assert verdicts == {call: "conflict"}
+    assert store.records == {"a": "a person's", "b": "old"}
+
+
+async def test_forcing_is_a_right_of_its_own(tmp_path: Path) -> None:
+    store, policy = Store({"a": "old"}), Policy()
+    policy.denied = {"undo:force"}
+    async with a_rig(tmp_path, store, policy) as rig:
+        call = await rig.call("put", key="a", value="new")
+        store.records["a"] = "a person's"
+        verdicts = await rig.undo(call, choice="force")
+    assert verdicts == {call: "refused"}
+    assert store.records == {"a": "a person's"}
+
+
 async def test_one_call_out_of_many_is_undone_alone(tmp_path: Path) -> None:
     store = Store()
     async with a_rig(tmp_path, store) as rig:
