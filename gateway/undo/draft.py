@@ -77,8 +77,7 @@ def draft(server: str, offered: Offered, companion: Offered | None) -> str:
     lines += ["", "reads:", *(line for read in reads.values() for line in read)]
     lines += ["", "tools:", *(line for _, entry in entries for line in entry)]
     lines += [
-        f"  # {name}: no read of this server tells what it changes; level unknown."
-        for name in silent
+        f"  # {_text(n)}: nothing known tells what it changes; level unknown." for n in silent
     ]
     return "\n".join(lines) + "\n"
 
@@ -225,7 +224,7 @@ def _with_companion(server: str, name: str, key: str, companion: Offered) -> Ent
 def _alone(
     server: str, name: str, key: str, read: JsonObject, tools: Sequence[JsonObject]
 ) -> Entry:
-    likely = ", ".join(_opposites(name, tools)) or "none by its name"
+    likely = ", ".join(map(_text, _opposites(name, tools))) or "none by its name"
     return [
         *_start(server, name, key, str(read["name"])),
         f"      # Tools that may take it back: {likely}. A case that says how comes before this one.",
