@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, Request, RpcError
-from gateway.core.tasks import EXTENSION, task_id_of
+from gateway.core.tasks import EXTENSION, is_about_a_task, task_id_of
 from gateway.reasons import Reason, told
 
 INVALID_PARAMS: Final = -32602
@@ -43,10 +43,6 @@ NAMES: Final = {
     "resources/read": "uri",
     "resources/subscribe": "uri",
     "resources/unsubscribe": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-    "tasks/result": "taskId",
 }
 
 
@@ -66,7 +62,8 @@ def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answ
 
 
 def _not_available(request: Request, call_id: str) -> Answer:
-    member = NAMES.get(request.method)
+    # A method about tasks is known in its own era only.
+    member = "taskId" if is_about_a_task(request) else NAMES.get(request.method)
     if member is None and request.method != "completion/complete":
         return _error(METHOD_NOT_FOUND, "Method not found", Reason.NOT_AVAILABLE, call_id, 404)
     extra: JsonObject = {}

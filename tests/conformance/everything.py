@@ -666,7 +666,11 @@ def main() -> None:
     server._lowlevel_server.extensions[tasks.EXTENSION] = {}
     app = server.streamable_http_app(event_store=Memory(), retry_interval=100)
     uvicorn.run(
-        OneEra(tasks.Tasks(app), given.era), host="127.0.0.1", port=given.port, log_level="warning"
+        OneEra(tasks.Tasks(app), given.era),
+        host="127.0.0.1",
+        port=given.port,
+        log_level="warning",
+        http="h11",
     )
 
 
