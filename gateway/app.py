@@ -98,25 +98,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    reads, leases = _own_reads(protector, servers, journal), journal.leases()
-    doubts = Doubts(
-        journal=journal,
-        leases=leases,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        clock=microseconds,
-    )
-    reverser = PackReverser(
-        packs=packs,
-        leases=leases,
-        doubts=doubts,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        settings=settings.servers,
-        clock=microseconds,
-    )
+    reverser, doubts = _undo(settings, packs, protector, servers, journal)
     gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue, reverser)
     try:
         in_doubt = await journal.recover()
@@ -183,16 +165,41 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
     )
 
 
-def _own_reads(
-    protector: Protector, servers: Mapping[str, ToolServer], journal: SqliteJournal
-) -> OwnReads:
-    return OwnReads(
+def _undo(
+    settings: Settings,
+    packs: LivePacks,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    journal: SqliteJournal,
+) -> tuple[PackReverser, Doubts]:
+    """Step 9 of the Line, and what keeps its calls in doubt."""
+    leases = journal.leases()
+    reads = OwnReads(
         journal=journal,
         protector=protector,
         servers=servers,
         clock=microseconds,
         new_call_id=new_call_id,
     )
+    doubts = Doubts(
+        journal=journal,
+        leases=leases,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        clock=microseconds,
+    )
+    reverser = PackReverser(
+        packs=packs,
+        leases=leases,
+        doubts=doubts,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        settings=settings.servers,
+        clock=microseconds,
+    )
+    return reverser, doubts
 
 
 @asynccontextmanager

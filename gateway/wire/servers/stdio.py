@@ -152,10 +152,9 @@ class StdioServer:
     async def fence(self) -> bool:
         """See `ports.ToolServer`: ends the process and all it started; the next one starts at once.
         Calls in flight end in doubt."""
-        up = self._up
-        if up is not None:
+        if self._up is not None:
             self._fenced = True
-            await _stopped(up.process)
+            await _stopped(self._up.process)
         return True
 
     async def aclose(self) -> None:
@@ -267,8 +266,7 @@ class StdioServer:
         self._up = None
         self._last_error = why
         if self._fenced and self._state == "ready":
-            # Its next start follows at once, and is worth waiting for.
-            self._state = "starting"
+            self._state = "starting"  # follows at once, and is worth waiting for
             self._settled.clear()
             return
         if self._state != "closed":
