@@ -15,7 +15,13 @@ from typing import Annotated, Any
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp.types import JSONRPCMessage
+from mcp.types import (
+    EmptyResult,
+    JSONRPCMessage,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
 from pydantic import Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +35,10 @@ class World:
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """HTTP method, JSON-RPC method ("" if none), headers."""
     done: list[str] = field(default_factory=list)
+    watching: dict[str, list[Any]] = field(default_factory=dict)
+    """Sessions by the URI they subscribed to."""
+    asked: list[str] = field(default_factory=list)
+    """What a session asked for: +uri, -uri, level x."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     terminate: bool = False
@@ -112,6 +122,36 @@ def _tools(world: World) -> MCPServer:
         await ctx.session.send_tool_list_changed()
         return "changed"
 
+    @server.resource("test://watched")
+    def watched() -> str:
+        return "watched"
+
+    @server.tool()
+    async def touch(uri: str, ctx: Context) -> str:
+        """Tells whoever watches the resource, in either era."""
+        await ctx.notify_resource_updated(uri)
+        for session in tuple(world.watching.get(uri, ())):
+            await session.send_resource_updated(uri)
+        return "touched"
+
+    async def subscribe(ctx: Any, params: Any) -> EmptyResult:
+        world.watching.setdefault(str(params.uri), []).append(ctx.session)
+        world.asked.append(f"+{params.uri}")
+        return EmptyResult()
+
+    async def unsubscribe(ctx: Any, params: Any) -> EmptyResult:
+        world.watching.pop(str(params.uri), None)
+        world.asked.append(f"-{params.uri}")
+        return EmptyResult()
+
+    async def level(ctx: Any, params: Any) -> EmptyResult:
+        world.asked.append(f"level {params.level}")
+        return EmptyResult()
+
+    inner = server._lowlevel_server
+    inner.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    inner.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+    inner.add_request_handler("logging/setLevel", SetLevelRequestParams, level)
     return server
 
 
