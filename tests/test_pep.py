@@ -33,7 +33,7 @@ from gateway.core.model import (
 from gateway.core.record import OUTCOME_STATE, Permit, State
 from gateway.core.resolve import Shelf, Table
 from gateway.core.reverse import Level, Reversal, Settled
-from gateway.errors import Refused, Where
+from gateway.errors import JournalError, Refused, Where
 from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
@@ -430,3 +430,136 @@ async def test_an_obligation_nobody_fulfils_is_a_no() -> None:
     assert world.server.got == []
     assert world.journal.reader().call("call1") is not None
     assert State.REFUSED == world.journal.memory.calls["call1"].state
+
+
+async def test_a_write_is_prepared_before_its_intent_and_let_go_after_its_outcome() -> None:
+    world = World()
+    await world.call()
+    [first, _] = world.journal.memory.events
+    asked = world.reversing.asked
+    assert asked == [("call1", "prepare"), ("", "settle ok"), ("call1", "release")]
+    assert json.loads(first.body)["body"] == {"undo": {"level": "exact"}}
+
+
+async def test_a_read_is_neither_prepared_nor_settled_nor_asked_twice() -> None:
+    world = World(Policy(Effect.READ, Tier.DATA))
+    await world.call()
+    assert world.reversing.asked == []
+    assert [question.level for question in world.policy.asked] == ["read"]
+
+
+async def test_the_policy_is_asked_again_when_the_level_is_known() -> None:
+    world = World()
+    await world.call()
+    assert [(q.level, q.guard) for q in world.policy.asked] == [
+        (None, None),
+        (None, None),
+        ("exact", "cas"),
+    ]
+
+
+async def test_a_call_that_cannot_be_undone_far_enough_is_refused_and_not_forwarded() -> None:
+    class Strict(Policy):
+        def decide(self, question: AccessRequest) -> Decision:
+            super().decide(question)
+            if question.level in (None, "exact"):
+                return ALLOWED
+            return Decision(False, Reason.NO_RULE, near_miss="when undoable")
+
+    world = World(Strict())
+    world.reversing.reversal = Reversal(Level.NONE, why="no pack")
+    answer = await world.call()
+    assert reason(answer) == "not_reversible"
+    assert world.server.got == []
+    assert world.states() == [("call1", "refused")]
+    assert "no pack" in str(world.journal.memory.events[0].body)
+    assert "no pack" not in str(answer)
+    assert world.reversing.asked == [("call1", "prepare"), ("call1", "release")]
+
+
+async def test_a_resource_that_is_not_free_refuses_the_call() -> None:
+    world = World()
+    world.reversing.refuses = Refused(Reason.OVERLOADED, "file:/a is held")
+    answer = await world.call()
+    assert reason(answer) == "overloaded"
+    assert world.server.got == []
+    assert world.reversing.asked[-1] == ("call1", "release")
+
+
+async def test_leases_the_journal_cannot_take_refuse_the_call() -> None:
+    world = World()
+    world.reversing.refuses = JournalError("disk full")
+    answer = await world.call()
+    assert (reason(answer), world.server.got, world.states()) == ("journal_unavailable", [], [])
+
+
+async def test_a_name_that_became_another_tools_meanwhile_is_not_forwarded() -> None:
+    world = World()
+
+    async def prepare(call_id: str, classified: Classified, secret: bool) -> Ready:
+        other = Entry(Target("s", "tool", "u"), "s__t", {"name": "u"}, "sha256:e")
+        world.current = Table("2", Shelf(tools={"s__t": other}), {})
+        return Ready(world.reversing.reversal, {})
+
+    world.reversing.prepare = prepare  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_available"
+    assert world.server.got == []
+
+
+async def test_a_policy_that_changed_while_the_world_was_read_decides() -> None:
+    world = World()
+
+    async def prepare(call_id: str, classified: Classified, secret: bool) -> Ready:
+        world.policy.decision = Decision(False, Reason.DENIED_BY_RULE, "D1", RULE)
+        return Ready(world.reversing.reversal, {})
+
+    world.reversing.prepare = prepare  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_available"
+    assert world.server.got == []
+
+
+@pytest.mark.parametrize("state", [State.NO_EFFECT, State.IN_DOUBT, State.FAILED])
+async def test_what_the_world_says_goes_on_record_and_the_agent_hears_the_server(
+    state: State,
+) -> None:
+    world = World()
+    world.reversing.settles = Settled(state, world.reversing.reversal)
+    answer = await world.call()
+    assert answer.result == {"content": []}
+    assert world.states() == [("call1", "intent"), ("call1", str(state))]
+
+
+async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call_unsettled() -> (
+    None
+):
+    world = World()
+    looking, look = asyncio.Event(), asyncio.Event()
+    settle = world.reversing.settle
+
+    async def slow(prepared: Ready, outcome: Outcome) -> Settled:
+        looking.set()
+        await look.wait()
+        return await settle(prepared, outcome)
+
+    world.reversing.settle = slow  # type: ignore[method-assign]
+    async with asyncio.timeout(5):
+        call = asyncio.create_task(world.call())
+        await looking.wait()
+        call.cancel()
+        await asyncio.sleep(0)
+        look.set()
+        await asyncio.gather(call, return_exceptions=True)
+    assert world.states() == [("call1", "intent"), ("call1", "applied")]
+    assert world.reversing.asked[-1] == ("call1", "release")
+
+
+async def test_a_write_given_up_in_the_middle_is_in_doubt_and_let_go_as_such() -> None:
+    world = World()
+    world.server.gate.clear()
+    call = asyncio.create_task(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    assert world.states() == [("call1", "intent"), ("call1", "in_doubt")]
+    assert world.reversing.asked[1:] == [("", "settle in_doubt"), ("call1", "release")]

@@ -207,7 +207,7 @@ async def test_a_bug_in_a_pack_leaves_the_call_in_doubt_not_the_gateway_broken(
 ) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         ready = await at.reverser.prepare("call-1", put(), False)
-        at.pack.same = _broken  # type: ignore[method-assign]
+        at.pack.same = _broken  # type: ignore[method-assign,assignment]
         settled = await at.reverser.settle(ready, OK)
         at.reverser.release("call-1")
     assert (settled.state, settled.reversal.level) == (State.IN_DOUBT, Level.NONE)
