@@ -62,6 +62,7 @@ class Speaker:
 def _mirrored(method: str, params: JSON) -> dict[str, str]:
     headers = {"mcp-protocol-version": STATELESS, "mcp-method": method}
     member = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}.get(method)
+    member = "taskId" if method.startswith("tasks/") else member
     return {**headers, "mcp-name": encode_header_value(params[member])} if member else headers
 
 

@@ -65,7 +65,7 @@ class Task:
         return await asyncio.gather(*futures)
 
     def told(self) -> dict[str, Any]:
-        if not self.asked:
+        if not self.asked or self.facts["status"] != "working":
             return self.facts
         questions = {key: question for key, (question, _) in self.asked.items()}
         return {**self.facts, "status": "input_required", "inputRequests": questions}

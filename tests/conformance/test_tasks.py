@@ -1,0 +1,120 @@
+"""Tasks through a real gateway: whoever made one reaches it, on every endpoint; to everybody else there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Endpoint
+from tests.conformance.cell import SERVER, process
+from tests.conformance.speaker import JSON, Speaker
+from tests.conformance.tasks import CAPABILITIES, EXTENSION
+from tests.system.home import Home, everybody, free_port
+
+TIERS = f"""servers:
+  {SERVER}:
+    tools:
+      "*": {{tier: data, effect: read}}
+    methods:
+      "*": {{tier: data, effect: read}}
+"""
+POLICY = everybody([("data", SERVER)]) + "g, agent:other, role:tester, local\n"
+ASKING: JSON = {"_meta": {CAPABILITIES: {"extensions": {EXTENSION: {}}, "elicitation": {}}}}
+OWN = Endpoint("server", server=SERVER)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    root, port = tmp_path_factory.mktemp("tasks"), free_port()
+    words = ["tests.conformance.everything", "--portable", "--port", str(port)]
+    with process(words, port, root / "fixture.log"):
+        servers = {SERVER: {"url": f"http://127.0.0.1:{port}/mcp"}}
+        home = Home.make(root / "home", servers, policy=POLICY, tiers=TIERS)
+        home.approve(SERVER)
+        with home.serving():
+            yield home
+
+
+def speaker(home: Home, endpoint: Endpoint, agent: str = "tester") -> Speaker:
+    return Speaker(f"{home.origin}{endpoint.path}", "stateless", home.mint(agent, endpoint))
+
+
+def made(agent: Speaker, name: str = "confirm_delete") -> str:
+    told = agent.ask("tools/call", name=name, arguments={"filename": "x"}, **ASKING)
+    assert told["resultType"] == "task"
+    task_id: str = told["taskId"]
+    return task_id
+
+
+def about(agent: Speaker, method: str, task_id: str, **more: Any) -> JSON:
+    return agent.ask(method, taskId=task_id, **more, **ASKING)
+
+
+def test_a_task_is_looked_at_answered_and_finished_by_whom_it_belongs_to(home: Home) -> None:
+    with speaker(home, OWN) as agent:
+        task_id = made(agent)
+        (key,) = about(agent, "tasks/get", task_id)["inputRequests"]
+        answers = {key: {"action": "accept", "content": {"confirm": True}}}
+        acked = about(agent, "tasks/update", task_id, inputResponses=answers)
+        done = about(agent, "tasks/get", task_id)
+    assert acked == {"resultType": "complete"}
+    assert done["status"] == "completed"
+    assert done["result"]["content"][0]["text"] == "deleted: accept"
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+def test_another_agents_task_sounds_like_none_and_goes_on(home: Home, method: str) -> None:
+    with speaker(home, OWN) as agent, speaker(home, OWN, "other") as thief:
+        task_id = made(agent)
+        stolen = about(thief, method, task_id, inputResponses={})
+        nothing = about(thief, method, "no-such-task", inputResponses={})
+        still = about(agent, "tasks/get", task_id)
+    assert stolen["code"] == nothing["code"] == -32602
+    assert stolen["data"]["reason"] == nothing["data"]["reason"] == "not_available"
+    assert still["status"] == "input_required"
+
+
+def test_a_task_made_on_an_aggregate_is_reached_on_every_endpoint_of_its_owner(home: Home) -> None:
+    with speaker(home, Endpoint("all")) as agent, speaker(home, OWN) as same:
+        task_id = made(agent, f"{SERVER}__confirm_delete")
+        assert about(agent, "tasks/get", task_id)["status"] == "input_required"
+        assert about(same, "tasks/cancel", task_id) == {"resultType": "complete"}
+        assert about(agent, "tasks/get", task_id)["status"] == "cancelled"
+
+
+def test_a_client_that_did_not_declare_tasks_on_this_request_is_told_so(home: Home) -> None:
+    with speaker(home, OWN) as agent:
+        said = agent.say("tasks/get", {"taskId": made(agent)})
+    error = said["messages"][-1]["error"]
+    assert (said["status"], error["code"]) == (400, -32021)
+    assert error["data"]["requiredCapabilities"] == {"extensions": {EXTENSION: {}}}
+
+
+def test_every_word_about_a_task_is_decided_and_recorded_as_the_call_that_made_it(
+    home: Home,
+) -> None:
+    with speaker(home, OWN) as agent:
+        about(agent, "tasks/cancel", made(agent))
+    newest = home.calls()[0]
+    assert (newest["method"], newest["target"]) == ("tasks/cancel", "confirm_delete")
+
+
+def test_a_policy_that_no_longer_allows_the_tool_no_longer_allows_its_task(home: Home) -> None:
+    file = home.root / "policies" / "policy.csv"
+    before = file.read_text()
+    with speaker(home, OWN) as agent:
+        task_id = made(agent)
+        file.write_text(before.replace(f"{SERVER}, *,", f"{SERVER}, greet,"))
+        try:
+            refused = _until(lambda: "code" in (about(agent, "tasks/get", task_id)))
+        finally:
+            file.write_text(before)
+        again = _until(lambda: "status" in (about(agent, "tasks/get", task_id)))
+    assert refused and again
+
+
+def _until(so: Any, most: int = 400) -> bool:
+    """Asks again and again: a policy file is taken up soon, not at once."""
+    return any(so() for _ in range(most))
