@@ -1,0 +1,319 @@
+"""Who is told of what, and on whose leave (checklist L3, L5, S2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Entry,
+    Era,
+    JsonObject,
+    Request,
+    Resolved,
+    RpcError,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.resolve import Shelf, Table
+from gateway.errors import Where
+from gateway.ports import Channel, Told, Watch
+from gateway.reasons import Reason
+from gateway.subscriptions import MOST, Follower, Subscriptions
+
+UPDATED = "notifications/resources/updated"
+ENDPOINT = Endpoint("server", server="git")
+
+
+def entry(kind: Any, name: str) -> Entry:
+    return Entry(Target("git", kind, name), name, {"name": name}, f"sha256:{name}")
+
+
+def table(version: str, *tools: str, resources: tuple[str, ...] = ("test://a",)) -> Table:
+    shelf = Shelf(
+        {name: entry("tool", name) for name in tools},
+        {},
+        {uri: entry("resource", uri) for uri in resources},
+    )
+    return Table(version, shelf, {"git": shelf})
+
+
+@dataclass
+class World:
+    """Fakes that remember: one catalogue, one policy, one Line, one server's watches."""
+
+    current: Any
+    hidden: set[str] = field(default_factory=set)
+    version: str = "p1"
+    recorded: list[Request] = field(default_factory=list)
+    counts: dict[Watch, int] = field(default_factory=dict)
+    listeners: list[Told] = field(default_factory=list)
+    now: int = 1000
+    refuses: bool = False
+
+    # The policy's view.
+
+    def possible(self, resolved: Resolved) -> list[Classified]:
+        return [self.classify(resolved)]
+
+    def classify(self, resolved: Resolved) -> Classified:
+        return Classified(resolved, Tier.DATA, Effect.READ, "local", Where("t", 1))
+
+    def decide(self, question: AccessRequest) -> Decision:
+        name = question.tool.removeprefix("resource:")
+        permitted = f"{question.subject} {name}" not in self.hidden and name not in self.hidden
+        return Decision(permitted, Reason.ALLOWED_BY_RULE if permitted else Reason.NO_RULE)
+
+    # The Line.
+
+    async def call(self, request: Request, channel: Channel) -> Answer:
+        self.recorded.append(request)
+        await asyncio.sleep(0)
+        if self.refuses or request.params.get("uri") in self.hidden:
+            return Answer(error=RpcError(-32602, "Not available"))
+        if request.method == "resources/subscribe":
+            await self.acquire(("resource", request.params["uri"]))
+        return Answer({})
+
+    # The watches.
+
+    async def acquire(self, watch: Watch) -> RpcError | None:
+        self.counts[watch] = self.counts.get(watch, 0) + 1
+        return None
+
+    def release(self, watch: Watch) -> None:
+        self.counts[watch] -= 1
+
+    def on_update(self, told: Told) -> Callable[[], None]:
+        self.listeners.append(told)
+        return lambda: self.listeners.remove(told)
+
+    def updated(self, uri: str, **more: Any) -> None:
+        for told in self.listeners:
+            told(UPDATED, {"uri": uri, **more})
+
+
+@dataclass
+class Policies:
+    current: Any
+
+
+def house(world: World) -> Subscriptions:
+    return Subscriptions(
+        line=cast(Any, world),
+        catalogue=cast(Any, Catalogue(world)),
+        policies=cast(Any, Policies(world)),
+        watched={"git": world},
+        seconds=lambda: world.now,
+    )
+
+
+@dataclass
+class Catalogue:
+    world: World
+
+    @property
+    def current(self) -> Table:
+        shown: Table = self.world.current
+        return shown
+
+
+def request(agent: str = "agent:a", method: str = "subscriptions/listen", **params: Any) -> Request:
+    identity = WorkloadIdentity(
+        "iss", agent, "local", "t", "general", frozenset({Tier.DATA}), "j", 2000
+    )
+    facts = ClientFacts("2026-07-28")
+    return Request(ENDPOINT, identity, Era.STATELESS, 1, method, params, facts)
+
+
+def subscribe(uri: str, agent: str = "agent:a") -> Request:
+    return request(agent, "resources/subscribe", uri=uri)
+
+
+class Ear(list[tuple[str, JsonObject]]):
+    """What was told."""
+
+    def __call__(self, method: str, params: JsonObject) -> None:
+        self.append((method, params))
+
+    def uris(self) -> list[str]:
+        return [params["uri"] for _, params in self]
+
+
+ALL = frozenset({"tools", "prompts", "resources"})
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_l5_a_list_change_is_told_only_to_those_whose_view_it_changed() -> None:
+    world = World(table("1", "x"), hidden={"agent:b y"})
+    place = house(world)
+    seeing, blind = Ear(), Ear()
+    place.follow(request("agent:a"), ALL, seeing)
+    place.follow(request("agent:b"), ALL, blind)
+    world.current = table("2", "x", "y")
+    place.changed()
+    await settled()
+    assert seeing == [("notifications/tools/list_changed", {})]
+    assert blind == []
+
+
+async def test_l1_a_change_of_a_list_that_was_not_asked_for_is_not_told() -> None:
+    world = World(table("1", "x"))
+    place, ear = house(world), Ear()
+    place.follow(request(), frozenset({"prompts"}), ear)
+    world.current = table("2", "x", "y")
+    place.changed()
+    await settled()
+    assert ear == []
+
+
+async def test_l5_a_policy_that_hides_a_tool_changes_the_list_too() -> None:
+    world = World(table("1", "x", "y"))
+    place, ear = house(world), Ear()
+    place.follow(request(), ALL, ear)
+    world.hidden.add("y")
+    world.version = "p2"
+    place.changed()
+    await settled()
+    assert ear == [("notifications/tools/list_changed", {})]
+
+
+async def test_a_new_catalogue_that_looks_the_same_is_no_news() -> None:
+    world = World(table("1", "x"))
+    place, ear = house(world), Ear()
+    place.follow(request(), ALL, ear)
+    world.current = table("2", "x")
+    place.changed()
+    await settled()
+    assert ear == []
+
+
+async def followed(place: Subscriptions, ear: Ear, *uris: str, agent: str = "agent:a") -> Follower:
+    follower = place.follow(request(agent), frozenset(), ear)
+    for uri in uris:
+        await follower.subscribe(subscribe(uri, agent))
+    return follower
+
+
+async def test_l3_an_update_reaches_its_subscribers_and_nobody_else() -> None:
+    world = World(table("1", resources=("test://a", "test://b")))
+    place, one, other = house(world), Ear(), Ear()
+    await followed(place, one, "test://a")
+    await followed(place, other, "test://b")
+    world.updated("test://a", acme=1)
+    assert one == [(UPDATED, {"uri": "test://a", "acme": 1})]
+    assert other == []
+
+
+async def test_l3_a_part_of_what_was_subscribed_to_is_told_if_it_may_be_read() -> None:
+    world = World(table("1", resources=("test://a", "test://a/open", "test://a/shut", "test://ab")))
+    place, ear = house(world), Ear()
+    await followed(place, ear, "test://a")
+    world.hidden.add("test://a/shut")
+    for uri in ("test://a/open", "test://a/shut", "test://ab", "test://a/unknown"):
+        world.updated(uri)
+    assert ear.uris() == ["test://a/open"]
+
+
+async def test_l3_what_may_no_longer_be_read_is_no_longer_told() -> None:
+    world = World(table("1"))
+    place, ear = house(world), Ear()
+    await followed(place, ear, "test://a")
+    world.hidden.add("agent:a test://a")
+    world.updated("test://a")
+    assert ear == []
+
+
+async def test_an_expired_token_hears_nothing_until_it_is_renewed() -> None:
+    world = World(table("1"))
+    place, ear = house(world), Ear()
+    follower = await followed(place, ear, "test://a")
+    world.now = 2000
+    world.updated("test://a")
+    silent = list(ear)
+    follower.renew(replace(request().identity, expires_at=3000))
+    world.updated("test://a")
+    assert silent == [] and ear.uris() == ["test://a"]
+
+
+async def test_l3_a_refused_subscription_is_on_record_and_watches_nothing() -> None:
+    world = World(table("1"), hidden={"test://a"})
+    place, ear = house(world), Ear()
+    follower = place.follow(request(), frozenset(), ear)
+    answer = await follower.subscribe(subscribe("test://a"))
+    world.updated("test://a")
+    assert answer.error is not None and ear == []
+    assert [one.method for one in world.recorded] == ["resources/subscribe"]
+    assert world.counts == {}
+
+
+async def test_subscribing_twice_counts_once_and_closing_lets_all_go() -> None:
+    world = World(table("1", resources=("test://a", "test://b")))
+    place, ear = house(world), Ear()
+    follower = await followed(place, ear, "test://a", "test://a", "test://b")
+    held = dict(world.counts)
+    follower.close()
+    world.updated("test://a")
+    assert set(held.values()) == {1}
+    assert set(world.counts.values()) == {0}
+    assert ear == []
+
+
+async def test_unsubscribing_lets_go_and_what_was_not_subscribed_to_is_no_error() -> None:
+    world = World(table("1"))
+    place, ear = house(world), Ear()
+    follower = await followed(place, ear, "test://a")
+    for uri in ("test://a", "test://a", "test://never"):
+        assert follower.unsubscribe(subscribe(uri)) == Answer({})
+    world.updated("test://a")
+    assert set(world.counts.values()) == {0} and ear == []
+
+
+async def test_a_listener_that_leaves_while_it_subscribes_leaves_no_count_behind() -> None:
+    world = World(table("1"))
+    place, ear = house(world), Ear()
+    follower = place.follow(request(), frozenset(), ear)
+    going = asyncio.create_task(follower.subscribe(subscribe("test://a")))
+    await asyncio.sleep(0)
+    going.cancel()
+    follower.close()
+    await settled()
+    assert set(world.counts.values()) <= {0}
+
+
+async def test_l4_a_task_is_read_before_it_is_told_about() -> None:
+    world = World(table("1"))
+    place, ear, other = house(world), Ear(), Ear()
+    follower = place.follow(request(), frozenset(), ear)
+    place.follow(request("agent:b"), frozenset(), other)
+    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    for told in world.listeners:
+        told("notifications/tasks", {"taskId": "t1", "status": "working"})
+        told("notifications/tasks", {"taskId": "t2", "status": "working"})
+    assert [one.method for one in world.recorded] == ["tasks/get"]
+    assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
+    assert other == []
+
+
+async def test_subscriptions_are_bounded() -> None:
+    uris = tuple(f"test://{n}" for n in range(MOST + 1))
+    world = World(table("1", resources=uris))
+    place = house(world)
+    follower = await followed(place, Ear(), *uris[:MOST])
+    answer = await follower.subscribe(subscribe(uris[MOST]))
+    assert answer.error is not None
+    assert len(world.recorded) == MOST
