@@ -13,6 +13,7 @@ from gateway.core.dialect import build
 from gateway.core.model import JsonObject, Target
 from gateway.core.validate import compile_schema
 from gateway.undo import typing
+from gateway.undo.chains import chains
 from gateway.undo.compiled import CompiledCapture, CompiledCase, CompiledStep, CompiledTool
 from gateway.undo.grammar import Node
 from gateway.undo.pack_model import CaseModel, Read, StepModel, ToolModel, seconds
@@ -20,7 +21,7 @@ from gateway.undo.reading import CompiledRead
 from gateway.undo.setting import Setting, Step
 from gateway.undo.shapes import ANY, Shape, list_of, object_of
 from gateway.undo.templates import Eval, Members, Template, compile_template, expression
-from gateway.undo.typing import Names, chains, condition, shape_of, value_of
+from gateway.undo.typing import Names, condition, shape_of, value_of
 
 TEXT: Final = Shape({"type": "string"})
 MAX_STEPS: Final = 32
@@ -28,6 +29,11 @@ MAX_STEPS: Final = 32
 
 def compile_reads(setting: Setting) -> dict[str, CompiledRead]:
     """Every entry of `reads:`. Raises `Misconfigured`."""
+    for tool, model in setting.pack.tools.items():
+        for name, capture in model.capture.items():
+            if capture.use not in setting.pack.reads:
+                place = ("tools", tool, "capture", name, "use")
+                raise setting.wrong(f"no read {capture.use!r}", *place)
     return {name: _read(setting, name, each) for name, each in setting.pack.reads.items()}
 
 
@@ -176,9 +182,7 @@ class ToolCompiler:
 
     def _capture(self, name: str) -> CompiledCapture:
         model, steps = self.model.capture[name], ("capture", name)
-        read = self.reads.get(model.use)
-        if read is None:
-            raise self.setting.wrong(f"no read {model.use!r}", *self.place, *steps, "use")
+        read = self.reads[model.use]
         each, names = self._each(model.each, self.base, *steps)
         given = self._members(model.given, names, *steps, "with")
         arguments = self._members(model.arguments, names, *steps, "arguments")

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import re2
 
 from gateway.core.model import JsonObject
+from gateway.undo import lists
 from gateway.undo.expressions import Missing, same
 
 
@@ -165,80 +166,8 @@ def _segment(text: str) -> str:
     return quote(_encoded(text), safe="!$&'()*+,;=:@ ") or "%"
 
 
-def _concat(*lists: list[Any]) -> list[Any]:
-    return [item for each in lists for item in each]
-
-
-def _unique(items: list[Any]) -> list[Any]:
-    return list({_canonical(item): item for item in reversed(items)}.values())[::-1]
-
-
-def _without(items: list[Any], gone: list[Any]) -> list[Any]:
-    out = {_canonical(item) for item in gone}
-    return [item for item in items if _canonical(item) not in out]
-
-
-def _only(items: list[Any], kept: list[Any]) -> list[Any]:
-    those = {_canonical(item) for item in kept}
-    return [item for item in items if _canonical(item) in those]
-
-
-def _where(items: list[Any], member: str, value: Any) -> list[Any]:
-    """The items whose member is that value; every item has it."""
-    return [item for item in items if same(_of(item, member), value)]
-
-
-def _where_in(items: list[Any], members: list[Any], values: list[Any]) -> list[Any]:
-    """The items of which at least one of these members is among the values."""
-    those = {_canonical(value) for value in values}
-    return [i for i in items if any(_canonical(_of(i, m)) in those for m in members)]
-
-
-def _pluck(items: list[Any], member: str) -> list[Any]:
-    return [_of(item, member) for item in items]
-
-
-def _of(item: Any, member: Any) -> Any:
-    if not isinstance(item, dict) or member not in item:
-        raise ValueError("an item lacks the member")
-    return item[member]
-
-
-def _after(items: list[Any], mark: str) -> list[str]:
-    """What follows the first mark in each text."""
-    return [item[item.index(mark) + len(mark) :] for item in items]
-
-
-def _same_set(a: Any, b: Any) -> bool:
-    return unordered(a) == unordered(b)
-
-
-def unordered(value: Any) -> str:
-    """The value as text in which the order of lists, at every depth, does not count; how often does."""
-    match value:
-        case list():
-            return "[" + ",".join(sorted(map(unordered, value))) + "]"
-        case dict():
-            pairs = sorted((json.dumps(str(key)), unordered(each)) for key, each in value.items())
-            return "{" + ",".join(f"{key}:{each}" for key, each in pairs) + "}"
-    return _canonical(value)
-
-
-def _canonical(value: Any) -> str:
-    try:
-        return json.dumps(value, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError("not JSON") from None
-
-
 def _get(value: JsonObject, name: str, otherwise: Any) -> Any:
     return value.get(name, otherwise)
-
-
-def _first(items: list[Any]) -> Any:
-    if not items:
-        raise ValueError("an empty list")
-    return items[0]
 
 
 def _text(value: Any) -> str:
@@ -281,23 +210,23 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "segment": Signature(_segment, ("string",), _STRING),
     "split": Signature(lambda text, by: text.split(by), ("string", "string"), _STRINGS),
     "join": Signature(lambda items, by: by.join(items), ("array", "string"), _STRING),
-    "concat": Signature(_concat, ("array", "array"), _LIST),
-    "unique": Signature(_unique, ("array",), _LIST),
-    "without": Signature(_without, ("array", "array"), _LIST),
-    "only": Signature(_only, ("array", "array"), _LIST),
-    "where": Signature(_where, ("array", "string", "any"), _LIST),
-    "where_in": Signature(_where_in, ("array", "array", "array"), _LIST),
-    "pluck": Signature(_pluck, ("array", "string"), _LIST),
-    "after": Signature(_after, ("array", "string"), _STRINGS),
+    "concat": Signature(lists.concat, ("array", "array"), _LIST),
+    "unique": Signature(lists.unique, ("array",), _LIST),
+    "without": Signature(lists.without, ("array", "array"), _LIST),
+    "only": Signature(lists.only, ("array", "array"), _LIST),
+    "where": Signature(lists.where, ("array", "string", "any"), _LIST),
+    "where_in": Signature(lists.where_in, ("array", "array", "array"), _LIST),
+    "pluck": Signature(lists.pluck, ("array", "string"), _LIST),
+    "after": Signature(lists.after, ("array", "string"), _STRINGS),
     "reverse": Signature(lambda items: items[::-1], ("array",), _LIST),
-    "first": Signature(_first, ("array",), {}),
+    "first": Signature(lists.first, ("array",), {}),
     "len": Signature(len, ("any",), _NUMBER),
     "keys": Signature(lambda value: sorted(value.keys()), ("object",), _STRINGS),
     "get": Signature(_get, ("object", "string", "any"), {}),
     "str": Signature(_text, ("any",), _STRING),
     "json": Signature(_json, ("string",), {}),
     "same": Signature(same, ("any", "any"), _BOOLEAN),
-    "same_set": Signature(_same_set, ("any", "any"), _BOOLEAN),
+    "same_set": Signature(lists.same_set, ("any", "any"), _BOOLEAN),
 }
 """Every function by name; the reference page is checked against this table."""
 

@@ -15,8 +15,9 @@ from gateway.core.model import JsonObject, Outcome
 from gateway.core.reverse import Captured, Guard, Image, Level, Step, Strategy, overlaps
 from gateway.undo.compiled import CompiledCapture, CompiledCase, CompiledStep, CompiledTool
 from gateway.undo.expressions import Budget, Context, Missing, condition, evaluate, same
-from gateway.undo.functions import FUNCTIONS, unordered
+from gateway.undo.functions import FUNCTIONS
 from gateway.undo.grammar import Node
+from gateway.undo.lists import unordered
 from gateway.undo.reading import BoundRead, answer
 from gateway.undo.rendering import render
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed

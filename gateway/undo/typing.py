@@ -6,11 +6,12 @@ it refuses what can never work. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.model import JsonObject
 from gateway.undo import grammar
+from gateway.undo.chains import is_text
 from gateway.undo.functions import SIGNATURES, compiled
 from gateway.undo.grammar import (
     BinOp,
@@ -36,7 +37,6 @@ from gateway.undo.templates import (
     Template,
     Text,
     Turned,
-    expressions,
 )
 
 Names = Mapping[str, Shape]
@@ -126,10 +126,10 @@ def _literal_pattern(name: str, node: Node) -> None:
 
 def _named_members(name: str, node: Node, shapes: list[Shape]) -> None:
     """`where`, `pluck` and `where_in` name members by text."""
-    if name in ("where", "pluck") and _is_text(node.args[1]):
+    if name in ("where", "pluck") and is_text(node.args[1]):
         shapes[0].items().member(grammar.unquoted(node.args[1].token.value))
     if name == "where_in" and isinstance(node.args[1], List):
-        for each in filter(_is_text, grammar.items(node.args[1])):
+        for each in filter(is_text, grammar.items(node.args[1])):
             shapes[0].items().member(grammar.unquoted(each.token.value))
 
 
@@ -162,7 +162,7 @@ def _access(node: Node, names: Names) -> Shape:
     inner = [_value(side, names) for side in (node.left, node.right) if side is not None]
     if node.isInterval:
         return value
-    if _is_text(node.left):
+    if is_text(node.left):
         return value.member(grammar.unquoted(node.left.token.value))
     types = value.types()
     if types == frozenset({"string"}):
@@ -170,10 +170,6 @@ def _access(node: Node, names: Names) -> Shape:
     if types == frozenset({"array"}) and not (inner and inner[0].types() == frozenset({"string"})):
         return value.items()
     return ANY
-
-
-def _is_text(node: Node) -> bool:
-    return node is not None and type(node) is grammar.Plain and node.token.kind == "string"
 
 
 def shape_of(template: Template, names: Names) -> Shape:
@@ -278,33 +274,3 @@ def arguments(template: Members, names: Names, descriptor: JsonObject) -> None:
     for name in schema.get("required", ()):
         if name not in properties:
             raise TemplateFault(f"{descriptor.get('name')}: {name} is required")
-
-
-def chains(template: Template) -> Iterator[tuple[str, ...]]:
-    """Every path of members a template looks at, as long as it is: `("args", "login", "user")`.
-
-    A name used whole, or with a member worked out, is a path of one."""
-    for node in expressions(template):
-        yield from _chains(node)
-
-
-def _chains(node: Node) -> Iterator[tuple[str, ...]]:
-    chain = _chain(node)
-    if chain:
-        yield chain
-        return
-    for child in grammar.children(node):
-        yield from _chains(child)
-
-
-def _chain(node: Node) -> tuple[str, ...]:
-    match node:
-        case ContextValue():
-            return (str(node.token.value),)
-        case BinOp() if node.token.kind == ".":
-            above = _chain(node.left)
-            return (*above, grammar.member(node)) if above else ()
-        case ValueAccess() if not node.isInterval and _is_text(node.left):
-            above = _chain(node.arr)
-            return (*above, grammar.unquoted(node.left.token.value)) if above else ()
-    return ()

@@ -131,7 +131,8 @@ def test_numbers_booleans_and_text_are_never_mistaken_for_each_other() -> None:
 
 
 def test_exact_values_pass_unchanged() -> None:
-    for value in ("\x00", "\ud800", 2**70, "é\u0301", "\r\n", "", [], {}):
+    values: list[Any] = ["\x00", "\ud800", 2**70, "é\u0301", "\r\n", "", [], {}]
+    for value in values:
         assert rendered({"v": {"$eval": "v"}}, v=value) == {"v": value}
 
 

@@ -1,0 +1,123 @@
+"""`bulkhead undo check` and `draft`, run as a person runs them, on real servers and companions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Home
+from tests.undo import homes
+
+NOTES = """
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("notes", version="1.4.0")
+NOTES = {}
+
+
+@server.tool()
+def get_note(id: str) -> str:
+    return NOTES[id]
+
+
+@server.tool()
+def put_note(id: str, body: str) -> str:
+    NOTES[id] = body
+    return "done"
+
+
+server.run()
+"""
+
+COMPANION = """
+from gateway.undo.companion import Companion
+
+notes = Companion("notes-undo", "1.0")
+
+
+@notes.read
+def read(key):
+    return None
+
+
+@notes.put
+def put(key, value):
+    pass
+
+
+@notes.delete
+def delete(key):
+    pass
+
+
+notes.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return homes.home(tmp_path_factory.mktemp("undo"), ["memory", "files"])
+
+
+def test_check_says_what_each_tool_can_have_undone(home: Home) -> None:
+    done = home.run("undo", "check", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = {row["server"]: row for row in json.loads(done.stdout)}
+    assert rows.keys() == {"memory", "files"}
+    tools = {tool["tool"]: tool for tool in rows["files"]["tools"]}
+    assert [case["level"] for case in tools["write_file"]["cases"]] == ["exact", "exact"]
+    told = home.run("undo", "check").stdout
+    assert "create_entities: set_exact by inverse, guard locked-check" in told
+
+
+def test_check_names_the_line_of_a_fault(tmp_path: Path, home: Home) -> None:
+    bad = Home.make(tmp_path / "home", homes.servers(tmp_path / "world", ["memory"]))
+    packs = bad.root / "policies" / "undo"
+    packs.mkdir()
+    text = (home.root / "policies" / "undo" / "memory.yaml").read_text()
+    (packs / "memory.yaml").write_text(text.replace("use: links,", "use: lnks,", 1))
+    line = text[: text.index("use: links,")].count("\n") + 1
+    done = bad.run("undo", "check")
+    assert done.returncode == 2
+    assert f"memory.yaml:{line}:" in done.stderr
+    assert "no read 'lnks'" in done.stderr
+
+
+def test_check_fails_where_a_pack_is_not_in_force(tmp_path: Path, home: Home) -> None:
+    """Nothing is approved here yet."""
+    fresh = Home.make(tmp_path / "home", homes.servers(tmp_path / "world", ["memory"]))
+    packs = fresh.root / "policies" / "undo"
+    packs.mkdir()
+    source = home.root / "policies" / "undo" / "memory.yaml"
+    (packs / "memory.yaml").write_bytes(source.read_bytes())
+    done = fresh.run("undo", "check")
+    assert done.returncode == 1
+    assert "add_observations of memory is not approved" in done.stdout
+
+
+def test_a_server_and_its_companion_become_a_pack_that_is_in_force(tmp_path: Path) -> None:
+    (tmp_path / "notes.py").write_text(NOTES)
+    (tmp_path / "notes_undo.py").write_text(COMPANION)
+    made = Home.make(
+        tmp_path / "home",
+        {
+            "notes": {"command": [sys.executable, str(tmp_path / "notes.py")]},
+            "notes-undo": {
+                "command": [sys.executable, str(tmp_path / "notes_undo.py")],
+                "companion_of": "notes",
+            },
+        },
+    )
+    made.approve("notes", "notes-undo")
+    written = made.run("undo", "draft", "notes", "--write")
+    assert (written.returncode, written.stderr) == (0, "")
+    done = made.run("undo", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "put_note: exact by companion, guard cas; exact by restore, guard cas" in done.stdout
+    again = made.run("undo", "draft", "notes", "--write")
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    assert made.run("undo", "draft", "notes-undo").returncode == 2
