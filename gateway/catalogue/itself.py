@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.catalogue.canonical import canonical, digest_of
 from gateway.catalogue.items import MAX_DESCRIPTOR, Item
-from gateway.catalogue.text import hides
+from gateway.catalogue.text import unseen
 from gateway.core.model import Entry, ItsSelf, JsonObject, Target
 
 NAME: Final = "server"
@@ -64,9 +64,5 @@ def _labels(info: Any) -> JsonObject:
     return {
         name: label
         for name, label in labels.items()
-        if isinstance(label, str) and len(label) <= MAX_LABEL and not any(map(_unseen, label))
+        if isinstance(label, str) and len(label) <= MAX_LABEL and not unseen(label)
     }
-
-
-def _unseen(char: str) -> bool:
-    return hides(char) or char in "\n\t\r"

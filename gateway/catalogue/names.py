@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway.catalogue.text import unseen
 from gateway.core.model import Target
 
 MAX_PUBLIC = 64
@@ -21,7 +21,6 @@ MAX_NATIVE = 256
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]")
 _HASH_LENGTH = 10
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def name_fault(native: object) -> str | None:
         return "has no name"
     if len(native) > MAX_NATIVE:
         return f"its name is longer than {MAX_NATIVE} characters"
-    if native != native.strip() or any(unicodedata.category(char) in _UNSEEN for char in native):
+    if native != native.strip() or unseen(native):
         return "its name has characters that cannot be seen"
     return None
 

@@ -29,6 +29,11 @@ def hides(char: str) -> bool:
     return char not in _ALLOWED and unicodedata.category(char) in _HIDING
 
 
+def unseen(text: str) -> bool:
+    """Whether a name has characters a person cannot see, line ends included."""
+    return any(hides(char) or char in _ALLOWED for char in text)
+
+
 def spelt_out(text: str) -> str:
     """JSON text with every hiding character written as its \\u escape: the same JSON, all to be seen."""
     if text.isascii() and "\x7f" not in text:

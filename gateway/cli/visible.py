@@ -7,10 +7,10 @@ invisible characters make a name look like another. All are shown as escapes. Pu
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any, Final
 
-_HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from gateway.catalogue.text import unseen
+
 _PLAIN: Final = re.compile(r"[ -~]*")
 
 
@@ -23,7 +23,7 @@ def visible(value: Any) -> str:
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _HARMFUL:
+    if not unseen(character):
         return character
     code = ord(character)
     if code < 0x100:

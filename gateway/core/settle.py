@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, Request, RpcError
+from gateway.core.resolve import NAMED
 from gateway.core.tasks import EXTENSION, is_about_a_task, task_id_of
 from gateway.reasons import Reason, told
 
@@ -37,13 +38,7 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
 
 Codes of our own lie outside the range JSON-RPC reserves (-32768 to -32000), as MCP asks."""
 
-NAMES: Final = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "resources/subscribe": "uri",
-    "resources/unsubscribe": "uri",
-}
+NAMES: Final = {method: member for method, (_, member) in NAMED.items()}
 
 
 def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answer:
