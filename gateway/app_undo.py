@@ -6,8 +6,11 @@ else has them open. No rule lives here.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 import anyio
 
@@ -18,6 +21,8 @@ from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
 from gateway.settings import Settings
+from gateway.undo.deadlines import Deadlines
+from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
@@ -27,6 +32,11 @@ from gateway.undo.settling import Settler, Tools
 from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
 
+log = logging.getLogger("bulkhead.undo")
+
+LOOK_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 10.0
+
 
 @asynccontextmanager
 async def open_rollback(
@@ -35,6 +45,20 @@ async def open_rollback(
     """A rollback for one operator. Raises `Misconfigured`, `JournalError`."""
     async with _open_parts(settings) as parts:
         yield Rollback(parts, operator, progress)
+
+
+async def keep_deadlines(settings: Settings) -> None:
+    """Sees to tasks whose time is over, for ever. What goes wrong is logged, and tried again."""
+    deadlines = Deadlines(settings.state_dir)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await keep(
+                deadlines, lambda operator: open_rollback(settings, operator), microseconds()
+            )
+        except Exception as error:
+            log.error("a task's deadline cannot be kept yet: %s", error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "journal": "Read what was asked, decided and done.",
     "undo": "Check, draft and certify undo packs.",
     "rollback": "Undo calls: look first, then do it, and prove it.",
+    "task": "Have a task undone unless it is confirmed in time.",
     "play": "Play a story against real tool servers and tell it.",
 }
 """Name -> one line of help. `gateway/cli/<name>.py` holds the click command, as `command`."""

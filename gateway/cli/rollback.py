@@ -6,8 +6,6 @@ Exit status as docs/reference/rollback.md has it: the gravest verdict wins.
 from __future__ import annotations
 
 import asyncio
-import getpass
-import re
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -19,6 +17,7 @@ from rich.console import Console
 from gateway import settings
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
+from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.errors import JournalError
 from gateway.undo import plan as plans
@@ -30,7 +29,6 @@ from gateway.undo.select import Wanted
 CONFLICTS_LEFT = 4
 STEP_FAILED = 7
 NOT_BELIEVED = 9
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
 
 @click.command()
@@ -54,7 +52,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
     help="Changed since: do nothing at all, leave those calls, or overwrite what can be put back.",
 )
 @click.option("--resume", "undo_id", help="Take up an undo that was cut off; no scope then.")
-@click.option("--as", "name", default=None, help="The operator. Default: who is logged in.")
+@operator_option
 @config_option
 @json_option
 def command(
@@ -65,7 +63,7 @@ def command(
     yes: bool,
     choice: Choice,
     undo_id: str | None,
-    name: str | None,
+    operator: str,
     **scope: Any,
 ) -> None:
     """Undo calls: named ones, or all of a task, an agent, a server, a resource.
@@ -80,7 +78,6 @@ def command(
         )
     if undo_id is not None and not wanted.is_empty:
         raise click.UsageError("--resume takes up what was begun; it has its scope already")
-    operator = _operator(name)
     if undo_id is not None:
         work = _resume(config, operator, undo_id)
     else:
@@ -152,13 +149,6 @@ def _say_unfinished(rollback: Rollback) -> None:
 def _progress() -> Any:
     screen = Console(stderr=True, highlight=False, markup=False, emoji=False)
     return lambda said: told.progress_line(screen, said)
-
-
-def _operator(name: str | None) -> str:
-    name = name or getpass.getuser()
-    if not _NAME.fullmatch(name):
-        raise click.UsageError(f"{name!r} is no operator's name")
-    return f"operator:{name}"
 
 
 def _wanted(

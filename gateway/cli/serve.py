@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import uvloop
 
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
+from gateway.app_undo import keep_deadlines
 from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
@@ -34,7 +36,12 @@ def command(config: Path, log_level: str) -> None:
 async def _serve(settings: Settings) -> None:
     async with open_gateway(settings) as gateway:
         app = http.build_app(gateway.gate, settings, gateway.ready, gateway.schema_of)
-        await http.serve(app, settings, on_ready=lambda address: _greet(gateway, address))
+        keeping = asyncio.create_task(keep_deadlines(settings))
+        try:
+            await http.serve(app, settings, on_ready=lambda address: _greet(gateway, address))
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
 
 
 def _greet(gateway: Gateway, address: str) -> None:

@@ -74,9 +74,15 @@ class Rollback:
             progress=progress,
         )
 
-    def unfinished(self) -> list[str]:
-        """Undos that were cut off, oldest first; one that runs right now is among them."""
-        return [row.record.call_id for row in open_threads(self._parts.reader)]
+    def unfinished(self, wanted: Wanted | None = None) -> list[str]:
+        """Undos that were cut off, oldest first, of this scope or any; one that runs right now is among
+        them."""
+        parts = self._parts
+        rows = open_threads(parts.reader)
+        if wanted is not None:
+            scope = wanted.as_json()
+            rows = [row for row in rows if read(parts.reader, parts.protector, row).scope == scope]
+        return [row.record.call_id for row in rows]
 
     async def plan(self, wanted: Wanted) -> Plan:
         """What would be done, as the world is now. Raises `Refused`, `JournalError`, `ValueError`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,3 +127,21 @@ def test_a_person_is_shown_a_tree(tmp_path: Path) -> None:
     assert "1 calls, 1 to be undone" in shown
     assert "file_put(" in shown
     assert "Plan sha256:" in shown
+
+
+def test_a_task_nobody_confirms_is_undone_by_the_gateway_that_serves(tmp_path: Path) -> None:
+    with place(tmp_path) as here:
+        before = here.world()
+        here.home.must("task", "begin", "test", "--within", "12", "--as", "keeper")
+        here.do(*WRECK)
+        wrecked = here.world()
+        _until(lambda: here.world() == before)
+        _until(lambda: '"undone"' in here.home.must("task", "list", "--json"))
+    assert wrecked != before
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

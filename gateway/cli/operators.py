@@ -1,0 +1,32 @@
+"""Who types a command: the operator the policy is asked about."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+
+
+def _operator(context: click.Context, option: click.Parameter, name: str | None) -> str:
+    name = name or getpass.getuser()
+    if not _NAME.fullmatch(name):
+        raise click.UsageError(f"{name!r} is no operator's name")
+    return f"operator:{name}"
+
+
+def operator_option(command: F) -> F:
+    """`--as NAME` as `operator: str`, `operator:NAME`; who is logged in without it."""
+    return click.option(
+        "--as",
+        "operator",
+        callback=_operator,
+        metavar="NAME",
+        help="The operator. Default: who is logged in.",
+    )(command)

@@ -1,0 +1,123 @@
+"""`bulkhead task`: a task is undone unless it is confirmed in time. The gateways that serve keep the deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from gateway import settings
+from gateway.cli import rollback_text as told
+from gateway.cli.journal_text import when
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.errors import Refused
+from gateway.reasons import Reason
+from gateway.undo.deadlines import SECONDS, Deadlines, Promise
+from gateway.undo.report import Report
+
+within = click.option(
+    "--within",
+    type=click.IntRange(1, 30 * 86_400),
+    default=SECONDS,
+    show_default=True,
+    help="Seconds from now.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Begin a task that is undone unless you confirm it in time."""
+
+
+@command.command()
+@click.argument("task")
+@within
+@operator_option
+@config_option
+@json_option
+def begin(config: Path, as_json: bool, task: str, within: int, operator: str) -> None:
+    """Calls of TASK from now on are undone at the deadline, with this operator's rights, unless confirmed."""
+    _say(_deadlines(config).begin(task, operator, _now(), within), as_json)
+
+
+@command.command()
+@click.argument("task")
+@config_option
+@json_option
+def confirm(config: Path, as_json: bool, task: str) -> None:
+    """What TASK did stays."""
+    _say(_deadlines(config).confirm(task, _now()), as_json)
+
+
+@command.command()
+@click.argument("task")
+@within
+@config_option
+@json_option
+def extend(config: Path, as_json: bool, task: str, within: int) -> None:
+    """Another deadline for TASK, counted from now."""
+    _say(_deadlines(config).extend(task, _now(), within), as_json)
+
+
+@command.command()
+@click.argument("task")
+@operator_option
+@config_option
+@json_option
+def cancel(config: Path, as_json: bool, task: str, operator: str) -> None:
+    """Undo TASK now, as far as nothing stands in the way. Exit status as `bulkhead rollback`."""
+    report = asyncio.run(_cancel(config, task, operator))
+    print_json(report.as_json()) if as_json else told.print_report(report)
+    sys.exit(report.exit_status)
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_tasks(config: Path, as_json: bool) -> None:
+    """Every task that was begun, by deadline."""
+    promises = _deadlines(config).all()
+    if as_json:
+        print_json([asdict(promise) for promise in promises])
+    for promise in () if as_json else promises:
+        _print(promise)
+
+
+async def _cancel(config: Path, task: str, operator: str) -> Report:
+    from gateway.app_undo import open_rollback
+    from gateway.undo.keeping import take_back
+
+    loaded = settings.load(config)
+    deadlines = Deadlines(loaded.state_dir)
+    with deadlines.held(task) as promise:
+        if promise is None or promise.stand not in ("open", "asks"):
+            raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open, or being undone now")
+        async with open_rollback(loaded, operator) as rollback:
+            return await take_back(deadlines, promise, rollback)
+
+
+def _deadlines(config: Path) -> Deadlines:
+    return Deadlines(settings.load(config).state_dir)
+
+
+def _say(promise: Promise, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(promise))
+    else:
+        _print(promise)
+
+
+def _print(promise: Promise) -> None:
+    why = f": {visible(promise.why)}" if promise.why else ""
+    until = f" until {when(promise.deadline)}" if promise.stand == "open" else ""
+    click.echo(f"{visible(promise.task)}  {promise.stand}{until}{why}")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000

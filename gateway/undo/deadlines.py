@@ -1,0 +1,144 @@
+"""Tasks that are undone unless somebody confirms them in time (NETCONF's and gNMI's commit-confirmed).
+
+One small file per task in `<state>/tasks/`, durable before a command says that it is done, so a promise
+outlives every process. It knows files and no clock, and undoes nothing itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from gateway.errors import Misconfigured, Refused, Where
+from gateway.reasons import Reason
+
+DIRECTORY: Final = "tasks"
+SECONDS: Final = 600
+LATE_SECONDS: Final = 3_600
+"""A deadline that was missed by more, because nobody was there to keep it, is put to a person."""
+
+Stand = Literal["open", "confirmed", "undone", "asks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A task under a deadline. Times: microseconds since the epoch."""
+
+    task: str
+    operator: str
+    """Whom the policy is asked about when it is undone."""
+    begun_at: int
+    deadline: int
+    stand: Stand = "open"
+    why: str = ""
+
+
+class Deadlines:
+    """The promises of one installation."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._directory = state_dir / DIRECTORY
+
+    def begin(self, task: str, operator: str, now: int, seconds: int) -> Promise:
+        """From now on the task has so long. Raises `Refused` when it has begun already."""
+        with self._locked(task):
+            there = self.find(task)
+            if there is not None and there.stand in ("open", "asks"):
+                raise Refused(Reason.DENIED_BY_RULE, f"task {task} has begun: it is {there.stand}")
+            return self._save(Promise(task, operator, now, now + seconds * 1_000_000))
+
+    def confirm(self, task: str, now: int) -> Promise:
+        """It stays. Raises `Refused` when there is nothing to confirm, or the time is over."""
+        with self._locked(task):
+            return self._save(replace(self._open(task, now), stand="confirmed"))
+
+    def extend(self, task: str, now: int, seconds: int) -> Promise:
+        """So long from now. Raises `Refused` like `confirm`."""
+        with self._locked(task):
+            return self._save(replace(self._open(task, now), deadline=now + seconds * 1_000_000))
+
+    def settle(self, promise: Promise, stand: Stand, why: str = "") -> Promise:
+        """What became of it. For who holds it by `held`."""
+        return self._save(replace(promise, stand=stand, why=why))
+
+    def find(self, task: str) -> Promise | None:
+        """The task's promise, whatever became of it. Raises `Misconfigured` for a file that is none."""
+        path = self._path(task)
+        return _read(path) if path.exists() else None
+
+    def all(self) -> list[Promise]:
+        """By deadline. Raises `Misconfigured`."""
+        found = [_read(path) for path in self._directory.glob("*.json")]
+        return sorted(found, key=lambda promise: promise.deadline)
+
+    def overdue(self, now: int) -> list[Promise]:
+        """Open, and their time is over."""
+        return [each for each in self.all() if each.stand == "open" and each.deadline <= now]
+
+    @contextmanager
+    def held(self, task: str) -> Iterator[Promise | None]:
+        """The promise, while nobody else confirms, extends or keeps it; None when somebody does, or
+        there is none. Never waits."""
+        with self._lock(task, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+            yield self.find(task) if got else None
+
+    def _open(self, task: str, now: int) -> Promise:
+        promise = self.find(task)
+        if promise is None or promise.stand != "open":
+            said = "never begun" if promise is None else promise.stand
+            raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open: {said}")
+        if promise.deadline <= now:
+            raise Refused(Reason.DENIED_BY_RULE, f"the time of task {task} is over")
+        return promise
+
+    @contextmanager
+    def _locked(self, task: str) -> Iterator[None]:
+        with self._lock(task, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+            if not got:
+                raise Refused(Reason.DENIED_BY_RULE, f"task {task} is being undone or changed now")
+            yield
+
+    @contextmanager
+    def _lock(self, task: str, how: int) -> Iterator[bool]:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(self._path(task).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, how)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(fd)
+
+    def _path(self, task: str) -> Path:
+        """A task's name may hold anything; a file's may not."""
+        return self._directory / f"{hashlib.sha256(task.encode()).hexdigest()[:40]}.json"
+
+    def _save(self, promise: Promise) -> Promise:
+        path = self._path(promise.task)
+        draft = path.with_suffix(f".{os.getpid()}")
+        with draft.open("w") as file:
+            json.dump(asdict(promise), file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        directory = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        return promise
+
+
+def _read(path: Path) -> Promise:
+    try:
+        return Promise(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise Misconfigured(f"not a task's promise: {error}", Where(str(path))) from None

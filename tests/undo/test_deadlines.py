@@ -1,0 +1,70 @@
+"""Promises about tasks: durable, settled once, and never by two at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured, Refused
+from gateway.undo.deadlines import Deadlines
+
+SECOND = 1_000_000
+TASK = "nightly/../cleanup\n1"
+
+
+def test_a_promise_outlives_its_process(tmp_path: Path) -> None:
+    made = Deadlines(tmp_path).begin(TASK, "operator:o", 5 * SECOND, 600)
+    assert Deadlines(tmp_path).find(TASK) == made
+    assert made.deadline == 605 * SECOND
+
+
+def test_a_task_has_one_promise_at_a_time(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    deadlines.begin(TASK, "operator:o", 0, 600)
+    with pytest.raises(Refused):
+        deadlines.begin(TASK, "operator:o", 1, 600)
+    deadlines.confirm(TASK, 2)
+    assert deadlines.begin(TASK, "operator:o", 3, 600).stand == "open"
+
+
+def test_it_is_overdue_at_its_deadline_unless_it_is_confirmed_or_extended(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    for task in ("left", "confirmed", "extended"):
+        deadlines.begin(task, "operator:o", 0, 10)
+    deadlines.confirm("confirmed", SECOND)
+    deadlines.extend("extended", SECOND, 10)
+    assert deadlines.overdue(10 * SECOND - 1) == []
+    assert [promise.task for promise in deadlines.overdue(10 * SECOND)] == ["left"]
+    assert [promise.task for promise in deadlines.overdue(11 * SECOND)] == ["left", "extended"]
+
+
+def test_when_the_time_is_over_nothing_can_be_confirmed(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    deadlines.begin(TASK, "operator:o", 0, 10)
+    with pytest.raises(Refused):
+        deadlines.confirm(TASK, 10 * SECOND)
+    with pytest.raises(Refused):
+        deadlines.extend(TASK, 10 * SECOND, 10)
+    with pytest.raises(Refused):
+        deadlines.confirm("never begun", 0)
+
+
+def test_who_keeps_it_keeps_it_alone(tmp_path: Path) -> None:
+    one, other = Deadlines(tmp_path), Deadlines(tmp_path)
+    one.begin(TASK, "operator:o", 0, 10)
+    with one.held(TASK) as mine, other.held(TASK) as theirs:
+        assert mine is not None
+        assert theirs is None
+        with pytest.raises(Refused):
+            other.confirm(TASK, 1)
+    assert other.confirm(TASK, 1).stand == "confirmed"
+
+
+def test_a_file_that_is_no_promise_is_told_by_name(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    deadlines.begin(TASK, "operator:o", 0, 10)
+    [path] = (tmp_path / "tasks").glob("*.json")
+    path.write_text("{}")
+    with pytest.raises(Misconfigured, match=path.name):
+        deadlines.all()

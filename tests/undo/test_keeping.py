@@ -1,0 +1,129 @@
+"""What nobody confirmed in time is undone, if that is clean, and else a person is asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.undo.deadlines import LATE_SECONDS, Deadlines, Promise
+from gateway.undo.keeping import keep, take_back
+from gateway.undo.rollback import Rollback
+from tests.undo.rig import Killed, Rig, Store, a_rig
+
+SECOND = 1_000_000
+LATER = 20 * SECOND
+
+
+async def _kept(rig: Rig, directory: Path, now: int = LATER) -> Promise:
+    @asynccontextmanager
+    async def opener(operator: str) -> AsyncIterator[Rollback]:
+        yield rig.rollback(operator)
+
+    deadlines = Deadlines(directory)
+    await keep(deadlines, opener, now)
+    promise = deadlines.find("t1")
+    assert promise is not None
+    return promise
+
+
+def _begun(directory: Path) -> Deadlines:
+    deadlines = Deadlines(directory)
+    deadlines.begin("t1", "operator:o", 1, 10)
+    return deadlines
+
+
+async def test_an_unconfirmed_task_is_undone(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        await rig.call("rename", old="a", new="b")
+        await rig.call("put", key="z", value="theirs", task="t2")
+        early = await _kept(rig, tmp_path, SECOND)
+        assert (early.stand, store.records) == ("open", {"b": "2", "z": "theirs"})
+        promise = await _kept(rig, tmp_path)
+    assert promise.stand == "undone"
+    assert store.records == {"a": "1", "z": "theirs"}
+
+
+async def test_a_confirmed_task_stays(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        deadlines = _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        deadlines.confirm("t1", SECOND)
+        promise = await _kept(rig, tmp_path)
+    assert promise.stand == "confirmed"
+    assert store.records == {"a": "2"}
+
+
+async def test_where_a_person_wrote_since_a_person_is_asked(tmp_path: Path) -> None:
+    store = Store({"a": "1", "b": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        await rig.call("put", key="b", value="2")
+        store.records["a"] = "a person's"
+        promise = await _kept(rig, tmp_path)
+    assert promise.stand == "asks"
+    assert "drift" in promise.why
+    assert store.records == {"a": "a person's", "b": "2"}
+
+
+async def test_a_task_with_a_call_that_has_no_way_back_is_left_to_a_person(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        await rig.call("shout", text="fire")
+        promise = await _kept(rig, tmp_path)
+    assert promise.stand == "asks"
+    assert store.records == {"a": "2"}
+
+
+async def test_a_deadline_missed_by_long_is_put_to_a_person(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        promise = await _kept(rig, tmp_path, LATER + LATE_SECONDS * SECOND)
+    assert promise.stand == "asks"
+    assert store.records == {"a": "2"}
+
+
+async def test_an_undo_that_was_cut_off_is_taken_up_by_the_next_who_looks(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path)
+        await rig.call("put", key="b", value="2")
+        await rig.call("rename", old="a", new="c")
+        store.late = lambda tool, arguments: _die() if tool == "drop" else None
+        with pytest.raises(Killed):
+            await _kept(rig, tmp_path)
+    store.late = lambda tool, arguments: None
+    async with a_rig(tmp_path, store) as rig:
+        promise = await _kept(rig, tmp_path)
+        assert rig.rollback().unfinished() == []
+    assert promise.stand == "undone"
+    assert store.records == {"a": "1"}
+
+
+async def test_a_cancelled_task_is_undone_but_for_what_others_changed(tmp_path: Path) -> None:
+    store = Store({"a": "1", "b": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        deadlines = _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        await rig.call("put", key="b", value="2")
+        store.records["a"] = "a person's"
+        with deadlines.held("t1") as promise:
+            assert promise is not None
+            report = await take_back(deadlines, promise, rig.rollback())
+    assert report.exit_status == 4
+    assert store.records == {"a": "a person's", "b": "1"}
+
+
+def _die() -> None:
+    raise Killed
