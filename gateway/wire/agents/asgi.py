@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Header, Reply
 
+PIECE: Final = 256 * 1024
+"""Bytes given to the carrier at once."""
+STALL_SECONDS: Final = 60.0
 Serve = Callable[[Exchange], Awaitable[None]]
 
 
@@ -44,7 +49,7 @@ class AsgiExchange:
         if reply.body:
             headers.insert(0, ("content-type", "application/json"))
         await self._begin(reply.status, headers)
-        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+        await self._carry(reply.body, last=True)
 
     async def start(self, headers: Sequence[Header]) -> None:
         """The head of an answer written piece by piece."""
@@ -52,7 +57,22 @@ class AsgiExchange:
 
     async def write(self, chunk: bytes, *, last: bool = False) -> None:
         """One piece."""
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+        await self._carry(chunk, last=last)
+
+    async def _carry(self, body: bytes, *, last: bool) -> None:
+        """In pieces, so that what a slow reader has not taken is not copied into the carrier's buffer.
+        Raises `Gone` for a reader that takes nothing for `STALL_SECONDS`."""
+        for start in range(0, len(body) or 1, PIECE):
+            end = start + PIECE
+            piece = body if len(body) <= PIECE else body[start:end]
+            more = end < len(body) or not last
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    await self._send(
+                        {"type": "http.response.body", "body": piece, "more_body": more}
+                    )
+            except TimeoutError:
+                raise Gone from None
 
     async def gone(self) -> None:
         """Returns when the agent has hung up."""

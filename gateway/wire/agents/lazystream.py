@@ -18,8 +18,14 @@ EVENT_STREAM: Final[tuple[Header, ...]] = (
 )
 
 
+MIB: Final = 1024 * 1024
+
+
 class LazyStream:
-    """`send` and `keep_alive` any number of times, then `end` once. All raise `Gone`."""
+    """`send` and `keep_alive` any number of times, then `end` once. All raise `Gone`.
+
+    `write_seconds`: what a reader may take for the first and for every further MiB of one frame.
+    """
 
     def __init__(self, exchange: Exchange, write_seconds: float) -> None:
         self._exchange = exchange
@@ -55,7 +61,7 @@ class LazyStream:
         if self._dead:
             raise Gone
         try:
-            async with asyncio.timeout(self._write_seconds):
+            async with asyncio.timeout(self._write_seconds * (1 + len(frame) // MIB)):
                 if not self._open:
                     self._open = True
                     await self._exchange.start(EVENT_STREAM)
