@@ -22,9 +22,15 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 
 def undeclared(method: str, capabilities: JsonObject) -> str | None:
-    """The capability a question needs and the client did not declare; None if it may be asked."""
+    """What a question needs and the client did not declare; None if it may be asked.
+
+    A method that is no question of the protocol's needs what nobody declares: a tool server has no
+    business with whatever else an agent's client can do.
+    """
     needed = NEEDED.get(method)
-    return needed if needed is not None and needed not in capabilities else None
+    if needed is None:
+        return "such a method"
+    return None if needed in capabilities else needed
 
 
 def cannot_ask(why: str) -> Answer:

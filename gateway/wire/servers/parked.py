@@ -100,8 +100,7 @@ class ParkedCall:
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """Returns when the agent has sent the answer in a later request."""
-        missing = asking.undeclared(method, self._client.capabilities)
-        if method not in asking.NEEDED or missing:
+        if asking.undeclared(method, self._client.capabilities):
             return asking.cannot_ask(f"{method}: the agent's client did not declare it")
         if len(self.questions) >= MAX_QUESTIONS or not self._shelf.take(self):
             return asking.cannot_ask(f"{method}: too many calls wait for answers")

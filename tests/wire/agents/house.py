@@ -154,7 +154,8 @@ class RememberingGate:
                 for level in ("debug", "warning"):
                     await channel.notify("notifications/message", {"level": level, "data": level})
             case "sample":
-                answer = await channel.ask("sampling/createMessage", arguments)
+                question = arguments.get("method", "sampling/createMessage")
+                answer = await channel.ask(question, arguments)
                 self.asked.append(answer)
                 if answer.error is not None:
                     return Answer(error=answer.error)

@@ -222,6 +222,14 @@ async def test_a_client_that_did_not_declare_it_is_not_asked() -> None:
     assert (reply.status, reply.error["code"]) == (200, -32601)
 
 
+@pytest.mark.parametrize("method", ["tools/call", "vendor/run", "initialize", "notifications/x"])
+async def test_a_client_is_asked_the_protocols_questions_only(method: str) -> None:
+    async with serving() as place, asyncio.timeout(20):
+        speaker = await session(place, sampling={}, elicitation={}, roots={}, vendor={})
+        reply = await speaker.call(1, "sample", method=method)
+    assert (reply.status, reply.error["code"]) == (200, -32601)
+
+
 async def test_a_disconnect_does_not_cancel_and_the_answer_can_be_fetched() -> None:
     gate = RememberingGate()
     with anyio.fail_after(10):
