@@ -54,7 +54,7 @@ def examine(kind: ListKind, raw: Any) -> Item:
 
 
 class _Held:
-    """Carries a descriptor past the cache: the digest beside it is the key."""
+    """Carries a descriptor past the cache, once: the digest beside it is the key, and all that is kept."""
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -68,7 +68,8 @@ class _Held:
 
 @lru_cache(maxsize=2048)
 def _known_fault(kind: ListKind, mark: str, held: _Held) -> str | None:
-    return fault(kind, held.raw)
+    raw, held.raw = held.raw, None
+    return fault(kind, raw)
 
 
 def fault(kind: ListKind, raw: Any) -> str | None:

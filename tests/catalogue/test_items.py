@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -104,3 +106,16 @@ def test_a_template_that_cannot_be_matched_matches_nothing() -> None:
     assert matcher("file:///{name:3}") is None
     found = matcher("file:///{name}")
     assert found is not None and found.match("file:///a") is not None
+
+
+def test_a_descriptor_that_was_looked_at_is_not_kept() -> None:
+    class Descriptor(dict[str, Any]):
+        """A dict that can be watched."""
+
+    raw = Descriptor(tool("looked-at-once"))
+    watched = weakref.ref(raw)
+    assert examine("tool", raw).fault is None
+    assert examine("tool", dict(raw)).fault is None
+    del raw
+    gc.collect()
+    assert watched() is None
