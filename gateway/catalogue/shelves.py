@@ -19,7 +19,9 @@ from gateway.errors import Refused
 from gateway.ports import About, Catalogue
 
 SERVER_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
-OFFERED: Final = ("tools", "prompts", "resources", "completions")
+OFFERED: Final = ("tools", "prompts", "resources", "completions", "logging")
+EXTENSIONS: Final = ("io.modelcontextprotocol/tasks", "io.modelcontextprotocol/ui")
+"""Extensions that work on the aggregates too: the gateway knows which names of theirs are whose."""
 LISTED: Final = frozenset({"tools", "prompts", "resources"})
 
 
@@ -67,4 +69,8 @@ def _merged(servers: Iterable[ItsSelf]) -> JsonObject:
         theirs = server.capabilities.get("resources")
         if isinstance(theirs, dict) and theirs.get("subscribe") is True:
             offered["resources"]["subscribe"] = True
+        extensions = server.capabilities.get("extensions")
+        for name in EXTENSIONS:
+            if isinstance(extensions, dict) and isinstance(extensions.get(name), dict):
+                offered.setdefault("extensions", {}).setdefault(name, extensions[name])
     return offered

@@ -136,5 +136,13 @@ def test_a_cursor_nobody_made_is_invalid_params(agent: Speaker, cursor: str) -> 
     assert agent.ask("tools/list", cursor=cursor)["code"] == -32602
 
 
+def test_what_both_can_do_is_said_of_both_together(agent: Speaker) -> None:
+    said = agent.hello["messages"][-1] if "messages" in agent.hello else agent.hello
+    capabilities = said["result"]["capabilities"]
+    wanted = {"tools", "prompts", "resources", "completions", "extensions"}
+    assert wanted <= capabilities.keys()
+    assert list(capabilities["extensions"]) == ["io.modelcontextprotocol/tasks"]
+
+
 def test_vendor_methods_are_for_the_servers_own_endpoint(agent: Speaker) -> None:
     assert agent.ask("vendor/echo", a=1)["code"] == -32601
