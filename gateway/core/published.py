@@ -16,6 +16,8 @@ from gateway.core.resolve import Shelf
 
 MARK: Final = "~"
 """Between a server's id and the rest: allowed in an authority and a path, and in no server id."""
+MAX_LINKS: Final = 1_000
+"""URIs looked at in one result: what more it names is told as it is."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
 
 
@@ -71,6 +73,8 @@ class Publisher:
 
     def uri(self, uri: str) -> str:
         """What an agent must ask for to reach this server's `uri`."""
+        if len(self.links) >= MAX_LINKS:
+            return uri
         own = prefixed(self.server, uri)
         public = uri if own is None or not self._leads_elsewhere(uri, own) else own
         self.links[public] = uri

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp.shared.uri_template import UriTemplate
 
 from gateway.core.model import Entry, JsonObject, Target
-from gateway.core.published import Publisher, prefixed, without_prefix
-from gateway.core.resolve import Shelf
+from gateway.core.published import MAX_LINKS, Publisher, prefixed, without_prefix
+from gateway.core.resolve import Shelf, Template
 
 
 def entry(server: str, uri: str) -> Entry:
@@ -62,6 +63,15 @@ def test_a_uri_of_its_own_or_of_nobody_stays_and_another_servers_gets_the_prefix
     }
 
 
+def test_a_result_that_names_resources_without_end_costs_a_bounded_look() -> None:
+    publisher = Publisher(SHELF, "a")
+    told = publisher.result(
+        "tools/call", {"content": [LINK | {"uri": f"x://{n}"} for n in range(5000)]}
+    )
+    assert len(told["content"]) == 5000
+    assert len(publisher.links) == MAX_LINKS
+
+
 LINK: JsonObject = {"type": "resource_link", "uri": "x://theirs", "vendor": 1}
 EMBEDDED: JsonObject = {"type": "resource", "resource": {"uri": "x://theirs", "text": "x"}, "v": 2}
 OTHER: JsonObject = {"type": "vendor/x", "uri": "x://theirs"}
@@ -95,3 +105,42 @@ def test_links_embedded_resources_and_user_interfaces_are_told_in_every_kind_of_
 def test_a_result_that_needs_no_change_is_the_very_same() -> None:
     for result in ({"content": [OTHER, {"type": "text"}]}, {"content": "odd"}, {"_meta": 5}, {}):
         assert Publisher(SHELF, "a").result("tools/call", result) is result
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "content",
+                    "messages",
+                    "contents",
+                    "type",
+                    "resource",
+                    "uri",
+                    "_meta",
+                    "ui",
+                    "result",
+                ]
+            )
+            | st.text(max_size=3),
+            inner | st.sampled_from(["resource", "resource_link", "x://t/1", "x://theirs"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    st.sampled_from(["tools/call", "prompts/get", "resources/read", "tasks/get", "vendor/x"]),
+    st.dictionaries(st.sampled_from(["content", "messages", "contents", "_meta", "result"]), JSON),
+)
+def test_no_result_however_odd_stops_an_answer(method: str, result: JsonObject) -> None:
+    parsed = UriTemplate.parse("x://t/{id}")
+    template = Template(entry("b", "x://t/{id}"), lambda uri: parsed.match(uri) is not None)
+    shelf = Shelf(resources=SHELF.resources, templates={"x://t/{id}": template})
+    told = Publisher(shelf, "a").result(method, result)
+    assert told.keys() == result.keys()
