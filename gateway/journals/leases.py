@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -74,6 +74,11 @@ def grant(
     try:
         _expire(connection, now, runs_at)
         blocker = _in_the_way(connection, claim)
+        if not blocker:
+            # An undo taken up by another process has its number still, and what the dead one held.
+            connection.execute(
+                "DELETE FROM lease WHERE call_id = ? AND orphan = 1", (claim.call_id,)
+            )
         epochs = [] if blocker else _insert(connection, claim, terms, run)
         connection.execute("COMMIT")
         return blocker or epochs
@@ -123,16 +128,18 @@ def count(connection: sqlite3.Connection, call_id: str) -> int:
     return int(found.fetchone()[0])
 
 
-def end(connection: sqlite3.Connection, call_id: str, until: int | None) -> None:
-    """Now, or at a time."""
+def end(connection: sqlite3.Connection, ends: Mapping[str, int]) -> None:
+    """By call, when: a time that is over is now."""
     connection.execute("PRAGMA synchronous = NORMAL")
     try:
-        if until is None:
-            connection.execute("DELETE FROM lease WHERE call_id = ?", (call_id,))
-        else:
-            connection.execute(
-                "UPDATE lease SET until = min(until, ?) WHERE call_id = ?", (until, call_id)
-            )
+        connection.executemany(
+            "UPDATE lease SET until = min(until, ?) WHERE call_id = ?",
+            [(until, call_id) for call_id, until in ends.items() if until],
+        )
+        connection.executemany(
+            "DELETE FROM lease WHERE call_id = ?",
+            [(call_id,) for call_id, until in ends.items() if not until],
+        )
     finally:
         connection.execute("PRAGMA synchronous = FULL")
 
@@ -142,6 +149,11 @@ def end(connection: sqlite3.Connection, call_id: str, until: int | None) -> None
 
 class Desk(Protocol):
     """Where the connection is: work done there, in turn with the journal's lines."""
+
+    @property
+    def sound(self) -> bool:
+        """False while the file cannot be written."""
+        ...
 
     @property
     def run(self) -> str: ...
@@ -178,6 +190,8 @@ class SqliteLeases:
         self._patience = patience
         self._line: dict[str, _Here] = {}
         """By call, in the order they came: those that hold and those that wait."""
+        self._ends: dict[str, int] = {}
+        """Leases that are let go and perhaps still in the file. What the disk refuses is tried again."""
 
     async def take(
         self,
@@ -199,7 +213,7 @@ class SqliteLeases:
             async with asyncio.timeout(self._patience):
                 await here.turn
                 pause = LOOKS[0]
-                while isinstance(epochs := await self._grant(claim, term, quiesce), str):
+                while isinstance(epochs := await self._grant(here, term, quiesce), str):
                     blocker = epochs
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LOOKS[1])
@@ -210,7 +224,6 @@ class SqliteLeases:
         except BaseException:
             self.release(call_id)
             raise
-        here.rows = len(claim.alone) + len(claim.shared)
         return tuple(map(Lease, claim.alone, epochs))
 
     async def held(self, call_id: str) -> bool:
@@ -227,24 +240,46 @@ class SqliteLeases:
         if here is None:
             return
         if after > 0:
-            until = self._clock() + int(after * 1e6)
-            self._desk.post(lambda connection: end(connection, call_id, until))
+            self._end(call_id, self._clock() + int(after * 1e6))
             here.ending.append(asyncio.get_running_loop().call_later(after, self.release, call_id))
             return
         for ending in here.ending:
             ending.cancel()
         del self._line[call_id]
         here.turn.cancel()
-        self._desk.post(lambda connection: end(connection, call_id, None))
+        if here.rows:
+            self._end(call_id, 0)
         self._admit()
 
-    async def _grant(self, claim: Claim, term: float, quiesce: float) -> list[int] | str:
+    def _end(self, call_id: str, until: int) -> None:
+        self._ends[call_id] = until
+        if self._desk.sound:
+            self._desk.post(self._ended)
+
+    def _ended(self, connection: sqlite3.Connection) -> None:
+        """In the thread that owns the connection."""
+        ends = dict(self._ends)
+        end(connection, ends)
+        for call_id, until in ends.items():
+            if self._ends.get(call_id) == until:
+                self._ends.pop(call_id, None)
+
+    async def _grant(self, here: _Here, term: float, quiesce: float) -> list[int] | str:
+        claim = here.claim
+
         def work(connection: sqlite3.Connection) -> list[int] | str:
+            if self._ends:
+                self._ended(connection)
             now = self._clock()
             terms = Terms(now + int(term * 1e6), int(quiesce * 1e6))
             return grant(connection, claim, terms, now, self._desk.run, self._desk.runs_at)
 
-        return await self._desk.do(work)
+        # Set before: who is cancelled or meets a failing disk may have got them all the same.
+        here.rows = len(claim.alone) + len(claim.shared)
+        epochs = await self._desk.do(work)
+        if isinstance(epochs, str):
+            here.rows = 0
+        return epochs
 
     def _admit(self) -> None:
         """Whose turn is it: everybody nobody before them excludes."""
