@@ -85,7 +85,10 @@ class Driver:
         assert tried.pack is not None
         if tried.scope.pre is None:
             return tried
-        cur = await self._image(tried.pack, tried.scope)
+        try:
+            cur = await self._image(tried.pack, tried.scope)
+        except (CaptureFailed, TemplateFailed):
+            return tried
         scope = replace(tried.scope, cur=cur)
         if tried.pack.same(tried.scope.pre, cur):
             return replace(tried, state=State.NOT_APPLIED)
