@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,8 +42,27 @@ def load(path: Path, model: type[Model]) -> Model:
     return validate(read(path), model, str(path))
 
 
+def refuse_open_to_all(path: Path) -> None:
+    """A file that anybody on this machine could write is nobody's word. Raises `Misconfigured`.
+
+    A file that cannot be looked at is left to its reader.
+    """
+    for place, harmless in ((path, 0), (path.parent, stat.S_ISVTX)):
+        try:
+            mode = stat.S_IMODE(place.stat().st_mode)
+        except OSError:
+            continue
+        if mode & stat.S_IWOTH and not mode & harmless:
+            raise Misconfigured(
+                f"mode is {mode:04o}: anybody on this machine could change it",
+                Where(str(place)),
+                "chmod o-w",
+            )
+
+
 def read(path: Path) -> CommentedMap:
     """The file as a mapping that remembers its lines. Raises `Misconfigured`."""
+    refuse_open_to_all(path)
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import yamlfile
+from gateway.catalogue import pins
 from gateway.errors import Misconfigured
+from gateway.policy import rules
+
+
+def rules_of(file: Path) -> object:
+    return rules.read(file, [], [])
+
+
+def pins_of(file: Path) -> object:
+    return pins.load(file.parent.parent, ["git"])
 
 
 def fault(tmp_path: Path, text: str) -> str:
@@ -65,3 +76,30 @@ def test_ordinary_yaml_is_read_as_it_stands(tmp_path: Path, text: str, value: An
     file = tmp_path / "tiers.yaml"
     file.write_bytes(text.encode())
     assert yamlfile.plain(yamlfile.read(file)) == value
+
+
+@pytest.mark.parametrize("read", [yamlfile.read, rules_of, pins_of])
+@pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o666, 0o755), (0o644, 0o777)])
+def test_a_file_anybody_could_change_is_refused(
+    tmp_path: Path, read: Callable[[Path], object], file_mode: int, directory_mode: int
+) -> None:
+    directory = tmp_path / "pins"
+    directory.mkdir()
+    file = directory / "git.json"
+    file.write_text("{}")
+    file.chmod(file_mode)
+    directory.chmod(directory_mode)
+    with pytest.raises(Misconfigured, match="anybody on this machine") as caught:
+        read(file)
+    assert "chmod" in str(caught.value)
+
+
+@pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o664, 0o775), (0o600, 0o1777)])
+def test_a_group_and_a_sticky_directory_are_the_operators_own_affair(
+    tmp_path: Path, file_mode: int, directory_mode: int
+) -> None:
+    file = tmp_path / "tiers.yaml"
+    file.write_text("a: 1\n")
+    file.chmod(file_mode)
+    tmp_path.chmod(directory_mode)
+    assert yamlfile.read(file) == {"a": 1}

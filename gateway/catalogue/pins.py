@@ -22,6 +22,7 @@ from gateway.catalogue.text import spelt_out
 from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
+from gateway.yamlfile import refuse_open_to_all
 
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -168,6 +169,7 @@ def _named(kind: Kind, descriptor: JsonObject) -> object:
 
 
 def _text(path: Path) -> str:
+    refuse_open_to_all(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))

@@ -19,6 +19,7 @@ from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.policy import engine, patterns
 from gateway.settings import SERVER_ID
+from gateway.yamlfile import refuse_open_to_all
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 
@@ -108,6 +109,7 @@ def read(path: Path, servers: Collection[str], conditions: Collection[str]) -> R
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and trimmed fields of every line that is not blank and not a comment."""
+    refuse_open_to_all(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
