@@ -13,6 +13,7 @@ from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Recorded, overlaps, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
+from gateway.undo.writers import Writers
 
 MANY = 1_000_000
 
@@ -23,6 +24,7 @@ class Ledger:
     def __init__(self, reader: JournalReader, protector: Protector) -> None:
         self._reader = reader
         self._protector = protector
+        self._writers = Writers(reader)
 
     def recorded(self, call_id: str) -> Recorded | None:
         """Everything of one call, by its id or a unique prefix; None if there is none.
@@ -62,12 +64,11 @@ class Ledger:
 
         A write of the same server that nobody could say more of counts as one that may have."""
         found = []
-        for row in self._reader.calls(CallFilter(since=call.created_at), MANY):
-            if row.record.effect == "read" or row.record.method.startswith("bulkhead/"):
-                continue
-            other = self.of(row)
-            if other.epoch > call.epoch and not _left_no_trace(other) and _meet(call, other):
-                found.append(other)
+        for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq):
+            if wrote.epoch > call.epoch and _meet(call, wrote.keys):
+                other = self.recorded(wrote.call_id)
+                if other is not None and not _left_no_trace(other):
+                    found.append(other)
         return sorted(found, key=lambda other: other.epoch)
 
     def _arguments(self, row: CallRow) -> JsonObject | None:
@@ -85,13 +86,9 @@ def _left_no_trace(call: Recorded) -> bool:
     return call.state in (State.REFUSED, State.NO_EFFECT, State.NOT_APPLIED)
 
 
-def _meet(one: Recorded, other: Recorded) -> bool:
+def _meet(one: Recorded, keys: Sequence[str]) -> bool:
     return any(
-        overlaps(mine, theirs) or theirs == server_key(one.record.server)
-        for mine in _keys(one)
-        for theirs in _keys(other)
+        overlaps(lease.key, theirs) or theirs == server_key(one.record.server)
+        for lease in one.reversal.leases
+        for theirs in keys
     )
-
-
-def _keys(call: Recorded) -> Sequence[str]:
-    return [lease.key for lease in call.reversal.leases]

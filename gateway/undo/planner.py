@@ -9,14 +9,14 @@ where both made the very same reads, and else the call waits for its turn.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from gateway.core.model import Target
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded, Reversal
-from gateway.ports import CallFilter, Errands, JournalReader
+from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.ledger import Ledger
 from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs, ToolPack
@@ -152,6 +152,7 @@ class Planner:
         looks' own lines. Raises `JournalError`."""
         chosen = {call.call_id for call in calls}
         undone = undone_before(self._reader)
+        reads = self._read_since(calls)
         world, entries = _World(), list[Planned]()
         for number, call in enumerate(calls, 1):
             self._progress(f"looking at call {number} of {len(calls)}")
@@ -162,7 +163,7 @@ class Planner:
                     e.call.call_id for e in entries if _stands_before(e) and meet(e.call, call)
                 ),
                 dependents=self.dependents(call, chosen, undone),
-                exposed=self._exposed(call),
+                exposed=_exposed(call, reads),
             )
             entry = await self._standing(entry, entries, world, operator)
             entries.append(_seen_before(entry, undone))
@@ -241,15 +242,26 @@ class Planner:
             world.note(call.call_id, sight.reads, pre)
         return replace(seen, standing=standing, why=why)
 
-    def _exposed(self, call: Recorded) -> tuple[Exposure, ...]:
-        """Reads of that server since, by agents: not what they saw, only that they could have."""
-        where = CallFilter(server=call.record.server, since=call.created_at)
-        seen: Counter[tuple[str, str]] = Counter()
-        for row in self._reader.calls(where, MANY):
-            if row.record.effect == "read" and row.record.agent.startswith("agent:"):
-                if row.state is not State.REFUSED:
-                    seen[row.record.agent, row.record.task] += 1
-        return tuple(Exposure(agent, task, reads) for (agent, task), reads in sorted(seen.items()))
+    def _read_since(self, calls: Sequence[Recorded]) -> list[CallRow]:
+        """What agents have read since the first of these."""
+        since = min((call.created_at for call in calls), default=0)
+        return [
+            row
+            for row in (self._reader.calls(CallFilter(since=since), MANY) if calls else ())
+            if row.record.effect == "read"
+            and row.record.agent.startswith("agent:")
+            and row.state is not State.REFUSED
+        ]
+
+
+def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
+    """Reads of that server since, by agents: not what they saw, only that they could have."""
+    seen = Counter(
+        (row.record.agent, row.record.task)
+        for row in reads
+        if row.record.server == call.record.server and row.created_at >= call.created_at
+    )
+    return tuple(Exposure(agent, task, count) for (agent, task), count in sorted(seen.items()))
 
 
 def compare(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:

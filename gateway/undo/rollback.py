@@ -135,7 +135,7 @@ class Rollback:
     async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
         """The calls in their order; those that were under way are looked at by the executor alone."""
         calls = [self._recorded(call) for call in thread.of]
-        cut = {call.call_id for call in calls if self._was_cut(thread, call.call_id)}
+        cut = (thread.begun.keys() | self._tried(thread.undo_id).keys()) - thread.found.keys()
         rest = [call for call in calls if call.call_id not in thread.found]
         plan = await self._planner.plan(rest, Wanted(calls=thread.of), self._operator)
         planned = index(plan.entries)
@@ -145,11 +145,6 @@ class Rollback:
             else planned.get(call.call_id, Planned(call, "nothing"))
             for call in calls
         )
-
-    def _was_cut(self, thread: Thread, call_id: str) -> bool:
-        if call_id in thread.found:
-            return False
-        return call_id in thread.begun or bool(self._tried(thread.undo_id, call_id))
 
     def _recorded(self, call_id: str) -> Recorded:
         found = self._parts.ledger.recorded(call_id)
@@ -166,7 +161,7 @@ class Rollback:
         begun: Mapping[str, Begun],
     ) -> Report:
         parts, chosen = self._parts, {entry.call.call_id for entry in entries}
-        undone = undone_before(parts.reader)
+        undone, tried = undone_before(parts.reader), self._tried(writer.undo_id)
         executor = Executor(
             writer=writer,
             looker=parts.looker,
@@ -175,7 +170,7 @@ class Rollback:
             servers=parts.servers,
             operator=self._operator,
             choice=choice,
-            tried=lambda call: self._tried(writer.undo_id, call),
+            tried=lambda call: tried.get(call, {}),
             dependents=lambda call: self._planner.dependents(call, chosen, undone),
             progress=self._progress,
         )
@@ -183,14 +178,14 @@ class Rollback:
         await writer.end(summary(verdicts), verdicts)
         return Report(writer.undo_id, verdicts)
 
-    def _tried(self, undo_id: str, call_id: str) -> Mapping[int, State]:
-        """Steps of a call that this undo has forwarded, by number, and how each stands."""
-        tried: dict[int, State] = {}
+    def _tried(self, undo_id: str) -> dict[str, dict[int, State]]:
+        """The steps this undo has forwarded until now: by call and number, how each stands."""
+        tried: dict[str, dict[int, State]] = {}
         for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
             lines = self._parts.reader.lines(row.record.call_id)
             body = json.loads(lines[0].body)["body"]
-            if body.get("undo_of") == call_id:
-                tried[body["step"]] = row.state
+            if "undo_of" in body:
+                tried.setdefault(body["undo_of"], {})[body["step"]] = row.state
         return tried
 
     def _writer(self, undo_id: str) -> Writer:

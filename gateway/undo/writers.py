@@ -1,0 +1,61 @@
+"""Who wrote where, and when, as the journal's intents have it: read once, line by line, and kept up with.
+
+A rollback asks for the later writers of each of its calls; looking through the journal anew for each
+would take the square of their number. It reads lines and unseals nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.record import State
+from gateway.core.written import MEMBER
+from gateway.ports import JournalReader
+
+PAGE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A call that was to be forwarded and is not known to only look. No keys: it held no lease."""
+
+    seq: int
+    call_id: str
+    epoch: int
+    keys: tuple[str, ...]
+
+
+class Writers:
+    """The writers since some line of one journal."""
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._reader = reader
+        self._start: int | None = None
+        self._after = 0
+        self._wrote: list[Wrote] = []
+
+    def since(self, seq: int) -> Iterable[Wrote]:
+        """All that the journal holds now after this line, oldest first. Raises `JournalError`."""
+        if self._start is None or seq < self._start:
+            self._start, self._after, self._wrote = seq, seq, []
+        self._catch_up()
+        return (each for each in self._wrote if each.seq > seq)
+
+    def _catch_up(self) -> None:
+        while lines := self._reader.events(self._after, PAGE):
+            for line in lines:
+                if line.kind is State.INTENT:
+                    self._note(line.seq, line.call_id, json.loads(line.body))
+            self._after = lines[-1].seq
+
+    def _note(self, seq: int, call_id: str, document: dict[str, Any]) -> None:
+        record = document["record"]
+        if record["effect"] == "read" or record["method"].startswith("bulkhead/"):
+            return
+        undo = document["body"].get(MEMBER)
+        leases = undo["leases"] if isinstance(undo, dict) else []
+        epoch = max((epoch for _, epoch in leases), default=0)
+        self._wrote.append(Wrote(seq, call_id, epoch, tuple(key for key, _ in leases)))
