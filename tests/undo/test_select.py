@@ -1,0 +1,76 @@
+"""Scopes over the journal: what fits, what does not, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Refused
+from gateway.undo.select import Selector, Wanted
+from tests.undo.rig import Rig, Store, a_rig
+
+
+@asynccontextmanager
+async def history(directory: Path) -> AsyncIterator[tuple[Rig, dict[str, str]]]:
+    """Five writes of two agents in two tasks, and a read."""
+    async with a_rig(directory, Store()) as rig:
+        ids = {
+            "a1": await rig.call("put", key="k/x", value="1"),
+            "a2": await rig.call("put", key="k/y", value="1", task="t2"),
+            "b1": await rig.call("put", key="k/x", value="2", agent="agent:b"),
+            "b2": await rig.call("put", key="z", value="1", agent="agent:b", task="t2"),
+            "shout": await rig.call("shout", text="!", agent="agent:c", task="t3"),
+            "read": await rig.call("get", key="z"),
+        }
+        yield rig, ids
+
+
+def _selected(rig: Rig, wanted: Wanted) -> list[str]:
+    selector = Selector(rig.parts.reader, rig.parts.ledger)
+    return [call.call_id for call in selector.select(wanted)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Wanted(tasks=("t1",)), ["b1", "a1"]),
+        (Wanted(tasks=("t1", "t2")), ["b2", "b1", "a2", "a1"]),
+        (Wanted(agents=("agent:a",)), ["a2", "a1"]),
+        (Wanted(agents=("agent:b",), tasks=("t2",)), ["b2"]),
+        (Wanted(resources=("store:/z",)), ["b2"]),
+        (Wanted(resources=("store:/z",), agents=("agent:a",)), []),
+        (Wanted(servers=("store",)), ["shout", "b2", "b1", "a2", "a1"]),
+        (Wanted(servers=("elsewhere",)), []),
+        (Wanted(since=2**60), []),
+    ],
+)
+async def test_a_call_is_wanted_when_it_fits_every_scope_given(
+    tmp_path: Path, wanted: Wanted, names: list[str]
+) -> None:
+    async with history(tmp_path) as (rig, ids):
+        assert _selected(rig, wanted) == [ids[name] for name in names]
+
+
+async def test_reads_and_inverse_calls_are_in_no_scope(tmp_path: Path) -> None:
+    async with history(tmp_path) as (rig, ids):
+        await rig.undo(ids["b2"])
+        assert ids["read"] not in _selected(rig, Wanted(servers=("store",)))
+        assert len(_selected(rig, Wanted(servers=("store",)))) == 5
+
+
+async def test_a_call_is_named_by_its_id_or_by_a_prefix_of_no_other(tmp_path: Path) -> None:
+    async with history(tmp_path) as (rig, ids):
+        assert _selected(rig, Wanted(calls=(ids["a1"],))) == [ids["a1"]]
+        with pytest.raises(Refused):
+            _selected(rig, Wanted(calls=(ids["a1"][:8],)))
+        with pytest.raises(Refused):
+            _selected(rig, Wanted(calls=("nothing like it",)))
+
+
+async def test_no_scope_is_not_everything(tmp_path: Path) -> None:
+    async with history(tmp_path) as (rig, _):
+        with pytest.raises(Refused):
+            _selected(rig, Wanted())
