@@ -25,8 +25,8 @@ from gateway.undo.deadlines import Deadlines
 from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
+from gateway.undo.looking import Looker
 from gateway.undo.own import OwnReads
-from gateway.undo.planner import Looker
 from gateway.undo.rollback import Parts, Rollback
 from gateway.undo.settling import Settler, Tools
 from gateway.undo.versions import ServerVersions

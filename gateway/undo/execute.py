@@ -19,8 +19,9 @@ from gateway.core.reverse import Image, Lease, Level, Recorded, Step, server_key
 from gateway.errors import Refused
 from gateway.ports import Errands, Leases, Purpose, ToolServer
 from gateway.undo.force import CannotForce, forced
+from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
-from gateway.undo.planner import Looker, Sight, Unsighted, compare
+from gateway.undo.planner import compare
 from gateway.undo.select import keys_of, meet
 from gateway.undo.thread import DONE, Begun, Found, Writer
 

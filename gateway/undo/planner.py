@@ -11,85 +11,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
-from gateway.core.model import Target
 from gateway.core.record import State
-from gateway.core.reverse import Captured, Image, Level, Recorded, Reversal
+from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.ledger import Ledger
-from gateway.undo.own import For, OwnReads
-from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.looking import Looker, Sight, Unsighted
+from gateway.undo.packs import ToolPack
 from gateway.undo.plan import CONFLICTS, TO_DO, Exposure, Plan, Planned, Standing
-from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
+from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import undone_before
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
 IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
 
-
-class Versions(Protocol):
-    """What the tool servers call themselves now."""
-
-    async def of(self, server: str) -> str | None:
-        """`serverInfo.version`; None when it is not up or says none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One call with what is needed to look at it: its pack and its reads."""
-
-    pack: ToolPack
-    scope: Scope
-    reads: tuple[ReadCall, ...]
-
-
-class Unsighted(Exception):
-    """A call cannot be looked at: why, and how it stands therefore."""
-
-    def __init__(self, standing: Standing, why: str) -> None:
-        super().__init__(why)
-        self.standing = standing
-        self.why = why
-
-
-class Looker:
-    """Looks at what calls wrote, as they looked when they were made."""
-
-    def __init__(self, packs: Packs, versions: Versions, reads: OwnReads) -> None:
-        self._packs = packs
-        self._versions = versions
-        self._reads = reads
-
-    async def sight(self, call: Recorded) -> Sight:
-        """Raises `Unsighted`."""
-        target = Target(call.record.server, "tool", call.record.target)
-        version = await self._versions.of(target.server)
-        pack = self._packs.find(target, version)
-        if isinstance(pack, Reversal):
-            raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
-        if pack.pack != call.reversal.pack:
-            raise Unsighted("unreadable", "the undo pack has been changed since this call")
-        if call.arguments is None:
-            raise Unsighted("irreversible", "the journal kept only a commitment of the arguments")
-        scope = Scope(
-            call.arguments, {"id": call.call_id}, pre=call.reversal.pre or None, post=call.post
-        )
-        try:
-            return Sight(pack, scope, pack.reads(scope))
-        except TemplateFailed as error:
-            raise Unsighted("unreadable", str(error)) from None
-
-    async def look(self, call: Recorded, sight: Sight) -> Image:
-        """The world now. Raises `Unsighted`, `JournalError`."""
-        record = call.record
-        account = For(call.call_id, record.tenant, record.task, record.intent, secret=True)
-        try:
-            return await self._reads.image(sight.reads, account)
-        except (CaptureFailed, TemplateFailed) as error:
-            raise Unsighted("unreadable", str(error)) from None
+EARLIER: Final = "taken back by an earlier undo"
 
 
 @dataclass
@@ -167,7 +105,7 @@ class Planner:
             )
             entry = await self._standing(entry, entries, world, operator)
             entries.append(_seen_before(entry, undone))
-        return Plan(wanted.as_json(), operator, tuple(entries))
+        return Plan(wanted.as_json(), operator, _explained(entries))
 
     def dependents(
         self, call: Recorded, chosen: Collection[str], undone: Collection[str]
@@ -294,5 +232,18 @@ def _gets_undone(entry: Planned) -> bool:
 def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
     """What an earlier undo has taken back is not in the way of what came since, nor harmed by it."""
     if entry.standing in CONFLICTS and entry.call.call_id in undone:
-        return replace(entry, standing="already", why="taken back by an earlier undo")
+        return replace(entry, standing="already", why=EARLIER)
     return entry
+
+
+def _explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
+    """Taken back by an earlier undo, and the world is another since: only believed where a call before it
+    on the same resource is back as well, and a look says so. Else somebody was there."""
+    told: list[Planned] = []
+    for entry in reversed(entries):
+        if entry.why == EARLIER and not any(
+            other.standing == "already" and meet(other.call, entry.call) for other in told
+        ):
+            entry = replace(entry, standing="drift", why=f"{EARLIER}, and changed since")
+        told.append(entry)
+    return tuple(reversed(told))

@@ -28,8 +28,9 @@ from gateway.ports import (
 from gateway.reasons import Reason
 from gateway.undo.execute import Executor
 from gateway.undo.ledger import Ledger
+from gateway.undo.looking import Looker
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
-from gateway.undo.planner import Looker, Planner
+from gateway.undo.planner import Planner
 from gateway.undo.report import Report, summary
 from gateway.undo.select import MANY, THREAD, Selector, Wanted
 from gateway.undo.thread import Begun, Found, Thread, Writer, open_threads, read, undone_before

@@ -19,7 +19,7 @@ from gateway.ports import Journal, Leases, Protector, ToolServer
 from gateway.settings import ServerSettings
 from gateway.undo import level
 from gateway.undo.ledger import Ledger
-from gateway.undo.planner import Looker, Sight, Unsighted
+from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.scope import NeedsResult, TemplateFailed
 
 Writer = Literal["gone", "ours", "theirs"]

@@ -8,7 +8,7 @@ from gateway.ports import ServerUnavailable, ToolServer
 
 
 class ServerVersions:
-    """`planner.Versions` of the servers of bulkhead.yaml."""
+    """`looking.Versions` of the servers of bulkhead.yaml."""
 
     def __init__(self, servers: Mapping[str, ToolServer]) -> None:
         self._servers = servers

@@ -46,9 +46,9 @@ from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import packs as pack_files
 from gateway.undo.doubts import Doubts
 from gateway.undo.ledger import Ledger
+from gateway.undo.looking import Looker
 from gateway.undo.own import OwnReads
 from gateway.undo.packs import Packs
-from gateway.undo.planner import Looker
 from gateway.undo.reverser import PackReverser
 from gateway.undo.rollback import Parts, Rollback
 from gateway.undo.select import Wanted

@@ -50,6 +50,17 @@ async def test_undoing_twice_does_nothing_the_second_time(tmp_path: Path) -> Non
     assert set(verdicts.values()) == {"already"}
 
 
+async def test_what_was_undone_and_changed_since_is_not_called_as_it_was(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        await rig.undo(call)
+        store.records["a"] = "a person's"
+        verdicts = await rig.undo(call)
+    assert verdicts == {call: "conflict"}
+    assert store.records == {"a": "a person's"}
+
+
 async def test_a_write_beside_the_gateway_is_not_overwritten(tmp_path: Path) -> None:
     store = Store({"a": "old"})
     async with a_rig(tmp_path, store) as rig:

@@ -13,8 +13,8 @@ from gateway.core import record
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Level, Recorded, Step
 from gateway.undo.ledger import Ledger
+from gateway.undo.looking import Sight, Unsighted
 from gateway.undo.own import For
-from gateway.undo.planner import Sight, Unsighted
 from gateway.undo.scope import CaptureFailed, Scope
 from gateway.undo.settling import Settler, Tools, Writer
 from tests.undo.shop import OK, Shop, put, record_of, shop

@@ -1,0 +1,79 @@
+"""Looks at what calls wrote: by their packs' reads, the very same as when they were made.
+
+It knows packs, versions and reads; what a look means is for who asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.model import Target
+from gateway.core.reverse import Image, Recorded, Reversal
+from gateway.undo.own import For, OwnReads
+from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.plan import Standing
+from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
+
+
+class Versions(Protocol):
+    """What the tool servers call themselves now."""
+
+    async def of(self, server: str) -> str | None:
+        """`serverInfo.version`; None when it is not up or says none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One call with what is needed to look at it: its pack and its reads."""
+
+    pack: ToolPack
+    scope: Scope
+    reads: tuple[ReadCall, ...]
+
+
+class Unsighted(Exception):
+    """A call cannot be looked at: why, and how it stands therefore."""
+
+    def __init__(self, standing: Standing, why: str) -> None:
+        super().__init__(why)
+        self.standing = standing
+        self.why = why
+
+
+class Looker:
+    """Looks at what calls wrote, as they looked when they were made."""
+
+    def __init__(self, packs: Packs, versions: Versions, reads: OwnReads) -> None:
+        self._packs = packs
+        self._versions = versions
+        self._reads = reads
+
+    async def sight(self, call: Recorded) -> Sight:
+        """Raises `Unsighted`."""
+        target = Target(call.record.server, "tool", call.record.target)
+        version = await self._versions.of(target.server)
+        pack = self._packs.find(target, version)
+        if isinstance(pack, Reversal):
+            raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
+        if pack.pack != call.reversal.pack:
+            raise Unsighted("unreadable", "the undo pack has been changed since this call")
+        if call.arguments is None:
+            raise Unsighted("irreversible", "the journal kept only a commitment of the arguments")
+        scope = Scope(
+            call.arguments, {"id": call.call_id}, pre=call.reversal.pre or None, post=call.post
+        )
+        try:
+            return Sight(pack, scope, pack.reads(scope))
+        except TemplateFailed as error:
+            raise Unsighted("unreadable", str(error)) from None
+
+    async def look(self, call: Recorded, sight: Sight) -> Image:
+        """The world now. Raises `Unsighted`, `JournalError`."""
+        record = call.record
+        account = For(call.call_id, record.tenant, record.task, record.intent, secret=True)
+        try:
+            return await self._reads.image(sight.reads, account)
+        except (CaptureFailed, TemplateFailed) as error:
+            raise Unsighted("unreadable", str(error)) from None
