@@ -83,7 +83,9 @@ def grant(
         connection.execute("COMMIT")
         return blocker or epochs
     except BaseException:
-        connection.execute("ROLLBACK")
+        # A full disk ends the transaction by itself; what it said is what is to be told.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
     finally:
         connection.execute("PRAGMA synchronous = FULL")

@@ -183,3 +183,16 @@ async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
         leases.release("nobody")
         held = await leases.held("nobody")
     assert not held
+
+
+async def test_what_the_disk_refuses_to_let_go_is_let_go_later(tmp_path: Path) -> None:
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        leases, posted = journal.leases(0.05), journal.post
+        journal.post = lambda work: None  # type: ignore[method-assign]
+        await take(leases, "first", "file:/a")
+        leases.release("first")
+        journal.post = posted  # type: ignore[method-assign]
+        [second] = await take(leases, "second", "file:/a")
+        await journal.aclose()
+    assert second.epoch == 2
