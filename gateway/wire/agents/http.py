@@ -161,6 +161,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 access_log=False,
                 log_config=None,
+                log_level="error",  # a line per bad request would let strangers fill the log
                 timeout_graceful_shutdown=Limits().shutdown_seconds,
             )
         )

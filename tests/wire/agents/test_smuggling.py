@@ -44,7 +44,9 @@ def _hidden(host: str) -> bytes:
         HEAD.replace("POST", "CONNECT") + "\r\n",
     ],
 )
-async def test_what_hides_behind_a_doubtful_end_is_never_served(start: str) -> None:
+async def test_what_hides_behind_a_doubtful_end_is_never_served(
+    start: str, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = RememberingGate()
     async with serving(gate) as place, connection(place) as line, asyncio.timeout(20):
         host = f"{place.host}:{place.port}"
@@ -52,6 +54,7 @@ async def test_what_hides_behind_a_doubtful_end_is_never_served(start: str) -> N
         said = await line.reader.read()
     assert said.count(b"HTTP/1.1 ") == 1
     assert gate.requests == []
+    assert not [line for line in caplog.records if line.name.startswith("uvicorn")]
 
 
 @pytest.mark.parametrize("way", ["Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk", "Upgrade: websocket"])
