@@ -107,6 +107,9 @@ def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonOb
     task_id = task_id_of(outcome.result or {})
     if task_id is not None:
         return {"task": task_id}
+    if (outcome.result or {}).get("resultType") == "input_required":
+        # Not its end: the server waits for answers, which come with a call of its own.
+        return {"asked": True}
     return {}
 
 
