@@ -1,8 +1,9 @@
 """What a checkout would lose that going back does not bring again: looked at before it is made.
 
 In the way: ignored files git writes over unasked; staged changes the other commit already has; directories
-with nothing tracked in them that git takes away with the last file it put there. Not plain: bytes that go
-through git's filters, and modes of which git keeps only whether a file can be run.
+with nothing tracked in them that git takes away with the last file it put there; deletions that are not
+staged. Not plain: bytes that go through git's filters, and modes of which git keeps only whether a file can
+be run.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ def look(repository: Repository, to: str) -> JsonObject:
     """`{paths, plain}` of a checkout of that revision. Raises `No` (ABSENT) when there is none."""
     coming = _Coming.of(repository, _tree(repository, to))
     ways = {way for path in coming.new for way in _blocked(repository, path, coming.held)}
+    # A file that was deleted and not staged: git takes that for clean, and going back makes it again.
+    gone = {path for path in coming.changed & coming.tracked if not _is_there(repository, path)}
     return {
-        "paths": sorted(_shown(way) for way in ways | coming.absorbed),
+        "paths": sorted(_shown(way) for way in ways | coming.absorbed | gone),
         "plain": not _filtered(repository, coming.tracked) and _usual(repository, coming.changed),
     }
 
@@ -82,12 +85,16 @@ def _above(path: str) -> Iterator[str]:
     return ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
+def _is_there(repository: Repository, path: str) -> bool:
+    return os.path.lexists(os.path.join(repository.tree, path))
+
+
 def _blocked(repository: Repository, path: str, held: frozenset[str]) -> Iterator[str]:
     """What already stands where a new file comes: the file itself, or on its way."""
     for above in _above(path):
-        if above not in held and os.path.lexists(os.path.join(repository.tree, above)):
+        if above not in held and _is_there(repository, above):
             yield above
-    if os.path.lexists(os.path.join(repository.tree, path)):
+    if _is_there(repository, path):
         yield path
 
 
