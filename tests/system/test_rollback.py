@@ -47,7 +47,7 @@ class Place:
 
     def rollback(self, *words: str) -> tuple[int, Any]:
         """Exit status, and what --json said."""
-        ran = self.home.run("rollback", *words, "--json", "--as", "keeper")
+        ran = self.home.run("rollback", *words, "--json", "--as", "keeper", timeout=180)
         return ran.returncode, json.loads(ran.stdout) if ran.stdout else ran.stderr
 
     def world(self) -> dict[str, bytes | None]:
@@ -141,7 +141,25 @@ def test_a_task_nobody_confirms_is_undone_by_the_gateway_that_serves(tmp_path: P
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_persons_edit_is_overwritten_only_by_force_and_comes_back(tmp_path: Path) -> None:
+    with place(tmp_path) as here:
+        here.do(WRECK[0])
+        (here.files / "kept.bin").write_bytes(b"a person's\xff")
+        status, forced = here.rollback("--task", "test", "--yes", "--on-conflict", "force")
+        after = here.world()
+        [overwrote] = [
+            call
+            for call in here.home.calls("--agent", "operator:keeper")
+            if call["target"] == "write_file"
+        ]
+        back, report = here.rollback(overwrote["call_id"], "--yes")
+        world = here.world()
+    assert after["kept.bin"] == b"\xff\x00\r\nkept", forced
+    assert world["kept.bin"] == b"a person's\xff", report
+    assert {status, back} <= {0, 3}
