@@ -132,9 +132,10 @@ def test_a_person_is_shown_a_tree(tmp_path: Path) -> None:
 def test_a_task_nobody_confirms_is_undone_by_the_gateway_that_serves(tmp_path: Path) -> None:
     with place(tmp_path) as here:
         before = here.world()
-        here.home.must("task", "begin", "test", "--within", "12", "--as", "keeper")
+        here.home.must("task", "begin", "test", "--as", "keeper")
         here.do(*WRECK)
         wrecked = here.world()
+        here.home.must("task", "extend", "test", "--within", "1")
         _until(lambda: here.world() == before)
         _until(lambda: '"undone"' in here.home.must("task", "list", "--json"))
     assert wrecked != before
