@@ -81,7 +81,7 @@ class Listens:
             listen = _Listen(self._link, wanted, self._told) if wanted else None
             if listen is not None:
                 await listen.opened()
-                if not listen.alive:
+                if not listen.acknowledged:
                     return listen
                 listen.on_end(lambda: self._lost(listen))
             self._open = listen
@@ -101,7 +101,7 @@ class Listens:
             pause = min(pause * 2, AGAIN[1])
             with suppress(NotSent, Broken):
                 listen = await self._renewed()
-                if listen is not None and listen.alive:
+                if listen is not None and listen.acknowledged:
                     self._missed(listen)
                     return
 
@@ -135,6 +135,10 @@ class _Listen:
         self._task = asyncio.ensure_future(self._read())
 
     @property
+    def acknowledged(self) -> bool:
+        return self._acknowledged.is_set()
+
+    @property
     def alive(self) -> bool:
         return not self._task.done()
 
@@ -152,10 +156,11 @@ class _Listen:
             raise
         finally:
             acknowledged.cancel()
+        if self.acknowledged:
+            return
         if self._task.done():
             self._task.result()
-        elif not self._acknowledged.is_set():
-            self.close()
+        self.close()
 
     def on_end(self, ended: Callable[[], None]) -> None:
         """Call it when the stream is lost."""
