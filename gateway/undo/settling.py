@@ -63,6 +63,7 @@ class Settler:
         if call.state not in DOUBTFUL:
             return Finding(call.call_id, call.state, "it is not in doubt")
         try:
+            await self._tools.looker.sight(call)  # what cannot be looked at is not worth a stop
             stopped = await self._stopped(call, writer)
             return await self._alone(call, stopped)
         except (Unsighted, Refused) as no:
