@@ -336,7 +336,7 @@ async def test_a_read_that_was_answered_is_on_record_though_its_agent_went_away(
 
 async def test_what_is_forwarded_beside_the_arguments_is_on_record() -> None:
     world = World()
-    more = {"inputResponses": {"q": {"action": "accept"}}, "vendor": 1}
+    more: dict[str, Any] = {"inputResponses": {"q": {"action": "accept"}}, "vendor": 1}
     await world.call(**more)
     [(_, message)] = world.server.got
     recorded = json.loads(world.journal.memory.events[0].body)["record"]
