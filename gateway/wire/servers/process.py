@@ -15,12 +15,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Thread
 from typing import Final
 
@@ -28,6 +26,7 @@ import psutil
 
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
+from gateway.wire.servers.guarding import GUARD
 from gateway.wire.servers.stdio_lines import Lines, Overlong
 
 STDERR_LINES: Final = 20
@@ -123,7 +122,7 @@ class Process:
             await self._gone(patience)
         self._signal(signal.SIGKILL, tree | _descendants(self.pid))
         await self._gone(patience)
-        _guard.forget(self.pid)
+        GUARD.forget(self.pid)
         if not self._input.lost:
             self._stdin.abort()
         for output in self._outputs:
@@ -247,7 +246,7 @@ async def start(
         stderr=pipe,
         start_new_session=True,
     )
-    _guard.watch(popen.pid)
+    GUARD.watch(popen.pid)
     process = Process(what.name, popen.pid, max_line, on_line)
     loop = asyncio.get_running_loop()
     Thread(target=_reap, args=(popen, loop, process._exit), daemon=True).start()
@@ -256,7 +255,7 @@ async def start(
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(popen.pid, signal.SIGKILL)
-        _guard.forget(popen.pid)
+        GUARD.forget(popen.pid)
         raise
     return process
 
@@ -281,50 +280,3 @@ def _descendants(pid: int) -> set[psutil.Process]:
         return set(psutil.Process(pid).children(recursive=True))
     except psutil.Error:
         return set()
-
-
-class _Guard:
-    """Our end of the guard's pipe. Started with the first server, ends with the gateway's process."""
-
-    def __init__(self) -> None:
-        self._pipe: int | None = None
-        self._groups: set[int] = set()
-
-    def watch(self, group: int) -> None:
-        self._groups.add(group)
-        self._tell(f"+{group}\n")
-
-    def forget(self, group: int) -> None:
-        self._groups.discard(group)
-        self._tell(f"-{group}\n")
-
-    def _tell(self, line: str) -> None:
-        try:
-            if self._pipe is None:
-                raise BrokenPipeError
-            os.write(self._pipe, line.encode())
-        except BrokenPipeError:
-            self._start()
-
-    def _start(self) -> None:
-        """A guard that knows every group. It is in a session of its own: Ctrl-C does not reach it."""
-        if self._pipe is not None:
-            os.close(self._pipe)
-        theirs, self._pipe = os.pipe()
-        program = str(Path(__file__).with_name("stdio_guard.py"))
-        os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", program],
-            {},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, theirs, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setsid=True,
-        )
-        os.close(theirs)
-        os.write(self._pipe, "".join(f"+{group}\n" for group in self._groups).encode())
-
-
-_guard: Final = _Guard()
