@@ -18,7 +18,7 @@ CALL = "abcdefghijklmnop"
 
 
 def row(state: State, outcome: dict[str, Any] | None = None, **changes: str) -> CallRow:
-    facts = {
+    facts: dict[str, Any] = {
         "call_id": CALL,
         "agent": "agent:reader",
         "tenant": "local",
