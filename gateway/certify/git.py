@@ -75,16 +75,17 @@ class Ground:
         return tool, path
 
     def see(self, world: Path, run: int) -> Mapping[str, str]:
-        """Refs, HEAD, index, files."""
+        """Each ref, HEAD, index, files."""
         here = world / str(run)
         files = {
             f"file {name}": what
             for name, what in look(here).items()
             if name != ".git" and not name.startswith(".git" + os.sep)
         }
-        refs = _git(here, "for-each-ref", "--format=%(refname) %(objectname)")
+        listed = _git(here, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        refs = dict(line.split(" ", 1) for line in listed)
         return {
-            "refs": refs,
+            **{f"ref {name}": commit for name, commit in refs.items()},
             "HEAD": (here / ".git" / "HEAD").read_text(),
             "index": _git(here, "ls-files", "--stage", "-z", may_fail=True),
             "unfinished": str((here / ".git" / "MERGE_HEAD").exists()),

@@ -22,6 +22,8 @@ def of_call(step: Step, heard: Heard, rows: Sequence[CallRow]) -> list[str]:
     assert expected is not None
     if expected.http is not None:
         return _of_wire(expected, heard, rows)
+    # A caller that was turned away is on record without a wait, so its line may come a step late.
+    rows = [row for row in rows if row.record.agent] or rows
     if len(rows) != 1:
         return [f"{len(rows)} records in the journal, not one; heard: {heard.text}"]
     row = rows[0]

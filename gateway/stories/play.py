@@ -25,6 +25,8 @@ from gateway.stories.story import Expected, Step, Story, endpoint
 from gateway.stories.world import Look, World, changes, untrue
 from gateway.undo.own import AGENT as LOOKS
 
+RECORD_SECONDS: Final = 2.0
+"""For the line of a call to be in the journal: a caller turned away does not wait for it."""
 EVENTUALLY: Final = 10.0
 """Seconds a list may take to follow the world."""
 
@@ -155,7 +157,7 @@ class _Play:
             case "happens":
                 assert step.happens is not None
                 self.world.write(step.happens.write)
-        rows = self._recorded()
+        rows = await self._recorded(step)
         problems += self._judge(step, heard, ran, rows)
         changed, wrong = await self._after(step)
         recorded = tuple(map(self._pointed, rows))
@@ -201,8 +203,13 @@ class _Play:
             now=int(time.time()),
         )
 
-    def _recorded(self) -> tuple[CallRow, ...]:
+    async def _recorded(self, step: Step) -> tuple[CallRow, ...]:
         """Calls the journal has new lines of, but for the gateway's own looks at the world."""
+        if step.action == "call" and (step.expect is None or step.expect.http is None):
+            with anyio.move_on_after(RECORD_SECONDS):
+                # The journal is a file: there is no event anybody could set.
+                while not self.journal.events(self.cursor, 1):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
         events = self.journal.events(self.cursor, 1_000)
         if events:
             self.cursor = events[-1].seq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,6 +116,10 @@ def test_a_policy_that_no_longer_allows_the_tool_no_longer_allows_its_task(home:
     assert refused and again
 
 
-def _until(so: Any, most: int = 400) -> bool:
+def _until(so: Any, seconds: float = 30) -> bool:
     """Asks again and again: a policy file is taken up soon, not at once."""
-    return any(so() for _ in range(most))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if so():
+            return True
+    return False
