@@ -132,9 +132,14 @@ class Line:
         except Exception:
             log.exception("call %s failed before it was forwarded", way.call_id)
             return await self._refuse(way, Refused(Reason.INTERNAL))
-        outcome = await self._forward(recorded, channel)  # 13
-        answer = await self._finish(recorded, outcome)  # 14
-        return self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
+        try:
+            outcome = await self._forward(recorded, channel)  # 13
+            answer = await self._finish(recorded, outcome)  # 14
+            return self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
+        except Exception:
+            # Past the forward nobody may say that nothing was done.
+            log.exception("call %s failed after it was forwarded", way.call_id)
+            return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
 
     def _decide(self, way: _Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""

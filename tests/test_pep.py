@@ -360,6 +360,20 @@ async def test_a_wire_that_breaks_its_word_leaves_the_call_in_doubt() -> None:
     assert world.states()[-1] == ("call1", "in_doubt")
 
 
+async def test_a_failure_of_ours_after_the_forward_is_never_told_as_nothing_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> JsonObject:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr("gateway.core.settle.outcome_body", broken)
+    world = World()
+    answer = await world.call()
+    assert len(world.server.got) == 1
+    assert reason(answer) == "outcome_unknown"
+    assert world.states()[-1] == ("call1", "intent")
+
+
 REFUSALS: dict[str, tuple[Callable[[], World], str]] = {
     "unknown": (World, "s__nope"),
     "denied": (lambda: World(Policy(decision=Decision(False, Reason.NO_RULE))), "s__t"),
