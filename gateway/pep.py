@@ -255,7 +255,7 @@ class Line:
 
     async def _refuse(self, way: _Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""
-        call_id, request = way.call_id, _request(way.reached)
+        call_id, request = way.call_id, way.request
         try:
             entry = self._describe(way, no.rule, no.where)
         except Exception:
@@ -296,9 +296,3 @@ class Line:
         )
         # A resource is named by its URI, and a URI may hold a password.
         return replace(entry, target=self._protector.protect_text(entry.target))
-
-
-def _request(reached: Reached) -> Request:
-    if isinstance(reached, Classified):
-        return reached.resolved.request
-    return reached.request if isinstance(reached, Resolved) else reached
