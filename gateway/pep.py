@@ -7,22 +7,19 @@ left out or moved. It knows the ports, and no HTTP, SQLite or Casbin.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, question, require
-from gateway.core.describe import Reached, arguments_of, beside, describe
-from gateway.core.model import Answer, CallRecord, Classified, Effect, Outcome, Request, Resolved
-from gateway.core.record import Line as JournalLine
+from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.record import Permit
 from gateway.core.tasks import is_about_a_task, made_by, named, owner_of, resolve_task
-from gateway.errors import JournalError, Refused, Where
+from gateway.errors import JournalError, Refused
 from gateway.links import Links
 from gateway.ports import (
     Catalogue,
@@ -31,13 +28,13 @@ from gateway.ports import (
     Outbound,
     Pending,
     Policies,
-    PolicyView,
     Prepared,
     Protector,
     Reverser,
     ToolServer,
 )
 from gateway.reasons import Reason
+from gateway.scribe import Scribe, Way
 from gateway.tasks import Tasks
 
 log = logging.getLogger("bulkhead.line")
@@ -67,17 +64,6 @@ class Recorded:
         return self.reversible.decided.classified.resolved
 
 
-@dataclass(slots=True)
-class _Way:
-    """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
-
-    call_id: str
-    request: Request
-    policy: PolicyView
-    reached: Reached
-    holds: bool = False
-
-
 class Line:
     """Decides, records and forwards. One instance serves all agents."""
 
@@ -98,11 +84,9 @@ class Line:
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
-        self._journal = journal
-        self._protector = protector
+        self._scribe = Scribe(journal, protector, clock)
         self._servers = servers
         self._reverser = reverser
-        self._clock = clock
         self._new_call_id = new_call_id
         self._tasks = Tasks()
         self._links = Links()
@@ -113,25 +97,25 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt.
         """
-        way = _Way(self._new_call_id(), request, self._policies.current, request)
+        way = Way(self._new_call_id(), request, self._policies.current, request)
         try:
             return await self._go(way, channel)
         finally:
             if way.holds:
                 self._reverser.release(way.call_id)
 
-    async def _go(self, way: _Way, channel: Channel) -> Answer:
+    async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
             decided = self._decide(way)  # 4 to 8
             reversible = await self._reverse(way, decided)  # 9
             recorded = await self._record(way, reversible)  # 11
         except Refused as no:
-            return await self._refuse(way, no)
+            return await self._scribe.refusal(way, no)
         except JournalError as error:
-            return self._unrecorded(way.call_id, way.request, error)
+            return self._scribe.unrecorded(way, error)
         except Exception:
             log.exception("call %s failed before it was forwarded", way.call_id)
-            return await self._refuse(way, Refused(Reason.INTERNAL))
+            return await self._scribe.refusal(way, Refused(Reason.INTERNAL))
         try:
             outcome = await self._forward(recorded, channel)  # 13
             answer = await self._finish(recorded, outcome)  # 14
@@ -141,7 +125,7 @@ class Line:
             log.exception("call %s failed after it was forwarded", way.call_id)
             return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
 
-    def _decide(self, way: _Way) -> Decided:
+    def _decide(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
         way.policy = policy = self._policies.current
         way.reached = resolved = self._resolve(way.request)  # 4
@@ -161,7 +145,7 @@ class Line:
         made = self._tasks.find(owner, task_id, request.endpoint.server)
         return resolve_task(table, request, made)
 
-    async def _reverse(self, way: _Way, decided: Decided) -> Reversible:
+    async def _reverse(self, way: Way, decided: Decided) -> Reversible:
         """Writes only. Time has passed when the level is known, so all is decided again, and with it."""
         classified = decided.classified
         if classified.effect is Effect.READ or is_about_a_task(way.request):
@@ -176,26 +160,19 @@ class Line:
         decision = way.policy.decide(question(again, reversal))
         return Reversible(require(again, decision, reversal), prepared)
 
-    async def _record(self, way: _Way, reversible: Reversible) -> Recorded:
+    async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
-        decision, classified = reversible.decided.decision, reversible.decided.classified
-        prepared = reversible.prepared
-        queued_will_do = classified.effect is Effect.READ and self._journal.sound
-        entry = self._describe(way, decision.rule or "", decision.where)
+        decided, prepared = reversible.decided, reversible.prepared
+        effect = decided.classified.effect
+        queued_will_do = effect is Effect.READ and self._scribe.sound
         body = None if prepared is None else prepared.body
-        pending = self._journal.append(record.intent(entry, self._clock(), body))
+        pending = self._scribe.intent(way, decided, body)
         try:
             line = pending.line if queued_will_do else await pending.sealed()
         except asyncio.CancelledError:
-            self._never_forwarded(way.call_id)
+            self._scribe.never_forwarded(way.call_id)
             raise
-        return Recorded(reversible, pending, record.permit(line, classified.effect))
-
-    def _never_forwarded(self, call_id: str) -> None:
-        """The agent went away while the intent was on its way to the disk: say what became of it."""
-        body = {"detail": "cancelled before it was forwarded"}
-        with contextlib.suppress(JournalError):
-            self._journal.append(record.outcome(call_id, self._clock(), "rejected", body))
+        return Recorded(reversible, pending, record.permit(line, effect))
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
@@ -237,62 +214,13 @@ class Line:
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
         request, call_id = recorded.resolved.request, recorded.permit.call_id
-        prepared, state = recorded.reversible.prepared, None
-        body = settle.outcome_body(outcome, self._protector.protect_text)
+        prepared, state, body = recorded.reversible.prepared, None, {}
         if prepared is not None:
             settled = await self._reverser.settle(prepared, outcome)
-            state, body = settled.state, {**body, **self._reverser.body(prepared, settled)}
+            state, body = settled.state, self._reverser.body(prepared, settled)
         try:
-            line = record.outcome(call_id, self._clock(), outcome.kind, body, state)
-            # Queued before anything is waited for: an agent that goes away now changes nothing.
-            settled_line = self._journal.append(line)
-            await recorded.pending.sealed()
-            await settled_line.sealed()
+            await self._scribe.outcome(recorded.pending, call_id, outcome, body, state)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)
         return settle.answered(request, outcome, call_id)
-
-    async def _refuse(self, way: _Way, no: Refused) -> Answer:
-        """A refusal is on record before the agent hears it."""
-        call_id, request = way.call_id, way.request
-        try:
-            entry = self._describe(way, no.rule, no.where)
-        except Exception:
-            # What cannot be described safely is written down without its arguments, never not at all.
-            log.exception("call %s cannot be described", call_id)
-            entry = self._bare(call_id, way.policy, request)
-        detail = self._protector.protect_text(no.detail)
-        line: JournalLine = record.refusal(entry, self._clock(), str(no.reason), detail)
-        try:
-            await self._journal.append(line).sealed()
-        except JournalError as error:
-            return self._unrecorded(call_id, request, error)
-        return settle.refused(request, no.reason, no.detail, call_id)
-
-    def _bare(self, call_id: str, policy: PolicyView, request: Request) -> CallRecord:
-        return describe(
-            call_id, request, arguments={}, arguments_digest="", policy_version=policy.version
-        )
-
-    def _unrecorded(self, call_id: str, request: Request, error: JournalError) -> Answer:
-        log.error("call %s refused, the journal cannot be written: %s", call_id, error)
-        return settle.refused(request, Reason.JOURNAL_UNAVAILABLE, "", call_id)
-
-    def _describe(self, way: _Way, rule: str, where: Where | None) -> CallRecord:
-        policy, reached = way.policy, way.reached
-        marks = policy.marks(reached) if isinstance(reached, Classified) else {}
-        arguments, digest = self._protector.protect(arguments_of(reached), marks)
-        others, _ = self._protector.protect(beside(reached), {})
-        entry = describe(
-            way.call_id,
-            reached,
-            arguments=arguments,
-            arguments_digest=digest,
-            policy_version=policy.version,
-            beside=others,
-            rule=rule,
-            where=where,
-        )
-        # A resource is named by its URI, and a URI may hold a password.
-        return replace(entry, target=self._protector.protect_text(entry.target))

@@ -1,0 +1,126 @@
+"""What the Line writes down of a call: its intent, its outcome, or why it was refused.
+
+It turns values into journal lines that hold no secret. It decides nothing and forwards nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.core import record, settle
+from gateway.core.decide import Decided
+from gateway.core.describe import Reached, arguments_of, beside, describe
+from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request
+from gateway.core.record import State
+from gateway.errors import JournalError, Refused, Where
+from gateway.ports import Journal, Pending, PolicyView, Protector
+from gateway.reasons import Reason
+
+log = logging.getLogger("bulkhead.line")
+
+
+@dataclass(slots=True)
+class Way:
+    """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
+
+    call_id: str
+    request: Request
+    policy: PolicyView
+    reached: Reached
+    holds: bool = False
+
+
+class Scribe:
+    """Writes the Line's lines."""
+
+    def __init__(self, journal: Journal, protector: Protector, clock: Callable[[], int]) -> None:
+        """`clock` gives microseconds since the epoch."""
+        self._journal = journal
+        self._protector = protector
+        self._clock = clock
+
+    @property
+    def sound(self) -> bool:
+        """May something be forwarded on the strength of a line that is only queued?"""
+        return self._journal.sound
+
+    def intent(self, way: Way, decided: Decided, body: dict[str, Any] | None) -> Pending:
+        """Step 11's line, queued. `body`: what the undo of a write will need. Raises `JournalError`."""
+        decision = decided.decision
+        entry = self._describe(way, decision.rule or "", decision.where)
+        return self._journal.append(record.intent(entry, self._clock(), body))
+
+    def never_forwarded(self, call_id: str) -> None:
+        """The agent went away while the intent was on its way to the disk: say what became of it."""
+        body = {"detail": "cancelled before it was forwarded"}
+        with contextlib.suppress(JournalError):
+            self._journal.append(record.outcome(call_id, self._clock(), "rejected", body))
+
+    async def outcome(
+        self,
+        pending: Pending,
+        call_id: str,
+        outcome: Outcome,
+        body: dict[str, Any],
+        state: State | None,
+    ) -> None:
+        """Step 14's line: durable on return, and with it the intent before it. Raises `JournalError`."""
+        said = settle.outcome_body(outcome, self._protector.protect_text)
+        line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
+        # Queued before anything is waited for: an agent that goes away now changes nothing.
+        settled_line = self._journal.append(line)
+        await pending.sealed()
+        await settled_line.sealed()
+
+    async def refusal(self, way: Way, no: Refused) -> Answer:
+        """A refusal is on record before the agent hears it."""
+        call_id, request = way.call_id, way.request
+        try:
+            entry = self._describe(way, no.rule, no.where)
+        except Exception:
+            # What cannot be described safely is written down without its arguments, never not at all.
+            log.exception("call %s cannot be described", call_id)
+            entry = self._bare(way)
+        detail = self._protector.protect_text(no.detail)
+        line = record.refusal(entry, self._clock(), str(no.reason), detail)
+        try:
+            await self._journal.append(line).sealed()
+        except JournalError as error:
+            return self.unrecorded(way, error)
+        return settle.refused(request, no.reason, no.detail, call_id)
+
+    def unrecorded(self, way: Way, error: JournalError) -> Answer:
+        """What cannot be written is not done."""
+        log.error("call %s refused, the journal cannot be written: %s", way.call_id, error)
+        return settle.refused(way.request, Reason.JOURNAL_UNAVAILABLE, "", way.call_id)
+
+    def _bare(self, way: Way) -> CallRecord:
+        return describe(
+            way.call_id,
+            way.request,
+            arguments={},
+            arguments_digest="",
+            policy_version=way.policy.version,
+        )
+
+    def _describe(self, way: Way, rule: str, where: Where | None) -> CallRecord:
+        policy, reached = way.policy, way.reached
+        marks = policy.marks(reached) if isinstance(reached, Classified) else {}
+        arguments, digest = self._protector.protect(arguments_of(reached), marks)
+        others, _ = self._protector.protect(beside(reached), {})
+        entry = describe(
+            way.call_id,
+            reached,
+            arguments=arguments,
+            arguments_digest=digest,
+            policy_version=policy.version,
+            beside=others,
+            rule=rule,
+            where=where,
+        )
+        # A resource is named by its URI, and a URI may hold a password.
+        return replace(entry, target=self._protector.protect_text(entry.target))
