@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from gateway.core import record, settle
-from gateway.core.decide import Decided, admit, question, require
+from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.record import Permit
 from gateway.core.tasks import is_about_a_task, made_by, named, owner_of, resolve_task
@@ -162,11 +162,11 @@ class Line:
 
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
-        decided, prepared = reversible.decided, reversible.prepared
-        effect = decided.classified.effect
+        discharged, prepared = discharge(reversible.decided), reversible.prepared
+        effect = reversible.decided.classified.effect
         queued_will_do = effect is Effect.READ and self._scribe.sound
         body = None if prepared is None else prepared.body
-        pending = self._scribe.intent(way, decided, body)
+        pending = self._scribe.intent(way, discharged, body)
         try:
             line = pending.line if queued_will_do else await pending.sealed()
         except asyncio.CancelledError:

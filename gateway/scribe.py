@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core import record, settle
-from gateway.core.decide import Decided
+from gateway.core.decide import Discharged
 from gateway.core.describe import Reached, arguments_of, beside, describe
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request
 from gateway.core.record import State
@@ -48,9 +48,9 @@ class Scribe:
         """May something be forwarded on the strength of a line that is only queued?"""
         return self._journal.sound
 
-    def intent(self, way: Way, decided: Decided, body: dict[str, Any] | None) -> Pending:
+    def intent(self, way: Way, discharged: Discharged, body: dict[str, Any] | None) -> Pending:
         """Step 11's line, queued. `body`: what the undo of a write will need. Raises `JournalError`."""
-        decision = decided.decision
+        decision = discharged.decided.decision
         entry = self._describe(way, decision.rule or "", decision.where)
         return self._journal.append(record.intent(entry, self._clock(), body))
 

@@ -5,6 +5,7 @@ It asks no policy by itself: it makes the question and reads the answer.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.core.model import (
@@ -27,6 +28,13 @@ class Decided:
 
     classified: Classified
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Discharged:
+    """A decided call whose every duty was fulfilled. Made by `discharge` only."""
+
+    decided: Decided
 
 
 def served_tiers(endpoint: Endpoint, identity: WorkloadIdentity) -> frozenset[Tier]:
@@ -73,7 +81,7 @@ def question(classified: Classified, reversal: Reversal | None = None) -> Access
 def require(
     classified: Classified, decision: Decision, reversal: Reversal | None = None
 ) -> Decided:
-    """The decided call. Raises `Refused` on a deny, and on an obligation nobody here can fulfil.
+    """The decided call. Raises `Refused` on a deny. Its duties are yet to be fulfilled: `discharge`.
 
     A deny with `reversal` is one of a call that was permitted before its level was known."""
     if not decision.permitted and reversal is not None:
@@ -82,7 +90,15 @@ def require(
         raise Refused(Reason.NOT_REVERSIBLE, detail, decision.where, rule=decision.rule or "")
     if not decision.permitted:
         raise Refused(decision.reason, decision.near_miss, decision.where, rule=decision.rule or "")
-    if decision.obligations:
-        names = ", ".join(duty.name for duty in decision.obligations)
-        raise Refused(Reason.DENIED_BY_RULE, f"unfulfilled obligation: {names}", decision.where)
     return Decided(classified, decision)
+
+
+def discharge(decided: Decided, fulfilled: Collection[str] = ()) -> Discharged:
+    """The call that may be recorded. `fulfilled`: names of duties that were seen to.
+
+    Raises `Refused` on the first that was not: an obligation unfulfilled is a deny."""
+    for duty in decided.decision.obligations:
+        if duty.name not in fulfilled:
+            detail = f"unfulfilled obligation: {duty.name}"
+            raise Refused(Reason.DENIED_BY_RULE, detail, duty.where, duty.rule)
+    return Discharged(decided)

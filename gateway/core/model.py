@@ -251,9 +251,13 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """A duty attached to a permit. One the gateway cannot fulfil is a deny."""
+    """A duty attached to a permit, by the rule that demands it. One that is not fulfilled is a deny."""
 
-    name: str
+    name: Literal["approve", "hold"]
+    rule: str
+    where: Where
+    seconds: int = 0
+    """How long a call is held; 0 where time plays no part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@
         expect: allow
         rule: P010
 
-`rule` is the id of the deciding rule, or why there is none: `no_rule`, `unclassified`.
+`rule` is the id of the deciding rule, or why there is none: `no_rule`, `unclassified`. `duties`: the ids
+of the rules that lay a duty on the call, all of them.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Case(Strict):
     guard: Guard = "none"
     expect: Literal["allow", "deny"]
     rule: str
+    duties: tuple[str, ...] = ()
     tier: Tier | None = None
     effect: Effect | None = None
     destination: str | None = None
@@ -110,7 +112,9 @@ def require(policy: PolicySnapshot) -> PolicySnapshot:
 
 def unreached(policy: PolicySnapshot, results: Sequence[Result]) -> Sequence[Misconfigured]:
     """Every rule no case is decided by, as the error it is."""
-    reached = {result.reply.decision.rule for result in results}
+    decisions = [result.reply.decision for result in results]
+    reached = {decision.rule for decision in decisions}
+    reached |= {duty.rule for decision in decisions for duty in decision.obligations}
     return [
         Misconfigured(f"no case in tests.yaml is decided by {rule.id}", rule.where)
         for rule in policy.book.rules
@@ -130,6 +134,9 @@ def _wrong(case: Case, reply: Reply) -> Iterator[str]:
     if (got, by) != (case.expect, case.rule):
         why = f" ({decision.near_miss})" if decision.near_miss else ""
         yield f"expected {case.expect} by {case.rule}, got {got} by {by}{why}"
+    duties = [duty.rule for duty in decision.obligations]
+    if sorted(duties) != sorted(case.duties):
+        yield f"expected the duties {', '.join(case.duties) or 'none'}, got {', '.join(duties) or 'none'}"
     for name in ("tier", "effect", "destination"):
         wanted, found = getattr(case, name), getattr(classified, name, None)
         if wanted is not None and wanted != found:

@@ -8,6 +8,7 @@ Laws:
    so a deny whose conditions are all among them still denies.
 4. With `level=None` (not known yet) conditions on level and guard are open in the same way. The Line
    asks again when it is known, and that answer counts.
+5. A duty is demanded by every rule of it that matches. One whose condition is open is not demanded yet.
 
 It knows rules and conditions, and neither files nor the catalogue.
 """
@@ -16,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from gateway.core.model import AccessRequest, Decision
+from gateway.core.model import AccessRequest, Decision, Obligation
 from gateway.policy import conditions, near_miss
 from gateway.policy.conditions import Condition
 from gateway.policy.engine import NONE, Engine, EngineFault, Question, Verdict
@@ -27,6 +29,7 @@ from gateway.reasons import Reason
 
 Outcomes = tuple[frozenset[str], frozenset[str]]
 """Names of the conditions that hold, and of those nobody can tell."""
+_NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,10 @@ class Pdp:
         _check(question)
         roles = self.index.roles(question.subject, question.tenant)
         rules = self.index.candidates(question.tier, question.server, question.tool, roles)
-        verdict = Verdict(False, None)
+        rows = [rule.row for rule in rules if rule.decides]
+        verdict, outcomes = Verdict(False, None), _NOTHING
         for outcomes in self._outcomes(rules, question):
-            verdict = self.engine.ask([rule.row for rule in rules], asked(question, outcomes))
+            verdict = self.engine.ask(rows, asked(question, outcomes))
             if verdict.permitted:
                 break
         if verdict.rule is None:
@@ -64,7 +68,20 @@ class Pdp:
             return Decision(False, Reason.NO_RULE, near_miss=why)
         rule = self.rules[verdict.rule]
         reason = Reason.ALLOWED_BY_RULE if verdict.permitted else Reason.DENIED_BY_RULE
-        return Decision(verdict.permitted, reason, rule.id, rule.where)
+        duties = self._duties(rules, question, outcomes) if verdict.permitted else ()
+        return Decision(verdict.permitted, reason, rule.id, rule.where, obligations=duties)
+
+    def _duties(
+        self, rules: Sequence[Rule], question: AccessRequest, outcomes: Outcomes
+    ) -> tuple[Obligation, ...]:
+        """Law 5. Each is asked about alone, for Casbin names one rule and all that match count."""
+        if question.arguments is None:
+            return ()
+        return tuple(
+            Obligation(rule.duty, rule.id, rule.where, rule.seconds)
+            for rule in rules
+            if rule.duty and self.engine.ask([rule.row], asked(question, outcomes)).rule == rule.id
+        )
 
     def _outcomes(self, rules: Sequence[Rule], question: AccessRequest) -> Iterable[Outcomes]:
         """How the conditions of these rules come out: one way for a call, several for a list."""

@@ -59,4 +59,4 @@ def _considered(
     held, doubted = conditions.sort(policy.conditions, rule.conditions, asking)
     enough = held if rule.allows else held | doubted
     failed += [f"when {name}" for name in sorted(rule.conditions - enough)]
-    return Considered(rule.id, rule.row.effect, rule.where, tuple(failed))
+    return Considered(rule.id, rule.effect, rule.where, tuple(failed))

@@ -145,8 +145,8 @@ def _shadowed(policy: PolicySnapshot) -> Iterator[Finding]:
         others = (o for server in servers for role in roles for o in groups[server, role])
         for other in others:
             before = order[other.id] < order[rule.id]
-            alike = other.allows == rule.allows and before
-            if (alike or (rule.allows and not other.allows)) and _covers(other, rule):
+            alike = other.effect == rule.effect and before
+            if (alike or (rule.allows and other.effect == "deny")) and _covers(other, rule):
                 yield Finding(
                     "error", f"{rule.id} never decides: {other.id} always does", rule.where
                 )

@@ -3,6 +3,9 @@
     p, id, tier, server, tool, role, tenant, intent, destination, when, effect
     g, agent:<name>, role:<role>, <tenant>
 
+Effects: `allow` (ids P...) and `deny` (D...) decide. `approve` and `hold:<seconds>` (O...) decide nothing:
+they lay a duty on every call they match that another rule allows.
+
 Every line is a comment, blank, a rule or a membership; anything else stops the start at file:line. It
 knows the shape of a rule and which names exist, and decides nothing.
 """
@@ -13,7 +16,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
@@ -37,7 +40,10 @@ RULE_COLUMNS: Final = (
 )
 MEMBER_COLUMNS: Final = ("agent", "role", "tenant")
 
-_RULE_ID: Final = re.compile(r"[PD][A-Za-z0-9_.-]{1,31}")
+_RULE_ID: Final = re.compile(r"[A-Z][A-Za-z0-9_.-]{1,31}")
+Word = Literal["allow", "deny", "approve", "hold"]
+_INITIALS: Final[dict[Word, str]] = {"allow": "P", "deny": "D", "approve": "O", "hold": "O"}
+_HOLD: Final = re.compile(r"hold:([1-9][0-9]{0,6})")
 _AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -49,7 +55,19 @@ class Rule:
     """One `p` line, and where it stands."""
 
     row: engine.Row
+    """As Casbin gets it. A duty is matched like a deny: it applies unless a condition is known not to hold."""
     where: Where
+    duty: Literal["approve", "hold"] | None = None
+    seconds: int = 0
+
+    @property
+    def effect(self) -> str:
+        """As the file has it."""
+        return self.row.effect if self.duty is None else self.duty
+
+    @property
+    def decides(self) -> bool:
+        return self.duty is None
 
     @property
     def id(self) -> str:
@@ -93,7 +111,7 @@ def read(path: Path, servers: Collection[str], conditions: Collection[str]) -> R
         where = Where(str(path), number)
         try:
             if fields[0] == "p":
-                rule = Rule(_row(fields[1:], servers, conditions), where)
+                rule = _rule(fields[1:], where, servers, conditions)
                 _once(rules, rule.id, rule)
             elif fields[0] == "g":
                 member = Member(*_membership(fields[1:]), where)
@@ -148,13 +166,32 @@ def _arity(fields: list[str], columns: tuple[str, ...]) -> None:
             raise ValueError(f"{column} is empty")
 
 
-def _row(fields: list[str], servers: Collection[str], conditions: Collection[str]) -> engine.Row:
+def _rule(
+    fields: list[str], where: Where, servers: Collection[str], conditions: Collection[str]
+) -> Rule:
     _arity(fields, RULE_COLUMNS)
     row = engine.Row(*fields)
-    if row.effect not in ("allow", "deny"):
-        raise ValueError(f"effect is {row.effect!r}: exactly allow or deny")
-    if not _RULE_ID.fullmatch(row.id) or (row.id[0] == "P") != (row.effect == "allow"):
-        raise ValueError(f"id {row.id!r}: allow rules are named P..., deny rules D...")
+    word, seconds = _effect(row.effect)
+    if not _RULE_ID.fullmatch(row.id) or row.id[0] != _INITIALS[word]:
+        raise ValueError(f"id {row.id!r}: allow rules are named P..., deny rules D..., duties O...")
+    _check_row(row, servers, conditions)
+    if word == "allow" or word == "deny":
+        return Rule(row, where)
+    return Rule(row._replace(effect="deny"), where, word, seconds)
+
+
+def _effect(text: str) -> tuple[Word, int]:
+    """The word, and the seconds of a hold."""
+    held = _HOLD.fullmatch(text)
+    if held:
+        return "hold", int(held[1])
+    words: dict[str, Word] = {"allow": "allow", "deny": "deny", "approve": "approve"}
+    if text in words:
+        return words[text], 0
+    raise ValueError(f"effect is {text!r}: exactly allow, deny, approve or hold:<seconds>")
+
+
+def _check_row(row: engine.Row, servers: Collection[str], conditions: Collection[str]) -> None:
     if row.effect == "allow":
         for column in _NOT_IN_ALLOW:
             if getattr(row, column) == patterns.ANY:
@@ -163,7 +200,6 @@ def _row(fields: list[str], servers: Collection[str], conditions: Collection[str
     patterns.names(row.tool)
     patterns.hosts(row.destination)
     _check_conditions(row.when, conditions)
-    return row
 
 
 def _check_words(row: engine.Row, servers: Collection[str]) -> None:

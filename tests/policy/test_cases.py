@@ -27,6 +27,7 @@ def results(home: Path, *texts: str) -> list[cases.Result]:
         (("rule: P1", "rule: P2"), "expected allow by P2, got allow by P1"),
         (("rule: P1", "rule: P1, tier: tool"), "expected tier tool, got data"),
         (("git_log", "git_push"), "got deny by unclassified"),
+        (("rule: P1", "rule: P1, duties: [O1]"), "expected the duties O1, got none"),
         (("allow, rule: P1", "deny, rule: no_rule"), "expected deny by no_rule, got allow by P1"),
     ],
 )
@@ -82,3 +83,19 @@ def test_the_starter_policy_passes_its_own_cases_and_each_rule_decides_one() -> 
     played = cases.run(policy)
     assert [result.problem for result in played if result.problem] == []
     assert cases.unreached(policy, played) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"), [("duties: [O1]", ""), ("tier: data", "expected the duties none, got O1")]
+)
+def test_a_case_names_every_duty_of_its_call(tmp_path: Path, said: str, problem: str) -> None:
+    duty = "p, O1, *, *, *, *, *, *, *, -, approve"
+    directory = written(
+        tmp_path,
+        f"{ALLOW}\n{READER}\n{duty}\n",
+        cases=f"cases:\n  - {{{GOOD}, {said}}}\n",
+    )
+    policy = load(directory, {})
+    (result,) = cases.run(policy)
+    assert result.problem == problem
+    assert not cases.unreached(policy, [result])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.model import Decision, Effect, Tier
+from gateway.core.model import Decision, Effect, Obligation, Tier
 from gateway.errors import Where
 from gateway.reasons import Reason
 from tests.policy.written import ALLOW, READER, loaded, question
@@ -200,3 +200,67 @@ def test_what_is_known_already_is_judged_at_once_also_beside_an_open_level(
 def test_a_list_shows_what_might_be_undoable(tmp_path: Path) -> None:
     policy = loaded(tmp_path, f"{_undo_rule('short_undoable')}\n{READER}\n", constraints=UNDOABLE)
     assert policy.decide(question(as_list=True)).permitted
+
+
+def _with_duties(*rows: str) -> str:
+    return "\n".join([ALLOW, READER, *rows, ""])
+
+
+def test_a_duty_is_laid_on_the_calls_it_matches_with_its_rule_place_and_time(
+    tmp_path: Path,
+) -> None:
+    duties = _with_duties(
+        "p, O1, *, *, git_*, *, *, *, *, -, approve",
+        "p, O2, data, git, git_log, role:reader, *, *, *, -, hold:90",
+        "p, O3, *, *, git_push, *, *, *, *, -, approve",
+    )
+    decision = loaded(tmp_path, duties).decide(question())
+    assert (decision.permitted, decision.rule) == (True, "P1")
+    assert decision.obligations == (
+        Obligation("approve", "O1", Where("policies/policy.csv", 3)),
+        Obligation("hold", "O2", Where("policies/policy.csv", 4), 90),
+    )
+
+
+def test_a_duty_allows_nothing_by_itself(tmp_path: Path) -> None:
+    alone = f"{ALLOW.replace('git_log', 'git_show')}\n{READER}\np, O1, *, *, *, *, *, *, *, -, approve\n"
+    decision = loaded(tmp_path, alone).decide(question())
+    assert (decision.permitted, decision.reason, decision.obligations) == (
+        False,
+        Reason.NO_RULE,
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "duties"), [({"m": "no"}, ["O1"]), ({"m": "yes"}, []), ({}, ["O1"])]
+)
+def test_a_duty_waits_for_its_conditions(
+    tmp_path: Path, arguments: dict[str, str], duties: list[str]
+) -> None:
+    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, rude, approve")
+    decision = loaded(tmp_path, rows, constraints=CONSTRAINTS).decide(question(arguments=arguments))
+    assert decision.permitted
+    assert [duty.rule for duty in decision.obligations] == duties
+
+
+def test_a_duty_nobody_can_tell_is_demanded(tmp_path: Path) -> None:
+    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, short, approve")
+    decision = loaded(tmp_path, rows, constraints=CONSTRAINTS).decide(question(arguments={"m": 5}))
+    assert [duty.rule for duty in decision.obligations] == ["O1"]
+
+
+def test_a_list_is_shown_whatever_the_duties_of_a_call_will_be(tmp_path: Path) -> None:
+    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, -, approve")
+    decision = loaded(tmp_path, rows).decide(question(as_list=True))
+    assert decision.permitted and not decision.obligations
+
+
+def test_a_duty_that_asks_for_a_level_is_demanded_once_it_is_known(tmp_path: Path) -> None:
+    rows = _with_duties("p, O1, *, *, *, *, *, *, *, lost, approve")
+    policy = loaded(tmp_path, rows, constraints=UNDOABLE)
+    wanted = {None: [], "unknown": ["O1"], "none": ["O1"], "compensable": [], "exact": []}
+    for level, duties in wanted.items():
+        decision = policy.decide(replace(question(arguments={}), level=level))
+        assert decision.permitted
+        assert [duty.rule for duty in decision.obligations] == duties, level

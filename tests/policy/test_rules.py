@@ -66,6 +66,11 @@ def test_an_allow_names_tier_server_role_tenant_and_intent(tmp_path: Path, colum
         ("P1", "1", "allow rules are named P"),
         ("P1", "p1", "allow rules are named P"),
         ("allow", "deny", "deny rules D"),
+        ("allow", "approve", "duties O"),
+        ("P1", "O1", "duties O"),
+        ("allow", "hold", "exactly allow, deny, approve or hold:<seconds>"),
+        ("allow", "hold:0", "exactly allow"),
+        ("allow", "hold: 5", "exactly allow"),
         ("P1", "", "id is empty"),
     ],
 )
