@@ -49,8 +49,8 @@ def certify(
         raise Misconfigured(f"the pack of {server} is {server}.yaml, not {pack}.yaml")
     made, tally = _in_scratch(settings, pack, runs, seed, ground_name or pack, as_json)
     directory = settings.policy_dir / "undo"
-    certifier = certificate.Certifier.open(settings.state_dir)
-    (directory / f"{pack}.lock").write_text(certifier.sign(made))
+    certifier = certificate.certifier(settings.state_dir)
+    (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
     added = certificate.believe(directory, "this installation", certifier.name)
     if as_json:
         print_json({"certificate": made.cases, "runs": tally.runs, "calls": tally.calls})

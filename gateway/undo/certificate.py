@@ -15,20 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
 from gateway.errors import Misconfigured, Where
+from gateway.signer import Signer, is_signed
 
 CERTIFIERS: Final = "certifiers.json"
 KEY_FILE: Final = "certifier.key"
-_PREFIX: Final = "ed25519:"
 _CONTEXT: Final = b"bulkhead undo certificate 1\n"
 """Signed in front of the statement, so that no other signature of the same key can be taken for one."""
 
@@ -57,41 +48,17 @@ class Certificate:
     """`<tool>#<n>`, the nth case of that tool -> how often it was taken back."""
 
 
-class Certifier:
-    """A key that signs. Its public half is its name."""
+def certifier(state_dir: Path) -> Signer:
+    """The key of this installation, made when there is none. Raises `Misconfigured`."""
+    return Signer.open(state_dir / KEY_FILE)
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
 
-    @classmethod
-    def open(cls, state_dir: Path) -> Certifier:
-        """The key of this installation, made when there is none. Raises `Misconfigured`."""
-        path = state_dir / KEY_FILE
-        state_dir.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            raw = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
-            )
-            path.touch(0o600, exist_ok=False)
-            path.write_text(base64.b64encode(raw).decode() + "\n")
-        try:
-            raw = base64.b64decode(path.read_text().strip(), validate=True)
-            return cls(Ed25519PrivateKey.from_private_bytes(raw))
-        except (ValueError, binascii.Error):
-            raise Misconfigured("not a signing key", Where(str(path))) from None
-
-    @property
-    def name(self) -> str:
-        """`ed25519:<base64>`."""
-        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return _PREFIX + base64.b64encode(raw).decode()
-
-    def sign(self, certificate: Certificate) -> str:
-        """The lock file's text."""
-        statement = asdict(certificate)
-        signature = base64.b64encode(self._key.sign(_signed(statement))).decode()
-        lock = {"certificate": statement, "signed_by": self.name, "signature": signature}
-        return json.dumps(lock, indent=2) + "\n"
+def lock(certificate: Certificate, signer: Signer) -> str:
+    """The lock file's text."""
+    statement = asdict(certificate)
+    signature = base64.b64encode(signer.sign(_signed(statement))).decode()
+    signed = {"certificate": statement, "signed_by": signer.name, "signature": signature}
+    return json.dumps(signed, indent=2) + "\n"
 
 
 def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -123,7 +90,7 @@ def read(path: Path) -> tuple[Certificate, str, bool]:
         raise Misconfigured(
             "not a certificate", Where(str(path)), "certify the pack again"
         ) from None
-    return certificate, signer, _sound(statement, signer, signature)
+    return certificate, signer, is_signed(signer, signature, _signed(statement))
 
 
 def certifiers(directory: Path) -> frozenset[str]:
@@ -163,12 +130,3 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 def _signed(statement: Mapping[str, Any]) -> bytes:
     """One spelling for one statement."""
     return _CONTEXT + json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _sound(statement: Mapping[str, Any], signer: str, signature: bytes) -> bool:
-    try:
-        raw = base64.b64decode(signer.removeprefix(_PREFIX), validate=True)
-        Ed25519PublicKey.from_public_bytes(raw).verify(signature, _signed(statement))
-    except (ValueError, binascii.Error, InvalidSignature):
-        return False
-    return True

@@ -14,7 +14,7 @@ from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, shor
 
 GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
-ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following"}
+ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following", "signer"}
 ADAPTERS: Final = {
     "policy",
     "identity",
@@ -36,6 +36,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "settings": GROUND | {"yamlfile"},
     "tasks": GROUND | {"core"},
     "links": GROUND | {"core"},
+    "signer": GROUND,
     "scribe": SEAMS,
     "pep": SEAMS | {"links", "tasks", "scribe"},
     "turned_away": SEAMS,

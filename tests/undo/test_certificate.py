@@ -12,11 +12,13 @@ from gateway.errors import Misconfigured
 from gateway.undo.certificate import (
     CERTIFIERS,
     Certificate,
-    Certifier,
     believe,
+    certifier,
     certifiers,
     holding,
+    lock,
 )
+from gateway.signer import Signer
 
 DIGEST = "sha256:" + "a" * 64
 MADE = Certificate(
@@ -41,12 +43,12 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "undo"
 
 
-def signed(directory: Path, made: Certificate = MADE, *, believed: bool = True) -> Certifier:
-    certifier = Certifier.open(directory.parent / "state")
-    (directory / "notes.lock").write_text(certifier.sign(made))
+def signed(directory: Path, made: Certificate = MADE, *, believed: bool = True) -> Signer:
+    signer = certifier(directory.parent / "state")
+    (directory / "notes.lock").write_text(lock(made, signer))
     if believed:
-        believe(directory, "us", certifier.name)
-    return certifier
+        believe(directory, "us", signer.name)
+    return signer
 
 
 def test_it_holds_for_this_file_and_that_version(directory: Path) -> None:
@@ -69,18 +71,17 @@ def test_it_does_not_hold_unless_its_signer_is_believed(directory: Path) -> None
 def test_it_does_not_hold_once_a_word_was_changed(directory: Path, member: str) -> None:
     signed(directory, replace(MADE, pack="sha256:" + "c" * 64))
     path = directory / "notes.lock"
-    lock = json.loads(path.read_text())
-    lock["certificate"][member] = {"pack": DIGEST, "runs": 10_000}.get(member, "9")
-    path.write_text(json.dumps(lock))
+    held = json.loads(path.read_text())
+    held["certificate"][member] = {"pack": DIGEST, "runs": 10_000}.get(member, "9")
+    path.write_text(json.dumps(held))
     assert holding(directory, {"notes": DIGEST}) == {}
 
 
 def test_another_believed_signer_cannot_be_named(directory: Path, tmp_path: Path) -> None:
     signed(directory)
-    stranger = Certifier.open(tmp_path / "stranger")
-    lock = json.loads(stranger.sign(MADE))
-    lock["signed_by"] = json.loads((directory / "notes.lock").read_text())["signed_by"]
-    (directory / "notes.lock").write_text(json.dumps(lock))
+    forged = json.loads(lock(MADE, certifier(tmp_path / "stranger")))
+    forged["signed_by"] = json.loads((directory / "notes.lock").read_text())["signed_by"]
+    (directory / "notes.lock").write_text(json.dumps(forged))
     assert holding(directory, {"notes": DIGEST}) == {}
 
 
