@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Misconfigured
+from gateway.signer import Signer
 from gateway.undo.certificate import (
     CERTIFIERS,
     Certificate,
@@ -18,7 +19,6 @@ from gateway.undo.certificate import (
     holding,
     lock,
 )
-from gateway.signer import Signer
 
 DIGEST = "sha256:" + "a" * 64
 MADE = Certificate(
