@@ -230,9 +230,13 @@ def _gets_undone(entry: Planned) -> bool:
 
 
 def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
-    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it."""
-    if entry.standing in CONFLICTS and entry.call.call_id in undone:
+    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
+    what looks like its work again is somebody else's."""
+    verdict = undone.get(entry.call.call_id)
+    if entry.standing in CONFLICTS and verdict is not None:
         return replace(entry, standing="already", why=EARLIER)
+    if entry.standing in TO_DO and verdict in ("restored", "compensated"):
+        return replace(entry, standing="drift", why=f"{EARLIER}, and made again since by somebody")
     return entry
 
 

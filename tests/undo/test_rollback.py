@@ -61,6 +61,18 @@ async def test_what_was_undone_and_changed_since_is_not_called_as_it_was(tmp_pat
     assert store.records == {"a": "a person's"}
 
 
+async def test_what_a_person_makes_again_after_an_undo_is_the_persons(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        first = await rig.call("put", key="a", value="2")
+        second = await rig.call("put", key="a", value="3")
+        await rig.undo(tasks=("t1",))
+        store.records["a"] = "3"
+        verdicts = await rig.undo(tasks=("t1",), choice="skip")
+    assert store.records == {"a": "3"}
+    assert verdicts == {first: "conflict", second: "conflict"}
+
+
 async def test_a_write_beside_the_gateway_is_not_overwritten(tmp_path: Path) -> None:
     store = Store({"a": "old"})
     async with a_rig(tmp_path, store) as rig:
