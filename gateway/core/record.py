@@ -22,6 +22,10 @@ class State(StrEnum):
     """Where a call stands, or an undo of calls."""
 
     REFUSED = "refused"
+    HELD = "held"
+    """Decided and not sent: it is sent when its time has come, if nobody has taken it back by then."""
+    CANCELLED = "cancelled"
+    """It was held, and taken back: it has never been sent."""
     INTENT = "intent"
     APPLIED = "applied"
     FAILED = "failed"
@@ -47,7 +51,10 @@ class IllegalMove(Exception):
 _ANSWERED: Final = frozenset({State.APPLIED, State.FAILED, State.REJECTED, State.NO_EFFECT})
 
 MOVES: Final[dict[State | None, frozenset[State]]] = {
-    None: frozenset({State.REFUSED, State.INTENT, State.UNDOING}),
+    None: frozenset({State.REFUSED, State.HELD, State.INTENT, State.UNDOING}),
+    # Another time, its time, a no at its time, or a person's.
+    State.HELD: frozenset({State.HELD, State.INTENT, State.REFUSED, State.CANCELLED}),
+    State.CANCELLED: frozenset(),
     State.INTENT: _ANSWERED | {State.IN_DOUBT},
     # A late answer settles a doubt, or looking does after the writer was stopped; nothing else.
     State.IN_DOUBT: _ANSWERED | {State.NOT_APPLIED, State.NEEDS_HUMAN},
@@ -69,7 +76,7 @@ LATER: Final = frozenset[State]().union(*(to for state, to in MOVES.items() if s
 """Kinds a later line may have. An undo's lines are of one kind from the first to the last but one."""
 DOUBTFUL: Final = frozenset({State.IN_DOUBT, State.NEEDS_HUMAN})
 """It was forwarded, and what came of it is not known."""
-UNSETTLED: Final = frozenset({State.INTENT, State.UNDOING})
+UNSETTLED: Final = frozenset({State.HELD, State.INTENT, State.UNDOING})
 """Something of the call or the undo is still to come."""
 
 OUTCOME_STATE: Final[dict[OutcomeKind, State]] = {
@@ -146,6 +153,16 @@ def permit(line: Sealed | Queued, effect: Effect) -> Permit:
 def intent(record: CallRecord, at: int, body: dict[str, Any] | None = None) -> Line:
     """The line written before a forward. `body`: how the call would be undone (core/written.py)."""
     return Line(record.call_id, move(None, State.INTENT), at, body or {}, record)
+
+
+def held(record: CallRecord, at: int, body: dict[str, Any]) -> Line:
+    """The line of a call that waits. `body`: until when, and all that sending it takes (core/hold.py)."""
+    return Line(record.call_id, move(None, State.HELD), at, body, record)
+
+
+def after_hold(call_id: str, at: int, to: State, body: dict[str, Any]) -> Line:
+    """The line that says what becomes of a held call: it is sent, refused, taken back, or waits on."""
+    return Line(call_id, move(State.HELD, to), at, body)
 
 
 def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:

@@ -24,8 +24,10 @@ CALL: Final = (
     " created_at, settled_at, run) VALUES "
 )
 MOVE: Final = (
-    "UPDATE call SET state = v.column3, last_seq = v.column4, settled_at = v.column5 FROM (VALUES "
+    "UPDATE call SET state = v.column3, last_seq = v.column4, settled_at = v.column5,"
+    " run = coalesce(v.column6, run) FROM (VALUES "
 )
+"""A held call belongs to the process that sends it."""
 MOVED: Final = ") AS v WHERE call.call_id = v.column1 AND call.state = v.column2"
 
 
@@ -59,7 +61,7 @@ def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int
         if entry.source.record is not None:
             firsts.append(_call_values(entry.source, seq, run))
         elif entry.expects is not None:
-            moves.append(_move_values(entry.source, entry.expects, seq))
+            moves.append(_move_values(entry.source, entry.expects, seq, run))
         else:
             raise _Unclear
     _insert_calls(connection, firsts)
@@ -92,7 +94,7 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
     if current is None:
         _insert_calls(connection, [_call_values(line, seq, run)])
     else:
-        _move_calls(connection, [_move_values(line, current, seq)])
+        _move_calls(connection, [_move_values(line, current, seq, run)])
     return seq
 
 
@@ -120,7 +122,7 @@ def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]])
     moved = 0
     for chunk in chunks(rows):
         values = [value for row in chunk for value in row]
-        moved += connection.execute(_rows(MOVE, 5, len(chunk)) + MOVED, values).rowcount
+        moved += connection.execute(_rows(MOVE, 6, len(chunk)) + MOVED, values).rowcount
     return moved
 
 
@@ -143,9 +145,10 @@ def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
     )
 
 
-def _move_values(line: Line, current: State, seq: int) -> tuple[Any, ...]:
+def _move_values(line: Line, current: State, seq: int, run: int) -> tuple[Any, ...]:
     settled = None if line.kind in UNSETTLED else line.at
-    return (line.call_id, current.value, line.kind.value, seq, settled)
+    sends = run if line.kind is State.INTENT else None
+    return (line.call_id, current.value, line.kind.value, seq, settled, sends)
 
 
 def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

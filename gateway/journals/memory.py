@@ -60,6 +60,7 @@ class Memory:
             self.calls[line.call_id] = Kept(run, line.kind, [event])
         else:
             call.state = line.kind
+            call.run = run if line.kind is State.INTENT else call.run
             call.lines.append(event)
         return event.seq
 

@@ -101,7 +101,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             assert seq is None
             return
         assert seq is not None
-        self.opened_by.setdefault(call_id, journal)
+        if to is State.INTENT:
+            self.opened_by[call_id] = journal  # a held call belongs to who sends it
         self.sealed.append((seq, call_id, to))
 
     @rule(process=PROCESSES)
