@@ -40,7 +40,7 @@ from gateway.errors import Where
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.pep import Line
-from gateway.ports import Mark, Outbound
+from gateway.ports import CallFilter, Mark, Outbound
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import packs as pack_files
@@ -264,35 +264,42 @@ class Rig:
 
     line: Line
     parts: Parts
-    store: Store
     policy: Policy
     reader: SqliteReader
+    journal: SqliteJournal
+    store: Store = field(default_factory=Store)
 
     async def call(
         self, tool: str, *, task: str = "t1", agent: str = "agent:a", **arguments: Any
     ) -> str:
-        """An agent's call; its call id."""
+        """An agent's call of the store; its call id."""
+        return (await self.ask("store", tool, arguments, task=task, agent=agent))[0]
+
+    async def ask(
+        self, server: str, tool: str, arguments: JsonObject, *, task: str, agent: str = "agent:a"
+    ) -> tuple[str, Answer]:
+        """An agent's call, one at a time of an agent's task: its id, and what the agent heard."""
         who = WorkloadIdentity(
             "urn:test", agent, "local", task, "general", frozenset({Tier.TOOL}), "jti", 2**40
         )
-        params = {"name": f"store__{tool}", "arguments": arguments}
+        params = {"name": f"{server}__{tool}", "arguments": arguments}
         request = Request(
             Endpoint("all"), who, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
         )
-        before = self.ids()
-        async with asyncio.timeout(20):
-            await self.line.call(request, Deaf())
-        fresh = [row for row in self.calls() if row.record.call_id not in before]
-        [made] = [row for row in fresh if row.record.agent == agent]
-        return str(made.record.call_id)
+        before = {row.record.call_id for row in self.made(agent, task)}
+        async with asyncio.timeout(60):
+            answer = await self.line.call(request, Deaf())
+        [made] = [
+            row.record.call_id for row in self.made(agent, task) if row.record.call_id not in before
+        ]
+        return str(made), answer
+
+    def made(self, agent: str, task: str) -> list[Any]:
+        """This agent's calls of this task, newest first."""
+        return list(self.reader.calls(CallFilter(agent=agent, task=task), 10_000))
 
     def calls(self) -> list[Any]:
-        from gateway.ports import CallFilter
-
         return list(self.reader.calls(CallFilter(), 10_000))
-
-    def ids(self) -> set[str]:
-        return {row.record.call_id for row in self.calls()}
 
     def states(self, agent: str) -> list[str]:
         """Of this maker's calls, oldest first."""
@@ -310,19 +317,39 @@ class Rig:
         return {call: found.verdict for call, found in report.found.items()}
 
 
+@dataclass(frozen=True)
+class Behind:
+    """Tool servers: how they are reached, declared, described and taken back."""
+
+    servers: Mapping[str, Any]
+    settings: Mapping[str, ServerSettings]
+    packs: Packs
+    descriptors: Mapping[Target, JsonObject]
+
+
 @asynccontextmanager
 async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> AsyncIterator[Rig]:
     """Opened again on the same directory and the same store it is the next process."""
-    policy = policy or Policy()
-    protector = Protector.open(directory / "state")
+    settings = {"store": ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))}
+    described = {Target("store", "tool", name): descriptor(name) for name in TOOLS}
+    behind = Behind({"store": store}, settings, packs(directory), described)
+    async with a_gateway(directory, behind, policy or Policy()) as rig:
+        rig.store = store
+        yield rig
+
+
+@asynccontextmanager
+async def a_gateway(
+    directory: Path, behind: Behind, policy: Policy, protector: Protector | None = None
+) -> AsyncIterator[Rig]:
+    """The real Line, journal, leases and rollback in front of these servers."""
+    protector = protector or Protector.open(directory / "state")
     clock = count(1_000_000, 1_000).__next__
     started = int(asyncio.get_running_loop().time() * 1e6)
     ids = count(started)
     journal = await SqliteJournal.open(directory / "journal.db")
     reader = SqliteReader(directory / "journal.db")
-    servers: dict[str, Any] = {"store": store}
-    settings = {"store": ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))}
-    known = packs(directory)
+    servers, settings, known = behind.servers, behind.settings, behind.packs
 
     def new_call_id() -> str:
         return f"c{next(ids):020d}"
@@ -355,10 +382,13 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
         clock=clock,
     )
     entries = {
-        f"store__{name}": Entry(
-            Target("store", "tool", name), f"store__{name}", descriptor(name), Pin(name).digest
+        f"{target.server}__{target.name}": Entry(
+            target, f"{target.server}__{target.name}", dict(each), digest(each)
         )
-        for name in TOOLS
+        for target, each in behind.descriptors.items()
+    }
+    companions = {
+        name: one.companion_of for name, one in settings.items() if one.companion_of is not None
     }
     line = Line(
         catalogue=_Catalogue(Table("1", Shelf(tools=entries), {})),
@@ -372,7 +402,7 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
         ledger=Ledger(reader, protector),
         looker=Looker(known, ServerVersions(servers), reads),
         errands=GatewayErrands(
-            policies=policy, destinations={}, companions={}, tenant="local", **common
+            policies=policy, destinations={}, companions=companions, tenant="local", **common
         ),
         leases=leases,
         journal=journal,
@@ -385,7 +415,7 @@ async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> 
     )
     try:
         await journal.recover()
-        yield Rig(line, parts, store, policy, reader)
+        yield Rig(line, parts, policy, reader, journal)
     finally:
         await doubts.aclose()
         await journal.aclose()
