@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -151,9 +152,7 @@ async def drive(port: int, requests: Sequence[bytes], seconds: float) -> Measure
     began = time.perf_counter()
     until = began + seconds
     made = [
-        await loop.create_connection(
-            lambda request=request: _Connection(request, until), "127.0.0.1", port
-        )
+        await loop.create_connection(partial(_Connection, request, until), "127.0.0.1", port)
         for request in requests
     ]
     connections = [connection for _, connection in made]
