@@ -133,6 +133,7 @@ def _gate(
         reverser=reverser,
         clock=microseconds,
         new_call_id=new_call_id,
+        remembered=journal.remembered(protector),
     )
     return FrontGate(
         line=line,

@@ -1,7 +1,8 @@
 """Resources an agent on an aggregate was told of: which server each leads to. Each agent's own, in memory, bounded.
 
-A link in a result need not be listed, so nothing but the result says whose it is. It does not survive
-a restart; whoever lost it asks again for what had told it, or reads at the server's own endpoint.
+A link in a result need not be listed, so nothing but the result says whose it is. What this process
+has not told, it looks up where all gateways of one state directory keep it; whoever lost a link asks
+again for what had told it, or reads at the server's own endpoint.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from gateway.core.published import Publisher
 from gateway.core.resolve import NAMED, Table, resolve
 from gateway.core.tasks import owner_of
 from gateway.errors import Refused
+from gateway.ports import Remembered
 from gateway.reasons import Reason
 
 MOST_EACH: Final = 1_000
 MOST: Final = 1_000
 """Links of one agent, and agents. The oldest is forgotten first."""
+
+KIND: Final = "link"
 
 Link = tuple[str, str]
 """A server and its own URI."""
@@ -29,13 +33,26 @@ Link = tuple[str, str]
 class Links:
     """What each agent has been told."""
 
-    def __init__(self, most: int = MOST, most_each: int = MOST_EACH) -> None:
+    def __init__(
+        self, shared: Remembered | None = None, most: int = MOST, most_each: int = MOST_EACH
+    ) -> None:
+        self._shared = shared
         self._most = most
         self._most_each = most_each
         self._told: OrderedDict[str, OrderedDict[str, Link]] = OrderedDict()
 
-    def note(self, agent: str, server: str, uris: Mapping[str, str]) -> None:
+    async def note(self, agent: str, server: str, uris: Mapping[str, str]) -> None:
         """The agent was told these URIs (public -> own) of one server. The newest word counts."""
+        known: Mapping[str, Link] = self._told.get(agent, {})
+        news = {public: own for public, own in uris.items() if known.get(public) != (server, own)}
+        self._keep(agent, server, uris)
+        if news and self._shared is not None:
+            facts = {public: {"server": server, "uri": own} for public, own in news.items()}
+            self._shared.note(KIND, agent, facts)
+            # The agent's next request may meet another process.
+            await self._shared.written()
+
+    def _keep(self, agent: str, server: str, uris: Mapping[str, str]) -> None:
         if not uris:
             return
         told = self._told.setdefault(agent, OrderedDict())
@@ -52,6 +69,20 @@ class Links:
         """Where a URI this agent was told leads."""
         told = self._told.get(agent)
         return told.get(uri) if told else None
+
+    async def recall(self, table: Table, request: Request) -> None:
+        """Before a request is resolved: what other processes told its agent of what it names."""
+        if self._shared is None or not _may_follow(request):
+            return
+        agent, uri = owner_of(request.identity), request.params.get("uri")
+        if not isinstance(uri, str) or self.find(agent, uri) is not None:
+            return
+        try:
+            resolve(table, request)
+        except Refused as no:
+            if no.reason is Reason.UNKNOWN_TARGET:
+                for fact in await self._shared.find(KIND, agent, uri):
+                    self._keep(agent, fact["server"], {uri: fact["uri"]})
 
     def resolve(self, table: Table, request: Request) -> Resolved:
         """The target of a request (`core.resolve`): what the catalogue does not know, by what the agent was told.
@@ -74,11 +105,11 @@ class Links:
 
     def _followed(self, request: Request) -> Link | None:
         uri = request.params.get("uri")
-        if request.endpoint.kind == "server" or NAMED.get(request.method) != ("resource", "uri"):
+        if not _may_follow(request):
             return None
         return self.find(owner_of(request.identity), uri) if isinstance(uri, str) else None
 
-    def tell(self, table: Table, resolved: Resolved, answer: Answer) -> Answer:
+    async def tell(self, table: Table, resolved: Resolved, answer: Answer) -> Answer:
         """The answer as its agent must hear it: on an aggregate, with URIs that lead back to the server."""
         request, server = resolved.request, resolved.target.server
         if request.endpoint.kind == "server" or answer.result is None:
@@ -91,5 +122,10 @@ class Links:
 
         publisher = Publisher(table.aggregate, server, taken)
         result = publisher.result(request.method, answer.result)
-        self.note(agent, server, publisher.links)
+        await self.note(agent, server, publisher.links)
         return answer if result is answer.result else replace(answer, result=result)
+
+
+def _may_follow(request: Request) -> bool:
+    """Does it name a resource where several servers meet?"""
+    return request.endpoint.kind != "server" and NAMED.get(request.method) == ("resource", "uri")

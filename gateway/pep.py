@@ -31,6 +31,7 @@ from gateway.ports import (
     Prepared,
     Protector,
     Reverser,
+    Remembered,
     ToolServer,
 )
 from gateway.reasons import Reason
@@ -80,7 +81,9 @@ class Line:
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
     ) -> None:
-        """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice."""
+        remembered: Remembered | None = None,
+        """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
+        `remembered` is what other processes tell this one."""
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
@@ -88,8 +91,8 @@ class Line:
         self._servers = servers
         self._reverser = reverser
         self._new_call_id = new_call_id
-        self._tasks = Tasks()
-        self._links = Links()
+        self._tasks = Tasks(remembered)
+        self._links = Links(remembered)
 
     async def call(self, request: Request, channel: Channel) -> Answer:
         """The answer to one request of an identified agent (design: steps 4 to 15).
@@ -118,8 +121,9 @@ class Line:
             return await self._scribe.refusal(way, Refused(Reason.INTERNAL))
         try:
             outcome = await self._forward(recorded, channel)  # 13
+            await self._recall(way.request)
             answer = await self._finish(recorded, outcome)  # 14
-            return self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
+            return await self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
         except Exception:
             # Past the forward nobody may say that nothing was done.
             log.exception("call %s failed after it was forwarded", way.call_id)
@@ -139,6 +143,11 @@ class Line:
 
     def _resolve(self, request: Request) -> Resolved:
         table = self._catalogue.current
+    async def _recall(self, request: Request) -> None:
+        """What another gateway process has learned of what is named here. Decides nothing."""
+        await self._tasks.recall(request)
+        await self._links.recall(self._catalogue.current, request)
+
         if not is_about_a_task(request):
             return self._links.resolve(table, request)
         owner, task_id = owner_of(request.identity), named(request)

@@ -170,6 +170,24 @@ class JournalReader(Protocol):
         ...
 
 
+class Remembered(Protocol):
+    """What one gateway process learned and every process of its state directory must know
+    (journals/remembered.py). Bounded: the oldest is forgotten."""
+
+    def note(self, kind: str, owner: str, facts: Mapping[str, JsonObject]) -> None:
+        """Keep these facts by name, after the earlier ones of the name. Never fails; whoever waits for a
+        journal line appended later has waited for it, too."""
+        ...
+
+    async def written(self) -> None:
+        """Returns when all noted so far can be found, or cannot be kept."""
+        ...
+
+    async def find(self, kind: str, owner: str, name: str) -> Sequence[JsonObject]:
+        """The facts of that name, oldest first."""
+        ...
+
+
 class Protector(Protocol):
     """What keeps secrets out of the journal (journals/protect.py)."""
 

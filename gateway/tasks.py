@@ -1,33 +1,53 @@
-"""The tasks this gateway has seen made: which server's, from which call, whose. In memory, bounded.
+"""The tasks agents have made: which server's, from which call, whose. In memory, bounded, shared with other processes.
 
-It does not survive a restart: afterwards a task's owner is not known, so nobody reaches it (closed when
-in doubt); the tool server still has it, and the journal says who made it.
+What this process has not seen made, or has forgotten, it looks up once where all gateways of one state
+directory keep it. What nobody knows any more is nobody's task (closed when in doubt); the tool server
+still has it, and the journal says who made it.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import asdict
 from typing import Final
 
-from gateway.core.tasks import TaskMade
+from gateway.core.model import Request
+from gateway.core.tasks import TaskMade, is_about_a_task, owner_of
+from gateway.ports import Remembered
 
 MOST: Final = 10_000
 """Tasks remembered. The oldest is forgotten first."""
+KIND: Final = "task"
 
 
 class Tasks:
     """Looked up by owner and id, so that a server which repeats another's id takes nothing away."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, shared: Remembered | None = None, most: int = MOST) -> None:
+        self._shared = shared
         self._most = most
         self._made: OrderedDict[tuple[str, str], dict[str, TaskMade]] = OrderedDict()
 
     def note(self, made: TaskMade) -> None:
         """Remember a task. The first to have made it keeps it."""
+        self._keep(made)
+        if self._shared is not None:
+            self._shared.note(KIND, made.owner, {made.task_id: asdict(made)})
+
+    def _keep(self, made: TaskMade) -> None:
         found = self._made.setdefault((made.owner, made.task_id), {})
         found.setdefault(made.server, made)
         while len(self._made) > self._most:
             self._made.popitem(last=False)
+
+    async def recall(self, request: Request) -> None:
+        """Before a request about a task is resolved: what other processes know of it."""
+        if self._shared is None or not is_about_a_task(request):
+            return
+        owner, task_id = owner_of(request.identity), request.params.get("taskId")
+        if isinstance(task_id, str) and (owner, task_id) not in self._made:
+            for fact in await self._shared.find(KIND, owner, task_id):
+                self._keep(TaskMade(**fact))
 
     def find(self, owner: str, task_id: str, server: str | None) -> TaskMade | None:
         """The owner's task of that id: of that server, or of the only server that made one of this id."""

@@ -7,21 +7,21 @@ from gateway.links import Links
 from gateway.tasks import Tasks
 
 
-def test_each_agent_knows_what_it_was_told() -> None:
+async def test_each_agent_knows_what_it_was_told() -> None:
     links = Links()
-    links.note("me", "files", {"x://a": "x://a", "x://files~b": "x://b"})
+    await links.note("me", "files", {"x://a": "x://a", "x://files~b": "x://b"})
     assert links.find("me", "x://files~b") == ("files", "x://b")
     assert links.find("you", "x://files~b") is None
     assert links.find("me", "x://b") is None
 
 
-def test_memory_is_bounded_for_each_and_for_all() -> None:
+async def test_memory_is_bounded_for_each_and_for_all() -> None:
     links = Links(most=2, most_each=2)
-    links.note("me", "s", {f"x://{n}": f"x://{n}" for n in range(3)})
+    await links.note("me", "s", {f"x://{n}": f"x://{n}" for n in range(3)})
     assert links.find("me", "x://0") is None
     assert links.find("me", "x://2") == ("s", "x://2")
     for agent in ("a", "b"):
-        links.note(agent, "s", {"x://0": "x://0"})
+        await links.note(agent, "s", {"x://0": "x://0"})
     assert links.find("me", "x://2") is None
     assert links.find("b", "x://0") == ("s", "x://0")
 

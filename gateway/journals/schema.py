@@ -63,6 +63,37 @@ def leases(db: Database) -> None:
     )
 
 
+@migrations()
+def remembered(db: Database) -> None:
+    """What gateway processes of one state directory tell each other (remembered.py)."""
+    db.execute(
+        "CREATE TABLE remembered (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL,"
+        " name TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX remembered_name ON remembered (kind, owner, name)")
+    db.execute("CREATE INDEX remembered_at ON remembered (at)")
+
+
+@migrations()
+def grants(db: Database) -> None:
+    """Grants with what is left of each, and the labels of tasks. `rev` grows with every change but a spend."""
+    db.execute(
+        'CREATE TABLE "grant" (id TEXT PRIMARY KEY, parent TEXT NOT NULL, rev INTEGER NOT NULL,'
+        " document TEXT NOT NULL, state TEXT NOT NULL, said TEXT NOT NULL, expires_at INTEGER NOT NULL,"
+        " idle INTEGER, used_at INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER,"
+        " writes INTEGER, bytes INTEGER, step INTEGER, burst INTEGER NOT NULL,"
+        " due INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute('CREATE INDEX grant_parent ON "grant" (parent)')
+    db.execute('CREATE INDEX grant_rev ON "grant" (rev)')
+    db.execute(
+        "CREATE TABLE label (root TEXT NOT NULL, label TEXT NOT NULL, PRIMARY KEY (root, label))"
+        " STRICT, WITHOUT ROWID"
+    )
+    db.execute("ALTER TABLE call ADD COLUMN grant_id TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX call_grant ON call (grant_id) WHERE grant_id <> ''")
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

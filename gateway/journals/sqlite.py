@@ -19,6 +19,8 @@ from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.leases import PATIENCE, SqliteLeases
 from gateway.journals.opencalls import OpenCalls
+from gateway.journals.protect import Protector
+from gateway.journals.remembered import SqliteRemembered
 from gateway.journals.sqlitefile import SqliteFile
 from gateway.journals.sqlitereader import SqliteReader
 from gateway.journals.writer import Results, Writer
@@ -95,6 +97,10 @@ class SqliteJournal:
 
         `patience`: seconds a call waits for its resources."""
         return SqliteLeases(self, self._clock, patience)
+
+    def remembered(self, protector: Protector) -> SqliteRemembered:
+        """What this process and all others of this journal's file have learned."""
+        return SqliteRemembered(self, self._file.path, protector, self._clock)
 
     @property
     def run(self) -> str:
