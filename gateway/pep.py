@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from gateway import holding
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
@@ -101,6 +102,17 @@ class Line:
         any after it an outcome in doubt.
         """
         way = Way(self._new_call_id(), request, self._policies.current, request)
+        return await self._let_go(way, channel)
+
+    async def send(self, waiting: holding.Waiting, channel: Channel) -> Answer:
+        """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
+        for only one can write the intent that follows on its line. Raises as `call`."""
+        request, fulfilled = waiting.request, waiting.fulfilled
+        policy = self._policies.current
+        way = Way(waiting.call_id, request, policy, request, waiting.target, fulfilled, waited=True)
+        return await self._let_go(way, channel)
+
+    async def _let_go(self, way: Way, channel: Channel) -> Answer:
         try:
             return await self._go(way, channel)
         finally:
@@ -111,6 +123,8 @@ class Line:
         try:
             decided = self._decide(way)  # 4 to 8
             reversible = await self._reverse(way, decided)  # 9
+            if self._waits(way, reversible):
+                return await self._hold(way, reversible)
             recorded = await self._record(way, reversible)  # 11
         except Refused as no:
             return await self._scribe.refusal(way, no)
@@ -133,6 +147,9 @@ class Line:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
         way.policy = policy = self._policies.current
         way.reached = resolved = self._resolve(way.request)  # 4
+        if way.target not in (None, resolved.target):
+            raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
+        way.target = resolved.target
         way.reached = classified = policy.classify(resolved)  # 5
         admitted = admit(classified)
         decided = require(admitted, policy.decide(question(admitted)))  # 8
@@ -162,16 +179,26 @@ class Line:
         secret = bool(way.policy.marks(classified))
         way.holds = True
         prepared = await self._reverser.prepare(way.call_id, classified, secret)
-        again = self._decide(way).classified
-        if again.resolved.target != classified.resolved.target:
-            raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
-        reversal = prepared.reversal
+        again, reversal = self._decide(way).classified, prepared.reversal
         decision = way.policy.decide(question(again, reversal))
         return Reversible(require(again, decision, reversal), prepared)
 
+    def _waits(self, way: Way, reversible: Reversible) -> bool:
+        """Is it to be kept back for a while? Only a call that would change something is."""
+        prepared = reversible.prepared
+        if prepared is None:
+            return False
+        return holding.seconds(reversible.decided, prepared.reversal, way.fulfilled) > 0
+
+    async def _hold(self, way: Way, reversible: Reversible) -> Answer:
+        """Its agent hears at once that it waits; `send` takes it up when its time has come."""
+        assert reversible.prepared is not None
+        discharged = discharge(reversible.decided, {*way.fulfilled, holding.HOLD})
+        return await self._scribe.held(way, discharged, reversible.prepared.reversal)
+
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
-        discharged, prepared = discharge(reversible.decided), reversible.prepared
+        discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
         effect = reversible.decided.classified.effect
         queued_will_do = effect is Effect.READ and self._scribe.sound
         body = None if prepared is None else prepared.body

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway import holding
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
 from gateway.core.describe import Reached, arguments_of, beside, describe
-from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request
+from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request, Target
 from gateway.core.record import State
+from gateway.core.reverse import Reversal
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import Journal, Pending, PolicyView, Protector
 from gateway.reasons import Reason
@@ -31,6 +33,12 @@ class Way:
     request: Request
     policy: PolicyView
     reached: Reached
+    target: Target | None = None
+    """What it was first decided on."""
+    fulfilled: frozenset[str] = frozenset()
+    """Names of duties that were seen to."""
+    waited: bool = False
+    """It was held, and its time has come: its first line is written."""
     holds: bool = False
 
 
@@ -52,7 +60,20 @@ class Scribe:
         """Step 11's line, queued. `body`: what the undo of a write will need. Raises `JournalError`."""
         decision = discharged.decided.decision
         entry = self._describe(way, decision.rule or "", decision.where)
-        return self._journal.append(record.intent(entry, self._clock(), body))
+        made = holding.sent if way.waited else record.intent
+        return self._journal.append(made(entry, self._clock(), body))
+
+    async def held(self, way: Way, discharged: Discharged, reversal: Reversal) -> Answer:
+        """The line of a call that waits, durable on return, and what its agent hears.
+
+        Raises `Refused` for one that cannot be kept, `JournalError`."""
+        decided, now = discharged.decided, self._clock()
+        entry = self._describe(way, decided.decision.rule or "", decided.decision.where)
+        marks = way.policy.marks(decided.classified)
+        until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
+        body = holding.body(way.request, until, way.fulfilled, marks, self._protector.seal)
+        await self._journal.append(record.held(entry, now, body)).sealed()
+        return holding.answer(way.call_id, until, decided.classified.resolved.entry)
 
     def never_forwarded(self, call_id: str) -> None:
         """The agent went away while the intent was on its way to the disk: say what became of it."""
@@ -79,6 +100,8 @@ class Scribe:
     async def refusal(self, way: Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""
         call_id, request = way.call_id, way.request
+        if way.waited and no.reason in holding.TO_COME:
+            return settle.refused(request, no.reason, no.detail, call_id)  # it waits on
         try:
             entry = self._describe(way, no.rule, no.where)
         except Exception:
@@ -86,7 +109,8 @@ class Scribe:
             log.exception("call %s cannot be described", call_id)
             entry = self._bare(way)
         detail = self._protector.protect_text(no.detail)
-        line = record.refusal(entry, self._clock(), str(no.reason), detail)
+        made = holding.refused if way.waited else record.refusal
+        line = made(entry, self._clock(), str(no.reason), detail)
         try:
             await self._journal.append(line).sealed()
         except JournalError as error:

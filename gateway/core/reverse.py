@@ -100,6 +100,8 @@ class Reversal:
     """None while the steps need the result (they are made at settlement), or there are none."""
     undo_until: int | None = None
     """Microseconds since the epoch; None when there is no end."""
+    hold_seconds: int = 0
+    """How long its pack wants it to wait before it is sent."""
 
 
 def overlaps(one: str, other: str) -> bool:

@@ -24,7 +24,7 @@ ADAPTERS: Final = {
     "wire.agents",
     "wire.servers",
 }
-HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "errands", "gate", "turned_away"}
+HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "errands", "gate", "turned_away", "holding"}
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reasons": set(),
@@ -37,8 +37,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "tasks": SEAMS,
     "links": SEAMS,
     "signer": GROUND,
-    "scribe": SEAMS,
-    "pep": SEAMS | {"links", "tasks", "scribe"},
+    "holding": SEAMS,
+    "scribe": SEAMS | {"holding"},
+    "pep": SEAMS | {"links", "tasks", "scribe", "holding"},
     "turned_away": SEAMS,
     "errands": SEAMS,
     "views": SEAMS,
@@ -48,7 +49,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "identity": ADAPTER,
     "catalogue": ADAPTER,
     "journals": ADAPTER,
-    "undo": ADAPTER,
+    "undo": ADAPTER | {"holding"},
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
     "wire.servers": ADAPTER | {"wire"},
