@@ -438,7 +438,7 @@ async def test_a_call_that_cannot_be_described_is_refused_and_recorded_without_i
 
 
 async def test_an_obligation_nobody_fulfils_is_a_no() -> None:
-    duty = Obligation("hold", "O1", RULE, 60)
+    duty = Obligation("approve", "O1", RULE)
     world = World(Policy(decision=Decision(True, Reason.ALLOWED_BY_RULE, "P1", RULE, "", (duty,))))
     assert reason(await world.call()) == "not_available"
     assert world.server.got == []
