@@ -103,7 +103,11 @@ class Settler:
             holder, keys or [whole], shared if keys else [], term=LEASE_SECONDS, quiesce=0.0
         )
         try:
-            return await self._looked(call, stopped)
+            # Whoever had the leases before may have settled it.
+            known = self._tools.ledger.recorded(call.call_id) or call
+            if known.state not in DOUBTFUL:
+                return Finding(known.call_id, known.state, "it has been settled meanwhile")
+            return await self._looked(known, stopped)
         finally:
             self._tools.leases.release(holder)
 

@@ -178,6 +178,17 @@ async def test_what_is_leased_by_another_is_not_looked_at(tmp_path: Path) -> Non
     assert "held" in finding.why
 
 
+async def test_what_somebody_else_settled_meanwhile_is_not_settled_again(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        await in_doubt(at, leaves="new")
+        await let_go(at)
+        stale = recorded(at)
+        await settler(at).settle(recorded(at), "ours")
+        finding = await settler(at).settle(stale, "ours")
+        found = recorded(at)
+    assert (finding.state, found.state, found.lines) == (State.APPLIED, State.APPLIED, 3)
+
+
 @pytest.mark.parametrize(
     ("state", "level"), [(State.APPLIED, Level.NONE), (State.NOT_APPLIED, Level.EXACT)]
 )
