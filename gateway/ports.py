@@ -88,7 +88,8 @@ class Pending(Protocol):
     def line(self) -> Queued: ...
 
     async def sealed(self) -> Sealed:
-        """Returns when the line is durable. Raises `JournalError` if it could not be made so."""
+        """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
+        if a claim of it did not hold."""
         ...
 
 
@@ -147,6 +148,7 @@ class CallFilter:
     state: State | None = None
     tier: str | None = None
     task: str | None = None
+    grant: str | None = None
     since: int | None = None
 
 

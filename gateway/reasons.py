@@ -37,6 +37,14 @@ class Reason(StrEnum):
     INVALID_ARGUMENTS = "invalid_arguments"
     MISSING_CAPABILITY = "missing_capability"
 
+    # Steps 3, 7 and 10. Told apart, and only to who may make the call by policy.
+    FENCED = "fenced"
+    GRANT_NEEDED = "grant_needed"
+    OUTSIDE_GRANT = "outside_grant"
+    GRANT_OVER = "grant_over"
+    GRANT_SPENT = "grant_spent"
+    FLOW = "flow"
+
     # Step 9. Told apart: the caller may do this, only not where it could not be undone.
     NOT_REVERSIBLE = "not_reversible"
 

@@ -303,6 +303,8 @@ class CallRecord:
     arguments_digest: str
     beside: Mapping[str, Any] = field(default_factory=dict)
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
+    grant: str = ""
+    """The grant it was made under; empty when a standing role was enough."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

@@ -94,6 +94,14 @@ def move(current: State | None, to: State) -> State:
     return to
 
 
+class Claim:
+    """Something a line stands or falls with: it is used up in the very commit that makes the line durable.
+
+    A line whose claim does not hold is not written; whoever waits for it gets a `Refused`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line for the journal. `kind` is the state it moves the call to; `body` is JSON-ready."""
@@ -105,6 +113,7 @@ class Line:
     body: dict[str, Any]
     record: CallRecord | None = None
     """Set on the first line of a call (refused, intent); later lines name the call only."""
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +159,14 @@ def permit(line: Sealed | Queued, effect: Effect) -> Permit:
     return Permit(line.call_id, effect, _KEY)
 
 
-def intent(record: CallRecord, at: int, body: dict[str, Any] | None = None) -> Line:
+def intent(
+    record: CallRecord,
+    at: int,
+    body: dict[str, Any] | None = None,
+    claims: tuple[Claim, ...] = (),
+) -> Line:
     """The line written before a forward. `body`: how the call would be undone (core/written.py)."""
-    return Line(record.call_id, move(None, State.INTENT), at, body or {}, record)
+    return Line(record.call_id, move(None, State.INTENT), at, body or {}, record, claims)
 
 
 def held(record: CallRecord, at: int, body: dict[str, Any]) -> Line:

@@ -32,6 +32,16 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
         403,
         "This call could not be undone as far as it must be; nothing was done",
     ),
+    Reason.FENCED: (1010, 403, "Stopped by an operator"),
+    Reason.GRANT_NEEDED: (1011, 403, "This needs a grant, and the task has none; nothing was done"),
+    Reason.OUTSIDE_GRANT: (1012, 403, "The task's grant does not cover this; nothing was done"),
+    Reason.GRANT_OVER: (1013, 403, "The task's grant is over; nothing was done"),
+    Reason.GRANT_SPENT: (1014, 403, "Too little is left of the task's grant; nothing was done"),
+    Reason.FLOW: (
+        1015,
+        403,
+        "What was read in this task may not leave by this call; nothing was done",
+    ),
     Reason.INTERNAL: (1005, 500, "The gateway failed; nothing was done"),
 }
 """Reason -> JSON-RPC code, HTTP status (stateless era), message.

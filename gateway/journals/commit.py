@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
+from gateway.errors import Refused
+from gateway.journals import claims
 from gateway.journals.entry import Entry
 
 MAX_ROWS: Final = 256
@@ -21,7 +23,7 @@ T = TypeVar("T")
 EVENT: Final = "INSERT INTO event (call_id, kind, at, body) VALUES "
 CALL: Final = (
     "INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
-    " created_at, settled_at, run) VALUES "
+    " created_at, settled_at, run, grant_id) VALUES "
 )
 MOVE: Final = (
     "UPDATE call SET state = v.column3, last_seq = v.column4, settled_at = v.column5,"
@@ -38,15 +40,17 @@ class _Unclear(Exception):
     """A line of the batch does not fit the rows: find out which, one by one."""
 
 
-def write(connection: sqlite3.Connection, entries: Sequence[Entry], run: int) -> list[int | str]:
-    """Per line its sequence number, or why it was refused. Durable on return.
+def write(
+    connection: sqlite3.Connection, entries: Sequence[Entry], run: int
+) -> list[int | str | Refused]:
+    """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold.
 
-    Raises `sqlite3.Error` when nothing of the batch was written.
+    Durable on return. Raises `sqlite3.Error` when nothing of the batch was written.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        results: list[int | str] = [*_together(connection, entries, run)]
-    except (_Unclear, *_LINE_AT_FAULT):
+        results: list[int | str | Refused] = [*_together(connection, entries, run)]
+    except (_Unclear, Refused, *_LINE_AT_FAULT):
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
         results = [_alone(connection, entry, run) for entry in entries]
@@ -67,14 +71,18 @@ def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int
     _insert_calls(connection, firsts)
     if _move_calls(connection, moves) != len(moves):
         raise _Unclear
+    claims.take(connection, (claim for entry in entries for claim in entry.source.claims))
     return seqs
 
 
-def _alone(connection: sqlite3.Connection, entry: Entry, run: int) -> int | str:
+def _alone(connection: sqlite3.Connection, entry: Entry, run: int) -> int | str | Refused:
     """One line, checked against the row of its call; a refused one leaves no trace."""
     connection.execute("SAVEPOINT line")
     try:
         return _checked(connection, entry, run)
+    except Refused as no:
+        connection.execute("ROLLBACK TO line")
+        return no
     except (IllegalMove, *_LINE_AT_FAULT) as error:
         connection.execute("ROLLBACK TO line")
         return f"call {entry.line.call_id}: {type(error).__name__}: {error}"
@@ -95,6 +103,7 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
         _insert_calls(connection, [_call_values(line, seq, run)])
     else:
         _move_calls(connection, [_move_values(line, current, seq, run)])
+    claims.take(connection, line.claims)
     return seq
 
 
@@ -115,7 +124,7 @@ def _insert_events(connection: sqlite3.Connection, entries: Sequence[Entry]) -> 
 def _insert_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     for chunk in chunks(rows):
         values = [value for row in chunk for value in row]
-        connection.execute(_rows(CALL, 11, len(chunk)), values)
+        connection.execute(_rows(CALL, 12, len(chunk)), values)
 
 
 def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -142,6 +151,7 @@ def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
         line.at,
         settled,
         run,
+        record.grant,
     )
 
 

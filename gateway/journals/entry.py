@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.core.record import Line, Queued, Sealed, State
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Refused
 
 
 class Entry:
@@ -22,21 +22,25 @@ class Entry:
         self.body = body
         self.expects = expects
         self._seq: int | None = None
-        self._error: str | None = None
+        self._error: str | Refused | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     async def sealed(self) -> Sealed:
-        """Returns when the line is durable. Raises `JournalError` if it could not be made so."""
+        """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
+        if a claim of it did not hold."""
         if self._seq is None and self._error is None:
             # A future per waiter, so that one who is cancelled takes nobody along.
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
+        if isinstance(self._error, Refused):
+            no = self._error
+            raise Refused(no.reason, no.detail, no.where, no.rule)
         if self._seq is None:
             raise JournalError(self._error)
         return Sealed(self.line.call_id, self.line.kind, self._seq)
 
-    def settle(self, result: int | str) -> None:
+    def settle(self, result: int | str | Refused) -> None:
         """The writer's answer: the line's sequence number, or what went wrong."""
         if isinstance(result, int):
             self._seq = result

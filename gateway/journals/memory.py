@@ -184,6 +184,7 @@ def matches(row: CallRow, where: CallFilter) -> bool:
         (where.state, row.state),
         (where.tier, row.record.tier),
         (where.task, row.record.task),
+        (where.grant, row.record.grant),
     )
     fits = all(value is None or value == found for value, found in wanted)
     return fits and (where.since is None or row.created_at >= where.since)

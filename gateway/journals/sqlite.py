@@ -162,7 +162,7 @@ class SqliteJournal:
         for entry, result in zip(batch, results, strict=True):
             self._waiting -= 1
             self._waiting_bytes -= len(entry.body)
-            if isinstance(result, str):
+            if not isinstance(result, int):
                 self._open_calls.forget(entry.line.call_id)
                 if broken is not None:
                     self._owe(entry.source)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.errors import JournalError, Misconfigured, Where
+from gateway.errors import JournalError, Misconfigured, Refused, Where
 from gateway.journals import commit, runs, schema
 from gateway.journals.entry import Entry
 
@@ -69,7 +69,7 @@ class SqliteFile:
         assert begun.lastrowid is not None
         return cls(path, connection, run, begun.lastrowid)
 
-    def write(self, entries: Sequence[Entry]) -> list[int | str]:
+    def write(self, entries: Sequence[Entry]) -> list[int | str | Refused]:
         """Per line its sequence number or why it was refused; durable on return.
 
         Raises `JournalError` when nothing of the batch was written. The next call tries anew.

@@ -131,6 +131,7 @@ def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
         "c.state = ?": where.state.value if where.state else None,
         "c.tier = ?": where.tier,
         "c.task = ?": where.task,
+        "c.grant_id = ?": where.grant,
         "c.created_at >= ?": where.since,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}

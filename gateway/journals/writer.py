@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Refused
 from gateway.journals.entry import Entry
 
 log = logging.getLogger("bulkhead.journal")
 
 MAX_BATCH: Final = 1_024
 
-Results = Sequence[int | str]
+Results = Sequence[int | str | Refused]
 Report = Callable[[Sequence[Entry], Results, str | None], None]
 """Called on the loop: a batch, per line its sequence number or its refusal, and why all failed if all did."""
 

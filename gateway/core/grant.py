@@ -1,0 +1,173 @@
+"""What a task may do now: a grant's terms, what they cover, and when one is narrower than another. Pure.
+
+Laws:
+1. A call is covered when every grant from its own up to the root covers it. So a delegated grant can
+   never give more than the one it came from, whatever it says itself.
+2. What terms do not name they do not give: no tier, tool or destination is meant by silence.
+3. Budgets are shared upward: a spend is taken from every grant of the chain, or from none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
+from gateway.core.record import Claim
+
+MAX_DEPTH: Final = 4
+"""Grants in a chain, the root included."""
+_UNPLAIN: Final = ("..", "%", "\\", "//")
+"""Past its `://` a URI with one of these may lead elsewhere than it seems to: no `*` covers it."""
+
+State = Literal["active", "completed", "revoked"]
+Limit = int | None
+"""None: no limit of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is given. Tools are `server/tool` or `server/prefix*`, by their names in policy.csv."""
+
+    tiers: frozenset[Tier]
+    tools: tuple[str, ...]
+    destinations: tuple[str, ...] = ("local",)
+    """Hosts, `*.suffix`, or `*` for any."""
+    bounds: Mapping[str, JsonObject] = field(default_factory=dict)
+    """`server/tool` -> a JSON Schema its arguments must also pass."""
+    uses: Limit = None
+    writes: Limit = None
+    """Calls that write or destroy."""
+    bytes: Limit = None
+    """Of arguments, as JSON."""
+    per_minute: Limit = None
+    burst: int = 1
+    """Calls that may come at once under `per_minute`."""
+    seconds: int
+    """It lasts, from when it was given."""
+    idle: Limit = None
+    """Seconds without a call after which it is over."""
+    strict_flow: bool = False
+    """Nothing leaves once private or untrusted data was read; not only when both were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Terms for one agent and one task. Times: microseconds since the epoch."""
+
+    id: str
+    tenant: str
+    agent: str
+    on_behalf_of: str = ""
+    task: str
+    intent: str
+    terms: Terms
+    parent: str = ""
+    root: str
+    depth: int = 1
+    root_task: str
+    """The task the whole chain works for: labels of what was read live there."""
+    created_by: str
+    created_at: int
+
+    @property
+    def expires_at(self) -> int:
+        return self.created_at + self.terms.seconds * 1_000_000
+
+    @property
+    def is_limited(self) -> bool:
+        """Does a read under it use something up?"""
+        terms = self.terms
+        limits = (terms.uses, terms.bytes, terms.per_minute, terms.idle)
+        return any(limit is not None for limit in limits)
+
+
+Chain = tuple[Grant, ...]
+"""A grant, its parent, and so on up to the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend(Claim):
+    """One call's share of every budget above it."""
+
+    chain: tuple[str, ...]
+    """Ids, the call's own grant first."""
+    writes: int
+    bytes: int
+    at: int
+
+
+def spend(chain: Chain, classified: Classified, at: int, size: Callable[[], int]) -> Spend | None:
+    """What a call takes; None when there is nothing it could use up.
+
+    `size`: bytes of its arguments, asked only when some grant counts them."""
+    is_read = classified.effect is Effect.READ
+    if not chain or (is_read and not any(grant.is_limited for grant in chain)):
+        return None
+    counted = any(grant.terms.bytes is not None for grant in chain)
+    ids = tuple(grant.id for grant in chain)
+    return Spend(ids, 0 if is_read else 1, size() if counted else 0, at)
+
+
+def outside(terms: Terms, classified: Classified) -> str:
+    """What of a call the terms do not give, in words; empty when they give all but the argument bounds."""
+    target = classified.resolved.target
+    if classified.tier not in terms.tiers:
+        return f"tier {classified.tier}"
+    if not _any_tool(terms.tools, target):
+        return f"{target.server}/{target.policy_name}"
+    if not any(_host(pattern, classified.destination) for pattern in terms.destinations):
+        return f"destination {classified.destination}"
+    return ""
+
+
+def wider(child: Terms, parent: Terms) -> str:
+    """The first thing of `child` that `parent` does not have, in words; empty when it is no wider.
+
+    Argument bounds cannot widen: those of the whole chain are asked (law 1)."""
+    more = [str(tier) for tier in sorted(child.tiers - parent.tiers)]
+    if more:
+        return f"tiers: {', '.join(more)}"
+    for one in child.tools:
+        if not any(_within(one, whole) for whole in parent.tools):
+            return f"tools: {one}"
+    for one in child.destinations:
+        if not any(_host_within(one, whole) for whole in parent.destinations):
+            return f"destinations: {one}"
+    if parent.strict_flow and not child.strict_flow:
+        return "strict_flow"
+    return _larger(child, parent)
+
+
+def _larger(child: Terms, parent: Terms) -> str:
+    for name in ("uses", "writes", "bytes", "per_minute", "seconds", "idle"):
+        mine, most = getattr(child, name), getattr(parent, name)
+        if most is not None and (mine is None or mine > most):
+            return f"{name}: {'no limit' if mine is None else mine}, of at most {most}"
+    if parent.per_minute is not None and child.burst > parent.burst:
+        return f"burst: {child.burst}, of at most {parent.burst}"
+    return ""
+
+
+def _any_tool(patterns: Sequence[str], target: Target) -> bool:
+    name = f"{target.server}/{target.policy_name}"
+    past = target.name.partition("://")[2] or target.name
+    plain = target.kind != "resource" or not any(mark in past for mark in _UNPLAIN)
+    return any(
+        name == pattern or (plain and pattern.endswith("*") and name.startswith(pattern[:-1]))
+        for pattern in patterns
+    )
+
+
+def _within(one: str, whole: str) -> bool:
+    """Is every name the one pattern means also meant by the other?"""
+    return one == whole or (whole.endswith("*") and one.startswith(whole[:-1]))
+
+
+def _host(pattern: str, host: str) -> bool:
+    return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
+def _host_within(one: str, whole: str) -> bool:
+    return whole == "*" or one == whole or (whole.startswith("*.") and one.endswith(whole[1:]))

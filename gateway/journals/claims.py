@@ -1,0 +1,30 @@
+"""What lines use up in their own commit: by the kind of claim, the one function that takes it.
+
+A claim that does not hold raises `Refused`, and the line goes with it. It knows no line.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.core.flow import Passage
+from gateway.core.grant import Spend
+from gateway.core.record import Claim
+from gateway.journals import labels, spending
+
+TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
+    Spend: spending.take,
+    Passage: labels.take,
+}
+
+
+def take(connection: sqlite3.Connection, claims: Iterable[Claim]) -> None:
+    """All of these. Raises `Refused` when one does not hold: the caller rolls back."""
+    kinds = defaultdict[type[Claim], list[Claim]](list)
+    for claim in claims:
+        kinds[type(claim)].append(claim)
+    for kind, some in kinds.items():
+        TAKERS[kind](connection, some)
