@@ -16,6 +16,8 @@ from typing import Any
 import anyio
 
 from gateway import following
+from gateway.app_held import held_calls_sent
+from gateway.app_reverse import own_reads, reversing
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
@@ -34,9 +36,7 @@ from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
-from gateway.undo.doubts import Doubts
 from gateway.undo.live import LivePacks
-from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
 from gateway.wire.servers import open_server
 from gateway.wire.servers.seal import Seal
@@ -98,12 +98,17 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    reverser, doubts = _undo(settings, packs, protector, servers, journal)
-    gate = _gate(settings, policies, issuer, protector, servers, journal, catalogue, reverser)
+    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
+    reverser, doubts = reversing(
+        settings.servers, packs, reads, journal, protector, servers, microseconds
+    )
+    line = _line(policies, protector, servers, journal, catalogue, reverser)
+    gate = _gate(line, settings, policies, issuer, protector, servers, journal, catalogue)
+    sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
     try:
         in_doubt = await journal.recover()
         await catalogue.start()
-        async with _followed(settings, policies, catalogue, issuer, packs, gate):
+        async with _followed(settings, policies, catalogue, issuer, packs, gate), sending:
             yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
@@ -113,17 +118,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             await journal.aclose()
 
 
-def _gate(
-    settings: Settings,
+def _line(
     policies: LivePolicies,
-    issuer: LocalIssuer,
     protector: Protector,
-    servers: Mapping[str, WatchedServer],
+    servers: Mapping[str, ToolServer],
     journal: SqliteJournal,
     catalogue: LiveCatalogue,
     reverser: PackReverser,
-) -> FrontGate:
-    line = Line(
+) -> Line:
+    return Line(
         catalogue=catalogue,
         policies=policies,
         check=check_call,
@@ -135,6 +138,18 @@ def _gate(
         new_call_id=new_call_id,
         remembered=journal.remembered(protector),
     )
+
+
+def _gate(
+    line: Line,
+    settings: Settings,
+    policies: LivePolicies,
+    issuer: LocalIssuer,
+    protector: Protector,
+    servers: Mapping[str, WatchedServer],
+    journal: SqliteJournal,
+    catalogue: LiveCatalogue,
+) -> FrontGate:
     return FrontGate(
         line=line,
         shelves=CatalogueShelves(catalogue, protector.key_for(b"cursors")),
@@ -164,43 +179,6 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
         lambda: pins.load(settings.policy_dir, settings.servers).by_target,
         redacted,
     )
-
-
-def _undo(
-    settings: Settings,
-    packs: LivePacks,
-    protector: Protector,
-    servers: Mapping[str, ToolServer],
-    journal: SqliteJournal,
-) -> tuple[PackReverser, Doubts]:
-    """Step 9 of the Line, and what keeps its calls in doubt."""
-    leases = journal.leases()
-    reads = OwnReads(
-        journal=journal,
-        protector=protector,
-        servers=servers,
-        clock=microseconds,
-        new_call_id=new_call_id,
-    )
-    doubts = Doubts(
-        journal=journal,
-        leases=leases,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        clock=microseconds,
-    )
-    reverser = PackReverser(
-        packs=packs,
-        leases=leases,
-        doubts=doubts,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        settings=settings.servers,
-        clock=microseconds,
-    )
-    return reverser, doubts
 
 
 @asynccontextmanager

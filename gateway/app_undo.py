@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 
 from gateway.app import close_servers, microseconds, new_call_id, open_packs
+from gateway.app_reverse import own_reads
 from gateway.errands import GatewayErrands
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
@@ -26,7 +27,6 @@ from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.looking import Looker
-from gateway.undo.own import OwnReads
 from gateway.undo.rollback import Parts, Rollback
 from gateway.undo.settling import Settler, Tools
 from gateway.undo.versions import ServerVersions
@@ -111,13 +111,7 @@ def _parts(
     journal: SqliteJournal,
     reader: SqliteReader,
 ) -> Parts:
-    reads = OwnReads(
-        journal=journal,
-        protector=protector,
-        servers=servers,
-        clock=microseconds,
-        new_call_id=new_call_id,
-    )
+    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
     return Parts(
         reader=reader,
         ledger=Ledger(reader, protector),

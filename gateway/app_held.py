@@ -1,0 +1,36 @@
+"""Wires what sends held calls: a loop beside a gateway that serves. No rule lives here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gateway.core.model import Answer
+from gateway.errands import NobodyAsked
+from gateway.holding import Waiting
+from gateway.journals.sqlite import SqliteReader
+from gateway.pep import Line
+from gateway.ports import Protector
+from gateway.undo.held import Waitings
+from gateway.undo.outbox import Outbox
+
+
+@asynccontextmanager
+async def held_calls_sent(
+    journal: Path, protector: Protector, line: Line, clock: Callable[[], int]
+) -> AsyncIterator[None]:
+    """While this is entered, held calls go out when their time has come. Raises `Misconfigured`."""
+    reader = SqliteReader(journal)
+
+    async def send(waiting: Waiting) -> Answer:
+        return await line.send(waiting, NobodyAsked())
+
+    keeping = asyncio.create_task(Outbox(Waitings(reader, protector), send, clock).keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        reader.close()

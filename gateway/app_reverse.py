@@ -1,0 +1,62 @@
+"""Wires step 9 of the Line, which finds out how a write would be undone, and the looks it takes. No rule lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.journals.sqlite import SqliteJournal
+from gateway.ports import Protector, ToolServer
+from gateway.settings import ServerSettings
+from gateway.undo.doubts import Doubts
+from gateway.undo.live import LivePacks
+from gateway.undo.own import OwnReads
+from gateway.undo.reverser import PackReverser
+
+
+def own_reads(
+    journal: SqliteJournal,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    clock: Callable[[], int],
+    new_call_id: Callable[[], str],
+) -> OwnReads:
+    """The gateway's own looks at the world, for whoever must look."""
+    return OwnReads(
+        journal=journal,
+        protector=protector,
+        servers=servers,
+        clock=clock,
+        new_call_id=new_call_id,
+    )
+
+
+def reversing(
+    settings: Mapping[str, ServerSettings],
+    packs: LivePacks,
+    reads: OwnReads,
+    journal: SqliteJournal,
+    protector: Protector,
+    servers: Mapping[str, ToolServer],
+    clock: Callable[[], int],
+) -> tuple[PackReverser, Doubts]:
+    """Step 9, and what keeps its calls in doubt: over one set of leases."""
+    leases = journal.leases()
+    doubts = Doubts(
+        journal=journal,
+        leases=leases,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        clock=clock,
+    )
+    reverser = PackReverser(
+        packs=packs,
+        leases=leases,
+        doubts=doubts,
+        reads=reads,
+        protector=protector,
+        servers=servers,
+        settings=settings,
+        clock=clock,
+    )
+    return reverser, doubts
