@@ -19,7 +19,7 @@ from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.record import Permit
-from gateway.core.tasks import is_about_a_task, made_by, named, owner_of, resolve_task
+from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
 from gateway.errors import JournalError, Refused
 from gateway.links import Links
 from gateway.ports import (
@@ -31,8 +31,8 @@ from gateway.ports import (
     Policies,
     Prepared,
     Protector,
-    Reverser,
     Remembered,
+    Reverser,
     ToolServer,
 )
 from gateway.reasons import Reason
@@ -81,8 +81,8 @@ class Line:
         reverser: Reverser[Any],
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
-    ) -> None:
         remembered: Remembered | None = None,
+    ) -> None:
         """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
         `remembered` is what other processes tell this one."""
         self._catalogue = catalogue
@@ -121,6 +121,7 @@ class Line:
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
+            await self._recall(way.request)
             decided = self._decide(way)  # 4 to 8
             reversible = await self._reverse(way, decided)  # 9
             if self._waits(way, reversible):
@@ -135,13 +136,17 @@ class Line:
             return await self._scribe.refusal(way, Refused(Reason.INTERNAL))
         try:
             outcome = await self._forward(recorded, channel)  # 13
-            await self._recall(way.request)
             answer = await self._finish(recorded, outcome)  # 14
             return await self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
         except Exception:
             # Past the forward nobody may say that nothing was done.
             log.exception("call %s failed after it was forwarded", way.call_id)
             return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
+
+    async def _recall(self, request: Request) -> None:
+        """What another gateway process has learned of what is named here. Decides nothing."""
+        await self._tasks.recall(request)
+        await self._links.recall(self._catalogue.current, request)
 
     def _decide(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
@@ -160,11 +165,6 @@ class Line:
 
     def _resolve(self, request: Request) -> Resolved:
         table = self._catalogue.current
-    async def _recall(self, request: Request) -> None:
-        """What another gateway process has learned of what is named here. Decides nothing."""
-        await self._tasks.recall(request)
-        await self._links.recall(self._catalogue.current, request)
-
         if not is_about_a_task(request):
             return self._links.resolve(table, request)
         owner, task_id = owner_of(request.identity), named(request)
@@ -250,7 +250,8 @@ class Line:
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
         request, call_id = recorded.resolved.request, recorded.permit.call_id
-        prepared, state, body = recorded.reversible.prepared, None, {}
+        prepared, state = recorded.reversible.prepared, None
+        body = finished(recorded.resolved, outcome)
         if prepared is not None:
             settled = await self._reverser.settle(prepared, outcome)
             state, body = settled.state, self._reverser.body(prepared, settled)

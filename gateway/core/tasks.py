@@ -26,6 +26,7 @@ from gateway.reasons import Reason
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 MAX_TASK_ID: Final = 1024
+ENDS: Final = frozenset({"completed", "failed", "cancelled"})
 _METHODS: Final[Mapping[Era, frozenset[str]]] = {
     Era.STATELESS: frozenset({"tasks/get", "tasks/update", "tasks/cancel"}),
     # The core's own tasks of 2025-11-25, an experiment of that revision.
@@ -102,6 +103,16 @@ def made_by(resolved: Resolved, outcome: Outcome) -> TaskMade | None:
     return TaskMade(
         resolved.target.server, task_id, resolved.target.name, owner, resolved.arguments
     )
+
+
+def finished(resolved: Resolved, outcome: Outcome) -> JsonObject:
+    """What the journal keeps of an answer that says how a task has ended: `{"task": id, "status": ...}`."""
+    request, result = resolved.request, outcome.result
+    if outcome.kind not in ("ok", "tool_error") or result is None or not is_about_a_task(request):
+        return {}
+    # 2025-11-25 asks for the result itself, with a request of its own that waits for the end.
+    status = "completed" if request.method == "tasks/result" else result.get("status")
+    return {"task": request.params["taskId"], "status": status} if status in ENDS else {}
 
 
 def task_id_of(result: JsonObject) -> str | None:

@@ -17,12 +17,15 @@ JSON = dict[str, Any]
 class Speaker:
     """One raw client of one address."""
 
-    def __init__(self, url: str, era: str, token: str = "") -> None:
+    def __init__(self, url: str, era: str, token: str = "", *, anew: bool = False) -> None:
+        """`anew`: each request on a connection of its own."""
         self._url = url
         self._stateless = era == "stateless"
         self._headers = {"accept": "application/json, text/event-stream"}
         if token:
             self._headers["authorization"] = f"Bearer {token}"
+        if anew:
+            self._headers["connection"] = "close"
         self._http = httpx2.Client(timeout=30, headers=self._headers)
         self._ids = itertools.count(1)
         self.hello: JSON = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -100,6 +101,20 @@ def test_every_word_about_a_task_is_decided_and_recorded_as_the_call_that_made_i
         about(agent, "tasks/cancel", made(agent))
     newest = home.calls()[0]
     assert (newest["method"], newest["target"]) == ("tasks/cancel", "confirm_delete")
+
+
+def test_j3_how_a_task_ended_is_on_record_and_so_is_what_it_said_before(home: Home) -> None:
+    with speaker(home, OWN) as agent:
+        task_id = made(agent)
+        (key,) = about(agent, "tasks/get", task_id)["inputRequests"]
+        answers = {key: {"action": "accept", "content": {"confirm": True}}}
+        about(agent, "tasks/update", task_id, inputResponses=answers)
+        about(agent, "tasks/get", task_id)
+    polls = [one for one in home.calls() if one["method"] == "tasks/get"][:2]
+    last, before = (json.loads(home.must("journal", "show", p["call_id"], "--json")) for p in polls)
+    ended = {"task": task_id, "status": "completed"}
+    assert last["outcome"] | ended == last["outcome"]
+    assert "status" not in before["outcome"]
 
 
 def test_a_policy_that_no_longer_allows_the_tool_no_longer_allows_its_task(home: Home) -> None:
