@@ -6,7 +6,7 @@ knows packs and tool servers, and no ground.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
@@ -22,7 +22,7 @@ from gateway.undo import level
 from gateway.undo.level import AnyCase, AnyPack
 from gateway.undo.packs import Packs
 from gateway.undo.reverser import version_of
-from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
+from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
 from gateway.undo.toolpack import ToolPack
 
 UNCAPPED: Final = Level.READ
@@ -149,14 +149,21 @@ class Driver:
         scope = replace(tried.scope, result=tried.outcome, post=post)
         state, _ = level.judged(pack, scope, tried.outcome)
         reversal = tried.reversal
+        if state in (State.APPLIED, State.IN_DOUBT) and (finds := pack.finds(scope)):
+            assert post is not None
+            post = {**post, **await self._found(finds)}
+            scope, state = replace(scope, post=post), State.APPLIED
         if state is State.APPLIED:
             reversal = level.late(case, reversal, scope)
         return replace(tried, state=state, scope=scope, reversal=reversal)
 
     async def _image(self, pack: AnyPack, scope: Scope) -> Image:
+        return await self._found(pack.reads(scope))
+
+    async def _found(self, reads: Sequence[ReadCall]) -> Image:
         return {
             read.name: read.spec.take(await self._act(read.server, read.tool, read.arguments))
-            for read in pack.reads(scope)
+            for read in reads
         }
 
     async def _act(self, server: str, tool: str, arguments: JsonObject) -> Outcome:

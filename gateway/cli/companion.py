@@ -1,4 +1,4 @@
-"""`bulkhead companion git|files ROOT`: a rollback-only tool server over standard input and output.
+"""`bulkhead companion ...`: a rollback-only tool server over standard input and output.
 
 Named in bulkhead.yaml with `companion_of`; the gateway starts it, no person and no agent does.
 """
@@ -41,3 +41,44 @@ def git(root: Path) -> None:
     from gateway.undo.companion import git as served
 
     base.serve("bulkhead-git", __version__, served.git(root))
+
+
+@command.command()
+@_root
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=64 * 1024 * 1024, show_default=True,
+    help="All that is below ROOT may be, as JSON.",
+)  # fmt: skip
+def snapshot(root: Path, max_bytes: int) -> None:
+    """Everything below ROOT, compared before and after a call, for tools that may write anything there."""
+    from gateway.undo.companion import base, files
+    from gateway.undo.companion.store import Compared
+    from gateway.undo.companion.tree import Tree
+
+    compared = Compared(Tree(root, files.MAX_BYTES), max_bytes)
+    base.serve("bulkhead-snapshot", __version__, compared.operations())
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=64 * 1024 * 1024, show_default=True,
+    help="All its rows may be, as JSON.",
+)  # fmt: skip
+def sqlite(file: Path, max_bytes: int) -> None:
+    """Every row of a SQLite FILE and how its tables are made, compared before and after a call."""
+    from gateway.undo.companion import base
+    from gateway.undo.companion.sqlitefile import SqliteFile
+    from gateway.undo.companion.store import Compared
+
+    compared = Compared(SqliteFile(file), max_bytes)
+    base.serve("bulkhead-sqlite", __version__, compared.operations())
+
+
+@command.command()
+@click.argument("socket", type=click.Path(path_type=Path))
+def join(socket: Path) -> None:
+    """The companion that a tool server itself serves at SOCKET (gateway.undo.companion, `beside`)."""
+    from gateway.undo.companion import beside
+
+    beside.join(socket)

@@ -4,7 +4,7 @@
     outcome   "undo": {level, strategy, why, kept, said}, each only where it differs or is new
 
 `kept` is sealed: pre-image and steps with the intent; post-image, and steps that needed the result,
-with the outcome. A line without "undo" says nothing of it.
+with the outcome, and the resources where only then it is known which. A line without "undo" says nothing of it.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def outcome_body(prepared: Reversal, settled: Settled, seal: Seal) -> JsonObject
         kept["post"] = _image(settled.post)
     if settled.reversal.steps != prepared.steps:
         kept["steps"] = _steps(settled.reversal.steps)
+    if settled.reversal.leases != prepared.leases:
+        kept["leases"] = [[lease.key, lease.epoch] for lease in settled.reversal.leases]
     if kept:
         undo["kept"] = seal(kept)
     return {MEMBER: undo} if undo else {}

@@ -27,6 +27,14 @@ class CompiledCapture:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledChanges:
+    """The two reads of undo/changes.py: what changed since the mark, and how those records are now."""
+
+    found: CompiledCapture
+    now: CompiledCapture
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledStep:
     """One inverse call, not yet worked out."""
 
@@ -67,6 +75,7 @@ class CompiledTool:
     keys: tuple[Template, ...]
     early_keys: tuple[Template, ...]
     captures: Mapping[str, CompiledCapture]
+    changes: CompiledChanges | None
     failed_when: Node | None
     no_effect_when: Node | None
     cases: tuple[CompiledCase, ...]

@@ -12,11 +12,17 @@ from typing import Any, Final
 from gateway.core.dialect import build
 from gateway.core.model import JsonObject, Target
 from gateway.core.validate import compile_schema
-from gateway.undo import typing
+from gateway.undo import changes, typing
 from gateway.undo.chains import chains
-from gateway.undo.compiled import CompiledCapture, CompiledCase, CompiledStep, CompiledTool
+from gateway.undo.compiled import (
+    CompiledCapture,
+    CompiledCase,
+    CompiledChanges,
+    CompiledStep,
+    CompiledTool,
+)
 from gateway.undo.grammar import Node
-from gateway.undo.pack_model import CaseModel, Read, StepModel, ToolModel, seconds
+from gateway.undo.pack_model import Capture, CaseModel, Read, StepModel, ToolModel, seconds
 from gateway.undo.reading import CompiledRead
 from gateway.undo.setting import Setting, Step
 from gateway.undo.shapes import ANY, Shape, list_of, object_of
@@ -30,10 +36,9 @@ MAX_STEPS: Final = 32
 def compile_reads(setting: Setting) -> dict[str, CompiledRead]:
     """Every entry of `reads:`. Raises `Misconfigured`."""
     for tool, model in setting.pack.tools.items():
-        for name, capture in model.capture.items():
+        for place, capture in model.uses:
             if capture.use not in setting.pack.reads:
-                place = ("tools", tool, "capture", name, "use")
-                raise setting.wrong(f"no read {capture.use!r}", *place)
+                raise setting.wrong(f"no read {capture.use!r}", "tools", tool, *place, "use")
     return {name: _read(setting, name, each) for name, each in setting.pack.reads.items()}
 
 
@@ -67,12 +72,12 @@ def _given_names(setting: Setting, read: str) -> dict[str, Shape]:
     """What captures give a read under `with`: all who use it give the same names."""
     given: set[str] | None = None
     for tool, model in setting.pack.tools.items():
-        for name, capture in model.capture.items():
+        for place, capture in model.uses:
             if capture.use != read:
                 continue
             if given is not None and given != capture.given.keys():
                 raise setting.wrong(
-                    f"gives {read} other names than its other uses", "tools", tool, "capture", name
+                    f"gives {read} other names than its other uses", "tools", tool, *place
                 )
             given = set(capture.given)
     return dict.fromkeys(given or (), ANY)
@@ -121,14 +126,19 @@ class ToolCompiler:
         """Raises `Misconfigured`."""
         setting, model, place = self.setting, self.model, self.place
         setting.known(self.name, "server", *place)
-        captures = {name: self._capture(name) for name in model.capture}
-        image = object_of({name: self._image(each) for name, each in captures.items()})
+        captures = {
+            name: self._capture(name, each, self.base, "capture", name)
+            for name, each in model.capture.items()
+        }
+        shapes = {name: self._image(each) for name, each in captures.items()}
+        image = object_of(shapes)
         before: Names = {**self.base, "pre": image}
         keys = tuple(self._key(each, before, "keys", i) for i, each in enumerate(model.keys))
         early = model.early_keys or model.keys
         where = "early_keys" if model.early_keys else "keys"
         expect = {**before, "cur": image}
-        after = {**before, "post": image, "result": self.result}
+        changes, found = self._changes(before, shapes)
+        after = {**before, "post": found, "result": self.result}
         return CompiledTool(
             setting.server,
             self.name,
@@ -136,6 +146,7 @@ class ToolCompiler:
             keys,
             tuple(self._key(each, self.base, where, i) for i, each in enumerate(early)),
             captures,
+            changes,
             self._test(model.failed_when, {**before, "result": self.result}, "failed_when"),
             self._test(model.no_effect_when, after, "no_effect_when"),
             tuple(self._case(i, each, before, after) for i, each in enumerate(model.cases)),
@@ -180,10 +191,21 @@ class ToolCompiler:
             raise self.setting.wrong("must name its values one by one", *self.place, *steps)
         return template
 
-    def _capture(self, name: str) -> CompiledCapture:
-        model, steps = self.model.capture[name], ("capture", name)
+    def _changes(
+        self, before: Names, image: dict[str, Shape]
+    ) -> tuple[CompiledChanges | None, Shape]:
+        """The reads of what is known only afterwards; and all that is known then."""
+        model = self.model.changes
+        if model is None:
+            return None, object_of(image)
+        found = self._capture(changes.NAME, model.found, before, "changes", "found")
+        post = object_of({**image, changes.NAME: self._image(found)})
+        now = self._capture(changes.NAME, model.now, {**before, "post": post}, "changes", "now")
+        return CompiledChanges(found, now), post
+
+    def _capture(self, name: str, model: Capture, around: Names, *steps: Step) -> CompiledCapture:
         read = self.reads[model.use]
-        each, names = self._each(model.each, self.base, *steps)
+        each, names = self._each(model.each, around, *steps)
         given = self._members(model.given, names, *steps, "with")
         arguments = self._members(model.arguments, names, *steps, "arguments")
         on = self.setting.pack.reads[model.use].on

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.core.reverse import Image, Lease, Recorded, Reversal, Step
+from gateway.undo import changes
 from gateway.undo.packs import Case, ToolPack
 from gateway.undo.scope import NeedsResult, Scope, TemplateFailed
 
@@ -26,7 +27,7 @@ def forced(
     Raises `CannotForce`."""
     pre = call.reversal.pre
     _, steps = _case(pack, replace(scope, pre=pre, post=world))
-    case, back = _case(pack, replace(scope, pre=world, post=pre))
+    case, back = _case(pack, replace(scope, pre=world, post=changes.turned(world) or pre))
     return steps, Reversal(
         level=min(case.level, call.reversal.level, key=lambda level: level.rank),
         strategy=case.strategy,

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.core import written
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Recorded, overlaps, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
-from gateway.undo.writers import Writers
+from gateway.undo.writers import Writers, Wrote
 
 MANY = 1_000_000
+_NEVER: Final = frozenset(
+    {State.REFUSED, State.HELD, State.CANCELLED, State.NO_EFFECT, State.NOT_APPLIED}
+)
+"""It changed nothing, or has not been sent."""
 
 
 class Ledger:
@@ -48,7 +53,7 @@ class Ledger:
             created_at=row.created_at,
             settled_at=row.settled_at,
             lines=len(lines),
-            run=documents[0].get("run", ""),
+            run=_sent_by(documents),
         )
 
     def in_doubt(self) -> Sequence[Recorded]:
@@ -67,7 +72,7 @@ class Ledger:
         for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq):
             if wrote.epoch > call.epoch and _meet(call, wrote.keys):
                 other = self.recorded(wrote.call_id)
-                if other is not None and not _left_no_trace(other):
+                if other is not None and not _left_no_trace(other) and _met(call, wrote, other):
                     found.append(other)
         return sorted(found, key=lambda other: other.epoch)
 
@@ -79,11 +84,23 @@ class Ledger:
         return restored if isinstance(restored, dict) else None
 
 
+def _sent_by(documents: Sequence[JsonObject]) -> str:
+    """The run that forwarded the call: the one that wrote its intent, for a held call not the first."""
+    intents = [each for each in documents if each.get("kind") == State.INTENT]
+    return str((intents or documents)[-1].get("run", ""))
+
+
 def _left_no_trace(call: Recorded) -> bool:
     """A server's word that it failed is believed only when the world was looked at before and after."""
     if call.state in (State.FAILED, State.REJECTED):
         return bool(call.reversal.pre)
-    return call.state in (State.REFUSED, State.NO_EFFECT, State.NOT_APPLIED)
+    return call.state in _NEVER
+
+
+def _met(call: Recorded, wrote: Wrote, other: Recorded) -> bool:
+    """Where it was found out afterwards which resources a call wrote, these count."""
+    keys = tuple(lease.key for lease in other.reversal.leases)
+    return keys == wrote.keys or _meet(call, keys)
 
 
 def _meet(one: Recorded, keys: Sequence[str]) -> bool:

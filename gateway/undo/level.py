@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from gateway.core.model import Outcome
 from gateway.core.record import OUTCOME_STATE, State
 from gateway.core.reverse import Guard, Image, Lease, Level, Reversal, Step, Strategy, overlaps
+from gateway.undo import changes
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
 
 CHANGED_ALL_THE_SAME: Final = "it says that it failed, and what it writes is not as before"
@@ -45,6 +46,7 @@ class AnyPack(Protocol):
     def early_keys(self, scope: Scope) -> tuple[str, ...]: ...
     def keys(self, scope: Scope) -> tuple[str, ...]: ...
     def reads(self, scope: Scope) -> tuple[ReadCall, ...]: ...
+    def finds(self, scope: Scope) -> tuple[ReadCall, ...]: ...
     def choose(self, scope: Scope) -> AnyCase | None: ...
     def failed(self, scope: Scope, outcome: Outcome) -> bool: ...
     def no_effect(self, scope: Scope) -> bool | None: ...
@@ -135,6 +137,14 @@ def worded(pack: AnyPack, scope: Scope, outcome: Outcome) -> State:
     if outcome.kind == "ok" and pack.failed(replace(scope, result=outcome), outcome):
         return State.FAILED
     return OUTCOME_STATE[outcome.kind]
+
+
+def with_changes(reversal: Reversal, image: Image) -> Reversal:
+    """The same, with the footprint that is known now."""
+    found = changes.among(image)
+    if found is None:
+        return reversal
+    return replace(reversal, leases=changes.narrowed(reversal.leases, found["now"]))
 
 
 def late(case: AnyCase | None, reversal: Reversal, scope: Scope) -> Reversal:

@@ -89,6 +89,15 @@ class Capture(Strict):
     """False: it is there to be looked at, and may change without the world being another."""
 
 
+class ChangesModel(Strict):
+    """What a call changed, where that is known only afterwards (undo/changes.py)."""
+
+    found: Capture
+    """Right after the call; looks at `pre`."""
+    now: Capture
+    """Ever after; looks at `pre` and `post`."""
+
+
 class StepModel(Strict):
     """One inverse call."""
 
@@ -145,6 +154,7 @@ class ToolModel(Strict):
     early_keys: tuple[Json, ...] = ()
     """What to lease before anything is read; the `keys` unless given."""
     capture: Annotated[dict[str, Capture], Field(min_length=1)]
+    changes: ChangesModel | None = None
     failed_when: Expression | None = None
     no_effect_when: Expression | None = None
     cases: Annotated[tuple[CaseModel, ...], Field(min_length=1)]
@@ -166,11 +176,36 @@ class ToolModel(Strict):
     @classmethod
     def _names(cls, capture: dict[str, Capture]) -> dict[str, Capture]:
         for name in capture:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: a capture is a-z, 0-9 and _, a letter first")
+            if not _NAME.fullmatch(name) or name == "changes":
+                raise ValueError(
+                    f"{name!r}: a capture is a-z, 0-9 and _, a letter first, not changes"
+                )
         if not any(each.compare for each in capture.values()):
             raise ValueError("nothing of it is compared")
         return capture
+
+    @property
+    def uses(self) -> list[tuple[tuple[str, ...], Capture]]:
+        """Every read it makes, with its place in the entry."""
+        made: list[tuple[tuple[str, ...], Capture]] = [
+            (("capture", name), each) for name, each in self.capture.items()
+        ]
+        if self.changes is not None:
+            made += [
+                (("changes", "found"), self.changes.found),
+                (("changes", "now"), self.changes.now),
+            ]
+        return made
+
+
+class RecordsModel(Strict):
+    """A tool undone by what it changed in its server's records (undo/fragment.py)."""
+
+    level: Literal[Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT] = Level.SET_EXACT
+    fidelity: str = "every record, by its key"
+    residue: tuple[str, ...] = ()
+    failed_when: Expression | None = None
+    undo_window: str = "30d"
 
 
 class PackFile(Strict):
@@ -179,8 +214,17 @@ class PackFile(Strict):
     undo_pack: Literal[1]
     server: ServerPin
     params: dict[str, Param] = Field(default_factory=dict)
-    reads: dict[str, Read]
-    tools: Annotated[dict[str, ToolModel], Field(min_length=1)]
+    reads: dict[str, Read] = Field(default_factory=dict)
+    records: dict[str, RecordsModel] = Field(default_factory=dict)
+    tools: dict[str, ToolModel] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PackFile:
+        if not self.tools and not self.records:
+            raise ValueError("names no tool")
+        if both := self.tools.keys() & self.records.keys():
+            raise ValueError(f"{min(both)} is in tools and in records")
+        return self
 
 
 def seconds(window: str) -> int:

@@ -24,8 +24,8 @@ from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured, Where
 from gateway.settings import SERVER_ID, ServerSettings
-from gateway.undo import certificate
-from gateway.undo.compiled import CompiledTool
+from gateway.undo import certificate, fragment
+from gateway.undo.compiled import CompiledCapture, CompiledTool
 from gateway.undo.compiling import ToolCompiler, compile_reads
 from gateway.undo.functions import compiled
 from gateway.undo.pack_model import PackFile
@@ -122,10 +122,10 @@ def _pack(
     redacted: Mapping[Target, Collection[str]],
 ) -> Pack:
     tree = yamlfile.read(path)
-    file = yamlfile.validate(tree, PackFile, str(path))
     server = path.stem
     if not SERVER_ID.fullmatch(server):
         raise Misconfigured(f"{server!r} is no server id", Where(str(path), 1))
+    file = fragment.written_out(yamlfile.validate(tree, PackFile, str(path)), server)
     settings = servers.get(server)
     if settings is not None and settings.companion_of is not None:
         raise Misconfigured(
@@ -183,7 +183,7 @@ def _usable(setting: Setting, tool: CompiledTool, pack: str) -> ToolPack | Rever
             return _unknown(f"{name} of {setting.server} is not approved")
         if setting.fitting(name) is None:
             return _unknown(f"{name} is not the {name} that {setting.file} was written for")
-    if setting.companion is None and any(not each.read.server for each in tool.captures.values()):
+    if setting.companion is None and any(not each.read.server for each in _captures(tool)):
         return Reversal(
             Level.NONE, why=f"{setting.file} needs a companion, and {setting.server} has none"
         )
@@ -194,5 +194,10 @@ def _tools_of(tool: CompiledTool) -> set[str]:
     """The tools of the server itself that this entry rests on."""
     steps = [step for case in tool.cases for step in case.steps]
     used = {step.tool for step in steps if step.server == tool.server}
-    used |= {each.read.tool for each in tool.captures.values() if each.read.server == tool.server}
+    used |= {each.read.tool for each in _captures(tool) if each.read.server == tool.server}
     return used | {tool.name}
+
+
+def _captures(tool: CompiledTool) -> list[CompiledCapture]:
+    late = tool.changes
+    return [*tool.captures.values(), *([] if late is None else [late.found, late.now])]

@@ -197,6 +197,14 @@ class PackReverser:
         scope = replace(prepared.scope, result=outcome, post=post)
         state, why = level.judged(pack, scope, outcome)
         reversal = prepared.reversal
+        try:
+            if state in (State.APPLIED, State.IN_DOUBT) and (finds := pack.finds(scope)):
+                # What changed is known to the record: that a call failed half way is no doubt then.
+                post = {**post, **await self._reads.image(finds, prepared.account)}
+                scope, state = replace(scope, post=post), State.APPLIED
+                reversal = level.with_changes(reversal, post)
+        except (CaptureFailed, TemplateFailed, JournalError) as error:
+            reversal = level.lowered(reversal, f"what it changed: {level.said(error)}")
         if state is State.APPLIED:
             reversal = level.late(prepared.case, reversal, scope)
         if not await self._leases.held(prepared.call_id):

@@ -20,6 +20,7 @@ from gateway.core.model import CallRecord, Effect, JsonObject, Tier
 from gateway.core.record import Line, State, intent, move, outcome
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
+from gateway.undo import changes
 from gateway.undo.select import MANY, THREAD
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
@@ -149,7 +150,8 @@ class Writer:
     async def forced_done(self, call_id: str, call: Recorded) -> None:
         """The world is now as it was before the call whose undo was forced."""
         reversal = call.reversal
-        settled = Settled(State.APPLIED, reversal, post=reversal.pre)
+        post = changes.turned(call.post or {}) or reversal.pre
+        settled = Settled(State.APPLIED, reversal, post=post)
         body = written.outcome_body(reversal, settled, self._protector.seal)
         await self._journal.append(outcome(call_id, self._clock(), "ok", body)).sealed()
 

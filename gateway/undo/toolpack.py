@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway.core.model import JsonObject, Outcome
 from gateway.core.reverse import Captured, Guard, Image, Level, Step, Strategy, overlaps
+from gateway.undo import changes
 from gateway.undo.compiled import CompiledCapture, CompiledCase, CompiledStep, CompiledTool
 from gateway.undo.expressions import Budget, Context, Missing, condition, evaluate, same
 from gateway.undo.functions import FUNCTIONS
@@ -148,12 +149,21 @@ class ToolPack:
 
     def reads(self, scope: Scope) -> tuple[ReadCall, ...]:
         """The reads that make an image; the same before, after and now. Raises `TemplateFailed`."""
+        if self.tool.changes is not None and changes.among(scope.post) is not None:
+            return tuple(_reads(self.tool.changes.now, context(self.tool, scope)))
         # Only what never changes: so an image is compared with one made by the very same reads.
         around = context(self.tool, Scope(scope.args, scope.call))
         reads = [call for each in self.tool.captures.values() for call in _reads(each, around)]
         if not reads or len(reads) > MAX_READS:
             raise TemplateFailed(f"{len(reads)} reads; one to {MAX_READS} will do")
         return tuple(reads)
+
+    def finds(self, scope: Scope) -> tuple[ReadCall, ...]:
+        """The read right after the call that says what it changed; none where the image itself does.
+        It belongs to the post-image. Needs `pre`. Raises `TemplateFailed`."""
+        if self.tool.changes is None:
+            return ()
+        return tuple(_reads(self.tool.changes.found, context(self.tool, scope)))
 
     def choose(self, scope: Scope) -> Case | None:
         """The first case whose condition holds; None: level none. Needs `pre`. Raises `TemplateFailed`."""
@@ -225,6 +235,8 @@ class ToolPack:
 
     def same(self, recorded: Image, current: Image) -> bool:
         """Is the world as recorded? The guard before an undo. False for empty or unequal sets of names."""
+        if changes.NAME in current:
+            return changes.same(recorded, current)
         before, now = self._compared(recorded), self._compared(current)
         if not before or before.keys() != now.keys():
             return False
@@ -233,7 +245,8 @@ class ToolPack:
     def _compared(self, image: Image) -> Image:
         """Without what was read only to be looked at."""
         captures = self.tool.captures
-        return {n: each for n, each in image.items() if captures[_place(n)[0]].compare}
+        known = {n: each for n, each in image.items() if n != changes.NAME}
+        return {n: each for n, each in known.items() if captures[_place(n)[0]].compare}
 
     def _equal(self, name: str, one: Captured, other: Captured) -> bool:
         if one.kind != other.kind:

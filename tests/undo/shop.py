@@ -125,6 +125,9 @@ class ShelfPack:
     def keys(self, scope: Scope) -> tuple[str, ...]:
         return (f"shelf:/{scope.args['name']}/text",)
 
+    def finds(self, scope: Scope) -> tuple[ReadCall, ...]:
+        return ()
+
     def reads(self, scope: Scope) -> tuple[ReadCall, ...]:
         return (ReadCall("t", "shelf", "look", {"name": scope.args["name"]}, Look()),)
 

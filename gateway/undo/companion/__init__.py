@@ -21,6 +21,12 @@
 
     notes.run()
 
+With `keys`, which lists all keys there are, a pack needs to know nothing of what a tool writes: all records are
+compared before and after each call (undo/companion/store.py). Servers that keep their state in Python dicts
+need no functions at all, and give it from within their own process:
+
+    Companion("shop-undo").tables(lambda: DB).beside("/run/shop-undo.sock")
+
 Its tools are `read_record(key)`, `put_record(key, value, expect)` and `delete_record(key, expect)`. `expect` is
 the `state` a read gave, or `absent`. A pack captures `read_record` and writes back with the state of the
 post-image: a record that was changed in between is left as it is, and reported.
@@ -30,7 +36,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
@@ -45,17 +52,21 @@ from gateway.undo.companion.base import (
     conflict,
     serve,
 )
+from gateway.undo.companion.store import Compared, Functions, Store
+from gateway.undo.companion.tables import InMemory, Tables
 
 __all__ = ["ABSENT", "Companion", "No", "state"]
 
 Read = Callable[[str], "JsonObject | None"]
 Put = Callable[[str, JsonObject], None]
 Delete = Callable[[str], None]
+Keys = Callable[[], Iterable[str]]
 Alone = Callable[[], "AbstractContextManager[Any]"]
 R = TypeVar("R", bound=Read)
 P = TypeVar("P", bound=Put)
 D = TypeVar("D", bound=Delete)
 A = TypeVar("A", bound=Alone)
+K = TypeVar("K", bound=Keys)
 
 
 def state(record: JsonObject | None) -> str:
@@ -69,7 +80,7 @@ def state(record: JsonObject | None) -> str:
 
 
 class Companion:
-    """Three functions of the owner's, made into a rollback-only server.
+    """A few functions of the owner's, made into a rollback-only server.
 
     Without `alone`, another writer can slip in between the comparison and the write: the guard of its
     cases is then `check-then-act` at best, and `locked-check` if all writers go through the gateway."""
@@ -79,6 +90,8 @@ class Companion:
         self._read: Read | None = None
         self._put: Put | None = None
         self._delete: Delete | None = None
+        self._keys: Keys | None = None
+        self._store: Store | None = None
         self._alone: Alone = nullcontext
 
     def read(self, function: R) -> R:
@@ -96,17 +109,56 @@ class Companion:
         self._delete = function
         return function
 
+    def keys(self, function: K) -> K:
+        """The keys of all records there are."""
+        self._keys = function
+        return function
+
     def alone(self, function: A) -> A:
         """A context manager in which the comparison and the write happen: a transaction, a lock."""
         self._alone = function
         return function
 
+    def tables(self, tables: Tables, leave: Collection[str] = ()) -> Companion:
+        """All records lie in these dicts (undo/companion/tables.py); `leave`: members that are no state."""
+        return self.over(InMemory(tables, leave, lambda: self._alone()))
+
+    def whole(self, dump: Callable[[], Any], load: Callable[[Any], None]) -> Companion:
+        """A store without keys: one record, read and put as one."""
+        self._keys, self._read = lambda: ["all"], lambda _: {"is": dump()}
+        self._put = lambda _, value: load(value["is"])
+        return self
+
+    def over(self, store: Store) -> Companion:
+        """All records lie in this store."""
+        self._store = store
+        return self
+
     def run(self) -> None:
         """Serve over standard input and output."""
         serve(self.name, self.version, self.operations())
 
+    def beside(self, socket: str | os.PathLike[str]) -> None:
+        """Serve from this very process, which goes on: for state that no other can reach. Returns at once.
+
+        In bulkhead.yaml: `command: [bulkhead, companion, join, SOCKET]`. Raises `OSError`."""
+        from gateway.undo.companion.beside import serve_beside
+
+        serve_beside(socket, self.name, self.version, self.operations())
+
     def operations(self) -> list[Operation]:
-        """Its tools: those whose functions were given. Raises `TypeError` without a `read`."""
+        """Its tools: those whose functions were given. Raises `TypeError` for too few."""
+        if self._store is not None:
+            return Compared(self._store).operations()
+        made = self._by_key()
+        if self._keys is None:
+            return made
+        if self._put is None:
+            raise TypeError(f"{self.name}: keys without put: nothing could be put back")
+        store = Functions(self._alone, self._keys, self._found, self._put, self._delete)
+        return [*made, *Compared(store).operations()]
+
+    def _by_key(self) -> list[Operation]:
         if self._read is None:
             raise TypeError(f"{self.name}: a companion without a read cannot compare")
         key = {"key": TEXT}

@@ -1,0 +1,227 @@
+"""Every row of a SQLite file as a record, and how its tables are made: SQL taken back, whatever it was.
+
+    schema/<type>/<name>     {sql}                     tables, views, indices, triggers
+    rows/<table>/<rowid>     {column: value}           for a table without rowids: rows/<table>/<primary key as JSON>
+    pragma/<name>            {is: value}               user_version, application_id
+
+Rows are compared, not statements: cascades, `REPLACE`, changed keys, DDL and migrations are all in it. Nothing
+is added to the database. All happens in one transaction, with the triggers away while rows are put back:
+what they did is among the rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from gateway.errors import Misconfigured
+from gateway.undo.companion.base import No
+
+BUSY_SECONDS: Final = 10.0
+PRAGMAS: Final = ("user_version", "application_id")
+_EXACT: Final = 2**53
+_SPELT: Final[Mapping[str, Callable[[str], Any]]] = {
+    "bytes": base64.b64decode,
+    "integer": int,
+    "real": float,
+}
+_AFTER: Final = ("index", "trigger", "view")
+"""What is made again once the rows are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    """What tells its rows apart: its rowid's spelling, or its primary key."""
+
+    @property
+    def selected(self) -> str:
+        return ", ".join(map(_name, dict.fromkeys((*self.key, *self.columns))))
+
+
+class SqliteFile:
+    """`store.Store` over one database."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `Misconfigured` when there is no such file."""
+        if not path.is_file():
+            raise Misconfigured(f"{path}: no such file")
+        self._database = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._tables: dict[str, _Table] = {}
+        self._seen: dict[str, Any] = {}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One transaction in which nobody else writes."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._look()
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def keys(self) -> Iterable[str]:
+        """Everything there is."""
+        return self._seen
+
+    def read(self, key: str) -> Any:
+        """As it is in this transaction."""
+        return self._seen.get(key)
+
+    def write(self, records: Mapping[str, Any]) -> None:
+        """All of them; what is not among them stays exactly as it is. Raises `No`, `sqlite3.Error`."""
+        others = {key: value for key, value in self._seen.items() if key not in records}
+        schema = {key: value for key, value in records.items() if key.startswith("schema/")}
+        waiting = self._without_triggers(schema)
+        remade = self._tables_made(schema)
+        self._rows_gone(records, remade)
+        self._look()
+        self._rows_come(records)
+        for kind, name, sql in waiting:
+            if f"schema/{kind}/{quote(name, safe='')}" not in schema:
+                self._database.execute(sql)
+        for key in sorted(schema):
+            if schema[key] is not None and key.split("/")[1] in _AFTER:
+                self._database.execute(schema[key]["sql"])
+        for key, value in records.items():
+            if key.startswith("pragma/") and value is not None:
+                self._database.execute(f"PRAGMA {_pragma(key)} = {int(value['is'])}")
+        self._look()
+        if any(self._seen.get(key) != value for key, value in others.items()):
+            raise No("FAILED", "something else would be changed by it; nothing was")
+
+    def _without_triggers(self, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """Take away triggers, and what is to be gone or made anew; what must come back, how it was made."""
+        found = (
+            "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type != 'table'"
+        )
+        waiting = []
+        for kind, name, sql in self._database.execute(found).fetchall():
+            if kind == "trigger" or f"schema/{kind}/{quote(name, safe='')}" in schema:
+                self._database.execute(f"DROP {kind} {_name(name)}")
+                waiting.append((kind, name, sql))
+        return waiting
+
+    def _tables_made(self, schema: Mapping[str, Any]) -> set[str]:
+        """Tables that were not there go, those that were come back, empty. Their names."""
+        remade = set()
+        for key, value in schema.items():
+            _, kind, name = (unquote(part) for part in key.split("/"))
+            if kind != "table":
+                continue
+            if name in self._tables:
+                self._database.execute(f"DROP TABLE {_name(name)}")
+            if value is not None:
+                self._database.execute(value["sql"])
+            remade.add(name)
+        return remade
+
+    def _rows_gone(self, records: Mapping[str, Any], remade: set[str]) -> None:
+        for key in records:
+            if not key.startswith("rows/") or key not in self._seen:
+                continue
+            table, values = self._row(key)
+            if table.name in remade:
+                continue
+            where = " AND ".join(f"{_name(each)} IS ?" for each in table.key)
+            self._database.execute(f"DELETE FROM {_name(table.name)} WHERE {where}", values)
+
+    def _rows_come(self, records: Mapping[str, Any]) -> None:
+        for key, record in records.items():
+            if not key.startswith("rows/") or record is None:
+                continue
+            table, values = self._row(key)
+            row = {**dict(zip(table.key, values, strict=True)), **_values(record)}
+            names = ", ".join(map(_name, row))
+            marks = ", ".join("?" * len(row))
+            sql = f"INSERT INTO {_name(table.name)} ({names}) VALUES ({marks})"
+            self._database.execute(sql, list(row.values()))
+
+    def _row(self, key: str) -> tuple[_Table, list[Any]]:
+        _, name, spelt = key.split("/", 2)
+        table = self._tables[unquote(name)]
+        return table, [_value(each) for each in json.loads(unquote(spelt))]
+
+    def _look(self) -> None:
+        """All of it, as records."""
+        self._seen, self._tables = {}, {}
+        master = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+        for kind, name, sql in self._database.execute(master).fetchall():
+            if not name.startswith("sqlite_stat"):
+                self._note(kind, name, sql)
+        for pragma in PRAGMAS:
+            (value,) = self._database.execute(f"PRAGMA {pragma}").fetchone()
+            self._seen[f"pragma/{pragma}"] = {"is": value}
+
+    def _note(self, kind: str, name: str, sql: str) -> None:
+        if name != "sqlite_sequence":
+            self._seen[f"schema/{kind}/{quote(name, safe='')}"] = {"sql": sql}
+        if kind != "table" or sql.upper().startswith("CREATE VIRTUAL"):
+            return
+        table = self._tables[name] = self._shape(name, sql)
+        rows = self._database.execute(f"SELECT {table.selected} FROM {_name(name)}")
+        names = [each[0] for each in rows.description]
+        for row in rows:
+            held = dict(zip(names, map(_record, row), strict=True))
+            spelt = json.dumps([held[each] for each in table.key])
+            record = {each: held[each] for each in table.columns}
+            self._seen[f"rows/{quote(name, safe='')}/{quote(spelt, safe='')}"] = record
+
+    def _shape(self, name: str, sql: str) -> _Table:
+        about = self._database.execute(f"PRAGMA table_xinfo({_name(name)})").fetchall()
+        columns = tuple(row[1] for row in about if row[6] == 0)
+        if "WITHOUT ROWID" in " ".join(sql.upper().split()):
+            key = tuple(row[1] for row in sorted(about, key=lambda row: row[5]) if row[5])
+            return _Table(name, columns, key)
+        lower = {column.lower() for column in columns}
+        free = next((each for each in ("rowid", "_rowid_", "oid") if each not in lower), None)
+        if free is None:
+            raise No("OTHER", f"{name} hides its rowids")
+        return _Table(name, columns, (free,))
+
+
+def _pragma(key: str) -> str:
+    name = key.partition("/")[2]
+    if name not in PRAGMAS:
+        raise No("INVALID", f"no pragma {name}")
+    return name
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _record(value: Any) -> Any:
+    """As JSON that everybody reads the same: bytes, large numbers and what is no number are spelt."""
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return {"integer": str(value)}
+    if isinstance(value, float) and (math.isinf(value) or value.is_integer()):
+        return {"real": repr(value)}
+    return value
+
+
+def _value(record: Any) -> Any:
+    if not isinstance(record, dict):
+        return record
+    ((kind, spelt),) = record.items()
+    return _SPELT[kind](spelt)
+
+
+def _values(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(each) for name, each in record.items()}

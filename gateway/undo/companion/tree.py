@@ -1,0 +1,123 @@
+"""Everything below a directory as records: for shells, builds and migrations; nobody can say what they write.
+
+    <relative path>     {kind: file, mode, bytes_b64} | {kind: directory, mode} | {kind: link, to}
+
+Bounded: all that is there is read before and after a call. What is put back goes through the files
+companion's own writes, by changing names: a byte somebody else wrote in between is never lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from gateway.undo.companion.base import ABSENT, No, conflict
+from gateway.undo.companion.files import Files
+from gateway.undo.companion.rooted import Place, Root
+from gateway.undo.companion.states import kind_of, state_of
+from gateway.undo.companion.store import in_some_order
+
+
+class Tree:
+    """`store.Store` over one directory."""
+
+    def __init__(self, root: Path, max_bytes: int) -> None:
+        """`max_bytes`: of one file. Raises `Misconfigured` when there is no such directory."""
+        self._root = Root.open(root)
+        self._files = Files(self._root, max_bytes)
+        self._states: dict[str, str] = {}
+        """As last read: what is written over is only what was compared."""
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """A file system has no transactions; every single write compares."""
+        return nullcontext()
+
+    def keys(self) -> Iterable[str]:
+        """Every path below the root."""
+        return self._below(self._root.handle, "")
+
+    def read(self, key: str) -> Any:
+        """What is there. Raises `No` for what is neither a file, a directory nor a link."""
+        self._states[key] = ABSENT
+        try:
+            with self._root.place(key) as place:
+                return self._at(key, place)
+        except No as no:
+            if no.code == "ABSENT":
+                return None
+            raise
+
+    def write(self, records: Mapping[str, Any]) -> None:
+        """Deepest first what goes, topmost first what comes."""
+        deepest = dict(sorted(records.items(), key=lambda item: item[0].count("/")))
+        in_some_order(deepest, self._put, self._gone)
+
+    def _below(self, directory: int, above: str) -> Iterable[str]:
+        with os.scandir(directory) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            path = f"{above}{entry.name}"
+            yield path
+            if entry.is_dir(follow_symlinks=False):
+                with self._root.place(f"{path}/.here") as place:
+                    yield from self._below(place.directory, f"{path}/")
+
+    def _at(self, key: str, place: Place) -> Any:
+        kind = kind_of(place)
+        if kind == ABSENT:
+            return None
+        if kind == "file":
+            found = self._files.read(key)
+            self._states[key] = found["state"]
+            return {"kind": kind, "mode": found["mode"], "bytes_b64": found["bytes_b64"]}
+        state = self._states[key] = state_of(place)
+        if kind == "directory":
+            return {"kind": kind, "mode": state.partition(":")[2]}
+        if kind == "link":
+            to = os.readlink(place.name, dir_fd=place.directory)
+            return {"kind": kind, "to": base64.b64encode(os.fsencode(to)).decode()}
+        raise No("OTHER", f"{key} is neither a file, a directory nor a link")
+
+    def _put(self, key: str, record: Mapping[str, Any]) -> None:
+        kind = self._states[key].partition(":")[0]
+        if kind not in (ABSENT, record["kind"]):
+            self._gone(key)
+        state = self._states[key]
+        if record["kind"] == "file":
+            self._files.put(key, record["bytes_b64"], record["mode"], state)
+        elif record["kind"] == "directory":
+            self._directory(key, record["mode"], state)
+        else:
+            self._link(key, base64.b64decode(record["to"]), state)
+
+    def _directory(self, key: str, mode: str, state: str) -> None:
+        if state == ABSENT:
+            self._files.make(key, mode)
+            return
+        with self._root.place(key) as place:
+            os.chmod(place.name, int(mode, 8), dir_fd=place.directory)
+
+    def _link(self, key: str, to: bytes, state: str) -> None:
+        if state != ABSENT:
+            self._gone(key)
+        with self._root.place(key) as place:
+            os.symlink(to, place.name, dir_fd=place.directory)
+            os.fsync(place.directory)
+
+    def _gone(self, key: str) -> None:
+        """From the very state in which it was compared."""
+        state = self._states[key]
+        if state.startswith("file:"):
+            self._files.delete(key, state)
+        elif state.startswith("directory:"):
+            self._files.remove(key, state)
+        elif state.startswith("link:"):
+            with self._root.place(key) as place:
+                if (found := state_of(place)) != state:
+                    raise conflict(key, state, found)
+                os.unlink(place.name, dir_fd=place.directory)
+        self._states[key] = ABSENT
