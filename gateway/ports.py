@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.core.grant import Cover, Grant, Standing
+from gateway.core.grant import State as GrantState
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -20,13 +22,14 @@ from gateway.core.model import (
     Entry,
     Evidence,
     JsonObject,
+    Label,
     Outcome,
     Request,
     Resolved,
     RpcError,
     WorkloadIdentity,
 )
-from gateway.core.record import Line, Permit, Queued, Sealed, State
+from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
 from gateway.core.reverse import Lease, Reversal, Settled
 
@@ -243,6 +246,58 @@ class Leases(Protocol):
 
     def release(self, call_id: str, after: float = 0.0) -> None:
         """Let go of all it has, at once or `after` seconds. Never fails; nothing held, nothing done."""
+        ...
+
+
+class GrantStore(Protocol):
+    """Where grants are kept, over all gateway processes of one journal (journals/grants.py)."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every grant given or ended, by whatever process. One system call, no more."""
+        ...
+
+    async def give(self, grant: Grant) -> None:
+        """Durable on return. Raises `Refused` (grant_over) when its parent is not in force,
+        `JournalError`."""
+        ...
+
+    async def end(self, grant_id: str, state: GrantState, said: str) -> Sequence[str]:
+        """End it and all below it, durable on return: the ids of those that were in force until now.
+
+        Raises `JournalError`."""
+        ...
+
+    def since(self, rev: int) -> Sequence[Standing]:
+        """Every grant given or ended after `rev`, in that order. Raises `JournalError`."""
+        ...
+
+    def find(self, grant_id: str) -> Standing | None:
+        """One grant as it stands now. Raises `JournalError`."""
+        ...
+
+    def labels(self, root: str) -> frozenset[Label]:
+        """What has been read in a task (`core.flow.root_of`), so far. Raises `JournalError`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Grants(Protocol):
+    """Steps 7 and 10 of the Line (grants/book.py). Synchronous: nothing awaits between look-up and decision."""
+
+    def cover(self, classified: Classified) -> Cover:
+        """The grants this very call is made under; none where a standing role is enough.
+
+        Raises `Refused` (grant_needed, grant_over, outside_grant, flow)."""
+        ...
+
+    def covers_some(self, classified: Classified) -> bool:
+        """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
+        ...
+
+    def claims(self, cover: Cover, classified: Classified, at: int) -> tuple[Claim, ...]:
+        """What the call takes when its intent is written: budgets, labels. `at`: microseconds."""
         ...
 
 

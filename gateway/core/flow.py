@@ -9,24 +9,12 @@ Laws:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from gateway.core.model import Flow, FlowMode, Label
 from gateway.core.record import Claim
 
-Label = Literal["private", "untrusted"]
-"""private: not everybody may know it. untrusted: anybody may have written it."""
-LABELS: Final[tuple[Label, ...]] = ("private", "untrusted")
-Mode = Literal["lax", "strict"]
-"""lax: no way out once both were read. strict: none once either was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """What tiers.yaml says of one call."""
-
-    reads: frozenset[Label]
-    egress: bool
-    mode: Mode
+LABELS: Final[frozenset[Label]] = frozenset({"private", "untrusted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +24,7 @@ class Passage(Claim):
     root: str
     """Whose labels: `root_of`."""
     reads: frozenset[Label]
-    out: Mode | None
+    out: FlowMode | None
     """How strictly it is looked at on its way out; None: it lets nothing out, or was approved."""
 
 
@@ -49,7 +37,7 @@ def passage(flow: Flow | None, root: str, strict: bool, approved: bool = False) 
     """The claim of a call; None for one that touches no label. `strict`: its grant asks for it."""
     if flow is None or not (flow.reads or flow.egress):
         return None
-    mode: Mode = "strict" if strict else flow.mode
+    mode: FlowMode = "strict" if strict else flow.mode
     return Passage(root, flow.reads, mode if flow.egress and not approved else None)
 
 
@@ -59,5 +47,5 @@ def closed(asked: Passage, raised: frozenset[Label]) -> str:
         return ""
     # What it reads from strangers comes back with its answer: too late to say what goes out.
     seen = raised | (asked.reads - {"untrusted"})
-    shut = bool(seen) if asked.out == "strict" else len(seen) == len(LABELS)
+    shut = bool(seen) if asked.out == "strict" else seen >= LABELS
     return f"{' and '.join(sorted(seen))} data was read in this task" if shut else ""

@@ -9,10 +9,11 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from gateway.core.flow import Passage, passage
 from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
 from gateway.core.record import Claim
 
@@ -83,8 +84,50 @@ class Grant:
         return any(limit is not None for limit in limits)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A grant as it stands: in force or not, and what is left of it."""
+
+    grant: Grant
+    state: State
+    said: str
+    """Who ended it, and why."""
+    rev: int
+    """Larger than that of any change before."""
+    used: int
+    uses: Limit
+    writes: Limit
+    bytes: Limit
+    used_at: int
+
+    def word(self, now: int) -> str:
+        """active, completed, revoked, expired or idle."""
+        terms = self.grant.terms
+        if self.state != "active":
+            return self.state
+        if self.grant.expires_at <= now:
+            return "expired"
+        idle = terms.idle is not None and self.used_at + terms.idle * 1_000_000 <= now
+        return "idle" if idle else "active"
+
+
 Chain = tuple[Grant, ...]
 """A grant, its parent, and so on up to the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Step 7's answer: what a call is made under."""
+
+    chain: Chain
+    """Empty where a standing role was enough."""
+    root: str
+    """Whose labels its reads raise (`core.flow.root_of`)."""
+
+    @property
+    def grant(self) -> str:
+        """The call's own grant; empty when there is none."""
+        return self.chain[0].id if self.chain else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +141,26 @@ class Spend(Claim):
     at: int
 
 
-def spend(chain: Chain, classified: Classified, at: int, size: Callable[[], int]) -> Spend | None:
-    """What a call takes; None when there is nothing it could use up.
+def claims(
+    cover: Cover, classified: Classified, at: int, size: Callable[[], int]
+) -> tuple[Claim, ...]:
+    """What a call takes when its intent is written. `size`: bytes of its arguments, asked only when
+    some grant counts them."""
+    strict = any(grant.terms.strict_flow for grant in cover.chain)
+    found = (
+        _spend(cover.chain, classified, at, size),
+        passage(classified.flow, cover.root, strict),
+    )
+    return tuple(claim for claim in found if claim is not None)
 
-    `size`: bytes of its arguments, asked only when some grant counts them."""
+
+def can_fail(claims: Iterable[Claim]) -> bool:
+    """Whether a call must wait until its claims are taken before it is forwarded, also if it only reads."""
+    return any(not isinstance(claim, Passage) or claim.out is not None for claim in claims)
+
+
+def _spend(chain: Chain, classified: Classified, at: int, size: Callable[[], int]) -> Spend | None:
+    """None when there is nothing it could use up."""
     is_read = classified.effect is Effect.READ
     if not chain or (is_read and not any(grant.is_limited for grant in chain)):
         return None
@@ -148,6 +207,11 @@ def _larger(child: Terms, parent: Terms) -> str:
     if parent.per_minute is not None and child.burst > parent.burst:
         return f"burst: {child.burst}, of at most {parent.burst}"
     return ""
+
+
+def bounds_of(terms: Terms, target: Target) -> list[tuple[str, JsonObject]]:
+    """Every bound that speaks of a target, by its pattern."""
+    return [(name, bound) for name, bound in terms.bounds.items() if _any_tool((name,), target)]
 
 
 def _any_tool(patterns: Sequence[str], target: Target) -> bool:

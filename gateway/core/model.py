@@ -116,6 +116,8 @@ class WorkloadIdentity:
     token_id: str
     expires_at: int
     """Seconds since the epoch."""
+    grant: str = ""
+    """The grant the token names; empty: those of its agent and task are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,21 @@ class Resolved:
         return {name: value for name, value in self.params.items() if name != "_meta"}
 
 
+Label = Literal["private", "untrusted"]
+"""private: not everybody may know it. untrusted: anybody may have written it."""
+FlowMode = Literal["lax", "strict"]
+"""lax: no way out once both were read. strict: none once either was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a call reads, and whether it lets something out."""
+
+    reads: frozenset[Label]
+    egress: bool
+    mode: FlowMode
+
+
 @dataclass(frozen=True, slots=True)
 class Classified:
     """Step 5's answer: the one tier, the effect and the destination of this call, and the line that said so."""
@@ -221,6 +238,8 @@ class Classified:
     effect: Effect
     destination: str
     where: Where
+    flow: Flow | None = None
+    """What it reads and whether it lets something out; None where no flow is controlled."""
 
 
 # Steps 7 and 8: may it.

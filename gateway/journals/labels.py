@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from gateway.core.flow import Label, Passage, closed
+from gateway.core.flow import Passage, closed
+from gateway.core.model import Label
 from gateway.errors import Refused
 from gateway.reasons import Reason
 

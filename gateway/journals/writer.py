@@ -55,7 +55,8 @@ class Writer:
         self._queue.put(entry)
 
     async def do(self, work: Callable[[], T]) -> T:
-        """What `work` returns, called in the thread after all that is queued. Raises its `JournalError`."""
+        """What `work` returns, called in the thread after all that is queued. Raises its `JournalError` or
+        `Refused`."""
         done: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(lambda: self._do(work, done))
         return await done
@@ -115,7 +116,7 @@ class Writer:
     def _do(self, work: Callable[[], T], done: asyncio.Future[T]) -> None:
         try:
             self._on_loop(_resolve, done, work())
-        except JournalError as error:
+        except (JournalError, Refused) as error:
             self._on_loop(_reject, done, error)
         except Exception as bug:
             log.exception("the journal's writer failed")

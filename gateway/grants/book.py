@@ -1,0 +1,170 @@
+"""The grants in force, in memory, as the Line asks them: by the agent and task of a verified token.
+
+It looks at the store's epoch at every call and reads what is new, so a grant that any process has ended
+covers nothing from the next call on. An agent whose task had a grant is never back to its role alone:
+over is over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+
+from gateway.core import grant as core
+from gateway.core.flow import root_of
+from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
+from gateway.core.model import Classified, Tier, WorkloadIdentity
+from gateway.core.record import Claim
+from gateway.core.validate import ArgumentCheck, compile_schema
+from gateway.errors import Refused
+from gateway.ports import GrantStore
+from gateway.reasons import Reason
+
+Key = tuple[str, str, str]
+"""Tenant, agent, task."""
+
+
+class GrantBook:
+    """`ports.Grants`, of one gateway process."""
+
+    def __init__(
+        self, store: GrantStore, standing: Callable[[], frozenset[Tier]], clock: Callable[[], int]
+    ) -> None:
+        """`standing`: the tiers a role alone is enough for. `clock`: microseconds since the epoch."""
+        self._store = store
+        self._standing = standing
+        self._clock = clock
+        self._epoch = -1
+        self._rev = 0
+        self._active: dict[str, Grant] = {}
+        self._by_task = defaultdict[Key, dict[str, None]](dict)
+        """Every key that ever had a grant; with the ids of those that may still be in force."""
+        self._checks: dict[tuple[str, str], ArgumentCheck] = {}
+
+    def cover(self, classified: Classified) -> Cover:
+        """See `ports.Grants`."""
+        identity = classified.resolved.request.identity
+        chains = self._chains(identity)
+        if not chains:
+            if classified.tier in self._standing():
+                return Cover((), root_of(identity.tenant, identity.task))
+            raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
+        why = ""
+        for chain in chains:
+            why = self._outside(chain, classified)
+            if not why:
+                return Cover(chain, root_of(identity.tenant, chain[0].root_task))
+        raise Refused(Reason.OUTSIDE_GRANT, why)
+
+    def covers_some(self, classified: Classified) -> bool:
+        """See `ports.Grants`."""
+        try:
+            chains = self._chains(classified.resolved.request.identity)
+        except Refused:
+            return False
+        if not chains:
+            return classified.tier in self._standing()
+        return any(not _outside_terms(chain, classified) for chain in chains)
+
+    def claims(self, cover: Cover, classified: Classified, at: int) -> tuple[Claim, ...]:
+        """See `ports.Grants`."""
+        return core.claims(cover, classified, at, lambda: _size(classified))
+
+    def refresh(self) -> None:
+        """Take up what was given and ended since. Raises `JournalError`."""
+        epoch = self._store.epoch
+        if epoch == self._epoch:
+            return
+        for row in self._store.since(self._rev):
+            grant = row.grant
+            ids = self._by_task[(grant.tenant, grant.agent, grant.task)]
+            if row.state == "active":
+                self._active[grant.id] = grant
+                ids[grant.id] = None
+            else:
+                self._drop(grant)
+            self._rev = row.rev
+        self._epoch = epoch
+
+    def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
+        """Of the grants in force for this identity, oldest first; empty when it never had one.
+
+        Raises `Refused` (grant_over)."""
+        self.refresh()
+        if identity.grant:
+            return [self._named(identity)]
+        key = (identity.tenant, identity.agent, identity.task)
+        if key not in self._by_task:
+            return []
+        now = self._clock()
+        chains = [self._chain(self._active[one], now) for one in (*self._by_task[key],)]
+        found = [chain for chain in chains if chain]
+        if not found:
+            raise Refused(Reason.GRANT_OVER, f"no grant of task {identity.task} is in force")
+        return found
+
+    def _named(self, identity: WorkloadIdentity) -> Chain:
+        grant = self._active.get(identity.grant)
+        chain = self._chain(grant, self._clock()) if grant else ()
+        mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
+        if not chain or not mine:
+            raise Refused(
+                Reason.GRANT_OVER, f"grant {identity.grant} is not in force for this agent"
+            )
+        return chain
+
+    def _chain(self, grant: Grant, now: int) -> Chain:
+        """The grant and all above it; empty when one of them is over."""
+        chain: list[Grant] = []
+        one: Grant | None = grant
+        while one is not None and one.expires_at > now:
+            chain.append(one)
+            if not one.parent:
+                return tuple(chain)
+            one = self._active.get(one.parent)
+        if grant.expires_at <= now:
+            self._drop(grant)
+        return ()
+
+    def _drop(self, grant: Grant) -> None:
+        self._active.pop(grant.id, None)
+        self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
+        for name in grant.terms.bounds:
+            self._checks.pop((grant.id, name), None)
+
+    def _outside(self, chain: Chain, classified: Classified) -> str:
+        why = _outside_terms(chain, classified)
+        if why:
+            return why
+        resolved = classified.resolved
+        for grant in chain:
+            for name, bound in bounds_of(grant.terms, resolved.target):
+                problem = self._check(grant, name, bound).check(resolved.arguments)
+                if problem is not None:
+                    return f"grant {grant.id}: {problem}"
+        return ""
+
+    def _check(self, grant: Grant, name: str, bound: dict[str, object]) -> ArgumentCheck:
+        key = (grant.id, name)
+        if key not in self._checks:
+            self._checks[key] = compile_bound(bound)
+        return self._checks[key]
+
+
+def compile_bound(bound: dict[str, object]) -> ArgumentCheck:
+    """The check of an argument bound: what it does not name stays as it is. Raises `SchemaFault`."""
+    return compile_schema({"inputSchema": {"additionalProperties": True, **bound}})
+
+
+def _outside_terms(chain: Chain, classified: Classified) -> str:
+    for grant in chain:
+        why = outside(grant.terms, classified)
+        if why:
+            return f"grant {grant.id}: {why}"
+    return ""
+
+
+def _size(classified: Classified) -> int:
+    """Bytes of the arguments as JSON."""
+    return len(json.dumps(classified.resolved.arguments, ensure_ascii=False).encode())

@@ -1,0 +1,173 @@
+"""Grants in the journal's database: given, ended, and read again by every gateway process that shares it.
+
+What a grant says never changes; what is left of it (spending.py) and whether it is over do. It asks
+nothing of who gives or ends: that is for whoever calls.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from gateway.core.grant import Grant, Standing, State
+from gateway.core.model import Label
+from gateway.epoch import Epoch
+from gateway.errors import JournalError, Refused
+from gateway.journals import labels
+from gateway.journals.leases import Desk
+from gateway.reasons import Reason
+
+T = TypeVar("T")
+
+EPOCH: Final = "grants.epoch"
+_DOCUMENT: Final = TypeAdapter(Grant)
+_COLUMNS: Final = "document, state, said, rev, used, uses, writes, bytes, used_at"
+_TREE: Final = (
+    "WITH RECURSIVE tree (id) AS (SELECT id FROM \"grant\" WHERE id = ? AND state = 'active'"
+    ' UNION ALL SELECT child.id FROM "grant" AS child JOIN tree ON child.parent = tree.id'
+    " WHERE child.state = 'active')"
+)
+_NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How grants end."""
+
+    state: State
+    said: str
+    """Who and why, for operators."""
+
+
+# In the thread that owns the connection:
+
+
+def insert(connection: sqlite3.Connection, grant: Grant) -> None:
+    """One grant, durable. Raises `Refused` when its parent is no longer in force."""
+    terms = grant.terms
+    with _transaction(connection):
+        if grant.parent and not _is_alive(connection, grant.parent, grant.created_at):
+            raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
+        connection.execute(
+            f'INSERT INTO "grant" VALUES (?, ?, {_NEXT}, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 0)',
+            (
+                grant.id,
+                grant.parent,
+                _DOCUMENT.dump_json(grant).decode(),
+                "active",
+                "",
+                grant.expires_at,
+                None if terms.idle is None else terms.idle * 1_000_000,
+                grant.created_at,
+                terms.uses,
+                terms.writes,
+                terms.bytes,
+                None if terms.per_minute is None else 60_000_000 // terms.per_minute,
+                terms.burst,
+            ),
+        )
+
+
+def end(connection: sqlite3.Connection, grant_id: str, how: End) -> list[str]:
+    """This grant and all below it, durable: the ids of those that were in force until now."""
+    with _transaction(connection):
+        found = connection.execute(f"{_TREE} SELECT id FROM tree", (grant_id,)).fetchall()
+        ids = [one for (one,) in found]
+        for one in ids:
+            connection.execute(
+                f'UPDATE "grant" SET state = ?, said = ?, rev = {_NEXT} WHERE id = ?',
+                (how.state, how.said, one),
+            )
+    return ids
+
+
+def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM \"grant\" WHERE id = ? AND state = 'active' AND expires_at > ?"
+        " AND (idle IS NULL OR used_at + idle > ?)",
+        (grant_id, now, now),
+    )
+    return found.fetchone() is not None
+
+
+class _transaction:
+    """All of it or nothing, with the write lock from the start."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def standing(row: Sequence[object]) -> Standing:
+    """A row of `_COLUMNS`."""
+    document, *rest = row
+    return Standing(_DOCUMENT.validate_json(str(document)), *rest)  # type: ignore[arg-type]
+
+
+# On the event loop:
+
+
+class SqliteGrants:
+    """`ports.GrantStore` in a journal's file."""
+
+    def __init__(self, desk: Desk, path: Path) -> None:
+        """`path`: the journal's file. Raises `JournalError`."""
+        self._desk = desk
+        self._path = path
+        self._epoch = Epoch(path.with_name(EPOCH))
+        self._read = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+
+    @property
+    def epoch(self) -> int:
+        """See `ports.GrantStore`."""
+        return int(self._epoch)
+
+    async def give(self, grant: Grant) -> None:
+        """See `ports.GrantStore`."""
+        await self._desk.do(lambda connection: insert(connection, grant))
+        self._epoch.grow()
+
+    async def end(self, grant_id: str, state: State, said: str) -> Sequence[str]:
+        """See `ports.GrantStore`."""
+        ids = await self._desk.do(lambda connection: end(connection, grant_id, End(state, said)))
+        self._epoch.grow()
+        return ids
+
+    def since(self, rev: int) -> Sequence[Standing]:
+        """See `ports.GrantStore`."""
+        return self._rows("rev > ? ORDER BY rev", rev)
+
+    def find(self, grant_id: str) -> Standing | None:
+        """See `ports.GrantStore`."""
+        rows = self._rows("id = ?", grant_id)
+        return rows[0] if rows else None
+
+    def labels(self, root: str) -> frozenset[Label]:
+        """See `ports.GrantStore`."""
+        return self._ask(lambda: labels.raised(self._read, root))
+
+    def close(self) -> None:
+        """See `ports.GrantStore`."""
+        self._read.close()
+        self._epoch.close()
+
+    def _rows(self, condition: str, *values: object) -> Sequence[Standing]:
+        sql = f'SELECT {_COLUMNS} FROM "grant" WHERE {condition}'
+        return self._ask(lambda: [standing(row) for row in self._read.execute(sql, values)])
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: {error}") from None
