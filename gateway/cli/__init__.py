@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, str]] = {
     "policy": "Check, test and explain the policy.",
     "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",
+    "evidence": "Check the journal against its checkpoints; prove a call.",
     "undo": "Check, draft and certify undo packs.",
     "rollback": "Undo calls: look first, then do it, and prove it.",
     "task": "Have a task undone unless it is confirmed in time.",

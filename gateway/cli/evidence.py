@@ -1,0 +1,154 @@
+"""`bulkhead evidence`: the journal against its signed checkpoints, and proofs for who does not trust its keeper."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway import settings
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.errors import Misconfigured, Where
+from gateway.ports import EventRow
+
+if TYPE_CHECKING:
+    from gateway.evidence.verify import Checkpoint, Key
+    from gateway.journals.sqlite import SqliteReader
+    from gateway.journals.tilefile import TileFile
+
+PAGE: Final = 1000
+NOT_SOUND: Final = 9
+
+_held = click.option(
+    "--checkpoint", "held", type=click.Path(path_type=Path, exists=True), multiple=True,
+    help="A checkpoint that was kept elsewhere; may be given several times.",
+)  # fmt: skip
+
+
+@click.group()
+def command() -> None:
+    """Check the journal against its checkpoints; prove a call."""
+
+
+@command.command()
+@config_option
+def key(config: Path) -> None:
+    """The public key checkpoints are signed with. Whoever verifies must have it from you, not from a proof."""
+    click.echo(str(_key(config)))
+
+
+@command.command()
+@config_option
+def checkpoint(config: Path) -> None:
+    """The newest signed checkpoint. Kept where nobody can change it, it shows later what was cut off."""
+    note = _tiles(config).checkpoint()
+    if note is None:
+        click.echo("bulkhead: no checkpoint yet: a gateway signs the first one", err=True)
+        sys.exit(1)
+    click.echo(note, nl=False)
+
+
+@command.command()
+@config_option
+@json_option
+@_held
+def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
+    """Hash every line again and lay it beside every checkpoint. Exit status 9: the journal was changed."""
+    from gateway.evidence.audit import audit
+    from gateway.evidence.verify import open_note
+
+    public, own = _key(config), _tiles(config).checkpoints()
+    notes: list[Checkpoint] = [_opened(path, public) for path in held]
+    # Read before the lines: whatever they cover has to be there by now.
+    notes += [open_note(note, public) for note in own]
+    found = audit(_lines(_reader(config)), notes)
+    if as_json:
+        print_json({"lines": found.lines, "covered": found.covered, "wrong": found.wrong})
+    else:
+        for wrong in found.wrong:
+            click.echo(f"bulkhead: {visible(wrong)}", err=True)
+        verdict = "NOT SOUND" if found.wrong else "sound"
+        click.echo(
+            f"{found.lines} lines, {found.covered} under a checkpoint, "
+            f"{len(notes)} checkpoints ({len(held)} from elsewhere): {verdict}"
+        )
+    sys.exit(NOT_SOUND if found.wrong else 0)
+
+
+@command.command()
+@config_option
+@click.argument("call_id")
+def prove(config: Path, call_id: str) -> None:
+    """One call's exact lines, their way up to a signed checkpoint, and that checkpoint, as JSON."""
+    from gateway.evidence.proof import NotYet
+    from gateway.evidence.proof import prove as proof
+    from gateway.evidence.tiles import Tiles
+
+    reader = _reader(config)
+    call = reader.call(call_id)
+    if call is None:
+        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
+        sys.exit(1)
+    try:
+        kept = _tiles(config)
+        lines = reader.lines(call.record.call_id)
+        print_json(proof(lines, kept, Tiles(kept).node))
+    except NotYet as reason:
+        click.echo(f"bulkhead: {reason}: a gateway that runs signs one within a second", err=True)
+        sys.exit(1)
+
+
+@command.command()
+@config_option
+@click.argument("old", type=click.Path(path_type=Path, exists=True))
+def extends(config: Path, old: Path) -> None:
+    """That the log of today begins with the log of the checkpoint in the file OLD, as JSON."""
+    from gateway.evidence.proof import NotYet
+    from gateway.evidence.proof import extends as proof
+    from gateway.evidence.tiles import Tiles
+
+    try:
+        kept = _tiles(config)
+        print_json(proof(_opened(old, _key(config)).size, kept, Tiles(kept).node))
+    except NotYet as reason:
+        click.echo(f"bulkhead: {reason}: the log was cut off, or is another one", err=True)
+        sys.exit(NOT_SOUND)
+
+
+def _key(config: Path) -> Key:
+    from gateway.evidence.checkpoint import Notary
+
+    return Notary.open(settings.load(config).state_dir).key
+
+
+def _tiles(config: Path) -> TileFile:
+    from gateway.app_evidence import open_tiles
+
+    return open_tiles(settings.load(config).state_dir)
+
+
+def _reader(config: Path) -> SqliteReader:
+    from gateway.app_evidence import JOURNAL
+    from gateway.journals.sqlite import SqliteReader
+
+    return SqliteReader(settings.load(config).state_dir / JOURNAL)
+
+
+def _opened(path: Path, key: Key) -> Checkpoint:
+    from gateway.evidence.verify import Unsound, open_note
+
+    try:
+        return open_note(path.read_text("utf-8"), key)
+    except (OSError, ValueError, Unsound) as error:
+        raise Misconfigured(str(error), Where(str(path))) from None
+
+
+def _lines(reader: SqliteReader) -> Iterator[EventRow]:
+    after = 0
+    while rows := reader.events(after, PAGE):
+        yield from rows
+        after = rows[-1].seq

@@ -1,0 +1,136 @@
+"""Takes the journal's sealed lines into the Merkle log and signs checkpoints: off the hot path, in its own thread.
+
+A line is sealed first and sequenced a moment later; no call waits for it. The line numbered n is leaf
+n - 1: the journal numbers its lines without gaps, in the order they were committed, and a gap means that
+somebody took lines out. Of several gateways on one journal one sequences at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from gateway.errors import JournalError, Misconfigured
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.tiles import Tiles
+from gateway.evidence.verify import leaf_hash
+from gateway.ports import EventRow
+
+log = logging.getLogger("bulkhead.evidence")
+
+FILE: Final = "evidence.db"
+LOOK_SECONDS: Final = 0.2
+BATCH: Final = 512
+"""Lines hashed in one go: the interpreter is kept for a few milliseconds at most."""
+EVERY_LINES: Final = 4096
+"""A checkpoint is signed after so many lines, and whenever the log has caught up."""
+
+
+class Events(Protocol):
+    """Where sealed lines are read."""
+
+    def events(self, after: int, limit: int) -> Sequence[EventRow]:
+        """See `ports.JournalReader`."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Where signed checkpoints are kept (journals/tilefile.py)."""
+
+    def keep(self, size: int, at: int, note: str) -> None: ...
+
+
+Anchor = Callable[[str], None]
+"""Puts a signed note somewhere this installation cannot change it. What it raises is logged, and tried
+again with the next note."""
+
+
+class Sequencer:
+    """Keeps one log up with one journal."""
+
+    def __init__(
+        self,
+        events: Events,
+        tiles: Tiles,
+        checkpoints: Checkpoints,
+        notary: Notary,
+        clock: Callable[[], int],
+        anchors: Sequence[Anchor] = (),
+    ) -> None:
+        """`clock`: microseconds since the epoch."""
+        self._events = events
+        self._tiles = tiles
+        self._checkpoints = checkpoints
+        self._notary = notary
+        self._clock = clock
+        self._anchors = anchors
+        self._size = tiles.size
+        self._signed = 0
+
+    def catch_up(self) -> int:
+        """Take in every line there is, sign what they came to. Returns how many lines the log has.
+
+        Raises `JournalError`, also when the journal's lines are not those that must come next."""
+        while rows := self._events.events(self._size, BATCH):
+            self._tiles.append([leaf_hash(row.body) for row in self._following(rows)])
+            self._size += len(rows)
+            if self._size - self._signed >= EVERY_LINES:
+                self.sign()
+        if self._size > self._signed:
+            self.sign()
+        return self._size
+
+    def sign(self) -> str:
+        """A checkpoint of the log as it is: kept, and given to every anchor."""
+        checkpoint = self._tiles.root()
+        note = self._notary.note(checkpoint)
+        self._checkpoints.keep(checkpoint.size, self._clock(), note)
+        self._signed = checkpoint.size
+        for anchor in self._anchors:
+            try:
+                anchor(note)
+            except Exception as error:
+                log.error("checkpoint %d is not anchored: %s", checkpoint.size, error)
+        return note
+
+    def _following(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
+        if rows[-1].seq != self._size + len(rows):
+            raise JournalError(
+                f"line {self._size + 1} of the journal is missing: somebody took lines out"
+            )
+        return rows
+
+
+async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -> None:
+    """Sequence for ever, whenever no other gateway of this state directory does."""
+    while True:
+        with_lock = await asyncio.to_thread(_lock, directory / "evidence.lock")
+        if with_lock is None:
+            await asyncio.sleep(10 * LOOK_SECONDS)
+            continue
+        try:
+            working = await asyncio.to_thread(sequencer)
+            while True:
+                await asyncio.to_thread(working.catch_up)
+                await asyncio.sleep(LOOK_SECONDS)
+        except (JournalError, Misconfigured) as error:
+            log.error("the journal's evidence is not kept up: %s", error)
+            await asyncio.sleep(50 * LOOK_SECONDS)
+        finally:
+            os.close(with_lock)
+
+
+def _lock(path: Path) -> int | None:
+    """Held while the descriptor is open, also by a process that is killed: then by nobody."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

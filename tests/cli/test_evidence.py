@@ -1,0 +1,144 @@
+"""`bulkhead evidence`, run as a person runs it, on a real journal and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import sqlite3
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.app_evidence import open_sequencer
+from gateway.evidence.verify import Key, check_consistency, check_inclusion, leaf_hash, open_note
+from gateway.journals.sqlite import SqliteJournal
+from tests.cli.test_journal import Said
+from tests.journals.calls import intent, outcome
+
+
+def bulkhead(place: Path, *arguments: str) -> Said:
+    out, err, status = StringIO(), StringIO(), 0
+    argv = ["bulkhead", "evidence", arguments[0], "-c", str(place / "bulkhead.yaml")]
+    with (
+        redirect_stdout(out),
+        redirect_stderr(err),
+        patch.object(sys, "argv", [*argv, *arguments[1:]]),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return Said(status, out.getvalue(), err.getvalue())
+
+
+async def _calls(state: Path, numbers: range) -> None:
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(state / "journal.db")
+        for number in numbers:
+            journal.append(intent(f"call{number:04}"))
+            journal.append(outcome(f"call{number:04}"))
+        await journal.aclose()
+
+
+def call(place: Path, *numbers: int) -> None:
+    asyncio.run(_calls(place / ".bulkhead", range(*numbers)))
+    open_sequencer(place / ".bulkhead").catch_up()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "bulkhead.yaml").write_text("servers: {}\n")
+    call(tmp_path, 5)
+    return tmp_path
+
+
+def tamper(place: Path, sql: str) -> None:
+    """As somebody who owns the machine: triggers are no obstacle."""
+    file = sqlite3.connect(place / ".bulkhead" / "journal.db")
+    for verb in ("update", "delete"):
+        file.execute(f"DROP TRIGGER IF EXISTS event_no_{verb}")
+    file.execute(sql)
+    file.commit()
+    file.close()
+
+
+def test_a_journal_nobody_touched_is_sound(place: Path) -> None:
+    said = bulkhead(place, "check")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert (
+        said.stdout == "10 lines, 10 under a checkpoint, 1 checkpoints (0 from elsewhere): sound\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE event SET body = CAST(replace(body, 'analyst', 'another') AS BLOB) WHERE seq = 3",
+        "UPDATE event SET call_id = 'call0000' WHERE seq = 3",
+        "DELETE FROM event WHERE seq > 6",
+        "DELETE FROM event WHERE seq = 2",
+    ],
+)
+def test_a_changed_journal_is_not_sound(place: Path, sql: str) -> None:
+    tamper(place, sql)
+    said = bulkhead(place, "check", "--json")
+    assert said.returncode == 9
+    assert json.loads(said.stdout)["wrong"]
+
+
+def test_a_checkpoint_kept_elsewhere_shows_a_history_written_anew(place: Path) -> None:
+    elsewhere = place / "kept"
+    elsewhere.write_text(bulkhead(place, "checkpoint").stdout, "utf-8")
+    state = place / ".bulkhead"
+    for file in [*state.glob("journal.db*"), *state.glob("evidence.db*")]:
+        file.unlink()
+    call(place, 3, 8)
+    assert bulkhead(place, "check").returncode == 0
+    assert bulkhead(place, "check", "--checkpoint", str(elsewhere)).returncode == 9
+
+
+def test_a_proof_holds_with_nothing_but_the_public_key(place: Path) -> None:
+    key = Key.parse(bulkhead(place, "key").stdout)
+    proof = json.loads(bulkhead(place, "prove", "call0002").stdout)
+    checkpoint = open_note(proof["checkpoint"], key)
+    for event in proof["events"]:
+        body, path = _raw(event["body"]), [_raw(step) for step in event["inclusion"]]
+        check_inclusion(leaf_hash(body), event["index"], checkpoint.size, path, checkpoint.root)
+        assert json.loads(body)["call"] == "call0002"
+    assert len(proof["events"]) == 2
+
+
+def test_a_log_that_grew_is_proven_to_be_the_same_log(place: Path) -> None:
+    key = Key.parse(bulkhead(place, "key").stdout)
+    (place / "old").write_text(bulkhead(place, "checkpoint").stdout, "utf-8")
+    call(place, 5, 9)
+    proof = json.loads(bulkhead(place, "extends", str(place / "old")).stdout)
+    old, new = (
+        open_note((place / "old").read_text("utf-8"), key),
+        open_note(proof["checkpoint"], key),
+    )
+    path = [_raw(step) for step in proof["consistency"]]
+    check_consistency(old.size, old.root, new.size, new.root, path)
+    assert (old.size, new.size) == (10, 18)
+
+
+def test_a_note_of_another_key_is_no_checkpoint(place: Path) -> None:
+    (place / "odd").write_text("bulkhead/x\n3\nAAAA\n\n\u2014 bulkhead/x AAAA\n", "utf-8")
+    said = bulkhead(place, "check", "--checkpoint", str(place / "odd"))
+    assert said.returncode == 2
+    assert "odd: no checkpoint" in said.stderr
+
+
+def test_what_is_not_there_is_said_in_one_line(place: Path) -> None:
+    said = bulkhead(place, "prove", "call9999")
+    assert (said.returncode, said.stderr) == (1, "bulkhead: no call call9999, or more than one\n")
+
+
+def _raw(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

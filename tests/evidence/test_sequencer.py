@@ -1,0 +1,129 @@
+"""The sequencer on a real journal."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.errors import JournalError
+from gateway.evidence.audit import audit
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.proof import NotYet, extends, prove
+from gateway.evidence.sequencer import EVERY_LINES, Sequencer, keep_sequencing
+from gateway.evidence.tiles import Tiles
+from gateway.evidence.verify import Key, open_note
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.journals.tilefile import TileFile
+from tests.journals.calls import intent, outcome
+
+
+async def written(path: Path, calls: range) -> None:
+    journal = await SqliteJournal.open(path / "journal.db")
+    for number in calls:
+        journal.append(intent(f"call{number}"))
+        journal.append(outcome(f"call{number}"))
+    await journal.aclose()
+
+
+def sequencer(path: Path, notes: list[str]) -> Sequencer:
+    kept = TileFile(path / "evidence.db")
+    return Sequencer(
+        SqliteReader(path / "journal.db"),
+        Tiles(kept),
+        kept,
+        Notary.open(path),
+        lambda: 7,
+        [notes.append],
+    )
+
+
+async def test_every_sealed_line_comes_into_the_log_and_under_a_checkpoint(tmp_path: Path) -> None:
+    notes: list[str] = []
+    await written(tmp_path, range(20))
+    assert sequencer(tmp_path, notes).catch_up() == 40
+    await written(tmp_path, range(20, 23))
+    assert sequencer(tmp_path, notes).catch_up() == 46
+    key = Notary.open(tmp_path).key
+    held = [open_note(note, key) for note in notes]
+    assert [checkpoint.size for checkpoint in held] == [40, 46]
+    found = audit(SqliteReader(tmp_path / "journal.db").events(0, 1000), held)
+    assert (found.wrong, found.covered) == ((), 46)
+
+
+async def test_a_long_backlog_is_signed_on_the_way(tmp_path: Path) -> None:
+    notes: list[str] = []
+    await written(tmp_path, range(EVERY_LINES // 2 + 5))
+    sequencer(tmp_path, notes).catch_up()
+    assert [int(note.splitlines()[1]) for note in notes] == [EVERY_LINES, EVERY_LINES + 10]
+
+
+async def test_nothing_is_signed_over_a_journal_that_lost_a_line(tmp_path: Path) -> None:
+    await written(tmp_path, range(3))
+    broken = sqlite3.connect(tmp_path / "journal.db")
+    broken.execute("DROP TRIGGER event_no_delete")
+    broken.execute("DELETE FROM event WHERE seq = 4")
+    broken.commit()
+    broken.close()
+    notes: list[str] = []
+    with pytest.raises(JournalError, match="took lines out"):
+        sequencer(tmp_path, notes).catch_up()
+    assert notes == []
+
+
+async def test_an_anchor_that_fails_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(note: str) -> None:
+        raise OSError("no route")
+
+    await written(tmp_path, range(2))
+    kept = TileFile(tmp_path / "evidence.db")
+    reader = SqliteReader(tmp_path / "journal.db")
+    Sequencer(reader, Tiles(kept), kept, Notary.open(tmp_path), lambda: 7, [broken]).catch_up()
+    assert "checkpoint 4 is not anchored: no route" in caplog.text
+    assert kept.checkpoint(4) is not None
+
+
+async def test_of_two_gateways_one_sequences_and_the_other_takes_over(tmp_path: Path) -> None:
+    await written(tmp_path, range(2))
+    began: list[str] = []
+    signed = asyncio.Event()
+
+    def beginning(name: str) -> Sequencer:
+        began.append(name)
+        loop.call_soon_threadsafe(signed.set)
+        return sequencer(tmp_path, [])
+
+    loop = asyncio.get_running_loop()
+    with anyio.fail_after(20):
+        first = asyncio.create_task(keep_sequencing(tmp_path, lambda: beginning("first")))
+        await signed.wait()
+        signed.clear()
+        second = asyncio.create_task(keep_sequencing(tmp_path, lambda: beginning("second")))
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await signed.wait()
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+    assert began == ["first", "second"]
+
+
+async def test_a_call_is_proven_and_a_log_that_grew_too(tmp_path: Path) -> None:
+    await written(tmp_path, range(5))
+    reader, kept = SqliteReader(tmp_path / "journal.db"), TileFile(tmp_path / "evidence.db")
+    node = Tiles(kept).node
+    lines = reader.lines("call3")
+    with pytest.raises(NotYet):
+        prove(lines, kept, node)
+    sequencer(tmp_path, []).catch_up()
+    assert [event["index"] for event in prove(lines, kept, node)["events"]] == [6, 7]
+    assert len(extends(4, kept, node)["consistency"]) == 2
+
+
+def test_a_key_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    key = Notary.open(tmp_path).key
+    assert Key.parse(str(key)) == key

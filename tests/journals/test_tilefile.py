@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import JournalError
+from gateway.journals.tilefile import TileFile
+
+
+def test_tiles_are_kept_over_a_restart_and_replaced_as_they_fill(tmp_path: Path) -> None:
+    file = TileFile(tmp_path / "evidence.db")
+    assert file.last() == (0, b"")
+    file.put([(0, 0, b"full"), (0, 1, b"part"), (1, 0, b"up")])
+    file.put([(0, 1, b"fuller")])
+    file.close()
+    again = TileFile(tmp_path / "evidence.db")
+    assert (again.last(), again.tile(1, 0), again.tile(1, 1)) == ((1, b"fuller"), b"up", b"")
+
+
+def test_checkpoints_are_found_by_what_they_cover(tmp_path: Path) -> None:
+    file = TileFile(tmp_path / "evidence.db")
+    assert (file.checkpoint(), file.checkpoints()) == (None, [])
+    for size in (3, 9, 5):
+        file.keep(size, 0, f"note {size}")
+    assert (file.checkpoint(), file.checkpoint(9), file.checkpoint(10)) == (
+        "note 9",
+        "note 9",
+        None,
+    )
+    assert file.checkpoints() == ["note 3", "note 5", "note 9"]
+
+
+def test_what_is_no_log_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "evidence.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(JournalError, match=r"evidence\.db"):
+        TileFile(tmp_path / "evidence.db")
