@@ -23,6 +23,7 @@ ADAPTERS: Final = {
     "undo",
     "wire.agents",
     "wire.servers",
+    "evidence",
 }
 HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "errands", "gate", "turned_away", "holding"}
 
@@ -50,6 +51,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "catalogue": ADAPTER,
     "journals": ADAPTER,
     "undo": ADAPTER | {"holding"},
+    "evidence": ADAPTER,
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
     "wire.servers": ADAPTER | {"wire"},
@@ -57,9 +59,10 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "app_reverse": HOUSE,
     "app": HOUSE | {"app_held", "app_reverse"},
     "app_undo": HOUSE | {"app", "app_reverse"},
+    "app_evidence": HOUSE | {"app"},
     "certify": HOUSE,
     "stories": HOUSE | {"app"},
-    "cli": HOUSE | {"app", "app_undo", "certify", "stories"},
+    "cli": HOUSE | {"app", "app_undo", "app_evidence", "certify", "stories"},
     "__main__": {"cli", "errors"},
 }
 """Room -> rooms it may import. Adapters of different ports do not know each other; only `app` wires them."""
