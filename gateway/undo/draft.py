@@ -1,16 +1,18 @@
 """A first undo pack for a server, from what it and its companion say of themselves: a text to correct.
 
-With a companion of `gateway.undo.companion` (read_record, put_record, delete_record) the draft is a whole
-pack: every record is captured and written back. Without one it captures what a read of the server gives
-and claims nothing: level none, with the tools that look like inverses named in a comment. What a server
-says of itself is a suggestion and never believed: nothing here raises a level by itself. Pure.
+With a companion of `gateway.undo.companion` that can list its records (store_state) the draft is a whole
+pack that needs no correcting to be right: what a call changed is found by comparing. With one that reads
+single records (read_record, put_record, delete_record) every record is captured and written back. Without
+one it captures what a read of the server gives and claims nothing: level none, with the tools that look
+like inverses named in a comment. What a server says of itself is a suggestion and never believed:
+nothing here raises a level by itself. Pure.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,26 +62,55 @@ def draft(server: str, offered: Offered, companion: Offered | None) -> str:
     writing = [tool for tool in tools if not _is_reading(tool)]
     if not writing:
         raise ValueError("none of its tools says that it changes anything")
+    if companion is not None and companion.tool("store_state") is not None:
+        return _compared(server, offered, writing)
     records = companion is not None and companion.tool("read_record") is not None
     entries, reads, silent = _entries(server, writing, tools, companion if records else None)
     if not entries:
         raise ValueError("nothing reads what its tools change: give it a companion, then ask again")
     used = {name for name, _ in entries} | {read for read in reads if read != "record"}
-    lines = [_HEAD.format(server=server), "undo_pack: 1", "", "server:"]
-    lines += [
-        f"  name: {_text(offered.name)}",
-        f"  versions: {_text('==' + offered.version)}",
-        "  tools:",
-    ]
-    lines += [
-        f"    {_text(t['name'])}: {digest}" for t, digest in offered.tools if t["name"] in used
-    ]
+    lines = _pinned(server, offered, used)
     lines += ["", "reads:", *(line for read in reads.values() for line in read)]
     lines += ["", "tools:", *(line for _, entry in entries for line in entry)]
     lines += [
         f"  # {_text(n)}: nothing known tells what it changes; level unknown." for n in silent
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pinned(server: str, offered: Offered, used: Collection[str]) -> list[str]:
+    """A pack's beginning: which server, and which of its tools."""
+    lines = [_HEAD.format(server=server), "undo_pack: 1", "", "server:"]
+    lines += [
+        f"  name: {_text(offered.name)}",
+        f"  versions: {_text('==' + offered.version)}",
+        "  tools:",
+    ]
+    return lines + [
+        f"    {_text(t['name'])}: {digest}" for t, digest in offered.tools if t["name"] in used
+    ]
+
+
+def _compared(server: str, offered: Offered, writing: Sequence[JsonObject]) -> str:
+    """Every tool by what it changed; those that reach further by their name, as compensable."""
+    names = [str(tool["name"]) for tool in writing]
+    lines = [*_pinned(server, offered, names), "", *_RECORDS]
+    lines += [f"  {_text(name)}: {_OUTWARD if _reaches(name) else '{}'}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+_RECORDS: Final = """\
+# What a call of these changed is found by comparing all records before and after it, and put back.
+# What it does beyond the records (mails, payments, other systems) is not: such a tool is compensable, or left out.
+records:""".splitlines()
+_OUTWARD: Final = '{level: compensable, residue: ["what it told or sent to others"]}'
+_FURTHER: Final = re.compile(
+    r"(?i)(^|_|-)(send|mail|email|notify|message|sms|post|publish|share|invite|pay|charge|refund|transfer|call)(_|-|$)"
+)
+
+
+def _reaches(name: str) -> bool:
+    return _FURTHER.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)) is not None
 
 
 _HEAD: Final = """\

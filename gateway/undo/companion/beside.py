@@ -101,6 +101,6 @@ def _connected(path: str) -> socket.socket | None:
 
 
 def _carry_in(held: socket.socket) -> None:
-    while chunk := sys.stdin.buffer.read1(_CHUNK):
+    while chunk := os.read(sys.stdin.fileno(), _CHUNK):
         held.sendall(chunk)
     held.shutdown(socket.SHUT_WR)
