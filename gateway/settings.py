@@ -90,6 +90,10 @@ class RequestLimits(Strict):
     max_depth: Annotated[int, Field(gt=0, le=512)] = 64
     concurrency: Annotated[int, Field(gt=0)] = 1024
     """Requests in work at once, over all agents."""
+    connections: Annotated[int, Field(gt=0)] = 4_096
+    """Open at once. One more hears 503 and is closed."""
+    sessions: Annotated[int, Field(gt=0)] = 10_000
+    """Of the sessions era, open at once, over all agents. One agent has a quarter of them at most."""
 
 
 class Settings(Strict):

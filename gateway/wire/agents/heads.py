@@ -1,4 +1,4 @@
-"""The HTTP engine's connections, with a bound on what nobody has believed yet: size and time of a head.
+"""The HTTP engine's connections, bounded in number and in what nobody has believed yet: size and time of a head.
 
 The engine itself would keep as many bytes of headers as a stranger cares to send, for as long as it cares
 to take. Bodies are bounded where they are read (door.py). It knows HTTP's framing, and no MCP.
@@ -7,6 +7,7 @@ to take. Bodies are bounded where they are read (door.py). It knows HTTP's frami
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,11 +16,20 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a head (request line, headers, trailers), give or take what one read of the socket brings."""
 HEAD_SECONDS: Final = 20.0
 """From the connection, or the first byte of a later request, to the end of its head."""
+FILES: Final = 1_024
+"""Open files for everything that is no agent's connection."""
+TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
 TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Closes a connection whose head is too large or too slow."""
+    """Closes a connection that is one too many, or whose head is too large or too slow."""
+
+    most = 4_096
+    """Connections at once."""
 
     _unread = 0
     """Bytes that came since the last end of a head or piece of a body."""
@@ -28,6 +38,9 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._start()
+        if len(self.connections) > self.most:
+            transport.write(TOO_MANY)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._believed()
@@ -66,3 +79,13 @@ class BoundedHeads(HttpToolsProtocol):
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+
+def at_most(connections: int) -> type[BoundedHeads]:
+    """The engine for so many connections; the process may open as many files, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return type("BoundedHeads", (BoundedHeads,), {"most": connections})

@@ -26,7 +26,7 @@ from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
 from gateway.wire.agents.exchange import Exchange, Rejected, Reply
-from gateway.wire.agents.heads import BoundedHeads
+from gateway.wire.agents.heads import at_most
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import endpoint_at
@@ -46,7 +46,9 @@ def build_app(
     limits: Limits | None = None,
 ) -> AsgiApp:
     """Everything agents can reach over HTTP, as one ASGI application."""
-    face = Face(gate, settings, ready, schema_of, limits or Limits())
+    most = settings.limits.sessions
+    limits = limits or Limits(max_sessions=most, max_sessions_each=max(1, most // 4))
+    face = Face(gate, settings, ready, schema_of, limits)
     return AsgiApp(face.serve, face.close)
 
 
@@ -109,7 +111,8 @@ async def serve(app: AsgiApp, settings: Settings, *, on_ready: Callable[[str], N
     """
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
-    server = _Server(app, lambda: on_ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    server = _Server(app, settings.limits.connections, lambda: on_ready(address))
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         with _signals(server):
@@ -150,11 +153,11 @@ def _bind(settings: Settings) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn, but signals are ours, streams end when it stops, and somebody hears when it started."""
 
-    def __init__(self, app: AsgiApp, on_started: Callable[[], None]) -> None:
+    def __init__(self, app: AsgiApp, connections: int, on_started: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=BoundedHeads,
+                http=at_most(connections),
                 lifespan="off",
                 ws="none",
                 server_header=False,

@@ -74,3 +74,24 @@ async def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyP
         await line.send(headers=given, body=body)
         second = await line.reply()
     assert (first.status, second.status) == (200, 200)
+
+
+async def test_a_connection_too_many_is_told_so_and_the_others_are_served() -> None:
+    given, body = stateless("tools/call", {"name": "echo", "arguments": {}})
+    async with serving(bounds={"connections": 2}) as place, asyncio.timeout(20):
+        async with connection(place) as one, connection(place) as two:
+            for line in (one, two):
+                await line.send(headers=given, body=body)
+                assert (await line.reply()).status == 200
+            async with connection(place) as third:
+                refused = await third.head()
+                rest = await third.reader.read()
+            await one.send(headers=given, body=body)
+            served = await one.reply()
+        again = 503
+        while again == 503:  # until the server has seen the others go
+            async with connection(place) as later:
+                await later.send(headers=given, body=body)
+                again = (await later.head()).status
+    assert (refused.status, refused.headers["retry-after"], rest) == (503, "1", b"")
+    assert (served.status, again) == (200, 200)
