@@ -22,7 +22,7 @@ from gateway.undo.packs import ToolPack
 from gateway.undo.plan import CONFLICTS, TO_DO, Exposure, Plan, Planned, Standing
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
-from gateway.undo.thread import undone_before
+from gateway.undo.thread import TAKEN_BACK, undone_before
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
 IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
@@ -231,12 +231,11 @@ def _gets_undone(entry: Planned) -> bool:
 
 def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
     """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
-    what looks like its work again is somebody else's."""
+    what looks like its work again is not its work."""
     verdict = undone.get(entry.call.call_id)
-    if entry.standing in CONFLICTS and verdict is not None:
+    again = entry.standing in TO_DO and verdict in TAKEN_BACK
+    if again or (entry.standing in CONFLICTS and verdict is not None):
         return replace(entry, standing="already", why=EARLIER)
-    if entry.standing in TO_DO and verdict in ("restored", "compensated"):
-        return replace(entry, standing="drift", why=f"{EARLIER}, and made again since by somebody")
     return entry
 
 

@@ -25,6 +25,8 @@ from gateway.undo.select import MANY, THREAD
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
 """Verdicts after which nothing of a call is left to be undone."""
+TAKEN_BACK: Final = frozenset({"restored", "compensated"})
+"""Verdicts after which its inverse calls have been made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ def undone_before(reader: JournalReader) -> Mapping[str, str]:
     for state in (State.UNDONE, State.UNDOING):
         for row in reversed(reader.calls(CallFilter(state=state), MANY)):
             if row.record.method == THREAD:
-                found.update(_verdicts(reader, row))
+                verdicts = _verdicts(reader, row).items()
+                found.update({c: v for c, v in verdicts if found.get(c) not in TAKEN_BACK})
     return {call: verdict for call, verdict in found.items() if verdict in DONE}
 
 

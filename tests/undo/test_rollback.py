@@ -73,6 +73,19 @@ async def test_what_a_person_makes_again_after_an_undo_is_the_persons(tmp_path: 
     assert verdicts == {first: "conflict", second: "conflict"}
 
 
+async def test_undoing_a_third_time_does_nothing_though_the_world_was_like_this_in_between(
+    tmp_path: Path,
+) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", key="a", value="2")
+        await rig.call("drop", key="a")
+        verdicts = [set((await rig.undo(tasks=("t1",))).values()) for _ in range(3)]
+    assert store.records == {}
+    assert verdicts == [{"restored"}, {"already"}, {"already"}]
+    assert store.writes() == ["put", "drop", "put", "drop"]
+
+
 async def test_a_write_beside_the_gateway_is_not_overwritten(tmp_path: Path) -> None:
     store = Store({"a": "old"})
     async with a_rig(tmp_path, store) as rig:
