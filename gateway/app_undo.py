@@ -23,11 +23,12 @@ from gateway.policy.live import LivePolicies
 from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.undo.deadlines import Deadlines
+from gateway.undo.held import Held
 from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.looking import Looker
-from gateway.undo.rollback import Parts, Rollback
+from gateway.undo.rollback import Parts, Rollback, held_calls
 from gateway.undo.settling import Settler, Tools
 from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
@@ -77,6 +78,13 @@ async def open_settler(settings: Settings) -> AsyncIterator[tuple[Settler, Ledge
             new_call_id=parts.new_call_id,
         )
         yield Settler(tools), parts.ledger
+
+
+@asynccontextmanager
+async def open_held(settings: Settings) -> AsyncIterator[Held]:
+    """What an operator may do about held calls. Raises `Misconfigured`, `JournalError`."""
+    async with _open_parts(settings) as parts:
+        yield held_calls(parts)
 
 
 @asynccontextmanager

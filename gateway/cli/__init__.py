@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "evidence": "Check the journal against its checkpoints; prove a call.",
     "undo": "Check, draft and certify undo packs.",
     "rollback": "Undo calls: look first, then do it, and prove it.",
+    "held": "See what waits to be sent; send it now, or take it back.",
     "task": "Have a task undone unless it is confirmed in time.",
     "play": "Play a story against real tool servers and tell it.",
 }

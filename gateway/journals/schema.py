@@ -94,6 +94,12 @@ def grants(db: Database) -> None:
     db.execute("CREATE INDEX call_grant ON call (grant_id) WHERE grant_id <> ''")
 
 
+@migrations()
+def held(db: Database) -> None:
+    """Small, for who sends them: only calls that wait stand in it."""
+    db.execute("CREATE INDEX call_held ON call (first_seq) WHERE state = 'held'")
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

@@ -128,11 +128,12 @@ def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
     wanted: dict[str, Any] = {
         "c.agent = ?": where.agent,
         "c.server = ?": where.server,
-        "c.state = ?": where.state.value if where.state else None,
         "c.tier = ?": where.tier,
         "c.task = ?": where.task,
         "c.grant_id = ?": where.grant,
         "c.created_at >= ?": where.since,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
-    return list(given), list(given.values())
+    # As a literal: only then is the small index of the held ones used.
+    stands = [f"c.state = '{where.state.value}'"] if where.state else []
+    return [*stands, *given], list(given.values())

@@ -16,6 +16,7 @@ from gateway.core.reverse import Image, Recorded, Verdict
 
 Standing = Literal[
     "ready",
+    "held",
     "waits",
     "already",
     "nothing",
@@ -28,6 +29,7 @@ Standing = Literal[
     "refused",
 ]
 """ready         the world is as this call left it
+held          it has not been sent: it is taken back by not sending it
 waits         it wrote what calls before it in this plan wrote: it is looked at when its turn comes
 already       the world is as it was before the call
 nothing       the call changed nothing
@@ -43,7 +45,7 @@ Choice = Literal["refuse", "skip", "force"]
 """What is done about conflicts: nothing at all is undone; those calls are left; they are undone all the same."""
 
 CONFLICTS: Final[frozenset[Standing]] = frozenset({"drift", "dependents", "blocked"})
-TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "waits"})
+TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "held", "waits"})
 
 
 @dataclass(frozen=True, slots=True)

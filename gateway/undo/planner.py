@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from gateway.core.model import Decision
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
@@ -131,6 +132,10 @@ class Planner:
     def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""
         reversal = call.reversal
+        if call.state is State.HELD:
+            return self._unsent(call, operator)
+        if call.state is State.CANCELLED:
+            return "already", "it was held, and has never been sent"
         if call.state in IN_DOUBT:
             return "doubt", "what came of it is not known: bulkhead journal settle"
         if call.state in (State.NO_EFFECT, State.NOT_APPLIED):
@@ -148,9 +153,15 @@ class Planner:
         for step in reversal.steps:
             decision = self._errands.permitted(step.server, step.tool, step.arguments, operator)
             if not decision.permitted:
-                by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
-                return "refused", f"undo:{step.tool} on {step.server}: {by or decision.reason}"
+                return "refused", f"undo:{step.tool} on {step.server}: {_by(decision)}"
         return None
+
+    def _unsent(self, call: Recorded, operator: str) -> tuple[Standing, str]:
+        arguments = call.arguments or {}
+        decision = self._errands.permitted(call.record.server, "cancel", arguments, operator)
+        if decision.permitted and not decision.obligations:
+            return "held", "it waits: it will not be sent"
+        return "refused", f"undo:cancel on {call.record.server}: {_by(decision)}"
 
     async def _seen(
         self, entry: Planned, before: Sequence[Planned], world: _World, sight: Sight
@@ -190,6 +201,11 @@ class Planner:
             and row.record.agent.startswith("agent:")
             and row.state is not State.REFUSED
         ]
+
+
+def _by(decision: Decision) -> str:
+    by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
+    return by or str(decision.reason)
 
 
 def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:

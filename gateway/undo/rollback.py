@@ -27,6 +27,7 @@ from gateway.ports import (
 )
 from gateway.reasons import Reason
 from gateway.undo.execute import Executor
+from gateway.undo.held import Held, Waitings
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
@@ -169,6 +170,7 @@ class Rollback:
             errands=parts.errands,
             leases=parts.leases,
             servers=parts.servers,
+            held=held_calls(parts),
             operator=self._operator,
             choice=choice,
             tried=lambda call: tried.get(call, {}),
@@ -202,6 +204,12 @@ class Rollback:
             yield
         finally:
             self._parts.leases.release(holder)
+
+
+def held_calls(parts: Parts) -> Held:
+    """What an operator may do about held calls."""
+    waitings = Waitings(parts.reader, parts.protector)
+    return Held(waitings, parts.journal, parts.errands, parts.clock)
 
 
 def _is_anything_to_do(plan: Plan, choice: Choice) -> bool:

@@ -100,8 +100,13 @@ def may_have_written(row: CallRow) -> bool:
 
 
 def in_order(calls: Sequence[Recorded]) -> tuple[Recorded, ...]:
-    """The order of undoing: the latest write first. Epochs order writes; no clock does."""
-    return tuple(sorted(calls, key=lambda call: (call.epoch, call.created_at), reverse=True))
+    """The order of undoing: what is yet to be sent, then the latest write first. Epochs order writes; no
+    clock does."""
+
+    def place(call: Recorded) -> tuple[bool, int, int]:
+        return call.state is State.HELD, call.epoch, call.created_at
+
+    return tuple(sorted(calls, key=place, reverse=True))
 
 
 def keys_of(call: Recorded) -> tuple[str, ...]:

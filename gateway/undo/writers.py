@@ -52,8 +52,8 @@ class Writers:
             self._after = lines[-1].seq
 
     def _note(self, seq: int, call_id: str, document: dict[str, Any]) -> None:
-        record = document["record"]
-        if record["effect"] == "read" or record["method"].startswith("bulkhead/"):
+        record = document.get("record")  # none on the intent of a call that was held: it writes
+        if record and (record["effect"] == "read" or record["method"].startswith("bulkhead/")):
             return
         undo = document["body"].get(MEMBER)
         leases = undo["leases"] if isinstance(undo, dict) else []

@@ -1,0 +1,125 @@
+"""`bulkhead held`: calls that wait before they are sent. A gateway that serves sends each at its time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from gateway import settings
+from gateway.cli.journal_text import when
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.model import JsonObject
+
+if TYPE_CHECKING:
+    from gateway.holding import Waiting
+    from gateway.undo.held import Waitings
+
+Verb = Literal["release", "cancel"]
+
+
+@click.group()
+def command() -> None:
+    """See what is held, send it now, or take it back for good."""
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_held(config: Path, as_json: bool) -> None:
+    """What waits, by the time it is sent."""
+    found = _waitings(config).all()
+    if as_json:
+        print_json([_facts(each) for each in found])
+    for each in () if as_json else found:
+        click.echo(_line(each))
+    if not found and not as_json:
+        click.echo("Nothing is held.")
+
+
+@command.command()
+@click.argument("call")
+@config_option
+@json_option
+def show(config: Path, as_json: bool, call: str) -> None:
+    """One held call, with its arguments as the journal keeps them: nothing sealed is shown."""
+    waitings = _waitings(config)
+    kept = dict(waitings.row(call).record.arguments)
+    facts = {**_facts(waitings.find(call)), "arguments": kept}
+    if as_json:
+        print_json(facts)
+    for name, value in () if as_json else facts.items():
+        click.echo(f"{name:<11} {visible(_plain(value))}")
+
+
+@command.command()
+@click.argument("call")
+@operator_option
+@config_option
+@json_option
+def release(config: Path, as_json: bool, call: str, operator: str) -> None:
+    """Send CALL now: a gateway that serves does it, decided anew, within seconds."""
+    _say(asyncio.run(_moved(config, call, operator, "release")), "released", as_json)
+
+
+@command.command()
+@click.argument("call")
+@operator_option
+@config_option
+@json_option
+def cancel(config: Path, as_json: bool, call: str, operator: str) -> None:
+    """CALL is never sent."""
+    _say(asyncio.run(_moved(config, call, operator, "cancel")), "cancelled", as_json)
+
+
+async def _moved(config: Path, call: str, operator: str, verb: Verb) -> Waiting:
+    from gateway.app_undo import open_held
+
+    async with open_held(settings.load(config)) as held:
+        moved = held.cancel if verb == "cancel" else held.release
+        return await moved(call, operator)
+
+
+def _waitings(config: Path) -> Waitings:
+    from gateway.journals.protect import Protector
+    from gateway.journals.sqlite import SqliteReader
+    from gateway.undo.held import Waitings
+
+    state = settings.load(config).state_dir
+    return Waitings(SqliteReader(state / "journal.db"), Protector.open(state))
+
+
+def _facts(waiting: Waiting) -> JsonObject:
+    identity = waiting.request.identity
+    return {
+        "call": waiting.call_id,
+        "release_at": waiting.release_at,
+        "agent": identity.agent,
+        "task": identity.task,
+        "server": waiting.target.server,
+        "tool": waiting.target.name,
+        "by": waiting.by,
+    }
+
+
+def _line(waiting: Waiting) -> str:
+    identity, target = waiting.request.identity, waiting.target
+    who = f"{identity.agent}, task {identity.task}"
+    told = f"{waiting.call_id}  {when(waiting.release_at)}  {target.server} {target.name}  {who}"
+    return visible(told)
+
+
+def _say(waiting: Waiting, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json({**_facts(waiting), "stand": done})
+    else:
+        click.echo(f"{_line(waiting)}  {done}")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
