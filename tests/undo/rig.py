@@ -189,12 +189,13 @@ def failed(text: str) -> Outcome:
 
 
 class Policy:
-    """Lets agents do everything, and operators what `denied` does not say."""
+    """Lets agents and operators do what `denied_agents` and `denied` do not say."""
 
     version = "sha256:1"
 
     def __init__(self) -> None:
         self.denied: set[str] = set()
+        self.denied_agents: set[str] = set()
         self.asked: list[AccessRequest] = []
 
     @property
@@ -210,7 +211,8 @@ class Policy:
 
     def decide(self, question: AccessRequest) -> Decision:
         self.asked.append(question)
-        if question.subject.startswith("operator:") and question.tool in self.denied:
+        denied = self.denied if question.subject.startswith("operator:") else self.denied_agents
+        if question.tool in denied:
             return Decision(False, Reason.NO_RULE)
         return Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE)
 
@@ -267,6 +269,7 @@ class Rig:
     policy: Policy
     reader: SqliteReader
     journal: SqliteJournal
+    catalogue: _Catalogue
     store: Store = field(default_factory=Store)
 
     async def call(
@@ -390,8 +393,9 @@ async def a_gateway(
     companions = {
         name: one.companion_of for name, one in settings.items() if one.companion_of is not None
     }
+    catalogue = _Catalogue(Table("1", Shelf(tools=entries), {}))
     line = Line(
-        catalogue=_Catalogue(Table("1", Shelf(tools=entries), {})),
+        catalogue=catalogue,
         policies=policy,
         check=lambda resolved: None,
         reverser=reverser,
@@ -415,7 +419,7 @@ async def a_gateway(
     )
     try:
         await journal.recover()
-        yield Rig(line, parts, policy, reader, journal)
+        yield Rig(line, parts, policy, reader, journal, catalogue)
     finally:
         await doubts.aclose()
         await journal.aclose()
@@ -423,5 +427,7 @@ async def a_gateway(
 
 
 class _Catalogue:
+    """`ports.Catalogue`; the test may give it another table."""
+
     def __init__(self, table: Table) -> None:
         self.current = table
