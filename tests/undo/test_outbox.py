@@ -1,0 +1,145 @@
+"""Held calls go out once, at their time, as the policy is then, in whichever gateway is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import anyio
+
+from gateway.core.model import Outcome
+from gateway.core.record import Permit, State
+from gateway.core.resolve import Shelf, Table
+from gateway.ports import Outbound
+from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
+from tests.undo.rig import Rig, Store, a_rig
+
+HOUR = 3_600 * 1_000_000
+
+
+def state(rig: Rig, call: str) -> str:
+    found = rig.reader.call(call)
+    assert found is not None
+    return str(found.state)
+
+
+async def test_a_held_call_is_answered_at_once_and_nothing_is_done(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        arguments = {"key": "a", "value": "new"}
+        call, answer = await rig.ask("store", "put", arguments, task="t1")
+        assert state(rig, call) == "held"
+        await sent(rig, BEFORE)
+    said = (answer.result or {})["structuredContent"]
+    assert (said["status"], said["call_id"]) == ("held", call)
+    assert said["release_at"].startswith("1970-01-01T00:01:0")
+    assert (answer.result or {})["isError"] is False
+    assert (store.records, store.got) == ({"a": "old"}, [])
+
+
+async def test_it_is_sent_at_its_time_and_can_then_be_taken_back(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+        store.records["a"] = "meanwhile"
+        await sent(rig)
+        assert (state(rig, call), store.records) == ("applied", {"a": "new"})
+        verdicts = await rig.undo(call)
+    assert (verdicts, store.records) == ({call: "restored"}, {"a": "meanwhile"})
+
+
+async def test_two_gateways_send_it_once(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as one, a_rig(tmp_path, store) as other:
+        call = await one.call("put", key="a", value="new")
+        with anyio.fail_after(60):
+            await asyncio.gather(sent(one), sent(other), sent(one))
+        assert state(one, call) == "applied"
+    assert store.got == [("put", {"key": "a", "value": "new"})]
+
+
+async def test_the_next_process_sends_what_the_last_one_held(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        await sent(rig)
+        assert state(rig, call) == "applied"
+    assert store.records == {"a": "new"}
+
+
+async def test_at_its_time_it_is_decided_anew(tmp_path: Path) -> None:
+    store, policy = Store({"a": "old"}), Holding("put")
+    async with a_rig(tmp_path, store, policy) as rig:
+        call = await rig.call("put", key="a", value="new")
+        policy.denied_agents = {"put"}
+        await sent(rig)
+        found = rig.reader.call(call)
+    assert found is not None and found.state is State.REFUSED
+    assert found.outcome["reason"] == "no_rule"
+    assert store.got == []
+
+
+async def test_a_tool_that_is_away_for_a_while_makes_it_wait_on(tmp_path: Path) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+        table, rig.catalogue.current = rig.catalogue.current, Table("2", Shelf(), {})
+        await sent(rig)
+        assert state(rig, call) == "held"
+        rig.catalogue.current = table
+        await sent(rig)
+        assert state(rig, call) == "applied"
+    assert store.records == {"a": "new"}
+
+
+async def test_one_whose_time_was_missed_by_more_than_an_hour_is_put_to_a_person(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+        await sent(rig, DUE + 2 * HOUR)
+        assert (state(rig, call), store.got) == ("held", [])
+        await desk(rig).release(call, "operator:o")
+        await sent(rig, BEFORE)
+        assert state(rig, call) == "applied"
+
+
+class Slow(Store):
+    """Does it, and never answers."""
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        outcome = await super().call(permit, message, channel)
+        if message.params["name"] == "put":
+            await asyncio.Event().wait()
+        return outcome
+
+
+async def test_one_that_was_being_sent_when_its_gateway_stopped_is_in_doubt_and_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    store = Slow({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+        sending = asyncio.create_task(sent(rig))
+        with anyio.fail_after(20):
+            while not store.got:
+                await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.wait([sending])
+        assert state(rig, call) == "in_doubt"
+        await sent(rig)
+    assert len(store.got) == 1
+
+
+async def test_its_secrets_are_in_no_clear_line(tmp_path: Path) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="password=hunter2hunter2")
+        lines = rig.reader.lines(call)
+        waiting = waitings(rig).find(call)
+    assert waiting.request.params["arguments"]["value"] == "password=hunter2hunter2"
+    assert b"hunter2" not in b"".join(line.body for line in lines)
+    assert "request" in json.loads(lines[0].body)["body"]
