@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",
     "evidence": "Check the journal against its checkpoints; prove a call.",
+    "export": "Deliver the journal to a SIEM, as OCSF events.",
     "undo": "Check, draft and certify undo packs.",
     "rollback": "Undo calls: look first, then do it, and prove it.",
     "held": "See what waits to be sent; send it now, or take it back.",

@@ -24,6 +24,7 @@ ADAPTERS: Final = {
     "wire.agents",
     "wire.servers",
     "evidence",
+    "export",
 }
 HOUSE: Final = ADAPTER | ADAPTERS | {"wire", "pep", "errands", "gate", "turned_away", "holding"}
 
@@ -40,7 +41,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "signer": GROUND,
     "holding": SEAMS,
     "scribe": SEAMS | {"holding"},
-    "pep": SEAMS | {"links", "tasks", "scribe", "holding"},
+    "carrying": SEAMS,
+    "pep": SEAMS | {"links", "tasks", "scribe", "holding", "carrying"},
     "turned_away": SEAMS,
     "errands": SEAMS,
     "views": SEAMS,
@@ -52,6 +54,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "journals": ADAPTER,
     "undo": ADAPTER | {"holding"},
     "evidence": ADAPTER,
+    "export": ADAPTER,
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
     "wire.servers": ADAPTER | {"wire"},

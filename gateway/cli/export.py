@@ -1,0 +1,70 @@
+"""`bulkhead export`: the journal as OCSF events, to a file or to a collector, from where it was left off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway import __version__, settings
+from gateway.cli.options import config_option
+from gateway.cli.visible import visible
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.export.sinks import Sink
+
+POLL_SECONDS: Final = 1.0
+TIMEOUT_SECONDS: Final = 30.0
+TOKEN: Final = "BULKHEAD_EXPORT_TOKEN"
+
+
+@click.command()
+@config_option
+@click.argument("to")
+@click.option("-f", "--follow", is_flag=True, help="Stay, and deliver lines as they are written.")
+def command(config: Path, to: str, follow: bool) -> None:
+    """Deliver every line of the journal to TO: a file, or the http(s) URL of a collector.
+
+    It goes on where it was left off and misses nothing. A bearer token for the collector is taken from
+    the environment variable BULKHEAD_EXPORT_TOKEN. Exit status 1: it could not be delivered.
+    """
+    from gateway.export.run import catch_up
+    from gateway.export.sinks import Undelivered
+    from gateway.journals.sqlite import SqliteReader
+
+    state = settings.load(config).state_dir
+    reader, sink = SqliteReader(state / "journal.db"), _sink(state, to)
+    while True:
+        try:
+            delivered = catch_up(reader, sink, __version__)
+        except Undelivered as error:
+            click.echo(f"bulkhead: {visible(str(error))}", err=True)
+            if not follow:
+                sys.exit(1)
+        else:
+            if not follow:
+                click.echo(f"{delivered} lines delivered", err=True)
+                return
+        time.sleep(POLL_SECONDS)
+
+
+def _sink(state: Path, to: str) -> Sink:
+    import httpx
+
+    from gateway.export.sinks import FileSink, HttpSink
+
+    if not to.startswith(("http://", "https://")):
+        if "://" in to:
+            raise Misconfigured(f"{to}: a file, or an http(s) URL")
+        return FileSink(Path(to))
+    token = os.environ.get(TOKEN)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    cursor = state / f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}.cursor"
+    client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, headers=headers)
+    return HttpSink(to, cursor, client)

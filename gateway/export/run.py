@@ -1,0 +1,40 @@
+"""Takes the journal's lines to a sink, in order, from where the sink has got to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Final
+
+from gateway.errors import JournalError
+from gateway.export.ocsf import event
+from gateway.export.sinks import Event, Sink
+from gateway.ports import CallRow, EventRow, JournalReader
+
+BATCH: Final = 500
+
+
+def catch_up(reader: JournalReader, sink: Sink, product_version: str) -> int:
+    """Deliver every line there is. Returns how many. Raises `Undelivered`, `JournalError`, `Misconfigured`.
+
+    What was delivered before a failure stays delivered, and the next call goes on behind it."""
+    delivered, after = 0, sink.reached()
+    while rows := reader.events(after, BATCH):
+        sink.deliver(_events(reader, rows, product_version))
+        delivered, after = delivered + len(rows), rows[-1].seq
+    return delivered
+
+
+def _events(reader: JournalReader, rows: Sequence[EventRow], version: str) -> list[Event]:
+    @cache
+    def call(call_id: str) -> CallRow:
+        found = reader.call(call_id)
+        if found is None:
+            raise JournalError(f"a line belongs to call {call_id}, and there is none")
+        return found
+
+    def each() -> Iterator[Event]:
+        for row in rows:
+            yield event(row, call(row.call_id), version)
+
+    return list(each())

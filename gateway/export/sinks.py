@@ -1,0 +1,109 @@
+"""Where exported events go, and how far a place has them: a file, or an HTTP collector.
+
+A sink itself says after which line to go on, so an export that was cut off misses nothing. A file never
+has an event twice; a collector may, after a reply was lost: it tells by `metadata.sequence`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx
+
+from gateway.errors import Misconfigured, Where
+
+Event = dict[str, Any]
+LONGEST: Final = 1024 * 1024
+"""Bytes an event can have: where a file's last line is looked for."""
+
+
+class Undelivered(Exception):
+    """The sink did not take the events. The same ones are to be tried again."""
+
+
+class Sink(Protocol):
+    """One place events go to."""
+
+    def reached(self) -> int:
+        """The number of the last line it has; 0 for none. Raises `Misconfigured`."""
+        ...
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """It has these, durably, on return. Raises `Undelivered`."""
+        ...
+
+
+class FileSink:
+    """JSON lines appended to a file. How far it came stands in its last line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def reached(self) -> int:
+        """See `Sink`. A line that was only half written is taken off."""
+        if not self._path.exists():
+            return 0
+        with self._path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - LONGEST, 0))
+            tail = file.read()
+            whole = tail.rpartition(b"\n")[0]
+            file.truncate(size - len(tail) + (len(whole) + 1 if b"\n" in tail else 0))
+        last = whole.rpartition(b"\n")[2]
+        try:
+            return int(json.loads(last)["metadata"]["sequence"]) if last else 0
+        except (ValueError, KeyError, TypeError):
+            raise Misconfigured("not a file of exported events", Where(str(self._path))) from None
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """See `Sink`."""
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with open(descriptor, "ab") as file:
+                file.write(_lines(events))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Undelivered(f"{self._path}: {error.strerror}") from None
+
+
+class HttpSink:
+    """JSON lines posted to a collector. How far it came is kept in a file of ours."""
+
+    def __init__(self, url: str, cursor: Path, client: httpx.Client) -> None:
+        self._url = url
+        self._cursor = cursor
+        self._client = client
+
+    def reached(self) -> int:
+        """See `Sink`."""
+        try:
+            return int(self._cursor.read_text("ascii"))
+        except FileNotFoundError:
+            return 0
+        except ValueError:
+            raise Misconfigured("not a cursor", Where(str(self._cursor))) from None
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """See `Sink`. Any answer but 2xx is a no."""
+        try:
+            answer = self._client.post(
+                self._url,
+                content=_lines(events),
+                headers={"Content-Type": "application/x-ndjson"},
+            )
+        except httpx.HTTPError as error:
+            raise Undelivered(f"{self._url}: {type(error).__name__}") from None
+        if not answer.is_success:
+            raise Undelivered(f"{self._url}: status {answer.status_code}")
+        draft = self._cursor.with_name(f"{self._cursor.name}.draft")
+        draft.write_text(str(events[-1]["metadata"]["sequence"]), "ascii")
+        draft.replace(self._cursor)
+
+
+def _lines(events: Sequence[Event]) -> bytes:
+    return b"".join(json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in events)

@@ -1,0 +1,80 @@
+"""Export from a real journal while 64 callers write to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from gateway.export.run import catch_up
+from gateway.export.sinks import Event, FileSink, Undelivered
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from tests.journals.calls import intent, outcome
+
+WRITERS = 64
+CALLS = 20
+
+
+async def test_a_reader_by_cursor_beside_64_writers_misses_nothing_and_gets_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    sink, done = FileSink(tmp_path / "events.jsonl"), asyncio.Event()
+
+    async def writing(writer: int) -> None:
+        for number in range(CALLS):
+            call_id = f"call{writer:02}x{number:02}"
+            await journal.append(intent(call_id)).sealed()
+            await journal.append(outcome(call_id)).sealed()
+
+    def once() -> int:
+        reader = SqliteReader(tmp_path / "journal.db")
+        try:
+            return catch_up(reader, sink, "1")
+        finally:
+            reader.close()
+
+    async def reading() -> None:
+        while not done.is_set():
+            await asyncio.to_thread(once)
+
+    with anyio.fail_after(60):
+        exporting = asyncio.create_task(reading())
+        await asyncio.gather(*(writing(number) for number in range(WRITERS)))
+        done.set()
+        await exporting
+    once()
+    await journal.aclose()
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    numbers = [json.loads(text)["metadata"]["sequence"] for text in lines]
+    assert numbers == list(range(1, 2 * WRITERS * CALLS + 1))
+
+
+class Flaky(FileSink):
+    """Takes every second delivery only."""
+
+    turn = 0
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        self.turn += 1
+        if self.turn % 2:
+            raise Undelivered("busy")
+        super().deliver(events)
+
+
+async def test_an_export_goes_on_where_it_failed(tmp_path: Path) -> None:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    for number in range(700):
+        journal.append(intent(f"call{number:04}"))
+    await journal.aclose()
+    reader, sink = SqliteReader(tmp_path / "journal.db"), Flaky(tmp_path / "events.jsonl")
+    delivered = 0
+    for _ in range(4):
+        try:
+            delivered += catch_up(reader, sink, "1")
+        except Undelivered:
+            continue
+    assert (sink.reached(), catch_up(reader, sink, "1")) == (700, 0)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.export.sinks import Event, FileSink, HttpSink, Undelivered
+
+
+def numbered(*numbers: int) -> list[Event]:
+    return [{"metadata": {"sequence": number}} for number in numbers]
+
+
+def test_a_file_knows_how_far_it_came(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert FileSink(path).reached() == 0
+    FileSink(path).deliver(numbered(1, 2))
+    assert FileSink(path).reached() == 2
+    FileSink(path).deliver(numbered(3))
+    assert [json.loads(text)["metadata"]["sequence"] for text in path.read_text().splitlines()] == [
+        1,
+        2,
+        3,
+    ]
+
+
+@pytest.mark.parametrize(("torn", "reached"), [('{"metadata": {"seq', 2), ("", 2)])
+def test_a_half_written_event_is_taken_off_and_comes_again(
+    tmp_path: Path, torn: str, reached: int
+) -> None:
+    path = tmp_path / "events.jsonl"
+    FileSink(path).deliver(numbered(1, 2))
+    with path.open("a") as file:
+        file.write(torn)
+    assert FileSink(path).reached() == reached
+    assert path.read_text().endswith("}}\n")
+
+
+def test_a_file_that_is_nothing_but_torn_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"metadata"')
+    assert (FileSink(path).reached(), path.read_text()) == (0, "")
+
+
+def test_another_kind_of_file_is_not_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("dear diary\n")
+    with pytest.raises(Misconfigured, match="not a file of exported events"):
+        FileSink(path).reached()
+
+
+def test_a_file_that_cannot_be_written_has_not_taken_them(tmp_path: Path) -> None:
+    with pytest.raises(Undelivered):
+        FileSink(tmp_path / "nowhere" / "events.jsonl").deliver(numbered(1))
+
+
+class Collector:
+    """Remembers what it took; answers as it is told."""
+
+    def __init__(self) -> None:
+        self.took: list[int] = []
+        self.status = 200
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.status == 200:
+            lines = request.content.splitlines()
+            self.took += [json.loads(line)["metadata"]["sequence"] for line in lines]
+        return httpx.Response(self.status)
+
+
+def http(collector: Collector, tmp_path: Path) -> HttpSink:
+    client = httpx.Client(transport=httpx.MockTransport(collector))
+    return HttpSink("http://collector/x", tmp_path / "cursor", client)
+
+
+@pytest.mark.parametrize("status", [500, 302, 401])
+def test_a_collector_that_says_no_gets_the_same_events_again(tmp_path: Path, status: int) -> None:
+    collector = Collector()
+    http(collector, tmp_path).deliver(numbered(1, 2))
+    collector.status = status
+    with pytest.raises(Undelivered, match=str(status)):
+        http(collector, tmp_path).deliver(numbered(3))
+    assert http(collector, tmp_path).reached() == 2
+    collector.status = 200
+    http(collector, tmp_path).deliver(numbered(3))
+    assert (collector.took, http(collector, tmp_path).reached()) == ([1, 2, 3], 3)
+
+
+def test_a_cursor_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "cursor").write_text("far")
+    with pytest.raises(Misconfigured, match="not a cursor"):
+        http(Collector(), tmp_path).reached()
