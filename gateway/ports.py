@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.core.approval import Ticket
+from gateway.core.decide import Decided
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.grant import State as GrantState
 from gateway.core.model import (
@@ -371,6 +373,44 @@ class Errands(Protocol):
 
     def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
         """What the policy would say of an inverse call, now. Nothing is written."""
+        ...
+
+
+class Tickets(Protocol):
+    """What persons are asked for, over all gateway processes of one journal. Adapters:
+    journals/tickets.py, journals/ticketmemory.py. Claims of lines decide them and use them up
+    (`core.approval`)."""
+
+    async def ask(self, ticket: Ticket) -> Ticket:
+        """The ticket that speaks for this question: an earlier one, or this, durable on return.
+
+        Raises `Refused` (overloaded), `JournalError`."""
+        ...
+
+    async def find(self, name: str) -> Ticket | None:
+        """One ticket by its id, or a prefix of at least 6 characters. Raises `JournalError`."""
+        ...
+
+    async def since(self, at: int) -> Sequence[Ticket]:
+        """All made since `at` (microseconds), newest first. Raises `JournalError`."""
+        ...
+
+
+class Approvals(Protocol):
+    """The duty `approve` (approvals/asking.py)."""
+
+    async def leave(
+        self,
+        call_id: str,
+        decided: Decided,
+        reversal: Reversal | None,
+        marks: Mapping[str, Mark],
+        grant: Grant | None,
+    ) -> Claim:
+        """What the call's first line uses up: the leave a person gave for this very call.
+
+        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded),
+        `JournalError`."""
         ...
 
 

@@ -45,6 +45,10 @@ class Reason(StrEnum):
     GRANT_SPENT = "grant_spent"
     FLOW = "flow"
 
+    # The duty `approve`. Told apart: the agent is to wait, or to give up.
+    APPROVAL_NEEDED = "approval_needed"
+    APPROVAL_DENIED = "approval_denied"
+
     # Step 9. Told apart: the caller may do this, only not where it could not be undone.
     NOT_REVERSIBLE = "not_reversible"
 

@@ -18,6 +18,15 @@ INVALID_PARAMS: Final = -32602
 METHOD_NOT_FOUND: Final = -32601
 MISSING_CAPABILITY: Final = -32021
 
+APPROVALS: Final[dict[Reason, tuple[int, str]]] = {
+    Reason.APPROVAL_NEEDED: (
+        1008,
+        "An operator must allow this very call; nothing was done. Ask again once it is allowed",
+    ),
+    Reason.APPROVAL_DENIED: (1009, "An operator said no to this very call; nothing was done"),
+}
+"""Reason -> JSON-RPC code, message. `detail` is the ticket."""
+
 GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     Reason.JOURNAL_UNAVAILABLE: (
         1001,
@@ -58,6 +67,8 @@ def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answ
         return _not_available(request, call_id)
     if heard is Reason.INVALID_ARGUMENTS:
         return _invalid(request, detail, call_id)
+    if heard in APPROVALS:
+        return _approval(request, heard, detail, call_id)
     if heard is Reason.MISSING_CAPABILITY:
         return _missing_capability(call_id)
     if heard in GATEWAY_ERRORS:
@@ -78,6 +89,17 @@ def _not_available(request: Request, call_id: str) -> Answer:
     return _error(
         INVALID_PARAMS, f"Not available: {name}", Reason.NOT_AVAILABLE, call_id, 400, extra
     )
+
+
+def _approval(request: Request, reason: Reason, ticket: str, call_id: str) -> Answer:
+    """For a tool, a result the model can read: it is to wait, and for what."""
+    code, message = APPROVALS[reason]
+    if request.method != "tools/call":
+        return _error(code, message, reason, call_id, 403, {"ticket": ticket})
+    text = f"{message}. Ticket {ticket} [{reason}, call {call_id}]"
+    said = {"status": str(reason), "ticket": ticket, "call_id": call_id}
+    content = [{"type": "text", "text": text}]
+    return Answer(result={"content": content, "structuredContent": said, "isError": True})
 
 
 def _missing_capability(call_id: str) -> Answer:

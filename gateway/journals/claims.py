@@ -10,14 +10,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.core.approval import Leave, Word
 from gateway.core.flow import Passage
 from gateway.core.grant import Spend
 from gateway.core.record import Claim
-from gateway.journals import labels, spending
+from gateway.journals import labels, spending, tickets
 
 TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
     Spend: spending.take,
     Passage: labels.take,
+    Leave: tickets.take_leaves,
+    Word: tickets.take_words,
 }
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move, outcome
-from gateway.errors import JournalError
-from gateway.journals import form
+from gateway.core.approval import Ticket
+from gateway.errors import JournalError, Refused
+from gateway.journals import form, ticketmemory
 from gateway.journals.entry import Entry
 from gateway.journals.opencalls import OpenCalls
 from gateway.ports import CallFilter, CallRow, EventRow, Pending
@@ -38,6 +39,7 @@ class Memory:
     calls: dict[str, Kept] = field(default_factory=dict)
     live_runs: set[int] = field(default_factory=set)
     runs_begun: int = 0
+    tickets: dict[str, Ticket] = field(default_factory=dict)
 
     def begin(self) -> int:
         """A new run's number."""
@@ -45,7 +47,7 @@ class Memory:
         self.live_runs.add(self.runs_begun)
         return self.runs_begun
 
-    def write(self, line: Line, body: bytes, run: int) -> int | str:
+    def write(self, line: Line, body: bytes, run: int) -> int | str | Refused:
         """The line's sequence number, or why it may not follow."""
         call = self.calls.get(line.call_id)
         try:
@@ -54,6 +56,10 @@ class Memory:
                 raise IllegalMove("the first line has the record, and no other")
         except IllegalMove as error:
             return f"call {line.call_id}: IllegalMove: {error}"
+        try:
+            self.tickets = ticketmemory.after(self.tickets, line.claims)
+        except Refused as no:
+            return no
         event = EventRow(len(self.events) + 1, line.call_id, line.kind, line.at, body)
         self.events.append(event)
         if call is None:
@@ -139,7 +145,7 @@ class MemoryJournal:
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
             result = self.broken or self.memory.write(entry.source, entry.body, self._run)
-            if isinstance(result, str):
+            if not isinstance(result, int):
                 self._open_calls.forget(entry.line.call_id)
             entry.settle(result)
 

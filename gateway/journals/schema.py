@@ -100,6 +100,16 @@ def held(db: Database) -> None:
     db.execute("CREATE INDEX call_held ON call (first_seq) WHERE state = 'held'")
 
 
+@migrations()
+def tickets(db: Database) -> None:
+    """What agents and operators asked a person for, and the answers (tickets.py)."""
+    db.execute(
+        "CREATE TABLE ticket (id TEXT PRIMARY KEY, agent TEXT NOT NULL, created_at INTEGER NOT NULL,"
+        " expires_at INTEGER NOT NULL, document TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX ticket_agent ON ticket (agent, created_at)")
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

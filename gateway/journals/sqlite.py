@@ -23,6 +23,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.remembered import SqliteRemembered
 from gateway.journals.sqlitefile import SqliteFile
 from gateway.journals.sqlitereader import SqliteReader
+from gateway.journals.tickets import SqliteTickets
 from gateway.journals.writer import Results, Writer
 from gateway.ports import Pending
 
@@ -101,6 +102,10 @@ class SqliteJournal:
     def remembered(self, protector: Protector) -> SqliteRemembered:
         """What this process and all others of this journal's file have learned."""
         return SqliteRemembered(self, self._file.path, protector, self._clock)
+
+    def tickets(self) -> SqliteTickets:
+        """What persons are asked for, over all processes of this journal's file."""
+        return SqliteTickets(self, self._file.path)
 
     @property
     def run(self) -> str:

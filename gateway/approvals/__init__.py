@@ -1,0 +1,1 @@
+"""A person's leave for one call, asked for and given out of band: never through the agent's own client."""
