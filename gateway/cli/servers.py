@@ -9,6 +9,7 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from gateway.cli import servers_text as told
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.errors import Misconfigured
 from gateway.policy.draft import draft_tiers
+from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.wire.servers import open_server
 
@@ -146,6 +148,19 @@ async def _read_all(settings: Settings, names: Sequence[str], deadline: float) -
 
 
 async def _read(settings: Settings, name: str, deadline: float) -> Lists:
+    """A companion may be served from within its own server: then that one has to be up."""
+    host = settings.servers[name].companion_of
+    if host is None:
+        return await _asked(settings, name, deadline)
+    async with AsyncExitStack() as stack:
+        with suppress(Misconfigured):
+            server = open_server(host, settings.servers[host])
+            stack.push_async_callback(_closed, server)
+            await fetch_lists(host, server, deadline)
+        return await _asked(settings, name, deadline)
+
+
+async def _asked(settings: Settings, name: str, deadline: float) -> Lists:
     try:
         server = open_server(name, settings.servers[name])
     except Misconfigured as error:
@@ -153,8 +168,12 @@ async def _read(settings: Settings, name: str, deadline: float) -> Lists:
     try:
         return await fetch_lists(name, server, deadline)
     finally:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await server.aclose()
+        await _closed(server)
+
+
+async def _closed(server: ToolServer) -> None:
+    async with asyncio.timeout(CLOSE_SECONDS):
+        await server.aclose()
 
 
 def _only(reviews: Sequence[Review], only: str) -> list[Review]:

@@ -29,9 +29,12 @@ Place = str | os.PathLike[str]
 
 
 def serve_beside(place: Place, name: str, version: str, operations: Sequence[Operation]) -> None:
-    """Returns at once. Raises `OSError`: there is something at that place, or somebody listens there."""
+    """Returns at once, also when another process serves there: whose state agents work on was there first.
+
+    Raises `OSError` when there is something that is no socket."""
     path = os.fspath(place)
-    _clear(path)
+    if _is_served(path):
+        return
     listening = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
@@ -54,20 +57,20 @@ def join(place: Place) -> None:
         sys.stdout.buffer.flush()
 
 
-def _clear(path: str) -> None:
-    """A socket nobody answers at any more is left from before."""
+def _is_served(path: str) -> bool:
+    """Does somebody listen there? A socket nobody answers at any more is taken away."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise FileExistsError(f"{path}: is there, and is no socket")
     except FileNotFoundError:
-        return
+        return False
     with socket.socket(socket.AF_UNIX) as asking:
         try:
             asking.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
-            return
-    raise FileExistsError(f"{path}: somebody listens there")
+            return False
+    return True
 
 
 def _accept(listening: socket.socket, made: Any) -> None:
