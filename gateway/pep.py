@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from gateway import holding
+from gateway.carrying import outlet
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
@@ -220,6 +221,7 @@ class Line:
             request.client,
             owner_of(request.identity),
             request.extra_headers,
+            outlet(request, channel, recorded.pending, recorded.reversible.prepared),
         )
         try:
             outcome = await self._servers[server].call(recorded.permit, message, channel)

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.core.approval import Ticket
-from gateway.core.decide import Decided
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.grant import State as GrantState
 from gateway.core.model import (
@@ -376,44 +374,6 @@ class Errands(Protocol):
         ...
 
 
-class Tickets(Protocol):
-    """What persons are asked for, over all gateway processes of one journal. Adapters:
-    journals/tickets.py, journals/ticketmemory.py. Claims of lines decide them and use them up
-    (`core.approval`)."""
-
-    async def ask(self, ticket: Ticket) -> Ticket:
-        """The ticket that speaks for this question: an earlier one, or this, durable on return.
-
-        Raises `Refused` (overloaded), `JournalError`."""
-        ...
-
-    async def find(self, name: str) -> Ticket | None:
-        """One ticket by its id, or a prefix of at least 6 characters. Raises `JournalError`."""
-        ...
-
-    async def since(self, at: int) -> Sequence[Ticket]:
-        """All made since `at` (microseconds), newest first. Raises `JournalError`."""
-        ...
-
-
-class Approvals(Protocol):
-    """The duty `approve` (approvals/asking.py)."""
-
-    async def leave(
-        self,
-        call_id: str,
-        decided: Decided,
-        reversal: Reversal | None,
-        marks: Mapping[str, Mark],
-        grant: Grant | None,
-    ) -> Claim:
-        """What the call's first line uses up: the leave a person gave for this very call.
-
-        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded),
-        `JournalError`."""
-        ...
-
-
 class Channel(Protocol):
     """The way back to the agent while one request of its is open (wire/agents)."""
 
@@ -429,6 +389,21 @@ class Channel(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """Where the members of a large result go while it is still coming: the `outlet` of a channel that has one.
+
+    Its end is withheld until the call's outcome is durable; where that is not "ok", the agent sees a
+    body that breaks off."""
+
+    async def begin(self) -> bool:
+        """Before the first piece. False: the result must be read whole."""
+        ...
+
+    async def write(self, piece: bytes) -> None:
+        """The next bytes. Returns when there is room for more; dropped if nobody reads any longer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """One message for a tool server. Carries nothing of the agent's credentials."""
@@ -439,6 +414,8 @@ class Outbound:
     principal: str
     """Who it is done for, to key sessions by; never sent."""
     extra_headers: tuple[tuple[str, str], ...] = ()
+    outlet: Outlet | None = None
+    """Where a large result may go in pieces. None: only the whole is of use."""
 
 
 class ToolServer(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
@@ -21,6 +21,8 @@ SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(gt=0)]
+MAX_WHOLE: Final = 65 * 1024 * 1024
+"""Bytes of a tool server's message that is held whole, whatever `limits.max_result` allows."""
 
 
 class ServerLimits(Strict):
@@ -33,8 +35,8 @@ class ServerLimits(Strict):
     total: Seconds = 300.0
     quiesce: Annotated[float, Field(ge=0, le=86_400)] = 5.0
     """How long a call that was given up on may still be at work."""
-    max_result: Bytes = 64 * 1024 * 1024
-    """One message from the server, whatever the wire."""
+    max_result: Bytes = 1024 * 1024 * 1024
+    """One message from the server, whatever the wire. Past `MAX_WHOLE` only a result that is passed on in pieces."""
     concurrency: Annotated[int, Field(gt=0, le=10_000)] = 256
 
 

@@ -360,6 +360,8 @@ class Outcome:
     result: JsonObject | None = None
     error: RpcError | None = None
     detail: str = ""
+    carried: bool = False
+    """The larger members of the result have gone to the agent already (`ports.Outlet`); `result` is the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,3 +372,5 @@ class Answer:
     error: RpcError | None = None
     http_status: int = 200
     """For the stateless era; the sessions era carries errors in 200."""
+    carried: bool = False
+    """As in `Outcome`: what is left to write is `result` and the end."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = (b"\n", b"\r")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_MAX_FIELD = 64 * 1024
 
 
 class EventTooLarge(Exception):
@@ -54,6 +55,15 @@ class Parser:
         self._size = 0
         self._after_cr = False
         self._start = True
+
+    @property
+    def held(self) -> int:
+        """Bytes of the event that has begun."""
+        return self._size
+
+    def flow(self) -> tuple[bytes, Flow]:
+        """The data so far of the event that has begun, and what reads on. This parser stays as it is."""
+        return Flow.after(self._data, bytes(self._line), self._after_cr)
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end in `chunk`. Raises `EventTooLarge`."""
@@ -128,6 +138,68 @@ class Parser:
         if data is None:
             return None
         return Event(bytes(data), event or "message", self.last_id)
+
+
+class Flow:
+    """The data of one event as it comes, whatever its size. What follows the event is not looked at."""
+
+    __slots__ = ("_after_cr", "_in_data", "_line", "_more", "ended")
+
+    def __init__(self, after_cr: bool) -> None:
+        self.ended = False
+        self._after_cr = after_cr
+        self._in_data = False
+        self._more = False
+        self._line = b""
+
+    @classmethod
+    def after(
+        cls, data: bytes | bytearray | None, line: bytes, after_cr: bool
+    ) -> tuple[bytes, Flow]:
+        """Where a parser stands: whole lines of data, and a line that has begun."""
+        flow = cls(after_cr)
+        flow._more = data is not None
+        return bytes(data or b"") + flow._take(line, ended=False), flow
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The event's next bytes of data. Raises `EventTooLarge` for a line that is no data."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        out = []
+        for piece in chunk.splitlines(keepends=True):
+            ended = piece.endswith(_LINE_ENDS)
+            out.append(self._take(piece.rstrip(b"\r\n"), ended))
+            if self.ended:
+                break
+        self._after_cr = chunk.endswith(b"\r")
+        return b"".join(out)
+
+    def _take(self, piece: bytes, ended: bool) -> bytes:
+        out = piece
+        if not self._in_data:
+            self._line += piece
+            out = self._begun(ended)
+        if ended:
+            self._in_data, self._line = False, b""
+        return out
+
+    def _begun(self, ended: bool) -> bytes:
+        line = self._line
+        if not line:
+            self.ended = ended
+            return b""
+        if not line.startswith(b"data:"):
+            if len(line) > _MAX_FIELD:
+                raise EventTooLarge(f"a line of more than {_MAX_FIELD} bytes is no data")
+            return b""
+        if len(line) == 5 and not ended:
+            return b""
+        out = line[5:].removeprefix(b" ")
+        if self._more:
+            out = b"\n" + out
+        self._in_data = self._more = True
+        return out
 
 
 def encode(

@@ -2,7 +2,7 @@
 
 Bounds are on the growth of the process's peak resident memory (Linux: VmHWM), against what it was
 before the flood. For what agents send: 48 MiB, however much it was. For what a tool server sends: that
-and one message of the largest size allowed (`limits.max_result`, here the default of 64 MiB).
+and one message of the largest size that is held whole (`settings.MAX_WHOLE`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from gateway.core.model import Endpoint
-from gateway.settings import ServerLimits
+from gateway.settings import MAX_WHOLE
 from tests.servers.http_raw import Wire, raw_server
 from tests.system.home import Home, Serving, everybody
 from tests.system.raw import JSON, STATELESS, Ask, enveloped, headers_for, over_http
 
 MIB: Final = 1024 * 1024
 FROM_AGENTS: Final = 48 * MIB
-FROM_SERVERS: Final = FROM_AGENTS + ServerLimits().max_result
+FROM_SERVERS: Final = FROM_AGENTS + MAX_WHOLE
 SERVER: Final = str(Path(__file__).with_name("flooding_server.py"))
 SECONDS: Final = 120
 

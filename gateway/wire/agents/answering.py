@@ -31,7 +31,7 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
         error = shape.error_for(request.era, request.method, request.params, answer.error)
         return answer if error is answer.error else Answer(None, error, answer.http_status)
     result = shape.result_for(request.era, request.method, answer.result or {})
-    return Answer(result, None, answer.http_status)
+    return Answer(result, None, answer.http_status, answer.carried)
 
 
 def gateway_error(reason: Reason) -> Answer:

@@ -74,6 +74,9 @@ class AsgiExchange:
             except TimeoutError:
                 raise Gone from None
 
+    def cut(self) -> None:
+        """See `Exchange`: a carrier closes what is left without its last piece."""
+
     async def gone(self) -> None:
         """Returns when the agent has hung up."""
         while (await self._receive())["type"] != "http.disconnect":

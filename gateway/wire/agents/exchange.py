@@ -70,6 +70,10 @@ class Exchange(Protocol):
         """Returns when the connection has room again: a slow reader slows its writer."""
         ...
 
+    def cut(self) -> None:
+        """End the connection in the middle of an answer, so that nobody takes it for a whole one."""
+        ...
+
     async def gone(self) -> None:
         """Returns when the other side is gone. Only after the body has been read."""
         ...

@@ -16,7 +16,7 @@ EVENT_STREAM: Final[tuple[Header, ...]] = (
     ("cache-control", "no-cache, no-transform"),
     ("x-accel-buffering", "no"),
 )
-
+JSON: Final[tuple[Header, ...]] = (("content-type", "application/json"),)
 
 MIB: Final = 1024 * 1024
 
@@ -32,12 +32,16 @@ class LazyStream:
         self._write_seconds = write_seconds
         self._turn = asyncio.Lock()
         self._open = False
+        self._answering = False
+        """Set once an answer is written in pieces: nothing may come between them."""
+        self._as_event = False
         self._dead = False
 
     async def send(self, frame: bytes, *, last: bool = False) -> None:
         """One frame; the stream opens with the first."""
         async with self._turn:
-            await self._write(frame, last)
+            if not self._answering:
+                await self._write(frame, last)
 
     async def keep_alive(self) -> None:
         """A comment, unless something is being written anyway."""
@@ -52,19 +56,39 @@ class LazyStream:
             else:
                 await self._exchange.reply(Reply(status, body))
 
+    async def write_answer(self, piece: bytes, id: str | None = None) -> None:
+        """A piece of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
+        async with self._turn:
+            if not self._answering:
+                self._answering, self._as_event = True, self._open
+                event = b"" if id is None else b"id: %b\n" % id.encode()
+                piece = b"event: message\n%bdata: %b" % (event, piece) if self._open else piece
+            await self._write(piece, last=False, headers=JSON)
+
+    async def end_answer(self, rest: bytes | None) -> None:
+        """The last of its pieces. None: it stays without an end, and so does the connection."""
+        async with self._turn:
+            if rest is None:
+                self._dead = True
+                self._exchange.cut()
+                raise Gone
+            await self._write(rest + b"\n\n" if self._as_event else rest, last=True)
+
     async def close(self) -> None:
         """End an open stream without another word."""
         async with self._turn:
             await self._write(b"", last=True)
 
-    async def _write(self, frame: bytes, last: bool) -> None:
+    async def _write(
+        self, frame: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM
+    ) -> None:
         if self._dead:
             raise Gone
         try:
             async with asyncio.timeout(self._write_seconds * (1 + len(frame) // MIB)):
                 if not self._open:
                     self._open = True
-                    await self._exchange.start(EVENT_STREAM)
+                    await self._exchange.start(headers)
                 await self._exchange.write(frame, last=last)
                 # A carrier that has lost its connection takes everything at once: without a turn of
                 # the loop a writer without end would never hear that it is cancelled.

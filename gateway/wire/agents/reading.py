@@ -43,6 +43,8 @@ class Reader:
             self._session.open_readers -= 1
             if self._stream.reader is self:
                 self._stream.reader = None
+                if (flow := self._stream.flow_after(self._stream.last)) is not None:
+                    flow.lose()
                 self._stream.took(0)
 
     async def _prime(self, after: int) -> None:
@@ -56,6 +58,9 @@ class Reader:
     async def _carry(self, number: int, until: float, watch: asyncio.Future[None]) -> None:
         stream = self._stream
         while stream.reader is self:
+            if (flow := stream.flow_after(number)) is not None:
+                await flow.pour(self._out, self._id(number + 1))
+                return
             event = stream.after(number)
             if event is not None:
                 await self._out.send(sse.encode(event.body, id=self._id(event.number)))

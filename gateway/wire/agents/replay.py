@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.limits import Limits
 
 STANDING: Final = "standing"
@@ -46,6 +47,8 @@ class Stream:
         "delivered",
         "ended",
         "events",
+        "flow",
+        "flows_after",
         "name",
         "reader",
         "wake",
@@ -61,10 +64,27 @@ class Stream:
         """Nobody knows an id of this stream, so nobody can come back for it."""
         self.reader: object | None = None
         self.wake = asyncio.Event()
+        self.flow: Flow | None = None
+        """Set when its answer comes in pieces, which are not kept."""
+        self.flows_after = 0
+        """The number of the event before it."""
         self._room = asyncio.Event()
         self._next = 1
         self._shelf = shelf
         self._limits = limits
+
+    def start(self, flow: Flow) -> bool:
+        """Its answer comes in pieces. False when nobody reads."""
+        if self.reader is None or self.abandoned:
+            return False
+        self.flow, self.flows_after = flow, self.last
+        self.wake.set()
+        return True
+
+    def flow_after(self, number: int) -> Flow | None:
+        """The answer in pieces, if that is what comes after `number` and nobody had it yet."""
+        flow = self.flow
+        return None if flow is None or flow.taken or number < self.flows_after else flow
 
     async def append(self, body: bytes) -> bool:
         """One message. Waits for room while a reader is slow; drops the oldest when nobody reads.
@@ -132,6 +152,8 @@ class Stream:
     def abandon(self) -> None:
         """Keep nothing from here on."""
         self.abandoned = True
+        if self.flow is not None and not self.flow.taken:
+            self.flow.lose()
         while self.drop(delivered_only=False):
             pass
         self._room.set()

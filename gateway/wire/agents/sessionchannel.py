@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from gateway.core.model import Answer, JsonObject
+from gateway.ports import Outlet
 from gateway.wire import loglevels
 from gateway.wire.agents.messages import notification_body, request_body
 from gateway.wire.agents.session import Session
@@ -27,7 +28,8 @@ class Sink(Protocol):
 class SessionChannel:
     """Notifications and questions, in order, before the answer."""
 
-    def __init__(self, session: Session, sink: Sink) -> None:
+    def __init__(self, session: Session, sink: Sink, outlet: Outlet | None = None) -> None:
+        self.outlet = outlet
         self._session = session
         self._sink = sink
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
@@ -27,7 +28,10 @@ from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
 from gateway.wire.agents.answering import ask_gate, body_of
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
+from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.inwork import InWork
+from gateway.wire.agents.large import rest
+from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
 from gateway.wire.agents.messages import (
@@ -49,6 +53,7 @@ from gateway.wire.agents.session import Session, Sessions, TooManySessions, owne
 from gateway.wire.agents.sessionchannel import SessionChannel
 
 SESSION_ID = "mcp-session-id"
+TOO_LARGE: Final = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
 
 
 class SessionEra:
@@ -151,7 +156,8 @@ class SessionEra:
         request = session_request(session, identity, call)
         stream = session.shelf.new()
         stream.reader = call
-        channel = SessionChannel(session, stream)
+        flow = Flow(call.id, lambda: stream.start(flow))
+        channel = SessionChannel(session, stream, flow)
         task = asyncio.get_running_loop().create_task(self._work(session, request, channel))
         session.running[call.id] = task
         task.add_done_callback(partial(self._done, session, stream, request))
@@ -174,8 +180,10 @@ class SessionEra:
             answer = Answer(error=RpcError(REQUEST_CANCELLED, "Request cancelled"))
         else:
             answer = task.result()
-        lost = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
-        stream.end(body_of(request, answer), error_body(request.id, lost))
+        lost = error_body(request.id, TOO_LARGE)
+        if stream.flow is not None:
+            stream.flow.end(rest(answer))
+        stream.end(lost if answer.carried else body_of(request, answer), lost)
 
     async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
@@ -189,7 +197,10 @@ class SessionEra:
             # Nobody has seen an id of this stream: nobody can come back for it.
             session.shelf.forget(stream)
             raise Gone
-        if stream.ended and len(stream.events) == 1 and stream.last == 1:
+        if (flow := stream.flow_after(0)) is not None:
+            await flow.pour(LazyStream(exchange, self._limits.write_seconds))
+            session.shelf.forget(stream)
+        elif stream.ended and len(stream.events) == 1 and stream.last == 1:
             body = stream.events[0].body
             session.shelf.forget(stream)
             await exchange.reply(Reply(200, body))

@@ -24,12 +24,13 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
-from gateway.ports import Gate
+from gateway.ports import Gate, Outlet
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import body_of, overloaded, status_of
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
+from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, answered
@@ -55,8 +56,9 @@ SchemaOf = Callable[[Endpoint, str], JsonObject | None]
 class StatelessChannel:
     """The way back while one request is open: notifications only. This era's servers ask by result."""
 
-    def __init__(self, send: Send, params: JsonObject) -> None:
+    def __init__(self, send: Send, params: JsonObject, outlet: Outlet | None = None) -> None:
         self._send = send
+        self.outlet = outlet
         self._log_floor = loglevels.requested(params)
 
     async def notify(self, method: str, params: JsonObject) -> None:
@@ -133,8 +135,12 @@ class Stateless:
 
     async def _carry(self, exchange: Exchange, request: Request) -> None:
         stream = LazyStream(exchange, self._limits.write_seconds)
-        answer = await self._answer(exchange, request, stream)
-        await stream.end(body_of(request, answer), status_of(answer))
+        large = LargeAnswer(stream, request.id)
+        answer = await self._answer(exchange, request, stream, large)
+        if large.begun:
+            await large.end(answer)
+        else:
+            await stream.end(body_of(request, answer), status_of(answer))
 
     async def _request(
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
@@ -156,11 +162,15 @@ class Stateless:
             return None
         return self._schema_of(endpoint, name)
 
-    async def _answer(self, exchange: Exchange, request: Request, stream: LazyStream) -> Answer:
+    async def _answer(
+        self, exchange: Exchange, request: Request, stream: LazyStream, large: LargeAnswer
+    ) -> Answer:
         own = own_answer(self._gate, request)
         if own is not None:
             return own
-        channel = StatelessChannel(lambda body: stream.send(sse.encode(body)), request.params)
+        channel = StatelessChannel(
+            lambda body: stream.send(sse.encode(body)), request.params, large
+        )
         work = asyncio.ensure_future(answered(self._gate, request, channel, self.over))
         watch = asyncio.ensure_future(exchange.gone())
         try:

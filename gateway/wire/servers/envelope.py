@@ -140,7 +140,7 @@ def speaks_stateless(discovered: JsonObject) -> bool:
     return isinstance(versions, list) and STATELESS_VERSION in versions
 
 
-def outcome(answer: JsonObject, server: str) -> Outcome:
+def outcome(answer: JsonObject, server: str, *, carried: bool = False) -> Outcome:
     """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt."""
     if "error" in answer and "result" not in answer:
         error = rpc_error(answer["error"])
@@ -149,7 +149,7 @@ def outcome(answer: JsonObject, server: str) -> Outcome:
     elif "error" not in answer and isinstance(answer.get("result"), dict):
         result = answer["result"]
         failed = result.get("isError") is True
-        return Outcome("tool_error" if failed else "ok", result=result)
+        return Outcome("tool_error" if failed else "ok", result=result, carried=carried)
     return in_doubt(server, "it answered with something that is not a JSON-RPC response")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
-from gateway.ports import Channel, Outbound
+from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
@@ -100,24 +100,24 @@ class Exchange:
                     return None
             return outcome
         self._messages = Messages(reply, self._link.limits.max_result)
-        answer = await self._answer(self._messages)
+        answer = await self._answer(self._messages, message.outlet)
         resumed = 0
         while answer is None:
             before = self._messages.last_id
             if before is None:
                 raise Broken("the stream ended without an answer")
             self._messages = await self._resume(self._messages, patience)
-            answer = await self._answer(self._messages)
+            answer = await self._answer(self._messages, message.outlet)
             resumed = resumed + 1 if self._messages.last_id == before else 0
             if resumed >= MAX_RESUMES:
                 raise Broken("the stream was taken up again and again and brought nothing")
         self._messages.reply.drain()
-        return envelope.outcome(answer, self._link.name)
+        return envelope.outcome(answer, self._link.name, carried=self._messages.carried)
 
-    async def _answer(self, messages: Messages) -> JsonObject | None:
+    async def _answer(self, messages: Messages, outlet: Outlet | None) -> JsonObject | None:
         """The answer, or None when the stream ended and can be taken up again. Raises `Broken`."""
         try:
-            return await messages.answer_to(self._id, self.hear)
+            return await messages.answer_to(self._id, self.hear, outlet)
         except Broken as error:
             if not error.lost or messages.last_id is None:
                 raise

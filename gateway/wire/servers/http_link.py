@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import JsonObject, Outcome
+from gateway.ports import Outlet
 from gateway.reasons import Reason
-from gateway.settings import ServerLimits
+from gateway.settings import MAX_WHOLE, ServerLimits
 from gateway.wire import sse
+from gateway.wire.json_walk import Malformed
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, Patience, Reply
 from gateway.wire.servers.http_request import Headers, Requests
@@ -79,8 +82,8 @@ class Link:
 
     async def _error_body(self, reply: Reply) -> JsonObject:
         try:
-            raw = await reply.body(self.limits.max_result)
-            body = parse_answer(raw, max_bytes=self.limits.max_result)
+            most = min(self.limits.max_result, MAX_WHOLE)
+            body = parse_answer(await reply.body(most), max_bytes=most)
         except (Broken, Unreadable):
             return {}
         finally:
@@ -100,8 +103,13 @@ class Messages:
         self.is_stream = media == "text/event-stream"
         self._json = media == "application/json"
         self._media = media
-        self._limit = max_message
-        self._parser = sse.Parser(max_message + 1024)
+        self._limit = min(max_message, MAX_WHOLE)
+        self._most = max_message
+        self._outlet: Outlet | None = None
+        self._event_seen = False
+        self.carried = False
+        """The larger members of the answer have gone to the agent's outlet already."""
+        self._parser = sse.Parser(self._limit + 1024)
         if resumes is not None:
             self._parser.last_id, self._parser.retry = (
                 resumes._parser.last_id,
@@ -126,12 +134,19 @@ class Messages:
             if self._pending:
                 return self._pending.popleft()
             raw = await (self._event() if self.is_stream else self._body())
-            if raw is None:
+            if raw is not None:
+                self._take(raw)
+            elif not self._pending:
                 return None
-            self._take(raw)
 
-    async def answer_to(self, id: int, hear: Hear) -> JsonObject | None:
-        """The response to request `id`; None if the stream ends without. Others go to `hear`. Raises `Broken`."""
+    async def answer_to(
+        self, id: int, hear: Hear, outlet: Outlet | None = None
+    ) -> JsonObject | None:
+        """The response to request `id`; None if the stream ends without. Others go to `hear`. Raises `Broken`.
+
+        With an `outlet`, a large result goes there in pieces, and what comes back is the rest of it.
+        """
+        self._outlet = outlet
         while (message := await self.next()) is not None:
             if isinstance(message.get("method"), str):
                 await hear(message)
@@ -145,10 +160,20 @@ class Messages:
         if not self._json:
             what = repr(self._media[:40]) if self._media else "no content type"
             raise Broken(f"it answered with {what}, neither JSON nor an event stream")
-        return await self.reply.body(self._limit) or None
+        begun = bytearray()
+        if self._outlet is not None:
+            while len(begun) <= LARGE and (piece := await self.reply.read()):
+                begun += piece
+            if len(begun) > LARGE and await self._carry(bytes(begun), self.reply.read):
+                return None
+        return await self.reply.body(self._limit, bytes(begun)) or None
 
     async def _event(self) -> bytes | None:
         while not self._waiting:
+            if self._parser.held > LARGE and not self._event_seen:
+                self._event_seen = True
+                if await self._flow():
+                    return None
             piece = await self.reply.read()
             if not piece:
                 return None
@@ -158,7 +183,37 @@ class Messages:
                 raise self.reply.fail(
                     Broken("one message is larger than limits.max_result")
                 ) from None
+        self._event_seen = False
         return self._waiting.popleft()
+
+    async def _flow(self) -> bool:
+        """Pass the event that has begun on as it comes, if that can be done."""
+        data, flow = self._parser.flow()
+
+        async def more() -> bytes:
+            while not flow.ended:
+                piece = await self.reply.read()
+                if not piece:
+                    raise Malformed("the stream ended within it")
+                if found := flow.feed(piece):
+                    return found
+            return b""
+
+        return await self._carry(data, more)
+
+    async def _carry(self, begun: bytes, more: More) -> bool:
+        if self._outlet is None:
+            return False
+        try:
+            rest = await carried(self._outlet, begun, more, self._most)
+        except (Malformed, sse.EventTooLarge, Broken) as error:
+            # Not as lost: a stream that is taken up again would begin the answer a second time.
+            raise self.reply.fail(Broken(f"its answer broke on the way: {error}")) from None
+        if rest is None:
+            return False
+        self.carried = True
+        self._pending.append(rest)
+        return True
 
     def _take(self, raw: bytes) -> None:
         try:

@@ -99,12 +99,13 @@ class Reply:
             self._source.resume()
         return piece
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body. Raises `Broken`, also when it is larger than `limit` bytes."""
-        first = await self.read()
+    async def body(self, limit: int, begun: bytes = b"") -> bytes:
+        """The whole body, `begun` being what was read of it. Raises `Broken`, also when it is larger than
+        `limit` bytes."""
+        first = begun or await self.read()
         if not first or (self._complete and not self._pieces):
             return self._within(first, limit)
-        whole = bytearray(first)
+        whole = bytearray(self._within(first, limit))
         while piece := await self.read():
             whole += self._within(piece, limit - len(whole))
         return bytes(whole)

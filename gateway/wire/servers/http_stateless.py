@@ -62,8 +62,9 @@ class Stateless:
                 raise EraMoved(outcome)
             return outcome
         try:
-            answer = await Messages(reply, self._link.limits.max_result).answer_to(
-                id, lambda heard: _pass_on(heard, channel)
+            messages = Messages(reply, self._link.limits.max_result)
+            answer = await messages.answer_to(
+                id, lambda heard: _pass_on(heard, channel), message.outlet
             )
         except BaseException:
             reply.close()
@@ -71,7 +72,7 @@ class Stateless:
         reply.drain()
         if answer is None:
             raise Broken("the stream ended without an answer")
-        return envelope.outcome(answer, self._link.name)
+        return envelope.outcome(answer, self._link.name, carried=messages.carried)
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear list changes until the stream ends. False when the server has none to tell.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, Outcome
-from gateway.ports import Channel, Outbound
+from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire import asking
 from gateway.wire.servers import envelope
 
@@ -51,6 +51,7 @@ class ParkedCall:
         self._client = message.client
         self._token = envelope.progress_token(message.params)
         self._agent: Channel | None = None
+        self._outlet: Outlet | None = None
         self._agents_token: str | int | None = None
         self._used: set[str] = set()
         self._news = asyncio.Event()
@@ -71,6 +72,7 @@ class ParkedCall:
         An agent that goes away meanwhile has cancelled the call.
         """
         self._agent, self._agents_token = channel, envelope.progress_token(message.params)
+        self._outlet = message.outlet
         try:
             self._take(message.params.get("inputResponses"))
             return await self._until_asked()
@@ -78,7 +80,7 @@ class ParkedCall:
             self.give_up()
             raise
         finally:
-            self._agent = None
+            self._agent = self._outlet = None
 
     def give_up(self) -> None:
         """Cancel it at the tool server."""
@@ -112,6 +114,15 @@ class ParkedCall:
             return await answer
         finally:
             self.questions.pop(key, None)
+
+    async def begin(self) -> bool:
+        """See `ports.Outlet`: that of the request that is open now."""
+        return self._outlet is not None and await self._outlet.begin()
+
+    async def write(self, piece: bytes) -> None:
+        """See `ports.Outlet`."""
+        if self._outlet is not None:
+            await self._outlet.write(piece)
 
     def _key(self, method: str, params: JsonObject) -> str:
         name = key = asking.key(method, params)

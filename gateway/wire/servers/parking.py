@@ -79,7 +79,7 @@ class Parking:
         owner, request = seal.owner(message.principal), seal.request(self._name, message)
         call = ParkedCall(message, owner, request, self._shelf)
         params = {k: v for k, v in message.params.items() if k != "inputResponses"}
-        call.start(self._server.call(permit, replace(message, params=params), call))
+        call.start(self._server.call(permit, replace(message, params=params, outlet=call), call))
         return call
 
     def _find(self, state: str, message: Outbound) -> ParkedCall | RpcError:

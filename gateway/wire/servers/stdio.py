@@ -18,7 +18,7 @@ from gateway.core.model import Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
-from gateway.settings import ServerSettings
+from gateway.settings import MAX_WHOLE, ServerSettings
 from gateway.wire.servers import envelope, process
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_changes import Changes, listen
@@ -243,7 +243,9 @@ class StdioServer:
         conversation = Conversation(
             self._name, self._limits, self._ids, self._changes.publish, self._late, self._told
         )
-        running = await process.start(self._command, self._limits.max_result, conversation.heard)
+        running = await process.start(
+            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard
+        )
         try:
             conversation.attach(running)
             return _Up(running, conversation, await greet(conversation, era, self._capabilities))

@@ -1,0 +1,59 @@
+"""An answer whose result's members come piece by piece: its head at once, its end when its outcome is durable.
+
+What breaks on the way breaks the connection off: an agent never gets a whole answer that is not true.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.model import Answer, RequestId
+from gateway.wire import strict_json
+from gateway.wire.agents.exchange import Gone
+from gateway.wire.agents.lazystream import LazyStream
+
+END: Final = b"}}"
+
+
+class LargeAnswer:
+    """`ports.Outlet` onto the answer to one POST."""
+
+    def __init__(self, stream: LazyStream, id: RequestId) -> None:
+        self._stream = stream
+        self._id = id
+        self._lost = False
+        self.begun = False
+
+    async def begin(self) -> bool:
+        """See `ports.Outlet`."""
+        self.begun = True
+        await self._write(head(self._id))
+        return True
+
+    async def write(self, piece: bytes) -> None:
+        """See `ports.Outlet`."""
+        await self._write(piece)
+
+    async def end(self, answer: Answer) -> None:
+        """What is left of the answer, or no end at all. Raises `Gone`."""
+        await self._stream.end_answer(rest(answer))
+
+    async def _write(self, piece: bytes) -> None:
+        if not self._lost:
+            try:
+                await self._stream.write_answer(piece)
+            except Gone:
+                self._lost = True
+
+
+def head(id: RequestId) -> bytes:
+    """A response up to the first member of its result."""
+    return b'{"jsonrpc":"2.0","id":%b,"result":{' % strict_json.dumps(id)
+
+
+def rest(answer: Answer) -> bytes | None:
+    """The members that were held back, and the end; None for an answer that must not be completed."""
+    if not answer.carried or answer.result is None:
+        return None
+    members = strict_json.dumps(answer.result)[1:-1]
+    return b",%b}}" % members if members else END

@@ -1,0 +1,244 @@
+"""Strict JSON (RFC 8259, UTF-8) read as it comes: what is too large to be held whole is checked to the last byte.
+
+It keeps the open brackets and an unfinished token, never a value. Of the outermost object, and of one
+member of it whose object is entered, it reports each member's name and the bytes of its value. It knows
+JSON and no protocol.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Callable
+from typing import Final, Protocol
+
+MAX_DEPTH: Final = 512
+MAX_TOKEN: Final = 16 * 1024
+"""Bytes of a member's name or a number: all that is ever held back."""
+
+_SPACE: Final = rb"[ \t\n\r]*+"
+_BODY: Final = rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
+_STRING: Final = rb'"%b"' % _BODY
+_NUMBER: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_SCALAR: Final = rb"(?:%b|%b|true|false|null)" % (_STRING, _NUMBER)
+
+
+def _item(value: bytes) -> bytes:
+    return _SPACE + value + _SPACE
+
+
+def _member(value: bytes) -> bytes:
+    return _SPACE + _STRING + _SPACE + b":" + _item(value)
+
+
+def _or_containers(value: bytes) -> bytes:
+    """A scalar, or one array or object of `value`s."""
+    of = [
+        rb"\%b(?:%b|%b(?:,%b)*+)\%b" % (left, _SPACE, one, one, right)
+        for left, one, right in ((b"[", _item(value), b"]"), (b"{", _member(value), b"}"))
+    ]
+    return rb"(?:%b|%b|%b)" % (_SCALAR, *of)
+
+
+# What stands deep inside is taken many members at a time: a step of Python for each costs too much.
+_VALUE: Final = _or_containers(_or_containers(_SCALAR))
+_items: Final = re.compile(rb"(?:%b,)*+" % _item(_VALUE))
+_members: Final = re.compile(rb"(?:%b,)*+" % _member(_VALUE))
+_space: Final = re.compile(_SPACE)
+_body: Final = re.compile(_BODY)
+_string: Final = re.compile(_STRING)
+_scalar: Final = re.compile(_SCALAR)
+_word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
+_cut_escape: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
+_QUOTE, _COMMA, _COLON = b'",:'
+_CLOSES: Final = {ord("]"): ord("["), ord("}"): ord("{")}
+_OBJECT: Final = ord("{")
+
+
+class Malformed(ValueError):
+    """It is not JSON, or more deeply nested than anything is. Says what, never the content."""
+
+
+class Listener(Protocol):
+    """Hears of the members of the outermost object (level 1) and of the entered one (level 2)."""
+
+    def name(self, level: int, name: str, raw: bytes) -> None:
+        """A member begins. `raw`: its name as it came, in quotes."""
+
+    def piece(self, piece: bytes) -> None:
+        """Bytes of its value, in order; none for the object that is entered."""
+
+    def end(self, level: int) -> None:
+        """Its value is over."""
+
+
+class Walk:
+    """Feed it until it is `complete`. Raises `Malformed`, and what the listener raises."""
+
+    def __init__(self, listener: Listener, enter: str) -> None:
+        self._listener = listener
+        self._enter = enter
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._stack = bytearray()
+        self._level = 1
+        self._member = ""
+        self._inside = False
+        """Within a value that is reported; `_from` is where its bytes of this feed begin."""
+        self._from = 0
+        self._rest = b""
+        self._expect: Callable[[bytes, int], int | None] = self._root
+
+    @property
+    def complete(self) -> bool:
+        return self._expect == self._nothing
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes, cut anywhere."""
+        try:
+            self._utf8.decode(data)
+        except UnicodeDecodeError:
+            raise Malformed("not UTF-8") from None
+        data, at, self._from = self._rest + data, 0, 0
+        while at < len(data):
+            after = self._expect(data, at)
+            if after is None:
+                break
+            at = after
+        self._rest = data[at:]
+        if len(self._rest) > MAX_TOKEN:
+            raise Malformed(f"a name or a number of more than {MAX_TOKEN} bytes, or none at all")
+        if self._inside and at > self._from:
+            self._listener.piece(data[self._from : at])
+
+    # What may come next. Each takes what it can and says where it stopped; None: it needs more bytes.
+
+    def _root(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at == len(data):
+            return at
+        if data[at] != _OBJECT:
+            raise Malformed("not an object")
+        return self._open(data, at)
+
+    def _first(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at == len(data):
+            return at
+        return self._close(data, at) if data[at] in _CLOSES else self._many(data, at)
+
+    def _name(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        found = _string.match(data, at)
+        if found is None:
+            if at < len(data) and data[at] != _QUOTE:
+                raise Malformed("a member without a name")
+            return None
+        if len(self._stack) == self._level:
+            self._member = json.loads(found[0])
+            self._listener.name(self._level, self._member, found[0])
+        self._expect = self._colon
+        return found.end()
+
+    def _colon(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at < len(data):
+            if data[at] != _COLON:
+                raise Malformed("a member without a colon")
+            self._expect = self._value
+            at += 1
+        return at
+
+    def _value(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at == len(data):
+            return at
+        first = data[at]
+        if first == _OBJECT and self._member == self._enter and self._stack == b"{":
+            self._level = 2
+            return self._open(data, at)
+        if len(self._stack) == self._level:
+            self._inside, self._from = True, at
+        if first == _QUOTE:
+            self._expect = self._text
+            return at + 1
+        if first in _CLOSES.values():
+            return self._open(data, at)
+        after = _after_word(data, at)
+        if after == len(data):
+            return None
+        if not _scalar.fullmatch(data, at, after):
+            raise Malformed("not a value")
+        return self._ended(data, after)
+
+    def _text(self, data: bytes, at: int) -> int | None:
+        found = _body.match(data, at)
+        after = at if found is None else found.end()
+        if after == len(data):
+            return after
+        if data[after] == _QUOTE:
+            return self._ended(data, after + 1)
+        if not _cut_escape.fullmatch(data, after):
+            raise Malformed("a string with an escape or a character it cannot have")
+        return None if after == at else after
+
+    def _next(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at == len(data):
+            return at
+        return self._many(data, at + 1) if data[at] == _COMMA else self._close(data, at)
+
+    def _nothing(self, data: bytes, at: int) -> int | None:
+        at = _after_space(data, at)
+        if at < len(data):
+            raise Malformed("more than one value")
+        return at
+
+    # The brackets.
+
+    def _open(self, data: bytes, at: int) -> int:
+        if len(self._stack) == MAX_DEPTH:
+            raise Malformed(f"more than {MAX_DEPTH} levels deep")
+        self._stack.append(data[at])
+        self._expect = self._first
+        return at + 1
+
+    def _close(self, data: bytes, at: int) -> int:
+        if self._stack[-1] != _CLOSES.get(data[at]):
+            raise Malformed("neither a comma nor the right bracket")
+        self._stack.pop()
+        if self._level > len(self._stack) > 0:
+            self._level = 1  # the entered object is over
+            self._inside = False
+            self._listener.end(1)
+            self._expect = self._next
+            return at + 1
+        return self._ended(data, at + 1)
+
+    def _ended(self, data: bytes, at: int) -> int:
+        """A value ends before `at`."""
+        if self._inside and len(self._stack) == self._level:
+            self._inside = False
+            self._listener.piece(data[self._from : at])
+            self._listener.end(self._level)
+        self._expect = self._next if self._stack else self._nothing
+        return at
+
+    def _many(self, data: bytes, at: int) -> int:
+        """Where a member or an item begins: as many whole ones as there are, if nobody hears of them."""
+        is_object = self._stack[-1] == _OBJECT
+        self._expect = self._name if is_object else self._value
+        if len(self._stack) <= self._level:
+            return at
+        found = (_members if is_object else _items).match(data, at)
+        return at if found is None else found.end()
+
+
+def _after_space(data: bytes, at: int) -> int:
+    found = _space.match(data, at)
+    return at if found is None else found.end()
+
+
+def _after_word(data: bytes, at: int) -> int:
+    found = _word.match(data, at)
+    return at if found is None else found.end()

@@ -1,0 +1,46 @@
+"""A large answer of an HTTP tool server, passed on while it comes: never more of it is held than a few pieces.
+
+What is small enough is read whole, as ever; so is what is no result, or nobody can take in pieces. It
+knows bodies and event streams by what they yield, and no era.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.core.model import JsonObject
+from gateway.ports import Outlet
+from gateway.wire.json_walk import Malformed
+from gateway.wire.servers.sift import Sift
+
+LARGE: Final = 256 * 1024
+"""Bytes of a message from which on it is worth passing on in pieces."""
+
+More = Callable[[], Awaitable[bytes]]
+"""The next bytes of the message; none at its end."""
+
+
+async def carried(outlet: Outlet, first: bytes, more: More, limit: int) -> JsonObject | None:
+    """A response whose result's larger members have gone to `outlet`: the rest of it. None: nothing has
+    gone, and it must be read whole.
+
+    Raises `Malformed`, and what `more` raises, when it breaks on the way.
+    """
+    sift, size = Sift(), len(first)
+    try:
+        members = sift.feed(first)
+    except Malformed:
+        return None
+    if not sift.begun or not await outlet.begin():
+        return None
+    while True:
+        if members:
+            await outlet.write(members)
+        piece = await more()
+        if not piece:
+            return sift.rest()
+        size += len(piece)
+        if size > limit:
+            raise Malformed("it is larger than limits.max_result")
+        members = sift.feed(piece)
