@@ -62,6 +62,8 @@ class CompiledCase:
     steps: tuple[CompiledStep, ...]
     needs: frozenset[str]
     """Of `result` and `post`: what the steps look at."""
+    hold: int
+    """Seconds it waits before it is sent."""
     where: Where
 
 

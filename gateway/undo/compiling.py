@@ -256,6 +256,7 @@ class ToolCompiler:
             model.guard or self.model.guard.strength,
             steps,
             frozenset(seen & {"result", "post"}),
+            seconds(model.hold) if model.hold else 0,
             self.setting.where(*self.place, *place),
         )
 

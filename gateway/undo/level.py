@@ -33,6 +33,8 @@ class AnyCase(Protocol):
     def guard(self) -> Guard: ...
     @property
     def why(self) -> str: ...
+    @property
+    def hold_seconds(self) -> int: ...
     def steps(self, scope: Scope) -> tuple[Step, ...]: ...
 
 
@@ -43,6 +45,8 @@ class AnyPack(Protocol):
     def pack(self) -> str: ...
     @property
     def undo_window_seconds(self) -> int | None: ...
+    @property
+    def hold_seconds(self) -> int: ...
     def early_keys(self, scope: Scope) -> tuple[str, ...]: ...
     def keys(self, scope: Scope) -> tuple[str, ...]: ...
     def reads(self, scope: Scope) -> tuple[ReadCall, ...]: ...
@@ -67,7 +71,7 @@ def found(
 ) -> Found:
     """The level of a call whose pre-image is known. `now`: microseconds since the epoch. Never raises."""
     scope = replace(scope, pre=pre)
-    base = Reversal(Level.NONE, pack=pack.pack, leases=tuple(leases), pre=pre)
+    base = replace(unfound(pack, leases, ""), pre=pre)
     try:
         base = replace(base, leases=_footprint(pack.keys(scope), leases))
         case = pack.choose(scope)
@@ -77,6 +81,17 @@ def found(
     except Exception as error:
         # TemplateFailed is the declared way; whatever else a pack breaks costs the level, not the gateway.
         return Found(replace(base, level=Level.NONE, why=f"its pack: {said(error)}"))
+
+
+def unfound(pack: AnyPack, leases: Sequence[Lease], why: str) -> Reversal:
+    """A call of which its pack can say no more than how long it may have to wait."""
+    return Reversal(
+        Level.NONE,
+        why=why,
+        pack=pack.pack,
+        leases=tuple(leases),
+        hold_seconds=pack.hold_seconds,
+    )
 
 
 def _reversal(
@@ -93,6 +108,7 @@ def _reversal(
         residue=case.residue,
         why=f"{case.why}; {case.level}, were the pack certified" if capped else case.why,
         steps=_steps(case, scope),
+        hold_seconds=case.hold_seconds,
         undo_until=None if window is None else now + window * 1_000_000,
     )
 

@@ -119,6 +119,8 @@ class CaseModel(Strict):
     fidelity: str = ""
     residue: tuple[str, ...] = ()
     guard: Guard | None = None
+    hold: str | None = None
+    """How long the call waits before it is sent; until then it is taken back by not sending it."""
     inverse: tuple[StepModel, ...] = ()
 
     @model_validator(mode="after")
@@ -130,6 +132,10 @@ class CaseModel(Strict):
             raise ValueError(f"{self.level} {'needs an' if undoable else 'has no'} inverse")
         if undoable and self.strategy == "none":
             raise ValueError("an undoable case needs a strategy")
+        if (self.strategy == "hold") != (self.hold is not None):
+            raise ValueError("strategy hold says how long: hold: 10m; and no other does")
+        if self.hold is not None:
+            seconds(self.hold)
         return self
 
 

@@ -85,7 +85,7 @@ class PackReverser:
         leases = await self._take(call_id, target.server, keys)
         if keys is None:
             why = "its pack cannot say what the call writes"
-            found = Found(Reversal(Level.NONE, why=why, pack=pack.pack, leases=leases))
+            found = Found(level.unfound(pack, leases, why))
         else:
             found = await self._found(pack, self._packs.cap(pack), scope, account, leases)
         return self._ready(call_id, target, account, scope, found, pack)
@@ -142,7 +142,7 @@ class PackReverser:
             pre = await self._reads.image(pack.reads(scope), account)
         except (CaptureFailed, TemplateFailed) as error:
             why = f"its pre-image: {level.said(error)}"
-            return Found(Reversal(Level.NONE, why=why, pack=pack.pack, leases=leases))
+            return Found(level.unfound(pack, leases, why))
         return level.found(pack, cap, scope, leases, pre, self._clock())
 
     def _ready(

@@ -77,6 +77,11 @@ class Case:
     tool: CompiledTool
     case: CompiledCase
 
+    @property
+    def hold_seconds(self) -> int:
+        """How long the call waits before it is sent; 0: not at all."""
+        return self.case.hold
+
     def steps(self, scope: Scope) -> tuple[Step, ...]:
         """The literal inverse calls, in order. Raises `NeedsResult` when result or post is missing in the
         scope, `TemplateFailed` when they cannot be made (then level none)."""
@@ -126,6 +131,11 @@ class ToolPack:
     def undo_window_seconds(self) -> int | None:
         """None: without end."""
         return self.tool.window
+
+    @property
+    def hold_seconds(self) -> int:
+        """How long a call waits of which nobody can say which case it is: as the case that waits longest."""
+        return max(case.hold for case in self.tool.cases)
 
     def early_keys(self, scope: Scope) -> tuple[str, ...]:
         """Resource keys known from the arguments alone: lease these before reading. Never empty.

@@ -62,6 +62,7 @@ TOOLS: Mapping[str, JsonObject] = {
     "rename": {"old": KEY, "new": KEY},
     "get": {"key": KEY},
     "shout": {"text": {"type": "string"}},
+    "post": {"text": {"type": "string"}},
 }
 
 PACK = """\
@@ -110,6 +111,12 @@ tools:
         inverse:
           - {tool: put, idempotent: true, arguments: {key: "${args.old}", value: "${pre.old.value}"}}
           - {tool: drop, arguments: {key: "${args.new}"}}
+    guard: *guard
+  post:
+    keys: ["store:/posted"]
+    capture: {it: {use: record, arguments: {key: posted}}}
+    cases:
+      - {when: absent(pre.it), level: none, strategy: hold, hold: 1m}
     guard: *guard
 """
 

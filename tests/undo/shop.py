@@ -102,6 +102,7 @@ class ShelfCase:
     guard: Guard = "locked-check"
     why: str = "shelf.yaml:3"
     needs_result: bool = False
+    hold_seconds: int = 0
 
     def steps(self, scope: Scope) -> tuple[Step, ...]:
         if self.needs_result and scope.result is None:
@@ -116,6 +117,7 @@ class ShelfPack:
 
     pack: str = "shelf@sha256:aa"
     undo_window_seconds: int | None = 60
+    hold_seconds: int = 0
     case: ShelfCase | None = field(default_factory=ShelfCase)
     breaks: Exception | None = None
 

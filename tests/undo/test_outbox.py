@@ -134,6 +134,26 @@ async def test_one_that_was_being_sent_when_its_gateway_stopped_is_in_doubt_and_
     assert len(store.got) == 1
 
 
+async def test_a_pack_can_want_a_call_held_that_has_no_way_back(tmp_path: Path) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("post", text="hello")
+        assert (state(rig, call), store.got) == ("held", [])
+        await sent(rig)
+        found = rig.parts.ledger.recorded(call)
+    assert store.writes() == ["post"]
+    assert found is not None
+    assert (found.reversal.level, found.reversal.strategy) == ("none", "hold")
+
+
+async def test_a_call_its_pack_cannot_look_at_waits_all_the_same(tmp_path: Path) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        store.trouble = lambda tool, _: Outcome("in_doubt") if tool == "get" else None
+        call = await rig.call("post", text="hello")
+        assert (state(rig, call), store.got) == ("held", [])
+
+
 async def test_its_secrets_are_in_no_clear_line(tmp_path: Path) -> None:
     store = Store()
     async with a_rig(tmp_path, store, Holding("put")) as rig:
