@@ -1,0 +1,243 @@
+"""What an undo promises, on the real servers through the whole gateway, by an oracle that goes past it.
+
+P1 restore, P2 prefix, P3 no silent loss, P4 idempotent, P5 foreign writes survive, P8 at most one forward,
+P9 selective, P14 plan is execution. The names are those of docs/explanation/rollback.md. Sequences per
+server and property: BULKHEAD_TEST_SEQUENCES; how many calls they made and took back is printed (-s).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.record import DOUBTFUL, State
+from gateway.core.reverse import Level, Recorded
+from gateway.undo.select import meet
+from tests.properties.people import FOUND, PEOPLE
+from tests.undo.homes import SERVERS
+from tests.undo.real import WHOLE, Day, a_day
+from tests.undo.scratch import World, a_world
+
+SEQUENCES = int(os.environ.get("BULKHEAD_TEST_SEQUENCES", "3"))
+MANY = settings(
+    max_examples=SEQUENCES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+RANDOMS = st.integers(0, 2**48).map(Random)
+# Not `st.randoms`: what is drawn then would depend on what the servers do, and hide how a run failed.
+UNTOUCHED = (State.NO_EFFECT, State.FAILED, State.REJECTED, State.NOT_APPLIED)
+COUNTS: Counter[str] = Counter()
+SETTLED = 0.98
+"""Of the answers that are lost so many are settled by looking, and none wrongly."""
+SPARE = 2
+"""In a short run one more is no share."""
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    COUNTS.clear()
+    with a_world(request.param, tmp_path_factory.mktemp(request.param).resolve()) as made:
+        yield made
+    sys.stdout.write(f"\n{request.param}: {dict(sorted(COUNTS.items()))}\n")
+    assert COUNTS["restored"] > 0 or COUNTS["sequences"] < 10
+    assert COUNTS["in doubt, settled"] >= SETTLED * COUNTS["in doubt"] - SPARE
+
+
+def differing(day: Day, index: int) -> set[str]:
+    """What call number `index` changed."""
+    one, other = day.seen[index], day.seen[index + 1]
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def counted(day: Day, verdicts: dict[str, str]) -> None:
+    COUNTS["sequences"] += 1
+    COUNTS["calls"] += len(day.calls)
+    COUNTS.update(verdicts.values())
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 8))
+def test_p1_every_call_above_compensable_comes_back(world: World, rng: Random, calls: int) -> None:
+    with a_day(world, rng) as day:
+        day.play(calls)
+        verdicts = day.roll_back()
+        now = day.look()
+    counted(day, verdicts)
+    back = [verdicts.get(call.call_id, "no_effect") for call in day.calls]
+    if all(verdict in WHOLE for verdict in back):
+        assert now == day.seen[0], back
+    for index, call in enumerate(day.calls):
+        stuck = [later for later in day.calls[index + 1 :] if meet(later, call)]
+        if call.reversal.level.rank > Level.COMPENSABLE.rank and not any(
+            verdicts.get(later.call_id, "no_effect") not in WHOLE for later in stuck
+        ):
+            assert back[index] in WHOLE, (call.record.target, call.arguments, call.reversal.why)
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(2, 8), at=st.integers(1, 7))
+def test_p2_back_to_any_moment(world: World, rng: Random, calls: int, at: int) -> None:
+    moment = min(at, calls - 1)
+    with a_day(world, rng) as day:
+        day.play(calls)
+        verdicts = day.roll_back(since=day.calls[moment].created_at)
+        now = day.look()
+    counted(day, verdicts)
+    assert verdicts.keys().isdisjoint(call.call_id for call in day.calls[:moment])
+    if all(verdict in WHOLE for verdict in verdicts.values()):
+        assert now == day.seen[moment], verdicts
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 8), losing=st.floats(0, 0.5))
+def test_p3_no_silent_loss(world: World, rng: Random, calls: int, losing: float) -> None:
+    """Answers get lost, calls fail, some cannot be undone: whatever is said to be back is back."""
+    chance = Random(rng.random())
+    with a_day(world, rng) as day:
+        for wire in day.wires.values():
+            wire.losing = lambda: chance.random() < losing
+        day.play(calls)
+        for wire in day.wires.values():
+            wire.losing = lambda: False
+        verdicts = day.roll_back()
+        now = day.look()
+    counted(day, verdicts)
+    _doubts_are_told_truly(day)
+    left = set[str]()
+    for index, call in enumerate(day.calls):
+        if verdicts.get(call.call_id, "no_effect") not in WHOLE:
+            left |= differing(day, index)
+    for name in now.keys() | day.seen[0].keys():
+        if name not in left:
+            assert now.get(name) == day.seen[0].get(name), (name, verdicts)
+
+
+def _doubts_are_told_truly(day: Day) -> None:
+    for index, call in enumerate(day.calls):
+        changed = bool(differing(day, index))
+        if call.state in UNTOUCHED:
+            assert not changed, (call.state, call.record.target, call.arguments)
+        if call.run and call.lines > 2:
+            COUNTS["in doubt"] += 1
+            COUNTS["in doubt, settled"] += call.state not in DOUBTFUL
+        elif call.state in DOUBTFUL:
+            COUNTS["in doubt"] += 1
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 6))
+def test_p4_twice_is_once(world: World, rng: Random, calls: int) -> None:
+    with a_day(world, rng) as day:
+        day.play(calls)
+        first = day.roll_back()
+        there, writes = day.look(), _writes(day)
+        again = day.roll_back()
+        now, written = day.look(), _writes(day)
+    counted(day, first)
+    assert (now, written) == (there, writes)
+    for call, verdict in first.items():
+        if verdict in ("restored", "compensated"):
+            assert again[call] == "already"
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 5), at=st.integers(0, 5))
+def test_p5_nothing_anybody_else_wrote_is_lost(
+    world: World, rng: Random, calls: int, at: int
+) -> None:
+    """A person works on the same things between the calls, or after them, and knows nothing of a gateway."""
+    with a_day(world, rng) as day:
+        day.play(min(at, calls))
+        mark = PEOPLE[world.name](day, f"human-{day.run}")
+        day.play(max(0, calls - at))
+        there = FOUND[world.name](day, mark)
+        verdicts = day.roll_back()
+        found = FOUND[world.name](day, mark)
+    counted(day, verdicts)
+    if there:
+        assert found, verdicts
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 6))
+def test_p8_every_call_and_every_step_is_forwarded_once(
+    world: World, rng: Random, calls: int
+) -> None:
+    with a_day(world, rng) as day:
+        day.play(calls)
+        forwarded = _writes(day)
+        plan = day.plan()
+        day.roll_back()
+        steps = _writes(day) - forwarded
+    assert forwarded == len(day.calls)
+    assert steps <= sum(len(entry.call.reversal.steps or ()) for entry in plan.entries)
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(2, 6), which=st.integers(0, 5))
+def test_p9_undoing_one_call_touches_only_what_depends_on_it(
+    world: World, rng: Random, calls: int, which: int
+) -> None:
+    with a_day(world, rng) as day:
+        day.play(calls)
+        chosen = which % calls
+        closure = closed_over(day.calls, chosen)
+        verdicts = day.roll_back(calls=tuple(day.calls[index].call_id for index in closure))
+        now = day.look()
+    counted(day, verdicts)
+    final = day.seen[-1]
+    touched = set[str]().union(*(differing(day, index) for index in closure))
+    moved = {name for name in now.keys() | final.keys() if now.get(name) != final.get(name)}
+    assert moved <= touched, verdicts
+    if all(verdict in WHOLE for verdict in verdicts.values()):
+        for name in differing(day, chosen):
+            assert now.get(name) == day.seen[chosen].get(name), (name, verdicts)
+
+
+@MANY
+@given(rng=RANDOMS, calls=st.integers(1, 6))
+def test_p14_what_was_planned_is_what_is_done(world: World, rng: Random, calls: int) -> None:
+    """The world is still: two plans are one plan, and the inverse calls are those, in that order."""
+    with a_day(world, rng) as day:
+        day.play(calls)
+        plan, again = day.plan(), day.plan()
+        for wire in day.wires.values():
+            wire.got.clear()
+        report = day.now(day.rig.rollback().execute, plan, "skip")
+        made = {name: wire.got for name, wire in day.wires.items()}
+    assert plan.digest == again.digest
+    planned: dict[str, list[object]] = {name: [] for name in made}
+    for entry in plan.entries:
+        if entry.standing in ("ready", "waits"):
+            assert report.found[entry.call.call_id].verdict in WHOLE
+            for step in entry.call.reversal.steps or ():
+                planned[step.server].append((step.tool, step.arguments))
+        else:
+            assert report.found[entry.call.call_id].verdict not in ("restored", "compensated")
+    assert made == planned
+
+
+def closed_over(calls: list[Recorded], chosen: int) -> list[int]:
+    """The call, and every later one that wrote where one of these did."""
+    closure = [chosen]
+    for later in range(chosen + 1, len(calls)):
+        if calls[later].state not in UNTOUCHED and any(
+            meet(calls[index], calls[later]) for index in closure
+        ):
+            closure.append(later)
+    return closure
+
+
+def _writes(day: Day) -> int:
+    return sum(len(wire.got) for wire in day.wires.values())
