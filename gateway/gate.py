@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from gateway.bounds import Bounds
 from gateway.core import settle
 from gateway.core.model import (
     Answer,
@@ -52,6 +53,7 @@ class FrontGate:
         line: Line,
         shelves: Shelves,
         policies: Policies,
+        bounds: Bounds,
         verifier: Verifier,
         turned_away: TurnedAway,
         seconds: Callable[[], int],
@@ -62,11 +64,17 @@ class FrontGate:
         self._line = line
         self._shelves = shelves
         self._policies = policies
+        self._bounds = bounds
         self._verifier = verifier
         self._turned_away = turned_away
         self._seconds = seconds
         self._subscriptions = Subscriptions(
-            line=line, catalogue=catalogue, policies=policies, watched=watched, seconds=seconds
+            line=line,
+            catalogue=catalogue,
+            policies=policies,
+            bounds=bounds,
+            watched=watched,
+            seconds=seconds,
         )
 
     def identify(self, evidence: Evidence) -> WorkloadIdentity:
@@ -92,7 +100,9 @@ class FrontGate:
     async def answer(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Gate`."""
         if request.method in LISTS:
-            return self._shelves.list(request, visible(self._policies.current, request))
+            return self._shelves.list(
+                request, visible(self._policies.current, self._bounds, request)
+            )
         if request.method in SUBSCRIBING:
             return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
         return await self._line.call(request, channel)

@@ -15,9 +15,11 @@ from typing import Any
 import anyio
 
 from gateway import holding
+from gateway.bounds import Bounds, Covered
 from gateway.carrying import outlet
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, discharge, question, require
+from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.record import Permit
 from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
@@ -61,6 +63,7 @@ class Recorded:
     reversible: Reversible
     pending: Pending
     permit: Permit
+    covered: Covered
 
     @property
     def resolved(self) -> Resolved:
@@ -82,6 +85,7 @@ class Line:
         reverser: Reverser[Any],
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
+        bounds: Bounds,
         remembered: Remembered | None = None,
     ) -> None:
         """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
@@ -93,6 +97,7 @@ class Line:
         self._servers = servers
         self._reverser = reverser
         self._new_call_id = new_call_id
+        self._bounds = bounds
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
 
@@ -123,7 +128,7 @@ class Line:
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
             await self._recall(way.request)
-            decided = self._decide(way)  # 4 to 8
+            decided = self._decide(way)  # 3 to 8
             reversible = await self._reverse(way, decided)  # 9
             if self._waits(way, reversible):
                 return await self._hold(way, reversible)
@@ -151,6 +156,7 @@ class Line:
 
     def _decide(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
+        self._bounds.admit(way.request.identity)  # 3
         way.policy = policy = self._policies.current
         way.reached = resolved = self._resolve(way.request)  # 4
         if way.target not in (None, resolved.target):
@@ -159,7 +165,8 @@ class Line:
         way.reached = classified = policy.classify(resolved)  # 5
         admitted = admit(classified)
         decided = require(admitted, policy.decide(question(admitted)))  # 8
-        problem = self._check(resolved)  # 6, after 8: a schema is told only to who may call
+        way.covered = self._bounds.cover(classified)  # 7, after 8, as 6: told only to who may call
+        problem = self._check(resolved)  # 6
         if problem is not None:
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
@@ -200,16 +207,18 @@ class Line:
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
-        effect = reversible.decided.classified.effect
-        queued_will_do = effect is Effect.READ and self._scribe.sound
+        classified, covered = reversible.decided.classified, way.covered
+        assert covered is not None
+        claims, effect = self._bounds.claims(covered, classified), classified.effect  # 10
+        queued_will_do = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
         body = None if prepared is None else prepared.body
-        pending = self._scribe.intent(way, discharged, body)
+        pending = self._scribe.intent(way, discharged, body, claims)
         try:
             line = pending.line if queued_will_do else await pending.sealed()
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
-        return Recorded(reversible, pending, record.permit(line, effect))
+        return Recorded(reversible, pending, record.permit(line, effect), covered)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
@@ -223,8 +232,10 @@ class Line:
             request.extra_headers,
             outlet(request, channel, recorded.pending, recorded.reversible.prepared),
         )
+        outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
         try:
-            outcome = await self._servers[server].call(recorded.permit, message, channel)
+            with self._bounds.watching(recorded.covered):
+                outcome = await self._servers[server].call(recorded.permit, message, channel)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="cancelled by the agent while the call was under way")
             with anyio.CancelScope(shield=True):
@@ -262,4 +273,6 @@ class Line:
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)
+        if self._bounds.withholds(recorded.covered):
+            return settle.refused(request, Reason.FENCED, "", call_id)
         return settle.answered(request, outcome, call_id)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway import holding
+from gateway.bounds import Covered
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
 from gateway.core.describe import Reached, arguments_of, beside, describe
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request, Target
-from gateway.core.record import State
+from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import Journal, Pending, PolicyView, Protector
@@ -40,6 +41,8 @@ class Way:
     waited: bool = False
     """It was held, and its time has come: its first line is written."""
     holds: bool = False
+    covered: Covered | None = None
+    """What it is made under, once that is known."""
 
 
 class Scribe:
@@ -56,12 +59,19 @@ class Scribe:
         """May something be forwarded on the strength of a line that is only queued?"""
         return self._journal.sound
 
-    def intent(self, way: Way, discharged: Discharged, body: dict[str, Any] | None) -> Pending:
-        """Step 11's line, queued. `body`: what the undo of a write will need. Raises `JournalError`."""
+    def intent(
+        self,
+        way: Way,
+        discharged: Discharged,
+        body: dict[str, Any] | None,
+        claims: tuple[Claim, ...],
+    ) -> Pending:
+        """Step 11's line, queued. `body`: what the undo of a write will need; `claims`: what the line
+        stands or falls with. Raises `JournalError`."""
         decision = discharged.decided.decision
         entry = self._describe(way, decision.rule or "", decision.where)
         made = holding.sent if way.waited else record.intent
-        return self._journal.append(made(entry, self._clock(), body))
+        return self._journal.append(replace(made(entry, self._clock(), body), claims=claims))
 
     async def held(self, way: Way, discharged: Discharged, reversal: Reversal) -> Answer:
         """The line of a call that waits, durable on return, and what its agent hears.
@@ -147,4 +157,5 @@ class Scribe:
             where=where,
         )
         # A resource is named by its URI, and a URI may hold a password.
-        return replace(entry, target=self._protector.protect_text(entry.target))
+        target = self._protector.protect_text(entry.target)
+        return replace(entry, target=target, grant=way.covered.cover.grant if way.covered else "")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from gateway.bounds import Bounds
 from gateway.core import settle
 from gateway.core.model import Answer, JsonObject, Request, RpcError, WorkloadIdentity
 from gateway.core.resolve import resolve
@@ -41,6 +42,7 @@ class Subscriptions:
         line: Line,
         catalogue: Catalogue,
         policies: Policies,
+        bounds: Bounds,
         watched: Mapping[str, Watched],
         seconds: Callable[[], int],
     ) -> None:
@@ -49,6 +51,7 @@ class Subscriptions:
         self.watched = watched
         self._catalogue = catalogue
         self._policies = policies
+        self._bounds = bounds
         self._seconds = seconds
         self._followers: dict[Follower, None] = {}
         self._held: dict[Place, dict[Follower, str]] = defaultdict(dict)
@@ -91,7 +94,7 @@ class Subscriptions:
             kind,
         )
         if key not in self._views:
-            self._views[key] = view(policy, table, request, kind)
+            self._views[key] = view(policy, self._bounds, table, request, kind)
         return self._views[key]
 
     def place(self, request: Request) -> Place:
@@ -106,7 +109,8 @@ class Subscriptions:
         """Whether this caller may hear of a resource now: its token holds, and it could read it."""
         if request.identity.expires_at <= self._seconds():
             return False
-        return may_read(self._policies.current, self._catalogue.current, request, uri)
+        policy, table = self._policies.current, self._catalogue.current
+        return may_read(policy, self._bounds, table, request, uri)
 
     def hold(self, place: Place, follower: Follower, name: str) -> None:
         """Tell this follower of this place, by this name."""

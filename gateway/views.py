@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from gateway.bounds import Bounds
 from gateway.core.decide import admit, question, require, served_tiers
 from gateway.core.model import Entry, Request, Resolved
 from gateway.core.resolve import Shelf, Table, resolve
@@ -19,7 +20,7 @@ KINDS: Final = ("tools", "prompts", "resources")
 """What a list change is told of. Templates are resources."""
 
 
-def visible(policy: PolicyView, request: Request) -> Callable[[Entry], bool]:
+def visible(policy: PolicyView, bounds: Bounds, request: Request) -> Callable[[Entry], bool]:
     """A list shows an entry if and only if some call of it would be allowed, here and now."""
     tiers = served_tiers(request.endpoint, request.identity)
 
@@ -29,20 +30,22 @@ def visible(policy: PolicyView, request: Request) -> Callable[[Entry], bool]:
         except Refused:
             return False
         return any(
-            one.tier in tiers and policy.decide(replace(question(one), arguments=None)).permitted
+            one.tier in tiers
+            and policy.decide(replace(question(one), arguments=None)).permitted
+            and bounds.shows(one)
             for one in classes
         )
 
     return shown
 
 
-def view(policy: PolicyView, table: Table, request: Request, kind: str) -> int:
+def view(policy: PolicyView, bounds: Bounds, table: Table, request: Request, kind: str) -> int:
     """A number that is another one when this caller's list of one of `KINDS` is."""
     try:
         shelf = table.shelf(request.endpoint)
     except Refused:
         return 0
-    shown = visible(policy, request)
+    shown = visible(policy, bounds, request)
     entries = (entry for entry in _entries(shelf, kind) if shown(entry))
     return hash(tuple((entry.target, entry.public_name, entry.digest) for entry in entries))
 
@@ -58,12 +61,13 @@ def _entries(shelf: Shelf, kind: str) -> Iterator[Entry]:
         yield from (template.entry for template in shelf.templates.values())
 
 
-def may_read(policy: PolicyView, table: Table, request: Request, uri: str) -> bool:
+def may_read(policy: PolicyView, bounds: Bounds, table: Table, request: Request, uri: str) -> bool:
     """Whether this caller could read the resource now. Doubt is a no."""
     try:
         asked = replace(request, method="resources/read", params={"uri": uri})
         classified = admit(policy.classify(resolve(table, asked)))
         require(classified, policy.decide(question(classified)))
+        bounds.cover(classified)
     except Refused:
         return False
     return True

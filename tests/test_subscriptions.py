@@ -30,6 +30,7 @@ from gateway.errors import Where
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
 from gateway.subscriptions import MOST, Follower, Subscriptions
+from tests.free import unbounded
 
 UPDATED = "notifications/resources/updated"
 ENDPOINT = Endpoint("server", server="git")
@@ -113,6 +114,7 @@ def house(world: World) -> Subscriptions:
         line=cast(Any, world),
         catalogue=cast(Any, Catalogue(world)),
         policies=cast(Any, Policies(world)),
+        bounds=unbounded(),
         watched={"git": world},
         seconds=lambda: world.now,
     )

@@ -37,9 +37,10 @@ class Since(click.ParamType[int]):
 
 
 def filter_options(command: F) -> F:
-    """`--agent --server --state --tier --task --since`, each as an argument of its name."""
+    """`--agent --server --state --tier --task --grant --since`, each as an argument of its name."""
     for option in (
         click.option("--since", type=Since(), help="Begun since: 10m, 2h, 3d, or an ISO time."),
+        click.option("--grant", help="Made under this grant."),
         click.option("--task", help="Of this task."),
         click.option("--tier", type=click.Choice([tier.value for tier in Tier])),
         click.option("--state", type=click.Choice([state.value for state in State])),
@@ -56,9 +57,10 @@ def call_filter(
     state: str | None,
     tier: str | None,
     task: str | None,
+    grant: str | None,
     since: int | None,
 ) -> CallFilter:
     """The options as a filter."""
     if agent is not None and ":" not in agent:
         agent = f"agent:{agent}"
-    return CallFilter(agent, server, State(state) if state else None, tier, task, since)
+    return CallFilter(agent, server, State(state) if state else None, tier, task, since, grant)

@@ -19,7 +19,14 @@ from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limite
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
 
-__all__ = ["ArgumentCheck", "SchemaFault", "check_call", "compile_prompt", "compile_schema"]
+__all__ = [
+    "ArgumentCheck",
+    "SchemaFault",
+    "check_call",
+    "compile_bound",
+    "compile_prompt",
+    "compile_schema",
+]
 
 MAX_ARGUMENTS: Final = 50_000
 """Values in one call's arguments, counted at every depth."""
@@ -81,6 +88,11 @@ def compile_schema(descriptor: JsonObject) -> ArgumentCheck:
         return None if unknown is None else f"{_place(unknown)}: is not known"
 
     return ArgumentCheck(ask)
+
+
+def compile_bound(bound: JsonObject) -> ArgumentCheck:
+    """The check of a grant's bound: a schema that leaves alone what it does not name. Raises `SchemaFault`."""
+    return compile_schema({"inputSchema": {"additionalProperties": True, **bound}})
 
 
 def _mirrored(schema: JsonObject) -> frozenset[str]:

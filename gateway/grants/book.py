@@ -7,19 +7,27 @@ over is over.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Final
 
 from gateway.core import grant as core
 from gateway.core.flow import root_of
 from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
 from gateway.core.model import Classified, Tier, WorkloadIdentity
 from gateway.core.record import Claim
-from gateway.core.validate import ArgumentCheck, compile_schema
-from gateway.errors import Refused
+from gateway.core.validate import ArgumentCheck, compile_bound
+from gateway.errors import JournalError, Refused
 from gateway.ports import GrantStore
 from gateway.reasons import Reason
+
+log = logging.getLogger("bulkhead.grants")
+
+EVERY: Final = 0.05
+"""Seconds between two looks of the watch."""
 
 Key = tuple[str, str, str]
 """Tenant, agent, task."""
@@ -35,6 +43,7 @@ class GrantBook:
         self._store = store
         self._standing = standing
         self._clock = clock
+        self.on_change: Callable[[], None] = lambda: None
         self._epoch = -1
         self._rev = 0
         self._active: dict[str, Grant] = {}
@@ -67,9 +76,9 @@ class GrantBook:
             return classified.tier in self._standing()
         return any(not _outside_terms(chain, classified) for chain in chains)
 
-    def claims(self, cover: Cover, classified: Classified, at: int) -> tuple[Claim, ...]:
+    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
         """See `ports.Grants`."""
-        return core.claims(cover, classified, at, lambda: _size(classified))
+        return core.claims(cover, classified, self._clock(), lambda: _size(classified))
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""
@@ -86,6 +95,16 @@ class GrantBook:
                 self._drop(grant)
             self._rev = row.rev
         self._epoch = epoch
+        self.on_change()
+
+    async def watch(self) -> None:
+        """Looks also when nobody calls, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                self.refresh()
+            except JournalError as error:
+                log.error("grants cannot be read: %s", error)
 
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
         """Of the grants in force for this identity, oldest first; empty when it never had one.
@@ -150,11 +169,6 @@ class GrantBook:
         if key not in self._checks:
             self._checks[key] = compile_bound(bound)
         return self._checks[key]
-
-
-def compile_bound(bound: dict[str, object]) -> ArgumentCheck:
-    """The check of an argument bound: what it does not name stays as it is. Raises `SchemaFault`."""
-    return compile_schema({"inputSchema": {"additionalProperties": True, **bound}})
 
 
 def _outside_terms(chain: Chain, classified: Classified) -> str:

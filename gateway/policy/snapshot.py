@@ -13,18 +13,26 @@ from typing import Final
 
 from gateway.core.model import AccessRequest, Classified, Decision, Resolved, Target
 from gateway.errors import Misconfigured, Refused, Where
-from gateway.policy import conditions, patterns, pinned, rules, tiers
+from gateway.policy import conditions, intents, patterns, pinned, rules, tiers
 from gateway.policy.classify import Classifier
 from gateway.policy.conditions import Condition
 from gateway.policy.decide import Pdp
 from gateway.policy.engine import Engine, EngineFault
 from gateway.policy.index import Index
+from gateway.policy.intents import Intents
 from gateway.policy.rules import Rulebook
 from gateway.policy.tiers import Tiers
 from gateway.ports import Mark
 from gateway.settings import ServerSettings
 
-FILES: Final = ("model.conf", "policy.csv", "tiers.yaml", "constraints.yaml", "tests.yaml")
+FILES: Final = (
+    "model.conf",
+    "policy.csv",
+    "tiers.yaml",
+    "constraints.yaml",
+    "tests.yaml",
+    intents.FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class PolicySnapshot:
     conditions: Mapping[str, Condition]
     classifier: Classifier
     pdp: Pdp
+    intents: Intents
 
     def classify(self, resolved: Resolved) -> Classified:
         """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
@@ -106,6 +115,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         conditions=known,
         classifier=Classifier(read_tiers, defaults, _witnesses(book, version)),
         pdp=Pdp(Index(book), engine, known, {rule.id: rule for rule in book.rules}),
+        intents=intents.read(directory / intents.FILE, {*read_tiers, *servers}),
     )
 
 

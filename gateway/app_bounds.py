@@ -1,0 +1,43 @@
+"""Wires what a task may do: grants and fences, as the Line asks them, and their watch. No rule lives here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.bounds import Bounds
+from gateway.fences.live import LiveFences
+from gateway.fences.log import FenceLog
+from gateway.grants.book import GrantBook
+from gateway.journals.sqlite import SqliteJournal
+from gateway.policy.live import LivePolicies
+from gateway.settings import Settings
+
+
+class LiveBounds(Bounds):
+    """The bounds of one gateway process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: SqliteJournal,
+        policies: LivePolicies,
+        clock: Callable[[], int],
+    ) -> None:
+        """`clock`: microseconds since the epoch. Raises `Misconfigured`, `JournalError`."""
+        self._log = FenceLog(settings.state_dir)
+        self.fences = LiveFences(self._log)
+        self.store = journal.grants()
+        self.book = GrantBook(self.store, lambda: policies.current.intents.standing, clock)
+        self.book.refresh()
+        super().__init__(self.book, self.fences)
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Cuts off what is fenced while it is under way, and tells of changes, until cancelled."""
+        self.fences.on_change = self.book.on_change = changed
+        await asyncio.gather(self.fences.watch(), self.book.watch())
+
+    def close(self) -> None:
+        """Done with both files."""
+        self._log.close()
+        self.store.close()

@@ -1,0 +1,69 @@
+"""What a task may do now, and whether anybody has stopped it: steps 3, 7 and 10 of the Line, and its look back at 14.
+
+It puts two questions together that are always asked together. It knows the ports and no store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core import fence
+from gateway.core.fence import Caught
+from gateway.core.grant import Cover
+from gateway.core.model import Classified, WorkloadIdentity
+from gateway.core.record import Claim
+from gateway.errors import Refused
+from gateway.ports import Fences, Grants, Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Step 7's answer: what a call is made under, and what a fence would catch it by."""
+
+    cover: Cover
+    caught: Caught
+
+
+class Bounds:
+    """One for all calls of a gateway. Nothing here waits."""
+
+    def __init__(self, grants: Grants, fences: Fences) -> None:
+        self._grants = grants
+        self._fences = fences
+
+    def admit(self, identity: WorkloadIdentity) -> None:
+        """Step 3. Raises `Refused` (fenced)."""
+        self._fences.check(fence.caller(identity))
+
+    def cover(self, classified: Classified) -> Covered:
+        """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
+
+        Raises `Refused` (fenced, grant_needed, grant_over, outside_grant)."""
+        cover = self._grants.cover(classified)
+        caught = fence.call(classified, cover)
+        self._fences.check(caught)
+        return Covered(cover, caught)
+
+    def shows(self, classified: Classified) -> bool:
+        """Could some call of this class be made now? What a list is decided on, beside the policy."""
+        try:
+            self._fences.check(fence.listed(classified))
+        except Refused:
+            return False
+        return self._grants.covers_some(classified)
+
+    def claims(self, covered: Covered, classified: Classified) -> tuple[Claim, ...]:
+        """Step 10: what the call takes in the commit of its intent."""
+        return self._grants.claims(covered.cover, classified)
+
+    def watching(self, covered: Covered) -> Watching:
+        """Entered around the forward: a fence that falls on the call cuts it off."""
+        return self._fences.watching(covered.caught)
+
+    def withholds(self, covered: Covered) -> bool:
+        """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
+        try:
+            self._fences.check(covered.caught)
+        except Refused:
+            return True
+        return False

@@ -1,0 +1,98 @@
+"""The fences of one gateway process: asked before a call and after it, and set upon those under way.
+
+Nothing waits here. A look at the log is one system call; a fence that is new is read at once, by
+whoever looks first: the next call, the end of a call, or the watch that looks a hundred times a second
+so that what is under way is cut off too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.fence import Caught, Fence
+from gateway.errors import Misconfigured, Refused
+from gateway.fences.log import FenceLog
+from gateway.reasons import Reason
+
+log = logging.getLogger("bulkhead.fences")
+
+EVERY: Final = 0.01
+"""Seconds between two looks of the watch."""
+UNREADABLE: Final = Fence("all", "", "gateway", "the fence log cannot be read", 0)
+
+
+class LiveFences:
+    """`ports.Fences`."""
+
+    def __init__(self, log: FenceLog) -> None:
+        """Raises `Misconfigured` for a log that cannot be read."""
+        self._log = log
+        self._size = -1
+        self._fences: tuple[Fence, ...] = ()
+        self._under_way: set[Watched] = set()
+        self.on_change: Callable[[], None] = lambda: None
+        self._fences, self._size = log.read(), len(log)
+
+    def check(self, caught: Caught) -> None:
+        """See `ports.Fences`."""
+        self._look()
+        for fence in self._fences:
+            if caught.by(fence):
+                raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
+
+    def watching(self, caught: Caught) -> Watched:
+        """See `ports.Fences`."""
+        return Watched(self._under_way, caught)
+
+    async def watch(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            size = len(self._log)
+            if size == self._size:
+                return
+            self._fences, self._size = self._log.read(), size
+        except (OSError, Misconfigured) as error:
+            if self._fences != (UNREADABLE,):
+                log.error("everything is stopped: %s", error)
+            self._fences, self._size = (UNREADABLE,), -1
+        for one in tuple(self._under_way):
+            if any(one.caught.by(fence) for fence in self._fences):
+                one.cut()
+        self.on_change()
+
+
+class Watched:
+    """One call under way: entered around the forward, as `asyncio.timeout` is."""
+
+    def __init__(self, under_way: set[Watched], caught: Caught) -> None:
+        self.caught = caught
+        self._under_way = under_way
+        self._task: asyncio.Task[object] | None = None
+        self.was_cut = False
+
+    def cut(self) -> None:
+        """A fence has fallen on it: what it waits for is cancelled."""
+        if not self.was_cut and self._task is not None:
+            self.was_cut = True
+            self._task.cancel("fenced")
+
+    def __enter__(self) -> Watched:
+        self._task = asyncio.current_task()
+        self._under_way.add(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> bool:
+        self._under_way.discard(self)
+        if not self.was_cut or self._task is None:
+            return False
+        # Nobody but the fence has asked for an end: it is not the agent that went away.
+        alone = self._task.uncancel() == 0
+        return alone and kind is not None and issubclass(kind, asyncio.CancelledError)

@@ -1,0 +1,99 @@
+"""The fence log: one file in the state directory that only grows, a line for each fence set or lifted.
+
+Its length is its epoch: asking whether anything is new is one system call. Whoever may write to the
+state directory can set a fence; no gateway need run, no database need be free, no port need answer.
+A line counts once it is whole: what a power cut left of one was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.core.fence import Fence
+from gateway.errors import Misconfigured, Where
+
+FILE: Final = "fences.jsonl"
+CUT: Final = b"\x18"
+"""Put after what a power cut left of a line. JSON has none in it."""
+_FENCE: Final = TypeAdapter(Fence)
+
+
+class FenceLog:
+    """The log of one state directory. Raises `OSError` from every method when the disk fails."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self.path, flags, 0o600)
+
+    def __len__(self) -> int:
+        """Bytes so far: another number means another state."""
+        return os.fstat(self._fd).st_size
+
+    @property
+    def is_ours(self) -> bool:
+        """Is the file still the one at its path?"""
+        try:
+            return os.stat(self.path).st_ino == os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            return False
+
+    def fence(self, *fences: Fence) -> None:
+        """Stop these. Durable on return, and seen by every gateway at its next look."""
+        self._write([{"fence": asdict(fence)} for fence in fences])
+
+    def lift(self, lifted: Sequence[Fence], by: str, why: str, at: int) -> None:
+        """These stop nothing any more. Durable on return."""
+        rows = [{"scope": fence.scope, "value": fence.value} for fence in lifted]
+        self._write([{"lift": row, "by": by, "why": why, "at": at} for row in rows])
+
+    def read(self) -> tuple[Fence, ...]:
+        """What is fenced now, oldest first. Raises `Misconfigured` at the line that is none of ours."""
+        standing: dict[tuple[str, str], Fence] = {}
+        for number, line in enumerate(self._lines(), 1):
+            if line.endswith(CUT):
+                continue
+            try:
+                said = json.loads(line)
+                if "fence" in said:
+                    fence = _FENCE.validate_python(said["fence"])
+                    standing.setdefault((fence.scope, fence.value), fence)
+                else:
+                    standing.pop((said["lift"]["scope"], said["lift"]["value"]), None)
+            except (ValueError, KeyError, TypeError, ValidationError):
+                raise Misconfigured("not a fence", Where(str(self.path), number)) from None
+        return tuple(standing.values())
+
+    def close(self) -> None:
+        """Done with it."""
+        os.close(self._fd)
+
+    def _lines(self) -> list[bytes]:
+        text = os.pread(self._fd, len(self), 0)
+        return text[: text.rfind(b"\n") + 1].splitlines()
+
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        with self._locked():
+            size = len(self)
+            torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+            lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+            os.write(self._fd, CUT + b"\n" + lines if torn else lines)
+            os.fsync(self._fd)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)

@@ -1,0 +1,39 @@
+"""Bounds that hold nobody back: for tests of what lies before and behind them."""
+
+from __future__ import annotations
+
+from gateway.bounds import Bounds
+from gateway.core.fence import Caught
+from gateway.core.flow import root_of
+from gateway.core.grant import Cover
+from gateway.core.model import Classified
+from gateway.core.record import Claim
+from gateway.fences.live import Watched
+
+
+class NoGrants:
+    """Everybody's role is enough."""
+
+    def cover(self, classified: Classified) -> Cover:
+        identity = classified.resolved.request.identity
+        return Cover((), root_of(identity.tenant, identity.task))
+
+    def covers_some(self, classified: Classified) -> bool:
+        return True
+
+    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
+        return ()
+
+
+class NoFences:
+    """Nobody is stopped."""
+
+    def check(self, caught: Caught) -> None:
+        return None
+
+    def watching(self, caught: Caught) -> Watched:
+        return Watched(set(), caught)
+
+
+def unbounded() -> Bounds:
+    return Bounds(NoGrants(), NoFences())
