@@ -16,8 +16,11 @@ from typing import Any
 import anyio
 
 from gateway import following
+from gateway.app_bounds import LiveBounds
 from gateway.app_held import held_calls_sent
 from gateway.app_reverse import own_reads, reversing
+from gateway.bounds import Bounds
+from gateway.approvals.asking import Asking
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
@@ -102,14 +105,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     reverser, doubts = reversing(
         settings.servers, packs, reads, journal, protector, servers, microseconds
     )
-    line = _line(policies, protector, servers, journal, catalogue, reverser)
-    gate = _gate(line, settings, policies, issuer, protector, servers, journal, catalogue)
+    bounds = LiveBounds(settings, journal, policies, microseconds)
+    line = _line(policies, bounds, protector, servers, journal, catalogue, reverser)
+    gate = _gate(line, bounds, settings, policies, issuer, protector, servers, journal, catalogue)
     sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
     try:
         in_doubt = await journal.recover()
         await catalogue.start()
-        async with _followed(settings, policies, catalogue, issuer, packs, gate), sending:
-            yield Gateway(settings, gate, catalogue, policies, issuer, in_doubt)
+        async with _followed(settings, policies, bounds, catalogue, issuer, packs, gate), sending:
+            yield Gateway(settings, gate, catalogue, policies, issuer, journal.run, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
             await catalogue.aclose()
@@ -117,11 +121,13 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             await close_servers(servers)
             await journal.aclose()
 
+            bounds.close()
 
 def _line(
     policies: LivePolicies,
     protector: Protector,
     servers: Mapping[str, ToolServer],
+    bounds: Bounds,
     journal: SqliteJournal,
     catalogue: LiveCatalogue,
     reverser: PackReverser,
@@ -138,6 +144,7 @@ def _line(
         new_call_id=new_call_id,
         remembered=journal.remembered(protector),
     )
+        bounds=bounds,
 
 
 def _gate(
@@ -145,6 +152,7 @@ def _gate(
     settings: Settings,
     policies: LivePolicies,
     issuer: LocalIssuer,
+    bounds: Bounds,
     protector: Protector,
     servers: Mapping[str, WatchedServer],
     journal: SqliteJournal,
@@ -157,6 +165,7 @@ def _gate(
         verifier=JwtVerifier([issuer.profile], settings.origin),
         turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
+        bounds=bounds,
         catalogue=catalogue,
         watched={name: server.watches for name, server in servers.items()},
     )
@@ -188,6 +197,7 @@ async def _followed(
     catalogue: LiveCatalogue,
     issuer: LocalIssuer,
     packs: LivePacks,
+    bounds: LiveBounds,
     gate: FrontGate,
 ) -> AsyncIterator[None]:
     """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
@@ -205,6 +215,7 @@ async def _followed(
     ]
     try:
         yield
+        asyncio.create_task(bounds.watch(gate.changed)),
     finally:
         for task in tasks:
             task.cancel()

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.core.fence import Caught
+from gateway.core.approval import Ticket
+from gateway.core.decide import Decided
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.grant import State as GrantState
 from gateway.core.model import (
@@ -151,8 +154,8 @@ class CallFilter:
     state: State | None = None
     tier: str | None = None
     task: str | None = None
-    grant: str | None = None
     since: int | None = None
+    grant: str | None = None
 
 
 class JournalReader(Protocol):
@@ -289,15 +292,40 @@ class Grants(Protocol):
     def cover(self, classified: Classified) -> Cover:
         """The grants this very call is made under; none where a standing role is enough.
 
-        Raises `Refused` (grant_needed, grant_over, outside_grant, flow)."""
+        Raises `Refused` (grant_needed, grant_over, outside_grant)."""
         ...
 
     def covers_some(self, classified: Classified) -> bool:
         """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
         ...
 
-    def claims(self, cover: Cover, classified: Classified, at: int) -> tuple[Claim, ...]:
-        """What the call takes when its intent is written: budgets, labels. `at`: microseconds."""
+    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
+        """What the call takes when its intent is written: budgets, labels."""
+        ...
+
+
+class Watching(Protocol):
+    """A call under way, entered around its forward as `asyncio.timeout` is."""
+
+    @property
+    def was_cut(self) -> bool:
+        """A fence fell on it. Leaving it then raises nothing, and there is no outcome."""
+        ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *raised: Any) -> bool: ...
+
+
+class Fences(Protocol):
+    """Step 3 of the Line, and its second look at step 14 (fences/live.py). Synchronous."""
+
+    def check(self, caught: Caught) -> None:
+        """Raises `Refused` (fenced), by fences set a moment ago, by whatever process, too."""
+        ...
+
+    def watching(self, caught: Caught) -> Watching:
+        """One call that is about to be forwarded."""
         ...
 
 
@@ -371,6 +399,44 @@ class Errands(Protocol):
 
     def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
         """What the policy would say of an inverse call, now. Nothing is written."""
+        ...
+
+
+class Tickets(Protocol):
+    """What persons are asked for, over all gateway processes of one journal. Adapters:
+    journals/tickets.py, journals/ticketmemory.py. Claims of lines decide them and use them up
+    (`core.approval`)."""
+
+    async def ask(self, ticket: Ticket) -> Ticket:
+        """The ticket that speaks for this question: an earlier one, or this, durable on return.
+
+        Raises `Refused` (overloaded), `JournalError`."""
+        ...
+
+    async def find(self, name: str) -> Ticket | None:
+        """One ticket by its id, or a prefix of at least 6 characters. Raises `JournalError`."""
+        ...
+
+    async def since(self, at: int) -> Sequence[Ticket]:
+        """All made since `at` (microseconds), newest first. Raises `JournalError`."""
+        ...
+
+
+class Approvals(Protocol):
+    """The duty `approve` (approvals/asking.py)."""
+
+    async def leave(
+        self,
+        call_id: str,
+        decided: Decided,
+        reversal: Reversal | None,
+        marks: Mapping[str, Mark],
+        grant: Grant | None,
+    ) -> Claim:
+        """What the call's first line uses up: the leave a person gave for this very call.
+
+        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded),
+        `JournalError`."""
         ...
 
 

@@ -38,6 +38,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
+from tests.free import unbounded
 
 WHO = WorkloadIdentity(
     "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA, Tier.TOOL}), "jti", 2**40
@@ -200,6 +201,7 @@ class World:
             protector=self.protector,
             servers={"s": self.server},
             reverser=self.reversing,
+            bounds=unbounded(),
             clock=lambda: 5,
             new_call_id=lambda: f"call{next(ids)}",
         )

@@ -17,6 +17,7 @@ from gateway.core.record import IllegalMove, Line, State, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.entry import Entry
+from gateway.journals.grants import SqliteGrants
 from gateway.journals.leases import PATIENCE, SqliteLeases
 from gateway.journals.opencalls import OpenCalls
 from gateway.journals.protect import Protector
@@ -106,6 +107,10 @@ class SqliteJournal:
     def tickets(self) -> SqliteTickets:
         """What persons are asked for, over all processes of this journal's file."""
         return SqliteTickets(self, self._file.path)
+
+    def grants(self) -> SqliteGrants:
+        """The grants of this journal's file. Raises `JournalError`."""
+        return SqliteGrants(self, self._file.path)
 
     @property
     def run(self) -> str:

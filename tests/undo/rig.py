@@ -53,6 +53,7 @@ from gateway.undo.reverser import PackReverser
 from gateway.undo.rollback import Parts, Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
+from tests.free import unbounded
 
 HERE = Where("policies/tiers.yaml", 1)
 KEY = {"type": "string", "minLength": 1}
@@ -406,6 +407,7 @@ async def a_gateway(
         policies=policy,
         check=lambda resolved: None,
         reverser=reverser,
+        bounds=unbounded(),
         **common,
     )
     parts = Parts(
