@@ -17,6 +17,7 @@ import anyio
 from gateway.app import close_servers, microseconds, new_call_id, open_packs
 from gateway.app_reverse import own_reads
 from gateway.errands import GatewayErrands
+from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
@@ -28,8 +29,8 @@ from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.looking import Looker
-from gateway.undo.rollback import Parts, Rollback, held_calls
-from gateway.undo.settling import Settler, Tools
+from gateway.undo.rollback import Parts, Rollback, held_calls, settler
+from gateway.undo.settling import Settler
 from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
 
@@ -66,18 +67,7 @@ async def keep_deadlines(settings: Settings) -> None:
 async def open_settler(settings: Settings) -> AsyncIterator[tuple[Settler, Ledger]]:
     """What settles calls in doubt, and where they are found. Raises `Misconfigured`, `JournalError`."""
     async with _open_parts(settings) as parts:
-        tools = Tools(
-            ledger=parts.ledger,
-            looker=parts.looker,
-            leases=parts.leases,
-            servers=parts.servers,
-            settings=settings.servers,
-            journal=parts.journal,
-            protector=parts.protector,
-            clock=parts.clock,
-            new_call_id=parts.new_call_id,
-        )
-        yield Settler(tools), parts.ledger
+        yield settler(parts), parts.ledger
 
 
 @asynccontextmanager
@@ -130,6 +120,8 @@ def _parts(
         protector=protector,
         policies=policies,
         servers=servers,
+        settings=settings.servers,
+        is_gone=lambda run: runs.is_gone(journal.runs_at, run),
         tenant=settings.tenant,
         clock=microseconds,
         new_call_id=new_call_id,

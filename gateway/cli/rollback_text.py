@@ -23,9 +23,11 @@ SHORT: Final = 96
 
 COLOURS: Final = {
     "ready": "green",
+    "held": "green",
     "waits": "green",
     "already": "dim",
     "nothing": "dim",
+    "not_applied": "dim",
     "drift": "red",
     "dependents": "red",
     "blocked": "red",

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.core.reverse import GUARDS
 from gateway.undo.deadlines import LATE_SECONDS, Deadlines, Promise, Stand
-from gateway.undo.plan import TO_DO, Plan
+from gateway.undo.plan import NOT_THERE, TO_DO, Plan
 from gateway.undo.report import Report
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
@@ -76,7 +76,7 @@ def _unclean(plan: Plan) -> str:
     """Why nobody but a person may carry this plan out; empty when all is well."""
     for entry in plan.entries:
         call = entry.call
-        if entry.standing not in TO_DO | {"already", "nothing"}:
+        if entry.standing not in TO_DO | NOT_THERE:
             return f"{call.call_id} is {entry.standing}"
         if entry.standing in TO_DO and GUARDS.index(call.reversal.guard) < STRONG:
             return f"{call.call_id} has guard {call.reversal.guard}"

@@ -20,6 +20,7 @@ Standing = Literal[
     "waits",
     "already",
     "nothing",
+    "not_applied",
     "drift",
     "dependents",
     "blocked",
@@ -33,6 +34,7 @@ held          it has not been sent: it is taken back by not sending it
 waits         it wrote what calls before it in this plan wrote: it is looked at when its turn comes
 already       the world is as it was before the call
 nothing       the call changed nothing
+not_applied   the call was never done
 drift         somebody changed it since; who, the journal does not know
 dependents    calls that are not in this plan wrote there since
 blocked       a call that must be undone first cannot be
@@ -45,6 +47,8 @@ Choice = Literal["refuse", "skip", "force"]
 """What is done about conflicts: nothing at all is undone; those calls are left; they are undone all the same."""
 
 CONFLICTS: Final[frozenset[Standing]] = frozenset({"drift", "dependents", "blocked"})
+NOT_THERE: Final[frozenset[Standing]] = frozenset({"already", "nothing", "not_applied"})
+"""Nothing of the call is in the world."""
 TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "held", "waits"})
 
 
@@ -114,6 +118,7 @@ def _decisive(entry: Planned) -> list[Any]:
 UNDONE_AS: Final[dict[Standing, Verdict]] = {
     "already": "already",
     "nothing": "no_effect",
+    "not_applied": "not_applied",
     "drift": "conflict",
     "dependents": "conflict",
     "blocked": "conflict",

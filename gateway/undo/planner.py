@@ -20,7 +20,7 @@ from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.packs import ToolPack
-from gateway.undo.plan import CONFLICTS, TO_DO, Exposure, Plan, Planned, Standing
+from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
@@ -137,8 +137,12 @@ class Planner:
         if call.state is State.CANCELLED:
             return "already", "it was held, and has never been sent"
         if call.state in IN_DOUBT:
-            return "doubt", "what came of it is not known: bulkhead journal settle"
-        if call.state in (State.NO_EFFECT, State.NOT_APPLIED):
+            if call.state is State.INTENT:
+                return "doubt", "it is under way"
+            return "doubt", "looking did not tell what came of it: bulkhead journal settle"
+        if call.state is State.NOT_APPLIED:
+            return "not_applied", "it was in doubt, and was not done"
+        if call.state is State.NO_EFFECT:
             return "nothing", "it changed nothing"
         if call.state in (State.FAILED, State.REJECTED):
             if reversal.pre:
@@ -238,7 +242,7 @@ def _depended(entry: Planned) -> Planned:
 
 def _stands_before(entry: Planned) -> bool:
     """Is there something of it in the world that its undo would take away, or that cannot be?"""
-    return entry.standing not in ("already", "nothing")
+    return entry.standing not in NOT_THERE
 
 
 def _gets_undone(entry: Planned) -> bool:

@@ -7,12 +7,12 @@ anew, never carried out. It knows the other rooms of undo and the ports.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Recorded
 from gateway.errors import Refused
 from gateway.ports import (
@@ -26,6 +26,7 @@ from gateway.ports import (
     ToolServer,
 )
 from gateway.reasons import Reason
+from gateway.settings import ServerSettings
 from gateway.undo.execute import Executor
 from gateway.undo.held import Held, Waitings
 from gateway.undo.ledger import Ledger
@@ -34,6 +35,8 @@ from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
 from gateway.undo.planner import Planner
 from gateway.undo.report import Report, summary
 from gateway.undo.select import MANY, THREAD, Selector, Wanted
+from gateway.undo.settling import Settler, Tools
+from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import Begun, Found, Thread, Writer, open_threads, read, undone_before
 
 HOUR: Final = 3_600.0
@@ -52,6 +55,9 @@ class Parts:
     protector: Protector
     policies: Policies
     servers: Mapping[str, ToolServer]
+    settings: Mapping[str, ServerSettings]
+    is_gone: Callable[[str], bool]
+    """Of a gateway's run: has its process ended?"""
     tenant: str
     clock: Callable[[], int]
     new_call_id: Callable[[], str]
@@ -87,9 +93,24 @@ class Rollback:
         return [row.record.call_id for row in rows]
 
     async def plan(self, wanted: Wanted) -> Plan:
-        """What would be done, as the world is now. Raises `Refused`, `JournalError`, `ValueError`."""
-        calls = Selector(self._parts.reader, self._parts.ledger).select(wanted)
+        """What would be done, as the world is now. Calls in doubt are settled first, by looking.
+
+        Raises `Refused`, `JournalError`, `ValueError`."""
+        selector = Selector(self._parts.reader, self._parts.ledger)
+        calls = selector.select(wanted)
+        if await self._settle([call for call in calls if call.state in DOUBTFUL]):
+            calls = selector.select(wanted)
         return await self._planner.plan(calls, wanted, self._operator)
+
+    async def _settle(self, doubts: Sequence[Recorded]) -> bool:
+        """Fence, probe, settle. True: something is known now that was not."""
+        settling, settled = settler(self._parts), False
+        for number, call in enumerate(doubts, 1):
+            self._progress(f"call in doubt {number} of {len(doubts)}: {call.record.target}")
+            writer: Writing = "gone" if self._parts.is_gone(call.run) else "theirs"
+            finding = await settling.settle(call, writer)
+            settled = settled or finding.state is not call.state
+        return settled
 
     async def execute(self, plan: Plan, choice: Choice) -> Report:
         """Does what the plan says. With conflicts and `refuse` nothing is done. Raises `JournalError`:
@@ -210,6 +231,22 @@ def held_calls(parts: Parts) -> Held:
     """What an operator may do about held calls."""
     waitings = Waitings(parts.reader, parts.protector)
     return Held(waitings, parts.journal, parts.errands, parts.clock)
+
+
+def settler(parts: Parts) -> Settler:
+    """What settles calls in doubt."""
+    tools = Tools(
+        ledger=parts.ledger,
+        looker=parts.looker,
+        leases=parts.leases,
+        servers=parts.servers,
+        settings=parts.settings,
+        journal=parts.journal,
+        protector=parts.protector,
+        clock=parts.clock,
+        new_call_id=parts.new_call_id,
+    )
+    return Settler(tools)
 
 
 def _is_anything_to_do(plan: Plan, choice: Choice) -> bool:

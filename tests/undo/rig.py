@@ -37,6 +37,7 @@ from gateway.core.record import Permit
 from gateway.core.resolve import Shelf, Table
 from gateway.errands import GatewayErrands
 from gateway.errors import Where
+from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.pep import Line
@@ -113,6 +114,7 @@ tools:
           - {tool: put, idempotent: true, arguments: {key: "${args.old}", value: "${pre.old.value}"}}
           - {tool: drop, arguments: {key: "${args.new}"}}
     guard: *guard
+    expect: present(cur.new) && absent(cur.old)
   post:
     keys: ["store:/posted"]
     capture: {it: {use: record, arguments: {key: posted}}}
@@ -422,6 +424,8 @@ async def a_gateway(
         protector=protector,
         policies=policy,
         servers=servers,
+        settings=settings,
+        is_gone=lambda run: runs.is_gone(journal.runs_at, run),
         tenant="local",
         clock=clock,
         new_call_id=new_call_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from gateway.core.model import JsonObject, Outcome
 from gateway.undo.select import Wanted
 from tests.undo.rig import Policy, Store, a_rig, failed
@@ -284,3 +286,24 @@ def _only(key: str, outcome: Outcome) -> Callable[[str, JsonObject], Outcome | N
         return outcome if tool != "get" and arguments.get("key") == key else None
 
     return trouble
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_doubt_is_settled_within_the_rollback_once_its_writer_is_gone(
+    tmp_path: Path, arrived: bool
+) -> None:
+    store = Store({"a": "old"})
+
+    def lost(tool: str, arguments: JsonObject) -> Outcome | None:
+        return SILENT if tool == "rename" else None
+
+    store.late = lost if arrived else store.late
+    store.trouble = store.trouble if arrived else lost
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("rename", old="a", new="b")
+        await rig.call("drop", key="nothing")
+    store.late = store.trouble = lambda tool, arguments: None
+    async with a_rig(tmp_path, store) as rig:
+        verdicts = await rig.undo(call)
+    assert verdicts == {call: "restored" if arrived else "not_applied"}
+    assert store.records == {"a": "old"}
