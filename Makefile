@@ -46,7 +46,7 @@ docs: $(TEST) ## write the reference page of the commands again
 	@$(BIN)/python -m tests.house.cli_page
 
 lock: $(TEST) ## choose newest versions again and write the lock files
-	$(COMPILE) --upgrade --group build --group demo --group test --group lint -o requirements-test.lock
+	$(COMPILE) --upgrade --all-extras --group build --group demo --group test --group lint -o requirements-test.lock
 	$(COMPILE) -c requirements-test.lock --group build --group demo -o requirements-demo.lock
 	$(COMPILE) -c requirements-test.lock --group build -o requirements.lock
 

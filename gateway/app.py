@@ -58,6 +58,8 @@ class Gateway:
     catalogue: LiveCatalogue
     policies: LivePolicies
     issuer: LocalIssuer
+    run: str
+    """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
 

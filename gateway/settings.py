@@ -111,6 +111,15 @@ class Settings(Strict):
     tenant: str = "local"
     limits: RequestLimits = RequestLimits()
     servers: dict[str, ServerSettings]
+class Telemetry(Strict):
+    """What monitoring is told. Needs the extra `telemetry`."""
+
+    prometheus: Annotated[str, Field(pattern=r"^[^:]+:[0-9]{1,5}$")] | None = None
+    """HOST:PORT of a page of metrics, without authentication: keep it where only monitoring gets to."""
+    otlp: Annotated[str, Field(pattern="^https?://[^/]+$")] | None = None
+    """Origin of an OpenTelemetry collector (OTLP over HTTP): metrics and traces."""
+
+
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""
     _where: Where | None = PrivateAttr(None)
@@ -123,6 +132,7 @@ class Settings(Strict):
     @property
     def offered(self) -> frozenset[str]:
         """The servers agents may be offered: all but companions."""
+    telemetry: Telemetry | None = None
         return frozenset(name for name, one in self.servers.items() if one.companion_of is None)
 
     @property

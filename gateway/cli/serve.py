@@ -10,7 +10,7 @@ import uvloop
 
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
-from gateway.app_evidence import sequenced
+from gateway.app_beside import beside
 from gateway.app_undo import keep_deadlines
 from gateway.cli import logs
 from gateway.cli.options import config_option
@@ -35,7 +35,7 @@ def command(config: Path, log_level: str) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_gateway(settings) as gateway, sequenced(settings.state_dir):
+    async with open_gateway(settings) as gateway, beside(gateway):
         app = http.build_app(gateway.gate, settings, gateway.ready, gateway.schema_of)
         keeping = asyncio.create_task(keep_deadlines(settings))
         try:

@@ -15,7 +15,7 @@ import click
 
 from gateway import settings as settings_file
 from gateway.app import Gateway, open_gateway
-from gateway.app_evidence import sequenced
+from gateway.app_beside import beside
 from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.token import endpoint_of, identity_facts
@@ -50,7 +50,7 @@ def command(
 
 
 async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
-    async with open_gateway(settings) as gateway, sequenced(settings.state_dir):
+    async with open_gateway(settings) as gateway, beside(gateway):
         token = (
             os.environ.get(TOKEN, "") if agent is None else _mint(gateway, endpoint, agent, intent)
         )

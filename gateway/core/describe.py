@@ -5,6 +5,7 @@ Pure: arguments arrive already protected; it sees no secret and writes nothing.
 
 from __future__ import annotations
 
+import re
 from typing import Final, TypeAlias
 
 from gateway.core.model import CallRecord, Classified, JsonObject, Request, Resolved
@@ -16,6 +17,7 @@ Reached: TypeAlias = Request | Resolved | Classified
 
 MAX_NAME: Final = 200
 """Characters kept of a name an agent made up."""
+_TRACEPARENT: Final = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _OWN: Final = frozenset({"name", "arguments", "_meta"})
 
 
@@ -58,7 +60,15 @@ def describe(
         arguments=arguments,
         arguments_digest=arguments_digest,
         beside=beside or {},
+        trace=trace_of(request),
     )
+
+
+def trace_of(request: Request) -> str:
+    """The `traceparent` in `_meta`, of version 00; empty for anything else (MCP: SEP-414)."""
+    meta = request.params.get("_meta")
+    said = meta.get("traceparent") if isinstance(meta, dict) else None
+    return said if isinstance(said, str) and _TRACEPARENT.fullmatch(said) else ""
 
 
 def asked_for(request: Request) -> str:

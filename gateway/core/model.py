@@ -324,6 +324,8 @@ class CallRecord:
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
     grant: str = ""
     """The grant it was made under; empty when a standing role was enough."""
+    trace: str = ""
+    """The agent's `traceparent` (W3C Trace Context); empty when it sent none that can be read."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

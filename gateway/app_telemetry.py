@@ -1,0 +1,47 @@
+"""Wires telemetry to a running gateway's journal, when bulkhead.yaml asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway import __version__
+from gateway.app import microseconds
+from gateway.journals.sqlite import SqliteReader
+from gateway.settings import Settings
+from gateway.telemetry.facts import Folder
+from gateway.telemetry.follow import Follower, keep_following
+from gateway.telemetry.provide import Providers, open_providers
+
+
+@asynccontextmanager
+async def told(settings: Settings, run: str) -> AsyncIterator[None]:
+    """Monitoring is told of the calls of this process, `run`, while this is entered. Raises `Misconfigured`."""
+    if settings.telemetry is None:
+        yield
+        return
+    providers = open_providers(settings.telemetry, __version__, settings.where)
+    reader = SqliteReader(settings.state_dir / "journal.db")
+    follower = follower_of(providers, reader, run)
+    following = asyncio.create_task(keep_following(follower))
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await asyncio.to_thread(follower.catch_up)
+        await asyncio.to_thread(providers.close)
+        reader.close()
+
+
+def follower_of(providers: Providers, reader: SqliteReader, run: str) -> Follower:
+    from gateway.telemetry.meters import Meters
+    from gateway.telemetry.spans import Spans
+
+    folder = Folder(run)
+    meters = Meters(providers.meters.get_meter("bulkhead", __version__), folder, microseconds)
+    told = [meters.note]
+    if providers.tracers is not None:
+        told.append(Spans(providers.tracers.get_tracer("bulkhead", __version__)).note)
+    return Follower(reader, folder, reader.last_seq(), told)

@@ -1,0 +1,1 @@
+"""What a running gateway tells monitoring: read from its own journal lines, off the hot path, with no payload in it."""

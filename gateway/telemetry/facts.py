@@ -1,0 +1,114 @@
+"""What one call comes to for monitoring: its lines, folded into a fact with three layers of outcome. Pure.
+
+gateway   allowed, or refused and why
+protocol  ok, rejected (a JSON-RPC error), in_doubt, none
+tool      ok, error (a result that says isError), none
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.core.record import State
+from gateway.ports import EventRow
+
+MAX_OPEN: Final = 20_000
+"""Calls whose end is waited for. More than that under way: the oldest are given up, and counted."""
+
+_PROTOCOL: Final = {"ok": "ok", "tool_error": "ok", "rejected": "rejected", "in_doubt": "in_doubt"}
+_TOOL: Final = {"ok": "ok", "tool_error": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One call that has come to an end, or to a refusal. Times: microseconds since the epoch."""
+
+    call_id: str
+    method: str
+    server: str
+    target: str
+    tier: str
+    effect: str
+    agent: str
+    task: str
+    rule: str
+    began: int
+    ended: int
+    gateway: str
+    """`allowed`, or the reason code of the refusal."""
+    protocol: str
+    tool: str
+    state: str
+    level: str
+    undo_until: int | None
+    trace: str
+    """The agent's `traceparent`; empty when it sent none."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """Folds the lines of one gateway process into facts. It remembers the calls that are under way."""
+
+    run: str
+    given_up: int = 0
+    _open: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+
+    def fold(self, lines: Iterable[EventRow]) -> Iterator[Fact]:
+        """The facts these lines complete. Lines of other processes are theirs to tell of."""
+        for line in lines:
+            said = json.loads(line.body)
+            if said["run"] == self.run:
+                yield from self._line(line, said)
+
+    @property
+    def under_way(self) -> int:
+        """Calls whose end has not come."""
+        return len(self._open)
+
+    def _line(self, line: EventRow, said: dict[str, Any]) -> Iterator[Fact]:
+        body = said["body"]
+        if line.kind is State.INTENT and "record" in said:
+            self._open[line.call_id] = (line.at, said["record"], body.get("undo") or {})
+            if len(self._open) > MAX_OPEN:
+                del self._open[next(iter(self._open))]
+                self.given_up += 1
+        elif line.kind is State.REFUSED and "record" in said:
+            yield _fact(line, line.at, said["record"], {}, gateway=body["reason"])
+        elif "outcome" in body and line.call_id in self._open:
+            began, record, undo = self._open.pop(line.call_id)
+            told = {**undo, **(body.get("undo") or {})}
+            yield _fact(line, began, record, told, outcome=body["outcome"])
+
+
+def _fact(
+    line: EventRow,
+    began: int,
+    record: dict[str, Any],
+    undo: dict[str, Any],
+    *,
+    gateway: str = "allowed",
+    outcome: str = "",
+) -> Fact:
+    return Fact(
+        call_id=line.call_id,
+        method=record["method"],
+        server=record["server"],
+        target=record["target"],
+        tier=record["tier"],
+        effect=record["effect"],
+        agent=record["agent"],
+        task=record["task"],
+        rule=record["rule"],
+        began=began,
+        ended=line.at,
+        gateway=gateway,
+        protocol=_PROTOCOL.get(outcome, "none"),
+        tool=_TOOL.get(outcome, "none"),
+        state=str(line.kind),
+        level=str(undo.get("level", "")),
+        undo_until=undo.get("until"),
+        trace=record.get("trace", ""),
+    )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gateway.app_telemetry import follower_of
+from gateway.errors import Misconfigured, Where
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.settings import Telemetry
+from gateway.telemetry.provide import open_providers
+from tests.journals.calls import intent, outcome, refusal
+
+HERE = Where("bulkhead.yaml", 3)
+
+
+def free_port() -> int:
+    with socket.socket() as asking:
+        asking.bind(("127.0.0.1", 0))
+        return int(asking.getsockname()[1])
+
+
+async def test_the_page_shows_what_the_journal_says(tmp_path: Path) -> None:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    reader = SqliteReader(tmp_path / "journal.db")
+    listen = f"127.0.0.1:{free_port()}"
+    providers = open_providers(Telemetry(prometheus=listen), "1.0", HERE)
+    follower = follower_of(providers, reader, journal.run)
+    for line in (intent("a"), outcome("a"), refusal("b")):
+        await journal.append(line).sealed()
+    follower.catch_up()
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    providers.close()
+    await journal.aclose()
+    assert "bulkhead_denials_total{" in page
+    assert 'reason="no_rule"' in page
+    assert 'gen_ai_tool_name="git_log"' in page
+    assert "python_gc" not in page
+
+
+def test_a_port_in_use_is_the_operators_to_mend() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Misconfigured, match=r"telemetry\.prometheus.*in use"):
+            open_providers(Telemetry(prometheus=listen), "1.0", HERE)
