@@ -5,6 +5,8 @@ The agent hears an opaque ticket and comes again with the same call. It knows no
 
 from __future__ import annotations
 
+import os
+from base64 import b32encode
 from collections.abc import Callable, Mapping
 
 from gateway.core import approval
@@ -27,13 +29,11 @@ class Asking:
         tickets: Tickets,
         protector: Protector,
         clock: Callable[[], int],
-        new_ticket: Callable[[], str],
     ) -> None:
-        """`clock`: microseconds since the epoch. `new_ticket`: an id nobody can guess."""
+        """`clock`: microseconds since the epoch."""
         self._tickets = tickets
         self._protector = protector
         self._clock = clock
-        self._new_ticket = new_ticket
 
     async def leave(
         self,
@@ -66,7 +66,7 @@ class Asking:
         identity, level = resolved.request.identity, reversal.level.value
         bound = approval.binding(classified, grant.id if grant else "", level)
         return Ticket(
-            id=self._new_ticket(),
+            id=new_ticket(),
             digest=protect(bound, {})[1],
             asked_by=identity.agent,
             agent=identity.agent,
@@ -87,6 +87,11 @@ class Asking:
             created_at=now,
             expires_at=now + approval.WAITING_SECONDS * 1_000_000,
         )
+
+
+def new_ticket() -> str:
+    """An id nobody can guess: 125 random bits."""
+    return b32encode(os.urandom(16)).decode().lower()[:25]
 
 
 def _duty(decided: Decided) -> Obligation:

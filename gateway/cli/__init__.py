@@ -19,6 +19,8 @@ COMMANDS: Final[dict[str, str]] = {
     "journal": "Read what was asked, decided and done.",
     "evidence": "Check the journal against its checkpoints; prove a call.",
     "export": "Deliver the journal to a SIEM, as OCSF events.",
+    "approvals": "See, allow and refuse calls that need a person's leave.",
+    "break-glass": "Open the admin tier for one agent at one server: two persons, 15 minutes.",
     "undo": "Check, draft and certify undo packs.",
     "rollback": "Undo calls: look first, then do it, and prove it.",
     "held": "See what waits to be sent; send it now, or take it back.",
@@ -37,7 +39,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{cmd_name}").command
+        command = importlib.import_module(f"gateway.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

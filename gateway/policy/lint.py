@@ -20,7 +20,8 @@ from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import Line, Section
 
-INVERSE: Final = "undo:"
+OPERATORS: Final = ("undo:", "approve:", "break-glass:")
+"""What only operators are asked about: tier admin, and in no tiers.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,10 @@ def _meets(rule: Rule, reach: _Reach) -> bool:
 
 
 def _undoes(rule: Rule) -> bool:
-    """Is it about inverse calls? They are asked about as `undo:<tool>`, tier admin, and stand in no tiers.yaml."""
+    """Is it about inverse calls or words of operators? They stand in no tiers.yaml."""
     names = patterns.names(rule.row.tool)
     return rule.row.tier in (ANY, Tier.ADMIN) and any(
-        name.startswith(INVERSE) for name in (*names.exact, *names.prefixes)
+        name.startswith(OPERATORS) for name in (*names.exact, *names.prefixes)
     )
 
 

@@ -1,0 +1,32 @@
+"""Wires where operators answer tickets: beside gateways that serve, on the same journal and policy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.acts import Acts
+from gateway.app import microseconds, new_call_id
+from gateway.approvals.deciding import Deciding
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal
+from gateway.policy.live import LivePolicies
+from gateway.settings import Settings
+
+
+@asynccontextmanager
+async def open_approvals(settings: Settings) -> AsyncIterator[Deciding]:
+    """Raises `Misconfigured`, `JournalError`."""
+    policies = LivePolicies(settings.policy_dir, settings.servers)
+    protector = Protector.open(settings.state_dir)
+    journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    try:
+        yield Deciding(
+            acts=Acts(journal, protector, settings.tenant, microseconds, new_call_id),
+            tickets=journal.tickets(),
+            policies=policies,
+            protector=protector,
+            clock=microseconds,
+        )
+    finally:
+        await journal.aclose()

@@ -1,0 +1,116 @@
+"""An operator's word to a ticket: asked of the policy, journaled, and durable with what it changes or not at all.
+
+The policy is asked about `operator:<name>`, tier admin, intent `approve`: tool `approve:<tool>` for one call,
+`break-glass:open` for a window. It knows no terminal and no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.acts import Acts
+from gateway.approvals.asking import new_ticket
+from gateway.core import approval
+from gateway.core.approval import Stand, Ticket, Word
+from gateway.core.model import AccessRequest, Decision, Effect, JsonObject, Tier
+from gateway.core.reverse import Level
+from gateway.errors import Refused
+from gateway.ports import Policies, Protector, Tickets
+from gateway.reasons import Reason
+
+INTENT: Final = "approve"
+OPEN: Final = "break-glass:open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deciding:
+    """Where operators answer."""
+
+    acts: Acts
+    tickets: Tickets
+    policies: Policies
+    protector: Protector
+    clock: Callable[[], int]
+    """Microseconds since the epoch."""
+
+    async def say(
+        self, ticket: Ticket, operator: str, stand: Stand, seconds: int = 0, said: str = ""
+    ) -> Ticket:
+        """The ticket after this word. `seconds`: how long a leave holds, from now.
+
+        Raises `Refused` when the operator may not say it, `JournalError`."""
+        now = self.clock()
+        decision = self._permitted(operator, ticket)
+        word = Word(ticket.id, stand, operator, now, now + seconds * 1_000_000, said)
+        after = approval.decided(ticket, word)
+        async with self.acts.noted(
+            operator, f"approvals/{stand}", _facts(ticket, decision, said), (word,)
+        ):
+            return after
+
+    async def ask_window(
+        self, operator: str, agent: str, tenant: str, server: str, why: str
+    ) -> Ticket:
+        """A window for one agent at one server, waiting for a second person. Raises as `say`."""
+        now = self.clock()
+        new = Ticket(
+            id=new_ticket(),
+            digest=f"window:{tenant}:{agent}:{server}",
+            kind="window",
+            asked_by=operator,
+            agent=agent,
+            tenant=tenant,
+            server=server,
+            tier=Tier.ADMIN,
+            why=why,
+            created_at=now,
+            expires_at=now + approval.WAITING_SECONDS * 1_000_000,
+        )
+        decision = self._permitted(operator, new)
+        found = await self.tickets.ask(new)
+        if found is not new:
+            raise Refused(Reason.APPROVAL_DENIED, f"ticket {found.id} is {found.stand} already")
+        async with self.acts.noted(operator, "break-glass/ask", _facts(new, decision, why)):
+            return new
+
+    def _permitted(self, operator: str, ticket: Ticket) -> Decision:
+        tool = _tool(ticket)
+        decision = self.policies.current.decide(
+            AccessRequest(
+                subject=operator,
+                tenant=ticket.tenant,
+                intent=INTENT,
+                tier=Tier.ADMIN,
+                server=ticket.server,
+                tool=tool,
+                destination="local",
+                effect=Effect.DESTROY,
+                arguments=ticket.arguments,
+                level=Level.UNKNOWN.value,
+            )
+        )
+        if not decision.permitted or decision.obligations:
+            asked = f"{operator}: {tool} of {ticket.server}, tier admin, intent {INTENT}"
+            detail = f"{asked}; {decision.near_miss}" if decision.near_miss else asked
+            raise Refused(Reason.DENIED_BY_RULE, detail, decision.where, decision.rule or "")
+        return decision
+
+
+def _tool(ticket: Ticket) -> str:
+    """By what name the policy is asked."""
+    return OPEN if ticket.kind == "window" else f"approve:{ticket.tool}"
+
+
+def _facts(ticket: Ticket, decision: Decision, said: str) -> JsonObject:
+    """What stands in the journal: which ticket, whose call, by what right, and why."""
+    return {
+        "ticket": ticket.id,
+        "agent": ticket.agent,
+        "task": ticket.task,
+        "tool": f"{ticket.server}/{_tool(ticket)}",
+        "call": ticket.call_id,
+        "rule": f"{decision.rule} ({decision.where})",
+        "said": said,
+    }

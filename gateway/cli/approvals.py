@@ -1,0 +1,139 @@
+"""`bulkhead approvals`: calls that wait for a person's leave, and the answers. Works while gateways serve."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from gateway import settings
+from gateway.approvals.deciding import Deciding
+from gateway.cli import approvals_text as told
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
+from gateway.errors import Misconfigured
+
+T = TypeVar("T")
+DAY_SECONDS = 86_400
+
+
+@click.group()
+def command() -> None:
+    """See, allow and refuse calls that need a person's leave."""
+
+
+@command.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that are decided or over.")
+@config_option
+@json_option
+def list_tickets(config: Path, as_json: bool, everything: bool) -> None:
+    """The tickets that wait, newest first; with --all those of the last 30 days."""
+    since = now() - 30 * DAY_SECONDS * 1_000_000
+    found = asyncio.run(at_desk(config, lambda desk: desk.tickets.since(since)))
+    shown = [one for one in found if everything or told.stand(one, now()) == "waiting"]
+    if as_json:
+        print_json([asdict(one) for one in shown])
+    for one in () if as_json else shown:
+        click.echo(told.line(one, now()))
+
+
+@command.command()
+@click.argument("ticket")
+@click.option("--open", "opened", is_flag=True, help="Show sealed values, too.")
+@config_option
+@json_option
+def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
+    """What would be done, by whom, with exactly which arguments, and how far it could be undone."""
+
+    async def look(desk: Deciding) -> Ticket:
+        one = await named(desk, ticket)
+        return told.unsealed(one, desk.protector) if opened else one
+
+    one = asyncio.run(at_desk(config, look))
+    print_json(asdict(one)) if as_json else told.print_ticket(one, now())
+
+
+@command.command()
+@click.argument("ticket")
+@click.option(
+    "--within",
+    type=click.IntRange(1, LEAVE_SECONDS),
+    default=LEAVE_SECONDS,
+    show_default=True,
+    help="Seconds the agent has to come again.",
+)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@operator_option
+@config_option
+@json_option
+def approve(
+    config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
+) -> None:
+    """Allow this very call, once. Another argument, agent, task or level of undo needs another leave."""
+
+    async def answer(desk: Deciding) -> Ticket:
+        one = await named(desk, ticket)
+        if not yes:
+            told.print_ticket(one, now())
+            click.confirm("Allow this, once?", abort=True, err=True)
+        return await desk.say(one, operator, "approved", within)
+
+    say(asyncio.run(at_desk(config, answer)), as_json)
+
+
+@command.command()
+@click.argument("ticket")
+@click.option("--why", default="", help="For the journal; the agent does not hear it.")
+@operator_option
+@config_option
+@json_option
+def deny(config: Path, as_json: bool, ticket: str, why: str, operator: str) -> None:
+    """Refuse this very call, until the ticket is over."""
+    answered(config, as_json, ticket, operator, "denied", why)
+
+
+def answered(
+    config: Path, as_json: bool, ticket: str, operator: str, stand: Stand, why: str
+) -> None:
+    """Say a word that gives nothing."""
+
+    async def answer(desk: Deciding) -> Ticket:
+        return await desk.say(await named(desk, ticket), operator, stand, said=why)
+
+    say(asyncio.run(at_desk(config, answer)), as_json)
+
+
+async def at_desk(config: Path, work: Callable[[Deciding], Awaitable[T]]) -> T:
+    """What `work` makes of the desk operators answer at."""
+    from gateway.app_approvals import open_approvals
+
+    async with open_approvals(settings.load(config)) as desk:
+        return await work(desk)
+
+
+async def named(desk: Deciding, name: str) -> Ticket:
+    """The ticket of that name. Raises `Misconfigured` when there is none."""
+    found = await desk.tickets.find(name)
+    if found is None:
+        raise Misconfigured(f"no ticket {visible(name)}, or more than one")
+    return found
+
+
+def say(ticket: Ticket, as_json: bool) -> None:
+    """The ticket as it stands after a word."""
+    if as_json:
+        print_json(asdict(ticket))
+    else:
+        click.echo(told.line(ticket, now()))
+
+
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,101 @@
+"""`bulkhead break-glass`: two persons open a window for one agent at one server, for minutes.
+
+It stands for the leave that each call in the admin tier would need. What the policy denies stays
+denied, and every call is on record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from gateway import settings
+from gateway.approvals.deciding import Deciding
+from gateway.cli import approvals_text as told
+from gateway.cli.approvals import answered, at_desk, named, now, say
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option
+from gateway.core.approval import LEAVE_SECONDS, Ticket
+from gateway.errors import Misconfigured
+
+
+@click.group()
+def command() -> None:
+    """Open the admin tier for one agent at one server: two persons, 15 minutes."""
+
+
+@command.command()
+@click.option("--agent", required=True, help="For whom; agent: may be left out.")
+@click.option("--server", required=True, help="At which tool server.")
+@click.option("--why", required=True, help="What has happened. It is journaled.")
+@click.option("--tenant", default=None, help="Default: the settings' tenant.")
+@operator_option
+@config_option
+@json_option
+def ask(
+    config: Path,
+    as_json: bool,
+    agent: str,
+    server: str,
+    why: str,
+    tenant: str | None,
+    operator: str,
+) -> None:
+    """The first person: ask for a window. It opens when a second one approves it."""
+    loaded = settings.load(config)
+    if server not in loaded.servers:
+        raise Misconfigured(f"there is no server {server!r}", loaded.where)
+    who = agent if ":" in agent else f"agent:{agent}"
+    whose = tenant or loaded.tenant
+
+    async def asked(desk: Deciding) -> Ticket:
+        return await desk.ask_window(operator, who, whose, server, why)
+
+    say(asyncio.run(at_desk(config, asked)), as_json)
+
+
+@command.command()
+@click.argument("ticket")
+@click.option(
+    "--within",
+    type=click.IntRange(1, LEAVE_SECONDS),
+    default=LEAVE_SECONDS,
+    show_default=True,
+    help="Seconds it stands open.",
+)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@operator_option
+@config_option
+@json_option
+def approve(
+    config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
+) -> None:
+    """The second person: open it."""
+
+    async def answer(desk: Deciding) -> Ticket:
+        one = await _window(desk, ticket)
+        if not yes:
+            told.print_ticket(one, now())
+            click.confirm("Open this window?", abort=True, err=True)
+        return await desk.say(one, operator, "approved", within)
+
+    say(asyncio.run(at_desk(config, answer)), as_json)
+
+
+@command.command()
+@click.argument("ticket")
+@operator_option
+@config_option
+@json_option
+def close(config: Path, as_json: bool, ticket: str, operator: str) -> None:
+    """End an open window now. The next call finds it closed."""
+    answered(config, as_json, ticket, operator, "closed", "")
+
+
+async def _window(desk: Deciding, name: str) -> Ticket:
+    found = await named(desk, name)
+    if found.kind != "window":
+        raise Misconfigured(f"ticket {found.id} is for one call: bulkhead approvals approve")
+    return found
