@@ -189,6 +189,8 @@ class Flow:
         if not line:
             self.ended = ended
             return b""
+        if ended and line == b"data":
+            line = b"data:"
         if not line.startswith(b"data:"):
             if len(line) > _MAX_FIELD:
                 raise EventTooLarge(f"a line of more than {_MAX_FIELD} bytes is no data")

@@ -160,3 +160,35 @@ def test_a_line_break_cannot_be_smuggled_into_a_name_or_an_id(bad: str) -> None:
 
 def test_a_comment_keeps_the_stream_open_and_is_no_event() -> None:
     assert read(sse.comment("ping")) == []
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 100])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_an_event_can_flow_from_any_point_on(cut: int, end: bytes) -> None:
+    lines = [
+        b"event: message",
+        b"data: {",
+        b": note",
+        b'data:"a": 1',
+        b"data",
+        b"id: 7",
+        b"data: }",
+    ]
+    stream = end.join([*lines, b"", b"data: next", b"", b""])
+    until = stream.index(b"data: }") + len(b"data: }")
+    for start in range(1, until):
+        parser = Parser(1000)
+        assert parser.feed(stream[:start]) == []
+        data, flow = parser.flow()
+        for at in range(start, len(stream), cut):
+            if flow.ended:
+                break
+            data += flow.feed(stream[at : at + cut])
+        assert flow.ended
+        assert data == b'{\n"a": 1\n\n}'
+
+
+def test_a_line_without_end_that_is_no_data_does_not_flow() -> None:
+    _, flow = Parser(1000).flow()
+    with pytest.raises(EventTooLarge):
+        flow.feed(b"x" * 1_000_000)

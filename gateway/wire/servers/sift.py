@@ -18,6 +18,7 @@ WHOLE: Final = frozenset({"inputRequests", "requestState"})
 """Members of a result that is a question: the bridge between the eras must have read it whole."""
 MAX_HELD: Final = 64 * 1024
 _NOT_A_RESULT: Final = frozenset({"error", "method", "params"})
+_NOWHERE: Final[dict[str, bytes]] = {}
 _SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
@@ -34,7 +35,7 @@ class Sift:
         self._envelope: dict[str, bytes] = {}
         self._held: dict[str, bytes] = {}
         self._kept: dict[str, bytes] | None = None
-        """Where the value goes that comes now; None: out. What nobody asks for goes into one of its own."""
+        """Where the value goes that comes now; None: out."""
         self._name = ""
         self._has_result = False
         self.begun = False
@@ -63,7 +64,7 @@ class Sift:
             if name in _NOT_A_RESULT or (name == "result" and self._has_result):
                 raise Malformed(f"a result with {name!r} beside it")
             self._has_result = self._has_result or name == "result"
-            self._keep(self._envelope if name in ("id", "result") else {}, name)
+            self._keep(self._envelope if name in ("id", "result") else _NOWHERE, name)
         elif name in HELD:
             self._keep(self._held, name)
         elif name in WHOLE:
@@ -77,6 +78,7 @@ class Sift:
         """See `json_walk.Listener`."""
         if self._kept is None:
             self._out.append(piece)
+        if self._kept is None or self._kept is _NOWHERE:
             return
         self._kept[self._name] += piece
         if len(self._kept[self._name]) > MAX_HELD:
@@ -89,7 +91,8 @@ class Sift:
 
     def _keep(self, kept: dict[str, bytes], name: str) -> None:
         self._kept = kept
-        kept[name] = b""
+        if kept is not _NOWHERE:
+            kept[name] = b""
 
 
 def _read(raw: bytes) -> Any:

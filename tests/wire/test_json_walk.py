@@ -1,0 +1,137 @@
+"""Strict JSON as it comes: what is taken and what is not is the same however it is cut."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.wire.json_walk import MAX_DEPTH, MAX_TOKEN, Malformed, Walk
+
+JSON = dict[str, Any]
+
+
+class Noting:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.members: list[tuple[int, str, bytes]] = []
+        self.ends: list[int] = []
+
+    def name(self, level: int, name: str, raw: bytes) -> None:
+        assert json.loads(raw) == name
+        self.members.append((level, name, b""))
+
+    def piece(self, piece: bytes) -> None:
+        level, name, so_far = self.members[-1]
+        self.members[-1] = (level, name, so_far + piece)
+
+    def end(self, level: int) -> None:
+        self.ends.append(level)
+
+
+def walked(body: bytes, cut: int) -> tuple[bool, list[tuple[int, str, bytes]]]:
+    """Whether it is whole and JSON, and what was told of it."""
+    noting = Noting()
+    walk = Walk(noting, "result")
+    try:
+        for start in range(0, len(body), cut):
+            walk.feed(body[start : start + cut])
+    except Malformed:
+        return False, noting.members
+    return walk.complete, noting.members
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+names = st.text(max_size=4) | st.sampled_from(["result", "id"])
+values = st.recursive(
+    scalars.filter(lambda v: v not in (float("inf"), float("-inf"))),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=20,
+)
+documents = st.dictionaries(names, values, max_size=4)
+
+
+@given(documents, st.sampled_from([None, 0, 2]), st.booleans(), st.sampled_from([1, 2, 3, 7, 9999]))
+def test_the_members_of_a_document_are_told_whole(
+    document: JSON, indent: int | None, ascii: bool, cut: int
+) -> None:
+    body = json.dumps(document, indent=indent, ensure_ascii=ascii)
+    whole, members = walked(body.encode("utf-8", "replace"), cut)
+    assert whole
+    expected: list[tuple[int, str, Any]] = []
+    for name, value in document.items():
+        entered = name == "result" and isinstance(value, dict)
+        expected.append((1, name, None if entered else value))
+        expected += [(2, inner, value[inner]) for inner in value] if entered else []
+    told = [(level, name, json.loads(raw) if raw else None) for level, name, raw in members]
+    assert [(level, name) for level, name, _ in told] == [(lev, name) for lev, name, _ in expected]
+    assert json.dumps([value for *_, value in told]) == json.dumps([v for *_, v in expected])
+
+
+RAW = b'{"id":7,"result":{"a":[{"b":"x\\n\\u00e9","c":[1,-2.5e3,true]},[[[{}]]]],"d":null},"e":"f"}'
+edits = st.lists(
+    st.tuples(
+        st.integers(0, len(RAW) - 1),
+        st.sampled_from([1, 0]),
+        st.sampled_from([b"", *(bytes([b]) for b in b'{}[]",:\\01eE+-.u \n\t\x00\xc3')]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def strict(body: bytes) -> bool:
+    """What the standard library takes as an object, without its own additions."""
+
+    def never(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        return isinstance(json.loads(body.decode(), parse_constant=never), dict)
+    except ValueError:
+        return False
+
+
+@given(edits, st.sampled_from([1, 5, 9999]))
+def test_exactly_what_is_json_is_taken(edits: list[tuple[int, int, bytes]], cut: int) -> None:
+    body = RAW
+    for at, dropped, put in edits:
+        body = body[:at] + put + body[at + dropped :]
+    assert walked(body, cut)[0] is strict(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'{"a":NaN}',
+        b'{"a":01}',
+        b'{"a":1,}',
+        b'{"a":[1,]}',
+        b'{"a":1]',
+        b'{"a":"\x01"}',
+        b'{"a":"\\x"}',
+        b'{"a":"\xff"}',
+        b'{"a":1}{',
+        b"\xef\xbb\xbf{}",
+    ],
+)
+def test_what_is_no_json_is_not_taken(body: bytes) -> None:
+    assert not walked(body, 1)[0] and not walked(body, 100)[0]
+
+
+def test_what_is_nested_or_named_without_end_is_not_taken() -> None:
+    assert not walked(b'{"a":' * (MAX_DEPTH + 1), 100)[0]
+    noting = Noting()
+    with pytest.raises(Malformed):
+        Walk(noting, "result").feed(b'{"' + b"n" * (MAX_TOKEN + 1))
+    with pytest.raises(Malformed):
+        Walk(noting, "result").feed(b'{"n":' + b"1" * (MAX_TOKEN + 1))
+
+
+def test_a_document_without_its_last_byte_is_not_complete() -> None:
+    assert walked(RAW, 9)[0] and not walked(RAW[:-1], 9)[0]
