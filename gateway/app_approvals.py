@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.acts import Acts
 from gateway.app import microseconds, new_call_id
 from gateway.approvals.deciding import Deciding
 from gateway.journals.protect import Protector
@@ -22,11 +21,12 @@ async def open_approvals(settings: Settings) -> AsyncIterator[Deciding]:
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     try:
         yield Deciding(
-            acts=Acts(journal, protector, settings.tenant, microseconds, new_call_id),
+            journal=journal,
             tickets=journal.tickets(),
             policies=policies,
             protector=protector,
             clock=microseconds,
+            new_call_id=new_call_id,
         )
     finally:
         await journal.aclose()

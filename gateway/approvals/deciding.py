@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.acts import Acts
 from gateway.approvals.asking import new_ticket
-from gateway.core import approval
+from gateway.core import approval, record
 from gateway.core.approval import Stand, Ticket, Word
-from gateway.core.model import AccessRequest, Decision, Effect, JsonObject, Tier
+from gateway.core.model import AccessRequest, CallRecord, Decision, Effect, Tier
 from gateway.core.reverse import Level
 from gateway.errors import Refused
-from gateway.ports import Policies, Protector, Tickets
+from gateway.ports import Journal, Policies, Protector, Tickets
 from gateway.reasons import Reason
 
 INTENT: Final = "approve"
@@ -28,12 +27,13 @@ OPEN: Final = "break-glass:open"
 class Deciding:
     """Where operators answer."""
 
-    acts: Acts
+    journal: Journal
     tickets: Tickets
     policies: Policies
     protector: Protector
     clock: Callable[[], int]
     """Microseconds since the epoch."""
+    new_call_id: Callable[[], str]
 
     async def say(
         self, ticket: Ticket, operator: str, stand: Stand, seconds: int = 0, said: str = ""
@@ -45,10 +45,8 @@ class Deciding:
         decision = self._permitted(operator, ticket)
         word = Word(ticket.id, stand, operator, now, now + seconds * 1_000_000, said)
         after = approval.decided(ticket, word)
-        async with self.acts.noted(
-            operator, f"approvals/{stand}", _facts(ticket, decision, said), (word,)
-        ):
-            return after
+        await self._note(ticket, operator, stand, decision, (word,), said)
+        return after
 
     async def ask_window(
         self, operator: str, agent: str, tenant: str, server: str, why: str
@@ -72,8 +70,8 @@ class Deciding:
         found = await self.tickets.ask(new)
         if found is not new:
             raise Refused(Reason.APPROVAL_DENIED, f"ticket {found.id} is {found.stand} already")
-        async with self.acts.noted(operator, "break-glass/ask", _facts(new, decision, why)):
-            return new
+        await self._note(new, operator, "waiting", decision, (), why)
+        return new
 
     def _permitted(self, operator: str, ticket: Ticket) -> Decision:
         tool = _tool(ticket)
@@ -97,20 +95,40 @@ class Deciding:
             raise Refused(Reason.DENIED_BY_RULE, detail, decision.where, decision.rule or "")
         return decision
 
+    async def _note(
+        self,
+        ticket: Ticket,
+        operator: str,
+        stand: Stand,
+        decision: Decision,
+        claims: tuple[Word, ...],
+        said: str,
+    ) -> None:
+        arguments, digest = self.protector.protect({"ticket": ticket.id, "said": said}, {})
+        entry = CallRecord(
+            call_id=self.new_call_id(),
+            agent=operator,
+            tenant=ticket.tenant,
+            task=ticket.task,
+            intent=INTENT,
+            endpoint="",
+            method=f"approvals/{stand}",
+            server=ticket.server,
+            target=_tool(ticket),
+            tier=Tier.ADMIN,
+            effect="",
+            destination="",
+            rule=decision.rule or "",
+            where=str(decision.where or ""),
+            policy_version=self.policies.current.version,
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+        )
+        body = {"ticket": ticket.id, "stand": stand, "agent": ticket.agent, "call": ticket.call_id}
+        await self.journal.append(record.noted(entry, self.clock(), body, claims)).sealed()
+
 
 def _tool(ticket: Ticket) -> str:
     """By what name the policy is asked."""
     return OPEN if ticket.kind == "window" else f"approve:{ticket.tool}"
-
-
-def _facts(ticket: Ticket, decision: Decision, said: str) -> JsonObject:
-    """What stands in the journal: which ticket, whose call, by what right, and why."""
-    return {
-        "ticket": ticket.id,
-        "agent": ticket.agent,
-        "task": ticket.task,
-        "tool": f"{ticket.server}/{_tool(ticket)}",
-        "call": ticket.call_id,
-        "rule": f"{decision.rule} ({decision.where})",
-        "said": said,
-    }

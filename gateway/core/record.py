@@ -26,6 +26,8 @@ class State(StrEnum):
     """Decided and not sent: it is sent when its time has come, if nobody has taken it back by then."""
     CANCELLED = "cancelled"
     """It was held, and taken back: it has never been sent."""
+    NOTED = "noted"
+    """No call: what an operator said, on record like one."""
     INTENT = "intent"
     APPLIED = "applied"
     FAILED = "failed"
@@ -51,7 +53,8 @@ class IllegalMove(Exception):
 _ANSWERED: Final = frozenset({State.APPLIED, State.FAILED, State.REJECTED, State.NO_EFFECT})
 
 MOVES: Final[dict[State | None, frozenset[State]]] = {
-    None: frozenset({State.REFUSED, State.HELD, State.INTENT, State.UNDOING}),
+    None: frozenset({State.REFUSED, State.HELD, State.NOTED, State.INTENT, State.UNDOING}),
+    State.NOTED: frozenset(),
     # Another time, its time, a no at its time, or a person's.
     State.HELD: frozenset({State.HELD, State.INTENT, State.REFUSED, State.CANCELLED}),
     State.CANCELLED: frozenset(),
@@ -167,6 +170,11 @@ def intent(
 ) -> Line:
     """The line written before a forward. `body`: how the call would be undone (core/written.py)."""
     return Line(record.call_id, move(None, State.INTENT), at, body or {}, record, claims)
+
+
+def noted(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim, ...]) -> Line:
+    """The line of what an operator said, durable with what it changes or not at all."""
+    return Line(record.call_id, move(None, State.NOTED), at, body, record, claims)
 
 
 def held(
