@@ -19,7 +19,7 @@ from gateway import following
 from gateway.app_bounds import LiveBounds
 from gateway.app_held import held_calls_sent
 from gateway.app_reverse import own_reads, reversing
-from gateway.bounds import Bounds
+from gateway.app_servers import open_servers
 from gateway.approvals.asking import Asking
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
@@ -41,7 +41,6 @@ from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
 from gateway.undo.reverser import PackReverser
-from gateway.wire.servers import open_server
 from gateway.wire.servers.seal import Seal
 
 log = logging.getLogger("bulkhead")
@@ -98,7 +97,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     def late(call_id: str, outcome: Outcome) -> None:
         doubts.late(call_id, outcome)
 
-    servers = {n: open_server(n, one, seal, late) for n, one in settings.servers.items()}
+    servers = open_servers(settings, seal, late)
     packs = open_packs(settings, policies)
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")

@@ -231,6 +231,7 @@ class Line:
             owner_of(request.identity),
             request.extra_headers,
             outlet(request, channel, recorded.pending, recorded.reversible.prepared),
+            request.session or "",
         )
         outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
         try:

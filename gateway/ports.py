@@ -482,6 +482,8 @@ class Outbound:
     extra_headers: tuple[tuple[str, str], ...] = ()
     outlet: Outlet | None = None
     """Where a large result may go in pieces. None: only the whole is of use."""
+    session: str = ""
+    """The agent's session at the gateway, if it has one; never sent."""
 
 
 class ToolServer(Protocol):

@@ -47,6 +47,9 @@ class EnvironmentRule(Strict):
     set: dict[str, str] = Field(default_factory=dict)
 
 
+ASKS: Final = ("elicitation", "sampling")
+
+
 class ServerSettings(Strict):
     """One tool server: `command` (stdio) or `url` (Streamable HTTP), never both."""
 
@@ -57,6 +60,9 @@ class ServerSettings(Strict):
     headers: dict[str, str] = Field(default_factory=dict)
     """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
     era: Literal["auto", "sessions", "stateless"] = "auto"
+    questions: tuple[Literal["elicitation", "sampling", "roots"], ...] | None = None
+    """What a stdio server of the sessions era may ask agents; each agent that can be asked then has a
+    process of its own. None: elicitation and sampling. Roots would let an agent's client choose directories."""
     destination: str = "local"
     """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""
     pin_resources: bool = True
@@ -70,6 +76,11 @@ class ServerSettings(Strict):
     _where: Where | None = PrivateAttr(None)
 
     @property
+    def asks(self) -> frozenset[str]:
+        """The capabilities of an agent's client a stdio server is told of."""
+        return frozenset(ASKS if self.questions is None else self.questions)
+
+    @property
     def where(self) -> Where | None:
         """Where the file says how to reach it."""
         return self._where
@@ -78,6 +89,8 @@ class ServerSettings(Strict):
     def _one_transport(self) -> ServerSettings:
         if (self.command is None) == (self.url is None):
             raise ValueError("give either command (stdio) or url (Streamable HTTP)")
+        if self.questions is not None and self.command is None:
+            raise ValueError("questions is for a command: over HTTP all are carried")
         if self.command is not None and not self.command:
             raise ValueError("command is empty")
         if self.url is not None and not self.url.startswith(("http://", "https://")):

@@ -24,8 +24,9 @@ TOOL: JSON = {"name": "echo", "inputSchema": {"type": "object"}, "acme": {"kept"
 class Behaviour:
     """One server's state. `eras`: both, sessions, stateless. `probe`: answer, exit, silent."""
 
-    def __init__(self, eras: str = "both", probe: str = "answer") -> None:
+    def __init__(self, eras: str = "both", probe: str = "answer", logging: bool = False) -> None:
         self.eras = eras
+        self.capabilities = CAPABILITIES | ({"logging": {}} if logging else {})
         self.probe = probe
         self.seen: list[JSON] = []
         self.cancelled: list[Any] = []
@@ -52,11 +53,11 @@ class Behaviour:
         if method == "server/discover":
             return self.discover()
         if method == "initialize" and self.eras != "stateless":
-            result = {"protocolVersion": SESSIONS, "capabilities": CAPABILITIES}
+            result = {"protocolVersion": SESSIONS, "capabilities": self.capabilities}
             return {"result": {**result, "serverInfo": INFO, "instructions": "Be kind."}}
         if method == "tools/list":
             return {"result": {"tools": [TOOL], "nextCursor": "", "acme": "kept"}}
-        if method == "ping":
+        if method in ("ping", "logging/setLevel"):
             return {"result": {}}
         if method == "subscriptions/listen":
             self.listening.append(emit)

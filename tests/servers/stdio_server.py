@@ -1,7 +1,8 @@
 """The test tool server on standard input and output. `--eras`, `--probe` as in `Behaviour`;
 `--stubborn` ignores the end of its input and SIGTERM; `--noisy` writes what is not JSON first;
 `--child` starts a child that ignores both too, and writes its pid to the file given;
-`--deaf` reads nothing after the greeting. Tools of this wire only: `line` writes an overlong line."""
+`--deaf` reads nothing after the greeting; `--logging` has log levels.
+Tools of this wire only: `line` writes an overlong line."""
 
 from __future__ import annotations
 
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--stubborn", action="store_true")
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--deaf", action="store_true")
+    parser.add_argument("--logging", action="store_true")
     parser.add_argument("--child")
     options = parser.parse_args()
     if options.stubborn:
@@ -113,7 +115,7 @@ def main() -> None:
     if options.child:
         child = subprocess.Popen([sys.executable, "-c", SLEEPER])
         Path(options.child).write_text(str(child.pid))
-    asyncio.run(serve(Stdio(options.eras, options.probe), options))
+    asyncio.run(serve(Stdio(options.eras, options.probe, options.logging), options))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.core.model import Outcome
+from gateway.core.model import ClientFacts, Outcome
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.wire.servers.parking import SECONDS, Parking
@@ -35,8 +35,22 @@ def open_server(
 
         wire: WatchedServer = HttpServer(name, settings)
     else:
-        from gateway.wire.servers.stdio import StdioServer
-
-        wire = StdioServer(name, settings, late=late)
+        wire = _over_stdio(name, settings, late)
     seconds = min(SECONDS, settings.limits.total)
     return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds), wire.watches)
+
+
+def _over_stdio(name: str, settings: ServerSettings, late: LateAnswer | None) -> WatchedServer:
+    """One process for all, and one for each agent that can be asked, unless the server asks nothing."""
+    from gateway.wire.servers.stdio import StdioServer
+    from gateway.wire.servers.stdio_each import Each
+
+    shared = StdioServer(name, settings, late=late)
+    if not settings.asks:
+        return shared
+    greeted = settings.model_copy(update={"era": "sessions"})
+
+    def own(client: ClientFacts) -> WatchedServer:
+        return StdioServer(name, greeted, client=client, late=late)
+
+    return Each(name, shared, own, settings.asks)

@@ -1,9 +1,9 @@
 """A tool server over stdio, supervised: started when first needed, started again when it dies.
 
 It knows when there is a process to talk to and which era it speaks; the talking is in
-stdio_conversation.py, the process in process.py. One process serves all agents. It is therefore told
-of no client capabilities at `initialize` unless the maker gives some: declaring what one agent can and
-another cannot would let the server ask the wrong one. (A stateless server is told each call's own.)
+stdio_conversation.py, the process in process.py. A process that serves all agents is told of no client
+capabilities at `initialize`: declaring what one agent can and another cannot would let the server ask
+the wrong one (stdio_each.py). A stateless server is told each call's own.
 """
 
 from __future__ import annotations
@@ -14,32 +14,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
 from gateway.wire.servers import envelope, process
+from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_changes import Changes, listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
 from gateway.wire.servers.stdio_greeting import Greeting, NoGreeting, greet
+from gateway.wire.servers.stdio_logs import hear_logs
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
-
-
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """Seconds between a death and the next start: doubled each time, up to `most`."""
-
-    first: float = 0.5
-    most: float = 30.0
-    forgiven_after: float = 30.0
-    """A process that lived this long starts the count again."""
-
-    def seconds(self, failures: int) -> float:
-        """`failures`: deaths in a row, at least 1."""
-        return min(self.most, self.first * 2.0 ** min(failures - 1, 30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +50,19 @@ class StdioServer:
         name: str,
         settings: ServerSettings,
         *,
-        capabilities: JsonObject | None = None,
+        client: ClientFacts | None = None,
         back_off: BackOff | None = None,
         late: LateAnswer | None = None,
     ) -> None:
-        """Starts nothing. Raises `Misconfigured` when the command cannot be found."""
+        """Starts nothing. `client`: the only one it serves, as it is to be told.
+
+        Raises `Misconfigured` when the command cannot be found."""
         self._name = name
         self._limits = settings.limits
         self._command = process.command(name, settings)
         self._forced = settings.era
         self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
-        self._capabilities = capabilities or {}
+        self._client = client
         self._back_off = back_off or BackOff()
         self._late = late
         self._ids = envelope.ids()
@@ -105,6 +95,7 @@ class StdioServer:
             return envelope.not_forwarded(
                 self._name, Reason.SERVER_UNAVAILABLE, self._last_error or self._state
             )
+        await hear_logs(up.conversation, up.greeting, message, self._limits.first_byte)
         return await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
@@ -243,12 +234,13 @@ class StdioServer:
         conversation = Conversation(
             self._name, self._limits, self._ids, self._changes.publish, self._late, self._told
         )
+        conversation.of_one_agent = self._client is not None
         running = await process.start(
             self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard
         )
         try:
             conversation.attach(running)
-            return _Up(running, conversation, await greet(conversation, era, self._capabilities))
+            return _Up(running, conversation, await greet(conversation, era, self._client))
         except BaseException as error:
             if not (era == "auto" and isinstance(error, Gone)):
                 self._down(self._why(error))

@@ -8,6 +8,8 @@ What is shared must be told apart, so:
 - log messages, other notifications without an address, and the server's own questions (sampling,
   elicitation, roots) name no call. With exactly one call in flight they are that call's; otherwise
   notifications are dropped and questions refused, because a guess could show one agent's work to another.
+  A process that serves one agent only is not guessed about: they are its newest call's, and what it asks
+  before its first call waits for that.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from gateway.settings import ServerLimits
 from gateway.wire import strict_json
 from gateway.wire.servers import envelope
 from gateway.wire.servers.process import Process, escaped
-from gateway.wire.servers.stdio_call import InFlight, LimitReached
+from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Overlong
 
 MAX_LATE: Final = 10_000
 """Calls given up on whose late answers are still recognised."""
+MAX_EARLY: Final = 8
 QUESTIONS: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 LIST_CHANGES: Final = frozenset(
     {
@@ -69,6 +72,12 @@ class Conversation:
         self._own: dict[int, asyncio.Future[Outcome]] = {}
         self._given_up: OrderedDict[int, str] = OrderedDict()
         self._writing = asyncio.Lock()
+        self.of_one_agent = False
+        """Nobody else's calls come here."""
+        self.log_level: str | None = None
+        """What the server was told by logging/setLevel: the widest anyone asked for."""
+        self._early: list[tuple[str, JsonObject, int, Reply]] = []
+        """Questions that came before any call."""
         self._process: Process
         self.log = logging.getLogger(f"bulkhead.server.{name}")
 
@@ -106,6 +115,9 @@ class Conversation:
         id = next(self._ids)
         token = envelope.progress_token(message.params)
         call = self._calls[id] = InFlight(call_id, token, channel)
+        for question in self._early:
+            self._put(*question)
+        self._early.clear()
         request = envelope.request(message, id, era, None if token is None else id)
         try:
             return await self._forward(call, request)
@@ -226,12 +238,20 @@ class Conversation:
             reply({"result": {}})
         elif method not in QUESTIONS:
             reply({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
-        elif (call := self._only_call()) is None or not call.ask(method, params, size, reply):
+        elif self.of_one_agent and not self._calls and len(self._early) < MAX_EARLY:
+            self._early.append((method, params, size, reply))
+        else:
+            self._put(method, params, size, reply)
+
+    def _put(self, method: str, params: JsonObject, size: int, reply: Reply) -> None:
+        call = self._only_call()
+        if call is None or not call.ask(method, params, size, reply):
             text = "The gateway cannot tell whose question this is"
             reply({"error": {"code": envelope.INTERNAL_ERROR, "message": text}})
 
     def _only_call(self) -> InFlight | None:
-        return next(iter(self._calls.values())) if len(self._calls) == 1 else None
+        certain = len(self._calls) == 1 or (self._calls and self.of_one_agent)
+        return next(reversed(self._calls.values())) if certain else None
 
     def _overlong(self, line: Overlong) -> None:
         """Its call fails; when the line does not say which that was, all that are waiting do."""

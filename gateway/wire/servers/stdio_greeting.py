@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.wire.servers import envelope
 
 PROBE_SECONDS: Final = 3.0
@@ -45,11 +45,13 @@ class Greeting:
 
 
 async def greet(
-    server: Asks, era: Literal["auto", "sessions", "stateless"], capabilities: JsonObject
+    server: Asks, era: Literal["auto", "sessions", "stateless"], client: ClientFacts | None
 ) -> Greeting:
-    """Settle the era. Raises `NoGreeting`, `TimeoutError` (the caller's bound), `Gone`."""
+    """Settle the era. `client`: who it is told of; None tells it of the gateway, which answers no questions.
+
+    Raises `NoGreeting`, `TimeoutError` (the caller's bound), `Gone`."""
     if era == "sessions":
-        return await _initialize(server, capabilities)
+        return await _initialize(server, client)
     if era == "stateless":
         return await _discover(server, FOREVER)
     try:
@@ -59,7 +61,7 @@ async def greet(
     except NoGreeting:
         silent = False
     try:
-        return await _initialize(server, capabilities)
+        return await _initialize(server, client)
     except NoGreeting:
         if not silent:
             raise
@@ -77,8 +79,10 @@ async def _discover(server: Asks, seconds: float) -> Greeting:
     return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result, result)
 
 
-async def _initialize(server: Asks, capabilities: JsonObject) -> Greeting:
-    answer = await server.ask(lambda id: envelope.initialize(id, capabilities), FOREVER)
+async def _initialize(server: Asks, client: ClientFacts | None) -> Greeting:
+    told = client or envelope.GATEWAY
+    info = told.info or envelope.GATEWAY_INFO
+    answer = await server.ask(lambda id: envelope.initialize(id, told.capabilities, info), FOREVER)
     if answer.result is None:
         said = answer.error.message if answer.error else answer.detail
         raise NoGreeting(f"it refused initialize: {said[:200]}")

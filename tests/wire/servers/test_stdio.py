@@ -22,7 +22,8 @@ from gateway.errors import Misconfigured
 from gateway.ports import ServerUnavailable
 from gateway.settings import EnvironmentRule, ServerLimits, ServerSettings
 from gateway.wire.servers import open_server, stdio_greeting
-from gateway.wire.servers.stdio import BackOff, StdioServer
+from gateway.wire.servers.back_off import BackOff
+from gateway.wire.servers.stdio import StdioServer
 from tests.servers import behaviour
 from tests.servers.clients import Remembers, call, command, leave, seen, tool
 

@@ -1,0 +1,160 @@
+"""A stdio tool server for agents that can be asked: a process of its own for each, besides the one all share.
+
+Over stdio a question (sampling, elicitation, roots) names no call, and capabilities are said once per
+process. So a session whose client declared that it can be asked has its own process, as it would without a
+gateway, greeted in its words; its questions can only be for it. A stateless agent has one for each set of
+capabilities. Everybody else, the catalogue and the gateway's own reads share one. A stateless server is
+told each call's own capabilities and needs no second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
+from gateway.core.record import Permit
+from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
+from gateway.wire.strict_json import dumps
+
+MOST: Final = 16
+"""Processes besides the shared one. Past it, the one idle longest ends; while all work, nobody new is asked."""
+MOST_EACH: Final = 8
+"""Of one principal, who gets one for every session it opens and every set of capabilities it makes up."""
+IDLE: Final = 900.0
+"""Seconds without a call after which one ends."""
+
+Key = tuple[str, str, bytes]
+Make = Callable[[ClientFacts], WatchedServer]
+"""Starts nothing yet."""
+
+
+@dataclass(slots=True)
+class _Own:
+    """One agent's process."""
+
+    server: WatchedServer
+    used: float
+    calls: int = 0
+
+
+class Each:
+    """`ports.WatchedServer` over the shared process and the others."""
+
+    def __init__(
+        self,
+        name: str,
+        shared: WatchedServer,
+        make: Make,
+        questions: frozenset[str],
+        *,
+        most: int = MOST,
+        idle: float = IDLE,
+    ) -> None:
+        """`questions`: capabilities of an agent's client that the server is told of."""
+        self._shared = shared
+        self._make = make
+        self._questions = questions
+        self._most = most
+        self._idle = idle
+        self._own: dict[Key, _Own] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._log = logging.getLogger(f"bulkhead.server.{name}")
+
+    @property
+    def watches(self) -> Watched:
+        """The shared process's: what is watched there is the same for all."""
+        return self._shared.watches
+
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        """See `ports.ToolServer`."""
+        own = await self._place(message)
+        if own is None:
+            return await self._shared.call(permit, message, channel)
+        own.calls += 1
+        try:
+            return await own.server.call(permit, message, channel)
+        finally:
+            own.calls -= 1
+            own.used = asyncio.get_running_loop().time()
+
+    async def _place(self, message: Outbound) -> _Own | None:
+        """The process of this agent; None when the shared one is the one to ask."""
+        client = message.client
+        asked = {n: one for n, one in client.capabilities.items() if n in self._questions}
+        if not asked or message.method == "resources/subscribe" or not await self._has_sessions():
+            return None
+        facts = ClientFacts(client.protocol_version, asked, client.info)
+        key = (message.principal, message.session, dumps([asked, client.info]))
+        return self._own.get(key) or self._new(key, facts)
+
+    async def _has_sessions(self) -> bool:
+        if self._shared.describe()["era"] is None:
+            try:
+                await self._shared.fetch("server/discover", {})
+            except ServerUnavailable:
+                return False  # and the call will say why
+        return bool(self._shared.describe()["era"] == Era.SESSIONS)
+
+    def _new(self, key: Key, client: ClientFacts) -> _Own | None:
+        mine = [other for other in self._own if other[0] == key[0]]
+        if len(mine) >= MOST_EACH and not self._made_room(mine):
+            return None
+        if len(self._own) >= self._most and not self._made_room(list(self._own)):
+            self._log.warning("%d own processes are at work: an agent cannot be asked", self._most)
+            return None
+        now = asyncio.get_running_loop().time()
+        own = self._own[key] = _Own(self._make(client), now)
+        if self._sweeper is None:
+            self._sweep()
+        return own
+
+    def _made_room(self, among: list[Key]) -> bool:
+        idle = [(self._own[key].used, key) for key in among if not self._own[key].calls]
+        if idle:
+            self._end(min(idle)[1])
+        return bool(idle)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        for key, own in list(self._own.items()):
+            if not own.calls and loop.time() - own.used >= self._idle:
+                self._end(key)
+        again = bool(self._own)
+        self._sweeper = loop.call_later(self._idle / 4, self._sweep) if again else None
+
+    def _end(self, key: Key) -> None:
+        task = asyncio.ensure_future(self._own.pop(key).server.aclose())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        """See `ports.ToolServer`."""
+        return await self._shared.fetch(method, params)
+
+    def changes(self) -> AsyncIterator[str]:
+        """See `ports.ToolServer`."""
+        return self._shared.changes()
+
+    def describe(self) -> JsonObject:
+        """See `ports.ToolServer`."""
+        return {**self._shared.describe(), "own_processes": len(self._own)}
+
+    async def fence(self) -> bool:
+        """See `ports.ToolServer`. Every process, whoever it works for."""
+        fenced = [
+            one.fence() for one in (self._shared, *(own.server for own in self._own.values()))
+        ]
+        return all(await asyncio.gather(*fenced))
+
+    async def aclose(self) -> None:
+        """See `ports.ToolServer`."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for key in list(self._own):
+            self._end(key)
+        await asyncio.gather(self._shared.aclose(), *self._ending)
