@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from json import dumps
+from typing import Any, Literal
 
 from gateway.catalogue.text import printable
 from gateway.cli.visible import visible
@@ -23,8 +24,26 @@ class OneLine(logging.Formatter):
         return printable(super().formatException(ei))
 
 
-def begin(level: str) -> None:
+class AsJson(logging.Formatter):
+    """One JSON object a line; whatever is in it, it stays one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return dumps(said)
+
+
+Form = Literal["text", "json"]
+
+
+def begin(level: str, form: Form = "text") -> None:
     """Log to standard error from here on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(OneLine())
+    handler.setFormatter(AsJson() if form == "json" else OneLine())
     logging.basicConfig(level=level.upper(), handlers=[handler])

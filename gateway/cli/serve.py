@@ -26,10 +26,13 @@ from gateway.wire.agents import http
     default="warning",
     show_default=True,
 )
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 @config_option
-def command(config: Path, log_level: str) -> None:
+def command(config: Path, log_level: str, log_format: logs.Form) -> None:
     """Stand between agents and tool servers, over HTTP. Stops on Ctrl-C or SIGTERM."""
-    logs.begin(log_level)
+    logs.begin(log_level, log_format)
     settings = settings_file.load(config)
     uvloop.run(_serve(settings))
 

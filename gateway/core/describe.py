@@ -60,13 +60,13 @@ def describe(
         arguments=arguments,
         arguments_digest=arguments_digest,
         beside=beside or {},
-        trace=trace_of(request),
+        trace=trace_of(request.params),
     )
 
 
-def trace_of(request: Request) -> str:
+def trace_of(params: JsonObject) -> str:
     """The `traceparent` in `_meta`, of version 00; empty for anything else (MCP: SEP-414)."""
-    meta = request.params.get("_meta")
+    meta = params.get("_meta")
     said = meta.get("traceparent") if isinstance(meta, dict) else None
     return said if isinstance(said, str) and _TRACEPARENT.fullmatch(said) else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import serve
-from gateway.cli.logs import OneLine
+from gateway.cli.logs import AsJson, OneLine
 
 FORGED = "gone\n2026-11-24 00:00:00,000 WARNING bulkhead all is well\x1b[2J\u202e"
 
@@ -47,3 +48,15 @@ def test_a_level_that_is_none_is_a_usage_error() -> None:
     result = CliRunner().invoke(serve.command, ["--log-level", "bogus"])
     assert result.exit_code == 2
     assert "bogus" in result.output
+
+
+def test_a_json_log_is_one_object_a_line_whatever_is_said() -> None:
+    try:
+        raise ValueError("\x1b]0;owned\x07")
+    except ValueError:
+        line = AsJson().format(_record(sys.exception()))
+    assert line.isascii() and line.isprintable()
+    said = json.loads(line)
+    assert (said["level"], said["logger"]) == ("warning", "bulkhead")
+    assert said["message"] == f"s: {FORGED}"
+    assert "owned" in said["traceback"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import urllib.request
 from pathlib import Path
@@ -13,6 +14,7 @@ from gateway.settings import Telemetry
 from gateway.telemetry.provide import open_providers
 from tests.journals.calls import intent, outcome, refusal
 
+DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
 HERE = Where("bulkhead.yaml", 3)
 
 
@@ -39,6 +41,9 @@ async def test_the_page_shows_what_the_journal_says(tmp_path: Path) -> None:
     assert 'reason="no_rule"' in page
     assert 'gen_ai_tool_name="git_log"' in page
     assert "python_gc" not in page
+    shown = set(re.findall(r"(?:bulkhead|mcp)_[a-z_]+", DASHBOARD.read_text()))
+    # Nothing here can be undone, so there is no horizon.
+    assert {name for name in shown if name not in page} == {"bulkhead_undo_horizon_seconds"}
 
 
 def test_a_port_in_use_is_the_operators_to_mend() -> None:
