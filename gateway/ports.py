@@ -13,7 +13,6 @@ from gateway.core.fence import Caught
 from gateway.core.approval import Ticket
 from gateway.core.decide import Decided
 from gateway.core.grant import Cover, Grant, Standing
-from gateway.core.grant import State as GrantState
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -253,22 +252,16 @@ class Leases(Protocol):
 
 
 class GrantStore(Protocol):
-    """Where grants are kept, over all gateway processes of one journal (journals/grants.py)."""
+    """Where grants are kept, over all gateway processes of one journal (journals/grants.py). They are given
+    and ended by claims (`core.grant.Give`, `End`) of the lines that tell of it."""
 
     @property
     def epoch(self) -> int:
         """Grows with every grant given or ended, by whatever process. One system call, no more."""
         ...
 
-    async def give(self, grant: Grant) -> None:
-        """Durable on return. Raises `Refused` (grant_over) when its parent is not in force,
-        `JournalError`."""
-        ...
-
-    async def end(self, grant_id: str, state: GrantState, said: str) -> Sequence[str]:
-        """End it and all below it, durable on return: the ids of those that were in force until now.
-
-        Raises `JournalError`."""
+    def changed(self) -> None:
+        """A line that gave or ended a grant is durable: let every process know."""
         ...
 
     def since(self, rev: int) -> Sequence[Standing]:
@@ -277,6 +270,10 @@ class GrantStore(Protocol):
 
     def find(self, grant_id: str) -> Standing | None:
         """One grant as it stands now. Raises `JournalError`."""
+        ...
+
+    def all(self) -> Sequence[Standing]:
+        """Every grant there ever was, the latest change first. Raises `JournalError`."""
         ...
 
     def labels(self, root: str) -> frozenset[Label]:

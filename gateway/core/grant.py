@@ -116,6 +116,22 @@ Chain = tuple[Grant, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Give(Claim):
+    """A new grant, as part of the line that tells who gave it."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class End(Claim):
+    """The end of a grant and of all below it, as part of the line that tells who ended it."""
+
+    grant: str
+    state: State
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     """Step 7's answer: what a call is made under."""
 

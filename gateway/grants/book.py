@@ -156,7 +156,9 @@ class GrantBook:
         why = _outside_terms(chain, classified)
         if why:
             return why
-        resolved = classified.resolved
+        resolved, intent = classified.resolved, classified.resolved.request.identity.intent
+        if chain[0].intent != intent:
+            return f"grant {chain[0].id}: intent {intent}"
         for grant in chain:
             for name, bound in bounds_of(grant.terms, resolved.target):
                 problem = self._check(grant, name, bound).check(resolved.arguments)

@@ -84,6 +84,7 @@ class JwtVerifier:
             tiers=tiers,
             token_id=_jti(claims),
             expires_at=expires_at,
+            grant=claimed.grant,
         )
         return _Verified(profile, token.kid, key, identity)
 

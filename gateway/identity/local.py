@@ -91,11 +91,13 @@ class LocalIssuer:
         intent: str,
         now: int,
         ttl: int = DEFAULT_TTL,
+        grant: str = "",
     ) -> str:
         """A token for one agent at one endpoint. `ttl` and `now` in seconds. Raises `Misconfigured`."""
         _check_tiers(endpoint, tiers)
         _check_ttl(endpoint, ttl)
         subject = {"sub": agent, "tenant": tenant, "task": task, "intent": intent}
+        subject |= {"grant": grant} if grant else {}
         for name, value in subject.items():
             if not (AGENT if name == "sub" else WORD).fullmatch(value):
                 raise Misconfigured(f"{name}: {value!r} is not a name a token can carry")
@@ -147,6 +149,7 @@ def _claimed(claims: Mapping[str, Any]) -> Claimed:
         tenant=text_claim(claims, "tenant", WORD),
         task=text_claim(claims, "task", WORD),
         intent=text_claim(claims, "intent", WORD),
+        grant=text_claim(claims, "grant", WORD) if "grant" in claims else "",
     )
 
 

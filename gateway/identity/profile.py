@@ -44,6 +44,7 @@ class Claimed:
     tenant: str
     task: str
     intent: str
+    grant: str = ""
 
 
 class ClaimError(Exception):

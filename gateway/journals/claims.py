@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from gateway.core.approval import Leave, Word
 from gateway.core.flow import Passage
-from gateway.core.grant import Spend
+from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
-from gateway.journals import labels, spending, tickets
+from gateway.journals import grants, labels, spending, tickets
 
 TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
     Spend: spending.take,
+    Give: grants.give,
+    End: grants.end,
     Passage: labels.take,
     Leave: tickets.take_leaves,
     Word: tickets.take_words,

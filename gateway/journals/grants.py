@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from pydantic import TypeAdapter
 
-from gateway.core.grant import Grant, Standing, State
+from gateway.core.grant import End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
 from gateway.journals import labels
-from gateway.journals.leases import Desk
 from gateway.reasons import Reason
 
 T = TypeVar("T")
@@ -35,55 +33,50 @@ _TREE: Final = (
 _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How grants end."""
-
-    state: State
-    said: str
-    """Who and why, for operators."""
+# In the thread that owns the connection, inside the transaction of a line:
 
 
-# In the thread that owns the connection:
+def give(connection: sqlite3.Connection, given: Sequence[Give]) -> None:
+    """New grants. Raises `Refused` (grant_over) for one whose parent is no longer in force."""
+    for each in given:
+        _insert(connection, each.grant)
 
 
-def insert(connection: sqlite3.Connection, grant: Grant) -> None:
-    """One grant, durable. Raises `Refused` when its parent is no longer in force."""
-    terms = grant.terms
-    with _transaction(connection):
-        if grant.parent and not _is_alive(connection, grant.parent, grant.created_at):
-            raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
-        connection.execute(
-            f'INSERT INTO "grant" VALUES (?, ?, {_NEXT}, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 0)',
-            (
-                grant.id,
-                grant.parent,
-                _DOCUMENT.dump_json(grant).decode(),
-                "active",
-                "",
-                grant.expires_at,
-                None if terms.idle is None else terms.idle * 1_000_000,
-                grant.created_at,
-                terms.uses,
-                terms.writes,
-                terms.bytes,
-                None if terms.per_minute is None else 60_000_000 // terms.per_minute,
-                terms.burst,
-            ),
-        )
-
-
-def end(connection: sqlite3.Connection, grant_id: str, how: End) -> list[str]:
-    """This grant and all below it, durable: the ids of those that were in force until now."""
-    with _transaction(connection):
-        found = connection.execute(f"{_TREE} SELECT id FROM tree", (grant_id,)).fetchall()
-        ids = [one for (one,) in found]
-        for one in ids:
+def end(connection: sqlite3.Connection, ended: Sequence[End]) -> None:
+    """These and all below them, as far as they are in force. Raises `Refused` for one that is not there."""
+    for each in ended:
+        found = connection.execute(f"{_TREE} SELECT id FROM tree", (each.grant,)).fetchall()
+        if not found:
+            raise Refused(Reason.GRANT_OVER, f"no grant {each.grant} is in force")
+        for (one,) in found:
             connection.execute(
                 f'UPDATE "grant" SET state = ?, said = ?, rev = {_NEXT} WHERE id = ?',
-                (how.state, how.said, one),
+                (each.state, each.said, one),
             )
-    return ids
+
+
+def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
+    terms = grant.terms
+    if grant.parent and not _is_alive(connection, grant.parent, grant.created_at):
+        raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
+    connection.execute(
+        f'INSERT INTO "grant" VALUES (?, ?, {_NEXT}, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 0)',
+        (
+            grant.id,
+            grant.parent,
+            _DOCUMENT.dump_json(grant).decode(),
+            "active",
+            "",
+            grant.expires_at,
+            None if terms.idle is None else terms.idle * 1_000_000,
+            grant.created_at,
+            terms.uses,
+            terms.writes,
+            terms.bytes,
+            None if terms.per_minute is None else 60_000_000 // terms.per_minute,
+            terms.burst,
+        ),
+    )
 
 
 def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
@@ -93,20 +86,6 @@ def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
         (grant_id, now, now),
     )
     return found.fetchone() is not None
-
-
-class _transaction:
-    """All of it or nothing, with the write lock from the start."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def standing(row: Sequence[object]) -> Standing:
@@ -121,9 +100,8 @@ def standing(row: Sequence[object]) -> Standing:
 class SqliteGrants:
     """`ports.GrantStore` in a journal's file."""
 
-    def __init__(self, desk: Desk, path: Path) -> None:
+    def __init__(self, path: Path) -> None:
         """`path`: the journal's file. Raises `JournalError`."""
-        self._desk = desk
         self._path = path
         self._epoch = Epoch(path.with_name(EPOCH))
         self._read = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
@@ -133,16 +111,9 @@ class SqliteGrants:
         """See `ports.GrantStore`."""
         return int(self._epoch)
 
-    async def give(self, grant: Grant) -> None:
+    def changed(self) -> None:
         """See `ports.GrantStore`."""
-        await self._desk.do(lambda connection: insert(connection, grant))
         self._epoch.grow()
-
-    async def end(self, grant_id: str, state: State, said: str) -> Sequence[str]:
-        """See `ports.GrantStore`."""
-        ids = await self._desk.do(lambda connection: end(connection, grant_id, End(state, said)))
-        self._epoch.grow()
-        return ids
 
     def since(self, rev: int) -> Sequence[Standing]:
         """See `ports.GrantStore`."""
@@ -152,6 +123,10 @@ class SqliteGrants:
         """See `ports.GrantStore`."""
         rows = self._rows("id = ?", grant_id)
         return rows[0] if rows else None
+
+    def all(self) -> Sequence[Standing]:
+        """See `ports.GrantStore`."""
+        return self._rows("1 ORDER BY rev DESC")
 
     def labels(self, root: str) -> frozenset[Label]:
         """See `ports.GrantStore`."""

@@ -110,7 +110,7 @@ class SqliteJournal:
 
     def grants(self) -> SqliteGrants:
         """The grants of this journal's file. Raises `JournalError`."""
-        return SqliteGrants(self, self._file.path)
+        return SqliteGrants(self._file.path)
 
     @property
     def run(self) -> str:

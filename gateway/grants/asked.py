@@ -1,0 +1,21 @@
+"""What a request for a grant may say, strictly: from a command line or the body of an HTTP request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.terms import Written
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$")]
+
+
+class Asked(Written):
+    """For whom, and what for. Terms that are left out are those of the ceiling."""
+
+    agent: Annotated[str, Field(pattern=r"^agent:[a-z0-9][A-Za-z0-9._:/@-]{0,254}$")]
+    task: Word
+    intent: Word
+    tenant: Word | None = None
+    on_behalf_of: Annotated[str, Field(max_length=255)] = ""

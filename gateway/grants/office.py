@@ -1,0 +1,146 @@
+"""Where grants are given, handed on and ended: by operators and orchestrators, and by agents to their sub-agents.
+
+Whoever asks has been identified. What is asked for is checked field by field against what it may be at
+most: an intent's ceiling, or the grant it is delegated from. The line that tells of it and the grant
+itself are one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.core import record
+from gateway.core.grant import MAX_DEPTH, End, Give, Grant, Standing, State, Terms, wider
+from gateway.core.model import CallRecord, JsonObject
+from gateway.core.record import Claim
+from gateway.errors import Refused
+from gateway.grants.asked import Asked
+from gateway.ports import GrantStore, Journal, Protector
+from gateway.reasons import Reason
+
+METHOD = "grants/"
+"""In front of what was done, as the journal has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """One for a process. `clock`: microseconds since the epoch."""
+
+    store: GrantStore
+    journal: Journal
+    protector: Protector
+    ceilings: Callable[[str], Terms | None]
+    """The most a grant for an intent may give; None for one that is not declared."""
+    tenant: str
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+
+    async def give(self, asked: Asked, by: str) -> Grant:
+        """A grant of its own. Raises `Refused` (outside_grant), `JournalError`."""
+        ceiling = self.ceilings(asked.intent)
+        if ceiling is None:
+            raise Refused(Reason.OUTSIDE_GRANT, f"intent {asked.intent!r} is not declared")
+        grant_id, now = self.new_id(), self.clock()
+        grant = Grant(
+            id=grant_id,
+            root=grant_id,
+            tenant=asked.tenant or self.tenant,
+            agent=asked.agent,
+            on_behalf_of=asked.on_behalf_of,
+            task=asked.task,
+            root_task=asked.task,
+            intent=asked.intent,
+            terms=_narrowed(asked, ceiling),
+            created_by=by,
+            created_at=now,
+        )
+        return await self._give(grant, by)
+
+    async def delegate(self, asked: Asked, parent_id: str, by: str) -> Grant:
+        """A grant below another: no wider in any field, its budgets shared upward.
+
+        Raises `Refused` (outside_grant, grant_over), `JournalError`."""
+        parent, now = self.in_force(parent_id).grant, self.clock()
+        if parent.depth >= MAX_DEPTH:
+            raise Refused(Reason.OUTSIDE_GRANT, f"delegated {MAX_DEPTH - 1} times already")
+        if asked.agent == parent.agent:
+            raise Refused(Reason.OUTSIDE_GRANT, "a grant is handed on to another agent")
+        if asked.intent != parent.intent or asked.tenant not in (None, parent.tenant):
+            raise Refused(Reason.OUTSIDE_GRANT, f"intent {asked.intent}, tenant {asked.tenant}")
+        if asked.on_behalf_of not in ("", parent.on_behalf_of):
+            raise Refused(Reason.OUTSIDE_GRANT, f"on behalf of {asked.on_behalf_of}")
+        left = max(1, (parent.expires_at - now) // 1_000_000)
+        ceiling = replace(parent.terms, seconds=min(parent.terms.seconds, left))
+        grant = replace(
+            parent,
+            id=self.new_id(),
+            parent=parent.id,
+            depth=parent.depth + 1,
+            agent=asked.agent,
+            task=asked.task,
+            terms=_narrowed(asked, ceiling),
+            created_by=by,
+            created_at=now,
+        )
+        return await self._give(grant, by)
+
+    async def end(self, grant_id: str, state: State, by: str, why: str = "") -> None:
+        """It and all below it are over. Raises `Refused` (grant_over) when it is already, `JournalError`."""
+        said = self.protector.protect_text(f"{by}: {why}" if why else by)
+        grant = self.in_force(grant_id, whatever=True).grant
+        await self._note(by, state, grant, {"why": said}, (End(grant.id, state, said),))
+
+    def in_force(self, grant_id: str, whatever: bool = False) -> Standing:
+        """The grant as it stands. Raises `Refused` (grant_over) when it is not there, or (unless
+        `whatever`) not in force."""
+        found = self.store.find(grant_id)
+        if found is None:
+            raise Refused(Reason.GRANT_OVER, f"no grant {grant_id}")
+        word = found.word(self.clock())
+        if word != "active" and not whatever:
+            raise Refused(Reason.GRANT_OVER, f"grant {grant_id} is {word}")
+        return found
+
+    async def _give(self, grant: Grant, by: str) -> Grant:
+        facts: JsonObject = {"of": grant.parent} if grant.parent else {}
+        await self._note(by, "created", grant, facts, (Give(grant),))
+        return grant
+
+    async def _note(
+        self, by: str, what: str, grant: Grant, facts: JsonObject, claims: Sequence[Claim]
+    ) -> None:
+        arguments, digest = self.protector.protect({"grant": grant.id, **facts}, {})
+        entry = CallRecord(
+            call_id=self.new_id(),
+            agent=by,
+            tenant=grant.tenant,
+            task=grant.task,
+            intent=grant.intent,
+            endpoint="",
+            method=METHOD + what,
+            server="",
+            target=grant.agent,
+            tier="",
+            effect="",
+            destination="",
+            rule="",
+            where="",
+            policy_version="",
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+            grant=grant.id,
+        )
+        line = record.noted(entry, self.clock(), {"grant": grant.id, **facts}, tuple(claims))
+        await self.journal.append(line).sealed()
+        self.store.changed()
+
+
+def _narrowed(asked: Asked, ceiling: Terms) -> Terms:
+    """What was asked for; the ceiling's own where nothing was. Raises `Refused` (outside_grant)."""
+    terms = replace(ceiling, **asked.given())
+    more = wider(terms, ceiling)
+    if more:
+        raise Refused(Reason.OUTSIDE_GRANT, more)
+    return terms
