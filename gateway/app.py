@@ -21,6 +21,7 @@ from gateway.app_held import held_calls_sent
 from gateway.app_reverse import own_reads, reversing
 from gateway.app_servers import open_servers
 from gateway.approvals.asking import Asking
+from gateway.bounds import Bounds
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
@@ -120,15 +121,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             await catalogue.aclose()
             await doubts.aclose()
             await close_servers(servers)
+            bounds.close()
             await journal.aclose()
 
-            bounds.close()
 
 def _line(
     policies: LivePolicies,
+    bounds: Bounds,
     protector: Protector,
     servers: Mapping[str, ToolServer],
-    bounds: Bounds,
     journal: SqliteJournal,
     catalogue: LiveCatalogue,
     reverser: PackReverser,
@@ -143,17 +144,18 @@ def _line(
         reverser=reverser,
         clock=microseconds,
         new_call_id=new_call_id,
-        remembered=journal.remembered(protector),
-    )
         bounds=bounds,
+        remembered=journal.remembered(protector),
+        approvals=Asking(journal.tickets(), protector, microseconds),
+    )
 
 
 def _gate(
     line: Line,
+    bounds: Bounds,
     settings: Settings,
     policies: LivePolicies,
     issuer: LocalIssuer,
-    bounds: Bounds,
     protector: Protector,
     servers: Mapping[str, WatchedServer],
     journal: SqliteJournal,
@@ -163,10 +165,10 @@ def _gate(
         line=line,
         shelves=CatalogueShelves(catalogue, protector.key_for(b"cursors")),
         policies=policies,
+        bounds=bounds,
         verifier=JwtVerifier([issuer.profile], settings.origin),
         turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
-        bounds=bounds,
         catalogue=catalogue,
         watched={name: server.watches for name, server in servers.items()},
     )
@@ -195,10 +197,10 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
 async def _followed(
     settings: Settings,
     policies: LivePolicies,
+    bounds: LiveBounds,
     catalogue: LiveCatalogue,
     issuer: LocalIssuer,
     packs: LivePacks,
-    bounds: LiveBounds,
     gate: FrontGate,
 ) -> AsyncIterator[None]:
     """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
@@ -213,10 +215,10 @@ async def _followed(
         asyncio.create_task(_follow_pins(settings, catalogue)),
         asyncio.create_task(_refresh_keys(issuer)),
         asyncio.create_task(packs.watch(log.warning)),
+        asyncio.create_task(bounds.watch(gate.changed)),
     ]
     try:
         yield
-        asyncio.create_task(bounds.watch(gate.changed)),
     finally:
         for task in tasks:
             task.cancel()

@@ -111,6 +111,15 @@ class RequestLimits(Strict):
     """Of the sessions era, open at once, over all agents. One agent has a quarter of them at most."""
 
 
+class Telemetry(Strict):
+    """What monitoring is told. Needs the extra `telemetry`."""
+
+    prometheus: Annotated[str, Field(pattern=r"^[^:]+:[0-9]{1,5}$")] | None = None
+    """HOST:PORT of a page of metrics, without authentication: keep it where only monitoring gets to."""
+    otlp: Annotated[str, Field(pattern="^https?://[^/]+$")] | None = None
+    """Origin of an OpenTelemetry collector (OTLP over HTTP): metrics and traces."""
+
+
 class Settings(Strict):
     """bulkhead.yaml. Paths are relative to the file."""
 
@@ -123,16 +132,8 @@ class Settings(Strict):
     state: str = ".bulkhead"
     tenant: str = "local"
     limits: RequestLimits = RequestLimits()
+    telemetry: Telemetry | None = None
     servers: dict[str, ServerSettings]
-class Telemetry(Strict):
-    """What monitoring is told. Needs the extra `telemetry`."""
-
-    prometheus: Annotated[str, Field(pattern=r"^[^:]+:[0-9]{1,5}$")] | None = None
-    """HOST:PORT of a page of metrics, without authentication: keep it where only monitoring gets to."""
-    otlp: Annotated[str, Field(pattern="^https?://[^/]+$")] | None = None
-    """Origin of an OpenTelemetry collector (OTLP over HTTP): metrics and traces."""
-
-
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""
     _where: Where | None = PrivateAttr(None)
@@ -145,7 +146,6 @@ class Telemetry(Strict):
     @property
     def offered(self) -> frozenset[str]:
         """The servers agents may be offered: all but companions."""
-    telemetry: Telemetry | None = None
         return frozenset(name for name, one in self.servers.items() if one.companion_of is None)
 
     @property
