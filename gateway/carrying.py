@@ -7,11 +7,11 @@ and its end not before the outcome is. The first stands here, the second in the 
 from __future__ import annotations
 
 from gateway.core.model import Request
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Refused
 from gateway.ports import Channel, Outlet, Pending, Prepared
 
 
-class Sealed:
+class AfterIntent:
     """An outlet that opens when the call's intent is durable."""
 
     def __init__(self, outlet: Outlet, intent: Pending) -> None:
@@ -23,7 +23,7 @@ class Sealed:
         """See `ports.Outlet`."""
         try:
             await self._intent.sealed()
-        except JournalError:
+        except (JournalError, Refused):
             return False  # the Line will find out the same
         return await self._outlet.begin()
 
@@ -37,4 +37,4 @@ def outlet(
     steps may need the result."""
     there: Outlet | None = getattr(channel, "outlet", None)
     looked_at = request.endpoint.kind != "server" or (prepared and prepared.reversal.pack)
-    return None if there is None or looked_at else Sealed(there, intent)
+    return None if there is None or looked_at else AfterIntent(there, intent)
