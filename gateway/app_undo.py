@@ -21,7 +21,7 @@ from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
-from gateway.ports import ToolServer
+from gateway.ports import GrantStore, ToolServer
 from gateway.settings import Settings
 from gateway.undo.deadlines import Deadlines
 from gateway.undo.held import Held
@@ -89,13 +89,15 @@ async def _open_parts(settings: Settings) -> AsyncIterator[Parts]:
     except BaseException:
         reader.close()
         raise
+    grants = journal.grants()
     try:
         await journal.recover()
-        parts = _parts(settings, policies, packs, protector, servers, journal, reader)
+        parts = _parts(settings, policies, packs, protector, servers, journal, reader, grants)
         yield parts
     finally:
         with anyio.CancelScope(shield=True):
             await close_servers(servers)
+            grants.close()
             await journal.aclose()
             reader.close()
 
@@ -108,6 +110,7 @@ def _parts(
     servers: Mapping[str, ToolServer],
     journal: SqliteJournal,
     reader: SqliteReader,
+    grants: GrantStore,
 ) -> Parts:
     reads = own_reads(journal, protector, servers, microseconds, new_call_id)
     return Parts(
@@ -122,6 +125,7 @@ def _parts(
         servers=servers,
         settings=settings.servers,
         is_gone=lambda run: runs.is_gone(journal.runs_at, run),
+        parents=lambda: {each.grant.id: each.grant.parent for each in grants.since(0)},
         tenant=settings.tenant,
         clock=microseconds,
         new_call_id=new_call_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ NOT_BELIEVED = 9
 @click.option("--task", "tasks", multiple=True, help="Of this task. May be given again.")
 @click.option("--agent", "agents", multiple=True, help="By this agent; agent: may be left out.")
 @click.option("--server", "servers", multiple=True, help="To this tool server.")
+@click.option("--session", "sessions", multiple=True, help="In this session of an agent's client.")
+@click.option("--grant", "grants", multiple=True, help="Under this grant.")
+@click.option("--subtree", is_flag=True, help="With --grant: and under all grants made from it.")
 @click.option(
     "--resource", "resources", multiple=True, help="What it wrote: file:/srv/notes, and below."
 )
@@ -64,6 +68,7 @@ def command(
     choice: Choice,
     undo_id: str | None,
     operator: str,
+    subtree: bool,
     **scope: Any,
 ) -> None:
     """Undo calls: named ones, or all of a task, an agent, a server, a resource.
@@ -76,12 +81,15 @@ def command(
         raise click.UsageError(
             "name what to undo: CALLS, --task, --agent, --server, ... or --resume"
         )
+    if subtree and not wanted.grants:
+        raise click.UsageError("--subtree goes with --grant")
     if undo_id is not None and not wanted.is_empty:
         raise click.UsageError("--resume takes up what was begun; it has its scope already")
     if undo_id is not None:
         work = _resume(config, operator, undo_id)
     else:
-        work = _roll(config, operator, wanted, only_plan, plan_digest, yes, choice, as_json)
+        asked = Asked(wanted, subtree, only_plan, plan_digest, yes, choice, as_json)
+        work = _roll(config, operator, asked)
     report = _run(work)
     if report is not None:
         print_json(report.as_json()) if as_json else told.print_report(report)
@@ -107,30 +115,35 @@ async def _resume(config: Path, operator: str, undo_id: str) -> Report | None:
         return await rollback.resume(undo_id)
 
 
-async def _roll(
-    config: Path,
-    operator: str,
-    wanted: Wanted,
-    only_plan: bool,
-    plan_digest: str | None,
-    yes: bool,
-    choice: Choice,
-    as_json: bool,
-) -> Report | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed."""
+
+    wanted: Wanted
+    subtree: bool
+    only_plan: bool
+    plan_digest: str | None
+    yes: bool
+    choice: Choice
+    as_json: bool
+
+
+async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
     """The report, or None when it was only to be planned."""
     from gateway.app_undo import open_rollback
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
         _say_unfinished(rollback)
+        wanted = rollback.with_subtree(asked.wanted) if asked.subtree else asked.wanted
         plan = await rollback.plan(wanted)
-        if only_plan:
-            print_json(plans.as_json(plan)) if as_json else told.print_plan(plan)
+        if asked.only_plan:
+            print_json(plans.as_json(plan)) if asked.as_json else told.print_plan(plan)
             return None
-        if plan_digest is not None and plan.digest != plan_digest:
+        if asked.plan_digest is not None and plan.digest != asked.plan_digest:
             click.echo(f"bulkhead: the world has moved: the plan is now {plan.digest}", err=True)
             sys.exit(CONFLICTS_LEFT)
-        if plan_digest is None and not yes:
-            if as_json:
+        if asked.plan_digest is None and not asked.yes:
+            if asked.as_json:
                 raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
             told.print_plan(plan)
             click.confirm("Undo this?", abort=True)
@@ -138,7 +151,7 @@ async def _roll(
             if again.digest != plan.digest:
                 click.echo("bulkhead: the world has moved since: look again", err=True)
                 sys.exit(CONFLICTS_LEFT)
-        return await rollback.execute(plan, choice)
+        return await rollback.execute(plan, asked.choice)
 
 
 def _say_unfinished(rollback: Rollback) -> None:
@@ -156,8 +169,10 @@ def _wanted(
     tasks: tuple[str, ...],
     agents: tuple[str, ...],
     servers: tuple[str, ...],
+    sessions: tuple[str, ...],
+    grants: tuple[str, ...],
     resources: tuple[str, ...],
     since: int | None,
 ) -> Wanted:
     named = tuple(agent if ":" in agent else f"agent:{agent}" for agent in agents)
-    return Wanted(calls, tasks, named, servers, resources, since)
+    return Wanted(calls, tasks, named, servers, sessions, grants, resources, since)

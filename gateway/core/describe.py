@@ -61,6 +61,7 @@ def describe(
         arguments_digest=arguments_digest,
         beside=beside or {},
         trace=trace_of(request.params),
+        session=request.session or "",
     )
 
 

@@ -326,6 +326,8 @@ class CallRecord:
     """The grant it was made under; empty when a standing role was enough."""
     trace: str = ""
     """The agent's `traceparent` (W3C Trace Context); empty when it sent none that can be read."""
+    session: str = ""
+    """The gateway's session it came in (sessions era); empty when there was none."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

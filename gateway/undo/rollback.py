@@ -58,6 +58,8 @@ class Parts:
     settings: Mapping[str, ServerSettings]
     is_gone: Callable[[str], bool]
     """Of a gateway's run: has its process ended?"""
+    parents: Callable[[], Mapping[str, str]]
+    """Of every grant, the one it was made from."""
     tenant: str
     clock: Callable[[], int]
     new_call_id: Callable[[], str]
@@ -91,6 +93,10 @@ class Rollback:
             scope = wanted.as_json()
             rows = [row for row in rows if read(parts.reader, parts.protector, row).scope == scope]
         return [row.record.call_id for row in rows]
+
+    def with_subtree(self, wanted: Wanted) -> Wanted:
+        """The same, with all grants below those it names. Raises `JournalError`."""
+        return wanted.with_children(self._parts.parents())
 
     async def plan(self, wanted: Wanted) -> Plan:
         """What would be done, as the world is now. Calls in doubt are settled first, by looking.

@@ -5,8 +5,8 @@ Pure but for the reading of the journal. It selects; whether a call can be undon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from gateway.core.model import Effect, JsonObject
@@ -31,10 +31,19 @@ class Wanted:
     tasks: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     """Keys: `file:/srv/notes` also wants what was written below it, and above it."""
     since: int | None = None
     """Microseconds since the epoch."""
+
+    def with_children(self, parents: Mapping[str, str]) -> Wanted:
+        """The same, with the grants made from its grants, at any depth. `parents`: grant -> parent."""
+        found = set(self.grants)
+        while more := {child for child, above in parents.items() if above in found} - found:
+            found |= more
+        return replace(self, grants=tuple(sorted(found)))
 
     @property
     def is_empty(self) -> bool:
@@ -83,10 +92,21 @@ class Selector:
                 yield row
 
     def _listed(self, wanted: Wanted) -> Iterator[CallRow]:
-        one_task = wanted.tasks[0] if len(wanted.tasks) == 1 else None
-        for row in self._reader.calls(CallFilter(task=one_task, since=wanted.since), MANY):
+        where = CallFilter(
+            agent=_only(wanted.agents),
+            server=_only(wanted.servers),
+            task=_only(wanted.tasks),
+            grant=_only(wanted.grants),
+            since=wanted.since,
+        )
+        for row in self._reader.calls(where, MANY):
             if row.record.agent.startswith("agent:"):
                 yield row
+
+
+def _only(values: tuple[str, ...]) -> str | None:
+    """What the journal itself can look for: one value."""
+    return values[0] if len(values) == 1 else None
 
 
 def may_have_written(row: CallRow) -> bool:
@@ -125,6 +145,8 @@ def _fits(row: CallRow, wanted: Wanted) -> bool:
         (not wanted.tasks or record.task in wanted.tasks)
         and (not wanted.agents or record.agent in wanted.agents)
         and (not wanted.servers or record.server in wanted.servers)
+        and (not wanted.sessions or record.session in wanted.sessions)
+        and (not wanted.grants or record.grant in wanted.grants)
         and (wanted.since is None or row.created_at >= wanted.since)
     )
 

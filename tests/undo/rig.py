@@ -281,6 +281,8 @@ class Rig:
     journal: SqliteJournal
     catalogue: _Catalogue
     store: Store = field(default_factory=Store)
+    session: str | None = None
+    """The one agents call in from now on."""
 
     async def call(
         self, tool: str, *, task: str = "t1", agent: str = "agent:a", **arguments: Any
@@ -297,7 +299,14 @@ class Rig:
         )
         params = {"name": f"{server}__{tool}", "arguments": arguments}
         request = Request(
-            Endpoint("all"), who, Era.STATELESS, 1, "tools/call", params, ClientFacts("2026-07-28")
+            Endpoint("all"),
+            who,
+            Era.STATELESS,
+            1,
+            "tools/call",
+            params,
+            ClientFacts("2026-07-28"),
+            session=self.session,
         )
         before = {row.record.call_id for row in self.made(agent, task)}
         async with asyncio.timeout(60):
@@ -426,6 +435,7 @@ async def a_gateway(
         servers=servers,
         settings=settings,
         is_gone=lambda run: runs.is_gone(journal.runs_at, run),
+        parents=lambda: {"g2": "g1", "g3": "g2", "h1": ""},
         tenant="local",
         clock=clock,
         new_call_id=new_call_id,

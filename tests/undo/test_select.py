@@ -45,6 +45,8 @@ def _selected(rig: Rig, wanted: Wanted) -> list[str]:
         (Wanted(servers=("store",)), ["shout", "b2", "b1", "a2", "a1"]),
         (Wanted(servers=("elsewhere",)), []),
         (Wanted(since=2**60), []),
+        (Wanted(sessions=("s1",)), []),
+        (Wanted(grants=("g1",)), []),
     ],
 )
 async def test_a_call_is_wanted_when_it_fits_every_scope_given(
@@ -74,3 +76,18 @@ async def test_no_scope_is_not_everything(tmp_path: Path) -> None:
     async with history(tmp_path) as (rig, _):
         with pytest.raises(Refused):
             _selected(rig, Wanted())
+
+
+async def test_a_grant_can_be_wanted_with_all_that_were_made_from_it(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        wanted = rig.rollback().with_subtree(Wanted(grants=("g1",)))
+    assert wanted.grants == ("g1", "g2", "g3")
+
+
+async def test_a_call_is_found_by_the_session_it_came_in(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        rig.session = "s1"
+        mine = await rig.call("put", key="a", value="1")
+        rig.session = "s2"
+        await rig.call("put", key="b", value="1")
+        assert _selected(rig, Wanted(sessions=("s1",))) == [mine]
