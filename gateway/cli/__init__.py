@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "stdio": "The same for one agent, over standard input and output.",
     "token": "Mint a short-lived token of the embedded issuer.",
     "servers": "See, inspect and approve what tool servers offer.",
+    "grant": "Say what a task may do, for how long and how often.",
     "policy": "Check, test and explain the policy.",
     "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",

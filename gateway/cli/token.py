@@ -52,6 +52,7 @@ class Seconds(click.ParamType[int]):
 @click.option(
     "--ttl", type=Seconds(), default="15m", show_default=True, help="At most 1h; admin 15m."
 )
+@click.option("--grant", default="", help="For calls under this grant alone.")
 @click.option("--yes", is_flag=True, help="Do not ask before minting an admin token.")
 @json_option
 @config_option
@@ -63,6 +64,7 @@ def command(
     intent: str,
     tenant: str | None,
     ttl: int,
+    grant: str,
     yes: bool,
     as_json: bool,
     config: Path,
@@ -77,7 +79,7 @@ def command(
     facts = identity_facts(settings, agent, task, intent, tenant)
     scope = frozenset(map(Tier, tiers)) or endpoint.tiers
     issuer = LocalIssuer.open(settings.state_dir, settings.origin, now)
-    token = issuer.mint(**facts, endpoint=endpoint, tiers=scope, ttl=ttl, now=now)
+    token = issuer.mint(**facts, endpoint=endpoint, tiers=scope, ttl=ttl, now=now, grant=grant)
     if not as_json:
         click.echo(token)
         return

@@ -11,8 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core import record
-from gateway.core.grant import MAX_DEPTH, End, Give, Grant, Standing, State, Terms, wider
-from gateway.core.model import CallRecord, JsonObject
+from gateway.core.grant import (
+    MAX_ADMIN_SECONDS,
+    MAX_DEPTH,
+    End,
+    Give,
+    Grant,
+    Standing,
+    State,
+    Terms,
+    wider,
+)
+from gateway.core.model import CallRecord, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.grants.asked import Asked
@@ -138,8 +148,15 @@ class Office:
 
 
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:
-    """What was asked for; the ceiling's own where nothing was. Raises `Refused` (outside_grant)."""
-    terms = replace(ceiling, **asked.given())
+    """What was asked for; the ceiling's own where nothing was, but for admin: that must be asked for.
+
+    Raises `Refused` (outside_grant)."""
+    given = asked.given()
+    terms = replace(ceiling, **{"tiers": ceiling.tiers - {Tier.ADMIN} or ceiling.tiers, **given})
+    if Tier.ADMIN in terms.tiers:
+        ceiling = replace(ceiling, seconds=min(ceiling.seconds, MAX_ADMIN_SECONDS))
+    if "seconds" not in given:
+        terms = replace(terms, seconds=ceiling.seconds)
     more = wider(terms, ceiling)
     if more:
         raise Refused(Reason.OUTSIDE_GRANT, more)

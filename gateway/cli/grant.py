@@ -1,0 +1,204 @@
+"""`bulkhead grant`: what a task may do, for how long and how often. Works while gateways serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from gateway import settings
+from gateway.cli import grant_text as told
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.token import Seconds
+from gateway.core.grant import Standing
+from gateway.core.model import Tier
+from gateway.grants.asked import Asked
+
+if TYPE_CHECKING:
+    from gateway.grants.office import Office
+
+T = TypeVar("T")
+
+why_option = click.option("--why", default="", help="For the journal and other operators.")
+
+
+@click.group()
+def command() -> None:
+    """Give a task a grant, look at it, and end it."""
+
+
+@command.command()
+@click.option("--agent", required=True, help="Who may use it; agent: may be left out.")
+@click.option("--task", required=True, help="For which task of its.")
+@click.option("--intent", required=True, help="What for: one of policies/intents.yaml.")
+@click.option("--tenant", help="Default: the tenant in the settings.")
+@click.option("--for", "on_behalf_of", default="", help="On whose behalf, e.g. user:ada.")
+@click.option("--below", "parent", help="Handed on from this grant, and no wider.")
+@click.option("--tier", "tiers", multiple=True, type=click.Choice([tier.value for tier in Tier]))
+@click.option(
+    "--tool", "tools", multiple=True, help="server/tool or server/prefix*. May be given again."
+)
+@click.option("--destination", "destinations", multiple=True, help="Host, *.domain or *.")
+@click.option(
+    "--bounds",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file: server/tool -> a JSON Schema its arguments must pass too.",
+)
+@click.option("--uses", type=int, help="Calls, at most.")
+@click.option("--writes", type=int, help="Calls that change something, at most.")
+@click.option("--bytes", "size", type=int, help="Of arguments, at most.")
+@click.option("--per-minute", type=int, help="Calls in a minute, at most.")
+@click.option("--burst", type=int, help="Of these, so many may come at once.")
+@click.option("--ttl", type=Seconds(), help="It lasts so long. Admin at most 15m.")
+@click.option("--idle", type=Seconds(), help="Over after so long without a call.")
+@click.option(
+    "--strict-flow",
+    is_flag=True,
+    default=None,
+    help="Nothing leaves once anything labelled was read.",
+)
+@operator_option
+@config_option
+@json_option
+def create(
+    config: Path,
+    as_json: bool,
+    operator: str,
+    agent: str,
+    parent: str | None,
+    bounds: Path | None,
+    size: int | None,
+    ttl: int | None,
+    **said: Any,
+) -> None:
+    """Give a grant. What is left out is as the intent has it; the admin tier must be named."""
+    asked = _asked(
+        agent=agent if ":" in agent else f"agent:{agent}",
+        bounds=None if bounds is None else _json(bounds),
+        bytes=size,
+        seconds=ttl,
+        **said,
+    )
+
+    async def give(office: Office) -> Standing:
+        if parent is not None:
+            given = await office.delegate(asked, parent, operator)
+        else:
+            given = await office.give(asked, operator)
+        return office.in_force(given.id)
+
+    _say(asyncio.run(_at(config, give)), as_json)
+
+
+@command.command()
+@click.argument("grant")
+@config_option
+@json_option
+def show(config: Path, as_json: bool, grant: str) -> None:
+    """One grant: its terms, and what is left of it."""
+
+    async def find(office: Office) -> Standing:
+        return office.in_force(grant, whatever=True)
+
+    _say(asyncio.run(_at(config, find)), as_json)
+
+
+@command.command("list")
+@click.option("--all", "every", is_flag=True, help="Also those that are over.")
+@click.option("--agent", help="Of this agent; agent: may be left out.")
+@click.option("--task", help="Of this task.")
+@config_option
+@json_option
+def list_grants(
+    config: Path, as_json: bool, every: bool, agent: str | None, task: str | None
+) -> None:
+    """Grants, the latest change first."""
+    named = agent if agent is None or ":" in agent else f"agent:{agent}"
+
+    async def find(office: Office) -> list[Standing]:
+        return [
+            row
+            for row in office.store.all()
+            if (every or row.word(_now()) == "active")
+            and named in (None, row.grant.agent)
+            and task in (None, row.grant.task)
+        ]
+
+    rows = asyncio.run(_at(config, find))
+    if as_json:
+        print_json([told.as_json(row, _now()) for row in rows])
+    else:
+        told.print_list(rows, _now())
+
+
+@command.command()
+@click.argument("grant")
+@why_option
+@operator_option
+@config_option
+@json_option
+def revoke(config: Path, as_json: bool, grant: str, why: str, operator: str) -> None:
+    """End a grant and all that was handed on from it. The next call under it is refused."""
+    _end(config, as_json, grant, "revoked", operator, why)
+
+
+@command.command()
+@click.argument("grant")
+@why_option
+@operator_option
+@config_option
+@json_option
+def complete(config: Path, as_json: bool, grant: str, why: str, operator: str) -> None:
+    """The task is done: as `revoke`, in other words."""
+    _end(config, as_json, grant, "completed", operator, why)
+
+
+def _end(config: Path, as_json: bool, grant: str, state: Any, operator: str, why: str) -> None:
+    async def end(office: Office) -> Standing:
+        await office.end(grant, state, operator, why)
+        return office.in_force(grant, whatever=True)
+
+    _say(asyncio.run(_at(config, end)), as_json)
+
+
+async def _at(config: Path, work: Callable[[Office], Awaitable[T]]) -> T:
+    from gateway.app_office import open_office
+
+    async with open_office(settings.load(config)) as office:
+        return await work(office)
+
+
+def _asked(**said: Any) -> Asked:
+    """Raises `click.UsageError` for what no request for a grant may say."""
+    given = {name: value for name, value in said.items() if value not in (None, ())}
+    try:
+        return Asked.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise click.UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise click.UsageError(f"{path}: not JSON: {error}") from None
+
+
+def _say(row: Standing, as_json: bool) -> None:
+    if as_json:
+        print_json(told.as_json(row, _now()))
+    else:
+        told.print_grant(row, _now())
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
