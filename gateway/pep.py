@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -44,6 +44,7 @@ from gateway.tasks import Tasks
 
 log = logging.getLogger("bulkhead.line")
 
+DUTIES: Final = frozenset({"approve", "hold"})
 Check = Callable[[Resolved], str | None]
 """Step 6: what is wrong with a call's arguments under its pinned, closed schema; None if nothing is."""
 
@@ -182,7 +183,10 @@ class Line:
     async def _reverse(self, way: Way, decided: Decided) -> Reversible:
         """Writes only. Time has passed when the level is known, so all is decided again, and with it."""
         classified = decided.classified
-        if classified.effect is Effect.READ or is_about_a_task(way.request):
+        if is_about_a_task(way.request):
+            way.fulfilled = DUTIES  # by the call that made the task, at whose level it is decided
+            return Reversible(decided, None)
+        if classified.effect is Effect.READ:
             return Reversible(decided, None)
         secret = bool(way.policy.marks(classified))
         way.holds = True
@@ -224,13 +228,14 @@ class Line:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
         resolved = recorded.resolved
         request, server = resolved.request, resolved.target.server
+        prepared = recorded.reversible.prepared
         message = Outbound(
             request.method,
             resolved.params,
             request.client,
             owner_of(request.identity),
             request.extra_headers,
-            outlet(request, channel, recorded.pending, recorded.reversible.prepared),
+            outlet(request, channel, recorded.pending, prepared),
             request.session or "",
         )
         outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
@@ -245,7 +250,7 @@ class Line:
         except Exception as bug:
             log.exception("call %s: the wire to %s failed", recorded.permit.call_id, server)
             return Outcome("in_doubt", detail=f"{server}: {type(bug).__name__}")
-        made = made_by(resolved, outcome)
+        made = made_by(resolved, outcome, prepared.reversal if prepared else None)
         if made is not None:
             self._tasks.note(made)
         return outcome

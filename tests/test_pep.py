@@ -33,6 +33,7 @@ from gateway.core.model import (
 from gateway.core.record import OUTCOME_STATE, Permit, State
 from gateway.core.resolve import Shelf, Table
 from gateway.core.reverse import Level, Reversal, Settled
+from gateway.core.tasks import EXTENSION
 from gateway.errors import JournalError, Refused, Where
 from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
@@ -579,3 +580,20 @@ async def test_a_write_given_up_in_the_middle_is_in_doubt_and_let_go_as_such() -
         await asyncio.gather(call, return_exceptions=True)
     assert world.states() == [("call1", "intent"), ("call1", "in_doubt")]
     assert world.reversing.asked[1:] == [("", "settle in_doubt"), ("call1", "release")]
+
+
+async def test_a_word_about_a_task_is_decided_at_the_level_of_the_call_that_made_it() -> None:
+    world = World(server=Server(Outcome("ok", {"resultType": "task", "taskId": "task-1"})))
+    entry = _entry("t")
+    world.current = Table("1", Shelf(tools={"s__t": entry}), {"s": Shelf(tools={"t": entry})})
+    await world.call()
+    duty = Obligation("approve", "O1", RULE)
+    world.policy.decision = Decision(True, Reason.ALLOWED_BY_RULE, "P1", RULE, "", (duty,))
+    client = ClientFacts("2026-07-28", {"extensions": {EXTENSION: {}}})
+    params = {"taskId": "task-1"}
+    about = Request(Endpoint("all"), WHO, Era.STATELESS, 2, "tasks/get", params, client)
+    async with asyncio.timeout(5):
+        answer = await world.line.call(about, Deaf())
+    assert answer.error is None
+    assert (world.policy.asked[-1].level, world.policy.asked[-1].guard) == ("exact", "cas")
+    assert world.policy.asked[-1].arguments == {"x": 1}

@@ -62,6 +62,10 @@ def question(classified: Classified, reversal: Reversal | None = None) -> Access
         reversal = READ
     identity = classified.resolved.request.identity
     target = classified.resolved.target
+    known = classified.resolved.decided_level
+    level, guard = known or (None, None)
+    if reversal is not None:
+        level, guard = reversal.level.value, reversal.guard
     return AccessRequest(
         subject=identity.agent,
         tenant=identity.tenant,
@@ -73,8 +77,8 @@ def question(classified: Classified, reversal: Reversal | None = None) -> Access
         effect=classified.effect,
         arguments=classified.resolved.arguments,
         task=identity.task,
-        level=None if reversal is None else reversal.level.value,
-        guard=None if reversal is None else reversal.guard,
+        level=level,
+        guard=guard,
     )
 
 

@@ -202,6 +202,8 @@ class Resolved:
     params: JsonObject
     decided_on: JsonObject | None = None
     """The arguments of an earlier call this one is about (a task's), which it is decided on."""
+    decided_level: tuple[str, str] | None = None
+    """Level and guard of that call; None where there was none, or they were not known."""
 
     @property
     def arguments(self) -> JsonObject:

@@ -8,7 +8,7 @@ Spec: ext-tasks, `CreateTaskResult`. Pure: it is told which task is meant.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.core.model import (
@@ -21,6 +21,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Table, refuse_look_alikes
+from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
@@ -44,6 +45,9 @@ class TaskMade:
     owner: str
     """`owner_of` the agent that called."""
     arguments: JsonObject
+    level: str = ""
+    guard: str = ""
+    """How far that call could be undone; empty: it was a read, or that was not known."""
 
 
 def owner_of(identity: WorkloadIdentity) -> str:
@@ -89,20 +93,22 @@ def resolve_task(table: Table, request: Request, made: TaskMade | None) -> Resol
         why = shelf.withheld.get(("tool", made.tool)) if shelf else None
         raise Refused(Reason.QUARANTINED, why or f"{made.tool} is no longer offered")
     target = Target(made.server, "tool", made.tool)
-    return Resolved(request, target, entry, request.params, decided_on=made.arguments)
+    level = (made.level, made.guard) if made.level else None
+    return Resolved(request, target, entry, request.params, made.arguments, level)
 
 
-def made_by(resolved: Resolved, outcome: Outcome) -> TaskMade | None:
-    """The task a forwarded call has made; None if it made none."""
+def made_by(resolved: Resolved, outcome: Outcome, reversal: Reversal | None) -> TaskMade | None:
+    """The task a forwarded call has made; None if it made none. `reversal`: how a write would be undone."""
     if resolved.request.method != "tools/call" or outcome.kind != "ok" or outcome.result is None:
         return None
     task_id = task_id_of(outcome.result)
     if task_id is None:
         return None
     owner = owner_of(resolved.request.identity)
-    return TaskMade(
+    made = TaskMade(
         resolved.target.server, task_id, resolved.target.name, owner, resolved.arguments
     )
+    return made if reversal is None else replace(made, level=reversal.level, guard=reversal.guard)
 
 
 def finished(resolved: Resolved, outcome: Outcome) -> JsonObject:
