@@ -16,6 +16,7 @@ import anyio
 
 from gateway.core.model import Endpoint
 from gateway.identity.local import LocalIssuer
+from gateway.core.record import State
 from gateway.journals.sqlite import SqliteReader
 from gateway.ports import CallRow
 from gateway.stories import judge
@@ -204,7 +205,7 @@ class _Play:
         )
 
     async def _recorded(self, step: Step) -> tuple[CallRow, ...]:
-        """Calls the journal has new lines of, but for the gateway's own looks at the world."""
+        """Calls the journal has new lines of, but for operators' acts and the gateway's own looks."""
         if step.action == "call" and (step.expect is None or step.expect.http is None):
             with anyio.move_on_after(RECORD_SECONDS):
                 # The journal is a file: there is no event anybody could set.
@@ -215,7 +216,8 @@ class _Play:
             self.cursor = events[-1].seq
         ids = dict.fromkeys(event.call_id for event in events)
         rows = (self.journal.call(call_id) for call_id in ids)
-        return tuple(row for row in rows if row is not None and row.record.agent != LOOKS)
+        found = (row for row in rows if row is not None and row.state is not State.NOTED)
+        return tuple(row for row in found if row.record.agent != LOOKS)
 
     def _judge(
         self, step: Step, heard: Heard | None, ran: Ran | None, rows: Sequence[CallRow]

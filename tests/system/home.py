@@ -68,18 +68,21 @@ class Home:
         policy: str | None = None,
         tiers: str | None = None,
         constraints: str = "conditions: {}\n",
+        intents: str = "",
         **settings: Any,
     ) -> Home:
         """Write it. Without `policy` and `tiers` it has the starter policies."""
         policies = root / "policies"
         policies.mkdir(parents=True)
         if policy is None or tiers is None:
-            for name in ("policy.csv", "tiers.yaml", "constraints.yaml"):
+            for name in ("policy.csv", "tiers.yaml", "constraints.yaml", "intents.yaml"):
                 (policies / name).write_bytes((POLICIES / name).read_bytes())
         else:
             (policies / "policy.csv").write_text(policy)
             (policies / "tiers.yaml").write_text(tiers)
             (policies / "constraints.yaml").write_text(constraints)
+        if intents:
+            (policies / "intents.yaml").write_text(intents)
         (policies / "model.conf").write_bytes((POLICIES / "model.conf").read_bytes())
         home = cls(root, free_port())
         tree = {"listen": f"127.0.0.1:{home.port}", **settings, "servers": servers}
@@ -135,6 +138,12 @@ class Home:
             intent="general",
             now=int(time.time()),
         )
+
+    def grant(self, agent: str, *words: str, task: str = "test") -> str:
+        """The id of a grant, given as an operator would."""
+        said = ("grant", "create", "--agent", agent, "--task", task, "--intent", "general", *words)
+        given = json.loads(self.must(*said, "--json"))
+        return str(given["id"])
 
     def calls(self, *words: str) -> list[dict[str, Any]]:
         """What the journal has, newest first."""

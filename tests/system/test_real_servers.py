@@ -6,6 +6,7 @@ the whole file.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,13 @@ DATA = Endpoint("tier", Tier.DATA)
 TOOL = Endpoint("tier", Tier.TOOL)
 ADMIN = Endpoint("tier", Tier.ADMIN)
 
+EVERYTHING = {
+    "tells": "All of it.",
+    "tiers": [tier.value for tier in Tier],
+    "tools": [f"{server}/*" for server in SERVERS],
+    "seconds": 900,
+}
+INTENTS = json.dumps({"intents": {"general": EVERYTHING}})
 POLICY = """
 p, P910, data, old, *, role:reader, local, general, *, -, allow
 p, P920, data, new, *, role:reader, local, general, *, -, allow
@@ -160,9 +168,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             policy=(POLICIES / "policy.csv").read_text() + POLICY,
             tiers=(POLICIES / "tiers.yaml").read_text() + TIERS,
             constraints=(POLICIES / "constraints.yaml").read_text(),
+            intents=INTENTS,
         )
         home.approve(*SERVERS)
         with home.serving():
+            home.grant("tester", *(word for tier in Tier for word in ("--tier", tier)))
             yield House(home, repo, files, graph, urls)
 
 
