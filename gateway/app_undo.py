@@ -23,13 +23,15 @@ from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
 from gateway.ports import GrantStore, ToolServer
 from gateway.settings import Settings
+from gateway.signer import Signer
 from gateway.undo.deadlines import Deadlines
 from gateway.undo.held import Held
 from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.looking import Looker
-from gateway.undo.rollback import Parts, Rollback, held_calls, settler
+from gateway.undo.parts import Parts, held_calls, settler
+from gateway.undo.rollback import Rollback
 from gateway.undo.settling import Settler
 from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
@@ -129,6 +131,7 @@ def _parts(
         tenant=settings.tenant,
         clock=microseconds,
         new_call_id=new_call_id,
+        signer=Signer.open(settings.state_dir / "secrets" / "rollback.key"),
     )
 
 

@@ -6,9 +6,10 @@ Exit status as docs/reference/rollback.md has it: the gravest verdict wins.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.errors import JournalError
-from gateway.undo import plan as plans
+from gateway.errors import JournalError, Refused
+from gateway.reasons import Reason
 from gateway.undo.plan import Choice
 from gateway.undo.report import Report
 from gateway.undo.rollback import Rollback
@@ -45,6 +46,14 @@ NOT_BELIEVED = 9
 )
 @click.option("--since", type=Since(), help="Begun since: 10m, 2h, 3d, or an ISO time.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option(
+    "--replan", is_flag=True, help="Work the inverse calls out anew, by the packs in force."
+)
+@click.option(
+    "--plan-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Do what --plan --json wrote there, if the plan is still that one; no scope then.",
+)
 @click.option("--plan-digest", help="Do it, if the plan is still this one.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option(
@@ -63,12 +72,14 @@ def command(
     config: Path,
     as_json: bool,
     only_plan: bool,
+    plan_file: Path | None,
     plan_digest: str | None,
     yes: bool,
     choice: Choice,
     undo_id: str | None,
     operator: str,
     subtree: bool,
+    replan: bool,
     **scope: Any,
 ) -> None:
     """Undo calls: named ones, or all of a task, an agent, a server, a resource.
@@ -77,7 +88,9 @@ def command(
     looking only. The policy is asked as operator:NAME about every inverse call.
     """
     wanted = _wanted(**scope)
-    if undo_id is None and wanted.is_empty:
+    if plan_file is not None and (undo_id is not None or not wanted.is_empty):
+        raise click.UsageError("--plan-file names its scope itself")
+    if undo_id is None and plan_file is None and wanted.is_empty:
         raise click.UsageError(
             "name what to undo: CALLS, --task, --agent, --server, ... or --resume"
         )
@@ -88,7 +101,9 @@ def command(
     if undo_id is not None:
         work = _resume(config, operator, undo_id)
     else:
-        asked = Asked(wanted, subtree, only_plan, plan_digest, yes, choice, as_json)
+        asked = Asked(
+            wanted, subtree, replan, only_plan, plan_file, plan_digest, yes, choice, as_json
+        )
         work = _roll(config, operator, asked)
     report = _run(work)
     if report is not None:
@@ -121,11 +136,29 @@ class Asked:
 
     wanted: Wanted
     subtree: bool
+    replan: bool
     only_plan: bool
+    plan_file: Path | None
     plan_digest: str | None
     yes: bool
     choice: Choice
     as_json: bool
+
+
+def _as_written(rollback: Rollback, asked: Asked) -> Asked:
+    """What a signed plan asks for. Raises `Refused` for one this installation did not make."""
+    if asked.plan_file is None:
+        return asked
+    try:
+        plan = json.loads(asked.plan_file.read_text())
+        believed = rollback.believed(plan)
+        wanted = Wanted.of_json(plan["scope"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        believed = False
+    if not believed:
+        raise Refused(Reason.MALFORMED, "not a plan this installation has made")
+    digest = plan["plan"]
+    return replace(asked, wanted=wanted, replan=bool(plan["replanned"]), plan_digest=digest)
 
 
 async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
@@ -134,10 +167,11 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
         _say_unfinished(rollback)
+        asked = _as_written(rollback, asked)
         wanted = rollback.with_subtree(asked.wanted) if asked.subtree else asked.wanted
-        plan = await rollback.plan(wanted)
+        plan = await rollback.plan(wanted, asked.replan)
         if asked.only_plan:
-            print_json(plans.as_json(plan)) if asked.as_json else told.print_plan(plan)
+            print_json(rollback.told(plan)) if asked.as_json else told.print_plan(plan)
             return None
         if asked.plan_digest is not None and plan.digest != asked.plan_digest:
             click.echo(f"bulkhead: the world has moved: the plan is now {plan.digest}", err=True)
@@ -147,7 +181,7 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
                 raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
             told.print_plan(plan)
             click.confirm("Undo this?", abort=True)
-            again = await rollback.plan(wanted)
+            again = await rollback.plan(wanted, asked.replan)
             if again.digest != plan.digest:
                 click.echo("bulkhead: the world has moved since: look again", err=True)
                 sys.exit(CONFLICTS_LEFT)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.model import Target
-from gateway.core.reverse import Image, Recorded, Reversal
+from gateway.core.reverse import Image, Level, Recorded, Reversal
 from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs, ToolPack
 from gateway.undo.plan import Standing
@@ -50,14 +50,18 @@ class Looker:
         self._versions = versions
         self._reads = reads
 
-    async def sight(self, call: Recorded) -> Sight:
-        """Raises `Unsighted`."""
+    def cap(self, pack: ToolPack) -> Level:
+        """The highest level this pack may claim now."""
+        return self._packs.level_cap(pack)
+
+    async def sight(self, call: Recorded, anew: bool = False) -> Sight:
+        """`anew`: by the pack in force, whichever the call was made under. Raises `Unsighted`."""
         target = Target(call.record.server, "tool", call.record.target)
         version = await self._versions.of(target.server)
         pack = self._packs.find(target, version)
         if isinstance(pack, Reversal):
             raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
-        if pack.pack != call.reversal.pack:
+        if pack.pack != call.reversal.pack and not anew:
             raise Unsighted("unreadable", "the undo pack has been changed since this call")
         if call.arguments is None:
             raise Unsighted("irreversible", "the journal kept only a commitment of the arguments")

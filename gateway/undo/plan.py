@@ -5,14 +5,16 @@ Values only, and their digest. planner.py makes them by looking; execute.py does
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.reverse import Image, Recorded, Verdict
+from gateway.signer import Signer, is_signed
 
 Standing = Literal[
     "ready",
@@ -85,6 +87,8 @@ class Plan:
     scope: JsonObject
     operator: str
     entries: tuple[Planned, ...]
+    replanned: Mapping[str, str] = field(default_factory=dict)
+    """Calls whose steps were worked out anew -> the pack they were worked out by."""
 
     @property
     def conflicts(self) -> tuple[Planned, ...]:
@@ -130,10 +134,32 @@ UNDONE_AS: Final[dict[Standing, Verdict]] = {
 """What is reported of a call that is left as it is."""
 
 
-def as_json(plan: Plan) -> JsonObject:
+_SIGNED: Final = b"bulkhead rollback plan 1\n"
+"""Signed in front of a digest, so that no other signature of the key can be taken for one."""
+
+
+def signature(digest: str, signer: Signer) -> JsonObject:
+    """Who says that this is a plan of this installation."""
+    signed = base64.b64encode(signer.sign(_SIGNED + digest.encode("ascii"))).decode()
+    return {"signed_by": signer.name, "signature": signed}
+
+
+def is_ours(plan: JsonObject, signer: Signer) -> bool:
+    """Was this plan, as `as_json` gives it, made and signed by this installation?"""
+    try:
+        signed = base64.b64decode(plan["signature"], validate=True)
+        message = _SIGNED + plan["plan"].encode("ascii")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return plan.get("signed_by") == signer.name and is_signed(signer.name, signed, message)
+
+
+def as_json(plan: Plan, signer: Signer) -> JsonObject:
     """The plan for programs: everything, the inverse calls with all their arguments."""
     return {
         "plan": plan.digest,
+        **signature(plan.digest, signer),
+        "replanned": dict(plan.replanned),
         "scope": plan.scope,
         "operator": plan.operator,
         "calls": [_entry_json(entry) for entry in plan.entries],

@@ -9,60 +9,29 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from gateway.core.model import JsonObject
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Recorded
 from gateway.errors import Refused
 from gateway.ports import (
     CallFilter,
-    Errands,
-    Journal,
-    JournalReader,
-    Leases,
-    Policies,
-    Protector,
-    ToolServer,
 )
 from gateway.reasons import Reason
-from gateway.settings import ServerSettings
+from gateway.undo import plan as plans
 from gateway.undo.execute import Executor
-from gateway.undo.held import Held, Waitings
-from gateway.undo.ledger import Ledger
-from gateway.undo.looking import Looker
+from gateway.undo.parts import Parts, held_calls, settler
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
 from gateway.undo.planner import Planner
+from gateway.undo.replan import replanned
 from gateway.undo.report import Report, summary
 from gateway.undo.select import MANY, THREAD, Selector, Wanted
-from gateway.undo.settling import Settler, Tools
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import Begun, Found, Thread, Writer, open_threads, read, undone_before
 
 HOUR: Final = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a rollback is made of. `clock`: microseconds since the epoch."""
-
-    reader: JournalReader
-    ledger: Ledger
-    looker: Looker
-    errands: Errands
-    leases: Leases
-    journal: Journal
-    protector: Protector
-    policies: Policies
-    servers: Mapping[str, ToolServer]
-    settings: Mapping[str, ServerSettings]
-    is_gone: Callable[[str], bool]
-    """Of a gateway's run: has its process ended?"""
-    parents: Callable[[], Mapping[str, str]]
-    """Of every grant, the one it was made from."""
-    tenant: str
-    clock: Callable[[], int]
-    new_call_id: Callable[[], str]
 
 
 class Rollback:
@@ -98,15 +67,44 @@ class Rollback:
         """The same, with all grants below those it names. Raises `JournalError`."""
         return wanted.with_children(self._parts.parents())
 
-    async def plan(self, wanted: Wanted) -> Plan:
+    async def plan(self, wanted: Wanted, replan: bool = False) -> Plan:
         """What would be done, as the world is now. Calls in doubt are settled first, by looking.
+        `replan`: with steps worked out anew, by the packs in force.
 
         Raises `Refused`, `JournalError`, `ValueError`."""
         selector = Selector(self._parts.reader, self._parts.ledger)
         calls = selector.select(wanted)
         if await self._settle([call for call in calls if call.state in DOUBTFUL]):
             calls = selector.select(wanted)
-        return await self._planner.plan(calls, wanted, self._operator)
+        anew = await self._replanned(calls, None) if replan else calls
+        plan = await self._planner.plan(anew, wanted, self._operator)
+        changed = {
+            new.call_id: new.reversal.pack
+            for new, old in zip(anew, calls, strict=True)
+            if new is not old
+        }
+        return replace(plan, replanned=changed)
+
+    async def _replanned(
+        self, calls: Sequence[Recorded], by: Mapping[str, str] | None
+    ) -> list[Recorded]:
+        """`by`: only these calls, each by its pack; None: all that can be."""
+        if by is None:
+            return [await replanned(self._parts.looker, call) for call in calls]
+        return [
+            await replanned(self._parts.looker, call, by[call.call_id])
+            if call.call_id in by
+            else call
+            for call in calls
+        ]
+
+    def told(self, plan: Plan) -> JsonObject:
+        """The plan for programs, signed."""
+        return plans.as_json(plan, self._parts.signer)
+
+    def believed(self, plan: JsonObject) -> bool:
+        """Did this installation make and sign that plan?"""
+        return plans.is_ours(plan, self._parts.signer)
 
     async def _settle(self, doubts: Sequence[Recorded]) -> bool:
         """Fence, probe, settle. True: something is known now that was not."""
@@ -138,6 +136,8 @@ class Rollback:
         arguments = {
             "of": [entry.call.call_id for entry in plan.entries],
             "plan": plan.digest,
+            **plans.signature(plan.digest, self._parts.signer),
+            "replanned": dict(plan.replanned),
             "choice": choice,
             "scope": plan.scope,
         }
@@ -163,7 +163,8 @@ class Rollback:
 
     async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
         """The calls in their order; those that were under way are looked at by the executor alone."""
-        calls = [self._recorded(call) for call in thread.of]
+        recorded = [self._recorded(call) for call in thread.of]
+        calls = await self._replanned(recorded, thread.replanned)
         cut = (thread.begun.keys() | self._tried(thread.undo_id).keys()) - thread.found.keys()
         rest = [call for call in calls if call.call_id not in thread.found]
         plan = await self._planner.plan(rest, Wanted(calls=thread.of), self._operator)
@@ -231,28 +232,6 @@ class Rollback:
             yield
         finally:
             self._parts.leases.release(holder)
-
-
-def held_calls(parts: Parts) -> Held:
-    """What an operator may do about held calls."""
-    waitings = Waitings(parts.reader, parts.protector)
-    return Held(waitings, parts.journal, parts.errands, parts.clock)
-
-
-def settler(parts: Parts) -> Settler:
-    """What settles calls in doubt."""
-    tools = Tools(
-        ledger=parts.ledger,
-        looker=parts.looker,
-        leases=parts.leases,
-        servers=parts.servers,
-        settings=parts.settings,
-        journal=parts.journal,
-        protector=parts.protector,
-        clock=parts.clock,
-        new_call_id=parts.new_call_id,
-    )
-    return Settler(tools)
 
 
 def _is_anything_to_do(plan: Plan, choice: Choice) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.model import Effect, JsonObject
 from gateway.core.record import State
@@ -48,6 +48,14 @@ class Wanted:
     @property
     def is_empty(self) -> bool:
         return not any(getattr(self, field.name) for field in fields(self))
+
+    @classmethod
+    def of_json(cls, scope: JsonObject) -> Wanted:
+        """What `as_json` gave. Raises `TypeError` for anything else."""
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in scope.items()
+        }
+        return cls(**given)
 
     def as_json(self) -> JsonObject:
         """Only what was given."""

@@ -1,6 +1,6 @@
 """An undo's own thread in the journal: what its lines say, and what they say when read back.
 
-    UNDOING  the first: a record with method bulkhead/undo, arguments {of, plan, choice, scope}
+    UNDOING  the first: a record with method bulkhead/undo, arguments {of, plan, signature, choice, scope, ...}
     UNDOING  {of, step, steps, call, said, undo_next, kept}   one finished step; `kept`: the world after it
     UNDOING  {of, verdict, why}                               one finished call
     UNDONE   {summary, verdicts}                              the end
@@ -58,6 +58,8 @@ class Thread:
     ended: bool
     found: Mapping[str, Found] = field(default_factory=dict)
     begun: Mapping[str, Begun] = field(default_factory=dict)
+    replanned: Mapping[str, str] = field(default_factory=dict)
+    """Calls whose steps were worked out anew for it, and by which pack."""
 
 
 class Writer:
@@ -183,6 +185,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
         ended=row.state is State.UNDONE,
         found=found,
         begun=begun,
+        replanned=arguments.get("replanned", {}),
     )
 
 

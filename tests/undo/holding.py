@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.core.model import AccessRequest, Decision, Obligation
 from gateway.undo.held import Held, Waitings
 from gateway.undo.outbox import Outbox
-from gateway.undo.rollback import held_calls
+from gateway.undo.parts import held_calls
 from tests.undo.rig import HERE, Deaf, Policy, Rig
 
 SECONDS = 60

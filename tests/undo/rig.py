@@ -44,14 +44,16 @@ from gateway.pep import Line
 from gateway.ports import CallFilter, Mark, Outbound
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, ServerSettings
+from gateway.signer import Signer
 from gateway.undo import packs as pack_files
 from gateway.undo.doubts import Doubts
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker
 from gateway.undo.own import OwnReads
 from gateway.undo.packs import Packs
+from gateway.undo.parts import Parts
 from gateway.undo.reverser import PackReverser
-from gateway.undo.rollback import Parts, Rollback
+from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
 from tests.free import unbounded
@@ -439,6 +441,7 @@ async def a_gateway(
         tenant="local",
         clock=clock,
         new_call_id=new_call_id,
+        signer=Signer.open(directory / "rollback.key"),
     )
     try:
         await journal.recover()

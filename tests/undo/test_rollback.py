@@ -307,3 +307,19 @@ async def test_a_doubt_is_settled_within_the_rollback_once_its_writer_is_gone(
         verdicts = await rig.undo(call)
     assert verdicts == {call: "restored" if arrived else "not_applied"}
     assert store.records == {"a": "old"}
+
+
+async def test_a_plan_is_signed_and_an_altered_one_is_not_believed(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store({"a": "1"})) as rig:
+        await rig.call("put", key="a", value="2")
+        rollback = rig.rollback()
+        plan = await rollback.plan(Wanted(tasks=("t1",)))
+        told = rollback.told(plan)
+        assert Wanted.of_json(told["scope"]) == Wanted(tasks=("t1",))
+        assert rollback.believed(told)
+        assert not rollback.believed({**told, "plan": "sha256:" + "0" * 64})
+        assert not rollback.believed({**told, "signature": ""})
+        assert not rollback.believed({})
+        await rollback.execute(plan, "refuse")
+        [undo] = [row for row in rig.calls() if row.record.method == "bulkhead/undo"]
+    assert undo.record.arguments["signature"] == told["signature"]

@@ -1,0 +1,69 @@
+"""What a rollback is made of; and made of the same: the desk for held calls, and what settles doubts. No rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.ports import (
+    Errands,
+    Journal,
+    JournalReader,
+    Leases,
+    Policies,
+    Protector,
+    ToolServer,
+)
+from gateway.settings import ServerSettings
+from gateway.signer import Signer
+from gateway.undo.held import Held, Waitings
+from gateway.undo.ledger import Ledger
+from gateway.undo.looking import Looker
+from gateway.undo.settling import Settler, Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a rollback is made of. `clock`: microseconds since the epoch."""
+
+    reader: JournalReader
+    ledger: Ledger
+    looker: Looker
+    errands: Errands
+    leases: Leases
+    journal: Journal
+    protector: Protector
+    policies: Policies
+    servers: Mapping[str, ToolServer]
+    settings: Mapping[str, ServerSettings]
+    is_gone: Callable[[str], bool]
+    """Of a gateway's run: has its process ended?"""
+    parents: Callable[[], Mapping[str, str]]
+    """Of every grant, the one it was made from."""
+    tenant: str
+    clock: Callable[[], int]
+    new_call_id: Callable[[], str]
+    signer: Signer
+    """Plans are signed with it."""
+
+
+def held_calls(parts: Parts) -> Held:
+    """What an operator may do about held calls."""
+    waitings = Waitings(parts.reader, parts.protector)
+    return Held(waitings, parts.journal, parts.errands, parts.clock)
+
+
+def settler(parts: Parts) -> Settler:
+    """What settles calls in doubt."""
+    tools = Tools(
+        ledger=parts.ledger,
+        looker=parts.looker,
+        leases=parts.leases,
+        servers=parts.servers,
+        settings=parts.settings,
+        journal=parts.journal,
+        protector=parts.protector,
+        clock=parts.clock,
+        new_call_id=parts.new_call_id,
+    )
+    return Settler(tools)
