@@ -1,0 +1,115 @@
+"""Fences as a call meets them: before it, under it, after it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.core.fence import Caught, Fence, Scope
+from gateway.errors import Refused
+from gateway.fences.live import LiveFences
+from gateway.fences.log import FenceLog
+
+WHOLE = Caught("agent:a", "acme", "t1", ("g2", "g1"), "git", "tool")
+
+
+def fence(scope: Scope, value: str = "") -> Fence:
+    return Fence(scope, value, "operator:ada", "strange", 5)
+
+
+@pytest.mark.parametrize(
+    ("scope", "mine", "other"),
+    [
+        ("agent", "agent:a", "agent:b"),
+        ("tenant", "acme", "other"),
+        ("task", "t1", "t2"),
+        ("grant", "g1", "g3"),
+        ("server", "git", "files"),
+        ("tier", "tool", "admin"),
+    ],
+)
+def test_a_fence_stops_what_it_names_and_nothing_else(scope: Scope, mine: str, other: str) -> None:
+    assert WHOLE.by(fence(scope, mine))
+    assert not WHOLE.by(fence(scope, other))
+    assert not WHOLE.by(fence(scope, ""))
+
+
+def test_all_is_all() -> None:
+    assert Caught("", "", "").by(fence("all"))
+
+
+def test_a_caller_is_not_stopped_for_a_server_it_has_not_named() -> None:
+    assert not Caught("agent:a", "acme", "t1").by(fence("server", "git"))
+
+
+def test_the_next_check_sees_a_fence_of_another_process(tmp_path: Path) -> None:
+    fences = LiveFences(FenceLog(tmp_path))
+    fences.check(WHOLE)
+    elsewhere = FenceLog(tmp_path)
+    elsewhere.fence(fence("agent", "agent:a"))
+    with pytest.raises(Refused, match=r"fenced: agent agent:a \(operator:ada: strange\)"):
+        fences.check(WHOLE)
+    elsewhere.lift(elsewhere.read(), "operator:ada", "", 9)
+    fences.check(WHOLE)
+
+
+def test_a_log_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
+    log = FenceLog(tmp_path)
+    fences = LiveFences(log)
+    with log.path.open("a") as file:
+        file.write("nonsense\n")
+    for _ in range(2):
+        with pytest.raises(Refused, match="cannot be read"):
+            fences.check(Caught("agent:b", "other", "t2"))
+
+
+async def _forward(fences: LiveFences, caught: Caught, began: asyncio.Event) -> str:
+    said = "cut off"
+    with fences.watching(caught):
+        began.set()
+        await asyncio.sleep(60)
+        said = "answered"
+    return said
+
+
+async def test_a_call_under_way_is_cut_off_and_goes_on_to_its_end(tmp_path: Path) -> None:
+    fences, elsewhere = LiveFences(FenceLog(tmp_path)), FenceLog(tmp_path)
+    began, other = asyncio.Event(), asyncio.Event()
+    watch = asyncio.create_task(fences.watch())
+    mine = asyncio.create_task(_forward(fences, WHOLE, began))
+    theirs = asyncio.create_task(_forward(fences, Caught("agent:b", "acme", "t2"), other))
+    async with asyncio.timeout(5):
+        await asyncio.gather(began.wait(), other.wait())
+        elsewhere.fence(fence("task", "t1"))
+        assert await mine == "cut off"
+    assert not theirs.done()
+    assert mine.cancelling() == 0
+    for task in (theirs, watch):
+        task.cancel()
+    await asyncio.gather(theirs, watch, return_exceptions=True)
+
+
+async def test_an_agent_that_goes_away_meanwhile_has_gone_away(tmp_path: Path) -> None:
+    fences = LiveFences(FenceLog(tmp_path))
+    began = asyncio.Event()
+    mine = asyncio.create_task(_forward(fences, WHOLE, began))
+    async with asyncio.timeout(5):
+        await began.wait()
+        FenceLog(tmp_path).fence(fence("task", "t1"))
+        with pytest.raises(Refused):
+            fences.check(WHOLE)
+        mine.cancel()
+        await asyncio.wait([mine])
+    assert mine.cancelled()
+
+
+async def test_whoever_watches_a_list_is_told_once_for_each_change(tmp_path: Path) -> None:
+    fences, told = LiveFences(FenceLog(tmp_path)), list[int]()
+    fences.on_change = lambda: told.append(1)
+    fences.check(WHOLE)
+    FenceLog(tmp_path).fence(fence("task", "t9"))
+    fences.check(WHOLE)
+    fences.check(WHOLE)
+    assert told == [1]

@@ -1,0 +1,200 @@
+"""What the Line hears of grants: who is covered, by which, and that over is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from gateway.core.grant import Grant, Spend, Standing
+from gateway.core.model import Effect, Label, Tier
+from gateway.errors import Refused
+from gateway.grants.book import GrantBook
+from tests.grants.given import NOON, SECOND, call, grant
+
+
+@dataclass
+class Store:
+    """Grants as another process would have written them."""
+
+    rows: list[Standing] = field(default_factory=list)
+    epoch: int = 0
+
+    def given(self, *grants: Grant) -> None:
+        for one in grants:
+            self._add(Standing(one, "active", "", 0, 0, None, None, None, NOON))
+
+    def ended(self, one: Grant) -> None:
+        self._add(Standing(one, "revoked", "operator:ada", 0, 0, None, None, None, NOON))
+
+    def _add(self, row: Standing) -> None:
+        self.rows.append(replace(row, rev=len(self.rows) + 1))
+        self.epoch += 1
+
+    def since(self, rev: int) -> Sequence[Standing]:
+        return [row for row in self.rows if row.rev > rev]
+
+    def changed(self) -> None:
+        raise AssertionError("a book gives nothing")
+
+    def find(self, grant_id: str) -> Standing | None:
+        raise AssertionError("a book looks once for all")
+
+    def all(self) -> Sequence[Standing]:
+        raise AssertionError
+
+    def labels(self, root: str) -> frozenset[Label]:
+        raise AssertionError
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+class World:
+    """A book, its store and the time."""
+
+    def __init__(self, *grants: Grant, standing: frozenset[Tier] | None = None) -> None:
+        self.store = Store()
+        self.store.given(*grants)
+        self.now = NOON + SECOND
+        tiers = frozenset({Tier.DATA, Tier.TOOL}) if standing is None else standing
+        self.book = GrantBook(self.store, lambda: tiers, lambda: self.now)
+
+    def refusal(self, who: str, **call_: Any) -> tuple[str, str]:
+        with pytest.raises(Refused) as caught:
+            self.book.cover(call(who, **call_))
+        assert self.book.covers_some(call(who, **call_)) is (
+            "argument" in caught.value.detail or "intent" in caught.value.detail
+        )
+        return str(caught.value.reason), caught.value.detail
+
+
+def test_without_a_grant_a_role_is_enough_where_it_stands() -> None:
+    world = World()
+    assert world.book.cover(call("a")).grant == ""
+    assert world.book.cover(call("a")).root == "local/a"
+
+
+def test_the_admin_tier_needs_a_grant() -> None:
+    assert World().refusal("a", tier=Tier.ADMIN)[0] == "grant_needed"
+
+
+def test_no_tier_need_stand() -> None:
+    assert World(standing=frozenset()).refusal("a")[0] == "grant_needed"
+
+
+def test_a_call_is_covered_by_the_grant_of_its_agent_and_task() -> None:
+    world = World(grant("a"), grant("b"))
+    assert world.book.cover(call("b")).grant == "b"
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        {"tier": Tier.ADMIN},
+        {"tool": "read_graph", "server": "memory"},
+        {"tool": "send_all", "server": "mail"},
+        {"destination": "example.org"},
+        {"intent": "another"},
+    ],
+    ids=lambda outside: next(iter(outside)),
+)
+def test_what_a_grant_does_not_name_it_does_not_cover(outside: dict[str, Any]) -> None:
+    assert World(grant("a")).refusal("a", **outside)[0] == "outside_grant"
+
+
+def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
+    bound = {
+        "git/git_log": {"properties": {"max_count": {"maximum": 5}}, "required": ["max_count"]}
+    }
+    world = World(grant("a", bounds=bound))
+    assert world.book.cover(call("a", arguments={"max_count": 5, "repo": "x"})).grant == "a"
+    reason, detail = world.refusal("a", arguments={"max_count": 6})
+    assert (reason, "is too large" in detail) == ("outside_grant", True)
+    assert world.refusal("a", arguments={})[0] == "outside_grant"
+    assert world.book.cover(call("a", "git_show")).grant == "a"
+
+
+def test_the_whole_chain_must_cover_a_call() -> None:
+    root = grant("a", tools=("git/git_log",))
+    child = grant("b", root, tools=("git/*",))
+    world = World(root, child)
+    assert [one.id for one in world.book.cover(call("b")).chain] == ["b", "a"]
+    reason, detail = world.refusal("b", tool="git_show")
+    assert (reason, detail.startswith("grant a:")) == ("outside_grant", True)
+
+
+def test_labels_live_with_the_task_of_the_root() -> None:
+    root = grant("a")
+    world = World(root, grant("b", root))
+    assert world.book.cover(call("b")).root == world.book.cover(call("a")).root == "local/a"
+
+
+def test_over_is_over_and_no_role_takes_its_place() -> None:
+    one = grant("a")
+    world = World(one)
+    assert world.book.cover(call("a")).grant == "a"
+    world.store.ended(one)
+    assert world.refusal("a")[0] == "grant_over"
+
+
+def test_an_expired_grant_covers_nothing() -> None:
+    world = World(grant("a", seconds=10))
+    world.now = NOON + 10 * SECOND
+    assert world.refusal("a")[0] == "grant_over"
+
+
+def test_a_grant_ends_with_the_one_it_came_from() -> None:
+    root = grant("a", seconds=10)
+    world = World(root, grant("b", root, seconds=600))
+    world.now = NOON + 10 * SECOND
+    assert world.refusal("b")[0] == "grant_over"
+
+
+def test_another_grant_of_the_same_task_goes_on() -> None:
+    first = grant("a", tools=("git/git_log",))
+    second = replace(grant("a", tools=("git/git_show",)), id="a2")
+    world = World(first, second)
+    assert world.book.cover(call("a", "git_show")).grant == "a2"
+    world.store.ended(first)
+    assert world.book.cover(call("a", "git_show")).grant == "a2"
+    assert world.refusal("a")[0] == "outside_grant"
+
+
+def test_a_token_that_names_its_grant_has_that_one_and_no_other() -> None:
+    world = World(grant("a"), grant("b"))
+    assert world.book.cover(call("a", task="elsewhere", named="a")).grant == "a"
+    assert world.refusal("a", named="b")[0] == "grant_over"
+    assert world.refusal("a", named="none")[0] == "grant_over"
+
+
+def test_a_read_takes_nothing_where_nothing_is_limited() -> None:
+    world = World(grant("a"))
+    read, write = call("a"), call("a", effect=Effect.WRITE)
+    assert world.book.claims(world.book.cover(read), read) == ()
+    [spend] = world.book.claims(world.book.cover(write), write)
+    assert spend == Spend(("a",), 1, 0, world.now)
+
+
+def test_bytes_are_those_of_the_arguments() -> None:
+    world = World(grant("a", bytes=100))
+    read = call("a", arguments={"q": "é"})
+    [spend] = world.book.claims(world.book.cover(read), read)
+    assert isinstance(spend, Spend)
+    assert spend.bytes == len('{"q": "é"}'.encode())
+
+
+@pytest.mark.parametrize("uri", ["file:///srv/../etc/x", "file:///srv/%2e%2e/x", "file:///srv//x"])
+def test_a_uri_that_may_climb_is_covered_by_its_exact_name_only(uri: str) -> None:
+    from gateway.core.grant import outside
+    from gateway.core.model import Target
+    from tests.grants.given import terms
+
+    plain = call("a", server="files")
+    climbing = replace(
+        plain, resolved=replace(plain.resolved, target=Target("files", "resource", uri))
+    )
+    assert outside(terms(tools=("files/resource:file:///srv/*",)), climbing) != ""
+    assert outside(terms(tools=(f"files/resource:{uri}",)), climbing) == ""

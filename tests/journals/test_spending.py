@@ -1,0 +1,214 @@
+"""Budgets in a real journal: taken with the intent or not at all, up the whole chain, over all processes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core import record
+from gateway.core.grant import End, Give, Grant, Spend, Standing
+from gateway.errors import JournalError, Refused
+from gateway.journals.grants import SqliteGrants
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.ports import CallFilter
+from tests.grants.given import NOON, SECOND, grant
+from tests.journals.calls import call_record, intent
+
+
+@dataclass
+class Purse:
+    """A journal with grants in it."""
+
+    journal: SqliteJournal
+    store: SqliteGrants
+    numbers: count[int]
+
+    async def claim(self, claim: record.Claim) -> None:
+        line = record.noted(call_record(f"act-{next(self.numbers)}"), NOON, {}, (claim,))
+        async with asyncio.timeout(10):
+            await self.journal.append(line).sealed()
+
+    async def give(self, *grants: Grant) -> None:
+        for one in grants:
+            await self.claim(Give(one))
+
+    async def spend(self, *chain: str, writes: int = 0, size: int = 0, at: int = NOON) -> str:
+        """The reason it was refused for; empty when it was not."""
+        line = intent(f"call-{next(self.numbers)}")
+        claims = (Spend(chain, writes, size, at),)
+        try:
+            async with asyncio.timeout(10):
+                await self.journal.append(replace(line, claims=claims)).sealed()
+        except Refused as no:
+            return f"{no.reason}: {no.detail}"
+        return ""
+
+    def standing(self, name: str) -> Standing:
+        found = self.store.find(name)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def purse(path: Path, *grants: Grant) -> AsyncIterator[Purse]:
+    journal = await SqliteJournal.open(path)
+    one = Purse(journal, journal.grants(), count())
+    try:
+        await one.give(*grants)
+        yield one
+    finally:
+        one.store.close()
+        await journal.aclose()
+
+
+async def test_a_call_that_overspends_leaves_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with purse(path, grant("a", uses=2)) as one:
+        said = [await one.spend("a") for _ in range(3)]
+        left = one.standing("a")
+    reader = SqliteReader(path)
+    calls = reader.calls(CallFilter(state=record.State.INTENT), 10)
+    reader.close()
+    assert said == ["", "", "grant_spent: grant a: no uses are left"]
+    assert (left.uses, left.used, len(calls)) == (0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "why"),
+    [
+        ({"writes": 1}, {"writes": 1}, "no writes are left"),
+        ({"bytes": 15}, {"size": 10}, "not so many bytes are left"),
+    ],
+)
+async def test_each_budget_is_its_own(
+    tmp_path: Path, limits: dict[str, Any], spent: dict[str, int], why: str
+) -> None:
+    async with purse(tmp_path / "journal.db", grant("a", **limits)) as one:
+        first, second = await one.spend("a", **spent), await one.spend("a", **spent)
+        other = await one.spend("a")
+    assert (first, second, other) == ("", f"grant_spent: grant a: {why}", "")
+
+
+async def test_a_spend_is_taken_from_the_whole_chain_or_from_none(tmp_path: Path) -> None:
+    root = grant("a", uses=3)
+    child = grant("b", root, uses=10)
+    leaf = grant("c", child)
+    async with purse(tmp_path / "journal.db", root, child, leaf) as one:
+        said = [await one.spend("c", "b", "a"), await one.spend("b", "a"), await one.spend("a")]
+        over = await one.spend("c", "b", "a")
+        left = [one.standing(name).used for name in "abc"]
+    assert said == ["", "", ""]
+    assert over == "grant_spent: grant a: no uses are left"
+    assert left == [3, 2, 1]
+
+
+async def test_a_batch_with_one_that_overspends_seals_the_others(tmp_path: Path) -> None:
+    async with purse(tmp_path / "journal.db", grant("a", uses=5), grant("b")) as one:
+        said = await asyncio.gather(
+            *(one.spend("a" if n % 2 else "b", writes=1) for n in range(20))
+        )
+        used = one.standing("a").used, one.standing("b").used
+    assert [bool(each) for each in said[::2]] == [False] * 10
+    assert sum(not each for each in said[1::2]) == 5
+    assert used == (5, 10)
+
+
+async def test_so_many_in_a_minute_and_so_many_at_once(tmp_path: Path) -> None:
+    async with purse(tmp_path / "journal.db", grant("a", per_minute=60, burst=2)) as one:
+        at_once = [await one.spend("a") for _ in range(3)]
+        later = [await one.spend("a", at=NOON + n * SECOND) for n in (1, 2, 2)]
+    assert [bool(each) for each in at_once] == [False, False, True]
+    assert "too many calls in a minute" in at_once[-1]
+    assert [bool(each) for each in later] == [False, False, True]
+
+
+async def test_revoked_expired_or_idle_nothing_can_be_spent(tmp_path: Path) -> None:
+    grants = grant("a"), grant("b", seconds=10), grant("c", idle=5)
+    async with purse(tmp_path / "journal.db", *grants) as one:
+        await one.claim(End("a", "revoked", "operator:ada"))
+        revoked = await one.spend("a")
+        expired = await one.spend("b", at=NOON + 10 * SECOND)
+        used = await one.spend("c", at=NOON + 4 * SECOND)
+        again = await one.spend("c", at=NOON + 8 * SECOND)
+        idle = await one.spend("c", at=NOON + 14 * SECOND)
+        words = [one.standing(name).word(NOON + 14 * SECOND) for name in "abc"]
+    assert revoked == "grant_over: grant a: it was revoked or completed"
+    assert expired == "grant_over: grant b: it has expired"
+    assert (used, again) == ("", "")
+    assert idle == "grant_over: grant c: it lay idle too long"
+    assert words == ["revoked", "expired", "idle"]
+
+
+async def test_a_revoked_grant_takes_all_below_it_along(tmp_path: Path) -> None:
+    root = grant("a")
+    child = grant("b", root)
+    leaf = grant("c", child)
+    async with purse(tmp_path / "journal.db", root, child, leaf, grant("other")) as one:
+        epoch = one.store.epoch
+        await one.claim(End("b", "revoked", "operator:ada"))
+        one.store.changed()
+        words = {row.grant.id: row.state for row in one.store.all()}
+        late = grant("d", child)
+        with pytest.raises(Refused, match="grant b is not in force"):
+            await one.give(late)
+        with pytest.raises(Refused, match="no grant b"):
+            await one.claim(End("b", "completed", ""))
+        assert one.store.epoch > epoch
+        assert one.store.find("d") is None
+    assert words == {"a": "active", "b": "revoked", "c": "revoked", "other": "active"}
+
+
+async def test_every_change_but_a_spend_is_news(tmp_path: Path) -> None:
+    async with purse(tmp_path / "journal.db", grant("a"), grant("b")) as one:
+        await one.spend("a")
+        seen = [row.grant.id for row in one.store.since(0)]
+        last = one.store.since(0)[-1].rev
+        await one.claim(End("a", "completed", ""))
+        news = [(row.grant.id, row.state) for row in one.store.since(last)]
+        read_back = one.standing("b").grant
+    assert (seen, news) == (["a", "b"], [("a", "completed")])
+    assert read_back == grant("b")
+
+
+async def test_a_journal_that_cannot_be_written_spends_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with purse(path, grant("a", uses=1)) as one:
+        path.rename(tmp_path / "gone.db")
+        with pytest.raises(JournalError):
+            await one.spend("a")
+        (tmp_path / "gone.db").rename(path)
+        left = one.standing("a").uses
+    assert left == 1
+
+
+async def test_500_of_500_uses_under_racing_processes(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    root = grant("a", uses=500)
+    chain = [root]
+    for name in "bcd":
+        chain.append(grant(name, chain[-1]))
+    async with purse(path, *chain) as one:
+        command = [sys.executable, "-m", "tests.journals.spending_child", str(path), "d,c,b,a"]
+        async with asyncio.timeout(60):
+            processes = [
+                await asyncio.create_subprocess_exec(*command, f"p{n}", stdout=subprocess.PIPE)
+                for n in range(4)
+            ]
+            said = [(await each.communicate())[0] for each in processes]
+        left = [one.standing(name) for name in "abcd"]
+    reader = SqliteReader(path)
+    calls = reader.calls(CallFilter(state=record.State.IN_DOUBT), 1_000)
+    calls = [*calls, *reader.calls(CallFilter(state=record.State.INTENT), 1_000)]
+    reader.close()
+    assert sum(map(int, said)) == 500
+    assert [each.used for each in left] == [500] * 4
+    assert (left[0].uses, len(calls)) == (0, 500)
