@@ -343,10 +343,12 @@ class RpcError:
     message: str
     data: Any = None
     has_data: bool = False
+    more: JsonObject | None = None
+    """Members no specification names."""
 
     def as_json(self) -> JsonObject:
         """The `error` member as it goes on the wire."""
-        body: JsonObject = {"code": self.code, "message": self.message}
+        body: JsonObject = {**(self.more or {}), "code": self.code, "message": self.message}
         if self.has_data:
             body["data"] = self.data
         return body

@@ -70,7 +70,8 @@ def _mirrored(method: str, params: JSON) -> dict[str, str]:
 
 
 def _events(stream: bytes) -> Iterator[JSON]:
-    for event in stream.replace(b"\r\n", b"\n").split(b"\n\n"):
+    ends = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for event in ends.split(b"\n\n"):
         lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line[:5] == b"data:"]
         if any(lines):
             yield exactly(b"\n".join(lines))

@@ -160,7 +160,8 @@ def rpc_error(raw: Any) -> RpcError | None:
     code, message = raw.get("code"), raw.get("message")
     if not isinstance(code, int) or isinstance(code, bool) or not isinstance(message, str):
         return None
-    return RpcError(code, message, raw.get("data"), "data" in raw)
+    more = {name: raw[name] for name in raw.keys() - {"code", "message", "data"}}
+    return RpcError(code, message, raw.get("data"), "data" in raw, more or None)
 
 
 def in_doubt(server: str, why: str) -> Outcome:
