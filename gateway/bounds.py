@@ -5,15 +5,18 @@ It puts two questions together that are always asked together. It knows the port
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.core import fence
+from gateway.core.approval import DUTY
 from gateway.core.fence import Caught
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.ports import Fences, Grants, Watching
+from gateway.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,15 @@ class Bounds:
             return False
         return self._grants.covers_some(classified)
 
-    def claims(self, covered: Covered, classified: Classified) -> tuple[Claim, ...]:
-        """Step 10: what the call takes in the commit of its intent."""
-        return self._grants.claims(covered.cover, classified)
+    def take(
+        self, covered: Covered | None, classified: Classified, fulfilled: Collection[str]
+    ) -> tuple[Covered, tuple[Claim, ...]]:
+        """Step 10: what the call takes in the commit of its intent. A person's leave for this very call
+        opens the way out for it. Raises `Refused` for a call that step 7 never saw."""
+        if covered is None:
+            raise Refused(Reason.GRANT_NEEDED, "not covered by anything")
+        approved = DUTY in fulfilled
+        return covered, self._grants.claims(covered.cover, classified, approved)
 
     def watching(self, covered: Covered) -> Watching:
         """Entered around the forward: a fence that falls on the call cuts it off."""

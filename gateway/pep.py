@@ -211,9 +211,8 @@ class Line:
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
-        classified, covered = reversible.decided.classified, way.covered
-        assert covered is not None
-        claims, effect = self._bounds.claims(covered, classified), classified.effect  # 10
+        classified, effect = reversible.decided.classified, reversible.decided.classified.effect
+        covered, claims = self._bounds.take(way.covered, classified, way.fulfilled)  # 10
         queued_will_do = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
         body = None if prepared is None else prepared.body
         pending = self._scribe.intent(way, discharged, body, claims)

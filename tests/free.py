@@ -21,7 +21,7 @@ class NoGrants:
     def covers_some(self, classified: Classified) -> bool:
         return True
 
-    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
+    def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         return ()
 
 

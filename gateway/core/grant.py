@@ -160,10 +160,10 @@ class Spend(Claim):
 
 
 def claims(
-    cover: Cover, classified: Classified, at: int, size: Callable[[], int]
+    cover: Cover, classified: Classified, at: int, size: Callable[[], int], approved: bool = False
 ) -> tuple[Claim, ...]:
     """What a call takes when its intent is written. `size`: bytes of its arguments, asked only when
-    some grant counts them."""
+    some grant counts them. `approved`: a person has let this very call out."""
     strict = any(grant.terms.strict_flow for grant in cover.chain)
     found = (
         _spend(cover.chain, classified, at, size),

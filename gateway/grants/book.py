@@ -76,9 +76,11 @@ class GrantBook:
             return classified.tier in self._standing()
         return any(not _outside_terms(chain, classified) for chain in chains)
 
-    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
+    def claims(
+        self, cover: Cover, classified: Classified, approved: bool = False
+    ) -> tuple[Claim, ...]:
         """See `ports.Grants`."""
-        return core.claims(cover, classified, self._clock(), lambda: _size(classified))
+        return core.claims(cover, classified, self._clock(), lambda: _size(classified), approved)
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""

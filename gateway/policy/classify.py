@@ -16,6 +16,8 @@ Precedence (tests/policy/test_classify.py has one test per number):
 6. The destination is the entry's; else the server's in bulkhead.yaml.
 7. A destination taken from an argument is the canonical host of its URL; if it cannot be told, or is spelt
    `local` (which only an operator can say), the call has no class and is refused.
+8. Where the file keeps account of flow, a call reads what its entry says, anything if it says nothing; and
+   it lets something out if its entry says so, or says nothing and it takes effect anywhere but `local`.
 
 It reads the target and the parsed arguments. Headers, `_meta`, annotations and names an agent made up
 never reach it.
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.core.model import Classified, Effect, JsonObject, Resolved, Target, Tier
+from gateway.core.model import Classified, Effect, Flow, JsonObject, Resolved, Target, Tier
 from gateway.errors import Refused
 from gateway.policy import destinations, pointers
 from gateway.policy.fragments import judge
@@ -68,13 +70,14 @@ class Classifier:
         for rule in line.entry.lifts:
             if _applies(rule, resolved.arguments, facts):
                 tier, effect = _lifted(rule, tier, effect)
-        return Classified(resolved, tier, effect, self._destination(line, resolved), line.where)
+        destination = self._destination(line, resolved)
+        return Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
 
     def possible(self, resolved: Resolved) -> Sequence[Classified]:
         """Every class a call of this target could have. Raises `Refused` (unclassified)."""
         line = self.line(resolved.target)
         return [
-            Classified(resolved, tier, effect, destination, line.where)
+            Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
             for tier, effect in classes(line)
             for destination in self._destinations(line, resolved.target)
         ]
@@ -118,6 +121,14 @@ class Classifier:
 
     def _default(self, target: Target) -> str:
         return self.defaults.get(target.server, LOCAL)
+
+
+def flow(line: Line, destination: str) -> Flow | None:
+    """What a call reads and whether it lets something out; None where no account is kept of it."""
+    if line.flow is None:
+        return None
+    egress = destination != LOCAL if line.entry.egress is None else line.entry.egress
+    return Flow(line.entry.labels, egress, line.flow)
 
 
 def classes(line: Line) -> Sequence[tuple[Tier, Effect]]:

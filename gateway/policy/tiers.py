@@ -10,6 +10,8 @@
               - {argument: sql, matches: {pattern: '(?i)\\b(drop|truncate)\\b'}, tier: admin, effect: destroy}
             arguments: {/login/password: sealed}
             destination: {argument: url}
+            reads: [private, untrusted]      # only with `flow: lax` or `flow: strict` on top
+            egress: true
 
 What an entry means for a call is classify.py's. Nothing here is ever taken from a tool server.
 """
@@ -24,7 +26,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gateway import yamlfile
-from gateway.core.model import Effect, Kind, Tier
+from gateway.core.flow import LABELS
+from gateway.core.model import Effect, FlowMode, Kind, Label, Tier
 from gateway.errors import Misconfigured, Where
 from gateway.policy import patterns, pointers
 from gateway.policy.fragments import Fragment
@@ -76,6 +79,8 @@ class ByArgument(Strict):
     argument: str
 
 
+Reads = Literal["public"] | Label | Annotated[tuple[Label, ...], Field(min_length=1)]
+
 Destination = Annotated[str, Field(min_length=1)] | ByArgument
 
 
@@ -88,6 +93,19 @@ class Entry(Strict):
     arguments: dict[str, Mark] = Field(default_factory=dict)
     """Argument name or JSON pointer -> how the journal may keep it."""
     lifts: tuple[Raise, ...] = Field(default=(), alias="raise")
+    reads: Reads | None = None
+    """What comes back with an answer. Not said: it may be anything."""
+    egress: bool | None = None
+    """Does a call let something out? Not said: it does, unless it takes effect at `local`."""
+
+    @property
+    def labels(self) -> frozenset[Label]:
+        """What a call raises."""
+        if self.reads is None:
+            return LABELS
+        if self.reads == "public":
+            return frozenset()
+        return frozenset((self.reads,) if isinstance(self.reads, str) else self.reads)
 
     @field_validator("destination")
     @classmethod
@@ -119,6 +137,8 @@ class ServerTiers(Strict):
 
 
 class _File(Strict):
+    flow: FlowMode | None = None
+    """When what was read closes the way out; not said: never, and nobody keeps account of it."""
     servers: dict[str, ServerTiers]
 
 
@@ -130,6 +150,7 @@ class Line:
     text: str
     entry: Entry
     where: Where
+    flow: FlowMode | None = None
 
 
 Tiers = Mapping[str, Mapping[Section, tuple[Line, ...]]]
@@ -154,14 +175,22 @@ def read(path: Path) -> Tiers:
                     text,
                     entry,
                     where(server, section, text),
+                    file.flow,
                 )
                 for text, entry in getattr(sections, section).items()
             )
             for section in SECTION.values()
         }
+    for line in _each(tiers):
+        if file.flow is None and (line.entry.reads, line.entry.egress) != (None, None):
+            raise Misconfigured("reads and egress need a flow on top: lax or strict", line.where)
     for line, before in _dead(tiers):
         raise Misconfigured(f"{line.text!r} is never reached: {before.where} is first", line.where)
     return tiers
+
+
+def _each(tiers: Tiers) -> Iterator[Line]:
+    return (line for sections in tiers.values() for lines in sections.values() for line in lines)
 
 
 def _pattern(text: str, where: Where) -> patterns.Names:

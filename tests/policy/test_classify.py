@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Classified, Effect, JsonObject, Kind, Target, Tier
-from gateway.errors import Refused
+from gateway.errors import Misconfigured, Refused
 from gateway.policy import PolicySnapshot
 from gateway.policy.asking import Asked
 from gateway.reasons import Reason
@@ -224,3 +224,48 @@ def test_every_class_a_call_could_have_is_possible(policy: PolicySnapshot) -> No
 def test_the_marks_are_those_of_the_entry(policy: PolicySnapshot) -> None:
     assert policy.marks(classified(policy, "file:///etc", "resource")) == {"/uri": "redacted"}
     assert policy.marks(classified(policy, "log")) == {}
+
+
+FLOWING = """
+flow: strict
+servers:
+  git:
+    tools:
+      log: {tier: data, effect: read, reads: private}
+      look: {tier: data, effect: read, reads: [private, untrusted]}
+      time: {tier: data, effect: read, reads: public, egress: true}
+      put: {tier: tool, effect: write, destination: api.example}
+      save: {tier: tool, effect: write, destination: api.example, egress: false}
+      other: {tier: tool, effect: write, destination: local}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "egress"),
+    [
+        ("log", {"private"}, True),
+        ("look", {"private", "untrusted"}, True),
+        ("time", set(), True),
+        ("put", {"private", "untrusted"}, True),
+        ("save", {"private", "untrusted"}, False),
+        ("other", {"private", "untrusted"}, False),
+    ],
+)
+def test_8_what_is_not_said_of_a_flow_is_the_worst(
+    tmp_path: Path, name: str, reads: set[str], egress: bool
+) -> None:
+    servers = {"git": ServerSettings(command=("git",), destination="git.example")}
+    flow = classified(loaded(tmp_path, f"{ALLOW}\n{READER}\n", FLOWING, servers=servers), name).flow
+    assert flow is not None
+    assert (flow.reads, flow.egress, flow.mode) == (reads, egress, "strict")
+
+
+def test_8_without_a_flow_no_account_is_kept(policy: PolicySnapshot) -> None:
+    assert classified(policy, "log").flow is None
+
+
+@pytest.mark.parametrize("said", ["reads: public", "egress: false"])
+def test_8_a_label_without_a_flow_is_a_mistake(tmp_path: Path, said: str) -> None:
+    text = f"servers:\n  git:\n    tools:\n      log: {{tier: data, effect: read, {said}}}\n"
+    with pytest.raises(Misconfigured, match=r"tiers.yaml:4: reads and egress need a flow"):
+        loaded(tmp_path, f"{ALLOW}\n{READER}\n", text)

@@ -1,0 +1,69 @@
+"""intents.yaml, strictly: what a grant may be at most, and where a role is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.model import Tier
+from gateway.errors import Misconfigured
+from gateway.policy import intents
+
+PLAIN = """
+standing: [data]
+intents:
+  triage:
+    tells: Read and answer.
+    tiers: [data, tool]
+    tools: [git/git_log, "git/get_*"]
+    destinations: ["*.example.org"]
+    bounds: {git/git_log: {properties: {max_count: {maximum: 5}}}}
+    seconds: 60
+    uses: 3
+"""
+
+
+def read(tmp_path: Path, text: str) -> intents.Intents:
+    path = tmp_path / intents.FILE
+    path.write_text(text)
+    return intents.read(path, ["git"])
+
+
+def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
+    found = read(tmp_path, PLAIN)
+    terms = found.ceilings["triage"]
+    assert found.standing == {Tier.DATA}
+    assert (terms.tiers, terms.uses, terms.seconds) == ({Tier.DATA, Tier.TOOL}, 3, 60)
+    assert terms.tools == ("git/git_log", "git/get_*")
+
+
+def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: Path) -> None:
+    found = intents.read(tmp_path / intents.FILE, ["git"])
+    assert (found.ceilings, Tier.ADMIN in found.standing) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "line", "why"),
+    [
+        ("standing: [data]", "standing: [admin]", 2, "admin always needs a grant"),
+        ("standing: [data]", "standign: [data]", 2, "unknown key"),
+        ("    seconds: 60\n", "", 4, "seconds is missing"),
+        ("    tells: Read and answer.\n", "", 4, "Field required"),
+        ("git/git_log,", "files/read,", 7, "no such server"),
+        ("git/git_log,", '"git/*_log",', 7, "only at the end"),
+        ("git/git_log,", "git_log,", 7, "is not server/tool"),
+        ("uses: 3", "uses: 0", 11, "greater than 0"),
+        ("uses: 3", "uses: many", 11, "valid integer"),
+        ("maximum: 5", "maximum: five", 9, "git/git_log"),
+        ('"*.example.org"', '"*.*.org"', 8, "is not a host"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(
+    tmp_path: Path, was: str, becomes: str, line: int, why: str
+) -> None:
+    assert was in PLAIN
+    with pytest.raises(Misconfigured) as caught:
+        read(tmp_path, PLAIN.replace(was, becomes))
+    assert why in str(caught.value)
+    assert f"intents.yaml:{line}:" in str(caught.value)
