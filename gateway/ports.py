@@ -296,8 +296,11 @@ class Grants(Protocol):
         """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
         ...
 
-    def claims(self, cover: Cover, classified: Classified) -> tuple[Claim, ...]:
-        """What the call takes when its intent is written: budgets, labels."""
+    def claims(
+        self, cover: Cover, classified: Classified, approved: bool
+    ) -> tuple[Claim, ...]:
+        """What the call takes when its intent is written: budgets, labels. `approved`: a person has
+        given leave for this very call."""
         ...
 
 
