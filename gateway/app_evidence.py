@@ -12,6 +12,7 @@ from gateway.app import microseconds
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.sequencer import FILE, Anchor, Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
+from gateway.evidence.warrant import Registry
 from gateway.journals.sqlite import SqliteReader
 from gateway.journals.tilefile import TileFile
 
@@ -34,6 +35,13 @@ def open_sequencer(state_dir: Path, anchors: Sequence[Anchor] = ()) -> Sequencer
 def open_tiles(state_dir: Path) -> TileFile:
     """The log's hashes and checkpoints. Raises `JournalError`."""
     return TileFile(state_dir / FILE)
+
+
+def open_registry(state_dir: Path) -> Registry:
+    """What warrants are made from. Raises `Misconfigured`, `JournalError`."""
+    kept = open_tiles(state_dir)
+    reader = SqliteReader(state_dir / JOURNAL)
+    return Registry(reader, kept, Tiles(kept).node, Notary.open(state_dir))
 
 
 @asynccontextmanager

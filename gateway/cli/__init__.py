@@ -18,6 +18,8 @@ COMMANDS: Final[dict[str, str]] = {
     "policy": "Check, test and explain the policy.",
     "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",
+    "warrant": "Print the signed receipt of one call.",
+    "verify": "Check warrants offline: authorised, bounded, reversible.",
     "evidence": "Check the journal against its checkpoints; prove a call.",
     "export": "Deliver the journal to a SIEM, as OCSF events.",
     "approvals": "See, allow and refuse calls that need a person's leave.",

@@ -38,7 +38,9 @@ def command() -> None:
 @config_option
 def key(config: Path) -> None:
     """The public key checkpoints are signed with. Whoever verifies must have it from you, not from a proof."""
-    click.echo(str(_key(config)))
+    from gateway.evidence.checkpoint import Notary
+
+    click.echo(Notary.open(settings.load(config).state_dir).public_key)
 
 
 @command.command()

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.evidence.verify import EMPTY_ROOT, Checkpoint, leaf_hash, node_hash
+from gateway.evidence.merkle import EMPTY_ROOT
+from gateway.evidence.verify import Checkpoint, leaf_hash, node_hash
 from gateway.ports import EventRow
 
 

@@ -34,6 +34,13 @@ class Notary:
         public = self.signer.public
         return Key(f"bulkhead/{hashlib.sha256(public).hexdigest()[:16]}", public)
 
+    @property
+    def public_key(self) -> str:
+        """As it is published: a verifier key in C2SP's spelling."""
+        key = self.key
+        coded = base64.b64encode(b"\1" + key.public).decode()
+        return f"{key.name}+{key.number.hex()}+{coded}"
+
     def note(self, checkpoint: Checkpoint) -> str:
         """The checkpoint, signed."""
         key = self.key

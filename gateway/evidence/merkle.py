@@ -7,14 +7,15 @@ are checked stands in `verify.py`, which shares the two hashes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final
 
-from gateway.evidence.verify import EMPTY_ROOT, node_hash
+from gateway.evidence.verify import node_hash, split
 
 Node = Callable[[int, int], bytes]
 """(level, index) -> the hash over the 2**level leaves that begin at index * 2**level."""
 
-MAX_LEVEL: Final = 63
+EMPTY_ROOT: Final = sha256(b"").digest()
 
 
 def root(size: int, node: Node) -> bytes:
@@ -31,7 +32,7 @@ def inclusion(index: int, size: int, node: Node) -> list[bytes]:
     path: list[bytes] = []
     begin, end = 0, size
     while end - begin > 1:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if index < middle:
             path.append(_over(middle, end, node))
             end = middle
@@ -50,7 +51,7 @@ def consistency(old: int, new: int, node: Node) -> list[bytes]:
     path: list[bytes] = []
     begin, end, whole = 0, new, True
     while end != old:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if old <= middle:
             path.append(_over(middle, end, node))
             end = middle
@@ -62,15 +63,10 @@ def consistency(old: int, new: int, node: Node) -> list[bytes]:
     return path[::-1]
 
 
-def _split(count: int) -> int:
-    """The largest power of two below `count`."""
-    return 1 << (count - 1).bit_length() - 1
-
-
 def _over(begin: int, end: int, node: Node) -> bytes:
     count = end - begin
     if count & (count - 1) == 0:
         level = count.bit_length() - 1
         return node(level, begin >> level)
-    middle = begin + _split(count)
+    middle = begin + split(count)
     return node_hash(_over(begin, middle, node), _over(middle, end, node))

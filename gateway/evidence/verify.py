@@ -1,32 +1,43 @@
-"""Checks evidence offline: `python verify.py --key KEY [--since NOTE] PROOF...`. Needs `cryptography`, nothing else.
+"""Checks evidence offline: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
 
-It imports nothing of the gateway, on purpose: whoever does not trust the operator reads this one file.
-Hashes and proofs are those of RFC 9162, section 2.1; checkpoints are signed notes (C2SP). A proof is a
-JSON document, as `bulkhead warrant` and `bulkhead journal prove` write it:
+Needs `cryptography` and nothing of the gateway: whoever does not trust the operator reads this one file.
+Proofs are those of RFC 9162, section 2.1; checkpoints are signed notes (C2SP). Every word of a warrant is
+worked out again from the journal's exact lines, which stand in it with their proofs. Of a sound one it says:
 
-    {"events": [{"index": 4, "body": "<base64 of the exact line>", "inclusion": ["<base64>", ...]}, ...],
-     "checkpoint": "<signed note>", "warrant": {...}}
+    authorised  a rule of a policy version allowed it, and it was written down before it was sent
+    bounded     a grant that was in force covered its agent, tier, tool and destination
+    reversible  it changed nothing, was taken back, or can be until a time that has not come
 
-Three verdicts on each: authorised, bounded, reversible. Exit status: 0 all three hold, 1 one does not,
-2 the evidence itself is not sound.
+With `--since`, FILE is what `bulkhead evidence extends` gives. Exit status: 0 all hold, 1 not, 2 not sound.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
-import binascii
 import hashlib
+import json
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
-
 
 class Unsound(Exception):
-    """The evidence does not hold: what is wrong with it."""
+    """The evidence does not hold; its words say why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a signed note says of a log: how long it was, and its root."""
+
+    size: int
+    root: bytes
 
 
 def leaf_hash(body: bytes) -> bytes:
@@ -39,54 +50,47 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
-def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
-    """RFC 9162, 2.1.3.2. Raises `Unsound`."""
-    if not 0 <= index < size:
-        raise Unsound(f"line {index} is not among the {size} of the checkpoint")
-    at, last, found = index, size - 1, leaf
-    for step in path:
-        if last == 0:
-            raise Unsound(f"line {index}: its proof is too long")
-        if at & 1 or at == last:
-            found = node_hash(step, found)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            found = node_hash(found, step)
-        at, last = at >> 1, last >> 1
-    if last != 0 or found != root:
+def split(count: int) -> int:
+    """Where a tree of so many leaves divides: the largest power of two below it."""
+    return 1 << (count - 1).bit_length() - 1
+
+
+def check_inclusion(leaf: bytes, index: int, log: Checkpoint, path: Sequence[bytes]) -> None:
+    """RFC 9162, 2.1.3: `leaf` is number `index` of the log. Raises `Unsound`."""
+    if not 0 <= index < log.size or _led(leaf, index, log.size, path) != log.root:
         raise Unsound(f"line {index} is not in the checkpoint's log")
 
 
-def check_consistency(
-    old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]
-) -> None:
-    """RFC 9162, 2.1.4.2: the old log is the beginning of the new one. Raises `Unsound`."""
-    if old > new:
-        raise Unsound(f"the log has shrunk from {old} lines to {new}: its end was cut off")
-    if old == new or old == 0:
-        if path or (old and old_root != new_root) or (not old and old_root != EMPTY_ROOT):
-            raise Unsound("two different logs of the same length")
-        return
-    steps = list(path) if old & (old - 1) else [old_root, *path]
-    at, last = old - 1, new - 1
-    while at & 1:
-        at, last = at >> 1, last >> 1
-    if not steps:
-        raise Unsound("an empty consistency proof")
-    before = after = steps[0]
-    for step in steps[1:]:
-        if last == 0:
-            raise Unsound("the consistency proof is too long")
-        if at & 1 or at == last:
-            before, after = node_hash(step, before), node_hash(step, after)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            after = node_hash(after, step)
-        at, last = at >> 1, last >> 1
-    if (before, after, last) != (old_root, new_root, 0):
+def _led(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    if (size == 1) is not (not path):
+        raise Unsound("a proof of another length than its log asks for")
+    if size == 1:
+        return leaf
+    if index < split(size):
+        return node_hash(_led(leaf, index, split(size), path[:-1]), path[-1])
+    return node_hash(path[-1], _led(leaf, index - split(size), size - split(size), path[:-1]))
+
+
+def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:
+    """RFC 9162, 2.1.4: the old log is the beginning of the new one. Raises `Unsound`."""
+    if not 0 < old.size <= new.size:
+        raise Unsound(f"the log was cut off: it had {old.size} lines, and has {new.size}")
+    whole = [old.root] if old.size == new.size or old.size & (old.size - 1) == 0 else []
+    if _both(old.size, new.size, [*whole, *path]) != (old.root, new.root):
         raise Unsound("the log before this checkpoint was changed")
+
+
+def _both(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of then and of now this path leads to. It begins with the last whole subtree of then."""
+    if (old == new) is not (len(path) == 1) or not path:
+        raise Unsound("a proof of another length than its logs ask for")
+    if old == new:
+        return path[0], path[0]
+    if old <= split(new):
+        then, now = _both(old, split(new), path[:-1])
+        return then, node_hash(now, path[-1])
+    then, now = _both(old - split(new), new - split(new), path[:-1])
+    return node_hash(path[-1], then), node_hash(path[-1], now)
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,10 @@ class Key:
         """Raises `Unsound`."""
         try:
             name, number, coded = text.strip().split("+", 2)
-            raw = base64.b64decode(coded, validate=True)
-            key = cls(name, raw[1:])
-            if raw[:1] != b"\1" or len(raw) != 33 or key.number.hex() != number:
+            key = cls(name, _raw(coded)[1:])
+            if _raw(coded) != b"\1" + key.public[:32] or key.number.hex() != number:
                 raise ValueError
-        except (ValueError, binascii.Error):
+        except ValueError:
             raise Unsound("not a checkpoint key: <name>+<hash>+<base64>") from None
         return key
 
@@ -113,18 +116,6 @@ class Key:
     def number(self) -> bytes:
         """Its 4 bytes in front of a signature."""
         return hashlib.sha256(self.name.encode() + b"\n\1" + self.public).digest()[:4]
-
-    def __str__(self) -> str:
-        coded = base64.b64encode(b"\1" + self.public).decode()
-        return f"{self.name}+{self.number.hex()}+{coded}"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a signed note says of a log: how long it was, and its root."""
-
-    size: int
-    root: bytes
 
 
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
@@ -134,20 +125,175 @@ def checkpoint_text(origin: str, size: int, root: bytes) -> str:
 
 def open_note(note: str, key: Key) -> Checkpoint:
     """The checkpoint in a note this key has signed. Raises `Unsound`."""
-    text, blank, signatures = note.partition("\n\n")
-    text += "\n"
-    mine = [line for line in signatures.splitlines() if line.startswith(f"\u2014 {key.name} ")]
     try:
-        if not blank or len(mine) != 1:
-            raise ValueError
-        raw = base64.b64decode(mine[0].rpartition(" ")[2], validate=True)
-        if raw[:4] != key.number:
-            raise ValueError
+        text, _, signature = note.partition(f"\n\u2014 {key.name} ")
+        _, size, root = text.splitlines()
+        said, raw = Checkpoint(int(size), _raw(root)), _raw(signature.splitlines()[0])
         Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
-        origin, size, root = text.splitlines()[:3]
-        said = Checkpoint(int(size), base64.b64decode(root, validate=True))
-        if origin != key.name or checkpoint_text(origin, said.size, said.root) != text:
+        if raw[:4] != key.number or checkpoint_text(key.name, said.size, said.root) != text:
             raise ValueError
-    except (ValueError, binascii.Error, InvalidSignature):
+    except (ValueError, IndexError, InvalidSignature):
         raise Unsound(f"no checkpoint that {key.name} signed") from None
     return said
+
+
+def _raw(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+Line = dict[str, Any]
+WARRANT = b"bulkhead warrant 1\n"  # no other signature of the key can be taken for a warrant's
+RECORD = (
+    "agent tenant task intent endpoint method server target tier effect destination "
+    "rule where policy_version descriptor arguments_digest grant"
+).split()
+
+
+def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -> dict[str, Any]:
+    """What a warrant says, from the lines of the call, of the grants above it, and of its undoing."""
+    sent: Line = next((line for line in call if line["kind"] == "intent"), {})
+    record: dict[str, Any] = {**call[0]["record"], **sent.get("body", {})}
+    undo = [line["body"].get("undo") or {} for line in call]
+    return {
+        "v": 1,
+        "call": call[0]["call"],
+        **{name: record.get(name, "") for name in RECORD},
+        "grants": [line["body"] for line in grants],
+        "undo": {name: one[name] for one in undo for name in one if name != "kept"},
+        "sent_at": sent.get("at"),
+        "state": call[-1]["kind"],
+        "undone": [{"undo": line["call"], "at": line["at"], **line["body"]} for line in undone],
+    }
+
+
+def signed_bytes(warrant: dict[str, Any]) -> bytes:
+    """The bytes under a warrant's signature."""
+    return WARRANT + json.dumps(warrant, sort_keys=True, separators=(",", ":")).encode()
+
+
+def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
+    """The warrant in the document, every word of it proven. Raises `Unsound`."""
+    try:
+        warrant: dict[str, Any] = document["warrant"]
+        signed = Ed25519PublicKey.from_public_bytes(key.public)
+        signed.verify(_raw(document["signature"]), signed_bytes(warrant))
+        checkpoint = open_note(document["checkpoint"], key)
+        call, grants, undone = (
+            [_proven(event, checkpoint) for event in document[part]]
+            for part in ("call", "grants", "undone")
+        )
+        order, ids = [event["index"] for event in document["call"]], {line["call"] for line in call}
+        fits = told(call, grants, undone) == warrant and order == sorted(set(order))
+        fits &= len(ids) == 1 and all(line["body"]["of"] in ids for line in undone)
+        fits &= all(line["record"]["method"] == "grants/created" for line in grants)
+    except (KeyError, TypeError, ValueError, IndexError, InvalidSignature) as error:
+        raise Unsound(f"not a warrant of this key: {type(error).__name__}: {error}") from None
+    if not fits:
+        raise Unsound("the warrant says other than the journal's lines in it")
+    return warrant
+
+
+def _proven(event: dict[str, Any], checkpoint: Checkpoint) -> Line:
+    body, path = _raw(event["body"]), [_raw(step) for step in event["inclusion"]]
+    check_inclusion(leaf_hash(body), event["index"], checkpoint, path)
+    return dict(json.loads(body))
+
+
+def authorised(warrant: dict[str, Any], policies: Sequence[str]) -> tuple[bool, str]:
+    """By which rule of which policy. `policies`: the versions that are believed; none means any."""
+    version = warrant["policy_version"]
+    if warrant["sent_at"] is None or not warrant["rule"]:
+        return False, f"it was never sent: {warrant['state']}"
+    if policies and version not in policies:
+        return False, f"decided by a policy that is not believed: {version}"
+    return True, f"rule {warrant['rule']} ({warrant['where']}) of policy {version}"
+
+
+def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
+    """By which grant, and until when."""
+    sent, tool = warrant["sent_at"], f"{warrant['server']}/{warrant['target']}"
+    if sent is None:
+        return True, "nothing was sent"
+    if not warrant["grant"]:
+        return False, "no grant bound it: a standing role was enough"
+    above = warrant["grant"]
+    for grant in warrant["grants"]:
+        for holds, why in (
+            (grant["grant"] == above, f"is not {above}, which it was made under"),
+            (grant["begins"] <= sent < grant["expires"], "was not in force when it was sent"),
+            (warrant["tier"] in grant["tiers"], f"does not give tier {warrant['tier']}"),
+            (_any(tool, grant["tools"]), f"does not give {tool}"),
+            (_any(warrant["destination"], grant["destinations"]), "does not give its destination"),
+        ):
+            if not holds:
+                return False, f"grant {grant['grant']} {why}"
+        above = grant.get("of", "")
+    if above or warrant["grants"][0]["agent"] != warrant["agent"]:
+        return False, f"grant {above or warrant['grant']} is not shown, or another agent's"
+    return True, f"grant {warrant['grant']}, until {_time(warrant['grants'][0]['expires'])}"
+
+
+def _any(name: str, patterns: Sequence[str]) -> bool:
+    starts = tuple(pattern[:-1] for pattern in patterns if pattern.endswith("*"))
+    ends = tuple(pattern[1:] for pattern in patterns if pattern.startswith("*."))
+    return name in patterns or name.startswith(starts) or name.endswith(ends)
+
+
+def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
+    """How, and until when. `now`: microseconds since the epoch."""
+    undo, state = warrant["undo"], warrant["state"]
+    verdicts = [one.get("verdict") for one in warrant["undone"]]
+    if {"restored", "compensated"} & set(verdicts):
+        return True, f"it was taken back: {verdicts[-1]}"
+    harmless = warrant["effect"] == "read" or state in ("rejected", "not_applied", "no_effect")
+    if harmless or warrant["sent_at"] is None:
+        return True, f"it changed nothing: {warrant['effect']}, {state}"
+    if state in ("in_doubt", "needs_human", "intent"):
+        return False, f"what came of it is not known: {state}"
+    if undo.get("level") not in ("compensable", "set_exact", "exact", "noop"):
+        return False, f"level {undo.get('level')}"
+    until = undo.get("until")
+    if until is not None and until <= now:
+        return False, f"it could be taken back until {_time(until)}"
+    how = f"{undo['level']}, by {undo.get('strategy')}, guard {undo.get('guard')}"
+    return True, f"{how}, until {_time(until)}" if until else how
+
+
+def _time(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at / 1e6))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command. Returns the exit status."""
+    asked = argparse.ArgumentParser("verify", description="Check evidence offline.")
+    asked.add_argument("--key", required=True, help="the checkpoint key, as its owner published it")
+    asked.add_argument("--policy", action="append", default=[], help="a policy version to believe")
+    asked.add_argument("--since", help="a file with an older checkpoint")
+    asked.add_argument("files", nargs="+")
+    options, now, status = asked.parse_args(arguments), time.time_ns() // 1000, 0
+    for file in options.files:
+        try:
+            key, document = Key.parse(options.key), json.loads(Path(file).read_text())
+            if options.since:
+                old = open_note(Path(options.since).read_text(), key)
+                new, path = open_note(document["checkpoint"], key), document["consistency"]
+                check_consistency(old, new, [_raw(step) for step in path])
+                sys.stdout.write(
+                    f"{file}: sound, {new.size} lines from the {old.size} of then on\n"
+                )
+                continue
+            warrant = check(document, key)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, Unsound) as error:
+            sys.stdout.write(f"{file}: NOT SOUND: {str(error)!a}\n")
+            status = 2
+            continue
+        sys.stdout.write(f"{file}: sound, call {warrant['call']!a}\n")
+        found = authorised(warrant, options.policy), bounded(warrant), reversible(warrant, now)
+        for name, (holds, why) in zip(("authorised", "bounded", "reversible"), found, strict=True):
+            sys.stdout.write(f"  {name:<10}  {'yes' if holds else 'NO '}  {why!a}\n")
+            status = status if holds else max(status, 1)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -113,8 +113,7 @@ class Office:
         return found
 
     async def _give(self, grant: Grant, by: str) -> Grant:
-        facts: JsonObject = {"of": grant.parent} if grant.parent else {}
-        await self._note(by, "created", grant, facts, (Give(grant),))
+        await self._note(by, "created", grant, _given(grant), (Give(grant),))
         return grant
 
     async def _note(
@@ -145,6 +144,24 @@ class Office:
         line = record.noted(entry, self.clock(), {"grant": grant.id, **facts}, tuple(claims))
         await self.journal.append(line).sealed()
         self.store.changed()
+
+
+def _given(grant: Grant) -> JsonObject:
+    """What the line says of a new grant: all that a warrant of a call under it is judged by."""
+    terms = grant.terms
+    return {
+        "of": grant.parent,
+        "agent": grant.agent,
+        "intent": grant.intent,
+        "begins": grant.created_at,
+        "expires": grant.expires_at,
+        "tiers": sorted(terms.tiers),
+        "tools": list(terms.tools),
+        "destinations": list(terms.destinations),
+        "uses": terms.uses,
+        "writes": terms.writes,
+        "bytes": terms.bytes,
+    }
 
 
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:

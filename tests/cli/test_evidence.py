@@ -109,7 +109,7 @@ def test_a_proof_holds_with_nothing_but_the_public_key(place: Path) -> None:
     checkpoint = open_note(proof["checkpoint"], key)
     for event in proof["events"]:
         body, path = _raw(event["body"]), [_raw(step) for step in event["inclusion"]]
-        check_inclusion(leaf_hash(body), event["index"], checkpoint.size, path, checkpoint.root)
+        check_inclusion(leaf_hash(body), event["index"], checkpoint, path)
         assert json.loads(body)["call"] == "call0002"
     assert len(proof["events"]) == 2
 
@@ -124,7 +124,7 @@ def test_a_log_that_grew_is_proven_to_be_the_same_log(place: Path) -> None:
         open_note(proof["checkpoint"], key),
     )
     path = [_raw(step) for step in proof["consistency"]]
-    check_consistency(old.size, old.root, new.size, new.root, path)
+    check_consistency(old, new, path)
     assert (old.size, new.size) == (10, 18)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.evidence import merkle
+from gateway.evidence.merkle import EMPTY_ROOT
 from gateway.evidence.verify import (
-    EMPTY_ROOT,
+    Checkpoint,
     Unsound,
     check_consistency,
     check_inclusion,
@@ -107,7 +108,7 @@ def test_every_leaf_of_a_small_tree_is_proven_and_nothing_else_is(size: int) -> 
     root = merkle.root(size, node)
     for index, leaf in enumerate(leaves):
         path = merkle.inclusion(index, size, node)
-        check_inclusion(leaf_hash(leaf), index, size, path, root)
+        check_inclusion(leaf_hash(leaf), index, Checkpoint(size, root), path)
         wrong = [
             (leaf_hash(b"x"), index, size, path, root),
             (leaf_hash(leaf), index, size, [*path, root], root),
@@ -122,7 +123,7 @@ def test_every_leaf_of_a_small_tree_is_proven_and_nothing_else_is(size: int) -> 
             ]
         for claim in wrong:
             with pytest.raises(Unsound):
-                check_inclusion(*claim)
+                check_inclusion(claim[0], claim[1], Checkpoint(claim[2], claim[4]), claim[3])
 
 
 @pytest.mark.parametrize("size", range(1, 40))
@@ -131,7 +132,7 @@ def test_every_beginning_of_a_small_tree_is_proven_and_nothing_else_is(size: int
     root = merkle.root(size, node)
     for old in range(1, size + 1):
         path, before = merkle.consistency(old, size, node), merkle.root(old, node)
-        check_consistency(old, before, size, root, path)
+        check_consistency(Checkpoint(old, before), Checkpoint(size, root), path)
         wrong = [
             (old, leaf_hash(b"x"), size, root, path),
             (old, before, size, leaf_hash(b"x"), path),
@@ -142,7 +143,7 @@ def test_every_beginning_of_a_small_tree_is_proven_and_nothing_else_is(size: int
             wrong.append((old, before, size, root, path[:-1]))
         for claim in wrong:
             with pytest.raises(Unsound):
-                check_consistency(*claim)
+                check_consistency(Checkpoint(*claim[:2]), Checkpoint(*claim[2:4]), claim[4])
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])

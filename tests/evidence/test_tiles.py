@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.evidence import merkle
+from gateway.evidence.merkle import EMPTY_ROOT
 from gateway.evidence.tiles import Tiles
-from gateway.evidence.verify import EMPTY_ROOT, Checkpoint, leaf_hash
+from gateway.evidence.verify import Checkpoint, leaf_hash
 from gateway.journals.tilefile import TileFile
 from tests.evidence.test_merkle import tree
 

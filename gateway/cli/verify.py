@@ -1,0 +1,22 @@
+"""`bulkhead verify`: the offline verifier under the gateway's own command. It reads no settings and no state."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Check warrants offline: --key KEY [--policy DIGEST] [--since NOTE] FILE...
+
+    Exit status: 0 authorised, bounded and reversible; 1 one of them is not; 2 the evidence is not sound.
+    """
+    from gateway.evidence import verify
+
+    sys.exit(verify.main(arguments))

@@ -1,0 +1,35 @@
+"""`bulkhead warrant CALL`: the signed receipt of one call, for somebody who does not trust this gateway's owner."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.cli.options import config_option, print_json
+from gateway.cli.visible import visible
+
+
+@click.command()
+@config_option
+@click.argument("call_id")
+def command(config: Path, call_id: str) -> None:
+    """Print the warrant of a call, as JSON. CALL_ID may be shortened to its first 6 characters or more.
+
+    Check it with `bulkhead verify`, or with the one file gateway/evidence/verify.py, anywhere.
+    """
+    from gateway import settings
+    from gateway.app_evidence import open_registry
+    from gateway.evidence.proof import NotYet
+
+    registry = open_registry(settings.load(config).state_dir)
+    call = registry.reader.call(call_id)
+    if call is None:
+        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
+        sys.exit(1)
+    try:
+        print_json(registry.warrant(call))
+    except NotYet as reason:
+        click.echo(f"bulkhead: {reason}: a gateway that runs signs one within a second", err=True)
+        sys.exit(1)

@@ -1,0 +1,89 @@
+"""Makes the warrant of one call: what was asked, by whose leave, within what bounds, how it can be taken back, and
+what became of it; with the exact lines that say so, their proofs, and a signature. `verify.py` checks it.
+
+It reads the journal and the log, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.record import State
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.merkle import Node
+from gateway.evidence.proof import Checkpoints, prove
+from gateway.evidence.verify import signed_bytes, told
+from gateway.ports import CallFilter, CallRow, EventRow, JournalReader
+
+CREATED: Final = "grants/created"
+UNDO: Final = "bulkhead/undo"
+MANY: Final = 1_000_000
+PARTS: Final = ("call", "grants", "undone")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Everything a warrant is made from."""
+
+    reader: JournalReader
+    checkpoints: Checkpoints
+    node: Node
+    notary: Notary
+
+    def warrant(self, call: CallRow) -> dict[str, Any]:
+        """The signed document. Raises `proof.NotYet`, `JournalError`."""
+        lines = {
+            "call": self.reader.lines(call.record.call_id),
+            "grants": self._grants(call),
+            "undone": self._undone(call),
+        }
+        proof = prove([line for part in PARTS for line in lines[part]], self.checkpoints, self.node)
+        events = iter(proof["events"])
+        said = told(*([json.loads(line.body) for line in lines[part]] for part in PARTS))
+        return {
+            "warrant": said,
+            "signature": base64.b64encode(self.notary.signer.sign(signed_bytes(said))).decode(),
+            "checkpoint": proof["checkpoint"],
+            **{part: [next(events) for _ in lines[part]] for part in PARTS},
+        }
+
+    def _grants(self, call: CallRow) -> list[EventRow]:
+        """The lines that gave the call's grant and each one above it, its own first."""
+        found, wanted = [], call.record.grant
+        given = self._given(call.record.tenant) if wanted else {}
+        while wanted in given:
+            found.append(given[wanted])
+            wanted = json.loads(given[wanted].body)["body"]["of"]
+        return found
+
+    def _given(self, tenant: str) -> dict[str, EventRow]:
+        rows = self.reader.calls(CallFilter(state=State.NOTED), MANY)
+        created = [r for r in rows if r.record.method == CREATED and r.record.tenant == tenant]
+        return {row.record.grant: self.reader.lines(row.record.call_id)[0] for row in created}
+
+    def _undone(self, call: CallRow) -> list[EventRow]:
+        """Of every undo of this call, the line with its verdict."""
+        call_id, found = call.record.call_id, []
+        for state in (State.UNDOING, State.UNDONE):
+            for row in self.reader.calls(CallFilter(state=state), MANY):
+                if row.record.method == UNDO and call_id in _of(row):
+                    found += [
+                        line
+                        for line in self.reader.lines(row.record.call_id)
+                        if _verdict_of(line) == call_id
+                    ]
+        return sorted(found, key=lambda line: line.seq)
+
+
+def _of(row: CallRow) -> Sequence[str]:
+    of = row.record.arguments.get("of")
+    return of if isinstance(of, list) else ()
+
+
+def _verdict_of(line: EventRow) -> str | None:
+    body = json.loads(line.body)["body"]
+    return body["of"] if "verdict" in body else None

@@ -1,0 +1,316 @@
+"""Warrants, made from a real journal and checked by a copy of the verifier that stands alone."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app_evidence import open_registry, open_sequencer
+from gateway.core import record
+from gateway.core.record import Line, State
+from gateway.evidence import verify
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.proof import NotYet
+from gateway.evidence.verify import Unsound, authorised, bounded, check, reversible
+from gateway.journals.sqlite import SqliteJournal
+from tests.journals.calls import NOON, call_record, outcome, refusal
+
+HOUR = 3600 * 1_000_000
+DAY = 24 * HOUR
+UNDO = {
+    "level": "exact",
+    "strategy": "restore",
+    "guard": "cas",
+    "until": NOON + DAY,
+    "kept": {"sealed": "x"},
+}
+
+
+def granted(name: str, of: str = "", **changes: Any) -> Line:
+    given = {
+        "grant": name,
+        "of": of,
+        "agent": "agent:analyst",
+        "intent": "general",
+        "begins": NOON - HOUR,
+        "expires": NOON + HOUR,
+        "tiers": ["data"],
+        "tools": ["git/git_*"],
+        "destinations": ["local"],
+    }
+    entry = call_record(f"note-{name}", method="grants/created", grant=name, server="", tier="")
+    return record.noted(entry, NOON - HOUR, {**given, **changes}, ())
+
+
+def asked(name: str, grant: str = "", effect: str = "write", undo: Any = UNDO) -> Line:
+    return record.intent(call_record(name, grant=grant, effect=effect), NOON, {"undo": undo})
+
+
+def undoing(name: str, of: str, verdict: str) -> list[Line]:
+    entry = replace(call_record(name), method="bulkhead/undo", arguments={"of": [of, "other"]})
+    said = {"of": of, "verdict": verdict, "why": ""}
+    return [
+        Line(name, State.UNDOING, NOON + 5, {}, entry),
+        Line(name, State.UNDOING, NOON + 6, {"of": "other", "verdict": "conflict", "why": ""}),
+        Line(name, State.UNDOING, NOON + 7, said),
+        Line(name, State.UNDONE, NOON + 8, {"summary": "complete", "verdicts": {of: verdict}}),
+    ]
+
+
+WORLD: list[Line] = [
+    granted("g-root", tools=["*"]),
+    granted("g-child", of="g-root"),
+    granted("g-late", expires=NOON - 1),
+    granted("g-other", tools=["files/*"]),
+    granted("g-far", destinations=["*.example.com"]),
+    granted("g-admin", tiers=["admin"]),
+    granted("g-orphan", of="g-gone"),
+    granted("g-bob", agent="agent:bob"),
+    *(
+        line
+        for grant in ("root", "child", "late", "other", "far", "admin", "orphan", "bob")
+        for line in (asked(f"by-{grant}", f"g-{grant}"), outcome(f"by-{grant}"))
+    ),
+    asked("standing"),
+    outcome("standing"),
+    asked("all-three", "g-child", effect="read", undo={}),
+    outcome("all-three"),
+    asked("reading", effect="read", undo={}),
+    outcome("reading"),
+    asked("lost-it"),
+    outcome("lost-it", "in_doubt"),
+    asked("forever", undo={**UNDO, "level": "none", "until": None}),
+    outcome("forever"),
+    refusal("refused"),
+    asked("undone-it"),
+    outcome("undone-it"),
+    *undoing("undo1", "undone-it", "restored"),
+]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("state")
+
+    async def write() -> None:
+        journal = await SqliteJournal.open(path / "journal.db")
+        for line in WORLD:
+            await journal.append(line).sealed()
+        await journal.aclose()
+
+    asyncio.run(write())
+    open_sequencer(path).catch_up()
+    return path
+
+
+def document(state: Path, call_id: str) -> dict[str, Any]:
+    registry = open_registry(state)
+    call = registry.reader.call(call_id)
+    assert call is not None
+    made: dict[str, Any] = json.loads(json.dumps(registry.warrant(call)))
+    return made
+
+
+def warrant(state: Path, call_id: str) -> dict[str, Any]:
+    return check(document(state, call_id), open_registry(state).notary.key)
+
+
+def test_a_warrant_says_who_what_by_which_rule_how_it_is_undone_and_what_came_of_it(
+    state: Path,
+) -> None:
+    said = warrant(state, "by-child")
+    assert (said["agent"], said["target"], said["rule"]) == ("agent:analyst", "git_log", "P010")
+    assert said["undo"] == {name: UNDO[name] for name in UNDO if name != "kept"}
+    assert [grant["grant"] for grant in said["grants"]] == ["g-child", "g-root"]
+    assert (said["sent_at"], said["state"]) == (NOON, "applied")
+
+
+@pytest.mark.parametrize(
+    ("call_id", "holds", "why"),
+    [
+        ("by-root", True, "g-root, until"),
+        ("by-child", True, "g-child, until"),
+        ("by-late", False, "not in force"),
+        ("by-other", False, "does not give git/git_log"),
+        ("by-far", False, "does not give its destination"),
+        ("by-admin", False, "does not give tier data"),
+        ("by-orphan", False, "g-gone is not shown"),
+        ("by-bob", False, "another agent's"),
+        ("standing", False, "no grant"),
+        ("refused", True, "nothing was sent"),
+    ],
+)
+def test_a_call_is_bounded_by_grants_that_were_in_force_and_cover_it(
+    state: Path, call_id: str, holds: bool, why: str
+) -> None:
+    verdict = bounded(warrant(state, call_id))
+    assert (verdict[0], why in verdict[1]) == (holds, True), verdict
+
+
+@pytest.mark.parametrize(
+    ("call_id", "policies", "holds"),
+    [
+        ("by-root", [], True),
+        ("by-root", ["sha256:other", "sha256:aa"], True),
+        ("by-root", ["sha256:other"], False),
+        ("refused", [], False),
+    ],
+)
+def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed(
+    state: Path, call_id: str, policies: list[str], holds: bool
+) -> None:
+    assert authorised(warrant(state, call_id), policies)[0] is holds
+
+
+@pytest.mark.parametrize(
+    ("call_id", "now", "holds", "why"),
+    [
+        ("standing", NOON, True, "exact, by restore, guard cas, until"),
+        ("standing", NOON + 2 * DAY, False, "could be taken back until"),
+        ("reading", NOON, True, "read"),
+        ("lost-it", NOON, False, "not known"),
+        ("forever", NOON, False, "level none"),
+        ("refused", NOON, True, "changed nothing"),
+        ("undone-it", NOON + 2 * DAY, True, "taken back: restored"),
+    ],
+)
+def test_a_call_is_reversible_until_a_time_unless_it_was_reversed_or_changed_nothing(
+    state: Path, call_id: str, now: int, holds: bool, why: str
+) -> None:
+    verdict = reversible(warrant(state, call_id), now)
+    assert (verdict[0], why in verdict[1]) == (holds, True), verdict
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for name in value:
+            yield from leaves(value[name], (*path, name))
+    elif isinstance(value, list):
+        for number in range(len(value)):
+            yield from leaves(value[number], (*path, number))
+    else:
+        yield path
+
+
+def altered(value: Any) -> Any:
+    if isinstance(value, str):
+        middle = len(value) // 2
+        return f"{value[:middle]}{'B' if value[middle : middle + 1] != 'B' else 'C'}{value[middle + 1 :]}"
+    return 7 if value != 7 else 8
+
+
+@pytest.mark.parametrize("call_id", ["by-child", "undone-it", "refused"])
+def test_any_altered_word_is_found(state: Path, call_id: str) -> None:
+    sound, key = document(state, call_id), open_registry(state).notary.key
+    missed = []
+    for path in leaves(sound):
+        forged = copy.deepcopy(sound)
+        holder = forged
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = altered(holder[path[-1]])
+        try:
+            check(forged, key)
+        except Unsound:
+            continue
+        missed.append(path)
+    assert missed == []
+
+
+def test_a_swapped_call_a_missing_line_and_another_key_are_found(
+    state: Path, tmp_path: Path
+) -> None:
+    one, other = document(state, "by-child"), document(state, "by-root")
+    key = open_registry(state).notary.key
+    stranger = open_registry_of(tmp_path)
+    for forged in (
+        {**one, "call": other["call"]},
+        {**one, "warrant": other["warrant"]},
+        {**one, "call": one["call"][:1]},
+        {**one, "grants": []},
+        {**one, "call": [*one["call"], *other["call"]]},
+    ):
+        with pytest.raises(Unsound):
+            check(forged, key)
+    with pytest.raises(Unsound):
+        check(one, stranger)
+
+
+def open_registry_of(path: Path) -> verify.Key:
+    return Notary.open(path).key
+
+
+def test_a_call_the_log_has_not_yet_is_not_warranted(tmp_path: Path) -> None:
+    async def write() -> None:
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        await journal.append(asked("by-child")).sealed()
+        await journal.aclose()
+
+    asyncio.run(write())
+    registry = open_registry(tmp_path)
+    call = registry.reader.call("by-child")
+    assert call is not None
+    with pytest.raises(NotYet):
+        registry.warrant(call)
+
+
+@pytest.mark.parametrize(
+    ("call_id", "options", "status", "says"),
+    [
+        ("all-three", ("--policy", "sha256:aa"), 0, "bounded     yes"),
+        ("undone-it", (), 1, "bounded     NO"),
+        ("by-child", ("--policy", "sha256:bb"), 1, "authorised  NO"),
+        ("by-child", (), 1, "reversible  NO"),
+        ("reading", (), 1, "reversible  yes"),
+    ],
+)
+def test_the_verifier_needs_the_public_key_and_nothing_else(
+    state: Path, tmp_path: Path, call_id: str, options: tuple[str, ...], status: int, says: str
+) -> None:
+    """Copied out of the house, in a Python that does not know the house."""
+    shutil.copy(verify.__file__, tmp_path / "verify.py")
+    (tmp_path / "warrant.json").write_text(json.dumps(document(state, call_id)))
+    key = open_registry(state).notary.public_key
+    ran = subprocess.run(
+        [sys.executable, "-I", "verify.py", "--key", key, *options, "warrant.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, says in ran.stdout) == (status, True), ran.stdout + ran.stderr
+
+
+def test_the_verifier_is_one_short_file_that_imports_nothing_of_the_house() -> None:
+    text = Path(verify.__file__).read_text()
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    assert {(node.module or "").split(".")[0] for node in found} <= {
+        *("__future__", "collections", "cryptography", "dataclasses", "pathlib", "typing"),
+    }
+    assert "import gateway" not in text
+    assert len(text.splitlines()) < 300
+
+
+def test_what_is_no_warrant_is_not_sound_and_acts_on_no_terminal(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = open_registry(state).notary.public_key
+    for number, text in enumerate(["", "[]", "{}", "[" * 100_000, '{"warrant": "\x1b[2J"}']):
+        (tmp_path / f"{number}.json").write_text(text)
+    files = [str(path) for path in sorted(tmp_path.glob("*.json"))]
+    assert verify.main(["--key", key, *files]) == 2
+    said = capsys.readouterr().out
+    assert said.count("NOT SOUND") == 5
+    assert "\x1b" not in said
