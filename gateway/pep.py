@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -268,13 +269,15 @@ class Line:
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
         request, call_id = recorded.resolved.request, recorded.permit.call_id
-        prepared, state = recorded.reversible.prepared, None
-        body = finished(recorded.resolved, outcome)
-        if prepared is not None:
-            settled = await self._reverser.settle(prepared, outcome)
-            state, body = settled.state, self._reverser.body(prepared, settled)
+        prepared, pending = recorded.reversible.prepared, recorded.pending
         try:
-            await self._scribe.outcome(recorded.pending, call_id, outcome, body, state)
+            if prepared is None:
+                body = finished(recorded.resolved, outcome)
+                await self._scribe.outcome(pending, call_id, outcome, body, None)
+            else:
+                settled = await self._reverser.settle(prepared, outcome)
+                body_of = partial(self._reverser.body, prepared)
+                await self._scribe.settled(pending, call_id, outcome, settled, body_of)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)

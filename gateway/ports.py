@@ -33,7 +33,7 @@ from gateway.core.model import (
 )
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
-from gateway.core.reverse import Lease, Reversal, Settled
+from gateway.core.reverse import Lease, Leased, Reversal, Settled
 
 Mark = Literal["sealed", "redacted"]
 """sealed: kept encrypted, for undo and nobody's eyes; redacted: only a salted commitment is kept."""
@@ -244,6 +244,10 @@ class Leases(Protocol):
 
     async def held(self, call_id: str) -> bool:
         """Does this call still have every lease it took? Raises `JournalError`."""
+        ...
+
+    def claim(self, call_id: str) -> Leased:
+        """The same, to be looked at in the commit of a line."""
         ...
 
     def release(self, call_id: str, after: float = 0.0) -> None:

@@ -18,7 +18,7 @@ from gateway.core.decide import Discharged
 from gateway.core.describe import Reached, arguments_of, beside, describe
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request, Target
 from gateway.core.record import Claim, State
-from gateway.core.reverse import Reversal
+from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import Journal, Pending, PolicyView, Protector
 from gateway.reasons import Reason
@@ -98,14 +98,33 @@ class Scribe:
         outcome: Outcome,
         body: dict[str, Any],
         state: State | None,
+        claims: tuple[Claim, ...] = (),
     ) -> None:
-        """Step 14's line: durable on return, and with it the intent before it. Raises `JournalError`."""
+        """Step 14's line: durable on return, and with it the intent before it.
+
+        Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
         said = settle.outcome_body(outcome, self._protector.protect_text)
         line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
-        settled_line = self._journal.append(line)
+        settled_line = self._journal.append(replace(line, claims=claims))
         await pending.sealed()
         await settled_line.sealed()
+
+    async def settled(
+        self,
+        pending: Pending,
+        call_id: str,
+        outcome: Outcome,
+        settled: Settled,
+        body_of: Callable[[Settled], dict[str, Any]],
+    ) -> None:
+        """The same, of a write. What it left behind is believed only if its leases hold in the very
+        commit that says so. Raises `JournalError`."""
+        rests_on = (settled.rests_on,) if settled.rests_on else ()
+        try:
+            await self.outcome(pending, call_id, outcome, body_of(settled), settled.state, rests_on)
+        except Refused:
+            await self.outcome(pending, call_id, outcome, body_of(lapsed(settled)), settled.state)
 
     async def refusal(self, way: Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""

@@ -8,12 +8,12 @@ call, never of the tool.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Literal
 
 from gateway.core.model import CallRecord, JsonObject
-from gateway.core.record import State
+from gateway.core.record import Claim, State
 
 
 class Level(StrEnum):
@@ -116,6 +116,15 @@ def server_key(server: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Leased(Claim):
+    """A line says what a write left behind: true only if the call still has its leases as that is written."""
+
+    call_id: str
+    count: int
+    """Rows in the store: resources held alone and shared."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What is known once a call has been answered and the world looked at again."""
 
@@ -127,6 +136,15 @@ class Settled:
     """None: not read (in doubt, no pack) or not readable (then the level is none)."""
     why: str = ""
     """For the operator, when the state is not what the server said."""
+    rests_on: Leased | None = None
+    """What must still hold when this is written; if it does not, `lapsed` is written."""
+
+
+def lapsed(settled: Settled) -> Settled:
+    """The same, of a call whose leases ended before it did: its post-image may be somebody else's doing."""
+    why = "its lease ended before it did: others may have written meanwhile"
+    lowered = replace(settled.reversal, level=Level.NONE, strategy="none", why=why)
+    return replace(settled, reversal=lowered, why=why, rests_on=None)
 
 
 @dataclass(frozen=True, slots=True)

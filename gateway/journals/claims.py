@@ -14,7 +14,8 @@ from gateway.core.approval import Leave, Word
 from gateway.core.flow import Passage
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
-from gateway.journals import grants, labels, spending, tickets
+from gateway.core.reverse import Leased
+from gateway.journals import grants, labels, leased, spending, tickets
 
 TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
     Spend: spending.take,
@@ -23,6 +24,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Passage: labels.take,
     Leave: tickets.take_leaves,
     Word: tickets.take_words,
+    Leased: leased.take,
 }
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from gateway.core.reverse import Lease, overlaps
+from gateway.core.reverse import Lease, Leased, overlaps
 from gateway.errors import Refused
 from gateway.journals import runs
 from gateway.reasons import Reason
@@ -27,6 +27,9 @@ PATIENCE: Final = 30.0
 """Seconds a call waits for its resources."""
 LOOKS: Final = (0.005, 0.1)
 """First and longest pause between two looks at another process's leases."""
+
+NEVER: Final = -1
+"""As many leases as nobody has."""
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -230,11 +233,13 @@ class SqliteLeases:
 
     async def held(self, call_id: str) -> bool:
         """See `ports.Leases`."""
+        wanted = self.claim(call_id).count
+        return wanted == await self._desk.do(lambda connection: count(connection, call_id))
+
+    def claim(self, call_id: str) -> Leased:
+        """See `ports.Leases`."""
         here = self._line.get(call_id)
-        if here is None:
-            return False
-        found = await self._desk.do(lambda connection: count(connection, call_id))
-        return found == here.rows
+        return Leased(call_id, here.rows if here is not None else NEVER)
 
     def release(self, call_id: str, after: float = 0.0) -> None:
         """See `ports.Leases`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core import record, written
 from gateway.core.model import JsonObject, Outcome
-from gateway.core.record import OUTCOME_STATE, IllegalMove, State
+from gateway.core.record import OUTCOME_STATE, Claim, IllegalMove, State
 from gateway.core.reverse import Settled
 from gateway.errors import JournalError
 from gateway.ports import Journal, Leases, Protector, ToolServer
@@ -109,24 +109,28 @@ class Doubts:
         with suppress(CaptureFailed, TemplateFailed):
             cur = await self._reads.image(pack.reads(scope), ready.account)
             state, why = level.probed(pack, replace(scope, cur=cur), self._is_gone(ready))
-            if state is None or not await self._leases.held(ready.call_id):
+            if state is None:
                 return
             reversal, post = ready.reversal, None
             if state is State.APPLIED:
                 post = cur
                 reversal = level.late(ready.case, reversal, replace(scope, post=cur))
-            settled = Settled(state, reversal, post, why)
+            settled = Settled(state, reversal, post, why, self._leases.claim(ready.call_id))
             self._settle(ready, settled, {"outcome": "probed", "detail": why})
 
     def _settle(self, ready: Ready, settled: Settled, body: JsonObject) -> None:
         said = written.outcome_body(ready.reversal, settled, self._protector.seal)
-        self._write(ready.call_id, settled.state, {**body, **said})
+        rests_on = (settled.rests_on,) if settled.rests_on else ()
+        self._write(ready.call_id, settled.state, {**body, **said}, rests_on)
 
-    def _write(self, call_id: str, state: State, body: JsonObject) -> None:
-        # Somebody may have settled it meanwhile: the journal then refuses the line, and is right.
+    def _write(
+        self, call_id: str, state: State, body: JsonObject, claims: tuple[Claim, ...] = ()
+    ) -> None:
+        # Somebody may have settled it meanwhile, or its leases ended: the journal then refuses the
+        # line, and is right.
         with suppress(JournalError, IllegalMove):
             line = record.settled(call_id, self._clock(), State.IN_DOUBT, state, body)
-            self._journal.append(line)
+            self._journal.append(replace(line, claims=claims))
 
     def _is_gone(self, ready: Ready) -> bool:
         """Is the process it was forwarded to no longer there?"""

@@ -207,10 +207,7 @@ class PackReverser:
             reversal = level.lowered(reversal, f"what it changed: {level.said(error)}")
         if state is State.APPLIED:
             reversal = level.late(prepared.case, reversal, scope)
-        if not await self._leases.held(prepared.call_id):
-            why = "its lease ended before it did: others may have written meanwhile"
-            reversal = level.lowered(reversal, why)
-        return Settled(state, reversal, post, why)
+        return Settled(state, reversal, post, why, self._leases.claim(prepared.call_id))
 
     def _limits(self, server: str) -> ServerLimits:
         return self._settings[server].limits

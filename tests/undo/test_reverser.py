@@ -11,8 +11,9 @@ import pytest
 
 from gateway.core.model import Outcome, RpcError
 from gateway.core.record import State
-from gateway.core.reverse import Captured, Lease, Level, Step
+from gateway.core.reverse import Captured, Lease, Leased, Level, Step
 from gateway.errors import Refused
+from gateway.journals.leases import NEVER
 from gateway.reasons import Reason
 from gateway.undo.scope import TemplateFailed
 from tests.undo.shop import OK, ShelfCase, Shop, put, shop
@@ -192,14 +193,13 @@ async def test_steps_that_need_the_result_are_made_when_it_is_there(tmp_path: Pa
     assert settled.reversal.steps == (Step("shelf", "put", {"name": "a", "text": "old"}),)
 
 
-async def test_a_lost_lease_lowers_the_level(tmp_path: Path) -> None:
+async def test_what_a_write_left_behind_rests_on_its_leases(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         ready = await at.reverser.prepare("call-1", put(), False)
         at.leases.release("call-1")
         at.shelf.texts["a"] = "new"
         settled = await at.reverser.settle(ready, OK)
-    assert (settled.state, settled.reversal.level) == (State.APPLIED, Level.NONE)
-    assert "lease" in settled.reversal.why
+    assert settled.rests_on == Leased("call-1", NEVER)
 
 
 async def test_a_bug_in_a_pack_leaves_the_call_in_doubt_not_the_gateway_broken(

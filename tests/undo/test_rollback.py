@@ -323,3 +323,27 @@ async def test_a_plan_is_signed_and_an_altered_one_is_not_believed(tmp_path: Pat
         await rollback.execute(plan, "refuse")
         [undo] = [row for row in rig.calls() if row.record.method == "bulkhead/undo"]
     assert undo.record.arguments["signature"] == told["signature"]
+
+
+async def test_a_write_that_lost_its_lease_before_its_outcome_was_written_has_no_way_back(
+    tmp_path: Path,
+) -> None:
+    """The lease goes between the last look and the commit: no clock and no look could have told."""
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        reads = 0
+
+        def then(tool: str, arguments: JsonObject) -> Outcome | None:
+            nonlocal reads
+            reads += tool == "get"
+            if reads == 2:
+                rig.journal.post(lambda connection: connection.execute("DELETE FROM lease"))
+            return None
+
+        store.late = then
+        call = await rig.call("put", key="a", value="new")
+        found = rig.parts.ledger.recorded(call)
+        assert await rig.undo(call) == {call: "irreversible"}
+    assert found is not None
+    assert (found.state, found.reversal.level) == ("applied", "none")
+    assert store.records == {"a": "new"}
