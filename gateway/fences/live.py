@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 from gateway.core.fence import Caught, Fence
@@ -48,10 +49,12 @@ class LiveFences:
         return Watched(self._under_way, caught)
 
     async def watch(self) -> None:
-        """Looks until cancelled."""
-        while True:
+        """Looks until cancelled; now and then whether the log is still the one at its path."""
+        for look in count():
             await asyncio.sleep(EVERY)
             self._look()
+            if look % 100 == 0 and not self._log.is_ours:
+                self._stop(f"{self._log.path} was replaced")
 
     def _look(self) -> None:
         try:
@@ -60,13 +63,18 @@ class LiveFences:
                 return
             self._fences, self._size = self._log.read(), size
         except (OSError, Misconfigured) as error:
-            if self._fences != (UNREADABLE,):
-                log.error("everything is stopped: %s", error)
-            self._fences, self._size = (UNREADABLE,), -1
+            self._stop(str(error))
         for one in tuple(self._under_way):
             if any(one.caught.by(fence) for fence in self._fences):
                 one.cut()
         self.on_change()
+
+
+    def _stop(self, why: str) -> None:
+        """Doubt about fences is a fence."""
+        if self._fences != (UNREADABLE,):
+            log.error("everything is stopped: %s", why)
+        self._fences, self._size = (UNREADABLE,), -1
 
 
 class Watched:

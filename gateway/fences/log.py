@@ -7,6 +7,7 @@ A line counts once it is whole: what a power cut left of one was never acknowled
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.core.fence import Fence
-from gateway.errors import Misconfigured, Where
+from gateway.errors import JournalError, Misconfigured, Where
 
 FILE: Final = "fences.jsonl"
 CUT: Final = b"\x18"
@@ -28,13 +29,17 @@ _FENCE: Final = TypeAdapter(Fence)
 
 
 class FenceLog:
-    """The log of one state directory. Raises `OSError` from every method when the disk fails."""
+    """The log of one state directory. Looking raises `OSError` when the disk fails."""
 
     def __init__(self, state_dir: Path) -> None:
+        """Raises `Misconfigured` when the file cannot be made or opened."""
         self.path = state_dir / FILE
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._fd = os.open(self.path, flags, 0o600)
+        try:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise Misconfigured(f"fences: {error.strerror}", Where(str(self.path))) from None
 
     def __len__(self) -> int:
         """Bytes so far: another number means another state."""
@@ -49,11 +54,11 @@ class FenceLog:
             return False
 
     def fence(self, *fences: Fence) -> None:
-        """Stop these. Durable on return, and seen by every gateway at its next look."""
+        """Stop these. Durable on return, and seen by every gateway at its next look. Raises `JournalError`."""
         self._write([{"fence": asdict(fence)} for fence in fences])
 
     def lift(self, lifted: Sequence[Fence], by: str, why: str, at: int) -> None:
-        """These stop nothing any more. Durable on return."""
+        """These stop nothing any more. Durable on return. Raises `JournalError`."""
         rows = [{"scope": fence.scope, "value": fence.value} for fence in lifted]
         self._write([{"lift": row, "by": by, "why": why, "at": at} for row in rows])
 
@@ -83,11 +88,18 @@ class FenceLog:
         return text[: text.rfind(b"\n") + 1].splitlines()
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        try:
+            self._append(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        except OSError as error:
+            raise JournalError(f"{self.path}: not fenced: {error.strerror}") from None
+
+    def _append(self, lines: bytes) -> None:
         with self._locked():
             size = len(self)
             torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
-            lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-            os.write(self._fd, CUT + b"\n" + lines if torn else lines)
+            whole = CUT + b"\n" + lines if torn else lines
+            if os.write(self._fd, whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._fd)
 
     @contextmanager

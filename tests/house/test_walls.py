@@ -74,6 +74,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "app_bounds": HOUSE,
     "app_servers": HOUSE,
     "app": HOUSE | {"app_bounds", "app_held", "app_reverse", "app_servers"},
+    "app_contain": HOUSE | {"app"},
+    "app_office": HOUSE | {"app"},
     "app_office": HOUSE | {"app"},
     "app_approvals": HOUSE | {"app"},
     "app_undo": HOUSE | {"app", "app_reverse"},

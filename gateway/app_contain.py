@@ -1,0 +1,36 @@
+"""Wires where operators stop things: beside gateways that serve, on the same journal and fence log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.app import microseconds, new_call_id
+from gateway.fences.desk import Desk
+from gateway.fences.log import FenceLog
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.settings import Settings
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
+    """Raises `Misconfigured`, `JournalError`."""
+    path = settings.state_dir / "journal.db"
+    journal = await SqliteJournal.open(path)
+    store, reader = journal.grants(), SqliteReader(path)
+    try:
+        yield Desk(
+            log=log,
+            journal=journal,
+            reader=reader,
+            grants=store,
+            protector=Protector.open(settings.state_dir),
+            tenant=settings.tenant,
+            clock=microseconds,
+            new_call_id=new_call_id,
+        )
+    finally:
+        reader.close()
+        store.close()
+        await journal.aclose()

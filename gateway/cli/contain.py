@@ -1,0 +1,111 @@
+"""`bulkhead contain`: stop an agent, a task, or more, at once; then see to what it has done.
+
+The fence needs no gateway that answers, no free port and no free database: it is one line in a file, on
+disk before anything else is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import settings
+from gateway.cli import fence as fences_cli
+from gateway.cli.journal_options import Since
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.fence import Fence
+from gateway.fences.desk import Contained
+from gateway.fences.log import FenceLog
+
+
+@click.command()
+@fences_cli.scope_options
+@click.option("--why", default="", help="For the journal and other operators.")
+@click.option("--since", type=Since(), help="Undo what was done since: 10m, 2h, or an ISO time.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what would be undone, undo nothing.")
+@click.option("--yes", is_flag=True, help="Undo without asking.")
+@click.option("--no-undo", is_flag=True, help="Stop, and leave what was done.")
+@operator_option
+@config_option
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    config: Path,
+    as_json: bool,
+    operator: str,
+    why: str,
+    since: int | None,
+    only_plan: bool,
+    yes: bool,
+    no_undo: bool,
+    everything: bool,
+    **scope: Any,
+) -> None:
+    """Stop at once: no call begins any more, those under way are cut off, grants are revoked.
+
+    Then it plans to undo what was done in the named scope, asks, and does it, as `bulkhead rollback`.
+    """
+    wanted = fences_cli.fences_of(operator, why, everything, **scope)
+    if as_json and not (only_plan or yes or no_undo):
+        raise click.UsageError("--json asks nothing: give --plan, --yes or --no-undo")
+    loaded = settings.load(config)
+    log = FenceLog(loaded.state_dir)
+    log.fence(*wanted)
+    for fence in () if as_json else wanted:
+        click.echo(f"fenced   {visible(fence)}")
+    contained = asyncio.run(_follow_up(loaded, log, wanted))
+    print_json(contained.as_json()) if as_json else _tell(contained)
+    if no_undo:
+        return
+    undo = _undo(since, **scope)
+    if undo is None:
+        click.echo(
+            "To undo what was done, name agents, tasks, grants or servers, or --since.", err=True
+        )
+        return
+    from gateway.cli import rollback
+
+    context.invoke(
+        rollback.command,
+        config=config,
+        as_json=as_json,
+        operator=operator,
+        only_plan=only_plan,
+        yes=yes,
+        choice="skip",
+        **undo,
+    )
+
+
+async def _follow_up(loaded: settings.Settings, log: FenceLog, wanted: list[Fence]) -> Contained:
+    from gateway.app_contain import open_desk
+
+    async with open_desk(loaded, log) as desk:
+        return await desk.contain(wanted)
+
+
+def _tell(contained: Contained) -> None:
+    for grant in contained.revoked:
+        click.echo(f"revoked  grant {grant} and all below it")
+    for call in contained.under_way:
+        click.echo(f"still under way: call {call}", err=True)
+
+
+def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:
+    """The same scope, as `bulkhead rollback` names it; None when it cannot be named, or is too wide."""
+    named = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
+    if scope["tier"] or scope["tenant"] or len(named) > 1 or not (named or since):
+        return None
+    undo: dict[str, Any] = {f"{kind}s": values for kind, values in named.items()}
+    if since is not None:
+        undo["since"] = since
+    if "grant" in named:
+        undo["subtree"] = True
+    return undo

@@ -1,0 +1,107 @@
+"""`bulkhead fence`: what is stopped, and letting go of it again. `bulkhead contain` sets fences."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from gateway import settings
+from gateway.cli.journal_text import when
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.fence import Fence, Scope
+from gateway.core.model import Tier
+from gateway.fences.log import FenceLog
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def scope_options(command: F) -> F:
+    """`--agent --task --grant --server --tier --tenant --all`, each given as often as one likes."""
+    tiers = click.Choice([tier.value for tier in Tier])
+    for option in (
+        click.option("--all", "everything", is_flag=True, help="Everything there is."),
+        click.option("--tenant", multiple=True, help="All of a tenant."),
+        click.option("--tier", multiple=True, type=tiers, help="All calls of a tier."),
+        click.option("--server", multiple=True, help="All calls to a tool server."),
+        click.option("--grant", multiple=True, help="A grant, and all below it."),
+        click.option("--task", multiple=True, help="A task."),
+        click.option("--agent", multiple=True, help="An agent; agent: may be left out."),
+    ):
+        command = option(command)
+    return command
+
+
+def fences_of(by: str, why: str, everything: bool, **scope: tuple[str, ...]) -> list[Fence]:
+    """What was named, as fences. Raises `click.UsageError` when nothing was."""
+    at = time.time_ns() // 1_000
+    named = [Fence("all", "", by, why, at)] if everything else []
+    for kind in get_args(Scope):
+        for value in scope.get(kind, ()):
+            prefix = "agent:" if kind == "agent" and ":" not in value else ""
+            named.append(Fence(kind, prefix + value, by, why, at))
+    if not named:
+        raise click.UsageError(
+            "name what: --agent, --task, --grant, --server, --tier, --tenant, --all"
+        )
+    return named
+
+
+@click.group()
+def command() -> None:
+    """See what is stopped, and let go of it again."""
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_fences(config: Path, as_json: bool) -> None:
+    """What is stopped now, oldest first."""
+    standing = FenceLog(settings.load(config).state_dir).read()
+    if as_json:
+        print_json([asdict(fence) for fence in standing])
+    else:
+        print_fences(standing)
+
+
+@command.command()
+@scope_options
+@click.option("--why", default="", help="For the journal.")
+@operator_option
+@config_option
+@json_option
+def lift(
+    config: Path, as_json: bool, operator: str, why: str, everything: bool, **scope: Any
+) -> None:
+    """Let go again of what is named as `fence list` has it. Grants that were revoked stay so."""
+    wanted = fences_of(operator, why, everything, **scope)
+    lifted = asyncio.run(_lift(config, wanted, operator, why))
+    if as_json:
+        print_json([asdict(fence) for fence in lifted])
+    else:
+        print_fences(lifted)
+    if not lifted:
+        click.echo("bulkhead: no such fence stands", err=True)
+        raise SystemExit(1)
+
+
+async def _lift(config: Path, wanted: list[Fence], operator: str, why: str) -> Sequence[Fence]:
+    from gateway.app_contain import open_desk
+
+    loaded = settings.load(config)
+    async with open_desk(loaded, FenceLog(loaded.state_dir)) as desk:
+        return await desk.lift(wanted, operator, why)
+
+
+def print_fences(fences: Sequence[Fence]) -> None:
+    """One line each."""
+    for fence in fences:
+        why = f": {visible(fence.why)}" if fence.why else ""
+        click.echo(f"{visible(fence)}  since {when(fence.at)} by {visible(fence.by)}{why}")

@@ -1,0 +1,150 @@
+"""Where operators stop and let go again: the fence first, then all that follows from it.
+
+    1. The fences stand in the log: from here on nothing new begins, and what is under way is cut off.
+    2. Grants of whom it concerns are revoked with all below them, which ends their credentials.
+    3. It waits, a little, until nothing in scope is under way any more, and says what still is.
+
+What was done until then is for a rollback. It knows the log and the ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core import record
+from gateway.core.fence import Caught, Fence
+from gateway.core.grant import End, Standing
+from gateway.core.model import CallRecord, JsonObject
+from gateway.core.record import State
+from gateway.errors import Refused
+from gateway.fences.log import FenceLog
+from gateway.ports import CallFilter, CallRow, GrantStore, Journal, JournalReader, Protector
+
+PATIENCE: Final = 2.0
+"""Seconds for what is under way to end."""
+MANY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """What was done, and what is not over yet."""
+
+    fences: tuple[Fence, ...]
+    revoked: tuple[str, ...]
+    under_way: tuple[str, ...]
+    """Calls that had not come to an end when it stopped waiting."""
+
+    def as_json(self) -> JsonObject:
+        """For programs."""
+        fences = [{"scope": each.scope, "value": each.value} for each in self.fences]
+        return {"fences": fences, "revoked": [*self.revoked], "under_way": [*self.under_way]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """`clock`: microseconds since the epoch."""
+
+    log: FenceLog
+    journal: Journal
+    reader: JournalReader
+    grants: GrantStore
+    protector: Protector
+    tenant: str
+    clock: Callable[[], int]
+    new_call_id: Callable[[], str]
+
+    async def contain(self, fences: Sequence[Fence]) -> Contained:
+        """After `FenceLog.fence`, which needs nothing of what is needed here. Raises `JournalError`."""
+        revoked = await self._revoke(fences)
+        if revoked:
+            below = tuple(_of_grant(each, fences[0]) for each in revoked)
+            self.log.fence(*below)
+        for fence in fences:
+            await self._note(fence.by, "fenced", fence, fence.why)
+        return Contained(tuple(fences), revoked, await self._under_way(fences))
+
+    async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
+        """These stop nothing any more, and that is on record first: those that stood. Raises `JournalError`."""
+        wanted = {(fence.scope, fence.value) for fence in fences}
+        standing = tuple(each for each in self.log.read() if (each.scope, each.value) in wanted)
+        for fence in standing:
+            await self._note(by, "lifted", fence, why)
+        self.log.lift(standing, by, why, self.clock())
+        return standing
+
+    async def _revoke(self, fences: Sequence[Fence]) -> tuple[str, ...]:
+        """Every grant a fence concerns, and with it all below: their ids, those at the top."""
+        now, ended = self.clock(), list[str]()
+        for row in reversed(self.grants.all()):
+            if row.word(now) != "active" or not any(_concerns(each, row) for each in fences):
+                continue
+            fence = fences[0]
+            said = self.protector.protect_text(f"{fence.by}: contained: {fence.why}")
+            try:
+                await self._note(
+                    fence.by, "revoked", fence, said, End(row.grant.id, "revoked", said)
+                )
+                ended.append(row.grant.id)
+            except Refused:  # it ended with one above it
+                continue
+        self.grants.changed()
+        return tuple(ended)
+
+    async def _under_way(self, fences: Sequence[Fence]) -> tuple[str, ...]:
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            left = [
+                row.record.call_id
+                for row in self.reader.calls(CallFilter(state=State.INTENT), MANY)
+                if any(caught_of(row).by(fence) for fence in fences)
+            ]
+            if not left or asyncio.get_running_loop().time() > until:
+                return tuple(left)
+            await asyncio.sleep(0.02)
+
+    async def _note(self, by: str, what: str, fence: Fence, why: str, *claims: End) -> None:
+        facts = {"scope": fence.scope, "value": fence.value, "why": why}
+        arguments, digest = self.protector.protect(facts, {})
+        entry = CallRecord(
+            call_id=self.new_call_id(),
+            agent=by,
+            tenant=self.tenant,
+            task=fence.value if fence.scope == "task" else "",
+            intent="",
+            endpoint="",
+            method=f"fences/{what}",
+            server="",
+            target=str(fence),
+            tier="",
+            effect="",
+            destination="",
+            rule="",
+            where="",
+            policy_version="",
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+            grant=claims[0].grant if claims else "",
+        )
+        line = record.noted(entry, self.clock(), dict(facts), claims)
+        await self.journal.append(line).sealed()
+
+
+def caught_of(row: CallRow) -> Caught:
+    """A call on record, as fences see it."""
+    it = row.record
+    return Caught(it.agent, it.tenant, it.task, (it.grant,), it.server, it.tier)
+
+
+def _concerns(fence: Fence, row: Standing) -> bool:
+    """A fence on a server or a tier stops calls, and takes nobody's grant."""
+    grant = row.grant
+    return Caught(grant.agent, grant.tenant, grant.task, (grant.id,)).by(fence)
+
+
+def _of_grant(grant: str, fence: Fence) -> Fence:
+    """What is below a revoked grant is cut off too, though its agent and task have other names."""
+    return Fence("grant", grant, fence.by, fence.why, fence.at)
