@@ -18,12 +18,11 @@ from gateway.core.record import State
 from gateway.core.reverse import Image, Lease, Level, Recorded, Step, server_key
 from gateway.errors import Refused
 from gateway.ports import Errands, Leases, Purpose, ToolServer
-from gateway.reasons import Reason
+from gateway.undo.comparing import compare
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.held import Held
 from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
-from gateway.undo.planner import compare
 from gateway.undo.select import keys_of, meet
 from gateway.undo.thread import DONE, Begun, Found, Writer
 
@@ -136,7 +135,7 @@ class Executor:
         """One call, under leases on all it wrote."""
         undo_id, call = self._writer.undo_id, entry.call
         if entry.standing == "held":
-            return await self._unsent(call)
+            return Found(*await self._held.withdraw(call.call_id, self._operator))
         whole = (server_key(call.record.server),)
         keys = keys_of(call)
         shared = tuple(key for key in whole if key not in keys)
@@ -160,15 +159,6 @@ class Executor:
             return Found("failed" if begun is None else "unverified", blind.why)
         finally:
             self._leases.release(undo_id)
-
-    async def _unsent(self, call: Recorded) -> Found:
-        """A held call is taken back by a line in the journal, after which nobody can send it."""
-        try:
-            await self._held.cancel(call.call_id, self._operator)
-        except Refused as no:
-            gone = no.reason is Reason.UNKNOWN_TARGET
-            return Found("conflict" if gone else "refused", no.detail)
-        return Found("restored", "it has never been sent")
 
     async def _opened(self, entry: Planned, begun: Begun | None) -> _Work:
         sight = await self._looker.sight(entry.call)

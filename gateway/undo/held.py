@@ -12,6 +12,7 @@ from typing import Final
 from gateway import holding
 from gateway.core.model import JsonObject, Target
 from gateway.core.record import State, after_hold
+from gateway.core.reverse import Verdict
 from gateway.errors import JournalError, Refused
 from gateway.holding import Waiting
 from gateway.ports import CallFilter, CallRow, Errands, Journal, JournalReader, Protector
@@ -71,6 +72,14 @@ class Held:
     async def cancel(self, call: str, operator: str) -> Waiting:
         """It is never sent. Raises `Refused`: unknown_target for one that does not wait (any more)."""
         return await self._moved(call, operator, "cancel", State.CANCELLED, {})
+
+    async def withdraw(self, call: str, operator: str) -> tuple[Verdict, str]:
+        """The same, for a rollback: its verdict, and why. Raises `JournalError`."""
+        try:
+            await self.cancel(call, operator)
+        except Refused as no:
+            return "conflict" if no.reason is Reason.UNKNOWN_TARGET else "refused", no.detail
+        return "restored", "it has never been sent"
 
     async def release(self, call: str, operator: str) -> Waiting:
         """It is sent as soon as a gateway that serves looks. Raises like `cancel`."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.core.model import Decision
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
+from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
-from gateway.undo.packs import ToolPack
 from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
@@ -105,7 +105,7 @@ class Planner:
                 exposed=_exposed(call, reads),
             )
             entry = await self._standing(entry, entries, world, operator)
-            entries.append(_seen_before(entry, undone))
+            entries.append(_cancelled(_seen_before(entry, undone), undone))
         return Plan(wanted.as_json(), operator, _explained(entries))
 
     def dependents(
@@ -139,7 +139,8 @@ class Planner:
         if call.state in IN_DOUBT:
             if call.state is State.INTENT:
                 return "doubt", "it is under way"
-            return "doubt", "looking did not tell what came of it: bulkhead journal settle"
+            if not can_be_cancelled(reversal):
+                return "doubt", "looking did not tell what came of it: bulkhead journal settle"
         if call.state is State.NOT_APPLIED:
             return "not_applied", "it was in doubt, and was not done"
         if call.state is State.NO_EFFECT:
@@ -156,7 +157,7 @@ class Planner:
             return "irreversible", "the time in which it could be undone is over"
         for step in reversal.steps:
             decision = self._errands.permitted(step.server, step.tool, step.arguments, operator)
-            if not decision.permitted:
+            if not decision.permitted or decision.obligations:
                 return "refused", f"undo:{step.tool} on {step.server}: {_by(decision)}"
         return None
 
@@ -208,6 +209,8 @@ class Planner:
 
 
 def _by(decision: Decision) -> str:
+    if decision.permitted:
+        return ", ".join(f"unfulfilled obligation {duty.name}" for duty in decision.obligations)
     by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
     return by or str(decision.reason)
 
@@ -220,19 +223,6 @@ def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
         if row.record.server == call.record.server and row.created_at >= call.created_at
     )
     return tuple(Exposure(agent, task, count) for (agent, task), count in sorted(seen.items()))
-
-
-def compare(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:
-    """How the world stands to what is recorded of the call."""
-    if call.post is None:
-        return "irreversible", "what it left behind was not captured"
-    if pack.same(call.post, current):
-        if pack.same(call.reversal.pre, current):
-            return "nothing", "it changed nothing"
-        return "ready", ""
-    if pack.same(call.reversal.pre, current):
-        return "already", "the world is as it was before the call"
-    return "drift", "changed since, by nobody the journal knows of"
 
 
 def _depended(entry: Planned) -> Planned:
@@ -256,6 +246,14 @@ def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
     again = entry.standing in TO_DO and verdict in TAKEN_BACK
     if again or (entry.standing in CONFLICTS and verdict is not None):
         return replace(entry, standing="already", why=EARLIER)
+    return entry
+
+
+def _cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
+    """A try nobody heard back from, that an earlier undo has cancelled and saw to be gone: it cannot come
+    back, whatever is there now."""
+    if entry.call.state in DOUBTFUL and entry.call.call_id in undone:
+        return replace(entry, standing="already", why="cancelled by an earlier undo")
     return entry
 
 
