@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import anyio
 
-from gateway import holding
+from gateway import approving, holding
 from gateway.bounds import Bounds, Covered
 from gateway.carrying import outlet
 from gateway.core import record, settle
@@ -27,6 +27,7 @@ from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_
 from gateway.errors import JournalError, Refused
 from gateway.links import Links
 from gateway.ports import (
+    Approvals,
     Catalogue,
     Channel,
     Journal,
@@ -89,6 +90,7 @@ class Line:
         new_call_id: Callable[[], str],
         bounds: Bounds,
         remembered: Remembered | None = None,
+        approvals: Approvals | None = None,
     ) -> None:
         """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
         `remembered` is what other processes tell this one."""
@@ -99,6 +101,7 @@ class Line:
         self._servers = servers
         self._reverser = reverser
         self._new_call_id = new_call_id
+        self._approvals = approvals
         self._bounds = bounds
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
@@ -132,6 +135,7 @@ class Line:
             await self._recall(way.request)
             decided = self._decide(way)  # 3 to 8
             reversible = await self._reverse(way, decided)  # 9
+            reversible = await self._approve(way, reversible)
             if self._waits(way, reversible):
                 return await self._hold(way, reversible)
             recorded = await self._record(way, reversible)  # 11
@@ -192,9 +196,22 @@ class Line:
         secret = bool(way.policy.marks(classified))
         way.holds = True
         prepared = await self._reverser.prepare(way.call_id, classified, secret)
-        again, reversal = self._decide(way).classified, prepared.reversal
+        return self._decide_again(way, prepared)
+
+    def _decide_again(self, way: Way, prepared: Prepared | None) -> Reversible:
+        decided = self._decide(way)
+        if prepared is None:
+            return Reversible(decided, None)
+        again, reversal = decided.classified, prepared.reversal
         decision = way.policy.decide(question(again, reversal))
         return Reversible(require(again, decision, reversal), prepared)
+
+    async def _approve(self, way: Way, reversible: Reversible) -> Reversible:
+        """A person's leave for this very call, where a rule wants it. Looking takes time: decided again."""
+        decided, prepared = reversible.decided, reversible.prepared
+        if await approving.fulfil(self._approvals, way, decided, prepared):
+            return self._decide_again(way, prepared)
+        return reversible
 
     def _waits(self, way: Way, reversible: Reversible) -> bool:
         """Is it to be kept back for a while? Only a call that would change something is."""
@@ -214,6 +231,7 @@ class Line:
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
         classified, effect = reversible.decided.classified, reversible.decided.classified.effect
         covered, claims = self._bounds.take(way.covered, classified, way.fulfilled)  # 10
+        claims += way.claims
         queued_will_do = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
         body = None if prepared is None else prepared.body
         pending = self._scribe.intent(way, discharged, body, claims)

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.core.fence import Caught
 from gateway.core.approval import Ticket
 from gateway.core.decide import Decided
+from gateway.core.fence import Caught
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.model import (
     AccessRequest,
@@ -300,9 +300,7 @@ class Grants(Protocol):
         """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
         ...
 
-    def claims(
-        self, cover: Cover, classified: Classified, approved: bool
-    ) -> tuple[Claim, ...]:
+    def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         """What the call takes when its intent is written: budgets, labels. `approved`: a person has
         given leave for this very call."""
         ...

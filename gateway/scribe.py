@@ -38,6 +38,8 @@ class Way:
     """What it was first decided on."""
     fulfilled: frozenset[str] = frozenset()
     """Names of duties that were seen to."""
+    claims: tuple[Claim, ...] = ()
+    """What its first line uses up, beside what it is made under."""
     waited: bool = False
     """It was held, and its time has come: its first line is written."""
     holds: bool = False
@@ -82,7 +84,7 @@ class Scribe:
         marks = way.policy.marks(decided.classified)
         until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
         body = holding.body(way.request, until, way.fulfilled, marks, self._protector.seal)
-        await self._journal.append(record.held(entry, now, body)).sealed()
+        await self._journal.append(record.held(entry, now, body, way.claims)).sealed()
         return holding.answer(way.call_id, until, decided.classified.resolved.entry)
 
     def never_forwarded(self, call_id: str) -> None:

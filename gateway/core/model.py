@@ -337,7 +337,7 @@ OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]
 
 @dataclass(frozen=True, slots=True)
 class RpcError:
-    """A JSON-RPC error object, raw: code, message and data pass through verbatim."""
+    """A JSON-RPC error object, raw: every member passes through verbatim."""
 
     code: int
     message: str

@@ -44,7 +44,9 @@ class SqliteTickets:
         if len(name) < MIN_PREFIX:
             return None
         found = await self._read(
-            "SELECT document FROM ticket WHERE id >= ? AND id < ? LIMIT 2", name, name + "\U0010ffff"
+            "SELECT document FROM ticket WHERE id >= ? AND id < ? LIMIT 2",
+            name,
+            name + "\U0010ffff",
         )
         return found[0] if len(found) == 1 else None
 

@@ -34,7 +34,8 @@ def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
     found = read(tmp_path, PLAIN)
     terms = found.ceilings["triage"]
     assert found.standing == {Tier.DATA}
-    assert (terms.tiers, terms.uses, terms.seconds) == ({Tier.DATA, Tier.TOOL}, 3, 60)
+    assert terms.tiers == {Tier.DATA, Tier.TOOL}
+    assert (terms.uses, terms.seconds) == (3, 60)
     assert terms.tools == ("git/git_log", "git/get_*")
 
 

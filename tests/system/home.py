@@ -126,7 +126,7 @@ class Home:
         """A token, minted as an operator would."""
         return self.must("token", "--agent", agent, "--yes", *words)
 
-    def mint(self, agent: str, endpoint: Endpoint) -> str:
+    def mint(self, agent: str, endpoint: Endpoint, task: str = "test") -> str:
         """The same token without starting a command for it: for tests that need many."""
         state = settings_file.load(self.config).state_dir
         return LocalIssuer.open(state, self.origin).mint(
@@ -134,7 +134,7 @@ class Home:
             endpoint=endpoint,
             tiers=endpoint.tiers,
             tenant="local",
-            task="test",
+            task=task,
             intent="general",
             now=int(time.time()),
         )
