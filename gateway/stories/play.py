@@ -5,6 +5,7 @@ It acts and looks; whether that was right is judge.py's, how it is told is tell.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from typing import Any, Final
 import anyio
 
 from gateway.core.model import Endpoint
-from gateway.identity.local import LocalIssuer
 from gateway.core.record import State
+from gateway.identity.local import LocalIssuer
 from gateway.journals.sqlite import SqliteReader
 from gateway.ports import CallRow
 from gateway.stories import judge
@@ -28,6 +29,7 @@ from gateway.undo.own import AGENT as LOOKS
 
 RECORD_SECONDS: Final = 2.0
 """For the line of a call to be in the journal: a caller turned away does not wait for it."""
+TICKET: Final = re.compile(r"\b[a-z2-7]{25}\b")
 EVENTUALLY: Final = 10.0
 """Seconds a list may take to follow the world."""
 
@@ -119,6 +121,7 @@ class _Play:
     journal: SqliteReader = field(init=False)
     issuer: LocalIssuer = field(init=False)
     cursor: int = 0
+    heard: dict[str, str] = field(default_factory=dict)
 
     async def steps(self) -> None:
         settings = self.stage.settings
@@ -154,15 +157,30 @@ class _Play:
             case "list":
                 heard = await self._list(step)
             case "operator":
-                ran = await self.stage.operate(step.operator or ())
+                ran = await self.stage.operate(self._words(step))
             case "happens":
                 assert step.happens is not None
                 self.world.write(step.happens.write)
+        self._remember(heard, ran)
         rows = await self._recorded(step)
         problems += self._judge(step, heard, ran, rows)
         changed, wrong = await self._after(step)
         recorded = tuple(map(self._pointed, rows))
         return Observed(step, arguments, heard, ran, recorded, changed, (*problems, *wrong))
+
+    def _words(self, step: Step) -> list[str]:
+        """An operator's words, with what was heard before in the place of its mark."""
+        words = list(step.operator or ())
+        for mark, name in self.heard.items():
+            words = [word.replace(mark, name) for word in words]
+        return words
+
+    def _remember(self, heard: Heard | None, ran: Ran | None) -> None:
+        """The latest ticket an agent was told, and the latest an operator was."""
+        for mark, said in (("{ticket}", heard and heard.text), ("{window}", ran and ran.output)):
+            found = TICKET.search(said or "")
+            if found:
+                self.heard[mark] = found[0]
 
     async def _call(self, step: Step, arguments: dict[str, Any]) -> Heard:
         caller, tool = self._caller(step), step.call or ""

@@ -105,7 +105,8 @@ class Step(Strict):
     trick: Trick | None = None
     list: Literal["tools", "prompts", "resources"] | None = None
     operator: tuple[str, ...] | None = None
-    """Words after `bulkhead`; --config is added."""
+    """Words after `bulkhead`; --config is added. {ticket} stands for the latest ticket an agent was told,
+    {window} for the latest an operator was."""
     happens: Event | None = None
 
     expect: Expected | None = None
