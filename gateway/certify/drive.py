@@ -80,6 +80,10 @@ class Driver:
             Tried(tool, arguments, outcome, State.APPLIED, reversal, found, scope), case
         )
 
+    async def ask(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
+        """A call that is only a look."""
+        return await self._act(server, tool, arguments)
+
     async def probe(self, tried: Tried) -> Tried:
         """A call in doubt, settled by looking, or left in doubt."""
         assert tried.pack is not None

@@ -16,11 +16,14 @@ import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from gateway.certify.drive import Driver
 
 BUILT_IN: Final = ("files", "memory", "git")
 
@@ -37,6 +40,13 @@ class Ground(Protocol):
     def call(self, world: Path, run: int, rng: Random) -> tuple[str, JsonObject]: ...
 
     def see(self, world: Path, run: int) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A ground that looks through the servers as well (schemas.py); it has all else a `Ground` has."""
+
+    async def look(self, driver: Driver, world: Path) -> Mapping[str, str]: ...
 
 
 def ground(name: str) -> tuple[Ground, str]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.catalogue.pins import Pins
 from gateway.certify.drive import Driver, Tried
-from gateway.certify.ground import Ground
+from gateway.certify.ground import Ground, Live
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Level
@@ -130,19 +130,25 @@ async def _one(
     driver: Driver, ground: Ground, world: Path, run: int, rng: Random, losing: float, tally: Tally
 ) -> None:
     ground.begin(world, run, rng)
-    seen = [ground.see(world, run)]
+    seen = [await _look(ground, driver, world, run)]
     done: list[Tried] = []
     for _ in range(rng.randint(1, MOST_CALLS)):
         tried = await driver.call(*ground.call(world, run, rng), lambda: rng.random() < losing)
         if tried.state is State.IN_DOUBT:
             tried = await _settled(driver, tried, tally)
         done.append(tried)
-        seen.append(ground.see(world, run))
+        seen.append(await _look(ground, driver, world, run))
         _as_claimed(tried, seen[-2], seen[-1])
     for tried in reversed(done):
         after, before = seen.pop(), seen[-1]
         if not await _back(driver, ground, world, run, tried, (before, after), tally):
             return
+
+
+async def _look(ground: Ground, driver: Driver, world: Path, run: int) -> Mapping[str, str]:
+    if isinstance(ground, Live):
+        return await ground.look(driver, world)
+    return ground.see(world, run)
 
 
 async def _settled(driver: Driver, tried: Tried, tally: Tally) -> Tried:
@@ -175,7 +181,7 @@ async def _back(
     changed = before != after
     tally.calls += changed
     verdict = await driver.undo(tried)
-    now = ground.see(world, run)
+    now = await _look(ground, driver, world, run)
     if verdict in ("restored", "no_effect", "not_applied", "already") and now != before:
         raise Wrong(f"{_told(tried)}: {verdict}, and {_differing(before, now)} is not as before")
     if verdict in ("irreversible", "in_doubt"):

@@ -13,7 +13,12 @@ import click
 
 from gateway.cli.options import config_option, json_option, print_json
 
+Where = tuple[str | None, tuple[str, ...], tuple[str, ...]]
+"""A ground's name, places of the real world, and values for arguments."""
+
 if TYPE_CHECKING:
+    from gateway.catalogue.pins import Pins
+    from gateway.certify.ground import Ground
     from gateway.certify.run import Scratch, Tally
     from gateway.settings import Settings
     from gateway.undo.certificate import Certificate
@@ -25,6 +30,14 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.IntRange(1), default=2000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--ground", "ground_name", help="files, memory, git, or a Python file of your own.")
+@click.option(
+    "--world", "places", multiple=True, metavar="PATH[=SEED]",
+    help="Without a ground: a file, directory or socket the server works on. It is tried on a copy of it, or of SEED.",
+)  # fmt: skip
+@click.option(
+    "--value", "values", multiple=True, metavar="NAME=VALUE",
+    help="Without a ground: a value worth trying for arguments of this name.",
+)  # fmt: skip
 @config_option
 @json_option
 def certify(
@@ -33,12 +46,16 @@ def certify(
     runs: int,
     seed: int,
     ground_name: str | None,
+    places: tuple[str, ...],
+    values: tuple[str, ...],
     config: Path,
     as_json: bool,
 ) -> None:
     """Random calls at a scratch instance of the real server, taken back, compared; then a signature.
 
-    Nothing is called on the real world: the ground says how the server is started on a scratch one.
+    Nothing is called on the real world: the ground says how the server is started on a scratch one. Without
+    a ground calls are made up from the approved schemas, and every path in the server's command, and in its
+    companion's, that is one of the --world paths is changed to a copy.
     """
     from gateway import settings as settings_file
     from gateway.errors import Misconfigured
@@ -47,7 +64,7 @@ def certify(
     settings = settings_file.load(config)
     if server not in (None, pack):
         raise Misconfigured(f"the pack of {server} is {server}.yaml, not {pack}.yaml")
-    made, tally = _in_scratch(settings, pack, runs, seed, ground_name or pack, as_json)
+    made, tally = _in_scratch(settings, pack, runs, seed, (ground_name, places, values), as_json)
     directory = settings.policy_dir / "undo"
     certifier = certificate.certifier(settings.state_dir)
     (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
@@ -65,14 +82,14 @@ def certify(
 
 
 def _in_scratch(
-    settings: Settings, pack: str, runs: int, seed: int, ground_name: str, quiet: bool
+    settings: Settings, pack: str, runs: int, seed: int, where: Where, quiet: bool
 ) -> tuple[Certificate, Tally]:
     from gateway.certify.run import Wrong
 
     with tempfile.TemporaryDirectory(prefix="bulkhead-certify-") as folder:
         world = Path(os.path.realpath(folder))
         try:
-            return asyncio.run(_certified(settings, pack, runs, seed, ground_name, world, quiet))
+            return asyncio.run(_certified(settings, pack, runs, seed, where, world, quiet))
         except Wrong as wrong:
             click.echo(f"not certified: {wrong}", err=True)
             raise click.exceptions.Exit(1) from None
@@ -83,17 +100,16 @@ async def _certified(
     pack: str,
     runs: int,
     seed: int,
-    ground_name: str,
+    where: Where,
     world: Path,
     quiet: bool,
 ) -> tuple[Certificate, Tally]:
     from gateway.catalogue import pins as pin_files
     from gateway.certify import run
-    from gateway.certify.ground import ground
     from gateway.undo.reverser import version_of
 
     pins = pin_files.load(settings.policy_dir, settings.servers)
-    tried, name = ground(ground_name)
+    tried, name = _ground(settings, pins, pack, where)
     async with AsyncExitStack() as stack:
         scratch = await run.open_scratch(stack, settings, pins, pack, tried, world)
         version = version_of(scratch.servers[pack])
@@ -103,6 +119,26 @@ async def _certified(
             )
         missing = run.untried(scratch, tally.cases)
     return _spoken(scratch, version, missing, tally, seed, name), tally
+
+
+def _ground(settings: Settings, pins: Pins, pack: str, where: Where) -> tuple[Ground, str]:
+    """What was asked for; what is built in; else what the schemas say. Raises `Misconfigured`."""
+    from gateway.certify import schemas
+    from gateway.certify.ground import BUILT_IN, ground
+    from gateway.errors import Misconfigured
+
+    name, places, values = where
+    if name is not None or (pack in BUILT_IN and not places):
+        return ground(name or pack)
+    if not places:
+        raise Misconfigured(
+            f"what does {pack} work on?", hint="--world PATH, or --ground with a file of your own"
+        )
+    made = schemas.Ground(schemas.tools(settings, pins, pack), schemas.places(places))
+    for value in values:
+        argument, _, worth = value.partition("=")
+        made.finds.learn({argument: worth})
+    return made, made.name
 
 
 def _spoken(

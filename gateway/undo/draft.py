@@ -59,7 +59,7 @@ def draft(server: str, offered: Offered, companion: Offered | None) -> str:
     """The YAML of a pack that loads. `server`: its id in bulkhead.yaml. Raises `ValueError` when no
     tool of it changes anything as far as it says."""
     tools = [tool for tool, _ in offered.tools]
-    writing = [tool for tool in tools if not _is_reading(tool)]
+    writing = [tool for tool in tools if not is_reading(tool)]
     if not writing:
         raise ValueError("none of its tools says that it changes anything")
     if companion is not None and companion.tool("store_state") is not None:
@@ -144,7 +144,8 @@ def _entries(
     return entries, reads, silent
 
 
-def _is_reading(tool: JsonObject) -> bool:
+def is_reading(tool: JsonObject) -> bool:
+    """As far as its annotations, or else its name, say."""
     hints = tool.get("annotations") or {}
     if isinstance(hints.get("readOnlyHint"), bool):
         return bool(hints["readOnlyHint"])
@@ -172,7 +173,7 @@ def _reader(key: str, tools: Sequence[JsonObject]) -> JsonObject | None:
     """A tool that reads one thing by the same argument, and needs nothing else."""
     for tool in tools:
         required = (tool.get("inputSchema") or {}).get("required") or []
-        if _is_reading(tool) and required == [key]:
+        if is_reading(tool) and required == [key]:
             return tool
     return None
 

@@ -38,6 +38,8 @@ class Setting:
     redacted: Mapping[Target, Collection[str]]
 
     def where(self, *steps: Step) -> Where:
+        if steps[:1] == ("tools",) and steps[1:2] and steps[1] in (self.tree.get("records") or {}):
+            steps = ("records", steps[1])
         return Where(self.file, line_of(self.tree, steps))
 
     def wrong(self, message: str, *steps: Step) -> Misconfigured:

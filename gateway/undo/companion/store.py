@@ -25,6 +25,8 @@ from gateway.undo.companion.base import TEXT, JsonObject, No, Operation
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Of all records together, as JSON."""
 MARKS: Final = 16
+NOTHING: Final = "store:nothing"
+"""The mark of a store without records: since then, everything is new."""
 RECORDS: Final[JsonObject] = {"type": "object", "minProperties": 1}
 
 
@@ -129,7 +131,7 @@ class Compared:
 
     def changes(self, since: str) -> JsonObject:
         """ABSENT: no such mark, in this process."""
-        was = self._marks.get(since)
+        was = {} if since == NOTHING else self._marks.get(since)
         if was is None:
             raise No("ABSENT", "no such mark: this companion was started after it")
         with self._store.alone():
