@@ -1,7 +1,8 @@
 """`bulkhead`, dying by SIGKILL at its nth point: `python -m tests.faults.dying N LOG WORDS...`.
 
 A point is: a line about to be queued, a line just durable, a call about to reach a tool server, an answer
-just come from one. With N = 0 it lives. How many points there were is appended to LOG, name by name.
+just come from one, resources about to be leased, just leased, about to be let go. With N = 0 it lives.
+How many points there were is appended to LOG, name by name.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 
-def arm(at: int, log: Path) -> None:
-    """Every point counts from now on."""
+def arm(at: int, log: Path) -> Callable[[str], None]:
+    """Every point counts from now on. What is returned is one more, for whoever has some of their own."""
     from gateway.journals.entry import Entry
+    from gateway.journals.leases import SqliteLeases
     from gateway.journals.sqlite import SqliteJournal
     from gateway.wire.servers.rounds import Rounds
 
@@ -31,6 +33,7 @@ def arm(at: int, log: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     append, sealed, call = SqliteJournal.append, Entry.sealed, Rounds.call
+    take, release = SqliteLeases.take, SqliteLeases.release
 
     def appended(self: Any, line: Any) -> Any:
         point(f"before {line.kind}")
@@ -47,10 +50,23 @@ def arm(at: int, log: Path) -> None:
         point(f"after the call of {message.params.get('name')}")
         return outcome
 
+    async def taken(self: Any, *claim: Any, **terms: Any) -> Any:
+        point("before the lease")
+        leases = await take(self, *claim, **terms)
+        point("after the lease")
+        return leases
+
+    def released(self: Any, *claim: Any) -> None:
+        point("before the release")
+        release(self, *claim)
+
     set_all: Callable[..., None] = setattr
     set_all(SqliteJournal, "append", appended)
     set_all(Entry, "sealed", durable)
     set_all(Rounds, "call", called)
+    set_all(SqliteLeases, "take", taken)
+    set_all(SqliteLeases, "release", released)
+    return point
 
 
 def main() -> None:

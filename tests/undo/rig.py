@@ -94,6 +94,7 @@ tools:
         residue: ["a new version number"]
         inverse: [{tool: put, idempotent: true, arguments: {key: "${args.key}", value: "${pre.it.value}"}}]
     guard: &guard {compare: post, strength: locked-check}
+    predict_post: {it: {value: "${args.value}"}}
   drop:
     keys: ["store:/${args.key}"]
     capture: *it
@@ -103,6 +104,7 @@ tools:
         strategy: restore
         inverse: [{tool: put, idempotent: true, arguments: {key: "${args.key}", value: "${pre.it.value}"}}]
     guard: *guard
+    expect: absent(cur.it)
   rename:
     keys: ["store:/${args.old}", "store:/${args.new}"]
     capture:
@@ -352,23 +354,32 @@ class Behind:
 
 
 @asynccontextmanager
-async def a_rig(directory: Path, store: Store, policy: Policy | None = None) -> AsyncIterator[Rig]:
+async def a_rig(
+    directory: Path,
+    store: Store,
+    policy: Policy | None = None,
+    clock: Callable[[], int] | None = None,
+) -> AsyncIterator[Rig]:
     """Opened again on the same directory and the same store it is the next process."""
     settings = {"store": ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))}
     described = {Target("store", "tool", name): descriptor(name) for name in TOOLS}
     behind = Behind({"store": store}, settings, packs(directory), described)
-    async with a_gateway(directory, behind, policy or Policy()) as rig:
+    async with a_gateway(directory, behind, policy or Policy(), clock=clock) as rig:
         rig.store = store
         yield rig
 
 
 @asynccontextmanager
 async def a_gateway(
-    directory: Path, behind: Behind, policy: Policy, protector: Protector | None = None
+    directory: Path,
+    behind: Behind,
+    policy: Policy,
+    protector: Protector | None = None,
+    clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[Rig]:
     """The real Line, journal, leases and rollback in front of these servers."""
     protector = protector or Protector.open(directory / "state")
-    clock = count(1_000_000, 1_000).__next__
+    clock = clock or count(1_000_000, 1_000).__next__
     started = int(asyncio.get_running_loop().time() * 1e6)
     ids = count(started)
     journal = await SqliteJournal.open(directory / "journal.db")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from gateway.undo.select import Wanted
 from tests.undo.rig import Policy, Store, a_rig, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
+
+
+def forget_leases(connection: sqlite3.Connection) -> None:
+    """As if their term were over."""
+    connection.execute("DELETE FROM lease")
 
 
 async def test_a_chain_of_writes_comes_back_to_where_it_began(tmp_path: Path) -> None:
@@ -243,9 +249,9 @@ async def test_a_step_nobody_answered_is_fenced_and_its_effect_is_seen(tmp_path:
 async def test_a_call_in_doubt_is_left_for_settling(tmp_path: Path) -> None:
     store = Store({"a": "1"})
     async with a_rig(tmp_path, store) as rig:
-        store.late = lambda tool, arguments: SILENT if tool == "put" else None
+        store.trouble = lambda tool, arguments: SILENT if tool == "put" else None
         call = await rig.call("put", key="a", value="2")
-        store.late = lambda tool, arguments: None
+        store.trouble = lambda tool, arguments: None
         plan = await rig.rollback().plan(Wanted(calls=(call,)))
     assert plan.entries[0].standing == "doubt"
 
@@ -337,7 +343,7 @@ async def test_a_write_that_lost_its_lease_before_its_outcome_was_written_has_no
             nonlocal reads
             reads += tool == "get"
             if reads == 2:
-                rig.journal.post(lambda connection: connection.execute("DELETE FROM lease"))
+                rig.journal.post(forget_leases)
             return None
 
         store.late = then
