@@ -69,7 +69,6 @@ class LiveFences:
                 one.cut()
         self.on_change()
 
-
     def _stop(self, why: str) -> None:
         """Doubt about fences is a fence."""
         if self._fences != (UNREADABLE,):

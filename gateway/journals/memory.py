@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move, outcome
 from gateway.core.approval import Ticket
+from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move, outcome
 from gateway.errors import JournalError, Refused
 from gateway.journals import form, ticketmemory
 from gateway.journals.entry import Entry
