@@ -6,7 +6,7 @@ from gateway.core.approval import DUTY
 from gateway.core.decide import Decided
 from gateway.core.tasks import is_about_a_task
 from gateway.ports import Approvals, Prepared
-from gateway.scribe import Way
+from gateway.way import Way
 
 
 async def fulfil(

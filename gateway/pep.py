@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import anyio
 
 from gateway import approving, holding
-from gateway.bounds import Bounds, Covered
+from gateway.bounds import Bounds
 from gateway.carrying import outlet
 from gateway.core import record, settle
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
-from gateway.core.record import Permit
 from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
 from gateway.errors import JournalError, Refused
 from gateway.links import Links
@@ -32,7 +30,6 @@ from gateway.ports import (
     Channel,
     Journal,
     Outbound,
-    Pending,
     Policies,
     Prepared,
     Protector,
@@ -41,36 +38,15 @@ from gateway.ports import (
     ToolServer,
 )
 from gateway.reasons import Reason
-from gateway.scribe import Scribe, Way
+from gateway.scribe import Scribe
 from gateway.tasks import Tasks
+from gateway.way import Recorded, Reversible, Way
 
 log = logging.getLogger("bulkhead.line")
 
 DUTIES: Final = frozenset({"approve", "hold"})
 Check = Callable[[Resolved], str | None]
 """Step 6: what is wrong with a call's arguments under its pinned, closed schema; None if nothing is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reversible:
-    """Step 9's answer: a call decided with its level known; what is leased and captured, for a write."""
-
-    decided: Decided
-    prepared: Prepared | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
-
-    reversible: Reversible
-    pending: Pending
-    permit: Permit
-    covered: Covered
-
-    @property
-    def resolved(self) -> Resolved:
-        return self.reversible.decided.classified.resolved
 
 
 class Line:

@@ -8,43 +8,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway import holding
-from gateway.bounds import Covered
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
-from gateway.core.describe import Reached, arguments_of, beside, describe
-from gateway.core.model import Answer, CallRecord, Classified, Outcome, Request, Target
+from gateway.core.describe import arguments_of, beside, describe
+from gateway.core.model import Answer, CallRecord, Classified, Outcome
 from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
-from gateway.ports import Journal, Pending, PolicyView, Protector
+from gateway.ports import Journal, Pending, Protector
 from gateway.reasons import Reason
+from gateway.way import Way
 
 log = logging.getLogger("bulkhead.line")
-
-
-@dataclass(slots=True)
-class Way:
-    """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
-
-    call_id: str
-    request: Request
-    policy: PolicyView
-    reached: Reached
-    target: Target | None = None
-    """What it was first decided on."""
-    fulfilled: frozenset[str] = frozenset()
-    """Names of duties that were seen to."""
-    claims: tuple[Claim, ...] = ()
-    """What its first line uses up, beside what it is made under."""
-    waited: bool = False
-    """It was held, and its time has come: its first line is written."""
-    holds: bool = False
-    covered: Covered | None = None
-    """What it is made under, once that is known."""
 
 
 class Scribe:

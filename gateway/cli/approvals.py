@@ -112,7 +112,7 @@ def answered(
 
 async def at_desk(config: Path, work: Callable[[Deciding], Awaitable[T]]) -> T:
     """What `work` makes of the desk operators answer at."""
-    from gateway.app_approvals import open_approvals
+    from gateway.app.approvals import open_approvals
 
     async with open_approvals(settings.load(config)) as desk:
         return await work(desk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -21,6 +21,8 @@ from gateway.cli.visible import visible
 from gateway.core.fence import Fence
 from gateway.fences.desk import Contained
 from gateway.fences.log import FenceLog
+
+NOT_NAMED: Final = "To undo what was done, name agents, tasks, grants or servers, or --since."
 
 
 @click.command()
@@ -56,36 +58,31 @@ def command(
     if as_json and not (only_plan or yes or no_undo):
         raise click.UsageError("--json asks nothing: give --plan, --yes or --no-undo")
     loaded = settings.load(config)
-    log = FenceLog(loaded.state_dir)
-    log.fence(*wanted)
-    for fence in () if as_json else wanted:
-        click.echo(f"fenced   {visible(fence)}")
-    contained = asyncio.run(_follow_up(loaded, log, wanted))
+    contained = _stop(loaded, wanted, quiet=as_json)
     print_json(contained.as_json()) if as_json else _tell(contained)
     if no_undo:
         return
     undo = _undo(since, **scope)
     if undo is None:
-        click.echo(
-            "To undo what was done, name agents, tasks, grants or servers, or --since.", err=True
-        )
+        click.echo(NOT_NAMED, err=True)
         return
     from gateway.cli import rollback
 
-    context.invoke(
-        rollback.command,
-        config=config,
-        as_json=as_json,
-        operator=operator,
-        only_plan=only_plan,
-        yes=yes,
-        choice="skip",
-        **undo,
-    )
+    asked = {"config": config, "as_json": as_json, "operator": operator}
+    context.invoke(rollback.command, only_plan=only_plan, yes=yes, choice="skip", **asked, **undo)
+
+
+def _stop(loaded: settings.Settings, wanted: list[Fence], *, quiet: bool) -> Contained:
+    """The fences are on disk before anything else is tried."""
+    log = FenceLog(loaded.state_dir)
+    log.fence(*wanted)
+    for fence in () if quiet else wanted:
+        click.echo(f"fenced   {visible(fence)}")
+    return asyncio.run(_follow_up(loaded, log, wanted))
 
 
 async def _follow_up(loaded: settings.Settings, log: FenceLog, wanted: list[Fence]) -> Contained:
-    from gateway.app_contain import open_desk
+    from gateway.app.contain import open_desk
 
     async with open_desk(loaded, log) as desk:
         return await desk.contain(wanted)

@@ -93,7 +93,7 @@ def lift(
 
 
 async def _lift(config: Path, wanted: list[Fence], operator: str, why: str) -> Sequence[Fence]:
-    from gateway.app_contain import open_desk
+    from gateway.app.contain import open_desk
 
     loaded = settings.load(config)
     async with open_desk(loaded, FenceLog(loaded.state_dir)) as desk:

@@ -78,7 +78,7 @@ def cancel(config: Path, as_json: bool, call: str, operator: str) -> None:
 
 
 async def _moved(config: Path, call: str, operator: str, verb: Verb) -> Waiting:
-    from gateway.app_undo import open_held
+    from gateway.app.undo import open_held
 
     async with open_held(settings.load(config)) as held:
         moved = held.cancel if verb == "cancel" else held.release

@@ -49,7 +49,7 @@ def command(config: Path, as_json: bool, word: Word | None, calls: tuple[str, ..
 
 
 async def _settle(config: Path, calls: Sequence[str], word: Word | None) -> list[Finding]:
-    from gateway.app_undo import open_settler
+    from gateway.app.undo import open_settler
     from gateway.journals import runs
 
     loaded = settings.load(config)

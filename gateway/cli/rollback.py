@@ -88,16 +88,7 @@ def command(
     looking only. The policy is asked as operator:NAME about every inverse call.
     """
     wanted = _wanted(**scope)
-    if plan_file is not None and (undo_id is not None or not wanted.is_empty):
-        raise click.UsageError("--plan-file names its scope itself")
-    if undo_id is None and plan_file is None and wanted.is_empty:
-        raise click.UsageError(
-            "name what to undo: CALLS, --task, --agent, --server, ... or --resume"
-        )
-    if subtree and not wanted.grants:
-        raise click.UsageError("--subtree goes with --grant")
-    if undo_id is not None and not wanted.is_empty:
-        raise click.UsageError("--resume takes up what was begun; it has its scope already")
+    _check_scope(wanted, subtree, plan_file, undo_id)
     if undo_id is not None:
         work = _resume(config, operator, undo_id)
     else:
@@ -109,6 +100,22 @@ def command(
     if report is not None:
         print_json(report.as_json()) if as_json else told.print_report(report)
         sys.exit(report.exit_status)
+
+
+def _check_scope(
+    wanted: Wanted, subtree: bool, plan_file: Path | None, undo_id: str | None
+) -> None:
+    """Raises `click.UsageError` for what cannot be meant together."""
+    if plan_file is not None and (undo_id is not None or not wanted.is_empty):
+        raise click.UsageError("--plan-file names its scope itself")
+    if undo_id is None and plan_file is None and wanted.is_empty:
+        raise click.UsageError(
+            "name what to undo: CALLS, --task, --agent, --server, ... or --resume"
+        )
+    if subtree and not wanted.grants:
+        raise click.UsageError("--subtree goes with --grant")
+    if undo_id is not None and not wanted.is_empty:
+        raise click.UsageError("--resume takes up what was begun; it has its scope already")
 
 
 def _run(work: Coroutine[Any, Any, Report | None]) -> Report | None:
@@ -124,7 +131,7 @@ def _run(work: Coroutine[Any, Any, Report | None]) -> Report | None:
 
 
 async def _resume(config: Path, operator: str, undo_id: str) -> Report | None:
-    from gateway.app_undo import open_rollback
+    from gateway.app.undo import open_rollback
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
         return await rollback.resume(undo_id)
@@ -163,7 +170,7 @@ def _as_written(rollback: Rollback, asked: Asked) -> Asked:
 
 async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
     """The report, or None when it was only to be planned."""
-    from gateway.app_undo import open_rollback
+    from gateway.app.undo import open_rollback
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
         _say_unfinished(rollback)

@@ -9,9 +9,9 @@ import click
 import uvloop
 
 from gateway import settings as settings_file
-from gateway.app import Gateway, open_gateway
-from gateway.app_beside import beside
-from gateway.app_undo import keep_deadlines
+from gateway.app.beside import beside
+from gateway.app.gateway import Gateway, open_gateway
+from gateway.app.undo import keep_deadlines
 from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible

@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 from gateway import settings as settings_file
-from gateway.app import Gateway, open_gateway
-from gateway.app_beside import beside
+from gateway.app.beside import beside
+from gateway.app.gateway import Gateway, open_gateway
 from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.token import endpoint_of, identity_facts

@@ -90,7 +90,7 @@ def list_tasks(config: Path, as_json: bool) -> None:
 
 
 async def _cancel(config: Path, task: str, operator: str) -> Report:
-    from gateway.app_undo import open_rollback
+    from gateway.app.undo import open_rollback
     from gateway.undo.keeping import take_back
 
     loaded = settings.load(config)

@@ -33,12 +33,7 @@ def describe(
     where: Where | None = None,
 ) -> CallRecord:
     """The record of one call. What was not yet known is the empty string."""
-    classified = reached if isinstance(reached, Classified) else None
-    resolved = (
-        classified.resolved if classified else reached if isinstance(reached, Resolved) else None
-    )
-    request = resolved.request if resolved else reached
-    assert isinstance(request, Request)
+    request, resolved, classified = _known(reached)
     identity = request.identity
     return CallRecord(
         call_id=call_id,
@@ -63,6 +58,14 @@ def describe(
         trace=trace_of(request.params),
         session=request.session or "",
     )
+
+
+def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | None]:
+    if isinstance(reached, Classified):
+        return reached.resolved.request, reached.resolved, reached
+    if isinstance(reached, Resolved):
+        return reached.request, reached, None
+    return reached, None, None
 
 
 def trace_of(params: JsonObject) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from gateway.core.model import CallRecord
 from gateway.core.record import State
 from gateway.ports import CallRow, EventRow
 
@@ -40,24 +41,8 @@ def event(line: EventRow, call: CallRow, product_version: str) -> dict[str, Any]
         "status_detail": _detail(body),
         "action_id": 2 if line.kind is State.REFUSED else 1,
         "disposition_id": 2 if line.kind is State.REFUSED else 1,
-        "metadata": {
-            "version": VERSION,
-            "product": {"name": "Bulkhead", "vendor_name": "Bulkhead", "version": product_version},
-            "profiles": ["security_control"],
-            "uid": f"{record.call_id}/{line.seq}",
-            "sequence": line.seq,
-            "correlation_uid": record.call_id,
-        },
-        "actor": {
-            "user": {"uid": record.agent, "name": record.agent, "type_id": 3},
-            "session": {"uid": record.task},
-            "authorizations": [
-                {
-                    "decision": "Denied" if line.kind is State.REFUSED else "Allowed",
-                    "policy": {"uid": record.rule, "version": record.policy_version},
-                }
-            ],
-        },
+        "metadata": _metadata(line, record, product_version),
+        "actor": _actor(line, record),
         "api": {
             "operation": record.method,
             "service": {"name": record.server},
@@ -66,16 +51,42 @@ def event(line: EventRow, call: CallRow, product_version: str) -> dict[str, Any]
         "src_endpoint": {"name": record.agent},
         "dst_endpoint": {"name": record.destination},
         "resources": [{"name": record.target, "type": record.tier}],
-        "unmapped": {
-            "tenant": record.tenant,
-            "intent": record.intent,
-            "grant": record.grant,
-            "endpoint": record.endpoint,
-            "where": record.where,
-            "descriptor": record.descriptor,
-            "arguments_digest": record.arguments_digest,
-            "level": str(body.get("undo", {}).get("level", "")),
-        },
+        "unmapped": _unmapped(record, body),
+    }
+
+
+def _metadata(line: EventRow, record: CallRecord, product_version: str) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "product": {"name": "Bulkhead", "vendor_name": "Bulkhead", "version": product_version},
+        "profiles": ["security_control"],
+        "uid": f"{record.call_id}/{line.seq}",
+        "sequence": line.seq,
+        "correlation_uid": record.call_id,
+    }
+
+
+def _actor(line: EventRow, record: CallRecord) -> dict[str, Any]:
+    decision = "Denied" if line.kind is State.REFUSED else "Allowed"
+    policy = {"uid": record.rule, "version": record.policy_version}
+    return {
+        "user": {"uid": record.agent, "name": record.agent, "type_id": 3},
+        "session": {"uid": record.task},
+        "authorizations": [{"decision": decision, "policy": policy}],
+    }
+
+
+def _unmapped(record: CallRecord, body: dict[str, Any]) -> dict[str, Any]:
+    """What the journal has and OCSF has no place for."""
+    return {
+        "tenant": record.tenant,
+        "intent": record.intent,
+        "grant": record.grant,
+        "endpoint": record.endpoint,
+        "where": record.where,
+        "descriptor": record.descriptor,
+        "arguments_digest": record.arguments_digest,
+        "level": str(body.get("undo", {}).get("level", "")),
     }
 
 

@@ -22,7 +22,7 @@ import anyio
 
 import gateway
 from gateway import settings as settings_file
-from gateway.app import open_gateway
+from gateway.app.gateway import open_gateway
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Settings
 from gateway.stories.story import Story

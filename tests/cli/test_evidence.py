@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 
 from gateway.__main__ import main
-from gateway.app_evidence import open_sequencer
+from gateway.app.evidence import open_sequencer
 from gateway.evidence.verify import Key, check_consistency, check_inclusion, leaf_hash, open_note
 from gateway.journals.sqlite import SqliteJournal
 from tests.cli.test_journal import Said

@@ -28,6 +28,7 @@ INTENT_QUEUED = Queued("call-1", State.INTENT)
 ANSWERS = (State.APPLIED, State.FAILED, State.REJECTED, State.NO_EFFECT)
 LEGAL = {
     (None, State.REFUSED),
+    (None, State.NOTED),
     (None, State.INTENT),
     (None, State.HELD),
     *((State.HELD, to) for to in (State.HELD, State.INTENT, State.REFUSED, State.CANCELLED)),
@@ -61,7 +62,14 @@ def test_every_outcome_has_its_state_and_can_follow_an_intent() -> None:
 
 def test_no_call_that_was_refused_or_answered_can_move_again() -> None:
     ends = {state for state, onwards in MOVES.items() if not onwards}
-    assert ends == {State.REFUSED, State.CANCELLED, *ANSWERS, State.NOT_APPLIED, State.UNDONE}
+    assert ends == {
+        State.NOTED,
+        State.REFUSED,
+        State.CANCELLED,
+        *ANSWERS,
+        State.NOT_APPLIED,
+        State.UNDONE,
+    }
 
 
 @pytest.mark.parametrize("effect", Effect)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app_evidence import open_registry, open_sequencer
+from gateway.app.evidence import open_registry, open_sequencer
 from gateway.core import record
 from gateway.core.record import Line, State
 from gateway.evidence import verify

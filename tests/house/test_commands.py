@@ -51,7 +51,7 @@ def _exists(line: str) -> bool:
     words = line.split()
     if words[1].startswith("-"):
         return words[1] in {"--help", "--version"}
-    if words[1] not in COMMANDS or not (GATEWAY / "cli" / f"{words[1]}.py").exists():
+    if words[1] not in COMMANDS or not _file(words[1]).exists():
         return False
     command, rest = reached(line)
     if isinstance(command, click.Group) and rest and rest[0] not in {"--help", "..."}:
@@ -61,7 +61,11 @@ def _exists(line: str) -> bool:
 
 
 def test_every_command_of_the_table_is_a_file() -> None:
-    assert [name for name in COMMANDS if not (GATEWAY / "cli" / f"{name}.py").exists()] == []
+    assert [name for name in COMMANDS if not _file(name).exists()] == []
+
+
+def _file(name: str) -> Path:
+    return GATEWAY / "cli" / f"{name.replace('-', '_')}.py"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=short)

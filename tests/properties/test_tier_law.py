@@ -24,9 +24,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import app as wiring
 from gateway import settings as settings_file
-from gateway.app import Gateway
+from gateway.app import gateway as wiring
+from gateway.app.gateway import Gateway
 from gateway.catalogue.canonical import digest
 from gateway.core.model import (
     ClientFacts,

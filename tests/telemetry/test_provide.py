@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app_telemetry import follower_of
+from gateway.app.telemetry import follower_of
 from gateway.errors import Misconfigured, Where
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.settings import Telemetry

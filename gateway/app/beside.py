@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.app import Gateway
-from gateway.app_evidence import sequenced
-from gateway.app_telemetry import told
+from gateway.app.evidence import sequenced
+from gateway.app.gateway import Gateway
+from gateway.app.telemetry import told
 
 
 @asynccontextmanager

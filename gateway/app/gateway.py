@@ -16,10 +16,10 @@ from typing import Any
 import anyio
 
 from gateway import following
-from gateway.app_bounds import LiveBounds
-from gateway.app_held import held_calls_sent
-from gateway.app_reverse import own_reads, reversing
-from gateway.app_servers import open_servers
+from gateway.app.bounds import LiveBounds
+from gateway.app.held import held_calls_sent
+from gateway.app.reverse import own_reads, reversing
+from gateway.app.servers import open_servers
 from gateway.approvals.asking import Asking
 from gateway.bounds import Bounds
 from gateway.catalogue import pins

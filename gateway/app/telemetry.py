@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway import __version__
-from gateway.app import microseconds
+from gateway.app.gateway import microseconds
 from gateway.journals.sqlite import SqliteReader
 from gateway.settings import Settings
 from gateway.telemetry.facts import Folder

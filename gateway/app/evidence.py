@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.app import microseconds
+from gateway.app.gateway import microseconds
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.sequencer import FILE, Anchor, Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles

@@ -1,0 +1,1 @@
+"""The one place that wires adapters: settings in, running parts out. No rule lives here."""

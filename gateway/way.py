@@ -1,0 +1,58 @@
+"""How far a call has come on the Line: the values its later steps hand on, each made of the one before.
+
+It knows no step and decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.bounds import Covered
+from gateway.core.decide import Decided
+from gateway.core.describe import Reached
+from gateway.core.model import Request, Resolved, Target
+from gateway.core.record import Claim, Permit
+from gateway.ports import Pending, PolicyView, Prepared
+
+
+@dataclass(slots=True)
+class Way:
+    """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
+
+    call_id: str
+    request: Request
+    policy: PolicyView
+    reached: Reached
+    target: Target | None = None
+    """What it was first decided on."""
+    fulfilled: frozenset[str] = frozenset()
+    """Names of duties that were seen to."""
+    claims: tuple[Claim, ...] = ()
+    """What its first line uses up, beside what it is made under."""
+    waited: bool = False
+    """It was held, and its time has come: its first line is written."""
+    holds: bool = False
+    covered: Covered | None = None
+    """What it is made under, once that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reversible:
+    """Step 9's answer: a call decided with its level known; what is leased and captured, for a write."""
+
+    decided: Decided
+    prepared: Prepared | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
+
+    reversible: Reversible
+    pending: Pending
+    permit: Permit
+    covered: Covered
+
+    @property
+    def resolved(self) -> Resolved:
+        return self.reversible.decided.classified.resolved
