@@ -6,7 +6,7 @@ It knows the core's values and nothing of any adapter.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.approval import Ticket
@@ -303,6 +303,25 @@ class Grants(Protocol):
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         """What the call takes when its intent is written: budgets, labels. `approved`: a person has
         given leave for this very call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GrantAct:
+    """One thing that is asked about grants."""
+
+    verb: Literal["create", "delegate", "list", "show", "revoke", "complete"]
+    grant: str = ""
+    """Which grant; for `delegate` the one that is handed on. Empty for `create` and `list`."""
+    said: JsonObject = field(default_factory=dict)
+    """The body of the request, as it was sent."""
+
+
+class GrantDesk(Protocol):
+    """Where orchestrators and agents ask for grants (grants/counter.py): decided and on record, as a call is."""
+
+    async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:
+        """The grant as it stands afterwards, or `{"grants": [...]}`; an error with its reason. Never raises."""
         ...
 
 

@@ -17,6 +17,8 @@ from gateway.errors import Misconfigured, Where
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+ITSELF = "bulkhead"
+"""The gateway itself, where policy.csv names a server: no tool server is called so."""
 """Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -211,6 +213,11 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
             raise Misconfigured(
                 f"servers.{server}: an id is a-z, 0-9 and -, at most 32, a letter first",
                 Where(file, line),
+            )
+        if server == ITSELF:
+            line = yamlfile.line_of(tree, ["servers", server])
+            raise Misconfigured(
+                f"servers.{server}: this is the gateway's own name", Where(file, line)
             )
 
 

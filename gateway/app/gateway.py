@@ -17,6 +17,7 @@ import anyio
 
 from gateway import following
 from gateway.app.bounds import LiveBounds
+from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
 from gateway.app.reverse import own_reads, reversing
 from gateway.app.servers import open_servers
@@ -37,7 +38,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
-from gateway.ports import ToolServer, WatchedServer
+from gateway.ports import GrantDesk, ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
@@ -58,6 +59,7 @@ class Gateway:
     catalogue: LiveCatalogue
     policies: LivePolicies
     issuer: LocalIssuer
+    desk: GrantDesk
     run: str
     """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
@@ -110,12 +112,14 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     bounds = LiveBounds(settings, journal, policies, microseconds)
     line = _line(policies, bounds, protector, servers, journal, catalogue, reverser)
     gate = _gate(line, bounds, settings, policies, issuer, protector, servers, journal, catalogue)
+    giving = office(settings, policies, protector, journal, bounds.store, microseconds, new_call_id)
+    desk = counter(giving, policies, bounds)
     sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
     try:
         in_doubt = await journal.recover()
         await catalogue.start()
         async with _followed(settings, policies, bounds, catalogue, issuer, packs, gate), sending:
-            yield Gateway(settings, gate, catalogue, policies, issuer, journal.run, in_doubt)
+            yield Gateway(settings, gate, catalogue, policies, issuer, desk, journal.run, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
             await catalogue.aclose()

@@ -20,6 +20,7 @@ from gateway.cli.token import Seconds
 from gateway.core.grant import Standing
 from gateway.core.model import Tier
 from gateway.grants.asked import Asked
+from gateway.grants.shown import as_json as as_json_of
 
 if TYPE_CHECKING:
     from gateway.grants.office import Office
@@ -133,7 +134,7 @@ def list_grants(
 
     rows = asyncio.run(_at(config, find))
     if as_json:
-        print_json([told.as_json(row, _now()) for row in rows])
+        print_json([as_json_of(row, _now()) for row in rows])
     else:
         told.print_list(rows, _now())
 
@@ -195,7 +196,7 @@ def _json(path: Path) -> Any:
 
 def _say(row: Standing, as_json: bool) -> None:
     if as_json:
-        print_json(told.as_json(row, _now()))
+        print_json(as_json_of(row, _now()))
     else:
         told.print_grant(row, _now())
 

@@ -1,44 +1,15 @@
-"""Grants, told to a person and to programs. Pure but for the printing."""
+"""Grants, told to a person. Pure but for the printing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from gateway.cli.journal_text import when
 from gateway.cli.visible import visible
 from gateway.core.grant import Standing
-
-
-def as_json(row: Standing, now: int) -> dict[str, Any]:
-    """Everything there is to know of it."""
-    grant, terms = row.grant, row.grant.terms
-    return {
-        "id": grant.id,
-        "state": row.word(now),
-        "said": row.said,
-        "agent": grant.agent,
-        "tenant": grant.tenant,
-        "on_behalf_of": grant.on_behalf_of,
-        "task": grant.task,
-        "intent": grant.intent,
-        "parent": grant.parent,
-        "root": grant.root,
-        "depth": grant.depth,
-        "tiers": sorted(terms.tiers),
-        "tools": list(terms.tools),
-        "destinations": list(terms.destinations),
-        "bounds": dict(terms.bounds),
-        "limits": _limits(row),
-        "left": {"uses": row.uses, "writes": row.writes, "bytes": row.bytes},
-        "used": row.used,
-        "strict_flow": terms.strict_flow,
-        "created_by": grant.created_by,
-        "created_at": grant.created_at,
-        "expires_at": grant.expires_at,
-    }
+from gateway.grants.shown import limits
 
 
 def print_list(rows: Sequence[Standing], now: int) -> None:
@@ -66,7 +37,7 @@ def print_grant(row: Standing, now: int) -> None:
         "bounds on": ", ".join(map(visible, terms.bounds)),
         "used": f"{row.used} calls",
         "left": ", ".join(_left(row)),
-        "limits": ", ".join(f"{name} {value}" for name, value in _limits(row).items()),
+        "limits": ", ".join(f"{name} {value}" for name, value in limits(row).items()),
         "flow": "strict" if terms.strict_flow else "",
         "given": f"{when(grant.created_at)} by {visible(grant.created_by)}",
         "until": when(grant.expires_at),
@@ -74,15 +45,6 @@ def print_grant(row: Standing, now: int) -> None:
     for name, text in lines.items():
         if text:
             click.echo(f"{name:<15} {text}")
-
-
-def _limits(row: Standing) -> dict[str, int]:
-    terms = row.grant.terms
-    names = ("uses", "writes", "bytes", "per_minute", "burst", "seconds", "idle")
-    values = {name: getattr(terms, name) for name in names}
-    if terms.per_minute is None:
-        del values["burst"]
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _left(row: Standing) -> list[str]:

@@ -46,6 +46,7 @@ class Seconds(click.ParamType[int]):
     help="For the endpoint of this tier (with --server: may be given twice).",
 )
 @click.option("--server", help="For the transparent endpoint of this tool server.")
+@click.option("--grants", is_flag=True, help="For /grants, where grants are asked for.")
 @click.option("--task", help="The task it works on; a fresh random id when left out.")
 @click.option("--intent", default="general", show_default=True, help="The task's declared purpose.")
 @click.option("--tenant", help="Default: the tenant in the settings.")
@@ -60,6 +61,7 @@ def command(
     agent: str,
     tiers: tuple[str, ...],
     server: str | None,
+    grants: bool,
     task: str | None,
     intent: str,
     tenant: str | None,
@@ -72,7 +74,9 @@ def command(
     """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
     settings = settings_file.load(config)
     refuse_beyond_loopback(settings.host, settings.where)
-    endpoint = endpoint_of(settings, tiers, server)
+    if grants and (tiers or server):
+        raise click.UsageError("--grants is an endpoint of its own")
+    endpoint = Endpoint("grants") if grants else endpoint_of(settings, tiers, server)
     if endpoint.tier is Tier.ADMIN and not yes:
         _confirm(agent)
     now = int(time.time())

@@ -19,6 +19,8 @@ from gateway.core.record import Claim
 
 MAX_DEPTH: Final = 4
 """Grants in a chain, the root included."""
+MOST_CHILDREN: Final = 64
+"""Grants in force that were handed on from one."""
 MAX_ADMIN_SECONDS: Final = 900
 """How long a grant with the admin tier in it may last."""
 _UNPLAIN: Final = ("..", "%", "\\", "//")

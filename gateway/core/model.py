@@ -63,10 +63,11 @@ class Endpoint:
     """One address agents can reach. Its own OAuth resource (audience).
 
     `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
-    reachable at its own endpoint and nowhere else.
+    reachable at its own endpoint and nowhere else. `grants` is /grants: no MCP, but where grants are
+    asked for.
     """
 
-    kind: Literal["all", "tier", "server"]
+    kind: Literal["all", "tier", "server", "grants"]
     tier: Tier | None = None
     server: str | None = None
 
@@ -83,6 +84,8 @@ class Endpoint:
         match self.kind:
             case "all":
                 return "/mcp"
+            case "grants":
+                return "/grants"
             case "tier":
                 return f"/{self.tier}/mcp"
             case "server":

@@ -22,7 +22,7 @@ from gateway.core.grant import (
     Terms,
     wider,
 )
-from gateway.core.model import CallRecord, JsonObject, Tier
+from gateway.core.model import CallRecord, Decision, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.grants.asked import Asked
@@ -31,6 +31,8 @@ from gateway.reasons import Reason
 
 METHOD = "grants/"
 """In front of what was done, as the journal has it."""
+NO_RULE = Decision(True, Reason.ALLOWED_BY_RULE)
+"""The leave of who may write to the state directory: an operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,10 @@ class Office:
     clock: Callable[[], int]
     new_id: Callable[[], str]
 
-    async def give(self, asked: Asked, by: str) -> Grant:
-        """A grant of its own. Raises `Refused` (outside_grant), `JournalError`."""
+    async def give(self, asked: Asked, by: str, leave: Decision = NO_RULE) -> Grant:
+        """A grant of its own. `leave`: what it is permitted by, where a policy was asked.
+
+        Raises `Refused` (outside_grant), `JournalError`."""
         ceiling = self.ceilings(asked.intent)
         if ceiling is None:
             raise Refused(Reason.OUTSIDE_GRANT, f"intent {asked.intent!r} is not declared")
@@ -65,9 +69,11 @@ class Office:
             created_by=by,
             created_at=now,
         )
-        return await self._give(grant, by)
+        return await self._give(grant, by, leave)
 
-    async def delegate(self, asked: Asked, parent_id: str, by: str) -> Grant:
+    async def delegate(
+        self, asked: Asked, parent_id: str, by: str, leave: Decision = NO_RULE
+    ) -> Grant:
         """A grant below another: no wider in any field, its budgets shared upward.
 
         Raises `Refused` (outside_grant, grant_over), `JournalError`."""
@@ -93,13 +99,16 @@ class Office:
             created_by=by,
             created_at=now,
         )
-        return await self._give(grant, by)
+        return await self._give(grant, by, leave)
 
-    async def end(self, grant_id: str, state: State, by: str, why: str = "") -> None:
+    async def end(
+        self, grant_id: str, state: State, by: str, why: str = "", leave: Decision = NO_RULE
+    ) -> None:
         """It and all below it are over. Raises `Refused` (grant_over) when it is already, `JournalError`."""
         said = self.protector.protect_text(f"{by}: {why}" if why else by)
         grant = self.in_force(grant_id, whatever=True).grant
-        await self._note(by, state, grant, {"why": said}, (End(grant.id, state, said),))
+        ending = (End(grant.id, state, said),)
+        await self._note(by, state, grant, {"why": said}, ending, leave)
 
     def in_force(self, grant_id: str, whatever: bool = False) -> Standing:
         """The grant as it stands. Raises `Refused` (grant_over) when it is not there, or (unless
@@ -112,12 +121,18 @@ class Office:
             raise Refused(Reason.GRANT_OVER, f"grant {grant_id} is {word}")
         return found
 
-    async def _give(self, grant: Grant, by: str) -> Grant:
-        await self._note(by, "created", grant, _given(grant), (Give(grant),))
+    async def _give(self, grant: Grant, by: str, leave: Decision) -> Grant:
+        await self._note(by, "created", grant, _given(grant), (Give(grant),), leave)
         return grant
 
     async def _note(
-        self, by: str, what: str, grant: Grant, facts: JsonObject, claims: Sequence[Claim]
+        self,
+        by: str,
+        what: str,
+        grant: Grant,
+        facts: JsonObject,
+        claims: Sequence[Claim],
+        leave: Decision,
     ) -> None:
         arguments, digest = self.protector.protect({"grant": grant.id, **facts}, {})
         entry = CallRecord(
@@ -133,8 +148,8 @@ class Office:
             tier="",
             effect="",
             destination="",
-            rule="",
-            where="",
+            rule=leave.rule or "",
+            where=str(leave.where or ""),
             policy_version="",
             descriptor="",
             arguments=arguments,

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from pydantic import TypeAdapter
 
-from gateway.core.grant import End, Give, Grant, Standing
+from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
@@ -59,6 +59,8 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
     terms = grant.terms
     if grant.parent and not _is_alive(connection, grant.parent, grant.created_at):
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
+    if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
+        raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
     connection.execute(
         f'INSERT INTO "grant" VALUES (?, ?, {_NEXT}, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 0)',
         (
@@ -86,6 +88,14 @@ def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
         (grant_id, now, now),
     )
     return found.fetchone() is not None
+
+
+def _children(connection: sqlite3.Connection, grant: Grant) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM \"grant\" WHERE parent = ? AND state = 'active' AND expires_at > ?",
+        (grant.parent, grant.created_at),
+    )
+    return int(found.fetchone()[0])
 
 
 def standing(row: Sequence[object]) -> Standing:

@@ -28,6 +28,7 @@ from gateway.core.model import (
 from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.ports import PolicyView
+from gateway.settings import ITSELF
 
 _METHOD: Final[dict[Kind, tuple[str, str]]] = {
     "tool": ("tools/call", "name"),
@@ -88,9 +89,9 @@ class Reply:
 
 
 def ask(policy: PolicyView, asked: Asked) -> Reply:
-    """Steps 5 and 8 for a call that nobody made; for an operator, what an inverse call is asked."""
-    if asked.agent.startswith("operator:"):
-        return Reply(policy.decide(_inverse(asked)))
+    """Steps 5 and 8 for a call that nobody made; for what is the gateway's own business, as it asks itself."""
+    if is_own(asked):
+        return Reply(policy.decide(own_question(asked)))
     try:
         classified = policy.classify(asked.resolved())
     except Refused as no:
@@ -98,8 +99,13 @@ def ask(policy: PolicyView, asked: Asked) -> Reply:
     return Reply(policy.decide(question(classified, asked.reversal)), classified)
 
 
-def _inverse(asked: Asked) -> AccessRequest:
-    """As errands.py asks: an inverse call has a tier of its own and no line in tiers.yaml."""
+def is_own(asked: Asked) -> bool:
+    """An operator's inverse call or word, or a request for a grant: none has a line in tiers.yaml."""
+    return asked.agent.startswith("operator:") or asked.target.server == ITSELF
+
+
+def own_question(asked: Asked) -> AccessRequest:
+    """As errands.py, approvals/deciding.py and grants/counter.py ask."""
     return AccessRequest(
         subject=asked.agent,
         tenant=asked.tenant,

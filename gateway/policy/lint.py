@@ -20,8 +20,8 @@ from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import Line, Section
 
-OPERATORS: Final = ("undo:", "approve:", "break-glass:")
-"""What only operators are asked about: tier admin, and in no tiers.yaml."""
+OWN: Final = ("undo:", "approve:", "break-glass:", "grants:")
+"""The gateway's own business, of operators and orchestrators: tier admin, and in no tiers.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _undoes(rule: Rule) -> bool:
     """Is it about inverse calls or words of operators? They stand in no tiers.yaml."""
     names = patterns.names(rule.row.tool)
     return rule.row.tier in (ANY, Tier.ADMIN) and any(
-        name.startswith(OPERATORS) for name in (*names.exact, *names.prefixes)
+        name.startswith(OWN) for name in (*names.exact, *names.prefixes)
     )
 
 

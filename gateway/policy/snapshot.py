@@ -23,7 +23,7 @@ from gateway.policy.intents import Intents
 from gateway.policy.rules import Rulebook
 from gateway.policy.tiers import Tiers
 from gateway.ports import Mark
-from gateway.settings import ServerSettings
+from gateway.settings import ITSELF, ServerSettings
 
 FILES: Final = (
     "model.conf",
@@ -100,7 +100,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
     model = pinned.model(directory / "model.conf")
     read_tiers = tiers.read(directory / "tiers.yaml")
     known = conditions.read(directory / "constraints.yaml")
-    book = rules.read(directory / "policy.csv", {*read_tiers, *servers}, known)
+    book = rules.read(directory / "policy.csv", {*read_tiers, *servers, ITSELF}, known)
     book, read_tiers = _placed(book, read_tiers, directory)
     try:
         engine = Engine(model, [(m.agent, m.role, m.tenant) for m in book.members])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.core import record
-from gateway.core.grant import End, Give, Grant, Spend, Standing
+from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Spend, Standing
 from gateway.errors import JournalError, Refused
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
@@ -165,6 +165,18 @@ async def test_a_revoked_grant_takes_all_below_it_along(tmp_path: Path) -> None:
         assert one.store.epoch > epoch
         assert one.store.find("d") is None
     assert words == {"a": "active", "b": "revoked", "c": "revoked", "other": "active"}
+
+
+async def test_one_grant_is_handed_on_so_often_and_no_oftener(tmp_path: Path) -> None:
+    root = grant("a")
+    some = [grant(f"c{n}", root) for n in range(MOST_CHILDREN)]
+    async with purse(tmp_path / "journal.db", root, *some) as one:
+        with pytest.raises(Refused, match="handed on too often"):
+            await one.give(grant("more", root))
+        await one.claim(End("c0", "completed", ""))
+        await one.give(grant("another", root))
+        assert one.store.find("more") is None
+        assert one.store.find("another") is not None
 
 
 async def test_every_change_but_a_spend_is_news(tmp_path: Path) -> None:

@@ -78,15 +78,16 @@ def check_head(head: Head) -> None:
     if head.method not in METHODS:
         allow = ", ".join(METHODS)
         raise rejected(405, INVALID_REQUEST, "use POST", headers=(("allow", allow),))
-    _check_single(head)
+    check_single(head)
     if head.method == "POST":
-        _check_content(head)
+        check_content(head)
         _check_accept(head, "application/json", "text/event-stream")
     elif head.method == "GET":
         _check_accept(head, "text/event-stream")
 
 
-def _check_single(head: Head) -> None:
+def check_single(head: Head) -> None:
+    """Raises `Rejected` (400) for a header that may be there once and is there twice."""
     seen: set[str] = set()
     for name, _ in head.headers:
         if name in SINGLE and name in seen:
@@ -95,7 +96,8 @@ def _check_single(head: Head) -> None:
         seen.add(name)
 
 
-def _check_content(head: Head) -> None:
+def check_content(head: Head) -> None:
+    """Raises `Rejected` (415) for a body that is not plain JSON in UTF-8."""
     media, *parameters = (part.strip() for part in (head.get("content-type") or "").split(";"))
     ours = media.lower() == "application/json" and all(
         parameter.lower() in ("charset=utf-8", 'charset="utf-8"') for parameter in parameters

@@ -16,7 +16,8 @@ from gateway.core.model import Endpoint, Era, WorkloadIdentity
 from gateway.ports import Gate
 from gateway.settings import RequestLimits, Settings
 from gateway.wire.agents import challenges
-from gateway.wire.agents.checks import check_head, declared_length, too_large
+from gateway.wire.agents.bodies import body_of
+from gateway.wire.agents.checks import check_head, declared_length
 from gateway.wire.agents.era import era_of
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected
 from gateway.wire.agents.inwork import InWork
@@ -33,7 +34,6 @@ from gateway.wire.agents.stateless import SchemaOf, Stateless
 
 THREAD_FROM: Final = 32 * 1024
 """Bodies of this many bytes are parsed in a worker thread, so that they do not hold up the others."""
-CLOSE: Final = (("connection", "close"),)
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -84,7 +84,7 @@ class Door:
     async def _post(
         self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
     ) -> None:
-        declared_length(exchange.head, self._bounds.max_body)
+        declared_length(exchange.head, self._bounds.max_body)  # before it counts as work
         owner = owner_of(identity)
         self._in_work.enter(owner)
         try:
@@ -101,24 +101,10 @@ class Door:
         return era_of(message, version=version, session=session is not None)
 
     async def _message(self, exchange: Exchange) -> Message:
-        body = await self._body(exchange)
         bounds = self._bounds
+        body = await body_of(exchange, bounds.max_body, self._limits.body_seconds)
         if len(body) < THREAD_FROM:
             return parse(body, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
         return await asyncio.to_thread(
             parse, body, max_bytes=bounds.max_body, max_depth=bounds.max_depth
         )
-
-    async def _body(self, exchange: Exchange) -> bytes:
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                async for chunk in exchange.chunks():
-                    body += chunk
-                    if len(body) > self._bounds.max_body:
-                        raise too_large(self._bounds.max_body)
-        except TimeoutError:
-            raise rejected(
-                408, INVALID_REQUEST, "the body came too slowly", headers=CLOSE
-            ) from None
-        return bytes(body)

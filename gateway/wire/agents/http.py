@@ -18,7 +18,7 @@ import uvicorn
 
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
-from gateway.ports import Gate
+from gateway.ports import Gate, GrantDesk
 from gateway.settings import Settings
 from gateway.wire import strict_json
 from gateway.wire.agents import challenges
@@ -26,10 +26,11 @@ from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
 from gateway.wire.agents.exchange import Exchange, Rejected, Reply
+from gateway.wire.agents.grants import GrantsFace
 from gateway.wire.agents.heads import at_most
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
-from gateway.wire.agents.routes import endpoint_at
+from gateway.wire.agents.routes import endpoint_at, protected_at
 from gateway.wire.agents.stateless import SchemaOf
 
 Ready = Callable[[], tuple[bool, dict[str, Any]]]
@@ -44,11 +45,13 @@ def build_app(
     ready: Ready,
     schema_of: SchemaOf,
     limits: Limits | None = None,
+    desk: GrantDesk | None = None,
 ) -> AsgiApp:
-    """Everything agents can reach over HTTP, as one ASGI application."""
+    """Everything agents can reach over HTTP, as one ASGI application. `desk`: where grants are asked for."""
     most = settings.limits.sessions
     limits = limits or Limits(max_sessions=most, max_sessions_each=max(1, most // 4))
-    face = Face(gate, settings, ready, schema_of, limits)
+    grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
+    face = Face(gate, settings, ready, schema_of, limits, grants)
     return AsgiApp(face.serve, face.close)
 
 
@@ -56,8 +59,15 @@ class Face:
     """Routes, behind one check of Host and Origin."""
 
     def __init__(
-        self, gate: Gate, settings: Settings, ready: Ready, schema_of: SchemaOf, limits: Limits
+        self,
+        gate: Gate,
+        settings: Settings,
+        ready: Ready,
+        schema_of: SchemaOf,
+        limits: Limits,
+        grants: GrantsFace | None,
     ) -> None:
+        self._grants = grants
         self._callers = Callers.of(settings)
         self._door = Door(gate, settings, schema_of, limits)
         self._origin = settings.origin
@@ -67,6 +77,9 @@ class Face:
         """Answer one request."""
         try:
             self._callers.check(exchange.head)
+            if self._grants is not None and self._grants.serves(exchange.head.path):
+                await self._grants.serve(exchange)
+                return
             endpoint = endpoint_at(exchange.head.path)
             if endpoint is None:
                 await exchange.reply(self._page(exchange))
@@ -85,7 +98,7 @@ class Face:
     def _page(self, exchange: Exchange) -> Reply:
         path = exchange.head.path
         about = path.removeprefix(challenges.METADATA_PATH)
-        endpoint = endpoint_at(about) if about != path else None
+        endpoint = protected_at(about) if about != path else None
         if endpoint is None and path not in ("/healthz", "/readyz"):
             raise rejected(404, INVALID_REQUEST, "nothing is served at this path")
         if exchange.head.method not in ("GET", "HEAD"):

@@ -12,6 +12,15 @@ _FIXED: Final = {"/mcp": Endpoint("all")} | {
 }
 
 
+GRANTS: Final = Endpoint("grants")
+"""No MCP: see grants.py."""
+
+
+def protected_at(path: str) -> Endpoint | None:
+    """The protected resource at a path: an endpoint, or where grants are asked for."""
+    return GRANTS if path == GRANTS.path else endpoint_at(path)
+
+
 def endpoint_at(path: str) -> Endpoint | None:
     """The endpoint at a path. Any well-formed server id has one: whether it exists is the gate's to tell."""
     fixed = _FIXED.get(path)

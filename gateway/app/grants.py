@@ -1,0 +1,39 @@
+"""Wires where grants are given and ended: at a gateway's counter, and at an operator's command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.bounds import Bounds
+from gateway.grants.counter import Counter
+from gateway.grants.office import Office
+from gateway.journals.protect import Protector
+from gateway.policy.live import LivePolicies
+from gateway.ports import GrantStore, Journal
+from gateway.settings import Settings
+
+
+def office(
+    settings: Settings,
+    policies: LivePolicies,
+    protector: Protector,
+    journal: Journal,
+    store: GrantStore,
+    clock: Callable[[], int],
+    new_id: Callable[[], str],
+) -> Office:
+    """Where grants are given by the intents of the policy in force."""
+    return Office(
+        store=store,
+        journal=journal,
+        protector=protector,
+        ceilings=lambda intent: policies.current.intents.ceilings.get(intent),
+        tenant=settings.tenant,
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def counter(office: Office, policies: LivePolicies, bounds: Bounds) -> Counter:
+    """Where they are asked for over the network: what is fenced gets none."""
+    return Counter(office=office, policies=policies, admit=bounds.admit)

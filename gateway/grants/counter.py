@@ -1,0 +1,263 @@
+"""Where orchestrators and agents ask for grants over the network: each act decided, done and on record.
+
+    create, revoke, complete, list, show   whoever a rule of policy.csv lets: server `bulkhead`, tier admin,
+                                           tool `grants:<verb>`, intent the grant's
+    delegate                               the agent whose grant it is, if a rule lets it hand it on
+    show, list, complete                   also the agent whose grant it is
+    show, list, revoke                     also who gave it
+
+A grant with the admin tier in it is asked about as `grants:elevate` beside that. What may not be known and
+what is not there sound the same. It knows the office and the policy, and no HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from pydantic import ValidationError
+
+from gateway.core import record
+from gateway.core.grant import Grant, Standing, State
+from gateway.core.model import (
+    AccessRequest,
+    Answer,
+    CallRecord,
+    Decision,
+    Effect,
+    JsonObject,
+    RpcError,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.reverse import Level
+from gateway.core.settle import GATEWAY_ERRORS, INVALID_PARAMS
+from gateway.errors import JournalError, Refused
+from gateway.grants.asked import Asked
+from gateway.grants.office import METHOD, NO_RULE, Office
+from gateway.grants.shown import as_json
+from gateway.ports import GrantAct, Policies
+from gateway.reasons import Reason, told
+from gateway.settings import ITSELF
+
+log = logging.getLogger("bulkhead.grants")
+
+MOST_LISTED: Final = 1_000
+HOLDER: Final = frozenset({"show", "complete"})
+GIVER: Final = frozenset({"show", "revoke"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """`ports.GrantDesk`."""
+
+    office: Office
+    policies: Policies
+    admit: Callable[[WorkloadIdentity], None]
+    """Step 3 of the Line. Raises `Refused` (fenced)."""
+
+    async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:
+        """See `ports.GrantDesk`."""
+        try:
+            self.admit(identity)
+            return Answer(await self._done(identity, act))
+        except Refused as no:
+            return await self._refused(identity, act, no)
+        except JournalError as error:
+            log.error("grants/%s is not done, the journal cannot be written: %s", act.verb, error)
+            return _error(Refused(Reason.JOURNAL_UNAVAILABLE), "")
+        except Exception:
+            log.exception("grants/%s failed", act.verb)
+            return await self._refused(identity, act, Refused(Reason.INTERNAL))
+
+    async def _done(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
+        match act.verb:
+            case "list":
+                return {"grants": self._listed(identity)}
+            case "create":
+                return await self._create(identity, act)
+            case "delegate":
+                return await self._delegate(identity, act)
+            case "show":
+                return self._shown(self._found(identity, act)[0].grant)
+            case "revoke" | "complete":
+                return await self._end(identity, act)
+            case _ as never:
+                assert_never(never)
+
+    async def _create(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
+        asked = _read({"tenant": identity.tenant, **act.said})
+        if asked.tenant != identity.tenant:
+            raise Refused(Reason.NO_RULE, f"tenant {asked.tenant}")
+        leave = self._permitted(identity, act, asked.intent, asked.tiers or ())
+        return self._shown(await self.office.give(asked, identity.agent, leave))
+
+    async def _delegate(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
+        row = self.office.store.find(act.grant)
+        if row is None or not _holds(identity, row.grant):
+            raise Refused(Reason.UNKNOWN_TARGET, f"no grant {act.grant} of this agent and task")
+        asked = _read({"intent": row.grant.intent, **act.said})
+        leave = self._permitted(identity, act, row.grant.intent, asked.tiers or ())
+        return self._shown(await self.office.delegate(asked, row.grant.id, identity.agent, leave))
+
+    async def _end(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
+        row, leave = self._found(identity, act)
+        why = act.said.get("why", "")
+        if not isinstance(why, str) or act.said.keys() - {"why"}:
+            raise Refused(Reason.INVALID_ARGUMENTS, 'the body may say {"why": "..."} and no more')
+        state = _ENDS[act.verb]
+        await self.office.end(row.grant.id, state, identity.agent, why[:500], leave)
+        return self._shown(row.grant)
+
+    def _listed(self, identity: WorkloadIdentity) -> list[JsonObject]:
+        """Those in force that this caller may be shown, the latest change first."""
+        now, found, may = self.office.clock(), list[JsonObject](), dict[str, bool]()
+        for row in self.office.store.all():
+            grant = row.grant
+            if row.word(now) != "active" or grant.tenant != identity.tenant:
+                continue
+            if not (_holds(identity, grant) or _gave(identity, grant)):
+                if grant.intent not in may:
+                    asked = GrantAct("list")
+                    decision = self._decide(identity, asked, "grants:list", grant.intent)
+                    may[grant.intent] = _leaves(decision)
+                if not may[grant.intent]:
+                    continue
+            found.append(as_json(row, now))
+            if len(found) == MOST_LISTED:
+                break
+        return found
+
+    def _found(self, identity: WorkloadIdentity, act: GrantAct) -> tuple[Standing, Decision]:
+        """The grant that is named, and what this caller may do this to it by. Raises `Refused`."""
+        row = self.office.store.find(act.grant)
+        if row is None or row.grant.tenant != identity.tenant:
+            raise Refused(Reason.UNKNOWN_TARGET, f"no grant {act.grant}")
+        held = act.verb in HOLDER and _holds(identity, row.grant)
+        given = act.verb in GIVER and _gave(identity, row.grant)
+        if held or given:
+            return row, NO_RULE
+        return row, self._permitted(identity, act, row.grant.intent)
+
+    def _shown(self, grant: Grant) -> JsonObject:
+        return as_json(self.office.in_force(grant.id, whatever=True), self.office.clock())
+
+    def _permitted(
+        self,
+        identity: WorkloadIdentity,
+        act: GrantAct,
+        intent: str,
+        tiers: Collection[Tier] = (),
+    ) -> Decision:
+        """Raises `Refused`. A duty on it is a no: nobody can be asked here."""
+        tools = [f"grants:{act.verb}"] + ["grants:elevate"] * (Tier.ADMIN in tiers)
+        decisions = [self._decide(identity, act, tool, intent) for tool in tools]
+        for tool, decision in zip(tools, decisions, strict=True):
+            if not _leaves(decision):
+                reason = Reason.DENIED_BY_RULE if decision.permitted else decision.reason
+                detail = f"{tool}, intent {intent}; {decision.near_miss}"
+                raise Refused(reason, detail, decision.where, decision.rule or "")
+        return decisions[0]
+
+    def _decide(
+        self, identity: WorkloadIdentity, act: GrantAct, tool: str, intent: str
+    ) -> Decision:
+        return self.policies.current.decide(
+            AccessRequest(
+                subject=identity.agent,
+                tenant=identity.tenant,
+                intent=intent,
+                tier=Tier.ADMIN,
+                server=ITSELF,
+                tool=tool,
+                destination="local",
+                effect=Effect.DESTROY,
+                arguments=act.said,
+                task=identity.task,
+                level=Level.UNKNOWN.value,
+            )
+        )
+
+    async def _refused(self, identity: WorkloadIdentity, act: GrantAct, no: Refused) -> Answer:
+        """On record before whoever asked hears it."""
+        office = self.office
+        kept, digest = office.protector.protect({"grant": act.grant, **act.said}, {})
+        said = act.said.get("intent")
+        entry = CallRecord(
+            call_id=office.new_id(),
+            agent=identity.agent,
+            tenant=identity.tenant,
+            task=identity.task,
+            intent=said if isinstance(said, str) else identity.intent,
+            endpoint="/grants",
+            method=METHOD + act.verb,
+            server=ITSELF,
+            target=f"grants:{act.verb}",
+            tier=Tier.ADMIN,
+            effect="",
+            destination="",
+            rule=no.rule,
+            where=str(no.where or ""),
+            policy_version=self.policies.current.version,
+            descriptor="",
+            arguments=kept,
+            arguments_digest=digest,
+        )
+        detail = office.protector.protect_text(no.detail)
+        line = record.refusal(entry, office.clock(), str(no.reason), detail)
+        try:
+            await office.journal.append(line).sealed()
+        except JournalError as error:
+            log.error("a refusal of grants/%s is not recorded: %s", act.verb, error)
+            return _error(Refused(Reason.JOURNAL_UNAVAILABLE), entry.call_id)
+        return _error(no, entry.call_id)
+
+
+_ENDS: Final[dict[str, State]] = {"revoke": "revoked", "complete": "completed"}
+
+
+def _read(said: JsonObject) -> Asked:
+    """Raises `Refused` (invalid_arguments), naming the member."""
+    try:
+        return Asked.model_validate_json(json.dumps(said))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        problem = first["msg"].removeprefix("Value error, ")
+        raise Refused(Reason.INVALID_ARGUMENTS, f"{name}: {problem}") from None
+
+
+def _holds(identity: WorkloadIdentity, grant: Grant) -> bool:
+    """Is it this caller's own, for the task its token names?"""
+    if (grant.tenant, grant.agent) != (identity.tenant, identity.agent):
+        return False
+    return grant.id == identity.grant if identity.grant else grant.task == identity.task
+
+
+def _gave(identity: WorkloadIdentity, grant: Grant) -> bool:
+    return (grant.tenant, grant.created_by) == (identity.tenant, identity.agent)
+
+
+def _leaves(decision: Decision) -> bool:
+    return decision.permitted and not decision.obligations
+
+
+def _error(no: Refused, call_id: str) -> Answer:
+    """What whoever asked hears: details only of their own words, and of grants they may know."""
+    heard = told(no.reason)
+    data = {"reason": str(heard), "call": call_id}
+    if heard is Reason.NOT_AVAILABLE:
+        return _answer(INVALID_PARAMS, "Not available", data, 404)
+    if heard is Reason.INVALID_ARGUMENTS:
+        return _answer(INVALID_PARAMS, no.detail, data, 400)
+    code, status, message = GATEWAY_ERRORS[heard]
+    if heard in (Reason.OUTSIDE_GRANT, Reason.GRANT_OVER):
+        message = no.detail
+    return _answer(code, message, data, status)
+
+
+def _answer(code: int, message: str, data: JsonObject, status: int) -> Answer:
+    return Answer(error=RpcError(code, message, data, has_data=True), http_status=status)
