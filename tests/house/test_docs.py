@@ -82,7 +82,7 @@ def test_every_port_is_documented() -> None:
         node.name
         for node in tree(GATEWAY / "ports.py").body
         if isinstance(node, ast.ClassDef)
-        and "Protocol" in {ast.unparse(base) for base in node.bases}
+        and "Protocol" in {ast.unparse(base).partition("[")[0] for base in node.bases}
     ]
     assert sorted(headings) == sorted(protocols)
 
