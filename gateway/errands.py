@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from gateway.core import record, settle
-from gateway.core.describe import describe
+from gateway.core.describe import describe, with_others
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -156,7 +156,7 @@ class GatewayErrands:
             rule=decision.rule or "",
             where=decision.where,
         )
-        return replace(entry, endpoint="", target=_name(errand))
+        return replace(with_others(entry, decision), endpoint="", target=_name(errand))
 
     async def _refused(self, call_id: str, errand: Classified, decision: Decision) -> Refused:
         """The refusal, on record before anybody hears of it."""

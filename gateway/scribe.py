@@ -14,8 +14,8 @@ from typing import Any
 from gateway import holding
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
-from gateway.core.describe import arguments_of, beside, describe
-from gateway.core.model import Answer, CallRecord, Classified, Outcome
+from gateway.core.describe import arguments_of, beside, describe, with_others
+from gateway.core.model import Answer, CallRecord, Classified, Decision, Outcome
 from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
@@ -49,8 +49,7 @@ class Scribe:
     ) -> Pending:
         """Step 11's line, queued. `body`: what the undo of a write will need; `claims`: what the line
         stands or falls with. Raises `JournalError`."""
-        decision = discharged.decided.decision
-        entry = self._describe(way, decision.rule or "", decision.where)
+        entry = self._decided(way, discharged.decided.decision)
         made = holding.sent if way.waited else record.intent
         return self._journal.append(replace(made(entry, self._clock(), body), claims=claims))
 
@@ -59,7 +58,7 @@ class Scribe:
 
         Raises `Refused` for one that cannot be kept, `JournalError`."""
         decided, now = discharged.decided, self._clock()
-        entry = self._describe(way, decided.decision.rule or "", decided.decision.where)
+        entry = self._decided(way, decided.decision)
         marks = way.policy.marks(decided.classified)
         until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
         body = holding.body(way.request, until, way.fulfilled, marks, self._protector.seal)
@@ -140,6 +139,10 @@ class Scribe:
             arguments_digest="",
             policy_version=way.policy.version,
         )
+
+    def _decided(self, way: Way, decision: Decision) -> CallRecord:
+        entry = self._describe(way, decision.rule or "", decision.where)
+        return with_others(entry, decision)
 
     def _describe(self, way: Way, rule: str, where: Where | None) -> CallRecord:
         policy, reached = way.policy, way.reached

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -26,6 +26,7 @@ from gateway.core.model import (
     Outcome,
     Request,
     Resolved,
+    Shadow,
     Target,
     Tier,
     WorkloadIdentity,
@@ -597,3 +598,12 @@ async def test_a_word_about_a_task_is_decided_at_the_level_of_the_call_that_made
     assert answer.error is None
     assert (world.policy.asked[-1].level, world.policy.asked[-1].guard) == ("exact", "cas")
     assert world.policy.asked[-1].arguments == {"x": 1}
+
+
+async def test_rules_on_trial_stand_in_the_journal_and_nothing_of_them_in_the_answer() -> None:
+    shadows = (Shadow("W1", RULE), Shadow("W2", RULE))
+    world = World(Policy(decision=replace(ALLOWED, shadows=shadows)))
+    answer = await world.call()
+    assert answer.result == {"content": []}
+    first = json.loads(world.journal.memory.events[0].body)["record"]
+    assert (first["rule"], first["shadows"]) == ("P001", "W1 W2")

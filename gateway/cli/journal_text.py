@@ -119,6 +119,8 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
             f"{record.tier}, {record.effect}, at {record.destination}" if record.tier else "",
         ),
         ("Decided by", f"{decided} at {record.where}" if record.where else decided),
+        ("Duties", record.duties),
+        ("On trial", record.shadows and f"would be denied by {record.shadows}"),
         ("Policy", record.policy_version),
         ("Descriptor", record.descriptor),
         ("Arguments", json.dumps(record.arguments, ensure_ascii=False)),
@@ -169,8 +171,9 @@ def _because(call: CallRow) -> str:
 
 
 def _decider(call: CallRow) -> str:
-    rule, where = call.record.rule, call.record.where
-    return f"{rule} {where}".strip()
+    record = call.record
+    trial = record.shadows and f"(on trial: {record.shadows})"
+    return " ".join(filter(None, (record.rule, record.where, trial)))
 
 
 def _took(call: CallRow) -> str:

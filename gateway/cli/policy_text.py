@@ -31,9 +31,11 @@ def print_explanation(policy: PolicySnapshot, told: Explanation, row: CallRow | 
             click.echo(f"refused   other_tier: {path} does not serve {classified.tier}")
     click.echo(f"roles     {', '.join(sorted(told.roles)) or 'none in this tenant'}")
     click.echo(_answer(decision))
+    for shadow in decision.shadows:
+        click.echo(f"on trial  {shadow.rule} ({shadow.where}) would deny it")
     for rule in told.considered:
         why = f"fails on {', '.join(rule.failed)}" if rule.failed else "matches"
-        click.echo(f"  {rule.id:<8} {rule.effect:<5}  {why}  ({rule.where})")
+        click.echo(f"  {rule.id:<8} {rule.effect:<10}  {why}  ({rule.where})")
 
 
 def _answer(decision: Decision) -> str:
@@ -54,6 +56,8 @@ def as_json(policy: PolicySnapshot, told: Explanation, row: CallRow | None) -> d
         "rule": decision.rule,
         "where": str(decision.where) if decision.where else None,
         "near_miss": decision.near_miss,
+        "duties": [duty.rule for duty in decision.obligations],
+        "shadows": [shadow.rule for shadow in decision.shadows],
         "class": classified
         and {
             "tier": classified.tier,

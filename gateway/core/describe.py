@@ -6,9 +6,10 @@ Pure: arguments arrive already protected; it sees no secret and writes nothing.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final, TypeAlias
 
-from gateway.core.model import CallRecord, Classified, JsonObject, Request, Resolved
+from gateway.core.model import CallRecord, Classified, Decision, JsonObject, Request, Resolved
 from gateway.errors import Where
 
 Reached: TypeAlias = Request | Resolved | Classified
@@ -66,6 +67,13 @@ def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | Non
     if isinstance(reached, Resolved):
         return reached.request, reached, None
     return reached, None, None
+
+
+def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
+    """The same, with the rules that had a word beside the deciding one."""
+    duties = " ".join(duty.rule for duty in decision.obligations)
+    shadows = " ".join(shadow.rule for shadow in decision.shadows)
+    return replace(entry, duties=duties, shadows=shadows)
 
 
 def trace_of(params: JsonObject) -> str:

@@ -285,6 +285,14 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A rule that is tried out: it would deny this call, and does not."""
+
+    rule: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The answer, always with its reason."""
 
@@ -296,6 +304,8 @@ class Decision:
     near_miss: str = ""
     """For the operator only: the closest rule and what it failed on."""
     obligations: tuple[Obligation, ...] = ()
+    shadows: tuple[Shadow, ...] = ()
+    """Rules on trial that would have denied what is permitted. They change nothing."""
 
 
 # Steps 11 to 14: what is written, what came back.
@@ -333,6 +343,10 @@ class CallRecord:
     """The agent's `traceparent` (W3C Trace Context); empty when it sent none that can be read."""
     session: str = ""
     """The gateway's session it came in (sessions era); empty when there was none."""
+    duties: str = ""
+    """Ids of the rules that laid a duty on it, joined by blanks."""
+    shadows: str = ""
+    """Ids of the rules on trial that would have denied it, joined by blanks."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

@@ -10,7 +10,7 @@
         rule: P010
 
 `rule` is the id of the deciding rule, or why there is none: `no_rule`, `unclassified`. `duties`: the ids
-of the rules that lay a duty on the call, all of them.
+of the rules that lay a duty on the call, all of them. `shadows`: the same of the rules on trial.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Case(Strict):
     expect: Literal["allow", "deny"]
     rule: str
     duties: tuple[str, ...] = ()
+    shadows: tuple[str, ...] = ()
     tier: Tier | None = None
     effect: Effect | None = None
     destination: str | None = None
@@ -115,6 +116,7 @@ def unreached(policy: PolicySnapshot, results: Sequence[Result]) -> Sequence[Mis
     decisions = [result.reply.decision for result in results]
     reached = {decision.rule for decision in decisions}
     reached |= {duty.rule for decision in decisions for duty in decision.obligations}
+    reached |= {shadow.rule for decision in decisions for shadow in decision.shadows}
     return [
         Misconfigured(f"no case in tests.yaml is decided by {rule.id}", rule.where)
         for rule in policy.book.rules
@@ -134,9 +136,14 @@ def _wrong(case: Case, reply: Reply) -> Iterator[str]:
     if (got, by) != (case.expect, case.rule):
         why = f" ({decision.near_miss})" if decision.near_miss else ""
         yield f"expected {case.expect} by {case.rule}, got {got} by {by}{why}"
-    duties = [duty.rule for duty in decision.obligations]
-    if sorted(duties) != sorted(case.duties):
-        yield f"expected the duties {', '.join(case.duties) or 'none'}, got {', '.join(duties) or 'none'}"
+    others = {
+        "duties": [duty.rule for duty in decision.obligations],
+        "shadows": [shadow.rule for shadow in decision.shadows],
+    }
+    for kind, found_here in others.items():
+        rules, hoped = sorted(found_here), sorted(getattr(case, kind))
+        if rules != hoped:
+            yield f"expected the {kind} {', '.join(hoped) or 'none'}, got {', '.join(rules) or 'none'}"
     for name in ("tier", "effect", "destination"):
         wanted, found = getattr(case, name), getattr(classified, name, None)
         if wanted is not None and wanted != found:

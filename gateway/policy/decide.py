@@ -9,6 +9,8 @@ Laws:
 4. With `level=None` (not known yet) conditions on level and guard are open in the same way. The Line
    asks again when it is known, and that answer counts.
 5. A duty is demanded by every rule of it that matches. One whose condition is open is not demanded yet.
+6. A rule on trial (would-deny) has no part in any of that. It is asked when all else is decided, and
+   whatever it answers, or raises, changes nothing.
 
 It knows rules and conditions, and neither files nor the catalogue.
 """
@@ -16,10 +18,10 @@ It knows rules and conditions, and neither files nor the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.core.model import AccessRequest, Decision, Obligation
+from gateway.core.model import AccessRequest, Decision, Obligation, Shadow
 from gateway.policy import conditions, near_miss
 from gateway.policy.conditions import Condition
 from gateway.policy.engine import NONE, Engine, EngineFault, Question, Verdict
@@ -45,18 +47,25 @@ class Pdp:
     def decide(self, question: AccessRequest) -> Decision:
         """The answer. Never raises."""
         try:
-            return self._decide(question)
+            rules = self._candidates(question)
+            decision = self._decide(question, [rule for rule in rules if not rule.on_trial])
         except Exception as error:
             return Decision(
                 False,
                 Reason.DECISION_FAILED,
                 near_miss=f"the decision failed: {type(error).__name__}: {error}",
             )
+        trials = [rule for rule in rules if rule.on_trial]
+        if not trials or not decision.permitted or question.arguments is None:
+            return decision
+        return replace(decision, shadows=self._shadows(trials, question))
 
-    def _decide(self, question: AccessRequest) -> Decision:
+    def _candidates(self, question: AccessRequest) -> Sequence[Rule]:
         _check(question)
         roles = self.index.roles(question.subject, question.tenant)
-        rules = self.index.candidates(question.tier, question.server, question.tool, roles)
+        return self.index.candidates(question.tier, question.server, question.tool, roles)
+
+    def _decide(self, question: AccessRequest, rules: Sequence[Rule]) -> Decision:
         rows = [rule.row for rule in rules if rule.decides]
         verdict, outcomes = Verdict(False, None), _NOTHING
         for outcomes in self._outcomes(rules, question):
@@ -82,6 +91,19 @@ class Pdp:
             for rule in rules
             if rule.duty and self.engine.ask([rule.row], asked(question, outcomes)).rule == rule.id
         )
+
+    def _shadows(self, trials: Sequence[Rule], question: AccessRequest) -> tuple[Shadow, ...]:
+        """Law 6. A condition that is still open keeps a rule on trial quiet, as it does a duty."""
+        return tuple(Shadow(rule.id, rule.where) for rule in trials if self._denies(rule, question))
+
+    def _denies(self, rule: Rule, question: AccessRequest) -> bool:
+        try:
+            if any(self._is_open(name, question) for name in rule.conditions):
+                return False
+            outcomes = conditions.sort(self.conditions, rule.conditions, question)
+            return self.engine.ask([rule.row], asked(question, outcomes)).rule == rule.id
+        except Exception:
+            return True  # as a deny it would have been one
 
     def _outcomes(self, rules: Sequence[Rule], question: AccessRequest) -> Iterable[Outcomes]:
         """How the conditions of these rules come out: one way for a call, several for a list."""

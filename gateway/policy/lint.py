@@ -53,6 +53,7 @@ def lint(policy: PolicySnapshot, servers: Collection[str]) -> Sequence[Finding]:
         *_without_role(policy),
         *_shadowed(policy),
         *_nobody(policy, reaches),
+        *_on_trial(policy),
     ]
     return sorted(found, key=lambda each: (each.severity, each.where.file, each.where.line or 0))
 
@@ -147,7 +148,8 @@ def _shadowed(policy: PolicySnapshot) -> Iterator[Finding]:
         for other in others:
             before = order[other.id] < order[rule.id]
             alike = other.effect == rule.effect and before
-            if (alike or (rule.allows and other.effect == "deny")) and _covers(other, rule):
+            beaten = (rule.allows or rule.on_trial) and other.effect == "deny"
+            if (alike or beaten) and _covers(other, rule):
                 yield Finding(
                     "error", f"{rule.id} never decides: {other.id} always does", rule.where
                 )
@@ -163,6 +165,13 @@ def _covers(wide: Rule, narrow: Rule) -> bool:
         and patterns.hosts(wide.row.destination).covers(patterns.hosts(narrow.row.destination))
         and wide.conditions <= narrow.conditions
     )
+
+
+def _on_trial(policy: PolicySnapshot) -> Iterator[Finding]:
+    """A trial that nobody ends is a deny that never comes."""
+    for rule in policy.book.rules:
+        if rule.on_trial:
+            yield Finding("warning", f"{rule.id} is on trial: it denies nothing", rule.where)
 
 
 def _nobody(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:

@@ -4,7 +4,8 @@
     g, agent:<name>, role:<role>, <tenant>
 
 Effects: `allow` (ids P...) and `deny` (D...) decide. `approve` and `hold:<seconds>` (O...) decide nothing:
-they lay a duty on every call they match that another rule allows.
+they lay a duty on every call they match that another rule allows. `would-deny` (W...) is a deny on trial: it
+is told of such a call, and changes nothing.
 
 Every line is a comment, blank, a rule or a membership; anything else stops the start at file:line. It
 knows the shape of a rule and which names exist, and decides nothing.
@@ -41,8 +42,14 @@ RULE_COLUMNS: Final = (
 MEMBER_COLUMNS: Final = ("agent", "role", "tenant")
 
 _RULE_ID: Final = re.compile(r"[A-Z][A-Za-z0-9_.-]{1,31}")
-Word = Literal["allow", "deny", "approve", "hold"]
-_INITIALS: Final[dict[Word, str]] = {"allow": "P", "deny": "D", "approve": "O", "hold": "O"}
+Word = Literal["allow", "deny", "approve", "hold", "would-deny"]
+_INITIALS: Final[dict[Word, str]] = {
+    "allow": "P",
+    "deny": "D",
+    "approve": "O",
+    "hold": "O",
+    "would-deny": "W",
+}
 _HOLD: Final = re.compile(r"hold:([1-9][0-9]{0,6})")
 _AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
@@ -55,19 +62,30 @@ class Rule:
     """One `p` line, and where it stands."""
 
     row: engine.Row
-    """As Casbin gets it. A duty is matched like a deny: it applies unless a condition is known not to hold."""
+    """As Casbin gets it. What decides nothing is matched like a deny: it applies unless a condition is known
+    not to hold."""
     where: Where
-    duty: Literal["approve", "hold"] | None = None
+    word: Word = "allow"
     seconds: int = 0
 
     @property
     def effect(self) -> str:
         """As the file has it."""
-        return self.row.effect if self.duty is None else self.duty
+        return f"hold:{self.seconds}" if self.word == "hold" else self.word
 
     @property
     def decides(self) -> bool:
-        return self.duty is None
+        return self.word in ("allow", "deny")
+
+    @property
+    def duty(self) -> Literal["approve", "hold"] | None:
+        """What it demands of a permitted call; None for a rule that is no duty."""
+        return self.word if self.word in ("approve", "hold") else None
+
+    @property
+    def on_trial(self) -> bool:
+        """Would deny, and does not."""
+        return self.word == "would-deny"
 
     @property
     def id(self) -> str:
@@ -173,11 +191,10 @@ def _rule(
     row = engine.Row(*fields)
     word, seconds = _effect(row.effect)
     if not _RULE_ID.fullmatch(row.id) or row.id[0] != _INITIALS[word]:
-        raise ValueError(f"id {row.id!r}: allow rules are named P..., deny rules D..., duties O...")
+        said = "allow rules are named P..., deny rules D..., duties O..., would-deny rules W..."
+        raise ValueError(f"id {row.id!r}: {said}")
     _check_row(row, servers, conditions)
-    if word == "allow" or word == "deny":
-        return Rule(row, where)
-    return Rule(row._replace(effect="deny"), where, word, seconds)
+    return Rule(row if word == "allow" else row._replace(effect="deny"), where, word, seconds)
 
 
 def _effect(text: str) -> tuple[Word, int]:
@@ -185,10 +202,12 @@ def _effect(text: str) -> tuple[Word, int]:
     held = _HOLD.fullmatch(text)
     if held:
         return "hold", int(held[1])
-    words: dict[str, Word] = {"allow": "allow", "deny": "deny", "approve": "approve"}
-    if text in words:
-        return words[text], 0
-    raise ValueError(f"effect is {text!r}: exactly allow, deny, approve or hold:<seconds>")
+    for word in _INITIALS:
+        if text == word != "hold":
+            return word, 0
+    raise ValueError(
+        f"effect is {text!r}: exactly allow, deny, approve, hold:<seconds> or would-deny"
+    )
 
 
 def _check_row(row: engine.Row, servers: Collection[str], conditions: Collection[str]) -> None:

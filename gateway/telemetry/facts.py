@@ -35,6 +35,8 @@ class Fact:
     agent: str
     task: str
     rule: str
+    shadows: str
+    """Ids of the rules on trial that would have denied it, joined by blanks."""
     began: int
     ended: int
     gateway: str
@@ -102,6 +104,7 @@ def _fact(
         agent=record["agent"],
         task=record["task"],
         rule=record["rule"],
+        shadows=record.get("shadows", ""),
         began=began,
         ended=line.at,
         gateway=gateway,

@@ -53,6 +53,11 @@ class Meters:
         self._denials = meter.create_counter(
             "bulkhead.denials", unit="{call}", description="Refused calls, by reason code"
         )
+        self._shadows = meter.create_counter(
+            "bulkhead.shadow_denials",
+            unit="{call}",
+            description="Forwarded calls that a rule on trial would have denied, by rule",
+        )
         meter.create_observable_gauge(
             "bulkhead.undo.horizon",
             [self._seen_horizon],
@@ -74,6 +79,8 @@ class Meters:
             self._calls.add(1, {**where, **layers, "gateway": "refused"})
             return
         self._calls.add(1, {**where, **layers, "level": fact.level})
+        for rule in fact.shadows.split():
+            self._shadows.add(1, {"rule": rule, "tier": fact.tier})
         self._horizon.note(fact)
         attributes = {"mcp.method.name": fact.method, "server": fact.server}
         if fact.method == "tools/call":

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.core.describe import trace_of
+from gateway.core.describe import trace_of, with_others
+from gateway.core.model import Decision, Obligation, Shadow
+from gateway.errors import Where
+from gateway.reasons import Reason
+from tests.journals.calls import PLAIN
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -25,3 +30,16 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_only_a_trace_context_that_can_be_read_is_written_down(meta: Any, trace: str) -> None:
     assert trace_of({}) == ""
     assert trace_of({"_meta": meta}) == trace
+
+
+def test_the_rules_beside_the_deciding_one_are_written_by_id() -> None:
+    here = Where("policies/policy.csv", 1)
+    decision = Decision(
+        True,
+        Reason.ALLOWED_BY_RULE,
+        obligations=(Obligation("approve", "O1", here), Obligation("hold", "O2", here, 60)),
+        shadows=(Shadow("W1", here),),
+    )
+    entry = with_others(PLAIN, decision)
+    assert (entry.duties, entry.shadows) == ("O1 O2", "W1")
+    assert replace(entry, duties="", shadows="") == PLAIN

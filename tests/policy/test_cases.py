@@ -99,3 +99,13 @@ def test_a_case_names_every_duty_of_its_call(tmp_path: Path, said: str, problem:
     (result,) = cases.run(policy)
     assert result.problem == problem
     assert not cases.unreached(policy, [result])
+
+
+def test_a_case_names_every_rule_on_trial(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{READER}\np, W1, *, *, *, *, *, *, *, -, would-deny\n"
+    for said, problem in ((", shadows: [W1]", ""), ("", "expected the shadows none, got W1")):
+        directory = written(tmp_path, csv, cases=f"cases:\n  - {{{GOOD}{said}}}\n")
+        policy = load(directory, {})
+        (result,) = cases.run(policy)
+        assert result.problem == problem
+        assert not cases.unreached(policy, [result])

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.core.model import Decision, Effect, Obligation, Tier
+from gateway.core.model import Decision, Effect, Obligation, Shadow, Tier
 from gateway.errors import Where
+from gateway.policy.engine import Engine, EngineFault, Question, Row, Verdict
 from gateway.reasons import Reason
 from tests.policy.written import ALLOW, READER, loaded, question
 
@@ -264,3 +266,66 @@ def test_a_duty_that_asks_for_a_level_is_demanded_once_it_is_known(tmp_path: Pat
         decision = policy.decide(replace(question(arguments={}), level=level))
         assert decision.permitted
         assert [duty.rule for duty in decision.obligations] == duties, level
+
+
+def _on_trial(*rows: str) -> str:
+    return "\n".join([ALLOW, READER, *rows, ""])
+
+
+def test_a_rule_on_trial_is_told_of_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
+    without = loaded(tmp_path).decide(question())
+    rows = _on_trial("p, W1, *, *, git_*, *, *, *, *, -, would-deny")
+    decision = loaded(tmp_path, rows).decide(question())
+    assert decision.shadows == (Shadow("W1", Where("policies/policy.csv", 3)),)
+    assert replace(decision, shadows=()) == without
+
+
+@pytest.mark.parametrize(
+    ("when", "arguments", "told"),
+    [
+        ("rude", {"m": "no"}, True),
+        ("rude", {"m": "yes"}, False),
+        ("rude", {}, True),
+        ("short&rude", {"m": 5}, True),
+    ],
+)
+def test_a_rule_on_trial_is_matched_as_the_deny_it_would_be(
+    tmp_path: Path, when: str, arguments: dict[str, object], told: bool
+) -> None:
+    rows = _on_trial(f"p, W1, *, *, git_*, *, *, *, *, {when}, would-deny")
+    policy = loaded(tmp_path, rows, constraints=CONSTRAINTS)
+    assert bool(policy.decide(question(arguments=arguments)).shadows) is told
+
+
+def test_a_call_that_is_denied_and_a_list_tell_of_no_trial(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, _on_trial("p, W1, *, *, *, *, *, *, *, -, would-deny"))
+    assert policy.decide(question(tool="git_push")).shadows == ()
+    listed = policy.decide(question(as_list=True))
+    assert listed.permitted and listed.shadows == ()
+
+
+def test_a_trial_that_asks_for_a_level_is_quiet_until_it_is_known(tmp_path: Path) -> None:
+    rows = _on_trial("p, W1, *, *, *, *, *, *, *, lost, would-deny")
+    policy = loaded(tmp_path, rows, constraints=UNDOABLE)
+    told = [
+        bool(policy.decide(replace(question(arguments={}), level=level)).shadows)
+        for level in (None, "unknown", "compensable")
+    ]
+    assert told == [False, True, False]
+
+
+def test_a_trial_that_fails_denies_nothing_and_is_told_of(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, _on_trial("p, W1, *, *, *, *, *, *, *, -, would-deny"))
+
+    class Faulty(Engine):
+        def __init__(self) -> None:
+            pass
+
+        def ask(self, rows: Sequence[Row], question: Question) -> Verdict:
+            if rows[0].id == "W1":
+                raise EngineFault("no")
+            return policy.pdp.engine.ask(rows, question)
+
+    decision = replace(policy.pdp, engine=Faulty()).decide(question())
+    assert decision.permitted
+    assert [shadow.rule for shadow in decision.shadows] == ["W1"]

@@ -52,3 +52,11 @@ def test_what_has_no_class_has_no_rules(tmp_path: Path) -> None:
 def test_the_endpoint_must_serve_the_tier(tmp_path: Path) -> None:
     assert explained(tmp_path).served
     assert not explained(tmp_path, endpoint=Endpoint("tier", Tier.TOOL)).served
+
+
+def test_a_rule_on_trial_is_among_those_in_question(tmp_path: Path) -> None:
+    csv = f"{ALLOW}\n{READER}\np, W1, *, git, *, *, *, *, *, -, would-deny\n"
+    told = explain(loaded(tmp_path, csv), Asked("agent:ann", Target("git", "tool", "git_log")))
+    assert told.reply.decision.permitted
+    assert [shadow.rule for shadow in told.reply.decision.shadows] == ["W1"]
+    assert ("W1", "would-deny", ()) in [(r.id, r.effect, r.failed) for r in told.considered]

@@ -87,3 +87,18 @@ def test_an_argument_rule_makes_its_tier_reachable(tmp_path: Path) -> None:
 def test_the_starter_policy_has_no_findings_for_its_servers() -> None:
     policy = load(ROOT / "policies", {})
     assert lint(policy, ["git", "time", "files", "memory"]) == []
+
+
+def test_a_rule_on_trial_is_remembered_and_useless_behind_a_deny(tmp_path: Path) -> None:
+    trial = "p, W1, *, git, git_log, *, *, *, *, -, would-deny"
+    assert findings(tmp_path, trial) == ["warning 3 W1 is on trial: it denies nothing"]
+    deny = "p, D1, *, git, git_log, *, *, local, *, -, deny"
+    found = findings(tmp_path, deny.replace("local", "*"), trial.replace("git_log", "git_*"))
+    assert [each for each in found if "W1 never" in each] == []
+    found = findings(tmp_path, deny.replace("local", "*"), trial)
+    assert "error 4 W1 never decides: D1 always does" in found
+
+
+def test_a_rule_on_trial_beats_no_allow(tmp_path: Path) -> None:
+    trial = "p, W1, *, *, *, *, *, *, *, -, would-deny"
+    assert not [each for each in findings(tmp_path, trial) if "never decides" in each]

@@ -71,3 +71,9 @@ def test_no_label_says_who_called_or_with_what() -> None:
     text = json.dumps(measured(*lines))
     for hidden in ("analyst", "task-1", "/srv/x", "call", "made-up"):
         assert hidden not in text.replace("bulkhead.calls", "").replace("tools/call", "")
+
+
+def test_what_a_rule_on_trial_would_have_denied_is_counted_by_rule() -> None:
+    lines = [intent("a", shadows="W1 W2"), outcome("a"), intent("b", shadows="W1"), outcome("b")]
+    counts = {at["rule"]: count for at, count in measured(*lines)["bulkhead.shadow_denials"]}
+    assert counts == {"W1": 2, "W2": 1}
