@@ -462,7 +462,9 @@ class Approvals(Protocol):
 
 
 class Channel(Protocol):
-    """The way back to the agent while one request of its is open (wire/agents)."""
+    """The way back to the agent while one request of its is open (wire/agents).
+
+    One that can send its agent away to come back has a `pause()`; one that takes results in pieces an `outlet`."""
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """A notification on that request's own stream, before its answer. Dropped if the agent is gone."""

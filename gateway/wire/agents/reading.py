@@ -68,7 +68,8 @@ class Reader:
                     raise Gone
                 number = event.number
                 stream.took(number)
-            elif stream.ended or asyncio.get_running_loop().time() >= until:
+            elif stream.ended or stream.paused or asyncio.get_running_loop().time() >= until:
+                stream.paused = False
                 break
             else:
                 await self._wait(until, watch)

@@ -50,6 +50,7 @@ class Stream:
         "flow",
         "flows_after",
         "name",
+        "paused",
         "reader",
         "wake",
     )
@@ -62,6 +63,8 @@ class Stream:
         self.ended = False
         self.abandoned = False
         """Nobody knows an id of this stream, so nobody can come back for it."""
+        self.paused = False
+        """Its reader is to hang up now, and to come back for the rest."""
         self.reader: object | None = None
         self.wake = asyncio.Event()
         self.flow: Flow | None = None
@@ -119,6 +122,11 @@ class Stream:
         if not self.put(body) and not self.abandoned:
             self._keep(otherwise)
         self.ended = True
+        self.wake.set()
+
+    def pause(self) -> None:
+        """Have the reader hang up when it has all there is, and come back for the rest (2025-11-25: polling)."""
+        self.paused = True
         self.wake.set()
 
     def _keep(self, body: bytes) -> None:

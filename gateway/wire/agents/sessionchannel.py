@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from mcp_types.version import is_version_at_least
+
 from gateway.core.model import Answer, JsonObject
 from gateway.ports import Outlet
 from gateway.wire import loglevels
@@ -24,6 +26,10 @@ class Sink(Protocol):
         """One message, without waiting."""
         ...
 
+    def pause(self) -> None:
+        """Send the reader away, to come back."""
+        ...
+
 
 class SessionChannel:
     """Notifications and questions, in order, before the answer."""
@@ -37,6 +43,12 @@ class SessionChannel:
         """On the request's stream, unless the session's log level is above it."""
         if loglevels.heard(method, params, self._session.log_floor):
             await self._sink.append(notification_body(method, params))
+
+    def pause(self) -> None:
+        """The server has hung up, to be come back to: the agent is sent away likewise, if its version knows
+        how to come back (2025-11-25 basic/transports)."""
+        if is_version_at_least(self._session.client.protocol_version, "2025-11-25"):
+            self._sink.pause()
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """The client's own answer, whatever it is. If we stop waiting, the client is told."""

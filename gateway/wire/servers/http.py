@@ -43,6 +43,7 @@ class _Overheard:
         self._channel = channel
         self._note = note
         self.ask = channel.ask
+        self.pause: Callable[[], None] | None = getattr(channel, "pause", None)
 
     async def notify(self, method: str, params: JsonObject) -> None:
         self._note(method)

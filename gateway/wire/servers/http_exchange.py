@@ -106,6 +106,7 @@ class Exchange:
             before = self._messages.last_id
             if before is None:
                 raise Broken("the stream ended without an answer")
+            self._pause()
             self._messages = await self._resume(self._messages, patience)
             answer = await self._answer(self._messages, message.outlet)
             resumed = resumed + 1 if self._messages.last_id == before else 0
@@ -122,6 +123,12 @@ class Exchange:
             if not error.lost or messages.last_id is None:
                 raise
             return None
+
+    def _pause(self) -> None:
+        """A stream that ends before its answer, in an id, is a client sent away to come back."""
+        pause: Callable[[], None] | None = getattr(self._channel, "pause", None)
+        if pause is not None:
+            pause()
 
     async def _resume(self, ended: Messages, patience: Patience) -> Messages:
         now = asyncio.get_running_loop().time()

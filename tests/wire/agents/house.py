@@ -166,6 +166,10 @@ class RememberingGate:
                         "notifications/progress", {"progressToken": 1, "progress": 0}
                     )
                 await self.go.wait()
+            case "pause":
+                if pause := getattr(channel, "pause", None):
+                    pause()
+                await self.go.wait()
             case "fail":
                 return Answer(error=RpcError(1234, "vendor trouble", {"why": [1, None]}, True))
             case "big":

@@ -268,6 +268,29 @@ async def test_resuming_starts_after_the_event_that_was_last_seen() -> None:
     assert [event.get("params", {}).get("progress") for event in rest] == [3, None]
 
 
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25"])
+async def test_a_server_that_hangs_up_to_be_come_back_to_sends_the_agent_away_likewise(
+    version: str,
+) -> None:
+    with anyio.fail_after(10):
+        async with serving() as place, connection(place) as line:
+            speaker = await session(place, version)
+            await speaker.start(line, 1, "pause")
+            await place.gate.started.wait()
+            if version == "2025-06-18":  # its clients cannot come back to what they never saw
+                place.gate.go.set()
+                answer = (await line.reply()).json
+            else:
+                sent_away = await line.reply()
+                [id] = event_ids(sent_away.body)
+                assert (sent_away.events, b"retry: " in sent_away.body) == ([], True)
+                async with connection(place) as again:
+                    await speaker.get(again, last_event_id=id)
+                    place.gate.go.set()
+                    answer = await again.event()
+    assert (answer["id"], place.gate.cancelled) == (1, [])
+
+
 async def test_one_stream_never_replays_another_nor_another_sessions() -> None:
     async with serving() as place:
         mine, other = await session(place), await session(place)
