@@ -8,7 +8,7 @@ import os
 import time
 from base64 import b32encode
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,67 +84,87 @@ class Gateway:
         return schema if isinstance(schema, dict) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all else of a gateway is built on."""
+
+    settings: Settings
+    policies: LivePolicies
+    issuer: LocalIssuer
+    protector: Protector
+    packs: LivePacks
+    journal: SqliteJournal
+    servers: Mapping[str, WatchedServer]
+    catalogue: LiveCatalogue
+
+
 @asynccontextmanager
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway without its agent-facing wire. Raises `Misconfigured`, `JournalError`.
+    """A gateway without its agent-facing wire. Raises `Misconfigured`, `JournalError`."""
 
-    Everything an operator can have wrong is found before a process is started.
-    """
+    def late(call_id: str, outcome: Outcome) -> None:
+        doubts.late(call_id, outcome)
+
+    ground = await _ground(settings, late)
+    journal, protector = ground.journal, ground.protector
+    reads = own_reads(journal, protector, ground.servers, microseconds, new_call_id)
+    reverser, doubts = reversing(
+        settings.servers, ground.packs, reads, journal, protector, ground.servers, microseconds
+    )
+    bounds = LiveBounds(settings, journal, ground.policies, microseconds)
+    line = _line(ground, bounds, reverser)
+    gate = _gate(ground, bounds, line)
+    sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
+    try:
+        in_doubt = await journal.recover()
+        await ground.catalogue.start()
+        async with _followed(ground, bounds, gate), sending:
+            yield _opened(ground, bounds, gate, in_doubt)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await ground.catalogue.aclose()
+            await doubts.aclose()
+            await close_servers(ground.servers)
+            bounds.close()
+            await journal.aclose()
+
+
+async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> Ground:
+    """Everything an operator can have wrong is found before a process is started."""
     refuse_beyond_loopback(settings.host, settings.where)
     policies = LivePolicies(settings.policy_dir, settings.servers)
     approved = pins.load(settings.policy_dir, settings.servers)
     issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
-    seal = Seal(protector.key_for(b"parked calls"))
-
-    def late(call_id: str, outcome: Outcome) -> None:
-        doubts.late(call_id, outcome)
-
-    servers = open_servers(settings, seal, late)
-    packs = open_packs(settings, policies)
+    servers = open_servers(settings, Seal(protector.key_for(b"parked calls")), late)
     offered = {name: server for name, server in servers.items() if name in settings.offered}
+    packs = open_packs(settings, policies)
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
-    reverser, doubts = reversing(
-        settings.servers, packs, reads, journal, protector, servers, microseconds
+    return Ground(settings, policies, issuer, protector, packs, journal, servers, catalogue)
+
+
+def _opened(
+    ground: Ground, bounds: LiveBounds, gate: FrontGate, in_doubt: Sequence[str]
+) -> Gateway:
+    settings, policies, journal = ground.settings, ground.policies, ground.journal
+    giving = office(
+        settings, policies, ground.protector, journal, bounds.store, microseconds, new_call_id
     )
-    bounds = LiveBounds(settings, journal, policies, microseconds)
-    line = _line(policies, bounds, protector, servers, journal, catalogue, reverser)
-    gate = _gate(line, bounds, settings, policies, issuer, protector, servers, journal, catalogue)
-    giving = office(settings, policies, protector, journal, bounds.store, microseconds, new_call_id)
     desk = counter(giving, policies, bounds)
-    sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
-    try:
-        in_doubt = await journal.recover()
-        await catalogue.start()
-        async with _followed(settings, policies, bounds, catalogue, issuer, packs, gate), sending:
-            yield Gateway(settings, gate, catalogue, policies, issuer, desk, journal.run, in_doubt)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await catalogue.aclose()
-            await doubts.aclose()
-            await close_servers(servers)
-            bounds.close()
-            await journal.aclose()
+    run, issuer = journal.run, ground.issuer
+    return Gateway(settings, gate, ground.catalogue, policies, issuer, desk, run, in_doubt)
 
 
-def _line(
-    policies: LivePolicies,
-    bounds: Bounds,
-    protector: Protector,
-    servers: Mapping[str, ToolServer],
-    journal: SqliteJournal,
-    catalogue: LiveCatalogue,
-    reverser: PackReverser,
-) -> Line:
+def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:
+    journal, protector = ground.journal, ground.protector
     return Line(
-        catalogue=catalogue,
-        policies=policies,
+        catalogue=ground.catalogue,
+        policies=ground.policies,
         check=check_call,
         journal=journal,
         protector=protector,
-        servers=servers,
+        servers=ground.servers,
         reverser=reverser,
         clock=microseconds,
         new_call_id=new_call_id,
@@ -154,27 +174,17 @@ def _line(
     )
 
 
-def _gate(
-    line: Line,
-    bounds: Bounds,
-    settings: Settings,
-    policies: LivePolicies,
-    issuer: LocalIssuer,
-    protector: Protector,
-    servers: Mapping[str, WatchedServer],
-    journal: SqliteJournal,
-    catalogue: LiveCatalogue,
-) -> FrontGate:
+def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
     return FrontGate(
         line=line,
-        shelves=CatalogueShelves(catalogue, protector.key_for(b"cursors")),
-        policies=policies,
+        shelves=CatalogueShelves(ground.catalogue, ground.protector.key_for(b"cursors")),
+        policies=ground.policies,
         bounds=bounds,
-        verifier=JwtVerifier([issuer.profile], settings.origin),
-        turned_away=TurnedAway(journal, protector, microseconds, new_call_id),
+        verifier=JwtVerifier([ground.issuer.profile], ground.settings.origin),
+        turned_away=TurnedAway(ground.journal, ground.protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
-        catalogue=catalogue,
-        watched={name: server.watches for name, server in servers.items()},
+        catalogue=ground.catalogue,
+        watched={name: server.watches for name, server in ground.servers.items()},
     )
 
 
@@ -198,27 +208,19 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
 
 
 @asynccontextmanager
-async def _followed(
-    settings: Settings,
-    policies: LivePolicies,
-    bounds: LiveBounds,
-    catalogue: LiveCatalogue,
-    issuer: LocalIssuer,
-    packs: LivePacks,
-    gate: FrontGate,
-) -> AsyncIterator[None]:
+async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> AsyncIterator[None]:
     """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
 
     def policy_news(line: str) -> None:
         log.warning(line)
         gate.changed()
 
-    catalogue.on_change(lambda _: gate.changed())
+    ground.catalogue.on_change(lambda _: gate.changed())
     tasks = [
-        asyncio.create_task(policies.watch(policy_news)),
-        asyncio.create_task(_follow_pins(settings, catalogue)),
-        asyncio.create_task(_refresh_keys(issuer)),
-        asyncio.create_task(packs.watch(log.warning)),
+        asyncio.create_task(ground.policies.watch(policy_news)),
+        asyncio.create_task(_follow_pins(ground.settings, ground.catalogue)),
+        asyncio.create_task(_refresh_keys(ground.issuer)),
+        asyncio.create_task(ground.packs.watch(log.warning)),
         asyncio.create_task(bounds.watch(gate.changed)),
     ]
     try:

@@ -229,7 +229,9 @@ async def test_a_refused_outcome_does_not_stand_in_the_way_of_a_first_line(store
 async def test_a_first_line_needs_its_own_record(store: Store) -> None:
     async with opened(store) as journal:
         with pytest.raises(IllegalMove):
-            journal.append(Line("call-1", State.INTENT, NOON, {}))
+            journal.append(Line("call-1", State.NOTED, NOON, {}))
+        with pytest.raises(JournalError):
+            await journal.append(Line("call-1", State.INTENT, NOON, {})).sealed()
         with pytest.raises(IllegalMove):
             journal.append(Line("call-1", State.INTENT, NOON, {}, call_record("call-2")))
         with pytest.raises(IllegalMove):
