@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
+from uvicorn._types import HTTPScope
 
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Header, Reply
+from gateway.wire.agents.knownheads import Front
 
 PIECE: Final = 256 * 1024
 """Bytes given to the carrier at once."""
@@ -16,20 +18,28 @@ STALL_SECONDS: Final = 60.0
 Serve = Callable[[Exchange], Awaitable[None]]
 
 
+def head_of(scope: Scope | HTTPScope) -> Head:
+    """The head of an `http` scope."""
+    return Head(
+        scope["method"],
+        # The path as sent: percent-encoded ways to an endpoint are no ways.
+        (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1"),
+        # White space around a value is not part of it (RFC 9110, 5.5).
+        tuple(
+            (k.decode("latin-1").lower(), v.decode("latin-1").strip(" \t"))
+            for k, v in scope["headers"]
+        ),
+    )
+
+
 class AsgiExchange:
     """One `http` scope."""
 
+    whole = None
+    """See `Exchange`: an engine hands a body on in pieces."""
+
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.head = Head(
-            scope["method"],
-            # The path as sent: percent-encoded ways to an endpoint are no ways.
-            (scope.get("raw_path") or scope["path"].encode()).split(b"?")[0].decode("latin-1"),
-            # White space around a value is not part of it (RFC 9110, 5.5).
-            tuple(
-                (k.decode("latin-1").lower(), v.decode("latin-1").strip(" \t"))
-                for k, v in scope["headers"]
-            ),
-        )
+        self.head = head_of(scope)
         self._receive = receive
         self._send = send
 
@@ -77,8 +87,11 @@ class AsgiExchange:
     def cut(self) -> None:
         """See `Exchange`: a carrier closes what is left without its last piece."""
 
-    async def gone(self) -> None:
-        """Returns when the agent has hung up."""
+    def gone(self) -> asyncio.Future[None]:
+        """See `Exchange`."""
+        return asyncio.ensure_future(self._hung_up())
+
+    async def _hung_up(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -90,10 +103,12 @@ class AsgiExchange:
 class AsgiApp:
     """Hands every `http` scope to `serve`; answers lifespan, refuses anything else."""
 
-    def __init__(self, serve: Serve, close: Callable[[], None]) -> None:
+    def __init__(self, serve: Serve, close: Callable[[], None], front: Front) -> None:
         self._serve = serve
         self.close = close
         """Ends every session and open stream, so that a server can stop."""
+        self.front = front
+        """The same face, for a connection that has read the head before."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

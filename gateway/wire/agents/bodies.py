@@ -15,6 +15,8 @@ CLOSE: Final = (("connection", "close"),)
 async def body_of(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
     """Every byte of it. Raises `Rejected` (408, 413), `Gone`."""
     declared_length(exchange.head, max_bytes)
+    if exchange.whole is not None:
+        return exchange.whole
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):

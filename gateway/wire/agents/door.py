@@ -58,16 +58,31 @@ class Door:
     async def serve(self, endpoint: Endpoint, exchange: Exchange) -> None:
         """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
         try:
-            check_head(exchange.head)
-            identity = challenges.identify(self._gate, exchange.head, endpoint, self._origin)
-            if exchange.head.method == "POST":
-                await self._post(endpoint, exchange, identity)
-            else:
-                await self._session_only(endpoint, exchange, identity)
+            self.check(exchange.head)
+        except Rejected as no:
+            await exchange.reply(no.reply)
+            return
+        await self.serve_admitted(endpoint, exchange)
+
+    def check(self, head: Head) -> None:
+        """Everything about a head but whose it is. Raises `Rejected`."""
+        check_head(head)
+
+    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        """The same for a head that has passed all its checks."""
+        try:
+            await self._admitted(endpoint, exchange)
         except Rejected as no:
             await exchange.reply(no.reply)
         except Gone:
             return
+
+    async def _admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        identity = challenges.identify(self._gate, exchange.head, endpoint, self._origin)
+        if exchange.head.method == "POST":
+            await self._post(endpoint, exchange, identity)
+        else:
+            await self._session_only(endpoint, exchange, identity)
 
     async def _session_only(
         self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity

@@ -5,6 +5,7 @@ It knows HTTP's words and nothing of MCP.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,6 +57,11 @@ class Exchange(Protocol):
     @property
     def head(self) -> Head: ...
 
+    @property
+    def whole(self) -> bytes | None:
+        """The request's body, where it is there already."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The request's body as it arrives. Raises `Gone`."""
         ...
@@ -74,6 +80,6 @@ class Exchange(Protocol):
         """End the connection in the middle of an answer, so that nobody takes it for a whole one."""
         ...
 
-    async def gone(self) -> None:
-        """Returns when the other side is gone. Only after the body has been read."""
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the other side is gone. Only after the body has been read; cancel it when done with."""
         ...

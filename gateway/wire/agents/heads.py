@@ -81,11 +81,15 @@ class BoundedHeads(HttpToolsProtocol):
             self._clock = None
 
 
-def at_most(connections: int) -> type[BoundedHeads]:
-    """The engine for so many connections; the process may open as many files, if the system lets it."""
+def at_most(
+    connections: int, engine: type[BoundedHeads] = BoundedHeads, **shared: object
+) -> type[BoundedHeads]:
+    """The engine for so many connections; the process may open as many files, if the system lets it.
+
+    `shared`: what all of its connections have in common, by the engine's names."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return type("BoundedHeads", (BoundedHeads,), {"most": connections})
+    return type(engine.__name__, (engine,), {"most": connections, **shared})

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.core.model import JsonObject
+from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured
 from gateway.ports import Gate, GrantDesk
 from gateway.settings import Settings
@@ -25,9 +25,11 @@ from gateway.wire.agents import challenges
 from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
-from gateway.wire.agents.exchange import Exchange, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Head, Rejected, Reply
 from gateway.wire.agents.grants import GrantsFace
 from gateway.wire.agents.heads import at_most
+from gateway.wire.agents.knownheads import KnownHeads
+from gateway.wire.agents.lane import Lane
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import endpoint_at, protected_at
@@ -52,7 +54,7 @@ def build_app(
     limits = limits or Limits(max_sessions=most, max_sessions_each=max(1, most // 4))
     grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
     face = Face(gate, settings, ready, schema_of, limits, grants)
-    return AsgiApp(face.serve, face.close)
+    return AsgiApp(face.serve, face.close, face)
 
 
 class Face:
@@ -88,6 +90,22 @@ class Face:
             await exchange.reply(no.reply)
             return
         await self._door.serve(endpoint, exchange)
+
+    def admits(self, head: Head) -> Endpoint | None:
+        """See `knownheads.Front`."""
+        endpoint = endpoint_at(head.path)
+        if endpoint is None or head.method != "POST":
+            return None
+        try:
+            self._callers.check(head)
+            self._door.check(head)
+        except Rejected:
+            return None
+        return endpoint
+
+    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        """See `knownheads.Front`."""
+        await self._door.serve_admitted(endpoint, exchange)
 
     def close(self) -> None:
         """End every session and every listen: their streams end and let the server stop."""
@@ -170,7 +188,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=at_most(connections),
+                http=at_most(connections, Lane, heads=KnownHeads(app.front)),
                 lifespan="off",
                 ws="none",
                 server_header=False,

@@ -34,7 +34,7 @@ class Reader:
         self._stream.reader = self
         self._stream.wake.set()
         self._session.open_readers += 1
-        watch = asyncio.ensure_future(self._exchange.gone())
+        watch = self._exchange.gone()
         try:
             await self._prime(after)
             await self._carry(after, until, watch)

@@ -187,7 +187,7 @@ class SessionEra:
 
     async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
-        watch = asyncio.ensure_future(exchange.gone())
+        watch = exchange.gone()
         try:
             await first_of(stream.wake, watch, self._limits.quiet_sessions)
             gone = watch.done()

@@ -172,7 +172,7 @@ class Stateless:
             lambda body: stream.send(sse.encode(body)), request.params, large
         )
         work = asyncio.ensure_future(answered(self._gate, request, channel, self.over))
-        watch = asyncio.ensure_future(exchange.gone())
+        watch = exchange.gone()
         try:
             return await self._until_answered(work, watch, stream)
         finally:

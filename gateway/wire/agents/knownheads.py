@@ -1,0 +1,94 @@
+"""Heads of HTTP requests that were read and checked before, by their exact bytes.
+
+Only a head of which there is no second reading is remembered, and only what follows from its bytes alone:
+where its body ends, which endpoint it is for, that it passes the checks of a head. Pure, and bounded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.core.model import Endpoint
+from gateway.wire.agents.exchange import Exchange, Head
+
+MAX_HEAD: Final = 16 * 1024
+MAX_BODY: Final = 64 * 1024
+"""Bytes. What is larger is the engine's."""
+MOST: Final = 4_096
+"""Heads. The one used longest ago is forgotten first."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+_FRAMING: Final = frozenset(
+    {"transfer-encoding", "connection", "expect", "upgrade", "trailer", "te"}
+)
+"""A head that has one of these says more than where its body ends: it is read anew each time."""
+_SPARED: Final = ("connection", "keep-alive")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One head."""
+
+    head: Head
+    endpoint: Endpoint
+    start: int
+    """Where its body begins."""
+    size: int
+    """Bytes of head and body."""
+
+
+class Front(Protocol):
+    """Who checks heads, and serves what stands behind them."""
+
+    def admits(self, head: Head) -> Endpoint | None:
+        """The MCP endpoint of a POST whose head passes every check; None if it does not."""
+        ...
+
+    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        """Answer one such request. Never raises for what the caller did."""
+        ...
+
+
+class KnownHeads:
+    """Those of one listener."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, raw: bytes) -> Known | None:
+        """What is known of a head, blank line included."""
+        known = self._known.get(raw)
+        if known is not None:
+            self._known.move_to_end(raw)
+        return known
+
+    def learn(self, raw: bytes, head: Head) -> None:
+        """The engine has read `raw` as `head`, and would keep the connection after it."""
+        length = head.get("content-length") or ""
+        if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
+            return
+        if len(raw) > MAX_HEAD or not _has_one_reading(raw, head):
+            return
+        endpoint = self.front.admits(head)
+        if endpoint is not None:
+            self._keep(raw, Known(head, endpoint, len(raw), len(raw) + int(length)))
+
+    def _keep(self, raw: bytes, known: Known) -> None:
+        self._bytes += len(raw) if raw not in self._known else 0
+        self._known[raw] = known
+        while len(self._known) > MOST or self._bytes > MOST_BYTES:
+            forgotten, _ = self._known.popitem(last=False)
+            self._bytes -= len(forgotten)
+
+
+def _has_one_reading(raw: bytes, head: Head) -> bool:
+    """Lines end in CRLF and nothing else, none goes on in the next, the blank one is the last, and only
+    Content-Length says where the body ends."""
+    lines = raw.count(b"\r\n")
+    plain = raw.count(b"\r") == lines == raw.count(b"\n") and raw.find(b"\r\n\r\n") == len(raw) - 4
+    folded = b"\r\n " in raw or b"\r\n\t" in raw
+    framing = (each for each in head.headers if each[0] in _FRAMING)
+    return plain and not folded and all((n, v.lower()) == _SPARED for n, v in framing)

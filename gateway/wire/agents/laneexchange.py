@@ -1,0 +1,146 @@
+"""`Exchange` on a connection of our own: the request is there whole, the answer goes out in one write if it can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE
+
+from gateway.wire.agents.asgi import PIECE, STALL_SECONDS
+from gateway.wire.agents.exchange import Gone, Head, Header, Reply
+
+_JSON: Final = b"content-type: application/json\r\n"
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_CLOSE: Final = b"connection: close\r\n"
+
+
+class Carrier(Protocol):
+    """The connection."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+    server_state: Any
+
+    def answered(self, exchange: LaneExchange) -> None:
+        """The last byte of an answer is written."""
+        ...
+
+
+class LaneExchange:
+    """One request that came whole, and its answer."""
+
+    __slots__ = ("_carrier", "_gone", "_over", "head", "keep_alive", "task", "whole")
+
+    def __init__(self, head: Head, whole: bytes, carrier: Carrier) -> None:
+        self.head = head
+        self.whole = whole
+        self.keep_alive = True
+        self.task: asyncio.Task[None] | None = None
+        self._carrier = carrier
+        self._gone: asyncio.Future[None] | None = None
+        self._over = False
+        """Nothing is written any more: the answer is, or nobody is there to read it."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See `Exchange`."""
+        yield self.whole
+
+    async def reply(self, reply: Reply) -> None:
+        """See `Exchange`."""
+        body = reply.body
+        typed = _JSON if body else b""
+        length = b"content-length: %d\r\n" % len(body)
+        await self._room()
+        head = self._head(reply.status, typed + length, reply.headers)
+        if len(body) <= PIECE:
+            self._put(head + body)
+        else:
+            self._put(head)
+            for start in range(0, len(body), PIECE):
+                await self._room()
+                self._put(body[start : start + PIECE])
+        self._end()
+
+    async def start(self, headers: Sequence[Header]) -> None:
+        """See `Exchange`."""
+        await self._room()
+        self._put(self._head(200, _CHUNKED, headers))
+
+    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+        """See `Exchange`."""
+        for start in range(0, len(chunk), PIECE):
+            piece = chunk[start : start + PIECE]
+            await self._room()
+            self._put(b"%x\r\n%b\r\n" % (len(piece), piece))
+        if last:
+            await self._room()
+            self._put(b"0\r\n\r\n")
+            self._end()
+
+    def cut(self) -> None:
+        """See `Exchange`."""
+        self._carrier.transport.close()
+
+    def gone(self) -> asyncio.Future[None]:
+        """See `Exchange`."""
+        if self._gone is None or self._gone.cancelled():
+            self._gone = asyncio.get_running_loop().create_future()
+            if self._over:
+                self._gone.set_result(None)
+        return self._gone
+
+    def lose(self) -> None:
+        """The other side is gone."""
+        self._over = True
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def _put(self, data: bytes) -> None:
+        if not self._over:
+            self._carrier.transport.write(data)
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._carrier.answered(self)
+
+    async def _room(self) -> None:
+        """Returns when the reader has taken enough. Raises `Gone` for one that takes nothing."""
+        flow = self._carrier.flow
+        if not flow.write_paused or self._over:
+            return
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await flow.drain()
+        except TimeoutError:
+            raise Gone from None
+
+    def _head(self, status: int, framing: bytes, headers: Sequence[Header]) -> bytes:
+        more, closes = _written(tuple(headers))
+        self.keep_alive = self.keep_alive and not closes
+        close = b"" if self.keep_alive or closes else _CLOSE
+        always = _always(tuple(self._carrier.server_state.default_headers))
+        return b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], always, framing, more, close)
+
+
+@lru_cache(maxsize=64)
+def _always(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The engine's own, such as the date."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+@lru_cache(maxsize=256)
+def _written(headers: tuple[Header, ...]) -> tuple[bytes, bool]:
+    """Headers as bytes, and whether they end the connection. Raises `ValueError` for what is no header."""
+    lines, closes = b"", False
+    for name, value in headers:
+        raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
+        if HEADER_RE.search(raw_name) or HEADER_VALUE_RE.search(raw_value):
+            raise ValueError("not a header")
+        lines += b"%b: %b\r\n" % (raw_name, raw_value)
+        closes = closes or (name.lower(), value.lower()) == ("connection", "close")
+    return lines, closes
