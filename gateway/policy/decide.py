@@ -24,14 +24,14 @@ from typing import Final
 from gateway.core.model import AccessRequest, Decision, Obligation, Shadow
 from gateway.policy import conditions, near_miss
 from gateway.policy.conditions import Condition
-from gateway.policy.engine import NONE, Engine, EngineFault, Question, Verdict
+from gateway.policy.engine import EngineFault, Verdict
 from gateway.policy.index import Index
 from gateway.policy.rules import Rule
+from gateway.policy.verdicts import Outcomes, Plan, Verdicts
 from gateway.reasons import Reason
 
-Outcomes = tuple[frozenset[str], frozenset[str]]
-"""Names of the conditions that hold, and of those nobody can tell."""
 _NOTHING: Final[Outcomes] = (frozenset(), frozenset())
+_UNCONDITIONAL: Final = (_NOTHING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Pdp:
     """One version of the policy."""
 
     index: Index
-    engine: Engine
+    verdicts: Verdicts
     conditions: Mapping[str, Condition]
     rules: Mapping[str, Rule]
     """By id."""
@@ -47,29 +47,23 @@ class Pdp:
     def decide(self, question: AccessRequest) -> Decision:
         """The answer. Never raises."""
         try:
-            rules = self._candidates(question)
-            decision = self._decide(question, [rule for rule in rules if not rule.on_trial])
+            _check(question)
+            plan = self.verdicts.plan(question)
+            decision = self._decide(plan, question)
         except Exception as error:
             return Decision(
                 False,
                 Reason.DECISION_FAILED,
                 near_miss=f"the decision failed: {type(error).__name__}: {error}",
             )
-        trials = [rule for rule in rules if rule.on_trial]
-        if not trials or not decision.permitted or question.arguments is None:
+        if not plan.trials or not decision.permitted or question.arguments is None:
             return decision
-        return replace(decision, shadows=self._shadows(trials, question))
+        return replace(decision, shadows=self._shadows(plan, question))
 
-    def _candidates(self, question: AccessRequest) -> Sequence[Rule]:
-        _check(question)
-        roles = self.index.roles(question.subject, question.tenant)
-        return self.index.candidates(question.tier, question.server, question.tool, roles)
-
-    def _decide(self, question: AccessRequest, rules: Sequence[Rule]) -> Decision:
-        rows = [rule.row for rule in rules if rule.decides]
+    def _decide(self, plan: Plan, question: AccessRequest) -> Decision:
         verdict, outcomes = Verdict(False, None), _NOTHING
-        for outcomes in self._outcomes(rules, question):
-            verdict = self.engine.ask(rows, asked(question, outcomes))
+        for outcomes in self._outcomes(plan, question):
+            verdict = self.verdicts.ask(plan, question, outcomes)
             if verdict.permitted:
                 break
         if verdict.rule is None:
@@ -77,39 +71,45 @@ class Pdp:
             return Decision(False, Reason.NO_RULE, near_miss=why)
         rule = self.rules[verdict.rule]
         reason = Reason.ALLOWED_BY_RULE if verdict.permitted else Reason.DENIED_BY_RULE
-        duties = self._duties(rules, question, outcomes) if verdict.permitted else ()
+        duties = self._duties(plan, question, outcomes) if verdict.permitted else ()
         return Decision(verdict.permitted, reason, rule.id, rule.where, obligations=duties)
 
     def _duties(
-        self, rules: Sequence[Rule], question: AccessRequest, outcomes: Outcomes
+        self, plan: Plan, question: AccessRequest, outcomes: Outcomes
     ) -> tuple[Obligation, ...]:
         """Law 5. Each is asked about alone, for Casbin names one rule and all that match count."""
-        if question.arguments is None:
+        if question.arguments is None or not plan.duties:
             return ()
         return tuple(
             Obligation(rule.duty, rule.id, rule.where, rule.seconds)
-            for rule in rules
-            if rule.duty and self.engine.ask([rule.row], asked(question, outcomes)).rule == rule.id
+            for rule in plan.duties
+            if rule.duty and self.verdicts.matches(rule, plan, question, outcomes)
         )
 
-    def _shadows(self, trials: Sequence[Rule], question: AccessRequest) -> tuple[Shadow, ...]:
+    def _shadows(self, plan: Plan, question: AccessRequest) -> tuple[Shadow, ...]:
         """Law 6. A condition that is still open keeps a rule on trial quiet, as it does a duty."""
-        return tuple(Shadow(rule.id, rule.where) for rule in trials if self._denies(rule, question))
+        return tuple(
+            Shadow(rule.id, rule.where)
+            for rule in plan.trials
+            if self._denies(rule, plan, question)
+        )
 
-    def _denies(self, rule: Rule, question: AccessRequest) -> bool:
+    def _denies(self, rule: Rule, plan: Plan, question: AccessRequest) -> bool:
         try:
             if any(self._is_open(name, question) for name in rule.conditions):
                 return False
             outcomes = conditions.sort(self.conditions, rule.conditions, question)
-            return self.engine.ask([rule.row], asked(question, outcomes)).rule == rule.id
+            return self.verdicts.matches(rule, plan, question, outcomes)
         except Exception:
             return True  # as a deny it would have been one
 
-    def _outcomes(self, rules: Sequence[Rule], question: AccessRequest) -> Iterable[Outcomes]:
+    def _outcomes(self, plan: Plan, question: AccessRequest) -> Iterable[Outcomes]:
         """How the conditions of these rules come out: one way for a call, several for a list."""
-        named = sorted({name for rule in rules for name in rule.conditions})
+        named = plan.named
+        if not named:
+            return _UNCONDITIONAL
         if any(self._is_open(name, question) for name in named):
-            return self._open(rules, named, question)
+            return self._open(plan.rules, named, question)
         return [conditions.sort(self.conditions, named, question)]
 
     def _is_open(self, name: str, question: AccessRequest) -> bool:
@@ -131,22 +131,6 @@ class Pdp:
         ways |= {rule.conditions & is_open: None for rule in rules if rule.allows}
         for way in ways:
             yield held | way, doubted
-
-
-def asked(question: AccessRequest, outcomes: Outcomes) -> Question:
-    """The question as Casbin gets it: strings only."""
-    held, doubted = outcomes
-    return Question(
-        str(question.tier),
-        question.server,
-        question.tool,
-        question.subject,
-        question.tenant,
-        question.intent,
-        question.destination,
-        "&".join(sorted(held)) or NONE,
-        "&".join(sorted(doubted)) or NONE,
-    )
 
 
 def _check(question: AccessRequest) -> None:

@@ -45,9 +45,10 @@ class Index:
     def __init__(self, book: Rulebook) -> None:
         self._rules = book.rules
         self._cells: dict[tuple[str, str], dict[str, _Shelf]] = {}
-        self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
+        roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         for member in book.members:
-            self._roles[member.agent, member.tenant].add(member.role)
+            roles[member.agent, member.tenant].add(member.role)
+        self._roles = {holder: frozenset(held) for holder, held in roles.items()}
         servers = {rule.row.server for rule in book.rules} | {patterns.ANY}
         for number, rule in enumerate(book.rules):
             for key in _keys(rule, servers):
@@ -56,7 +57,7 @@ class Index:
 
     def roles(self, agent: str, tenant: str) -> frozenset[str]:
         """The roles this agent has in this tenant."""
-        return frozenset(self._roles.get((agent, tenant), ()))
+        return self._roles.get((agent, tenant), frozenset())
 
     def candidates(self, tier: str, server: str, tool: str, roles: Iterable[str]) -> Sequence[Rule]:
         """Every rule that could match, and few others, in the order of the file."""

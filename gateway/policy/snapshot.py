@@ -22,6 +22,7 @@ from gateway.policy.index import Index
 from gateway.policy.intents import Intents
 from gateway.policy.rules import Rulebook
 from gateway.policy.tiers import Tiers
+from gateway.policy.verdicts import Verdicts
 from gateway.ports import Mark
 from gateway.settings import ITSELF, ServerSettings
 
@@ -106,6 +107,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         engine = Engine(model, [(m.agent, m.role, m.tenant) for m in book.members])
     except EngineFault as fault:
         raise Misconfigured(str(fault), Where(str(directory / "model.conf"))) from None
+    index = Index(book)
     defaults = {name: server.destination for name, server in servers.items()}
     return PolicySnapshot(
         version=version,
@@ -114,7 +116,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         tiers=read_tiers,
         conditions=known,
         classifier=Classifier(read_tiers, defaults, _witnesses(book, version)),
-        pdp=Pdp(Index(book), engine, known, {rule.id: rule for rule in book.rules}),
+        pdp=Pdp(index, Verdicts(index, engine), known, {rule.id: rule for rule in book.rules}),
         intents=intents.read(directory / intents.FILE, {*read_tiers, *servers}),
     )
 

@@ -192,9 +192,11 @@ def test_13_an_exception_in_the_decision_is_a_deny(
     def broken(*_: object) -> object:
         raise RuntimeError("broken")
 
-    policy = loaded(tmp_path)
+    constraints = "conditions: {big: {arguments: {n: {minimum: 1}}}}"
+    csv = f"{ALLOW.replace('-', 'big')}\n{READER}\n"
+    policy = loaded(tmp_path, csv, constraints=constraints)
     monkeypatch.setattr(conditions_module, "sort", broken)
-    decision = policy.decide(question())
+    decision = policy.decide(question(arguments={"n": 5}))
     assert (decision.permitted, decision.reason) == (False, Reason.DECISION_FAILED)
 
 

@@ -1,0 +1,245 @@
+"""The short way: what it takes, what it leaves to the engine, and that nobody can tell which it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.model import Endpoint
+from gateway.wire.agents import knownheads, lane
+from gateway.wire.agents.exchange import Exchange, Head
+from gateway.wire.agents.knownheads import KnownHeads
+from gateway.wire.agents.laneexchange import LaneExchange
+from tests.wire.agents.house import RememberingGate, serving
+from tests.wire.agents.raw import Connection, connection, stateless
+
+
+@asynccontextmanager
+async def primed(gate: RememberingGate) -> AsyncIterator[tuple[Connection, bytes, int]]:
+    """A connection whose head is known, the request that has it, and where its body begins."""
+    async with serving(gate) as place, connection(place) as line, asyncio.timeout(20):
+        headers, body = stateless()
+        await line.send(headers=headers, body=body)
+        assert (await line.reply()).status == 200
+        lines = ["POST /mcp HTTP/1.1", f"Host: {place.host}:{place.port}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        yield line, head + body, len(head)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that went the short way."""
+    bodies: list[bytes] = []
+    made = LaneExchange.__init__
+
+    def note(self: LaneExchange, head: Head, whole: bytes, carrier: lane.Lane) -> None:
+        bodies.append(whole)
+        made(self, head, whole, carrier)
+
+    monkeypatch.setattr(LaneExchange, "__init__", note)
+    return bodies
+
+
+async def test_a_request_behind_a_known_head_goes_the_short_way_and_is_answered_alike(
+    short: list[bytes], way: str
+) -> None:
+    async with primed(RememberingGate()) as (line, request, start):
+        before = len(short)
+        line.writer.write(request)
+        again = await line.reply()
+    assert before == (way == "lane")
+    assert short[-1] == request[start:]
+    assert again.status == 200
+    assert set(again.headers) >= {"content-type", "content-length", "date"}
+
+
+async def test_a_request_cut_anywhere_is_the_same_request(short: list[bytes]) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, start):
+        for cut in (1, start - 3, start - 1, start, start + 1, len(request) - 1):
+            line.writer.write(request[:cut])
+            await line.writer.drain()
+            await asyncio.sleep(0.01)  # so that the cut is one for the reader, too
+            line.writer.write(request[cut:])
+            assert (await line.reply()).status == 200
+    assert len(gate.requests) == 7
+    assert {len(body) for body in short} == {len(request) - start}
+
+
+async def test_requests_sent_at_once_are_answered_one_by_one_in_their_order() -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        second = request.replace(b'"id": 1', b'"id": 2')
+        line.writer.write(request + second + request)
+        ids = [(await line.reply()).json["id"] for _ in range(3)]
+        line.writer.write(second)
+        line.writer.write(request)
+        ids += [(await line.reply()).json["id"] for _ in range(2)]
+    assert ids == [1, 2, 1, 2, 1]
+
+
+async def test_what_comes_while_one_is_served_waits_for_its_end(short: list[bytes]) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        hang = request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
+        gate.started.clear()
+        line.writer.write(hang)
+        await gate.started.wait()
+        line.writer.write(request)
+        line.writer.write(request)
+        await line.writer.drain()
+        assert gate.requests[-1].params["name"] == "hang"
+        gate.go.set()
+        ids = [(await line.reply()).status for _ in range(3)]
+    assert ids == [200, 200, 200]
+    assert [asked.params["name"] for asked in gate.requests] == ["echo", "hang", "echo", "echo"]
+
+
+async def test_a_body_that_is_late_is_the_engines_to_wait_for(
+    short: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, start):
+        short.clear()
+        monkeypatch.setattr(lane, "LATE", 0.01)
+        line.writer.write(request[: start + 4])
+        await asyncio.sleep(0.1)
+        line.writer.write(request[start + 4 :])
+        assert (await line.reply()).status == 200
+    assert short == []
+    assert len(gate.requests) == 2
+
+
+@pytest.mark.parametrize("abrupt", [True, False])
+async def test_who_goes_away_has_cancelled(abrupt: bool) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        hang = request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
+        gate.started.clear()
+        line.writer.write(hang)
+        await gate.started.wait()
+        if abrupt:
+            line.hang_up()
+        else:
+            line.writer.write_eof()
+        await gate.ended.wait()
+    assert len(gate.cancelled) == 1
+
+
+async def test_a_token_is_asked_for_with_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        monkeypatch.setattr("tests.wire.agents.house.TOKENS", {})
+        line.writer.write(request)
+        refused = await line.reply()
+    assert refused.status == 401
+    assert len(gate.requests) == 1
+
+
+class Front:
+    """Admits what is for /mcp."""
+
+    def admits(self, head: Head) -> Endpoint | None:
+        return Endpoint("all") if head.path == "/mcp" else None
+
+    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        raise AssertionError("nobody asked")
+
+
+class Read:
+    """What the engine's parser makes of bytes: the heads it read, and how many messages ended."""
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[str, str]] = []
+        self.url = b""
+        self.head: Head | None = None
+        self.ended = 0
+        self.parser = httptools.HttpRequestParser(self)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.head = Head("POST", self.url.decode("latin-1"), tuple(self.headers))
+
+    def on_message_complete(self) -> None:
+        self.ended += 1
+
+
+ODD: Sequence[bytes] = [
+    b"Content-Length: 5",
+    b"Content-Length: 0",
+    b"Content-Length: 05",
+    b"Content-Length: 5, 5",
+    b"Content-Length:5 ",
+    b"Content-Length: +5",
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding: identity",
+    b"Connection: close",
+    b"Connection: keep-alive",
+    b"Connection: keep-alive, close",
+    b"Connection: Upgrade",
+    b"Upgrade: h2c",
+    b"Expect: 100-continue",
+    b"TE: trailers",
+    b"X: a",
+    b" folded",
+    b"\tfolded",
+    b"X: a\rb",
+    b"X: a\nContent-Length: 5",
+]
+
+
+@given(
+    st.lists(st.sampled_from(ODD), max_size=5),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.sampled_from([b"/mcp", b"/other"]),
+    st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"]),
+)
+def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
+    lines: list[bytes], end: bytes, path: bytes, version: bytes
+) -> None:
+    raw = end.join([b"POST " + path + b" " + version, b"Host: a", *lines]) + end + end
+    known, read = KnownHeads(Front()), Read()
+    try:
+        read.parser.feed_data(raw)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return
+    if read.head is None or not read.parser.should_keep_alive():
+        return
+    known.learn(raw, read.head)
+    found = known.find(raw)
+    if found is None:
+        return
+    assert (found.start, read.url) == (len(raw), b"/mcp")
+    again = Read()
+    again.parser.feed_data((raw + b"x" * (found.size - found.start)) * 2)
+    assert again.ended == 2
+    if found.size > found.start:
+        short = Read()
+        short.parser.feed_data(raw + b"x" * (found.size - found.start - 1))
+        assert short.ended == 0
+
+
+def test_heads_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # nothing is known at first sight
+    monkeypatch.setattr(knownheads, "MOST", 3)
+    known = KnownHeads(Front())
+    head = Head("POST", "/mcp", (("content-length", "0"),))
+    raws = [b"POST /mcp HTTP/1.1\r\nX: %d\r\nContent-Length: 0\r\n\r\n" % n for n in range(5)]
+    for raw in raws:
+        known.learn(raw, head)
+    assert [known.find(raw) is not None for raw in raws] == [False, False, True, True, True]
+    monkeypatch.setattr(knownheads, "MOST_BYTES", len(raws[0]) + 10)
+    known.learn(raws[0], head)
+    assert [known.find(raw) is not None for raw in raws] == [True, False, False, False, False]
