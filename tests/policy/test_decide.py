@@ -10,6 +10,7 @@ import pytest
 from gateway.core.model import Decision, Effect, Obligation, Shadow, Tier
 from gateway.errors import Where
 from gateway.policy.engine import Engine, EngineFault, Question, Row, Verdict
+from gateway.policy.verdicts import Verdicts
 from gateway.reasons import Reason
 from tests.policy.written import ALLOW, READER, loaded, question
 
@@ -324,8 +325,9 @@ def test_a_trial_that_fails_denies_nothing_and_is_told_of(tmp_path: Path) -> Non
         def ask(self, rows: Sequence[Row], question: Question) -> Verdict:
             if rows[0].id == "W1":
                 raise EngineFault("no")
-            return policy.pdp.engine.ask(rows, question)
+            return policy.pdp.verdicts.engine.ask(rows, question)
 
-    decision = replace(policy.pdp, engine=Faulty()).decide(question())
+    faulty = Verdicts(policy.pdp.index, Faulty())
+    decision = replace(policy.pdp, verdicts=faulty).decide(question())
     assert decision.permitted
     assert [shadow.rule for shadow in decision.shadows] == ["W1"]
