@@ -17,10 +17,12 @@ from gateway.cli import policy_text
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.model import Endpoint, JsonObject, Tier
+from gateway.core.record import State
 from gateway.errors import Misconfigured
 from gateway.policy import cases, lint, load
 from gateway.policy.asking import Asked, target
 from gateway.policy.explain import explain
+from gateway.policy.refused import refusal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow, JournalReader
 from gateway.settings import Settings
@@ -101,18 +103,23 @@ def test(config: Path, as_json: bool) -> None:
 def explain_command(call_id: str | None, config: Path, as_json: bool, **words: str | None) -> None:
     """Why a call would be decided as it would: one from the journal (CALL_ID), or one of your own.
 
-    A recorded call is asked anew of the policy as it is now. Values the journal did not keep in clear
-    cannot be looked at again: conditions on them may come out otherwise than they did.
+    Of a refusal on record it names the step of the Line, the reason and what comes nearest. A recorded
+    call is also asked anew of the policy as it is now. Values the journal did not keep in clear cannot be
+    looked at again: conditions on them may come out otherwise than they did.
     """
     loaded, policy = _open(config)
     row = _recorded(loaded, call_id) if call_id is not None else None
-    asked = _asked_again(row) if row is not None else _asked(loaded, words)
-    told = explain(policy, asked)
+    asked = _asked(loaded, words) if row is None else _asked_again(row)
+    told = None if asked is None else explain(policy, asked)
+    classified = told.reply.classified if told else None
+    refused = None
+    if row is not None:
+        refused = refusal(policy, row, classified, _names(loaded, row.record.endpoint))
     if as_json:
-        print_json(policy_text.as_json(policy, told, row))
+        print_json(policy_text.as_json(policy, told, row, refused))
     else:
-        policy_text.print_explanation(policy, told, row)
-    sys.exit(0 if told.reply.decision.permitted and told.served else 1)
+        policy_text.print_explanation(policy, told, row, refused)
+    sys.exit(0 if told and told.reply.decision.permitted and told.served else 1)
 
 
 def _open(config: Path) -> tuple[Settings, PolicySnapshot]:
@@ -142,13 +149,27 @@ def _recorded(loaded: Settings, call_id: str) -> CallRow:
     row = reader.call(call_id)
     if row is None:
         raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
-    if not row.record.target:
-        raise Misconfigured(f"call {row.record.call_id} named nothing a policy could speak of")
+    if row.state is State.NOTED:
+        raise Misconfigured(f"{row.record.call_id} is no call: it notes {row.record.method}")
     return row
 
 
-def _asked_again(row: CallRow) -> Asked:
+def _names(loaded: Settings, endpoint: str) -> list[str]:
+    """Approved tools and prompts by the names agents use at an endpoint."""
+    from gateway.catalogue import names, pins
+
+    approved = pins.load(loaded.policy_dir, loaded.servers).by_target
+    server = endpoint.removeprefix("/servers/").removesuffix("/mcp")
+    if endpoint.startswith("/servers/"):
+        return [target.name for target in approved if target.server == server]
+    return sorted(names.name_all(approved).by_target.values())
+
+
+def _asked_again(row: CallRow) -> Asked | None:
+    """The same question; None for a call that came to no target a policy could speak of."""
     record = row.record
+    if not record.server or not record.target:
+        return None
     return Asked(
         record.agent,
         target(record.server, record.target),
@@ -171,8 +192,12 @@ def _object(text: str) -> JsonObject:
 
 
 def _endpoint(path: str) -> Endpoint:
-    """The endpoint at a URL path of the gateway."""
+    """The endpoint at a URL path of the gateway; what operators do comes in at none."""
     match path.strip("/").split("/"):
+        case [""]:
+            return Endpoint("all")
+        case ["grants"]:
+            return Endpoint("grants")
         case ["mcp"]:
             return Endpoint("all")
         case ["servers", server, "mcp"]:

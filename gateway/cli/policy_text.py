@@ -9,17 +9,22 @@ import click
 from gateway.cli.visible import visible
 from gateway.core.model import Decision
 from gateway.policy.explain import Explanation
+from gateway.policy.refused import Refusal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 
 
-def print_explanation(policy: PolicySnapshot, told: Explanation, row: CallRow | None) -> None:
+def print_explanation(
+    policy: PolicySnapshot, told: Explanation | None, row: CallRow | None, refused: Refusal | None
+) -> None:
     """A few lines: what was recorded, the class, the answer, then every rule in question."""
-    decision, classified = told.reply.decision, told.reply.classified
     if row is not None:
-        was = row.record
-        click.echo(f"recorded  {row.state} {was.rule} {was.where} under {was.policy_version[:19]}")
+        _print_record(row, refused)
         click.echo(f"now       under {policy.version[:19]}")
+    if told is None:
+        click.echo("          it named nothing a policy could speak of")
+        return
+    decision, classified = told.reply.decision, told.reply.classified
     if classified is not None:
         target = classified.resolved.target
         click.echo(
@@ -38,6 +43,18 @@ def print_explanation(policy: PolicySnapshot, told: Explanation, row: CallRow | 
         click.echo(f"  {rule.id:<8} {rule.effect:<10}  {why}  ({rule.where})")
 
 
+def _print_record(row: CallRow, refused: Refusal | None) -> None:
+    was = row.record
+    click.echo(f"recorded  {row.state} {was.rule} {was.where} under {was.policy_version[:19]}")
+    if refused is None:
+        return
+    step = refused.step
+    click.echo(f"refused   at step {step.number}, {step.name}: {refused.reason}")
+    for name, text in (("because", refused.detail), ("nearest", refused.near), ("see", step.look)):
+        if text:
+            click.echo(f"{name:<9} {visible(text)}")
+
+
 def _answer(decision: Decision) -> str:
     word = "allowed" if decision.permitted else "denied"
     by = f"by {decision.rule} ({decision.where})" if decision.rule else str(decision.reason)
@@ -45,11 +62,36 @@ def _answer(decision: Decision) -> str:
     return f"{word:<9} {by}{why}"
 
 
-def as_json(policy: PolicySnapshot, told: Explanation, row: CallRow | None) -> dict[str, Any]:
-    """The same, one object. `recorded` is null for a call of your own."""
-    decision, classified = told.reply.decision, told.reply.classified
+def as_json(
+    policy: PolicySnapshot, told: Explanation | None, row: CallRow | None, refused: Refusal | None
+) -> dict[str, Any]:
+    """The same, one object. `recorded` is null for a call of your own; `refused` for one that was not."""
     return {
         "policy_version": policy.version,
+        **(_now(told) if told else {"permitted": False, "served": False, "considered": []}),
+        "recorded": row
+        and {
+            "call_id": row.record.call_id,
+            "state": row.state,
+            "rule": row.record.rule,
+            "where": row.record.where,
+            "policy_version": row.record.policy_version,
+        },
+        "refused": refused
+        and {
+            "step": refused.step.number,
+            "name": refused.step.name,
+            "reason": refused.reason,
+            "detail": refused.detail,
+            "nearest": refused.near,
+            "see": refused.step.look,
+        },
+    }
+
+
+def _now(told: Explanation) -> dict[str, Any]:
+    decision, classified = told.reply.decision, told.reply.classified
+    return {
         "permitted": decision.permitted and told.served,
         "served": told.served,
         "reason": decision.reason,
@@ -70,12 +112,4 @@ def as_json(policy: PolicySnapshot, told: Explanation, row: CallRow | None) -> d
             {"id": r.id, "effect": r.effect, "failed": r.failed, "where": str(r.where)}
             for r in told.considered
         ],
-        "recorded": row
-        and {
-            "call_id": row.record.call_id,
-            "state": row.state,
-            "rule": row.record.rule,
-            "where": row.record.where,
-            "policy_version": row.record.policy_version,
-        },
     }

@@ -12,7 +12,7 @@ from gateway.core.decide import question
 from gateway.core.model import AccessRequest
 from gateway.errors import Where
 from gateway.policy import conditions, near_miss
-from gateway.policy.asking import Asked, Reply, ask
+from gateway.policy.asking import Asked, Reply, ask, is_own, own_question
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 
@@ -44,11 +44,14 @@ def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:
     """Class, decision and rules for a call that nobody made."""
     reply = ask(policy, asked)
     roles = policy.pdp.index.roles(asked.agent, asked.tenant)
-    if reply.classified is None:
+    if reply.classified is not None:
+        asking = question(reply.classified)
+        served = reply.classified.tier in asked.endpoint.tiers
+    elif is_own(asked):
+        asking, served = own_question(asked), True
+    else:
         return Explanation(reply, False, roles)
-    asking = question(reply.classified)
     near = policy.pdp.index.neighbours(asking.tier, asking.server, asking.tool, LIMIT)
-    served = reply.classified.tier in asked.endpoint.tiers
     return Explanation(reply, served, roles, [_considered(policy, r, asking, roles) for r in near])
 
 
