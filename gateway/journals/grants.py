@@ -17,17 +17,20 @@ from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
-from gateway.journals import labels
+from gateway.journals import labels, spending
 from gateway.reasons import Reason
 
 T = TypeVar("T")
 
 EPOCH: Final = "grants.epoch"
 _DOCUMENT: Final = TypeAdapter(Grant)
-_COLUMNS: Final = "document, state, said, rev, used, uses, writes, bytes, used_at"
+_STANDING: Final = (
+    "SELECT document, state, said, rev, used, uses, writes, bytes, used_at"
+    ' FROM "grant" JOIN purse USING (id) WHERE'
+)
 _TREE: Final = (
-    "WITH RECURSIVE tree (id) AS (SELECT id FROM \"grant\" WHERE id = ? AND state = 'active'"
-    ' UNION ALL SELECT child.id FROM "grant" AS child JOIN tree ON child.parent = tree.id'
+    "WITH RECURSIVE tree (id) AS (SELECT id FROM purse WHERE id = ? AND state = 'active'"
+    " UNION ALL SELECT child.id FROM purse AS child JOIN tree ON child.parent = tree.id"
     " WHERE child.state = 'active')"
 )
 _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
@@ -49,9 +52,9 @@ def end(connection: sqlite3.Connection, ended: Sequence[End]) -> None:
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant {each.grant} is in force")
         for (one,) in found:
+            connection.execute("UPDATE purse SET state = ? WHERE id = ?", (each.state, one))
             connection.execute(
-                f'UPDATE "grant" SET state = ?, said = ?, rev = {_NEXT} WHERE id = ?',
-                (each.state, each.said, one),
+                f'UPDATE "grant" SET said = ?, rev = {_NEXT} WHERE id = ?', (each.said, one)
             )
 
 
@@ -61,14 +64,14 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
     if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
+    document = _DOCUMENT.dump_json(grant).decode()
+    connection.execute(f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '')", (grant.id, document))
     connection.execute(
-        f'INSERT INTO "grant" VALUES (?, ?, {_NEXT}, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 0)',
+        "INSERT INTO purse VALUES (?, ?, ?, 'active', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
+            spending.place(grant.root, grant.id),
             grant.id,
             grant.parent,
-            _DOCUMENT.dump_json(grant).decode(),
-            "active",
-            "",
             grant.expires_at,
             None if terms.idle is None else terms.idle * 1_000_000,
             grant.created_at,
@@ -77,13 +80,14 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
             terms.bytes,
             None if terms.per_minute is None else 60_000_000 // terms.per_minute,
             terms.burst,
+            grant.created_at,  # as long as it will be later: a spend changes the row in its place
         ),
     )
 
 
 def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM \"grant\" WHERE id = ? AND state = 'active' AND expires_at > ?"
+        "SELECT 1 FROM purse WHERE id = ? AND state = 'active' AND expires_at > ?"
         " AND (idle IS NULL OR used_at + idle > ?)",
         (grant_id, now, now),
     )
@@ -92,14 +96,14 @@ def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
 
 def _children(connection: sqlite3.Connection, grant: Grant) -> int:
     found = connection.execute(
-        "SELECT count(*) FROM \"grant\" WHERE parent = ? AND state = 'active' AND expires_at > ?",
+        "SELECT count(*) FROM purse WHERE parent = ? AND state = 'active' AND expires_at > ?",
         (grant.parent, grant.created_at),
     )
     return int(found.fetchone()[0])
 
 
 def standing(row: Sequence[object]) -> Standing:
-    """A row of `_COLUMNS`."""
+    """A row of `_STANDING`."""
     document, *rest = row
     return Standing(_DOCUMENT.validate_json(str(document)), *rest)  # type: ignore[arg-type]
 
@@ -148,7 +152,7 @@ class SqliteGrants:
         self._epoch.close()
 
     def _rows(self, condition: str, *values: object) -> Sequence[Standing]:
-        sql = f'SELECT {_COLUMNS} FROM "grant" WHERE {condition}'
+        sql = f"{_STANDING} {condition}"
         return self._ask(lambda: [standing(row) for row in self._read.execute(sql, values)])
 
     def _ask(self, work: Callable[[], T]) -> T:

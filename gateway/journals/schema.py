@@ -76,16 +76,22 @@ def remembered(db: Database) -> None:
 
 @migrations()
 def grants(db: Database) -> None:
-    """Grants with what is left of each, and the labels of tasks. `rev` grows with every change but a spend."""
+    """What grants say, what is left of each, and the labels of tasks. `rev` grows with every change but a spend.
+
+    A purse is all that a spend touches: small, and beside those of its chain, by root and id as one key."""
     db.execute(
-        'CREATE TABLE "grant" (id TEXT PRIMARY KEY, parent TEXT NOT NULL, rev INTEGER NOT NULL,'
-        " document TEXT NOT NULL, state TEXT NOT NULL, said TEXT NOT NULL, expires_at INTEGER NOT NULL,"
-        " idle INTEGER, used_at INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER,"
-        " writes INTEGER, bytes INTEGER, step INTEGER, burst INTEGER NOT NULL,"
-        " due INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+        'CREATE TABLE "grant" (id TEXT PRIMARY KEY, rev INTEGER NOT NULL, document TEXT NOT NULL,'
+        " said TEXT NOT NULL) STRICT, WITHOUT ROWID"
     )
-    db.execute('CREATE INDEX grant_parent ON "grant" (parent)')
     db.execute('CREATE INDEX grant_rev ON "grant" (rev)')
+    db.execute(
+        "CREATE TABLE purse (place TEXT PRIMARY KEY, id TEXT NOT NULL, parent TEXT NOT NULL,"
+        " state TEXT NOT NULL, expires_at INTEGER NOT NULL, idle INTEGER, used_at INTEGER NOT NULL,"
+        " used INTEGER NOT NULL, uses INTEGER, writes INTEGER, bytes INTEGER, step INTEGER,"
+        " burst INTEGER NOT NULL, due INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE UNIQUE INDEX purse_id ON purse (id)")
+    db.execute("CREATE INDEX purse_parent ON purse (parent)")
     db.execute(
         "CREATE TABLE label (root TEXT NOT NULL, label TEXT NOT NULL, PRIMARY KEY (root, label))"
         " STRICT, WITHOUT ROWID"

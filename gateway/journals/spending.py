@@ -19,10 +19,10 @@ from gateway.errors import Refused
 from gateway.reasons import Reason
 
 _TAKE: Final = """
-UPDATE "grant" SET used = used + v.column2, uses = uses - v.column2, writes = writes - v.column3,
+UPDATE purse SET used = used + v.column2, uses = uses - v.column2, writes = writes - v.column3,
   bytes = bytes - v.column4, used_at = max(used_at, v.column5),
   due = max(due, v.column5) + v.column2 * coalesce(step, 0)
-FROM (VALUES {rows}) AS v WHERE "grant".id = v.column1 AND {fits}"""
+FROM (VALUES {rows}) AS v WHERE purse.place = v.column1 AND {fits}"""
 _FITS: Final[Mapping[str, str]] = {
     "it was revoked or completed": "state = 'active'",
     "it has expired": "expires_at > v.column5",
@@ -34,8 +34,14 @@ _FITS: Final[Mapping[str, str]] = {
         "(step IS NULL OR max(due, v.column5) + (v.column2 - burst) * step <= v.column5)"
     ),
 }
+_IN: Final = "/"
 _OVER: Final = frozenset(list(_FITS)[:3])
 _ALL_FIT: Final = " AND ".join(_FITS.values())
+
+
+def place(root: str, grant: str) -> str:
+    """Where a grant's purse lies: beside all of its root's."""
+    return f"{root}{_IN}{grant}"
 
 
 def take(connection: sqlite3.Connection, spends: Sequence[Spend]) -> None:
@@ -53,10 +59,11 @@ def _statement(count: int) -> str:
 
 
 def _sums(spends: Sequence[Spend]) -> list[tuple[str, int, int, int, int]]:
-    """Per grant: id, uses, writes, bytes, the latest moment."""
+    """Per grant: its place, uses, writes, bytes, the latest moment."""
     sums: dict[str, tuple[str, int, int, int, int]] = {}
     for spend in spends:
-        for one in spend.chain:
+        for grant in spend.chain:
+            one = place(spend.chain[-1], grant)
             _, uses, writes, size, at = sums.get(one, (one, 0, 0, 0, 0))
             sums[one] = (
                 one,
@@ -73,10 +80,10 @@ def _why(connection: sqlite3.Connection, sums: Sequence[tuple[Any, ...]]) -> Ref
     for row in sums:
         for why, fits in _FITS.items():
             found = connection.execute(
-                f'SELECT {fits} FROM "grant", (VALUES (?, ?, ?, ?, ?)) AS v WHERE id = v.column1',
+                f"SELECT {fits} FROM purse, (VALUES (?, ?, ?, ?, ?)) AS v WHERE place = v.column1",
                 row,
             ).fetchone()
             if found is None or not found[0]:
                 reason = Reason.GRANT_OVER if why in _OVER else Reason.GRANT_SPENT
-                return Refused(reason, f"grant {row[0]}: {why}")
+                return Refused(reason, f"grant {row[0].partition(_IN)[2]}: {why}")
     return Refused(Reason.GRANT_OVER, "a grant is gone")
