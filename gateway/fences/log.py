@@ -29,7 +29,8 @@ _FENCE: Final = TypeAdapter(Fence)
 
 
 class FenceLog:
-    """The log of one state directory. Looking raises `OSError` when the disk fails."""
+    """The log of one state directory, read on from where it was read before. Looking raises `OSError` when
+    the disk fails."""
 
     def __init__(self, state_dir: Path) -> None:
         """Raises `Misconfigured` when the file cannot be made or opened."""
@@ -40,6 +41,10 @@ class FenceLog:
             self._fd = os.open(self.path, flags, 0o600)
         except OSError as error:
             raise Misconfigured(f"fences: {error.strerror}", Where(str(self.path))) from None
+        self._standing: dict[tuple[str, str], Fence] = {}
+        self._read = 0
+        """Bytes that have been taken up, and lines."""
+        self._lines = 0
 
     def __len__(self) -> int:
         """Bytes so far: another number means another state."""
@@ -63,29 +68,34 @@ class FenceLog:
         self._write([{"lift": row, "by": by, "why": why, "at": at} for row in rows])
 
     def read(self) -> tuple[Fence, ...]:
-        """What is fenced now, oldest first. Raises `Misconfigured` at the line that is none of ours."""
-        standing: dict[tuple[str, str], Fence] = {}
-        for number, line in enumerate(self._lines(), 1):
-            if line.endswith(CUT):
-                continue
-            try:
-                said = json.loads(line)
-                if "fence" in said:
-                    fence = _FENCE.validate_python(said["fence"])
-                    standing.setdefault((fence.scope, fence.value), fence)
-                else:
-                    standing.pop((said["lift"]["scope"], said["lift"]["value"]), None)
-            except (ValueError, KeyError, TypeError, ValidationError):
-                raise Misconfigured("not a fence", Where(str(self.path), number)) from None
-        return tuple(standing.values())
+        """What is fenced now, oldest first. Raises `Misconfigured` at the line that is none of ours, and for a
+        log that was cut."""
+        if len(self) < self._read:
+            raise Misconfigured("it has become shorter", Where(str(self.path)))
+        news = os.pread(self._fd, len(self) - self._read, self._read)
+        for line in news[: news.rfind(b"\n") + 1].splitlines(keepends=True):
+            self._take(line.rstrip(b"\n"))
+            self._read += len(line)
+            self._lines += 1
+        return tuple(self._standing.values())
 
     def close(self) -> None:
         """Done with it."""
         os.close(self._fd)
 
-    def _lines(self) -> list[bytes]:
-        text = os.pread(self._fd, len(self), 0)
-        return text[: text.rfind(b"\n") + 1].splitlines()
+    def _take(self, line: bytes) -> None:
+        """One more line. Raises `Misconfigured`; it is then not taken, and is met again."""
+        if line.endswith(CUT):
+            return
+        try:
+            said = json.loads(line)
+            if "fence" in said:
+                fence = _FENCE.validate_python(said["fence"])
+                self._standing.setdefault((fence.scope, fence.value), fence)
+            else:
+                self._standing.pop((said["lift"]["scope"], said["lift"]["value"]), None)
+        except (ValueError, KeyError, TypeError, ValidationError):
+            raise Misconfigured("not a fence", Where(str(self.path), self._lines + 1)) from None
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         try:
