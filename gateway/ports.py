@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
 from gateway.core.decide import Decided
 from gateway.core.fence import Caught
@@ -134,17 +135,6 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
-class EventRow:
-    """One line as stored: `body` is the exact bytes."""
-
-    seq: int
-    call_id: str
-    kind: State
-    at: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class CallFilter:
     """Which calls: every given field must match. `since` in microseconds."""
 
@@ -169,11 +159,11 @@ class JournalReader(Protocol):
         ...
 
     def events(self, after: int, limit: int) -> Sequence[EventRow]:
-        """Lines with seq > after, oldest first: a cursor that misses nothing."""
+        """Lines with seq > after, oldest first, payloads unopened: a cursor that misses nothing."""
         ...
 
     def lines(self, call_id: str) -> Sequence[EventRow]:
-        """All lines of one call (its whole id), oldest first."""
+        """All lines of one call (its whole id), oldest first, with their payloads."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""`bulkhead journal`: read what was asked, decided and done, also while a gateway writes. Only `settle` writes."""
+"""`bulkhead journal`: read what was asked, decided and done, also while a gateway writes.
+`settle` and `forget` write."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway import settings
-from gateway.cli import journal_settle
+from gateway.cli import journal_forget, journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
@@ -112,6 +112,7 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
 
 
 command.add_command(journal_settle.command, "settle")
+command.add_command(journal_forget.command, "forget")
 
 
 def _reader(config: Path) -> SqliteReader:
@@ -161,7 +162,7 @@ def _exported(line: EventRow) -> str:
 
 
 def _line_json(line: EventRow) -> dict[str, Any]:
-    return {"seq": line.seq, "line": json.loads(line.body)}
+    return {"seq": line.seq, "line": line.said}
 
 
 def _call_json(call: CallRow) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def _moment(line: EventRow, began: int) -> str:
 def one_line(line: EventRow, call: CallRow) -> str:
     """A line of the journal as a line of text."""
     record = call.record
-    body = json.loads(line.body)["body"]
+    body = line.said["body"]
     said = _plain(body.get("reason") or body.get("detail") or "")
     by = _decider(call) if line.kind in (State.INTENT, State.REFUSED) else ""
     parts = (

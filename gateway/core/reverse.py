@@ -175,6 +175,17 @@ class Recorded:
         return max((lease.epoch for lease in self.reversal.leases), default=0)
 
 
+LAST: Final = 1 << 62
+"""An epoch no lease gets to."""
+
+
+def forgotten(server: str) -> Reversal:
+    """What is left of a write whose images were forgotten: it wrote somewhere on its server, and is taken
+    for later than any other that is asked about."""
+    why = "what it overwrote has been forgotten"
+    return Reversal(Level.NONE, why=why, leases=(Lease(server_key(server), LAST),))
+
+
 UNKNOWN: Final = Reversal(Level.UNKNOWN, why="no undo pack for this server")
 READ: Final = Reversal(Level.READ)
 

@@ -143,10 +143,10 @@ def _raw(text: str) -> bytes:
 
 Line = dict[str, Any]
 WARRANT = b"bulkhead warrant 1\n"  # no other signature of the key can be taken for a warrant's
-RECORD = (
-    "agent tenant task intent endpoint method server target tier effect destination "
-    "rule where policy_version descriptor arguments_digest grant"
-).split()
+NOTHING = ("rejected", "not_applied", "no_effect")
+LEVELS = ("compensable", "set_exact", "exact", "noop")
+RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
+RECORD += "rule where policy_version descriptor grant".split()
 
 
 def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -> dict[str, Any]:
@@ -158,6 +158,7 @@ def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -
         "v": 1,
         "call": call[0]["call"],
         **{name: record.get(name, "") for name in RECORD},
+        "payloads": [line.get("payloads", {}) for line in call],
         "grants": [line["body"] for line in grants],
         "undo": {name: one[name] for one in undo for name in one if name != "kept"},
         "sent_at": sent.get("at"),
@@ -245,13 +246,12 @@ def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     verdicts = [one.get("verdict") for one in warrant["undone"]]
     if {"restored", "compensated"} & set(verdicts):
         return True, f"it was taken back: {verdicts[-1]}"
-    harmless = warrant["effect"] == "read" or state in ("rejected", "not_applied", "no_effect")
-    if harmless or warrant["sent_at"] is None:
+    if state in NOTHING or warrant["effect"] == "read" or warrant["sent_at"] is None:
         return True, f"it changed nothing: {warrant['effect']}, {state}"
     if state in ("in_doubt", "needs_human", "intent"):
         return False, f"what came of it is not known: {state}"
-    if undo.get("level") not in ("compensable", "set_exact", "exact", "noop"):
-        return False, f"level {undo.get('level')}"
+    if "forgotten" in verdicts or undo.get("level") not in LEVELS:
+        return False, f"level {undo.get('level')}{', and forgotten' * ('forgotten' in verdicts)}"
     until = undo.get("until")
     if until is not None and until <= now:
         return False, f"it could be taken back until {_time(until)}"

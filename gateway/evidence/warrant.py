@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.core.forget import METHOD
 from gateway.core.record import State
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.merkle import Node
@@ -66,11 +67,11 @@ class Registry:
         return {row.record.grant: self.reader.lines(row.record.call_id)[0] for row in created}
 
     def _undone(self, call: CallRow) -> list[EventRow]:
-        """Of every undo of this call, the line with its verdict."""
+        """Of every undo of this call, the line with its verdict; and the line that says it was forgotten."""
         call_id, found = call.record.call_id, []
-        for state in (State.UNDOING, State.UNDONE):
+        for state in (State.UNDOING, State.UNDONE, State.NOTED):
             for row in self.reader.calls(CallFilter(state=state), MANY):
-                if row.record.method == UNDO and call_id in _of(row):
+                if row.record.method in (UNDO, METHOD) and call_id in _of(row):
                     found += [
                         line
                         for line in self.reader.lines(row.record.call_id)
@@ -80,6 +81,9 @@ class Registry:
 
 
 def _of(row: CallRow) -> Sequence[str]:
+    """The calls a thread or a note is about."""
+    if row.record.method == METHOD:
+        return (row.record.target,)
     of = row.record.arguments.get("of")
     return of if isinstance(of, list) else ()
 

@@ -1,5 +1,7 @@
 """One journal line as an OCSF event: class API Activity (6003), with the security-control profile. Pure.
 
+Nothing that can be forgotten goes out: of arguments, images and words there are the line's commitments.
+
 `metadata.sequence` is the line's number: who gets an event twice can tell. Source: OCSF schema 1.6,
 https://schema.ocsf.io/1.6.0/classes/api_activity
 """
@@ -27,7 +29,8 @@ _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
 
 def event(line: EventRow, call: CallRow, product_version: str) -> dict[str, Any]:
     """The event of one line of one call. Times: milliseconds since the epoch, as OCSF has them."""
-    record, body = call.record, _body(line)
+    record, said = call.record, json.loads(line.body)
+    body = said["body"]
     activity = _ACTIVITY.get(record.effect, 99)
     return {
         "activity_id": activity,
@@ -51,7 +54,7 @@ def event(line: EventRow, call: CallRow, product_version: str) -> dict[str, Any]
         "src_endpoint": {"name": record.agent},
         "dst_endpoint": {"name": record.destination},
         "resources": [{"name": record.target, "type": record.tier}],
-        "unmapped": _unmapped(record, body),
+        "unmapped": _unmapped(record, said),
     }
 
 
@@ -76,7 +79,7 @@ def _actor(line: EventRow, record: CallRecord) -> dict[str, Any]:
     }
 
 
-def _unmapped(record: CallRecord, body: dict[str, Any]) -> dict[str, Any]:
+def _unmapped(record: CallRecord, said: dict[str, Any]) -> dict[str, Any]:
     """What the journal has and OCSF has no place for."""
     return {
         "tenant": record.tenant,
@@ -85,8 +88,8 @@ def _unmapped(record: CallRecord, body: dict[str, Any]) -> dict[str, Any]:
         "endpoint": record.endpoint,
         "where": record.where,
         "descriptor": record.descriptor,
-        "arguments_digest": record.arguments_digest,
-        "level": str(body.get("undo", {}).get("level", "")),
+        "payloads": said.get("payloads", {}),
+        "level": str(said["body"].get("undo", {}).get("level", "")),
     }
 
 
@@ -95,10 +98,5 @@ def _severity(kind: State) -> int:
 
 
 def _detail(body: dict[str, Any]) -> str:
-    """What the line says of its reason, in one line; never a result or an argument."""
-    return ": ".join(str(body[name]) for name in ("reason", "detail") if body.get(name))
-
-
-def _body(line: EventRow) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(line.body)["body"]
-    return said
+    """The reason code, or the verdict of an undo."""
+    return str(body.get("reason") or body.get("verdict") or "")

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from gateway.core.approval import Leave, Word
 from gateway.core.flow import Passage
+from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
 from gateway.core.reverse import Leased
-from gateway.journals import grants, labels, leased, spending, tickets
+from gateway.journals import forgetting, grants, labels, leased, spending, tickets
 
 TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
     Spend: spending.take,
@@ -25,6 +26,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Leave: tickets.take_leaves,
     Word: tickets.take_words,
     Leased: leased.take,
+    Forget: forgetting.take,
 }
 
 

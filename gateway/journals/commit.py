@@ -16,11 +16,13 @@ from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
 from gateway.errors import Refused
 from gateway.journals import claims
 from gateway.journals.entry import Entry
+from gateway.journals.payloads import PAYLOADS, Keeper, Kept
 
 MAX_ROWS: Final = 256
 T = TypeVar("T")
 
 EVENT: Final = "INSERT INTO event (call_id, kind, at, body) VALUES "
+PAYLOAD: Final = "INSERT INTO payload (id, ref, key, data) VALUES "
 CALL: Final = (
     "INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
     " created_at, settled_at, run, grant_id) VALUES "
@@ -41,12 +43,15 @@ class _Unclear(Exception):
 
 
 def write(
-    connection: sqlite3.Connection, entries: Sequence[Entry], run: int
+    connection: sqlite3.Connection, entries: Sequence[Entry], run: int, keeper: Keeper
 ) -> list[int | str | Refused]:
     """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold.
 
     Durable on return. Raises `sqlite3.Error` when nothing of the batch was written.
     """
+    sealed = [
+        [(payload.kind, keeper.seal(payload)) for payload in entry.payloads] for entry in entries
+    ]
     connection.execute("BEGIN IMMEDIATE")
     try:
         results: list[int | str | Refused] = [*_together(connection, entries, run)]
@@ -54,6 +59,7 @@ def write(
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
         results = [_alone(connection, entry, run) for entry in entries]
+    _insert_payloads(connection, results, sealed)
     connection.execute("COMMIT")
     return results
 
@@ -119,6 +125,23 @@ def _insert_events(connection: sqlite3.Connection, entries: Sequence[Entry]) -> 
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
         seqs += range(last - len(chunk) + 1, last + 1)
     return seqs
+
+
+def _insert_payloads(
+    connection: sqlite3.Connection,
+    results: Sequence[int | str | Refused],
+    sealed: Sequence[Sequence[tuple[int, Kept]]],
+) -> None:
+    """Of the lines that were written."""
+    rows = [
+        (seq * PAYLOADS + kind, kept.ref, kept.key, kept.data)
+        for seq, some in zip(results, sealed, strict=True)
+        if isinstance(seq, int)
+        for kind, kept in some
+    ]
+    for chunk in chunks(rows):
+        values = [value for row in chunk for value in row]
+        connection.execute(_rows(PAYLOAD, 4, len(chunk)), values)
 
 
 def _insert_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:

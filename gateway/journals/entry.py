@@ -9,21 +9,34 @@ import asyncio
 
 from gateway.core.record import Line, Queued, Sealed, State
 from gateway.errors import JournalError, Refused
+from gateway.journals.payloads import Payload
 
 
 class Entry:
     """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
 
-    __slots__ = ("_error", "_seq", "_waiters", "body", "expects", "line", "source")
+    __slots__ = ("_error", "_seq", "_waiters", "body", "expects", "line", "payloads", "source")
 
-    def __init__(self, source: Line, body: bytes, expects: State | None) -> None:
+    def __init__(
+        self,
+        source: Line,
+        body: bytes,
+        expects: State | None,
+        payloads: tuple[Payload, ...] = (),
+    ) -> None:
         self.line = Queued(source.call_id, source.kind)
         self.source = source
         self.body = body
+        self.payloads = payloads
         self.expects = expects
         self._seq: int | None = None
         self._error: str | Refused | None = None
         self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes it keeps waiting."""
+        return len(self.body) + sum(len(payload.plain) for payload in self.payloads)
 
     async def sealed(self) -> Sealed:
         """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`

@@ -14,23 +14,41 @@ from typing import Any, Final
 
 import pydantic_core
 
-from gateway.core.model import CallRecord
+from gateway.core import apart
+from gateway.core.model import CallRecord, JsonObject
 from gateway.core.record import UNSETTLED, Line, State
 from gateway.errors import JournalError
+from gateway.journals.payloads import Payload
 from gateway.ports import CallRow
 
-VERSION: Final = 1
+VERSION: Final = 2
 RECORD_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
 _SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name not in ("arguments", "beside"))
 _simple: Final = attrgetter(*_SIMPLE)
 
 
 def encode(line: Line, run: str) -> bytes:
-    """The bytes of a line: `{"v", "call", "kind", "at", "run", "body"}` and, on a first line, `"record"`.
+    """The bytes of a line with nothing kept apart. Raises `JournalError` when it holds what JSON cannot say."""
+    return _ascii_json(_document(line, run), line.call_id)
 
-    Raises `JournalError` when the line holds what JSON cannot say.
-    """
-    document: dict[str, Any] = {
+
+def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
+    """The bytes of a line as they are hashed and stay, and its payloads, which may be forgotten.
+
+    `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
+    commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
+    stays, parts = apart.split(_document(line, run))
+    payloads = {
+        kind: Payload.of(apart.CLASSES.index(kind), _ascii_json(part, line.call_id))
+        for kind, part in parts.items()
+    }
+    if payloads:
+        stays[apart.MEMBER] = {kind: payload.commitment for kind, payload in payloads.items()}
+    return _ascii_json(stays, line.call_id), tuple(payloads.values())
+
+
+def _document(line: Line, run: str) -> JsonObject:
+    document: JsonObject = {
         "v": VERSION,
         "call": line.call_id,
         "kind": line.kind.value,
@@ -40,7 +58,7 @@ def encode(line: Line, run: str) -> bytes:
     }
     if line.record is not None:
         document["record"] = record_members(line.record)
-    return _ascii_json(document, line.call_id)
+    return document
 
 
 def record_members(record: CallRecord) -> dict[str, Any]:
@@ -67,15 +85,17 @@ def _slow_json(document: dict[str, Any], call_id: str) -> bytes:
         raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
 
 
-def row(state: str, created_at: int, settled_at: int | None, first: bytes, last: bytes) -> CallRow:
-    """A call's row from its projection and the bytes of its first and latest line."""
+def row(
+    state: str, created_at: int, settled_at: int | None, first: JsonObject, last: JsonObject
+) -> CallRow:
+    """A call's row from its projection and its first and latest line."""
     settled = State(state) not in UNSETTLED
     return CallRow(
-        record=_record(json.loads(first)["record"]),
+        record=_record(first["record"]),
         state=State(state),
         created_at=created_at,
         settled_at=settled_at,
-        outcome=json.loads(last)["body"] if settled else {},
+        outcome=last["body"] if settled else {},
     )
 
 

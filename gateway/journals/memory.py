@@ -199,4 +199,4 @@ def matches(row: CallRow, where: CallFilter) -> bool:
 def _row(call: Kept) -> CallRow:
     first, last = call.lines[0], call.lines[-1]
     settled_at = None if call.state in UNSETTLED else last.at
-    return form.row(call.state, first.at, settled_at, first.body, last.body)
+    return form.row(call.state, first.at, settled_at, first.said, last.said)

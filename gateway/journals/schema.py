@@ -116,6 +116,15 @@ def tickets(db: Database) -> None:
     db.execute("CREATE INDEX ticket_agent ON ticket (agent, created_at)")
 
 
+@migrations()
+def payloads(db: Database) -> None:
+    """What is kept apart of lines (payloads.py). `id`: line * 8 + class, so new ones lie side by side."""
+    db.execute(
+        "CREATE TABLE payload (id INTEGER PRIMARY KEY, ref TEXT NOT NULL, key BLOB NOT NULL,"
+        " data BLOB NOT NULL) STRICT"
+    )
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

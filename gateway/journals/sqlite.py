@@ -20,6 +20,7 @@ from gateway.journals.entry import Entry
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.leases import PATIENCE, SqliteLeases
 from gateway.journals.opencalls import OpenCalls
+from gateway.journals.payloads import Payload
 from gateway.journals.protect import Protector
 from gateway.journals.remembered import SqliteRemembered
 from gateway.journals.sqlitefile import SqliteFile
@@ -34,11 +35,18 @@ T = TypeVar("T")
 
 MAX_WAITING: Final = 10_000
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+REWRITTEN_BYTES: Final = 256 * 1024 * 1024
+"""A larger file is not written anew to forget something; what is deleted is overwritten all the same."""
 PROBE_SECONDS: Final = 0.1
 """While the journal is broken one line in this time is tried; the others are refused at once."""
 
 LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
 UNRECORDED: Final = "an outcome came while the journal could not be written"
+
+
+def _written(line: Line, run: str) -> tuple[bytes, State, tuple[Payload, ...]]:
+    body, payloads = form.write(line, run)
+    return body, State.INTENT, payloads
 
 
 def _microseconds() -> int:
@@ -82,7 +90,8 @@ class SqliteJournal:
         """
         self._check_open()
         expects = self._open_calls.admit(line)
-        entry = Entry(line, form.encode(line, self._file.run.id), expects)
+        body, payloads = form.write(line, self._file.run.id)
+        entry = Entry(line, body, expects, payloads)
         try:
             self._check_able()
         except JournalError:
@@ -90,7 +99,7 @@ class SqliteJournal:
             raise
         self._open_calls.note(line)
         self._waiting += 1
-        self._waiting_bytes += len(entry.body)
+        self._waiting_bytes += entry.size
         self._writer.put(entry)
         return entry
 
@@ -139,6 +148,13 @@ class SqliteJournal:
         if not self._closed:
             self._writer.post(lambda: self._file.on(work))
 
+    async def scrub(self) -> bool:
+        """After something was forgotten: nothing of it is left in the file or its log. False: somebody
+        keeps the log in use, so it is not certain yet. Raises `JournalError`."""
+        self._check_open()
+        small = self._file.path.stat().st_size <= REWRITTEN_BYTES
+        return await self._writer.do(lambda: self._file.scrub(small))
+
     async def recover(self) -> Sequence[str]:
         """Settle as in_doubt every intent whose gateway process is gone. Returns their call ids."""
         self._check_open()
@@ -171,7 +187,7 @@ class SqliteJournal:
             self._next_probe = time.monotonic() + PROBE_SECONDS
         for entry, result in zip(batch, results, strict=True):
             self._waiting -= 1
-            self._waiting_bytes -= len(entry.body)
+            self._waiting_bytes -= entry.size
             if not isinstance(result, int):
                 self._open_calls.forget(entry.line.call_id)
                 if broken is not None:
@@ -199,7 +215,7 @@ class SqliteJournal:
         lines = [outcome(lost, at, "in_doubt", {"detail": LOST}) for lost in self._file.abandoned()]
         if not lines:
             return []
-        entries = [Entry(line, form.encode(line, run), State.INTENT) for line in lines]
+        entries = [Entry(line, *_written(line, run)) for line in lines]
         results = self._file.write(entries)
         return [
             line.call_id for line, seq in zip(lines, results, strict=True) if isinstance(seq, int)

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from gateway.errors import JournalError, Misconfigured, Refused, Where
 from gateway.journals import commit, runs, schema
 from gateway.journals.entry import Entry
+from gateway.journals.payloads import Keeper
 
 T = TypeVar("T")
 
@@ -36,9 +37,17 @@ _SAID: Final = {
 class SqliteFile:
     """One open journal file. Not thread-safe."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, run: runs.Run, row: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        run: runs.Run,
+        row: int,
+        keeper: Keeper,
+    ) -> None:
         self.path = path
         self.run = run
+        self._keeper = keeper
         self._row = row
         self._inode = os.stat(path).st_ino
         self._connection: sqlite3.Connection | None = connection
@@ -52,6 +61,7 @@ class SqliteFile:
         directory = _run_directory(path)
         try:
             _create(path)
+            keeper = Keeper.beside(path)
             with runs.one_at_a_time(directory):
                 schema.prepare(path)
                 runs.sweep(directory)
@@ -67,7 +77,7 @@ class SqliteFile:
             run.end()
             raise _unopened(path, error) from None
         assert begun.lastrowid is not None
-        return cls(path, connection, run, begun.lastrowid)
+        return cls(path, connection, run, begun.lastrowid, keeper)
 
     def write(self, entries: Sequence[Entry]) -> list[int | str | Refused]:
         """Per line its sequence number or why it was refused; durable on return.
@@ -75,7 +85,7 @@ class SqliteFile:
         Raises `JournalError` when nothing of the batch was written. The next call tries anew.
         """
         try:
-            return commit.write(self._connected(), entries, self._row)
+            return commit.write(self._connected(), entries, self._row, self._keeper)
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
@@ -115,6 +125,20 @@ class SqliteFile:
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{self.path}: {_said(error)}") from None
 
+    def scrub(self, whole: bool) -> bool:
+        """Nothing that was deleted is left in the file or its log. False: somebody keeps the log in use.
+
+        `whole`: the file is written anew, so that no page holds a row's bytes from where it lay before.
+        Raises `JournalError`."""
+
+        def scrubbed(connection: sqlite3.Connection) -> bool:
+            if whole:
+                connection.execute("VACUUM")
+            [busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+        return self.on(scrubbed)
+
     def close(self) -> None:
         """Close the file and end the run."""
         self._disconnect()
@@ -147,6 +171,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     # FULL: a commit survives a power cut, not only our own death.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    # What is deleted is overwritten: resources let go, payloads forgotten.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +17,14 @@ from sqlite_utils import Database
 from gateway.core.record import State
 from gateway.errors import JournalError, Misconfigured, Where
 from gateway.journals import form
+from gateway.journals.payloadreader import PayloadReader
 from gateway.ports import CallFilter, CallRow, EventRow
 
 MIN_PREFIX: Final = 6
 
 _CALLS: Final = (
-    "SELECT c.state, c.created_at, c.settled_at, f.body AS first, l.body AS last FROM call AS c"
-    " JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
+    "SELECT c.state, c.created_at, c.settled_at, c.first_seq, f.body AS first, c.last_seq, l.body AS last"
+    " FROM call AS c JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
 )
 _EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
 
@@ -46,13 +48,14 @@ class SqliteReader:
         except JournalError as error:
             self._db.close()
             raise _unreadable(path, error) from None
+        self._payloads = PayloadReader(path, self._query)
 
     def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
         """Newest first. Raises `JournalError`."""
         conditions, values = _conditions(where)
         clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         rows = self._query(f"{_CALLS}{clause} ORDER BY c.first_seq DESC LIMIT ?", (*values, limit))
-        return [form.row(**row) for row in rows]
+        return self._call_rows(rows)
 
     def call(self, call_id: str) -> CallRow | None:
         """One call by its id or a prefix of at least 6 characters; None if there is none, or several."""
@@ -62,7 +65,7 @@ class SqliteReader:
                 f"{_CALLS} WHERE c.call_id >= ? AND c.call_id < ? LIMIT 2",
                 (call_id, call_id + "\U0010ffff"),
             )
-        return form.row(**found[0]) if len(found) == 1 else None
+        return self._call_rows(found)[0] if len(found) == 1 else None
 
     def events(self, after: int, limit: int) -> Sequence[EventRow]:
         """Lines with seq > after, oldest first."""
@@ -72,9 +75,15 @@ class SqliteReader:
         """All lines of one call (its whole id), oldest first."""
         # Most calls have two lines and both ends are known; between them lies what other calls wrote.
         span = "(SELECT first_seq FROM call WHERE call_id = ?) AND (SELECT last_seq FROM call WHERE call_id = ?)"
-        return self._event_rows(
+        rows = self._event_rows(
             f"{_EVENTS} WHERE seq BETWEEN {span} AND call_id = ? ORDER BY seq", (call_id,) * 3
         )
+        return self.opened(rows)
+
+    def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
+        """The same lines, with what is kept of their payloads."""
+        kept, opened = self._payloads.of((row.seq, row.body) for row in rows), self._payloads.opened
+        return [replace(row, payloads=opened(row.seq, row.body, kept)) for row in rows]
 
     def last_seq(self) -> int:
         """The newest line's number, 0 when there is none: where a cursor starts to see only what comes."""
@@ -83,6 +92,20 @@ class SqliteReader:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _call_rows(self, rows: Sequence[dict[str, Any]]) -> list[CallRow]:
+        ends = [(row[f"{end}_seq"], row[end]) for row in rows for end in ("first", "last")]
+        kept, said = self._payloads.of(ends, ("arguments",)), self._payloads.said
+        return [
+            form.row(
+                row["state"],
+                row["created_at"],
+                row["settled_at"],
+                said(row["first_seq"], row["first"], kept),
+                said(row["last_seq"], row["last"], kept),
+            )
+            for row in rows
+        ]
 
     def _event_rows(self, sql: str, values: tuple[Any, ...]) -> list[EventRow]:
         return [

@@ -29,20 +29,22 @@ class Vault:
     """Two keys out of one secret: AES-256-GCM for what must be read again, HMAC for what must only be known."""
 
     def __init__(self, secret: bytes) -> None:
+        self._secret = secret
         self._cipher = AESGCM(_derive(secret, b"seal"))
         self._commit_key = _derive(secret, b"commit")
 
     @classmethod
-    def open(cls, directory: Path) -> Vault:
-        """The vault whose key lies in `directory/journal.key`; both are made when missing.
+    def open(cls, directory: Path, make: bool = True) -> Vault:
+        """The vault whose key lies in `directory/journal.key`; both are made when missing, if `make`.
 
         Raises `Misconfigured` when anyone but the owner could read or change them.
         """
         path = directory / "journal.key"
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if make:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check(directory, directory.lstat(), stat.S_IFDIR)
-            if not path.exists():
+            if make and not path.exists():
                 _make(path)
             _check(path, path.lstat(), stat.S_IFREG)
             secret = path.read_bytes()
@@ -64,6 +66,10 @@ class Vault:
             return self._cipher.decrypt(nonce, body, _SEALED)
         except (InvalidTag, ValueError):
             raise ValueError("not sealed by this installation") from None
+
+    def subkey(self, purpose: bytes) -> bytes:
+        """32 bytes for something else of this installation."""
+        return _derive(self._secret, purpose)
 
     def commit(self, purpose: bytes, plain: bytes) -> str:
         """Lower-case hex HMAC-SHA256: says "the same" or "not the same", and only to who has the key."""

@@ -5,7 +5,6 @@ Whoever writes the next line of a held call has it: the journal lets only one fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Final
 
@@ -48,7 +47,7 @@ class Waitings:
     def _of(self, row: CallRow) -> Waiting:
         record = row.record
         lines = self._reader.lines(record.call_id)
-        bodies = [json.loads(line.body)["body"] for line in lines]
+        bodies = [line.said["body"] for line in lines]
         target = Target(record.server, "tool", record.target)
         return holding.waiting(record.call_id, target, bodies, self._protector.unseal)
 

@@ -5,14 +5,13 @@ It reads lines and unseals; it decides nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
 from gateway.core import written
 from gateway.core.model import JsonObject
 from gateway.core.record import State
-from gateway.core.reverse import Recorded, overlaps, server_key
+from gateway.core.reverse import Recorded, forgotten, overlaps, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
 from gateway.undo.writers import Writers, Wrote
 
@@ -41,9 +40,12 @@ class Ledger:
     def of(self, row: CallRow) -> Recorded:
         """The same, for a row already found."""
         lines = self._reader.lines(row.record.call_id)
-        documents = [json.loads(line.body) for line in lines]
+        documents = [line.said for line in lines]
         bodies = [document["body"] for document in documents]
-        reversal, post = written.read(bodies, self._protector.unseal)
+        if any("images" in line.lost for line in lines):
+            reversal, post = forgotten(row.record.server), None
+        else:
+            reversal, post = written.read(bodies, self._protector.unseal)
         return Recorded(
             record=row.record,
             state=row.state,

@@ -6,7 +6,6 @@ anew, never carried out. It knows the other rooms of undo and the ports.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -214,7 +213,7 @@ class Rollback:
         tried: dict[str, dict[int, State]] = {}
         for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
             lines = self._parts.reader.lines(row.record.call_id)
-            body = json.loads(lines[0].body)["body"]
+            body = lines[0].said["body"]
             if "undo_of" in body:
                 tried.setdefault(body["undo_of"], {})[body["step"]] = row.state
         return tried

@@ -10,7 +10,6 @@ Lines are never undone, and a step that has one is never done again (ARIES: comp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -169,7 +168,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
     found: dict[str, Found] = {}
     begun: dict[str, Begun] = {}
     for line in reader.lines(row.record.call_id):
-        body = json.loads(line.body)["body"]
+        body = line.said["body"]
         if "verdict" in body:
             found[body["of"]] = Found(body["verdict"], body.get("why", ""))
         elif "step" in body:
@@ -210,7 +209,7 @@ def _verdicts(reader: JournalReader, row: CallRow) -> Mapping[str, str]:
     if row.state is State.UNDONE:
         verdicts: Mapping[str, str] = row.outcome.get("verdicts", {})
         return verdicts
-    bodies = [json.loads(line.body)["body"] for line in reader.lines(row.record.call_id)]
+    bodies = [line.said["body"] for line in reader.lines(row.record.call_id)]
     return {body["of"]: body["verdict"] for body in bodies if "verdict" in body}
 
 

@@ -66,6 +66,7 @@ async def test_the_file_survives_power_cuts_and_is_for_its_owner_only(tmp_path: 
         "journal.db-wal": 0o600,
         "journal.db-shm": 0o600,
         "runs": 0o700,
+        "secrets": 0o700,
     }
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 

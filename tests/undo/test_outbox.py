@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import anyio
@@ -162,4 +161,4 @@ async def test_its_secrets_are_in_no_clear_line(tmp_path: Path) -> None:
         waiting = waitings(rig).find(call)
     assert waiting.request.params["arguments"]["value"] == "password=hunter2hunter2"
     assert b"hunter2" not in b"".join(line.body for line in lines)
-    assert "request" in json.loads(lines[0].body)["body"]
+    assert "request" in lines[0].said["body"]

@@ -1,0 +1,99 @@
+"""Wires forgetting: the journal, what finds payloads in it, and the lines that say what was forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from gateway.app.gateway import microseconds, new_call_id
+from gateway.core import record
+from gateway.core.forget import METHOD, VERDICT, Forget
+from gateway.core.model import CallRecord
+from gateway.core.record import UNSETTLED
+from gateway.journals import findpayloads
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.ports import CallRow
+from gateway.settings import Settings
+
+PATIENCE: Final = 10
+"""Tries, a second apart, to empty the write-ahead log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """Forgets calls of one journal."""
+
+    journal: SqliteJournal
+    reader: SqliteReader
+    protector: Protector
+
+    def calls_of(self, subject: str) -> list[CallRow]:
+        """Calls an agent made, or that hold this text anywhere: those that are settled."""
+        named = findpayloads.of_subject(self.reader, subject, self.protector.unseal)
+        rows = [row for row in map(self.reader.call, named) if row is not None]
+        return [row for row in rows if row.state not in UNSETTLED]
+
+    async def forget(self, calls: Sequence[CallRow], by: str) -> bool:
+        """Their payloads are gone, and a line of each says so. False: the log still holds them for now.
+
+        Raises `JournalError`."""
+        found = findpayloads.of_calls(self.reader, [row.record.call_id for row in calls])
+        waiting = [
+            self.journal.append(
+                record.noted(
+                    _entry(row, by),
+                    microseconds(),
+                    {"of": row.record.call_id, "verdict": VERDICT},
+                    (Forget(row.record.call_id, found.lines[row.record.call_id]),),
+                )
+            )
+            for row in calls
+        ]
+        for pending in waiting:
+            await pending.sealed()
+        for _ in range(PATIENCE):
+            if await self.journal.scrub():
+                return True
+            await anyio.sleep(1)
+        return False
+
+
+def _entry(row: CallRow, by: str) -> CallRecord:
+    return CallRecord(
+        call_id=new_call_id(),
+        agent=by,
+        tenant=row.record.tenant,
+        task="",
+        intent="",
+        endpoint="",
+        method=METHOD,
+        server="",
+        target=row.record.call_id,
+        tier="",
+        effect="",
+        destination="",
+        rule="",
+        where="",
+        policy_version="",
+        descriptor="",
+        arguments={},
+        arguments_digest="",
+    )
+
+
+@asynccontextmanager
+async def open_forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
+    """Raises `Misconfigured`, `JournalError`."""
+    path = settings.state_dir / "journal.db"
+    journal = await SqliteJournal.open(path)
+    reader = SqliteReader(path)
+    try:
+        yield Forgetting(journal, reader, Protector.open(settings.state_dir))
+    finally:
+        reader.close()
+        await journal.aclose()

@@ -1,0 +1,87 @@
+"""`bulkhead journal forget`: what was kept of calls is destroyed; that they were made, and how they ended, stays."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway import settings
+from gateway.cli.operators import operator_option
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.core.record import UNSETTLED
+
+if TYPE_CHECKING:
+    from gateway.app.forget import Forgetting
+    from gateway.ports import CallRow
+
+NOT_YET: Final = 5
+
+
+@click.command()
+@config_option
+@json_option
+@operator_option
+@click.option("--call", "calls", multiple=True, metavar="CALL", help="One call; may be repeated.")
+@click.option(
+    "--subject", metavar="TEXT",
+    help="Every call of an agent (agent:NAME), or that holds this text: a name, an address.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say which calls, and change nothing.")
+def command(
+    config: Path,
+    as_json: bool,
+    operator: str,
+    calls: tuple[str, ...],
+    subject: str | None,
+    dry_run: bool,
+) -> None:
+    """Destroy arguments, results and images of calls, for good.
+
+    The lines stay, and every proof and warrant of them holds; what they said can no longer be read, and
+    the calls can no longer be undone. Copies made before (backups, exports) are yours to destroy. Exit
+    status 5: somebody kept the write-ahead log in use, so do it again.
+    """
+    if bool(calls) == bool(subject):
+        raise click.UsageError("give --call or --subject")
+    chosen, certain = asyncio.run(_forget(config, operator, calls, subject or "", dry_run))
+    ids = [row.record.call_id for row in chosen]
+    if as_json:
+        print_json({"calls": ids, "forgotten": not dry_run, "certain": certain})
+    else:
+        for row in chosen:
+            click.echo(
+                f"{row.record.call_id}  {visible(row.record.agent)} {visible(row.record.target)}"
+            )
+        click.echo(f"{len(ids)} calls {'would be ' if dry_run else ''}forgotten")
+    if not certain:
+        click.echo(
+            "bulkhead: the journal's log is in use and still holds them: again, please", err=True
+        )
+        sys.exit(NOT_YET)
+
+
+async def _forget(
+    config: Path, operator: str, calls: Sequence[str], subject: str, dry_run: bool
+) -> tuple[list[CallRow], bool]:
+    from gateway.app.forget import open_forgetting
+
+    async with open_forgetting(settings.load(config)) as forgetting:
+        chosen = forgetting.calls_of(subject) if subject else [_named(forgetting, c) for c in calls]
+        if dry_run or not chosen:
+            return chosen, True
+        return chosen, await forgetting.forget(chosen, operator)
+
+
+def _named(forgetting: Forgetting, asked: str) -> CallRow:
+    row = forgetting.reader.call(asked)
+    if row is None:
+        raise click.UsageError(f"no call {visible(asked)}, or more than one")
+    if row.state in UNSETTLED:
+        raise click.UsageError(f"call {row.record.call_id} is not over: {row.state}")
+    return row

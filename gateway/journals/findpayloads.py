@@ -1,0 +1,116 @@
+"""Which lines of a journal hold something of a call, or of a subject: one pass over all lines.
+
+A call's payloads are in its own lines, and in those of whatever was made for it: the gateway's reads before
+and after, the inverse calls of an undo and the images between them. It opens payloads and changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from gateway.core.apart import EventRow
+
+PAGE: Final = 1_000
+FOR: Final = "for call "
+"""How a call the gateway made by itself names the one it was made for, in `where`."""
+
+Unseal = Callable[[Mapping[str, Any]], Any]
+
+
+class Reader(Protocol):
+    """A journal that can open payloads of any lines."""
+
+    def events(self, after: int, limit: int) -> Sequence[EventRow]: ...
+
+    def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lines that have payloads, by the call that is to be forgotten."""
+
+    lines: Mapping[str, tuple[int, ...]]
+
+
+def of_calls(reader: Reader, calls: Collection[str]) -> Found:
+    """Every line that holds something of these calls (whole ids). Raises `JournalError`."""
+    found: dict[str, list[int]] = {call: [] for call in calls}
+    made_for: dict[str, str] = {}
+    for row in _rows(reader):
+        call = made_for.get(row.call_id, row.call_id)
+        said = row.said
+        names = _named(said)
+        if call not in found and names in found:
+            # The thread of an undo is about many calls: of it, only the lines of this one.
+            call = names
+            if "record" in said:
+                made_for[row.call_id] = call
+        if call in found:
+            found[call].append(row.seq)
+    return Found({call: tuple(lines) for call, lines in found.items()})
+
+
+def of_subject(reader: Reader, subject: str, unseal: Unseal) -> list[str]:
+    """Calls an agent made, or whose payloads hold this text: by id, oldest first. Raises `JournalError`."""
+    found: dict[str, None] = {}
+    page: list[EventRow] = []
+    for row in _rows(reader):
+        page.append(row)
+        if len(page) == PAGE:
+            found |= dict.fromkeys(_about(reader, page, subject, unseal))
+            page = []
+    return list(found | dict.fromkeys(_about(reader, page, subject, unseal)))
+
+
+def _about(reader: Reader, page: Sequence[EventRow], subject: str, unseal: Unseal) -> Iterator[str]:
+    for row in reader.opened(page):
+        agent = row.said.get("record", {}).get("agent")
+        texts = _texts([*row.payloads.values()], unseal)
+        if agent == subject or any(_says(text, subject) for text in texts):
+            yield row.call_id
+
+
+def _rows(reader: Reader) -> Iterator[EventRow]:
+    after = 0
+    while rows := reader.events(after, PAGE):
+        after = rows[-1].seq
+        yield from (row for row in rows if row.lost)
+
+
+def _named(said: Mapping[str, Any]) -> str:
+    """The call this line is about, when it is not its own."""
+    where = str(said.get("record", {}).get("where", ""))
+    if where.startswith(FOR):
+        return where.removeprefix(FOR)
+    body = said["body"]
+    return str(body.get("undo_of") or body.get("of") or "")
+
+
+def _says(text: str, subject: str) -> bool:
+    """Also where it is a file's content, as tool servers give it: in base64."""
+    if subject in text:
+        return True
+    try:
+        return subject.encode() in base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+
+
+def _texts(value: Any, unseal: Unseal) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, unseal)
+    elif isinstance(value, dict):
+        if isinstance(value.get("sealed"), str):
+            try:
+                yield from _texts(unseal(value), unseal)
+            except ValueError:
+                return
+        else:
+            yield from value
+            yield from (text for item in value.values() for text in _texts(item, unseal))

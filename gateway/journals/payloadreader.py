@@ -1,0 +1,76 @@
+"""Finds and opens the payloads of a SQLite journal's lines. What was forgotten is not there, and no error.
+
+The key is looked for when the first payload is met: a journal can be read without it, as far as that goes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.core import apart
+from gateway.core.apart import Class
+from gateway.core.model import JsonObject
+from gateway.errors import Misconfigured
+from gateway.journals.payloads import PAYLOADS, Keeper, Kept
+
+log = logging.getLogger("bulkhead.journal")
+
+HAS: Final = f'"{apart.MEMBER}":'.encode()
+"""No line without this has any."""
+AT_ONCE: Final = 500
+"""Numbers in one question."""
+
+Query = Callable[[str, tuple[Any, ...]], list[dict[str, Any]]]
+
+
+class PayloadReader:
+    """Of one journal file."""
+
+    def __init__(self, journal: Path, query: Query) -> None:
+        self._journal = journal
+        self._query = query
+
+    def of(
+        self, lines: Iterable[tuple[int, bytes]], classes: Sequence[Class] = apart.CLASSES
+    ) -> Mapping[int, Kept]:
+        """What is still kept of these lines (number, bytes). Raises `JournalError`."""
+        kinds = [apart.CLASSES.index(kind) for kind in classes]
+        having = {seq for seq, body in lines if HAS in body}
+        numbers = sorted(seq * PAYLOADS + kind for seq in having for kind in kinds)
+        found: dict[int, Kept] = {}
+        for at in range(0, len(numbers), AT_ONCE):
+            some = tuple(numbers[at : at + AT_ONCE])
+            marks = ",".join("?" * len(some))
+            rows = self._query(f"SELECT * FROM payload WHERE id IN ({marks})", some)
+            found |= {row["id"]: Kept(row["ref"], row["key"], row["data"]) for row in rows}
+        return found
+
+    def said(self, seq: int, body: bytes, kept: Mapping[int, Kept]) -> JsonObject:
+        """The line, with what is kept of it."""
+        return apart.forgotten(json.loads(body), self.opened(seq, body, kept))
+
+    def opened(self, seq: int, body: bytes, kept: Mapping[int, Kept]) -> dict[Class, JsonObject]:
+        """A line's payloads that are in `kept` and can be opened here."""
+        found: dict[Class, JsonObject] = {}
+        for number, kind in enumerate(apart.CLASSES):
+            one = kept.get(seq * PAYLOADS + number)
+            if one is not None and self._keeper is not None:
+                committed = json.loads(body)[apart.MEMBER][kind]
+                try:
+                    found[kind] = json.loads(self._keeper.open(one, committed))
+                except ValueError as error:
+                    log.warning("line %d: %s: %s", seq, kind, error)
+        return found
+
+    @cached_property
+    def _keeper(self) -> Keeper | None:
+        try:
+            return Keeper.beside(self._journal, make=False)
+        except Misconfigured as error:
+            log.warning("payloads stay closed: %s", error)
+            return None
