@@ -77,13 +77,21 @@ class FrontGate:
             seconds=seconds,
         )
 
-    def identify(self, evidence: Evidence) -> WorkloadIdentity:
+    async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """See `ports.Gate`."""
         try:
-            return self._verifier.verify(evidence, self._seconds())
+            return await self._identified(evidence)
         except Refused as no:
             self._turned_away.note(evidence.endpoint, no)
             raise
+
+    async def _identified(self, evidence: Evidence) -> WorkloadIdentity:
+        try:
+            return self._verifier.verify(evidence, self._seconds())
+        except Refused as no:
+            if no.reason is not Reason.UNKNOWN_KEY or not await self._verifier.refreshed(evidence):
+                raise
+        return self._verifier.verify(evidence, self._seconds())
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """See `ports.Gate`."""

@@ -46,9 +46,14 @@ class Verifier(Protocol):
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """The identity behind the evidence, for `evidence.endpoint` only. `now`: seconds since the epoch.
 
-        Raises `Refused` (no_token, bad_token, expired_token, wrong_audience, insufficient_scope).
-        Synchronous and free of I/O: nothing awaits between a look-up and a decision.
+        Raises `Refused` (no_token, bad_token, unknown_key, bad_proof, expired_token, wrong_audience,
+        insufficient_scope). Synchronous and free of I/O: nothing awaits between a look-up and a decision.
         """
+        ...
+
+    async def refreshed(self, evidence: Evidence) -> bool:
+        """After `unknown_key`: waits, a little, for a look at the issuer's present keys. False: it is too
+        soon for one, so asking again would not help. Never raises."""
         ...
 
 
@@ -622,8 +627,9 @@ class Following(Protocol):
 class Gate(Protocol):
     """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
 
-    def identify(self, evidence: Evidence) -> WorkloadIdentity:
-        """Step 2. Raises `Refused`; the wire makes a 401 or 403 of it."""
+    async def identify(self, evidence: Evidence) -> WorkloadIdentity:
+        """Step 2. Raises `Refused`; the wire makes a 401 or 403 of it. Waits, a little, only for the key
+        of a token that is nowhere in memory."""
         ...
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:

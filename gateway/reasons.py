@@ -21,6 +21,8 @@ class Reason(StrEnum):
     # Step 2, identify. One outward answer (401); the code is for the operator.
     NO_TOKEN = "no_token"
     BAD_TOKEN = "bad_token"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_PROOF = "bad_proof"
     EXPIRED_TOKEN = "expired_token"
     WRONG_AUDIENCE = "wrong_audience"
     INSUFFICIENT_SCOPE = "insufficient_scope"

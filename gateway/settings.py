@@ -12,8 +12,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
 
-from gateway import yamlfile
+from gateway import issuers, yamlfile
 from gateway.errors import Misconfigured, Where
+from gateway.issuers import IssuerSettings
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -122,6 +123,14 @@ class Telemetry(Strict):
     """Origin of an OpenTelemetry collector (OTLP over HTTP): metrics and traces."""
 
 
+class TlsSettings(Strict):
+    """What the gateway shows those who connect. PEM files, taken up again when they change."""
+
+    certificate: str
+    """The chain, its own certificate first."""
+    key: str
+
+
 class Settings(Strict):
     """bulkhead.yaml. Paths are relative to the file."""
 
@@ -135,6 +144,10 @@ class Settings(Strict):
     tenant: str = "local"
     limits: RequestLimits = RequestLimits()
     telemetry: Telemetry | None = None
+    tls: TlsSettings | None = None
+    issuers: dict[str, IssuerSettings] = Field(default_factory=dict)
+    embedded_issuer: bool | None = None
+    """Are tokens of `bulkhead token` believed? Default: only where there are no other issuers."""
     servers: dict[str, ServerSettings]
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""
@@ -169,7 +182,13 @@ class Settings(Strict):
     @property
     def origin(self) -> str:
         """Scheme, host and port agents reach the gateway at; no trailing slash."""
-        return (self.public_url or f"http://{self.listen}").rstrip("/")
+        scheme = "http" if self.tls is None else "https"
+        return (self.public_url or f"{scheme}://{self.listen}").rstrip("/")
+
+    @property
+    def embedded(self) -> bool:
+        """Is the embedded issuer believed?"""
+        return not self.issuers if self.embedded_issuer is None else self.embedded_issuer
 
 
 def load(path: Path) -> Settings:
@@ -181,6 +200,7 @@ def load(path: Path) -> Settings:
     _check_ids(tree, settings, str(path))
     _check_companions(tree, settings, str(path))
     _check_listen(tree, settings, str(path))
+    _check_issuers(tree, settings, str(path))
     _note_places(tree, settings, str(path))
     home = path.resolve().parent
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
@@ -193,6 +213,8 @@ def _note_places(tree: CommentedMap, settings: Settings, file: str) -> None:
     for name, server in settings.servers.items():
         key = "url" if server.command is None else "command"
         server._where = Where(file, yamlfile.line_of(tree, ["servers", name, key]))
+    for name, issuer in settings.issuers.items():
+        issuer._where = Where(file, yamlfile.line_of(tree, ["issuers", name]))
 
 
 def _placed(server: ServerSettings, home: Path) -> ServerSettings:
@@ -237,4 +259,20 @@ def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
         raise Misconfigured(
             f"listen: {settings.listen!r} is not HOST:PORT",
             Where(file, yamlfile.line_of(tree, ["listen"])),
+        )
+
+
+def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:
+    for place, what in issuers.faults(settings.issuers, settings.tenant):
+        path = ["issuers", *place]
+        raise Misconfigured(f"{'.'.join(path)}: {what}", Where(file, yamlfile.line_of(tree, path)))
+    line = Where(file, yamlfile.line_of(tree, ["listen"]))
+    if settings.tls is None and any(one.kind == "mtls" for one in settings.issuers.values()):
+        raise Misconfigured("issuers: kind mtls needs tls", line)
+    in_clear = settings.tls is None and not settings.origin.startswith("https://")
+    if not settings.embedded and in_clear and not issuers.is_loopback(settings.host):
+        raise Misconfigured(
+            f"listen: tokens would cross the network to {settings.listen} in clear",
+            line,
+            "give tls, or the https public_url of what stands in front",
         )

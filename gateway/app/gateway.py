@@ -19,6 +19,7 @@ from gateway import following
 from gateway.app.bounds import LiveBounds
 from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
+from gateway.app.identity import Identities
 from gateway.app.reverse import own_reads, reversing
 from gateway.app.servers import open_servers
 from gateway.approvals.asking import Asking
@@ -31,9 +32,7 @@ from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.errors import Misconfigured
 from gateway.gate import FrontGate
-from gateway.identity.jwt import JwtVerifier
-from gateway.identity.keys import SETTLE
-from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
+from gateway.identity.local import LocalIssuer
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
@@ -58,20 +57,29 @@ class Gateway:
     gate: FrontGate
     catalogue: LiveCatalogue
     policies: LivePolicies
-    issuer: LocalIssuer
+    identities: Identities
     desk: GrantDesk
     run: str
     """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
 
+    @property
+    def issuer(self) -> LocalIssuer:
+        """The embedded issuer. Raises `Misconfigured` where it is off."""
+        return self.identities.minting
+
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """For /readyz. Ready once the catalogue has started; a broken server is never fatal.
+        """For /readyz. Ready once the catalogue has started and an issuer's keys are here; a broken server
+        is never fatal.
 
         Servers are counted and not named: whoever can connect may ask, also who may not know of one.
         """
         states = Counter(server["state"] for server in self.catalogue.status().values())
-        return True, {"policy": self.policies.current.version, "servers": dict(states)}
+        facts = {"policy": self.policies.current.version, "servers": dict(states)}
+        if self.identities.keys:
+            facts["issuers"] = self.identities.status()
+        return self.identities.ready, facts
 
     def schema_of(self, endpoint: Endpoint, name: str) -> JsonObject | None:
         """The input schema advertised for a tool, for the `Mcp-Param-*` header rules."""
@@ -90,7 +98,7 @@ class Ground:
 
     settings: Settings
     policies: LivePolicies
-    issuer: LocalIssuer
+    identities: Identities
     protector: Protector
     packs: LivePacks
     journal: SqliteJournal
@@ -131,17 +139,16 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
 async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> Ground:
     """Everything an operator can have wrong is found before a process is started."""
-    refuse_beyond_loopback(settings.host, settings.where)
+    identities = Identities.open(settings)
     policies = LivePolicies(settings.policy_dir, settings.servers)
     approved = pins.load(settings.policy_dir, settings.servers)
-    issuer = LocalIssuer.open(settings.state_dir, settings.origin)
     protector = Protector.open(settings.state_dir)
     servers = open_servers(settings, Seal(protector.key_for(b"parked calls")), late)
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     packs = open_packs(settings, policies)
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     catalogue = LiveCatalogue(offered, settings, approved)
-    return Ground(settings, policies, issuer, protector, packs, journal, servers, catalogue)
+    return Ground(settings, policies, identities, protector, packs, journal, servers, catalogue)
 
 
 def _opened(
@@ -152,8 +159,8 @@ def _opened(
         settings, policies, ground.protector, journal, bounds.store, microseconds, new_call_id
     )
     desk = counter(giving, policies, bounds)
-    run, issuer = journal.run, ground.issuer
-    return Gateway(settings, gate, ground.catalogue, policies, issuer, desk, run, in_doubt)
+    run, identities = journal.run, ground.identities
+    return Gateway(settings, gate, ground.catalogue, policies, identities, desk, run, in_doubt)
 
 
 def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:
@@ -180,7 +187,7 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
         shelves=CatalogueShelves(ground.catalogue, ground.protector.key_for(b"cursors")),
         policies=ground.policies,
         bounds=bounds,
-        verifier=JwtVerifier([ground.issuer.profile], ground.settings.origin),
+        verifier=ground.identities.verifier,
         turned_away=TurnedAway(ground.journal, ground.protector, microseconds, new_call_id),
         seconds=lambda: int(time.time()),
         catalogue=ground.catalogue,
@@ -209,7 +216,7 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
 
 @asynccontextmanager
 async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> AsyncIterator[None]:
-    """Policies, approvals, undo packs and signing keys are taken up as their files change, while this is entered."""
+    """Policies, approvals, undo packs and keys are taken up as they change, while this is entered."""
 
     def policy_news(line: str) -> None:
         log.warning(line)
@@ -219,12 +226,12 @@ async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> Asyn
     tasks = [
         asyncio.create_task(ground.policies.watch(policy_news)),
         asyncio.create_task(_follow_pins(ground.settings, ground.catalogue)),
-        asyncio.create_task(_refresh_keys(ground.issuer)),
         asyncio.create_task(ground.packs.watch(log.warning)),
         asyncio.create_task(bounds.watch(gate.changed)),
     ]
     try:
-        yield
+        async with ground.identities.followed():
+            yield
     finally:
         for task in tasks:
             task.cancel()
@@ -239,16 +246,6 @@ async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
             catalogue.reload_pins()
         except Misconfigured as error:
             log.warning("approvals not taken, the earlier ones stay in force: %s", error)
-
-
-async def _refresh_keys(issuer: LocalIssuer) -> None:
-    """Takes up a rotated signing key before `bulkhead token` uses it."""
-    while True:
-        await asyncio.sleep(SETTLE / 3)
-        try:
-            issuer.refresh()
-        except Misconfigured as error:
-            log.error("no token is believed until this is mended: %s", error)
 
 
 async def close_servers(servers: Mapping[str, ToolServer]) -> None:

@@ -56,7 +56,7 @@ async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, inte
         )
         evidence = Evidence((f"Bearer {token}",), endpoint)
         # Verified now, so that a bad token ends the command; and, if it was given, for every request.
-        identity = gateway.gate.identify(evidence)
+        identity = await gateway.gate.identify(evidence)
         who = evidence if agent is None else identity
         await stdio.serve(gateway.gate, endpoint, who, settings.limits)
 

@@ -15,10 +15,10 @@ from typing import Any
 import click
 
 from gateway import settings as settings_file
+from gateway.app.identity import open_local
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured
-from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.settings import Settings
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -73,16 +73,15 @@ def command(
 ) -> None:
     """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
     settings = settings_file.load(config)
-    refuse_beyond_loopback(settings.host, settings.where)
     if grants and (tiers or server):
         raise click.UsageError("--grants is an endpoint of its own")
     endpoint = Endpoint("grants") if grants else endpoint_of(settings, tiers, server)
     if endpoint.tier is Tier.ADMIN and not yes:
         _confirm(agent)
     now = int(time.time())
+    issuer = open_local(settings, now)
     facts = identity_facts(settings, agent, task, intent, tenant)
     scope = frozenset(map(Tier, tiers)) or endpoint.tiers
-    issuer = LocalIssuer.open(settings.state_dir, settings.origin, now)
     token = issuer.mint(**facts, endpoint=endpoint, tiers=scope, ttl=ttl, now=now, grant=grant)
     if not as_json:
         click.echo(token)

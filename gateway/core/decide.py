@@ -77,6 +77,7 @@ def question(classified: Classified, reversal: Reversal | None = None) -> Access
         effect=classified.effect,
         arguments=classified.resolved.arguments,
         task=identity.task,
+        on_behalf_of=identity.on_behalf_of,
         level=level,
         guard=guard,
     )

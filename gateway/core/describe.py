@@ -58,6 +58,7 @@ def describe(
         beside=beside or {},
         trace=trace_of(request.params),
         session=request.session or "",
+        on_behalf_of=identity.on_behalf_of,
     )
 
 

@@ -102,6 +102,14 @@ class Evidence:
     authorization: tuple[str, ...]
     """Every Authorization header value, in order: exactly one is acceptable."""
     endpoint: Endpoint
+    proofs: tuple[str, ...] = ()
+    """Every DPoP header value."""
+    method: str = ""
+    """Of the HTTP request; empty where there is none."""
+    path: str = ""
+    """The same; the endpoint's, or one below it."""
+    certificate: bytes = b""
+    """The client's, in DER, as the TLS handshake verified it against the configured authorities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class WorkloadIdentity:
     """Seconds since the epoch."""
     grant: str = ""
     """The grant the token names; empty: those of its agent and task are looked up."""
+    on_behalf_of: str = ""
+    """The principal it acts for, as a delegated token says (RFC 8693); empty: for nobody but itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +281,7 @@ class AccessRequest:
     for one are open; the call is decided again when it is known."""
     guard: str | None = None
     """What protects a later writer from its undo; known when the level is."""
+    on_behalf_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +358,8 @@ class CallRecord:
     """Ids of the rules that laid a duty on it, joined by blanks."""
     shadows: str = ""
     """Ids of the rules on trial that would have denied it, joined by blanks."""
+    on_behalf_of: str = ""
+    """As in `WorkloadIdentity`."""
 
 
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]

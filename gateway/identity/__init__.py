@@ -2,7 +2,13 @@
 
 presented.py  an Authorization header, read with strictness and not believed
 jwt.py        a presented token, believed or refused, by the profile of its issuer
-profile.py    what a profile is: the seam that OIDC, SPIFFE and platform issuers slot into
+claims.py     what the claims of any token must be: times, audience, scope
+proof.py      a token that is bound to a key: DPoP, client certificates
+profile.py    what a profile is: the seam that every kind of issuer slots into
+kinds.py      the kinds, a row each: OAuth, SPIFFE, Kubernetes, GitHub, clouds
+naming.py     from claims to names, as the operator says
+spiffe.py     SPIFFE IDs
+keycache.py   an issuer's keys in memory; fetching.py, keyfile.py, jwk.py: where they come from
 local.py      the embedded issuer: tokens for one machine, no identity provider needed
 keys.py       its signing keys on the disk
 """

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 from gateway.errors import Refused
 from gateway.reasons import Reason
@@ -21,6 +21,7 @@ from gateway.reasons import Reason
 MAX_HEADER: Final = 8 * 1024
 """Bytes of the whole Authorization value. Ordinary front ends (nginx, node) stop at 8 KiB too."""
 MAX_KID: Final = 256
+Scheme = Literal["bearer", "dpop"]
 
 # Header members that make a verifier fetch, trust or skip something: RFC 8725 3.10, RFC 7797.
 FORBIDDEN_HEADER: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty")
@@ -35,12 +36,15 @@ class Presented:
     text: str
     algorithm: str
     type: str
+    """`typ` in lower case; empty when there is none."""
     kid: str
     claims: Mapping[str, Any]
+    jwk: Any = None
+    """The key a proof carries."""
 
 
-def bearer(values: Sequence[str]) -> str:
-    """The token of the one `Authorization: Bearer` header. Raises `Refused` (no_token, bad_token)."""
+def credential(values: Sequence[str]) -> tuple[Scheme, str]:
+    """Scheme and token of the one Authorization header. Raises `Refused` (no_token, bad_token)."""
     if not values:
         raise Refused(Reason.NO_TOKEN, "no Authorization header")
     if len(values) > 1:
@@ -51,28 +55,32 @@ def bearer(values: Sequence[str]) -> str:
     if not value.isascii():
         bad("Authorization header is not ASCII")
     scheme, space, token = value.partition(" ")
-    if scheme.lower() != "bearer" or not space:
-        bad("scheme is not Bearer")
-    return token
+    if scheme.lower() not in ("bearer", "dpop") or not space:
+        bad("scheme is neither Bearer nor DPoP")
+    return ("dpop" if scheme.lower() == "dpop" else "bearer"), token
 
 
-def present(token: str) -> Presented:
-    """The token taken apart. Raises `Refused` (bad_token)."""
+def present(token: str, allowed: frozenset[str] = frozenset()) -> Presented:
+    """The token taken apart. Raises `Refused` (bad_token).
+
+    `allowed`: what of `FORBIDDEN_HEADER` this kind of token may have: a proof carries its own key.
+    """
     segments = token.split(".")
     if len(segments) != 3:
         bad("token has not three segments")
-    header = _object(_decode(segments[0], "header"), "header")
-    claims = _object(_decode(segments[1], "payload"), "payload")
-    _decode(segments[2], "signature")
+    header = json_object(unpadded(segments[0], "header"), "header")
+    claims = json_object(unpadded(segments[1], "payload"), "payload")
+    unpadded(segments[2], "signature")
     for member in FORBIDDEN_HEADER:
-        if member in header:
+        if member in header and member not in allowed:
             bad(f"header member {member} is not accepted")
     return Presented(
         text=token,
         algorithm=_text(header, "alg"),
-        type=_text(header, "typ"),
-        kid=_text(header, "kid"),
+        type=_text(header, "typ").lower() if "typ" in header else "",
+        kid="" if "jwk" in header else _text(header, "kid"),
         claims=claims,
+        jwk=header.get("jwk"),
     )
 
 
@@ -81,7 +89,7 @@ def bad(detail: str) -> NoReturn:
     raise Refused(Reason.BAD_TOKEN, detail)
 
 
-def _decode(segment: str, part: str) -> bytes:
+def unpadded(segment: str, part: str) -> bytes:
     """Canonical base64url without padding: exactly one spelling decodes to these bytes."""
     if not _BASE64URL.fullmatch(segment):
         bad(f"{part} is not base64url without padding")
@@ -94,7 +102,8 @@ def _decode(segment: str, part: str) -> bytes:
     return raw
 
 
-def _object(raw: bytes, part: str) -> dict[str, Any]:
+def json_object(raw: bytes, part: str) -> dict[str, Any]:
+    """One JSON object, read strictly. Raises `Refused` (bad_token)."""
     try:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant

@@ -7,13 +7,15 @@ Nothing here knows where keys come from; looking one up is a dictionary access a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from gateway.core.model import Tier
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
@@ -45,10 +47,42 @@ class Claimed:
     task: str
     intent: str
     grant: str = ""
+    on_behalf_of: str = ""
+    """The principal an agent acts for, as a delegated token names it (RFC 8693, `act`)."""
 
 
 class ClaimError(Exception):
     """A verified token lacks a claim its profile needs, or has it in a wrong shape."""
+
+
+class Keys(Protocol):
+    """One issuer's public keys, kept fresh while `keep` runs."""
+
+    @property
+    def alive(self) -> bool:
+        """Are there keys to verify by?"""
+        ...
+
+    def key(self, kid: str) -> VerificationKey | None:
+        """The key of that id, from memory."""
+        ...
+
+    async def refreshed(self) -> bool:
+        """See `IssuerProfile.refreshed`."""
+        ...
+
+    async def look(self) -> None:
+        """Takes up what there is now. Raises nothing but cancellation."""
+        ...
+
+    async def keep(self) -> None:
+        """Looks until cancelled."""
+        ...
+
+
+async def no_more_keys() -> bool:
+    """Of an issuer whose keys are all in memory."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +97,18 @@ class IssuerProfile:
     """Reads the claims of a token whose signature is good. Raises `ClaimError`."""
     algorithms: frozenset[str] = frozenset({"EdDSA", "ES256", "RS256", "PS256"})
     types: frozenset[str] = frozenset({"at+jwt"})
+    """Values of `typ`, compared without regard to case; "" stands for none."""
     max_ttl: int = MAX_TTL
+    dated: bool = True
+    """Does every token say when it was made? Else one may have as long to live as `max_ttl`."""
+    numbered: bool = True
+    """Has every token a `jti`? Else its digest stands for it."""
+    tiers: frozenset[Tier] | None = None
+    """What its tokens reach. None: what their scope says."""
+    bound_tiers: frozenset[Tier] = frozenset()
+    """Tiers only a token that is bound to a key reaches."""
+    refreshed: Callable[[], Awaitable[bool]] = no_more_keys
+    """Waits, a little, for a look at the issuer's present keys. False: there is none to wait for."""
 
 
 def text_claim(claims: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str:

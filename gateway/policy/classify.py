@@ -166,6 +166,7 @@ def _facts(resolved: Resolved) -> Facts:
         "tenant": identity.tenant,
         "intent": identity.intent,
         "task": identity.task,
+        "on_behalf_of": identity.on_behalf_of,
     }
 
 

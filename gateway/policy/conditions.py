@@ -110,6 +110,7 @@ def facts_of(question: AccessRequest) -> Facts:
         "tenant": question.tenant,
         "intent": question.intent,
         "task": question.task,
+        "on_behalf_of": question.on_behalf_of,
     }
 
 

@@ -41,7 +41,7 @@ class Fragment(Strict):
     """An absolute POSIX path at or below one of these. By its text: what a symlink leads to is not seen."""
     host_in: tuple[str, ...] | None = None
     """The host of a URL (or a bare host) matches one of these: exact or `*.domain`."""
-    equals: Literal["agent", "tenant", "intent", "task"] | None = None
+    equals: Literal["agent", "tenant", "intent", "task", "on_behalf_of"] | None = None
     """The same string as this fact of the call's token."""
 
     @field_validator("pattern")

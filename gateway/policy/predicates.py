@@ -18,7 +18,7 @@ from gateway.policy import destinations, patterns
 
 Truth = bool | None
 Facts = Mapping[str, str]
-"""What is known of the caller besides the arguments: agent, tenant, intent, task."""
+"""What is known of the caller besides the arguments: agent, tenant, intent, task, on_behalf_of."""
 
 
 def every(truths: Iterable[Truth]) -> Truth:

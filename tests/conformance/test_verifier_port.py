@@ -6,18 +6,25 @@ A new kind of proof joins by one line in `BENCHES`.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anyio
+import jwt
 import pytest
 
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
+from gateway.identity import kinds
 from gateway.identity.jwt import JwtVerifier
+from gateway.identity.keyfile import KeyFile
 from gateway.identity.local import LocalIssuer
+from gateway.issuers import IssuerSettings
 from gateway.ports import Verifier
 from gateway.reasons import Reason
+from tests.identity import idp
 
 NOW = 1_800_000_000
 ORIGIN = "http://127.0.0.1:8811"
@@ -52,7 +59,46 @@ def local_tokens(directory: Path) -> Bench:
     return Bench(JwtVerifier([issuer.profile], ORIGIN), prove, 900)
 
 
-BENCHES = {"local tokens": local_tokens}
+def provider_tokens(bound: bool) -> Callable[[Path], Bench]:
+    """Tokens of an OAuth authorization server; `bound`: with a DPoP proof each."""
+
+    def bench(directory: Path) -> Bench:
+        signing, own = idp.new_key(), idp.new_key()
+        (directory / "keys.json").write_text(json.dumps({"keys": [idp.jwk(signing, kid="k1")]}))
+        settings = IssuerSettings(issuer="https://idp.example.com", bound_tiers=())
+        keys = KeyFile(directory / "keys.json")
+        issuer = kinds.profile(settings, keys, "local")
+
+        def prove(agent: str, endpoint: Endpoint) -> Evidence:
+            url = ORIGIN + endpoint.path
+            claims = {
+                "iss": settings.name,
+                "sub": agent,
+                "aud": url,
+                "scope": " ".join(f"mcp:{tier}" for tier in endpoint.tiers),
+                "task": "T-1",
+                "iat": NOW,
+                "exp": NOW + 900,
+                "jti": "j1",
+                **({"cnf": {"jkt": idp.thumbprint(own)}} if bound else {}),
+            }
+            headers = {"typ": "at+jwt", "kid": "k1"}
+            token = jwt.encode(claims, signing, algorithm="ES256", headers=headers)
+            if not bound:
+                return Evidence((f"Bearer {token}",), endpoint)
+            proof = idp.proof(own, url, iat=NOW, ath=idp.digest(token.encode()))
+            return Evidence((f"DPoP {token}",), endpoint, (proof,), "POST", endpoint.path)
+
+        return Bench(JwtVerifier([issuer], ORIGIN), prove, 900)
+
+    return bench
+
+
+BENCHES = {
+    "local tokens": local_tokens,
+    "a provider's tokens": provider_tokens(False),
+    "a provider's tokens, bound": provider_tokens(True),
+}
 
 
 @pytest.fixture(params=BENCHES)
@@ -86,14 +132,15 @@ def test_a_proof_is_good_at_one_endpoint(
     bench.verifier.verify(proof, NOW)
     if shown_at != made_for:
         with pytest.raises(Refused) as caught:
-            bench.verifier.verify(Evidence(proof.authorization, shown_at), NOW)
+            bench.verifier.verify(replace(proof, endpoint=shown_at), NOW)
         assert caught.value.reason is Reason.WRONG_AUDIENCE
 
 
 def test_a_proof_shown_twice_is_no_proof(bench: Bench) -> None:
-    (once,) = bench.prove("triage-1", DATA).authorization
+    proof = bench.prove("triage-1", DATA)
+    twice = replace(proof, authorization=proof.authorization * 2)
     with pytest.raises(Refused) as caught:
-        bench.verifier.verify(Evidence((once, once), DATA), NOW)
+        bench.verifier.verify(twice, NOW)
     assert caught.value.reason is Reason.BAD_TOKEN
 
 
@@ -106,12 +153,20 @@ def test_a_proof_expires(bench: Bench) -> None:
 
 
 def test_one_changed_character_is_no_proof(bench: Bench) -> None:
-    (value,) = bench.prove("triage-1", DATA).authorization
+    proof = bench.prove("triage-1", DATA)
+    (value,) = proof.authorization
     for place in range(len("Bearer "), len(value), 7):
         changed = value[:place] + ("A" if value[place] != "A" else "B") + value[place + 1 :]
         with pytest.raises(Refused):
-            bench.verifier.verify(Evidence((changed,), DATA), NOW)
+            bench.verifier.verify(replace(proof, authorization=(changed,)), NOW)
 
 
 def test_verification_never_awaits(bench: Bench) -> None:
     assert not inspect.iscoroutinefunction(bench.verifier.verify)
+
+
+async def test_where_there_is_no_newer_key_nobody_waits_for_one(bench: Bench) -> None:
+    with anyio.fail_after(1):
+        assert not await bench.verifier.refreshed(bench.prove("triage-1", DATA))
+        assert not await bench.verifier.refreshed(Evidence(("Bearer x",), DATA))
+        assert not await bench.verifier.refreshed(Evidence((), DATA))

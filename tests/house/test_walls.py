@@ -14,7 +14,7 @@ from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, shor
 
 GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
-ADAPTER: Final = SEAMS | {"settings", "yamlfile", "following", "signer"}
+ADAPTER: Final = SEAMS | {"issuers", "settings", "yamlfile", "following", "signer"}
 ADAPTERS: Final = {
     "approvals",
     "policy",
@@ -41,7 +41,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "ports": GROUND | {"core"},
     "yamlfile": GROUND,
     "following": GROUND,
-    "settings": GROUND | {"yamlfile"},
+    "issuers": GROUND | {"yamlfile"},
+    "settings": GROUND | {"yamlfile", "issuers"},
     "terms": GROUND | {"core", "settings", "yamlfile"},
     "tasks": SEAMS,
     "links": SEAMS,

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
 from gateway.errors import Refused
-from gateway.identity.jwt import CACHE_SIZE, LEEWAY, JwtVerifier
+from gateway.identity.claims import LEEWAY
+from gateway.identity.jwt import CACHE_SIZE, JwtVerifier
 from gateway.identity.presented import FORBIDDEN_HEADER
 from gateway.identity.profile import Claimed, IssuerProfile, VerificationKey
 from gateway.reasons import Reason
@@ -234,7 +235,12 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
     "jti missing": (lambda: token(jti=...), "jti"),
     "jti empty": (lambda: token(jti=""), "jti"),
     "jti endless": (lambda: token(jti="j" * 256), "jti"),
-    "bound to a key, sent as bearer": (lambda: token(cnf={"jkt": "x"}), "bound"),
+    "bound to a key, sent as bearer": (lambda: token(cnf={"jkt": "x" * 43}), "bound"),
+    "bound to a key in an unknown way": (lambda: token(cnf={"kid": "k1"}), "not known"),
+    "bound to half a thumbprint": (lambda: token(cnf={"jkt": "x" * 42}), "not known"),
+    "bound to two keys": (lambda: token(cnf={"jkt": "x" * 43, "x5t#S256": "x" * 43}), "one key"),
+    "cnf empty": (lambda: token(cnf={}), "one key"),
+    "cnf null": (lambda: token(cnf=None), "one key"),
 }
 
 
@@ -242,7 +248,8 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
 def test_a_bad_token_is_refused_for_its_own_fault(name: str) -> None:
     make, detail = TOKENS[name]
     refused = refusal(f"Bearer {make()}")
-    assert refused.reason is Reason.BAD_TOKEN
+    unknown = detail == "no such key"
+    assert refused.reason is (Reason.UNKNOWN_KEY if unknown else Reason.BAD_TOKEN)
     assert detail in refused.detail
 
 

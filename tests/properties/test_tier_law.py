@@ -201,7 +201,7 @@ class House:
     async def ask(self, agent: str, endpoint: Endpoint, method: str, params: JsonObject) -> Any:
         """The gate's answer to one request of an agent with a token for that endpoint."""
         evidence = Evidence((f"Bearer {self.token(agent, endpoint)}",), endpoint)
-        identity = self.gateway.gate.identify(evidence)
+        identity = await self.gateway.gate.identify(evidence)
         facts = ClientFacts(STATELESS)
         request = Request(endpoint, identity, Era.STATELESS, 1, method, params, facts)
         return await self.gateway.gate.answer(request, Remembers())

@@ -14,6 +14,8 @@ from gateway.wire.agents.knownheads import Front
 
 PIECE: Final = 256 * 1024
 """Bytes given to the carrier at once."""
+CERTIFICATE: Final = "certificate"
+"""Where in a scope's state the client's certificate is (DER)."""
 STALL_SECONDS: Final = 60.0
 Serve = Callable[[Exchange], Awaitable[None]]
 
@@ -40,6 +42,7 @@ class AsgiExchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.head = head_of(scope)
+        self.certificate: bytes = scope.get("state", {}).get(CERTIFICATE, b"")
         self._receive = receive
         self._send = send
 

@@ -1,4 +1,4 @@
-"""Who are you: the 401 and 403 challenges (RFC 6750) and the document that says where to look (RFC 9728).
+"""Who are you: the 401 and 403 challenges (RFC 6750, 9449) and the document that says where to look (RFC 9728).
 
 One outward answer for every token that is not good; which way it was not good is for the operator.
 """
@@ -6,43 +6,86 @@ One outward answer for every token that is not good; which way it was not good i
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Endpoint, Evidence, JsonObject, Tier, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.ports import Gate
 from gateway.reasons import Reason
+from gateway.settings import Settings
 from gateway.wire import strict_json
-from gateway.wire.agents.exchange import Head, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Rejected, Reply
 from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
 
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
+PROOFS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
+"""Algorithms of DPoP proofs."""
 
 log = logging.getLogger("bulkhead.wire")
 
 
-def identify(gate: Gate, head: Head, endpoint: Endpoint, origin: str) -> WorkloadIdentity:
-    """Who sent this, by its one Authorization header. Raises `Rejected` (401, 403)."""
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What the endpoints of a gateway say of themselves to who has no token yet."""
+
+    origin: str
+    servers: tuple[str, ...] = ()
+    """The authorization servers an agent can get a token from."""
+    bound: frozenset[str] = frozenset()
+    """Tiers for which each of them must bind its tokens to a key."""
+    certificates: bool = False
+    """Can a token be bound to a client certificate?"""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Resource:
+        """From bulkhead.yaml."""
+        oauth = [one for one in settings.issuers.values() if one.kind == "oauth"]
+        bound = [frozenset[str](one.bound_tiers) for one in oauth]
+        return cls(
+            settings.origin,
+            tuple(one.name for one in oauth),
+            frozenset.intersection(*bound) if bound else frozenset(),
+            any(one.kind == "mtls" for one in settings.issuers.values()),
+        )
+
+
+async def identify(
+    gate: Gate, exchange: Exchange, endpoint: Endpoint, resource: Resource
+) -> WorkloadIdentity:
+    """Who sent this, by what the connection and its head show. Raises `Rejected` (401, 403)."""
+    head = exchange.head
+    evidence = Evidence(
+        authorization=head.every("authorization"),
+        endpoint=endpoint,
+        proofs=head.every("dpop"),
+        method=head.method,
+        path=head.path,
+        certificate=exchange.certificate,
+    )
     try:
-        return gate.identify(Evidence(head.every("authorization"), endpoint))
+        return await gate.identify(evidence)
     except Refused as refused:
         log.info("not identified at %s: %s", endpoint.path, refused.reason)
-        raise challenge(refused.reason, endpoint, origin) from None
+        raise challenge(refused.reason, endpoint, resource) from None
 
 
-def challenge(reason: Reason, endpoint: Endpoint, origin: str) -> Rejected:
+def challenge(reason: Reason, endpoint: Endpoint, resource: Resource) -> Rejected:
     """401, or 403 when the token is good but not good enough."""
     scope = " ".join(scopes(endpoint))
-    metadata = f"{origin}{METADATA_PATH}{endpoint.path}"
+    metadata = f"{resource.origin}{METADATA_PATH}{endpoint.path}"
     parts = [f'resource_metadata="{metadata}"', f'scope="{scope}"']
-    status, message = 401, "a bearer token for this endpoint is needed"
+    scheme, status, message = "Bearer", 401, "a bearer token for this endpoint is needed"
     if reason is Reason.INSUFFICIENT_SCOPE:
         status, message = 403, "the token's scope does not reach this endpoint"
         parts.insert(0, 'error="insufficient_scope"')
+    elif reason is Reason.BAD_PROOF:
+        scheme, message = "DPoP", "a token bound to a key, and a proof of the key, are needed"
+        parts[:0] = ['error="invalid_dpop_proof"', f'algs="{" ".join(PROOFS)}"']
     elif reason is not Reason.NO_TOKEN:
         parts.insert(0, 'error="invalid_token"')
     body = error_body(None, refusal(INVALID_REQUEST, message))
-    return Rejected(Reply(status, body, (("www-authenticate", f"Bearer {', '.join(parts)}"),)))
+    return Rejected(Reply(status, body, (("www-authenticate", f"{scheme} {', '.join(parts)}"),)))
 
 
 def scopes(endpoint: Endpoint) -> tuple[str, ...]:
@@ -50,11 +93,17 @@ def scopes(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(f"mcp:{tier}" for tier in Tier if tier in endpoint.tiers)
 
 
-def metadata(endpoint: Endpoint, origin: str) -> Reply:
+def metadata(endpoint: Endpoint, resource: Resource) -> Reply:
     """The protected resource's metadata. The same for a server that does not exist: it tells nothing."""
     document: JsonObject = {
-        "resource": f"{origin}{endpoint.path}",
+        "resource": f"{resource.origin}{endpoint.path}",
         "bearer_methods_supported": ["header"],
         "scopes_supported": list(scopes(endpoint)),
     }
+    if resource.servers:
+        document["authorization_servers"] = [*resource.servers]
+        document["dpop_signing_alg_values_supported"] = [*PROOFS]
+        document["dpop_bound_access_tokens_required"] = endpoint.tiers <= resource.bound
+    if resource.certificates:
+        document["tls_client_certificate_bound_access_tokens"] = True
     return Reply(200, strict_json.dumps(document), (("cache-control", "public, max-age=300"),))

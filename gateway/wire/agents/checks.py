@@ -19,6 +19,7 @@ METHODS: Final = ("POST", "GET", "DELETE")
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SINGLE: Final = (
     "authorization",
+    "dpop",
     "content-type",
     "content-length",
     "content-encoding",

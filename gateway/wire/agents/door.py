@@ -43,7 +43,7 @@ class Door:
 
     def __init__(self, gate: Gate, settings: Settings, schema_of: SchemaOf, limits: Limits) -> None:
         self._gate = gate
-        self._origin = settings.origin
+        self._resource = challenges.Resource.of(settings)
         self._bounds: RequestLimits = settings.limits
         self._limits = limits
         self.sessions = Sessions(limits, time.monotonic)
@@ -78,7 +78,7 @@ class Door:
             return
 
     async def _admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
-        identity = challenges.identify(self._gate, exchange.head, endpoint, self._origin)
+        identity = await challenges.identify(self._gate, exchange, endpoint, self._resource)
         if exchange.head.method == "POST":
             await self._post(endpoint, exchange, identity)
         else:

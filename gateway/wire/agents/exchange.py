@@ -58,6 +58,12 @@ class Exchange(Protocol):
     def head(self) -> Head: ...
 
     @property
+    def certificate(self) -> bytes:
+        """The client's, in DER; empty where the connection has none. Of this very connection: two may send
+        the same head."""
+        ...
+
+    @property
     def whole(self) -> bytes | None:
         """The request's body, where it is there already."""
         ...

@@ -40,7 +40,7 @@ class GrantsFace:
     def __init__(self, gate: Gate, desk: GrantDesk, settings: Settings, limits: Limits) -> None:
         self._gate = gate
         self._desk = desk
-        self._origin = settings.origin
+        self._resource = challenges.Resource.of(settings)
         self._seconds = limits.body_seconds
 
     def serves(self, path: str) -> bool:
@@ -51,7 +51,7 @@ class GrantsFace:
         """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
         try:
             check_single(exchange.head)
-            identity = challenges.identify(self._gate, exchange.head, GRANTS, self._origin)
+            identity = await challenges.identify(self._gate, exchange, GRANTS, self._resource)
             act = await self._act(exchange)
             await exchange.reply(_reply(act, await self._desk.act(identity, act)))
         except Rejected as no:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.wire.agents.asgi import CERTIFICATE
+
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a head (request line, headers, trailers), give or take what one read of the socket brings."""
 HEAD_SECONDS: Final = 20.0
@@ -35,8 +37,15 @@ class BoundedHeads(HttpToolsProtocol):
     """Bytes that came since the last end of a head or piece of a body."""
     _clock: asyncio.TimerHandle | None = None
 
+    certificate = b""
+    """The client's, in DER, as the handshake verified it; empty where there is none."""
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.certificate = tls.getpeercert(binary_form=True) or b""
+            self.app_state = {**self.app_state, CERTIFICATE: self.certificate}
         self._start()
         if len(self.connections) > self.most:
             transport.write(TOO_MANY)

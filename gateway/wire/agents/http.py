@@ -72,7 +72,7 @@ class Face:
         self._grants = grants
         self._callers = Callers.of(settings)
         self._door = Door(gate, settings, schema_of, limits)
-        self._origin = settings.origin
+        self._resource = challenges.Resource.of(settings)
         self._ready = ready
 
     async def serve(self, exchange: Exchange) -> None:
@@ -122,7 +122,7 @@ class Face:
         if exchange.head.method not in ("GET", "HEAD"):
             raise rejected(405, INVALID_REQUEST, "use GET", headers=(("allow", "GET"),))
         if endpoint is not None:
-            return challenges.metadata(endpoint, self._origin)
+            return challenges.metadata(endpoint, self._resource)
         return self._health() if path == "/readyz" else _json(200, {"status": "alive"})
 
     def _health(self) -> Reply:

@@ -24,6 +24,7 @@ class Carrier(Protocol):
     transport: asyncio.Transport
     flow: FlowControl
     server_state: Any
+    certificate: bytes
 
     def answered(self, exchange: LaneExchange) -> None:
         """The last byte of an answer is written."""
@@ -33,10 +34,11 @@ class Carrier(Protocol):
 class LaneExchange:
     """One request that came whole, and its answer."""
 
-    __slots__ = ("_carrier", "_gone", "_over", "head", "keep_alive", "task", "whole")
+    __slots__ = ("_carrier", "_gone", "_over", "certificate", "head", "keep_alive", "task", "whole")
 
     def __init__(self, head: Head, whole: bytes, carrier: Carrier) -> None:
         self.head = head
+        self.certificate = carrier.certificate
         self.whole = whole
         self.keep_alive = True
         self.task: asyncio.Task[None] | None = None

@@ -149,7 +149,7 @@ class Conversation:
                 task.cancel()
 
     async def _call(self, call: Call) -> None:
-        identity = self._identify(call)
+        identity = await self._identify(call)
         stateless = era_of(call, version=None, session=False) is Era.STATELESS
         if call.method == "initialize" and not stateless:
             await self.append(self._initialize(call, identity))
@@ -179,11 +179,11 @@ class Conversation:
         if len(self._sending) < listening.MOST:
             self.put(notification_body(method, params))
 
-    def _identify(self, call: Call) -> WorkloadIdentity:
+    async def _identify(self, call: Call) -> WorkloadIdentity:
         if isinstance(self._who, WorkloadIdentity):
             return self._who
         try:
-            return self._gate.identify(self._who)
+            return await self._gate.identify(self._who)
         except Refused:
             message = "the token is not, or no longer, good for this endpoint"
             raise rejected(401, INVALID_REQUEST, message, id=call.id) from None

@@ -91,7 +91,7 @@ class RememberingGate:
     canned: Answer | None = None
     tenant: str = "local"
 
-    def identify(self, evidence: Evidence) -> WorkloadIdentity:
+    async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         self.evidence.append(evidence)
         if not evidence.authorization:
             raise Refused(Reason.NO_TOKEN)

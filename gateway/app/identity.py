@@ -1,0 +1,159 @@
+"""Wires who is believed: the issuers of bulkhead.yaml, the keys of each, and the one verifier over all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from gateway.core.model import JsonObject
+from gateway.errors import Misconfigured
+from gateway.identity.fetching import Source
+from gateway.identity.jwt import JwtVerifier
+from gateway.identity.keycache import KeyCache
+from gateway.identity.keyfile import KeyFile
+from gateway.identity.keys import SETTLE
+from gateway.identity.kinds import profile
+from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
+from gateway.identity.profile import IssuerProfile, Keys
+from gateway.issuers import IssuerSettings, KeySettings
+from gateway.ports import Verifier
+from gateway.settings import Settings
+
+WARM: Final = 5.0
+"""Seconds a start waits for the issuers' keys. Whoever comes before they are here is refused."""
+DISCOVERY: Final = "/.well-known/openid-configuration"
+
+log = logging.getLogger("bulkhead.identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Whom a gateway believes."""
+
+    verifier: Verifier
+    local: LocalIssuer | None
+    """The embedded issuer, where it is on."""
+    keys: Mapping[str, Keys]
+    """By issuer id."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Identities:
+        """Reads what is in files and fetches nothing yet. Raises `Misconfigured`."""
+        _refuse_unbuilt(settings)
+        keys = {
+            id: open_keys(one.keys, one, settings)
+            for id, one in settings.issuers.items()
+            if one.kind != "mtls"
+        }
+        profiles = [
+            profile(settings.issuers[id], each, settings.tenant) for id, each in keys.items()
+        ]
+        local = open_local(settings) if settings.embedded else None
+        if local is not None:
+            profiles.append(local.profile)
+        return cls(_verifier(settings, profiles), local, keys)
+
+    @property
+    def minting(self) -> LocalIssuer:
+        """The embedded issuer. Raises `Misconfigured` where it is off."""
+        if self.local is None:
+            raise _off()
+        return self.local
+
+    def status(self) -> JsonObject:
+        """For /readyz: counted, not named."""
+        return {
+            "trusted": len(self.keys),
+            "silent": sum(not one.alive for one in self.keys.values()),
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Can anybody be believed?"""
+        return not self.keys or any(one.alive for one in self.keys.values())
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Keys are looked at before this is entered, if that is quick, and as long as it is."""
+        with anyio.move_on_after(WARM):
+            async with anyio.create_task_group() as tasks:
+                for each in self.keys.values():
+                    tasks.start_soon(each.look)
+        following = [asyncio.create_task(each.keep()) for each in self.keys.values()]
+        if self.local is not None:
+            following.append(asyncio.create_task(_refresh(self.local)))
+        try:
+            yield
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    """What the file may say already and nothing does yet: better no gateway than one that looks away."""
+    if settings.tls is not None:
+        raise Misconfigured("tls: not built yet", settings.where)
+    for one in settings.issuers.values():
+        if one.kind == "mtls" or one.keys.workload_api is not None:
+            raise Misconfigured("kind mtls and keys.workload_api: not built yet", one.where)
+
+
+def open_local(settings: Settings, now: int | None = None) -> LocalIssuer:
+    """The embedded issuer. Raises `Misconfigured` where it is off, and beyond loopback."""
+    if not settings.embedded:
+        raise _off()
+    refuse_beyond_loopback(settings.host, settings.where)
+    return LocalIssuer.open(settings.state_dir, settings.origin, now)
+
+
+def _off() -> Misconfigured:
+    return Misconfigured(
+        "the embedded issuer is off",
+        hint="get a token from an issuer that bulkhead.yaml names, or set embedded_issuer: true",
+    )
+
+
+def open_keys(wanted: KeySettings, issuer: IssuerSettings, settings: Settings) -> Keys:
+    """One issuer's keys. Raises `Misconfigured`."""
+    home = Path(settings.home)
+    if wanted.file is not None:
+        return KeyFile(home / wanted.file)
+    source = Source(
+        issuer=issuer.name,
+        url=wanted.url,
+        metadata=wanted.metadata or issuer.name.rstrip("/") + DISCOVERY,
+        tls=_trust(wanted, home, issuer),
+        token_file=None if wanted.token_file is None else home / wanted.token_file,
+    )
+    return KeyCache(issuer.name, source.fetch, time.monotonic)
+
+
+def _trust(wanted: KeySettings, home: Path, issuer: IssuerSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if wanted.ca is None else home / wanted.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"keys.ca: {wanted.ca}: {error}", issuer.where) from None
+
+
+def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:
+    return JwtVerifier(profiles, settings.origin)
+
+
+async def _refresh(issuer: LocalIssuer) -> None:
+    """Takes up a rotated signing key before `bulkhead token` uses it."""
+    while True:
+        await asyncio.sleep(SETTLE / 3)
+        try:
+            issuer.refresh()
+        except Misconfigured as error:
+            log.error("no token is believed until this is mended: %s", error)

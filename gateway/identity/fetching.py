@@ -1,0 +1,114 @@
+"""An issuer's public keys over HTTP: the JWK Set, and the metadata that says where it is.
+
+https, or http on this machine; no redirect, no encoding, bounded in bytes and seconds; the answer is read
+as strictly as a token. It keeps nothing: that is keycache.py.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import httpx
+
+from gateway.errors import Refused
+from gateway.identity.jwk import NotAKey, read_set
+from gateway.identity.presented import json_object
+from gateway.identity.profile import VerificationKey
+from gateway.issuers import safe_url
+
+MAX_BYTES: Final = 256 * 1024
+SECONDS: Final = 10.0
+_MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
+
+
+class Unfetched(Exception):
+    """No keys this time. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an issuer's keys are now."""
+
+    keys: Mapping[str, VerificationKey]
+    max_age: int | None = None
+    """Seconds the issuer says they are good for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one issuer's keys are: a JWK Set (`url`), or metadata of exactly this `issuer`."""
+
+    issuer: str
+    url: str | None
+    metadata: str
+    tls: ssl.SSLContext
+    token_file: Path | None = None
+
+    async def fetch(self) -> Fetched:
+        """The keys. Raises `Unfetched`."""
+        try:
+            with anyio.fail_after(SECONDS):
+                return await self._fetch()
+        except TimeoutError:
+            raise Unfetched(f"no answer in {SECONDS:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unfetched(f"{type(error).__name__}: {error}") from None
+        except (NotAKey, Refused) as error:
+            raise Unfetched(str(error)) from None
+
+    async def _fetch(self) -> Fetched:
+        async with httpx.AsyncClient(
+            verify=self.tls, trust_env=False, follow_redirects=False, timeout=SECONDS
+        ) as client:
+            url = self.url
+            if url is None:
+                url = _keys_at(_object(*await self._get(client, self.metadata)), self.issuer)
+            body, headers = await self._get(client, url)
+        found = _MAX_AGE.search(headers.get("cache-control", ""))
+        keys = read_set(_object(body, headers))
+        if not keys:
+            raise Unfetched("there is no key in it that is accepted")
+        return Fetched(keys, int(found[1]) if found else None)
+
+    async def _get(self, client: httpx.AsyncClient, url: str) -> tuple[bytes, httpx.Headers]:
+        asked = httpx.Headers({"accept": "application/json", "accept-encoding": "identity"})
+        if self.token_file is not None and _origin(url) == _origin(self.url or self.metadata):
+            token = await anyio.Path(self.token_file).read_text()
+            asked["authorization"] = f"Bearer {token.strip()}"
+        async with client.stream("GET", url, headers=asked) as reply:
+            if reply.status_code != 200:
+                raise Unfetched(f"{url}: status {reply.status_code}")
+            if reply.headers.get("content-encoding", "identity") != "identity":
+                raise Unfetched(f"{url}: an encoded answer")
+            body = bytearray()
+            async for piece in reply.aiter_raw():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise Unfetched(f"{url}: more than {MAX_BYTES} bytes")
+            return bytes(body), reply.headers
+
+
+def _object(body: bytes, _: httpx.Headers) -> dict[str, Any]:
+    return json_object(body, "the answer")
+
+
+def _keys_at(metadata: Mapping[str, Any], issuer: str) -> str:
+    """Law: metadata of another issuer says nothing about this one (RFC 8414, 3.3)."""
+    if metadata.get("issuer") != issuer:
+        raise Unfetched("the metadata is another issuer's")
+    url = metadata.get("jwks_uri")
+    try:
+        return safe_url(url if isinstance(url, str) else "")
+    except ValueError as error:
+        raise Unfetched(f"jwks_uri {error}") from None
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port

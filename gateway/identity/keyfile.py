@@ -1,0 +1,85 @@
+"""An issuer's public keys in a file: a JWK Set, or a SPIFFE bundle. Taken up again when the file changes.
+
+A file that is broken takes nothing away. It knows no network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway import following
+from gateway.errors import Misconfigured, Refused, Where
+from gateway.identity.jwk import NotAKey, read_set
+from gateway.identity.presented import json_object
+from gateway.identity.profile import VerificationKey
+
+MAX_BYTES: Final = 256 * 1024
+
+log = logging.getLogger("bulkhead.identity")
+
+
+class KeyFile:
+    """The keys of one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `Misconfigured` for a file without a key in it."""
+        self._path = path
+        self._keys = read(path)
+        self._seen = following.signature([path])
+
+    @property
+    def alive(self) -> bool:
+        """See `profile.Keys`."""
+        return bool(self._keys)
+
+    def key(self, kid: str) -> VerificationKey | None:
+        """See `profile.Keys`."""
+        return self._keys.get(kid)
+
+    async def refreshed(self) -> bool:
+        """See `profile.Keys`. A file that has changed is read at once."""
+        before = self._keys
+        await self.look()
+        return self._keys is not before
+
+    async def look(self) -> None:
+        """See `profile.Keys`."""
+        seen = await asyncio.to_thread(following.signature, [self._path])
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            found = await asyncio.to_thread(read, self._path)
+        except Misconfigured as error:
+            log.error("keys not taken, the earlier ones stay in force: %s", error)
+            return
+        before = self._keys
+        self._keys = {k: before[k] if before.get(k) == v else v for k, v in found.items()}
+
+    async def keep(self) -> None:
+        """See `profile.Keys`."""
+        async for _ in following.changes(lambda: [self._path]):
+            await self.look()
+
+
+def read(path: Path) -> Mapping[str, VerificationKey]:
+    """The keys in the file by id. Raises `Misconfigured`."""
+    where = Where(str(path))
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Misconfigured(f"cannot read: {error.strerror}", where) from None
+    if len(raw) > MAX_BYTES:
+        raise Misconfigured(f"larger than {MAX_BYTES} bytes", where)
+    try:
+        keys = read_set(json_object(raw, "the file"))
+    except (NotAKey, Refused) as error:
+        raise Misconfigured(f"no JWK Set: {error}", where) from None
+    if not keys:
+        raise Misconfigured("there is no key in it that is accepted", where)
+    return keys

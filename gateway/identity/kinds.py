@@ -1,0 +1,58 @@
+"""What kinds of issuers have in common: one table, so that a kind is a row and not a code path.
+
+Sources: RFC 9068 (oauth), SPIFFE JWT-SVID, Kubernetes service account token projection, GitHub Actions OIDC,
+AWS outbound identity federation, Google and Microsoft identity platforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.model import Tier
+from gateway.identity.naming import Reader
+from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys
+from gateway.identity.spiffe import SvidReader
+from gateway.issuers import IssuerSettings, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a kind's tokens look. See `IssuerProfile`."""
+
+    types: tuple[str, ...]
+    dated: bool = True
+    numbered: bool = True
+
+
+_PLAIN: Final = Shape(("", "jwt"), numbered=False)
+SHAPES: Final[Mapping[Kind, Shape]] = {
+    "oauth": Shape(("at+jwt", "application/at+jwt")),
+    "spiffe": Shape(("", "jwt", "jose"), dated=False, numbered=False),
+    "kubernetes": _PLAIN,
+    "github": _PLAIN,
+    "aws": _PLAIN,
+    "gcp": _PLAIN,
+    "azure": _PLAIN,
+}
+
+
+def profile(settings: IssuerSettings, keys: Keys, tenant: str) -> IssuerProfile:
+    """One issuer of JWTs, as the verifier sees it. `tenant`: the gateway's own."""
+    shape = SHAPES[settings.kind]
+    types = shape.types if settings.types is None else settings.types
+    reader = Reader.of(settings, tenant)
+    return IssuerProfile(
+        issuer=settings.name,
+        key=keys.key,
+        claimed=SvidReader(settings.trust_domain, reader) if settings.trust_domain else reader,
+        algorithms=frozenset(settings.algorithms),
+        types=frozenset(each.lower() for each in types),
+        max_ttl=settings.max_ttl or MAX_TTL,
+        dated=shape.dated,
+        numbered=shape.numbered,
+        tiers=None if settings.tiers is None else frozenset(map(Tier, settings.tiers)),
+        bound_tiers=frozenset(map(Tier, settings.bound_tiers)),
+        refreshed=keys.refreshed,
+    )

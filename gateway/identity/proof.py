@@ -1,0 +1,144 @@
+"""Proof of possession: a token that is bound to a key is believed only from who has the key.
+
+`cnf.jkt`: a DPoP proof for this very request (RFC 9449), good once. `cnf.x5t#S256`: the client certificate
+of the TLS connection (RFC 8705). The proofs of one process are remembered, so that none is taken twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn
+
+import jwt
+
+from gateway.core.model import Evidence
+from gateway.errors import Refused
+from gateway.identity.jwk import NotAKey, read_key, thumbprint
+from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
+from gateway.reasons import Reason
+
+WINDOW: Final = 60
+"""Seconds a proof's `iat` may be away from now, either way."""
+REMEMBERED: Final = 65_536
+"""Proofs within the window. One more than that waits until one is old: none is forgotten early."""
+ALGORITHMS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
+_SIGNATURES: Final = jwt.PyJWS()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a token is bound to, and its thumbprint (SHA-256, base64url)."""
+
+    to: Literal["jkt", "x5t#S256"]
+    thumbprint: str
+
+
+def binding(claims: Mapping[str, Any]) -> Binding | None:
+    """What `cnf` says (RFC 7800). Raises `Refused` (bad_token) for a way that is not known."""
+    if "cnf" not in claims:
+        return None
+    cnf = claims["cnf"]
+    if not isinstance(cnf, dict) or len(cnf) != 1:
+        bad("claim cnf does not name one key")
+    for way in ("jkt", "x5t#S256"):
+        value = cnf.get(way)
+        if isinstance(value, str) and len(value) == 43:
+            return Binding("jkt" if way == "jkt" else "x5t#S256", value)
+    bad("claim cnf binds in a way that is not known")
+
+
+class Proofs:
+    """Checks them, and remembers those that were used."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._used: set[tuple[str, str]] = set()
+        self._order: deque[tuple[int, tuple[str, str]]] = deque()
+
+    def check(
+        self, bound: Binding, scheme: Scheme, token: str, evidence: Evidence, now: int
+    ) -> None:
+        """Raises `Refused` (bad_token, bad_proof)."""
+        if bound.to == "x5t#S256":
+            if scheme != "bearer" or certificate_thumbprint(evidence) != bound.thumbprint:
+                _no("token is bound to a client certificate, and came without it")
+        elif scheme == "bearer":
+            bad("token is bound to a key and was sent as a bearer token")
+        else:
+            proof = self._read(evidence, bound.thumbprint)
+            self._check_claims(proof.claims, token, evidence, now)
+            self._use(bound.thumbprint, proof.claims, now)
+
+    def _read(self, evidence: Evidence, thumb: str) -> Presented:
+        """The one proof, signed with the key it carries, which is the token's."""
+        if len(evidence.proofs) != 1:
+            _no("not exactly one DPoP header")
+        text = evidence.proofs[0]
+        if len(text) > MAX_HEADER or not text.isascii():
+            _no("DPoP header is too large or not ASCII")
+        proof = _proof(text)
+        try:
+            key = read_key(proof.jwk)
+            if proof.algorithm not in ALGORITHMS or proof.algorithm != key.algorithm:
+                _no("proof's algorithm is not its key's")
+            if thumbprint(proof.jwk) != thumb:
+                _no("proof is by another key than the token's")
+            _SIGNATURES.decode(text, key.public, algorithms=[key.algorithm])
+        except NotAKey as error:
+            _no(f"proof's key: {error}")
+        except jwt.PyJWTError:
+            _no("proof's signature does not verify")
+        return proof
+
+    def _check_claims(
+        self, claims: Mapping[str, Any], token: str, evidence: Evidence, now: int
+    ) -> None:
+        if not evidence.method or claims.get("htm") != evidence.method:
+            _no("proof is for another method")
+        if claims.get("htu") != self._origin + evidence.path:
+            _no("proof is for another address")
+        made = claims.get("iat")
+        if type(made) is not int or abs(made - now) > WINDOW:
+            _no("proof is not of now")
+        if claims.get("ath") != _digest(token.encode()):
+            _no("proof is for another token")
+
+    def _use(self, thumb: str, claims: Mapping[str, Any], now: int) -> None:
+        name = claims.get("jti")
+        if not isinstance(name, str) or not 0 < len(name) <= 255:
+            _no("proof's jti is missing or malformed")
+        while self._order and self._order[0][0] + 2 * WINDOW < now:
+            self._used.discard(self._order.popleft()[1])
+        if (thumb, name) in self._used:
+            _no("proof was used before")
+        if len(self._order) >= REMEMBERED:
+            _no("too many proofs at once")
+        self._used.add((thumb, name))
+        self._order.append((now, (thumb, name)))
+
+
+def _proof(text: str) -> Presented:
+    try:
+        proof = present(text, frozenset({"jwk"}))
+    except Refused as fault:
+        _no(f"proof: {fault.detail}")
+    if proof.type != "dpop+jwt" or not isinstance(proof.jwk, dict):
+        _no("proof is not of type dpop+jwt with a key")
+    return proof
+
+
+def certificate_thumbprint(evidence: Evidence) -> str:
+    """`x5t#S256` of the client's certificate; of none, what no token is bound to."""
+    return _digest(evidence.certificate) if evidence.certificate else ""
+
+
+def _digest(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
+
+
+def _no(detail: str) -> NoReturn:
+    raise Refused(Reason.BAD_PROOF, detail)
