@@ -178,7 +178,8 @@ class Line:
         decided = self._decide(way)
         if prepared is None:
             return Reversible(decided, None)
-        again, reversal = decided.classified, prepared.reversal
+        again = decided.classified
+        way.reversal = reversal = prepared.reversal
         decision = way.policy.decide(question(again, reversal))
         return Reversible(require(again, decision, reversal), prepared)
 

@@ -118,8 +118,8 @@ class Scribe:
             log.exception("call %s cannot be described", call_id)
             entry = self._bare(way)
         detail = self._protector.protect_text(no.detail)
-        made = holding.refused if way.waited else record.refusal
-        line = made(entry, self._clock(), str(no.reason), detail)
+        said = (entry, self._clock(), str(no.reason), detail)
+        line = holding.refused(*said) if way.waited else record.refusal(*said, _level(way))
         try:
             await self._journal.append(line).sealed()
         except JournalError as error:
@@ -162,3 +162,10 @@ class Scribe:
         # A resource is named by its URI, and a URI may hold a password.
         target = self._protector.protect_text(entry.target)
         return replace(entry, target=target, grant=way.covered.cover.grant if way.covered else "")
+
+
+def _level(way: Way) -> dict[str, str]:
+    """What a refused call was decided with, once a look had been taken."""
+    if way.reversal is None:
+        return {}
+    return {"level": way.reversal.level.value, "guard": way.reversal.guard}

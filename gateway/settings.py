@@ -164,6 +164,12 @@ class Settings(Strict):
         return frozenset(name for name, one in self.servers.items() if one.companion_of is None)
 
     @property
+    def companions(self) -> dict[str, str]:
+        """Each companion and the server it belongs to."""
+        servers = self.servers.items()
+        return {name: one.companion_of for name, one in servers if one.companion_of is not None}
+
+    @property
     def policy_dir(self) -> Path:
         return Path(self.home, self.policies)
 

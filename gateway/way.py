@@ -12,6 +12,7 @@ from gateway.core.decide import Decided
 from gateway.core.describe import Reached
 from gateway.core.model import Request, Resolved, Target
 from gateway.core.record import Claim, Permit
+from gateway.core.reverse import Reversal
 from gateway.ports import Pending, PolicyView, Prepared
 
 
@@ -34,6 +35,8 @@ class Way:
     holds: bool = False
     covered: Covered | None = None
     """What it is made under, once that is known."""
+    reversal: Reversal | None = None
+    """How it would be undone, once that was looked at."""
 
 
 @dataclass(frozen=True, slots=True)

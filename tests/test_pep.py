@@ -607,3 +607,17 @@ async def test_rules_on_trial_stand_in_the_journal_and_nothing_of_them_in_the_an
     assert answer.result == {"content": []}
     first = json.loads(world.journal.memory.events[0].body)["record"]
     assert (first["rule"], first["shadows"]) == ("P001", "W1 W2")
+
+
+async def test_a_write_refused_once_its_level_was_known_is_written_with_it() -> None:
+    world = World()
+    first = world.policy.decide
+
+    def decide(question: AccessRequest) -> Decision:
+        again = question.level is not None
+        return Decision(False, Reason.NO_RULE) if again else first(question)
+
+    world.policy.decide = decide  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_reversible"
+    body = json.loads(world.journal.memory.events[0].body)["body"]
+    assert (body["level"], body["guard"]) == ("exact", "cas")

@@ -142,18 +142,13 @@ def _errands(
     servers: Mapping[str, ToolServer],
     journal: SqliteJournal,
 ) -> GatewayErrands:
-    companions = {
-        name: one.companion_of
-        for name, one in settings.servers.items()
-        if one.companion_of is not None
-    }
     return GatewayErrands(
         policies=policies,
         journal=journal,
         protector=protector,
         servers=servers,
         destinations={name: one.destination for name, one in settings.servers.items()},
-        companions=companions,
+        companions=settings.companions,
         tenant=settings.tenant,
         clock=microseconds,
         new_call_id=new_call_id,

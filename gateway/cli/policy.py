@@ -1,4 +1,4 @@
-"""`bulkhead policy check | test | explain`: reads the policy as the gateway would and says what it found.
+"""`bulkhead policy check | test | explain | replay`: reads the policy as the gateway would and says what it found.
 
 Exit status 1: a finding that is an error, a case that fails, a call that is denied. 2: unreadable files.
 """
@@ -9,19 +9,22 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import click
 
 from gateway import settings
-from gateway.cli import policy_text
+from gateway.cli import policy_replay, policy_text
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
-from gateway.core.model import Endpoint, JsonObject, Tier
+from gateway.core.model import Endpoint, JsonObject
 from gateway.core.record import State
+from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured
 from gateway.policy import cases, lint, load
-from gateway.policy.asking import Asked, target
+from gateway.policy.asking import Asked, endpoint_at, target
 from gateway.policy.explain import explain
+from gateway.policy.recalled import Recalled, recall
 from gateway.policy.refused import refusal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow, JournalReader
@@ -104,12 +107,15 @@ def explain_command(call_id: str | None, config: Path, as_json: bool, **words: s
     """Why a call would be decided as it would: one from the journal (CALL_ID), or one of your own.
 
     Of a refusal on record it names the step of the Line, the reason and what comes nearest. A recorded
-    call is also asked anew of the policy as it is now. Values the journal did not keep in clear cannot be
-    looked at again: conditions on them may come out otherwise than they did.
+    call is also asked anew of the policy as it is now, at the level it had. Values the journal did not
+    keep in clear cannot be looked at again: conditions on them may come out otherwise than they did.
     """
     loaded, policy = _open(config)
-    row = _recorded(loaded, call_id) if call_id is not None else None
-    asked = _asked(loaded, words) if row is None else _asked_again(row)
+    row, asked = None, None
+    if call_id is None:
+        asked = _asked(loaded, words)
+    else:
+        row, asked = _recorded(policy_replay.reader_of(loaded), call_id)
     told = None if asked is None else explain(policy, asked)
     classified = told.reply.classified if told else None
     refused = None
@@ -120,6 +126,9 @@ def explain_command(call_id: str | None, config: Path, as_json: bool, **words: s
     else:
         policy_text.print_explanation(policy, told, row, refused)
     sys.exit(0 if told and told.reply.decision.permitted and told.served else 1)
+
+
+command.add_command(policy_replay.command)
 
 
 def _open(config: Path) -> tuple[Settings, PolicySnapshot]:
@@ -142,16 +151,14 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
     )
 
 
-def _recorded(loaded: Settings, call_id: str) -> CallRow:
-    from gateway.journals.sqlite import SqliteReader
-
-    reader: JournalReader = SqliteReader(loaded.state_dir / "journal.db")
+def _recorded(reader: JournalReader, call_id: str) -> tuple[CallRow, Asked | None]:
     row = reader.call(call_id)
     if row is None:
         raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
     if row.state is State.NOTED:
         raise Misconfigured(f"{row.record.call_id} is no call: it notes {row.record.method}")
-    return row
+    call = recall(reader.lines(row.record.call_id)[0])
+    return row, _asked_again(row, call if isinstance(call, Recalled) else None)
 
 
 def _names(loaded: Settings, endpoint: str) -> list[str]:
@@ -165,19 +172,21 @@ def _names(loaded: Settings, endpoint: str) -> list[str]:
     return sorted(names.name_all(approved).by_target.values())
 
 
-def _asked_again(row: CallRow) -> Asked | None:
+def _asked_again(row: CallRow, call: Recalled | None) -> Asked | None:
     """The same question; None for a call that came to no target a policy could speak of."""
-    record = row.record
+    record, level = row.record, call and call.level
     if not record.server or not record.target:
         return None
+    guard = cast("Guard", call.guard or "none") if call else "none"
     return Asked(
         record.agent,
-        target(record.server, record.target),
+        call.target if call else target(record.server, record.target),
         dict(record.arguments),
         record.tenant,
         record.intent,
         record.task,
         _endpoint(record.endpoint),
+        Reversal(Level(level), guard=guard) if level else None,
     )
 
 
@@ -192,16 +201,7 @@ def _object(text: str) -> JsonObject:
 
 
 def _endpoint(path: str) -> Endpoint:
-    """The endpoint at a URL path of the gateway; what operators do comes in at none."""
-    match path.strip("/").split("/"):
-        case [""]:
-            return Endpoint("all")
-        case ["grants"]:
-            return Endpoint("grants")
-        case ["mcp"]:
-            return Endpoint("all")
-        case ["servers", server, "mcp"]:
-            return Endpoint("server", server=server)
-        case [tier, "mcp"] if tier in tuple(Tier):
-            return Endpoint("tier", Tier(tier))
-    raise click.UsageError(f"{path!r} is not /mcp, /TIER/mcp or /servers/ID/mcp")
+    try:
+        return endpoint_at(path)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None

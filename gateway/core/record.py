@@ -187,9 +187,11 @@ def after_hold(call_id: str, at: int, to: State, body: dict[str, Any]) -> Line:
     return Line(call_id, move(State.HELD, to), at, body)
 
 
-def refusal(record: CallRecord, at: int, reason: str, detail: str) -> Line:
-    """The line written instead of a forward."""
-    body = {"reason": reason, "detail": detail}
+def refusal(
+    record: CallRecord, at: int, reason: str, detail: str, more: dict[str, Any] | None = None
+) -> Line:
+    """The line written instead of a forward. `more`: the level it was refused at, once that was known."""
+    body = {"reason": reason, "detail": detail, **(more or {})}
     return Line(record.call_id, move(None, State.REFUSED), at, body, record)
 
 

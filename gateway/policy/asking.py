@@ -25,7 +25,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.reverse import Reversal
+from gateway.core.reverse import Level, Reversal
 from gateway.errors import Refused
 from gateway.ports import PolicyView
 from gateway.settings import ITSELF
@@ -117,7 +117,24 @@ def own_question(asked: Asked) -> AccessRequest:
         effect=Effect.DESTROY,
         arguments=asked.arguments,
         task=asked.task,
+        level=Level.UNKNOWN.value,
     )
+
+
+def endpoint_at(path: str) -> Endpoint:
+    """The endpoint at a URL path of the gateway; what operators do comes in at none.
+
+    Raises `ValueError` for any other text."""
+    match path.strip("/").split("/"):
+        case ["grants"]:
+            return Endpoint("grants")
+        case ["mcp"] | [""]:
+            return _EVERYWHERE
+        case ["servers", server, "mcp"]:
+            return Endpoint("server", server=server)
+        case [tier, "mcp"] if tier in tuple(Tier):
+            return Endpoint("tier", Tier(tier))
+    raise ValueError(f"{path!r} is not /mcp, /TIER/mcp or /servers/ID/mcp")
 
 
 def target(server: str, policy_name: str) -> Target:

@@ -68,9 +68,9 @@ class Classifier:
         tier, effect = line.entry.tier, line.entry.effect
         facts = _facts(resolved)
         for rule in line.entry.lifts:
-            if _applies(rule, resolved.arguments, facts):
-                tier, effect = _lifted(rule, tier, effect)
-        destination = self._destination(line, resolved)
+            if applies(rule, resolved.arguments, facts):
+                tier, effect = lifted(rule, tier, effect)
+        destination = self.destination(line, resolved.target.server, resolved.arguments)
         return Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
 
     def possible(self, resolved: Resolved) -> Sequence[Classified]:
@@ -99,11 +99,12 @@ class Classifier:
             f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
         )
 
-    def _destination(self, line: Line, resolved: Resolved) -> str:
+    def destination(self, line: Line, server: str, arguments: JsonObject) -> str:
+        """Where a call that this entry speaks for takes effect. Raises `Refused` (unclassified)."""
         rule = line.entry.destination
         if not isinstance(rule, ByArgument):
-            return rule or self._default(resolved.target)
-        url = pointers.look_up(resolved.arguments, rule.argument)
+            return rule or self._default(server)
+        url = pointers.look_up(arguments, rule.argument)
         host = destinations.host_of(url) if isinstance(url, str) else None
         if host in (None, LOCAL):
             raise Refused(
@@ -117,10 +118,10 @@ class Classifier:
         rule = line.entry.destination
         if isinstance(rule, ByArgument):
             return [host for host in self.witnesses.get(target.server, ()) if host != LOCAL]
-        return [rule or self._default(target)]
+        return [rule or self._default(target.server)]
 
-    def _default(self, target: Target) -> str:
-        return self.defaults.get(target.server, LOCAL)
+    def _default(self, server: str) -> str:
+        return self.defaults.get(server, LOCAL)
 
 
 def flow(line: Line, destination: str) -> Flow | None:
@@ -135,18 +136,19 @@ def classes(line: Line) -> Sequence[tuple[Tier, Effect]]:
     """Tier and effect under every choice of argument rules that apply; the entry's own first."""
     found = {(line.entry.tier, line.entry.effect): None}
     for rule in line.entry.lifts:
-        found |= {_lifted(rule, *already): None for already in found}
+        found |= {lifted(rule, *already): None for already in found}
     return list(found)
 
 
-def _lifted(rule: Raise, tier: Tier, effect: Effect) -> tuple[Tier, Effect]:
+def lifted(rule: Raise, tier: Tier, effect: Effect) -> tuple[Tier, Effect]:
+    """Tier and effect, where this rule applies: the higher of each."""
     return (
         max(tier, rule.tier or tier, key=lambda each: each.rank),
         max(effect, rule.effect or effect, key=lambda each: each.rank),
     )
 
 
-def _applies(rule: Raise, arguments: JsonObject, facts: Facts) -> bool:
+def applies(rule: Raise, arguments: JsonObject, facts: Facts) -> bool:
     """Law: only a plain answer spares a call from being lifted."""
     try:
         value = pointers.look_up(arguments, rule.argument)

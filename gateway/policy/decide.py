@@ -24,7 +24,7 @@ from typing import Final
 from gateway.core.model import AccessRequest, Decision, Obligation, Shadow
 from gateway.policy import conditions, near_miss
 from gateway.policy.conditions import Condition
-from gateway.policy.engine import EngineFault, Verdict
+from gateway.policy.engine import EngineFault
 from gateway.policy.index import Index
 from gateway.policy.rules import Rule
 from gateway.policy.verdicts import Outcomes, Plan, Verdicts
@@ -60,19 +60,25 @@ class Pdp:
             return decision
         return replace(decision, shadows=self._shadows(plan, question))
 
-    def _decide(self, plan: Plan, question: AccessRequest) -> Decision:
-        verdict, outcomes = Verdict(False, None), _NOTHING
-        for outcomes in self._outcomes(plan, question):
-            verdict = self.verdicts.ask(plan, question, outcomes)
-            if verdict.permitted:
-                break
+    def given(self, plan: Plan, question: AccessRequest, outcomes: Outcomes) -> Decision:
+        """The decision of a plan's rules if their conditions come out like this. Raises as `Engine.ask`."""
+        verdict = self.verdicts.ask(plan, question, outcomes)
         if verdict.rule is None:
-            why = "" if question.arguments is None else near_miss.explain(self.index, question)
-            return Decision(False, Reason.NO_RULE, near_miss=why)
+            return Decision(False, Reason.NO_RULE)
         rule = self.rules[verdict.rule]
         reason = Reason.ALLOWED_BY_RULE if verdict.permitted else Reason.DENIED_BY_RULE
         duties = self._duties(plan, question, outcomes) if verdict.permitted else ()
         return Decision(verdict.permitted, reason, rule.id, rule.where, obligations=duties)
+
+    def _decide(self, plan: Plan, question: AccessRequest) -> Decision:
+        decision = Decision(False, Reason.NO_RULE)
+        for outcomes in self._outcomes(plan, question):
+            decision = self.given(plan, question, outcomes)
+            if decision.permitted:
+                break
+        if decision.rule is None and question.arguments is not None:
+            return replace(decision, near_miss=near_miss.explain(self.index, question))
+        return decision
 
     def _duties(
         self, plan: Plan, question: AccessRequest, outcomes: Outcomes

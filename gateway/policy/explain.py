@@ -45,7 +45,7 @@ def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:
     reply = ask(policy, asked)
     roles = policy.pdp.index.roles(asked.agent, asked.tenant)
     if reply.classified is not None:
-        asking = question(reply.classified)
+        asking = question(reply.classified, asked.reversal)
         served = reply.classified.tier in asked.endpoint.tiers
     elif is_own(asked):
         asking, served = own_question(asked), True

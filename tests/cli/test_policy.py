@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.core import record
@@ -136,3 +137,26 @@ RECORDED = CallRecord(
     arguments={},
     arguments_digest="",
 )
+
+
+async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path: Path) -> None:
+    csv = f"{ALLOW.replace('data', 'tool').replace('-', 'lost')}\n{READER}\n"
+    place = home(tmp_path, csv)
+    tiers = (place / "policies" / "tiers.yaml").read_text()
+    (place / "policies" / "tiers.yaml").write_text(
+        tiers.replace("tier: data, effect: read", "tier: tool, effect: write")
+    )
+    (place / "policies" / "constraints.yaml").write_text(
+        "conditions: {lost: {level: {below: compensable}}}"
+    )
+    (place / ".bulkhead").mkdir(mode=0o700)
+    journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
+    for number, level in enumerate(("none", "exact")):
+        written = replace(RECORDED, call_id=f"level-{number}", tier="tool", effect="write")
+        body = {"undo": {"level": level, "guard": "none"}}
+        await journal.append(record.intent(written, 1, body)).sealed()
+    await journal.aclose()
+    assert bulkhead(place, "explain", "level-0").returncode == 0
+    denied = bulkhead(place, "explain", "level-1", "--json")
+    assert denied.returncode == 1
+    assert json.loads(denied.stdout)["considered"][0]["failed"] == ["when lost"]

@@ -1,0 +1,112 @@
+"""`bulkhead policy replay`: what another policy would have said to the calls in the journal.
+
+Exit status 0: the same. 1: some would be decided otherwise. 3: none that can be told, but some cannot be.
+2: unreadable files.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway import settings
+from gateway.cli.journal_options import Since
+from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.visible import visible
+from gateway.errors import Misconfigured
+from gateway.policy import load
+from gateway.policy.rehearse import Rehearsal
+from gateway.policy.replay import Group, Kind, Replayed, replay
+from gateway.ports import EventRow, JournalReader, Protector
+from gateway.settings import Settings
+
+PAGE: Final = 2_000
+CHANGED: Final = 1
+UNTOLD: Final = 3
+TITLES: Final[dict[Kind, str]] = {
+    "changed": "decided otherwise",
+    "untold": "cannot be told",
+    "same": "the same, by another rule",
+}
+
+
+@click.command("replay")
+@click.argument("new", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--since", type=Since(), help="Calls begun since: 10m, 2h, 3d, or an ISO time.")
+@config_option
+@json_option
+def command(new: Path, since: int | None, config: Path, as_json: bool) -> None:
+    """Ask the policy in the directory NEW about every recorded call, and say where it answers otherwise.
+
+    Exit status 0: nowhere. 1: somewhere. 3: nowhere that can be told, but for some calls the journal did
+    not keep what the answer depends on. Grants, budgets, fences and the flow of labels are not asked.
+    """
+    loaded = settings.load(config)
+    rehearsal = Rehearsal(load(new, loaded.servers), loaded.companions)
+    lines = recorded(reader_of(loaded), since)
+    done = replay(rehearsal, lines, _protector(loaded).unseal)
+    if as_json:
+        _print_json(done)
+    else:
+        _print(done)
+    sys.exit(CHANGED if done.counts["changed"] else UNTOLD if done.counts["untold"] else 0)
+
+
+def reader_of(loaded: Settings) -> JournalReader:
+    """The journal, to read. Raises `Misconfigured` when there is none."""
+    from gateway.journals.sqlite import SqliteReader
+
+    reader = SqliteReader(loaded.state_dir / "journal.db")
+    click.get_current_context().call_on_close(reader.close)
+    return reader
+
+
+def recorded(reader: JournalReader, since: int | None) -> Iterator[EventRow]:
+    """All lines there are, page by page, without those of before."""
+    after = 0
+    while page := reader.events(after, PAGE):
+        yield from page if since is None else (line for line in page if line.at >= since)
+        after = page[-1].seq
+
+
+def _protector(loaded: Settings) -> Protector:
+    from gateway.journals.protect import Protector as Opened
+
+    if not (loaded.state_dir / "secrets" / "journal.key").exists():
+        raise Misconfigured("no key beside the journal: what is sealed in it cannot be opened")
+    return Opened.open(loaded.state_dir)
+
+
+def _print_json(done: Replayed) -> None:
+    groups = {kind: [asdict(group) for group in done.groups(kind)] for kind in TITLES}
+    print_json({"calls": done.total, **done.counts, "groups": groups})
+
+
+def _print(done: Replayed) -> None:
+    for kind, title in TITLES.items():
+        groups = done.groups(kind)
+        if groups:
+            click.echo(f"{title}:")
+        for group in groups:
+            _print_group(group)
+    counts = done.counts
+    click.echo(
+        f"{done.total} calls: {counts['same']} the same, {counts['changed']} decided otherwise,"
+        f" {counts['untold']} cannot be told, {counts['beside']} never came to a policy"
+    )
+
+
+def _print_group(group: Group) -> None:
+    def placed(answer: str, where: str) -> str:
+        return f"{answer} ({where})" if where else answer
+
+    old, new = placed(group.old, group.old_where), placed(group.new, group.new_where)
+    click.echo(f"  {group.count:>7}  {visible(old)} -> {visible(new)}")
+    if group.why:
+        click.echo(f"           not known: {visible(group.why)}")
+    click.echo(f"           {' '.join(visible(call) for call in group.calls)}")

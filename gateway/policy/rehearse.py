@@ -1,0 +1,260 @@
+"""What a policy says of recorded calls: every answer it could give, as far as the journal can tell.
+
+Laws:
+1. It is the policy's own classifier and PDP that answer. What is remembered here is a question's whole answer
+   under one version: the same rules, the same words, the same outcomes of the same conditions.
+2. Where something was not kept, every way it could have been is asked. One answer left: it is told.
+3. Grants, budgets, fences and the flow of labels are not asked: they are of their own time. One part is: a
+   tier where the role alone no longer is enough.
+
+It knows no journal. One rehearsal is for one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Final
+
+from gateway.core.model import AccessRequest, Effect, Target, Tier
+from gateway.core.reverse import GUARDS, READ, Level
+from gateway.errors import Refused
+from gateway.policy import classify, conditions
+from gateway.policy.asking import endpoint_at
+from gateway.policy.recalled import HIDDEN, Answer, Recalled
+from gateway.policy.snapshot import PolicySnapshot
+from gateway.policy.tiers import ByArgument, Line
+from gateway.policy.verdicts import Outcomes, Plan
+from gateway.reasons import Reason
+
+MAX_WAYS: Final = 1_000
+"""More ways than that are not gone through: the call cannot be told."""
+EITHER: Final = (Answer(True, "some rule"), Answer(False, "some rule"))
+NOTHING: Final[Outcomes] = (frozenset(), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """Every answer one call could get."""
+
+    answers: frozenset[Answer]
+    doubts: tuple[str, ...] = ()
+    """What is not known of the call, where that plays a part."""
+
+
+@dataclass(slots=True)
+class _Cell:
+    """The rules of one tier, server, tool and agent; and the answers they have given."""
+
+    plan: Plan
+    asks_for_level: bool
+    answers: dict[tuple[str, str, Outcomes], Answer] = field(default_factory=dict)
+
+
+class Rehearsal:
+    """One policy, asked again and again."""
+
+    def __init__(self, policy: PolicySnapshot, companions: Mapping[str, str]) -> None:
+        """`companions`: id of a companion -> the server it belongs to, by whose rules it is asked about."""
+        self._policy = policy
+        self._companions = companions
+        self._lines: dict[Target, Line | Answer] = {}
+        self._cells: dict[tuple[str, ...], _Cell] = {}
+        self._tiers: dict[str, frozenset[Tier]] = {}
+
+    def possible(self, call: Recalled) -> Possible:
+        """What the policy would say of it."""
+        doubts: dict[str, None] = {}
+        found = frozenset(self._own(call, doubts) if call.own else self._agents(call, doubts))
+        old = call.answer
+        if len(found) > 1 and old and call.record["policy_version"] == self._policy.version:
+            # The same policy says the same: of all the ways it was one that leads to what was said.
+            found = frozenset(each for each in found if each[:2] == old[:2]) or found
+        return Possible(found, tuple(doubts))
+
+    def _own(self, call: Recalled, doubts: dict[str, None]) -> Iterator[Answer]:
+        """As errands.py asks."""
+        record = call.record
+        server = self._companions.get(record["server"], record["server"])
+        unknown = call._replace(level=Level.UNKNOWN.value, guard=None)
+        asked = _question(unknown, Tier.ADMIN, Effect.DESTROY, record["destination"], server)
+        return self._decided(unknown, asked, doubts)
+
+    def _agents(self, call: Recalled, doubts: dict[str, None]) -> Iterator[Answer]:
+        if call.nameless:
+            doubts["its name"] = None
+            yield from EITHER
+            return
+        line = self._line(call.target)
+        if isinstance(line, Answer):
+            yield line
+            return
+        destination = self._destination(line, call)
+        if destination is None:
+            doubts["destination"] = None
+            yield from EITHER
+        elif isinstance(destination, Answer):
+            yield destination
+        else:
+            for tier, effect in self._lifted(line, call, doubts):
+                asked = _question(call, tier, effect, destination, call.record["server"])
+                yield from self._served(call, asked, doubts)
+
+    def _line(self, target: Target) -> Line | Answer:
+        found = self._lines.get(target)
+        if found is None:
+            try:
+                found = self._policy.classifier.line(target)
+            except Refused as no:
+                found = Answer(False, no.reason)
+            self._lines[target] = found
+        return found
+
+    def _destination(self, line: Line, call: Recalled) -> str | Answer | None:
+        """None: it cannot be told."""
+        by = line.entry.destination
+        if isinstance(by, ByArgument) and call.hides(by.argument):
+            return None
+        try:
+            arguments = {} if call.arguments is HIDDEN else call.arguments
+            return self._policy.classifier.destination(line, call.record["server"], arguments)
+        except Refused as no:
+            return Answer(False, no.reason, str(no.where))
+
+    def _lifted(
+        self, line: Line, call: Recalled, doubts: dict[str, None]
+    ) -> Iterator[tuple[Tier, Effect]]:
+        """Every class it could have."""
+        ways = {(line.entry.tier, line.entry.effect): None}
+        for rule in line.entry.lifts:
+            hidden = call.hides(rule.argument)
+            if hidden:
+                doubts[f"argument {rule.argument}"] = None
+            elif not classify.applies(rule, call.arguments, call.record):
+                continue
+            raised = {classify.lifted(rule, *way): None for way in ways}
+            ways = {**ways, **raised} if hidden else raised
+        yield from ways
+
+    def _served(
+        self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
+    ) -> Iterator[Answer]:
+        """Whether its tier is served where it came in; what its token named is known for one tier only."""
+        refused, old = Answer(False, Reason.OTHER_TIER), call.answer
+        if asked.tier not in self._endpoint_tiers(call.record["endpoint"]):
+            yield refused
+            return
+        if call.record["tier"] != asked.tier:
+            doubts["the tiers of its token"] = None
+            yield refused
+        elif old is not None and old.rule == Reason.OTHER_TIER:
+            yield refused
+            return
+        for answer in self._decided(call, asked, doubts):
+            yield self._standing(call, asked.tier, answer)
+
+    def _endpoint_tiers(self, path: str) -> frozenset[Tier]:
+        if path not in self._tiers:
+            self._tiers[path] = endpoint_at(path).tiers
+        return self._tiers[path]
+
+    def _standing(self, call: Recalled, tier: Tier, answer: Answer) -> Answer:
+        """Of a call that had no grant, for certain: is its role alone enough?"""
+        old = call.answer
+        alone = old is not None and not call.record.get("grant") and not old.then
+        alone = alone and old is not None and (old.permitted or old.rule == Reason.GRANT_NEEDED)
+        if answer.permitted and alone and tier not in self._policy.intents.standing:
+            return Answer(False, Reason.GRANT_NEEDED)
+        return answer
+
+    def _decided(
+        self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
+    ) -> Iterator[Answer]:
+        cell = self._cell(asked)
+        seen: set[Outcomes] = set()
+        for outcomes in self._outcomes(cell, call, asked, doubts):
+            if outcomes is None:
+                yield from EITHER
+                return
+            if outcomes not in seen:
+                seen.add(outcomes)
+                yield self._answer(cell, asked, outcomes)
+
+    def _cell(self, asked: AccessRequest) -> _Cell:
+        key = (asked.tier, asked.server, asked.tool, asked.subject, asked.tenant)
+        cell = self._cells.get(key)
+        if cell is None:
+            plan = self._policy.pdp.verdicts.plan(asked)
+            level = any(self._policy.conditions[name].asks_for_level for name in plan.named)
+            cell = self._cells[key] = _Cell(plan, level)
+        return cell
+
+    def _answer(self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes) -> Answer:
+        key = (asked.intent, asked.destination, outcomes)
+        answer = cell.answers.get(key)
+        if answer is None:
+            answer = cell.answers[key] = self._asked(cell, asked, outcomes)
+        return answer
+
+    def _asked(self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes) -> Answer:
+        try:
+            said = self._policy.pdp.given(cell.plan, asked, outcomes)
+        except Exception:
+            return Answer(False, Reason.DECISION_FAILED)
+        duties = frozenset(duty.rule for duty in said.obligations)
+        return Answer(said.permitted, said.rule or said.reason, str(said.where or ""), duties)
+
+    def _outcomes(
+        self, cell: _Cell, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
+    ) -> Iterator[Outcomes | None]:
+        """Every way its conditions could come out; None: too many."""
+        named = cell.plan.named
+        if not named:
+            yield NOTHING
+            return
+        known = self._policy.conditions
+        hidden = [name for name in named if any(map(call.hides, known[name].arguments))]
+        sure = [name for name in named if name not in hidden] if hidden else named
+        doubts.update({f"condition {name}": None for name in hidden})
+        levels = [(asked.level, asked.guard)]
+        if asked.level is None and cell.asks_for_level:
+            doubts["its level"] = None
+            levels = list(product([level.value for level in Level], GUARDS))
+        if 3 ** len(hidden) * len(levels) > MAX_WAYS:
+            yield None
+            return
+        for level, guard in levels:
+            again = replace(asked, level=level, guard=guard) if len(levels) > 1 else asked
+            held, doubted = conditions.sort(known, sure, again)
+            for truths in product((True, False, None), repeat=len(hidden)):
+                told = dict(zip(hidden, truths, strict=True))
+                yield (
+                    held | {name for name in hidden if told[name] is True},
+                    doubted | {name for name in hidden if told[name] is None},
+                )
+
+
+def _question(
+    call: Recalled, tier: Tier, effect: Effect, destination: str, server: str
+) -> AccessRequest:
+    """As core/decide.py makes it."""
+    record, level, guard = call.record, call.level, call.guard
+    if effect is Effect.READ:
+        level, guard = READ.level.value, READ.guard
+    elif record["effect"] == Effect.READ:
+        level = guard = None
+    return AccessRequest(
+        subject=record["agent"],
+        tenant=record["tenant"],
+        intent=record["intent"],
+        tier=tier,
+        server=server,
+        tool=record["target"],
+        destination=destination,
+        effect=effect,
+        arguments={} if call.arguments is HIDDEN else call.arguments,
+        task=record["task"],
+        level=level,
+        guard=guard,
+    )
