@@ -211,8 +211,13 @@ class Protector(Protocol):
         """The value behind `{"sealed": ...}`. Raises `ValueError` for what was not sealed here."""
         ...
 
-    def restore(self, kept: Any) -> Any:
-        """Arguments as they were. Raises `ValueError` if any part was redacted."""
+    def restore(self, kept: Any, redacted: Any = None) -> Any:
+        """Arguments as they were. `redacted` stands for each value that was marked so; without it, and for
+        what was too large to be kept, that raises `ValueError`."""
+        ...
+
+    def keeps(self, arguments: JsonObject) -> bool:
+        """Would `restore` give these back, were nothing of them marked? False: they are too large."""
         ...
 
 

@@ -102,8 +102,11 @@ class Plain:
     def unseal(self, kept: Mapping[str, Any]) -> Any:
         return kept["sealed"]
 
-    def restore(self, kept: Any) -> Any:
+    def restore(self, kept: Any, redacted: Any = None) -> Any:
         return kept
+
+    def keeps(self, arguments: JsonObject) -> bool:
+        return True
 
 
 class Server:

@@ -3,7 +3,8 @@
     intent    "undo": {level, strategy, guard, fidelity, residue, why, pack, leases, until, kept}
     outcome   "undo": {level, strategy, why, kept, said}, each only where it differs or is new
 
-`kept` is sealed: pre-image and steps with the intent; post-image, and steps that needed the result,
+`kept` is sealed: pre-image and steps with the intent, and arguments that are too large for the journal
+beside them; post-image, and steps that needed the result,
 with the outcome, and the resources where only then it is known which. A line without "undo" says nothing of it.
 """
 
@@ -30,10 +31,13 @@ Unseal = Callable[[Mapping[str, Any]], Any]
 MEMBER: Final = "undo"
 
 
-def intent_body(reversal: Reversal, seal: Seal, secret: bool = False) -> JsonObject:
+def intent_body(
+    reversal: Reversal, seal: Seal, secret: bool = False, arguments: JsonObject | None = None
+) -> JsonObject:
     """What the intent's line says of the reversal. Raises what `seal` raises (too large: `ValueError`).
 
-    `secret`: the resources are named after arguments that may not be kept in clear."""
+    `secret`: the resources are named after arguments that may not be kept in clear. `arguments`: those
+    the journal would keep no more than a commitment of, for their size."""
     leases = [[lease.key, lease.epoch] for lease in reversal.leases]
     undo: JsonObject = {
         "level": reversal.level.value,
@@ -47,9 +51,23 @@ def intent_body(reversal: Reversal, seal: Seal, secret: bool = False) -> JsonObj
         "until": reversal.undo_until,
     }
     if reversal.pre or reversal.steps is not None or secret:
-        kept = {"pre": _image(reversal.pre), "steps": _steps(reversal.steps)}
-        undo["kept"] = seal({**kept, "leases": leases} if secret else kept)
+        kept: JsonObject = {"pre": _image(reversal.pre), "steps": _steps(reversal.steps)}
+        if secret:
+            kept["leases"] = leases
+        if arguments is not None:
+            kept["arguments"] = arguments
+        undo["kept"] = seal(kept)
     return {MEMBER: undo}
+
+
+def arguments(bodies: Iterable[Mapping[str, Any]], unseal: Unseal) -> JsonObject | None:
+    """Those of a call whose arguments were kept for its undo alone. Raises as `read`."""
+    for body in bodies:
+        undo = body.get(MEMBER)
+        kept = unseal(undo["kept"]) if isinstance(undo, Mapping) and "kept" in undo else {}
+        if "arguments" in kept:
+            return dict(kept["arguments"])
+    return None
 
 
 def outcome_body(prepared: Reversal, settled: Settled, seal: Seal) -> JsonObject:

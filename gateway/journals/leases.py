@@ -127,9 +127,11 @@ def _insert(connection: sqlite3.Connection, claim: Claim, terms: Terms, run: str
     return epochs
 
 
-def count(connection: sqlite3.Connection, call_id: str) -> int:
-    """How many leases this call has."""
-    found = connection.execute("SELECT count(*) FROM lease WHERE call_id = ?", (call_id,))
+def count(connection: sqlite3.Connection, call_id: str, run: str | None = None) -> int:
+    """How many leases this call has; with `run`: those that process took for it."""
+    found = connection.execute(
+        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ifnull(?, run)", (call_id, run)
+    )
     return int(found.fetchone()[0])
 
 
@@ -233,8 +235,9 @@ class SqliteLeases:
 
     async def held(self, call_id: str) -> bool:
         """See `ports.Leases`."""
-        wanted = self.claim(call_id).count
-        return wanted == await self._desk.do(lambda connection: count(connection, call_id))
+        wanted, run = self.claim(call_id).count, self._desk.run
+        # An undo that another process took up has the same number, and leases that are not ours.
+        return wanted == await self._desk.do(lambda connection: count(connection, call_id, run))
 
     def claim(self, call_id: str) -> Leased:
         """See `ports.Leases`."""

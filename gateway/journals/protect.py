@@ -95,17 +95,24 @@ class Protector:
             raise ValueError("nothing sealed here")
         return json.loads(zlib.decompress(self._vault.unseal(base64.b64decode(sealed))))
 
-    def restore(self, kept: Any) -> Any:
-        """Arguments as they were, sealed values opened, at any depth. Raises `ValueError` if any was redacted."""
+    def restore(self, kept: Any, redacted: Any = None) -> Any:
+        """Arguments as they were, sealed values opened, at any depth. `redacted` stands for each value that
+        was marked so; without it, and for what was too large to be kept, that raises `ValueError`."""
         if isinstance(kept, list):
-            return [self.restore(item) for item in kept]
+            return [self.restore(item, redacted) for item in kept]
         if not isinstance(kept, dict):
             return kept
         if "redacted" in kept:
+            if redacted is not None and "bytes" not in kept:
+                return redacted
             raise ValueError("redacted: only a commitment was kept")
         if "sealed" in kept:
             return self.unseal(kept)
-        return {name: self.restore(value) for name, value in kept.items()}
+        return {name: self.restore(value, redacted) for name, value in kept.items()}
+
+    def keeps(self, arguments: JsonObject) -> bool:
+        """See `ports.Protector`."""
+        return len(_canonical(arguments)) <= SEALED_BYTES
 
     def _keep(
         self, value: Any, path: tuple[str, ...], marks: Mapping[tuple[str, ...], Mark]

@@ -57,6 +57,8 @@ class Doubts:
         self._servers = servers
         self._clock = clock
         self._kept: dict[str, _Doubt] = {}
+        self._unclear: set[str] = set()
+        """Calls with a pre-image that were looked at: the journal knows whether that told anything."""
 
     def keep(self, ready: Ready, quiesce: float, judge: Judge) -> None:
         """Its leases are let go when it has been looked at: `quiesce` seconds from now at the latest."""
@@ -69,6 +71,10 @@ class Doubts:
         doubt = self._kept.get(call_id)
         if doubt is not None and not doubt.answer.done():
             doubt.answer.set_result(outcome)
+            return
+        if call_id in self._unclear and outcome.kind != "ok":
+            # A failure that may have changed something is no end of a doubt; a look at the world is.
+            log.warning("call %s: it is said, late, to have failed: that settles nothing", call_id)
             return
         body = {"outcome": outcome.kind, "late": True, written.MEMBER: NOBODY_LOOKED}
         self._write(call_id, OUTCOME_STATE[outcome.kind], body)
@@ -94,6 +100,8 @@ class Doubts:
         finally:
             doubt.answer.cancel()
             self._kept.pop(ready.call_id, None)
+            if ready.scope.pre is not None:
+                self._unclear.add(ready.call_id)
             self._leases.release(ready.call_id)
 
     async def _answered(self, ready: Ready, outcome: Outcome, judge: Judge) -> None:

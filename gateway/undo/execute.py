@@ -10,56 +10,27 @@ It knows packs by the planner's looker, tool servers by their port, and decides 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Outcome
 from gateway.core.record import State
-from gateway.core.reverse import Image, Lease, Level, Recorded, Step, server_key
+from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Step, server_key
 from gateway.errors import Refused
 from gateway.ports import Errands, Leases, Purpose, ToolServer
 from gateway.undo.comparing import compare
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.held import Held
-from gateway.undo.looking import Looker, Sight, Unsighted
+from gateway.undo.looking import Looker, Unsighted
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
 from gateway.undo.select import keys_of, meet
-from gateway.undo.thread import DONE, Begun, Found, Writer
+from gateway.undo.taken_up import taken_up
+from gateway.undo.thread import DONE, Begun, Forced, Found, Writer
+from gateway.undo.work import Stop, Work
 
 TERM: Final = 900.0
 """Seconds a call's resources are leased for its undo at most."""
 QUIESCE: Final = 5.0
 """Seconds they stay leased when this process is killed: a step may still be under way."""
-
-
-class Stop(Exception):
-    """This call's undo ends here, with this verdict."""
-
-    def __init__(self, found: Found) -> None:
-        super().__init__(found.why)
-        self.found = found
-
-
-@dataclass(slots=True)
-class _Work:
-    """One call while it is undone."""
-
-    entry: Planned
-    sight: Sight
-    begun: Begun
-    steps: tuple[Step, ...]
-    world: Image
-    """As last looked at."""
-    forced: str = ""
-    """The call that stands for what a forced undo overwrites; empty: nothing is overwritten."""
-
-    @property
-    def call(self) -> Recorded:
-        return self.entry.call
-
-    def is_back(self, image: Image) -> bool:
-        """Does a reading say that it is as before the call?"""
-        return self.sight.pack.same(self.call.reversal.pre, image)
 
 
 class Executor:
@@ -77,11 +48,13 @@ class Executor:
         operator: str,
         choice: Choice,
         tried: Callable[[str], Mapping[int, State]] = lambda call: {},
+        forced: Callable[[str], Recorded | None] = lambda call: None,
         dependents: Callable[[Recorded], Sequence[str]] = lambda call: (),
         progress: Callable[[str], None] = lambda said: None,
     ) -> None:
         """`tried`: of a call, the steps an earlier run has an intent for and no compensation record: by
-        number, the state of that step's own call. `dependents`: who wrote there since, outside of the plan."""
+        number, the state of that step's own call. `forced`: the call that stands for what its forced undo
+        overwrites, if an earlier run made one. `dependents`: who wrote there since, outside of the plan."""
         self._writer = writer
         self._looker = looker
         self._errands = errands
@@ -91,6 +64,7 @@ class Executor:
         self._operator = operator
         self._choice = choice
         self._tried = tried
+        self._forced = forced
         self._dependents = dependents
         self._progress = progress
 
@@ -145,12 +119,12 @@ class Executor:
             return Found("failed", f"in use: {busy.detail}")
         try:
             work = await self._opened(entry, begun)
-            if self._is_forced(work):
+            if self._choice == "force":
                 await self._force(work, leases)
             if self._is_to_do(work):
                 await self._steps(work)
             found = await self._verified(work)
-            if work.forced and found.verdict in DONE:
+            if work.forced is not None and found.verdict in DONE:
                 await self._writer.forced_done(work.forced, call)
             return found
         except Stop as stop:
@@ -160,16 +134,16 @@ class Executor:
         finally:
             self._leases.release(undo_id)
 
-    async def _opened(self, entry: Planned, begun: Begun | None) -> _Work:
+    async def _opened(self, entry: Planned, begun: Begun | None) -> Work:
         sight = await self._looker.sight(entry.call)
         world = await self._looker.look(entry.call, sight)
-        return _Work(entry, sight, begun or Begun(0, None), entry.call.reversal.steps or (), world)
+        return Work(entry, sight, begun or Begun(0, None), entry.call.reversal.steps or (), world)
 
-    def _is_to_do(self, work: _Work) -> bool:
+    def _is_to_do(self, work: Work) -> bool:
         """True: take the steps. False: there is nothing left of it. Raises `Stop` on a conflict."""
         tried = self._tried(work.call.call_id)
         if work.begun.done or tried:
-            return not self._taken_up(work, tried)
+            return not taken_up(work, tried)
         standing, why = compare(work.sight.pack, work.call, work.world)
         if self._choice != "force" and standing == "ready":
             later = ", ".join(self._dependents(work.call))
@@ -178,56 +152,41 @@ class Executor:
             return True
         raise Stop(Found(UNDONE_AS[standing], why))
 
-    def _taken_up(self, work: _Work, tried: Mapping[int, State]) -> bool:
-        """A call whose undo was cut off: is it whole? Raises `Stop` when that cannot be told.
-
-        After a finished step the world was written down; a step under way since may have changed it."""
-        number, before = work.begun.done + 1, work.call.post
-        if work.begun.done:
-            before = work.begun.image
-        if number > len(work.steps):
-            return True
-        if before is not None and work.sight.pack.same(before, work.world):
-            return False
-        if number not in tried:
-            raise Stop(Found("conflict", "changed since its undo was cut off"))
-        if work.is_back(work.world):
-            return True
-        if number == len(work.steps):
-            raise Stop(Found("conflict", "neither as before its last step nor as after it"))
-        if tried[number] is State.APPLIED:
-            work.begun = Begun(number, work.world)
-            return False
-        if work.steps[number - 1].idempotent:
-            return False
-        raise Stop(
-            Found("in_doubt", f"step {number} was under way when the undo was cut off: look at it")
-        )
-
-    def _is_forced(self, work: _Work) -> bool:
-        """Is something to be overwritten that is not the call's own doing, as was asked for?"""
-        if self._choice != "force" or work.begun.done or self._tried(work.call.call_id):
-            return False
-        return compare(work.sight.pack, work.call, work.world)[0] == "drift"
-
-    async def _force(self, work: _Work, leases: tuple[Lease, ...]) -> None:
+    async def _force(self, work: Work, leases: tuple[Lease, ...]) -> None:
         """Makes the steps anew, from the world as it is; what they overwrite is on record, as a call that
         can itself be undone, before they are taken. Raises `Stop` when it could not be put back."""
-        call, scope = work.call, work.sight.scope
+        made, begun = self._forced(work.call.call_id), work.begun.done > 0
+        begun = begun or bool(self._tried(work.call.call_id))
+        if made is not None and (begun or work.sight.pack.same(made.reversal.pre, work.world)):
+            work.steps, _ = self._made_anew(work, made.reversal.pre, leases)
+            work.forced = Forced(made.call_id, made.reversal.pre, made.state)
+            return
+        if made is not None:
+            await self._writer.forced_not_done(Forced(made.call_id, {}, made.state))
+            raise Stop(Found("conflict", "changed once more since its forced undo was cut off"))
+        if begun or compare(work.sight.pack, work.call, work.world)[0] != "drift":
+            return
+        call, args = work.call, work.sight.scope.args
         server = call.record.server
-        if not self._errands.permitted(server, "force", scope.args, self._operator).permitted:
+        if not self._errands.permitted(server, "force", args, self._operator).permitted:
             raise Stop(Found("refused", f"undo:force on {server}"))
+        work.steps, reversal = self._made_anew(work, work.world, leases)
+        call_id = await self._writer.forced(self._operator, call, reversal)
+        work.forced = Forced(call_id, work.world, State.INTENT)
+
+    def _made_anew(
+        self, work: Work, world: Image, leases: tuple[Lease, ...]
+    ) -> tuple[tuple[Step, ...], Reversal]:
         try:
-            work.steps, reversal = forced(work.sight.pack, scope, call, work.world, leases)
+            return forced(work.sight.pack, work.sight.scope, work.call, world, leases)
         except CannotForce as no:
             raise Stop(Found("conflict", f"it cannot be forced: {no}")) from None
-        work.forced = await self._writer.forced(self._operator, call, reversal)
 
-    async def _steps(self, work: _Work) -> None:
+    async def _steps(self, work: Work) -> None:
         for number in range(work.begun.done + 1, len(work.steps) + 1):
             await self._step(work, number)
 
-    async def _step(self, work: _Work, number: int) -> None:
+    async def _step(self, work: Work, number: int) -> None:
         """One inverse call and the line that says it is done. Raises `Stop` when it is not."""
         step, call, total = work.steps[number - 1], work.call, len(work.steps)
         self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
@@ -242,6 +201,10 @@ class Executor:
         work.world = world
         image = world if number < total else None
         await self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
+        if number < total and not work.is_ours():
+            raise Stop(
+                Found("conflict", f"changed by somebody else after step {number} of {total}")
+            )
 
     async def _sent(self, call: Recorded, step: Step, number: int) -> tuple[str, Outcome]:
         """One journaled forward, if the policy lets this operator. Raises `Stop` when it does not."""
@@ -253,7 +216,7 @@ class Executor:
             raise Stop(Found("refused", f"undo:{step.tool} on {step.server}: {no}")) from None
 
     async def _doubted(
-        self, work: _Work, number: int, call_id: str, outcome: Outcome
+        self, work: Work, number: int, call_id: str, outcome: Outcome
     ) -> tuple[str, Outcome]:
         """A step nobody heard back from: its server is stopped, the world is looked at.
 
@@ -269,13 +232,13 @@ class Executor:
             raise Stop(Found("failed", f"step {number} was not done: {outcome.detail}"))
         raise Stop(Found("in_doubt", f"step {number}: {step.tool}: {outcome.detail}"))
 
-    async def _look(self, work: _Work) -> Image:
+    async def _look(self, work: Work) -> Image:
         try:
             return await self._looker.look(work.call, work.sight)
         except Unsighted as blind:
             raise Stop(Found("unverified", f"it cannot be looked at: {blind.why}")) from None
 
-    async def _verified(self, work: _Work) -> Found:
+    async def _verified(self, work: Work) -> Found:
         """The last word is a reading's."""
         reversal = work.call.reversal
         if not work.is_back(await self._look(work)):

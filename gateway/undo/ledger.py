@@ -13,9 +13,12 @@ from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Recorded, forgotten, overlaps, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
+from gateway.undo.expressions import Missing
 from gateway.undo.writers import Writers, Wrote
 
 MANY = 1_000_000
+REDACTED: Final = Missing("redacted")
+"""Packs never look at what is redacted (undo/compiling.py); who does fails."""
 _NEVER: Final = frozenset(
     {State.REFUSED, State.HELD, State.CANCELLED, State.NO_EFFECT, State.NOT_APPLIED}
 )
@@ -28,7 +31,7 @@ class Ledger:
     def __init__(self, reader: JournalReader, protector: Protector) -> None:
         self._reader = reader
         self._protector = protector
-        self._writers = Writers(reader)
+        self._writers = Writers(reader, protector.unseal)
 
     def recorded(self, call_id: str) -> Recorded | None:
         """Everything of one call, by its id or a unique prefix; None if there is none.
@@ -49,7 +52,8 @@ class Ledger:
         return Recorded(
             record=row.record,
             state=row.state,
-            arguments=self._arguments(row),
+            arguments=self._arguments(row, bodies),
+            partial=self._restored(row, REDACTED),
             reversal=reversal,
             post=post,
             created_at=row.created_at,
@@ -78,9 +82,13 @@ class Ledger:
                     found.append(other)
         return sorted(found, key=lambda other: other.epoch)
 
-    def _arguments(self, row: CallRow) -> JsonObject | None:
+    def _arguments(self, row: CallRow, bodies: Sequence[JsonObject]) -> JsonObject | None:
+        whole = self._restored(row, None)
+        return written.arguments(bodies, self._protector.unseal) if whole is None else whole
+
+    def _restored(self, row: CallRow, redacted: Missing | None) -> JsonObject | None:
         try:
-            restored = self._protector.restore(dict(row.record.arguments))
+            restored = self._protector.restore(dict(row.record.arguments), redacted)
         except ValueError:
             return None
         return restored if isinstance(restored, dict) else None

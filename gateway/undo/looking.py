@@ -63,10 +63,11 @@ class Looker:
             raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
         if pack.pack != call.reversal.pack and not anew:
             raise Unsighted("unreadable", "the undo pack has been changed since this call")
-        if call.arguments is None:
+        arguments = call.partial if call.arguments is None else call.arguments
+        if arguments is None:
             raise Unsighted("irreversible", "the journal kept only a commitment of the arguments")
         scope = Scope(
-            call.arguments, {"id": call.call_id}, pre=call.reversal.pre or None, post=call.post
+            arguments, {"id": call.call_id}, pre=call.reversal.pre or None, post=call.post
         )
         try:
             return Sight(pack, scope, pack.reads(scope))

@@ -28,6 +28,9 @@ from gateway.undo.thread import TAKEN_BACK, undone_before
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
 IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
 
+UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, State.NOT_APPLIED})
+"""It is on record that the call changed nothing."""
+
 EARLIER: Final = "taken back by an earlier undo"
 
 
@@ -121,6 +124,11 @@ class Planner:
     ) -> Planned:
         call = entry.call
         known = self._without_looking(call, operator)
+        if known is not None and await self._is_there_after_all(entry):
+            known = (
+                "drift",
+                "it was said to have changed nothing, and all is as it would have made it",
+            )
         if known is not None:
             return replace(entry, standing=known[0], why=known[1])
         try:
@@ -128,6 +136,20 @@ class Planner:
             return await self._seen(entry, before, world, sight)
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
+
+    async def _is_there_after_all(self, entry: Planned) -> bool:
+        """A call that was answered with a failure, and took effect later: nobody wrote there since, and the
+        world is as it would have made it."""
+        call = entry.call
+        if call.state not in UNTOUCHED or not call.reversal.pre or entry.after or entry.dependents:
+            return False
+        try:
+            sight = await self._looker.sight(call)
+            current = await self._looker.look(call, sight)
+        except Unsighted:
+            return False
+        scope = replace(sight.scope, post=None, cur=current)
+        return not sight.pack.same(call.reversal.pre, current) and sight.pack.expect(scope) is True
 
     def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""
@@ -244,7 +266,7 @@ def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
     what looks like its work again is not its work."""
     verdict = undone.get(entry.call.call_id)
     again = entry.standing in TO_DO and verdict in TAKEN_BACK
-    if again or (entry.standing in CONFLICTS and verdict is not None):
+    if again or (entry.standing in CONFLICTS and verdict in {*TAKEN_BACK, "already"}):
         return replace(entry, standing="already", why=EARLIER)
     return entry
 

@@ -155,11 +155,14 @@ class PackReverser:
         pack: AnyPack | None = None,
     ) -> Ready:
         reversal, case = self._safe(found.reversal), found.case
+        large = None if self._protector.keeps(scope.args) else scope.args
         try:
-            body = written.intent_body(reversal, self._protector.seal, account.secret)
+            if large is not None and account.secret and reversal.pre:
+                raise ValueError("its arguments are too large to be kept beside secret ones")
+            body = written.intent_body(reversal, self._protector.seal, account.secret, large)
         except ValueError as error:
             reversal = replace(
-                level.lowered(reversal, f"its pre-image is not kept: {error}"), pre={}, steps=None
+                level.lowered(reversal, f"it is not kept: {error}"), pre={}, steps=None
             )
             case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
         scope = replace(scope, pre=reversal.pre or None)

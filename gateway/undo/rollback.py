@@ -6,18 +6,16 @@ anew, never carried out. It knows the other rooms of undo and the ports.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.model import JsonObject
+from gateway.core.model import Effect, JsonObject
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Recorded
 from gateway.errors import Refused
-from gateway.ports import (
-    CallFilter,
-)
+from gateway.ports import CallFilter, CallRow
 from gateway.reasons import Reason
 from gateway.undo import plan as plans
 from gateway.undo.execute import Executor
@@ -28,7 +26,16 @@ from gateway.undo.replan import replanned
 from gateway.undo.report import Report, summary
 from gateway.undo.select import MANY, THREAD, Selector, Wanted
 from gateway.undo.settling import Writer as Writing
-from gateway.undo.thread import Begun, Found, Thread, Writer, open_threads, read, undone_before
+from gateway.undo.thread import (
+    FOR,
+    Begun,
+    Found,
+    Thread,
+    Writer,
+    open_threads,
+    read,
+    undone_before,
+)
 
 HOUR: Final = 3_600.0
 
@@ -158,6 +165,7 @@ class Rollback:
             entries = await self._planned_again(thread)
             choice: Choice = "skip" if thread.choice == "refuse" else _choice(thread.choice)
             writer = self._writer(thread.undo_id)
+            await self._quiet(thread.undo_id)
             return await self._run(writer, entries, choice, thread.found, thread.begun)
 
     async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
@@ -201,6 +209,7 @@ class Rollback:
             operator=self._operator,
             choice=choice,
             tried=lambda call: tried.get(call, {}),
+            forced=self._forced(writer.undo_id).get,
             dependents=lambda call: self._planner.dependents(call, chosen, undone),
             progress=self._progress,
         )
@@ -211,12 +220,34 @@ class Rollback:
     def _tried(self, undo_id: str) -> dict[str, dict[int, State]]:
         """The steps this undo has forwarded until now: by call and number, how each stands."""
         tried: dict[str, dict[int, State]] = {}
-        for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
-            lines = self._parts.reader.lines(row.record.call_id)
-            body = lines[0].said["body"]
+        for row, body in self._made_by(undo_id):
             if "undo_of" in body:
                 tried.setdefault(body["undo_of"], {})[body["step"]] = row.state
         return tried
+
+    def _forced(self, undo_id: str) -> dict[str, Recorded]:
+        """The calls this undo has made for what it overwrites: by the call whose undo was forced."""
+        made = [
+            self._parts.ledger.of(row)
+            for row, body in self._made_by(undo_id)
+            if "undo_of" not in body and row.state not in (State.NOT_APPLIED, State.REJECTED)
+        ]
+        return {one.record.where.removeprefix(FOR): one for one in made}
+
+    def _made_by(self, undo_id: str) -> Iterator[tuple[CallRow, JsonObject]]:
+        """Its own calls with what their first lines say, oldest first; not its thread."""
+        for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
+            if row.record.method != THREAD and row.record.effect != Effect.READ:
+                lines = self._parts.reader.lines(row.record.call_id)
+                yield row, lines[0].said["body"]
+
+    async def _quiet(self, undo_id: str) -> None:
+        """A step an earlier run heard nothing of may still be under way: its server's time is waited for."""
+        for row, _ in self._made_by(undo_id):
+            if row.state in DOUBTFUL | {State.INTENT}:
+                step = self._parts.ledger.of(row)
+                self._progress(f"a step may be under way at {row.record.server}: it is waited for")
+                await settler(self._parts).over(step, self._parts.is_gone(step.run))
 
     def _writer(self, undo_id: str) -> Writer:
         parts = self._parts

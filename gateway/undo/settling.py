@@ -86,12 +86,27 @@ class Settler:
             return True
         if self._tools.settings[server].command is not None:
             return writer == "gone"
+        await self._out_of_time(call)
+        return True
+
+    async def over(self, step: Recorded, is_gone: bool) -> None:
+        """Returns when nothing of an inverse call can take effect any more, as far as that can be known.
+
+        `is_gone`: the process that forwarded it has ended, and its stdio servers with it."""
+        server = step.record.server
+        if server not in self._tools.servers:
+            return
+        stopped = await self._tools.servers[server].fence()
+        if not stopped or not is_gone:
+            await self._out_of_time(step)
+
+    async def _out_of_time(self, call: Recorded) -> None:
+        server = call.record.server
         # Over HTTP the server is not ours to stop: it has had its time when that is over.
         limits = self._tools.settings[server].limits
         given_up = call.settled_at or call.created_at
         until = max(given_up + limits.quiesce * 1e6, call.created_at + limits.total * 1e6)
         await asyncio.sleep(max(0.0, until - self._tools.clock()) / 1e6)
-        return True
 
     async def _alone(self, call: Recorded, stopped: bool) -> Finding:
         """Nobody writes there while it is looked at."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gateway.core import written
 from gateway.core.model import CallRecord, Effect, JsonObject, Tier
-from gateway.core.record import Line, State, intent, move, outcome
+from gateway.core.record import Line, State, intent, move, settled
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo import changes
@@ -26,6 +26,8 @@ DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not
 """Verdicts after which nothing of a call is left to be undone."""
 TAKEN_BACK: Final = frozenset({"restored", "compensated"})
 """Verdicts after which its inverse calls have been made."""
+
+FOR: Final = "for call "
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ class Begun:
 
     done: int
     image: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """A call of its own for what a forced undo overwrites."""
+
+    call_id: str
+    world: Image
+    """What is overwritten."""
+    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +156,28 @@ class Writer:
             tier=Tier.ADMIN,
             effect=Effect.DESTROY,
             rule="",
-            where=f"for call {call.call_id}",
+            where=f"{FOR}{call.call_id}",
         )
         body = written.intent_body(reversal, self._protector.seal)
         await self._journal.append(intent(entry, self._clock(), body)).sealed()
         return call_id
 
-    async def forced_done(self, call_id: str, call: Recorded) -> None:
+    async def forced_done(self, forced: Forced, call: Recorded) -> None:
         """The world is now as it was before the call whose undo was forced."""
         reversal = call.reversal
         post = changes.turned(call.post or {}) or reversal.pre
-        settled = Settled(State.APPLIED, reversal, post=post)
-        body = written.outcome_body(reversal, settled, self._protector.seal)
-        await self._journal.append(outcome(call_id, self._clock(), "ok", body)).sealed()
+        after = Settled(State.APPLIED, reversal, post=post)
+        body = written.outcome_body(reversal, after, self._protector.seal)
+        await self._settled(forced, State.APPLIED, {"outcome": "ok", **body})
+
+    async def forced_not_done(self, forced: Forced) -> None:
+        """No step of it was made."""
+        never = State.REJECTED if forced.state is State.INTENT else State.NOT_APPLIED
+        await self._settled(forced, never, {"outcome": "rejected", "detail": "no step was made"})
+
+    async def _settled(self, forced: Forced, to: State, body: JsonObject) -> None:
+        line = settled(forced.call_id, self._clock(), forced.state, to, body)
+        await self._journal.append(line).sealed()
 
     async def _line(self, kind: State, body: JsonObject) -> None:
         line = Line(self.undo_id, move(State.UNDOING, kind), self._clock(), body)

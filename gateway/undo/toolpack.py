@@ -247,13 +247,13 @@ class ToolPack:
         """Is the world as recorded? The guard before an undo. False for empty or unequal sets of names."""
         if changes.NAME in current:
             return changes.same(recorded, current)
-        before, now = self._compared(recorded), self._compared(current)
+        before, now = self.compared(recorded), self.compared(current)
         if not before or before.keys() != now.keys():
             return False
         return all(self._equal(name, before[name], now[name]) for name in before)
 
-    def _compared(self, image: Image) -> Image:
-        """Without what was read only to be looked at."""
+    def compared(self, image: Image) -> Image:
+        """The image without what was read only to be looked at."""
         captures = self.tool.captures
         known = {n: each for n, each in image.items() if n != changes.NAME}
         return {n: each for n, each in known.items() if captures[_place(n)[0]].compare}

@@ -1,8 +1,8 @@
 """Who wrote where, and when, as the journal's intents have it: read once, line by line, and kept up with.
 
 A rollback asks for the later writers of each of its calls; looking through the journal anew for each
-would take the square of their number. It reads lines and unseals nothing.
-Of a write whose images were forgotten it says the widest: all of its server.
+would take the square of their number. Of what is sealed it opens only the resources of calls whose
+arguments are secret. Of a write whose images were forgotten it says the widest: all of its server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.core.record import State
 from gateway.core.reverse import forgotten
-from gateway.core.written import MEMBER
+from gateway.core.written import MEMBER, Unseal
 from gateway.ports import JournalReader
 
 PAGE: Final = 2_000
@@ -33,14 +33,16 @@ class Wrote:
 class Writers:
     """The writers since some line of one journal."""
 
-    def __init__(self, reader: JournalReader) -> None:
+    def __init__(self, reader: JournalReader, unseal: Unseal) -> None:
         self._reader = reader
+        self._unseal = unseal
         self._start: int | None = None
         self._after = 0
         self._wrote: list[Wrote] = []
 
     def since(self, seq: int) -> Iterable[Wrote]:
-        """All that the journal holds now after this line, oldest first. Raises `JournalError`."""
+        """All that the journal holds now after this line, oldest first. Raises `JournalError`, and
+        `ValueError` when something sealed cannot be opened here."""
         if self._start is None or seq < self._start:
             self._start, self._after, self._wrote = seq, seq, []
         self._catch_up()
@@ -61,9 +63,15 @@ class Writers:
             leases = [(lease.key, lease.epoch) for lease in forgotten(server).leases]
         else:
             undo = line.said["body"].get(MEMBER)
-            leases = undo["leases"] if isinstance(undo, dict) else []
+            leases = self._leases(undo) if isinstance(undo, dict) else []
         epoch = max((epoch for _, epoch in leases), default=0)
         self._wrote.append(Wrote(seq, call_id, epoch, tuple(key for key, _ in leases)))
+
+    def _leases(self, undo: dict[str, Any]) -> list[tuple[str, int]]:
+        """Where the resources are named after secret arguments they are kept with the pre-image."""
+        if undo["leases"] or "kept" not in undo:
+            return list(undo["leases"])
+        return list(self._unseal(undo["kept"]).get("leases", ()))
 
 
 def _may_write(document: dict[str, Any]) -> bool:

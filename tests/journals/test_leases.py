@@ -196,3 +196,20 @@ async def test_what_the_disk_refuses_to_let_go_is_let_go_later(tmp_path: Path) -
         [second] = await take(leases, "second", "file:/a")
         await journal.aclose()
     assert second.epoch == 2
+
+
+async def test_leases_of_one_undo_in_two_processes_are_not_taken_for_each_others(
+    tmp_path: Path,
+) -> None:
+    """A clock that jumped ended an undo's leases while it lived; who took it up has them now."""
+    now = [1_000_000]
+    journals = [await SqliteJournal.open(tmp_path / "journal.db", lambda: now[0]) for _ in range(2)]
+    one, two = (journal.leases() for journal in journals)
+    async with asyncio.timeout(20):
+        await take(one, "undo-1", "file:/a")
+        now[0] += 86_400_000_000
+        await take(two, "undo-1", "file:/a")
+        assert [await one.held("undo-1"), await two.held("undo-1")] == [False, True]
+        for leases, journal in zip((one, two), journals, strict=True):
+            leases.release("undo-1")
+            await journal.aclose()

@@ -67,6 +67,8 @@ TOOLS: Mapping[str, JsonObject] = {
     "get": {"key": KEY},
     "shout": {"text": {"type": "string"}},
     "post": {"text": {"type": "string"}},
+    "book": {"key": KEY, "value": {"type": "string"}, "note": {"type": "string"}},
+    "cancel": {"key": KEY},
 }
 
 PACK = """\
@@ -119,6 +121,17 @@ tools:
           - {tool: drop, arguments: {key: "${args.new}"}}
     guard: *guard
     expect: present(cur.new) && absent(cur.old)
+  book:
+    keys: ["store:/${args.key}"]
+    capture: *it
+    cases:
+      - when: absent(pre.it)
+        level: compensable
+        strategy: tcc
+        residue: ["the name is used up"]
+        inverse: [{tool: cancel, idempotent: true, arguments: {key: "${args.key}"}}]
+    guard: *guard
+    predict_post: {it: {value: "${args.value}"}}
   post:
     keys: ["store:/posted"]
     capture: {it: {use: record, arguments: {key: posted}}}
@@ -149,6 +162,9 @@ class Store:
     late: Callable[[str, JsonObject], Outcome | None] = lambda tool, arguments: None
     version: str = "1.0"
     fences: int = 0
+    ours: bool = True
+    """May the gateway end its process?"""
+    cancelled: set[str] = field(default_factory=set)
 
     async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
         tool, arguments = message.params["name"], message.params["arguments"]
@@ -162,6 +178,13 @@ class Store:
         key = arguments.get("key", "")
         match tool:
             case "put":
+                self.records[key] = arguments["value"]
+            case "cancel":
+                self.cancelled.add(key)
+                self.records.pop(key, None)
+            case "book" if key in self.cancelled:
+                return failed("cancelled")
+            case "book":
                 self.records[key] = arguments["value"]
             case "get" | "drop" if key not in self.records:
                 return failed("absent")
@@ -192,7 +215,7 @@ class Store:
 
     async def fence(self) -> bool:
         self.fences += 1
-        return True
+        return self.ours
 
     async def aclose(self) -> None:
         return
@@ -284,6 +307,7 @@ class Rig:
     reader: SqliteReader
     journal: SqliteJournal
     catalogue: _Catalogue
+    doubts: Doubts
     store: Store = field(default_factory=Store)
     session: str | None = None
     """The one agents call in from now on."""
@@ -361,7 +385,11 @@ async def a_rig(
     clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[Rig]:
     """Opened again on the same directory and the same store it is the next process."""
-    settings = {"store": ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))}
+    declared = ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0))
+    if not store.ours:
+        limits = ServerLimits(quiesce=1.0, total=1.0)
+        declared = ServerSettings(url="http://127.0.0.1/store", limits=limits)
+    settings = {"store": declared}
     described = {Target("store", "tool", name): descriptor(name) for name in TOOLS}
     behind = Behind({"store": store}, settings, packs(directory), described)
     async with a_gateway(directory, behind, policy or Policy(), clock=clock) as rig:
@@ -456,7 +484,7 @@ async def a_gateway(
     )
     try:
         await journal.recover()
-        yield Rig(line, parts, policy, reader, journal, catalogue)
+        yield Rig(line, parts, policy, reader, journal, catalogue, doubts)
     finally:
         await doubts.aclose()
         await journal.aclose()

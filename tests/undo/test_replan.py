@@ -11,7 +11,12 @@ from tests.undo import rig as small_world
 from tests.undo.rig import Store, a_rig
 
 MENDED = small_world.PACK.replace("a new version number", "a newer one")
-OTHER_READS = small_world.PACK.replace("{it: {use", "{that: {use").replace("pre.it", "pre.that")
+OTHER_READS = (
+    small_world.PACK.replace("{it: {use", "{that: {use")
+    .replace("pre.it", "pre.that")
+    .replace("cur.it", "cur.that")
+    .replace("predict_post: {it:", "predict_post: {that:")
+)
 
 
 async def test_steps_are_worked_out_anew_by_the_pack_in_force(
