@@ -54,8 +54,9 @@ bench: $(TEST) ## the benchmarks, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 campaign: $(TEST) ## the long version of the property and fault tests
-	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -q -s tests/faults/test_kill.py
-	@BULKHEAD_TEST_KILLS=200 BULKHEAD_TEST_SEQUENCES=700 $(BIN)/pytest -n 2 --hypothesis-profile=campaign --ignore=tests/faults/test_kill.py tests
+	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py
+	@BULKHEAD_TEST_KILLS=1000 $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
+	@BULKHEAD_TEST_SEQUENCES=700 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
 
 conformance: $(TEST) ## the official MCP conformance suite, directly and through the gateway, as a table
 	@$(BIN)/python -m tests.conformance.table

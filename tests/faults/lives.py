@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
@@ -21,7 +22,9 @@ from gateway.core.record import Permit
 from gateway.ports import Outbound
 from gateway.undo.select import Wanted
 from gateway.wire.servers import rounds as warm
+from tests.faults import scenes
 from tests.faults.dying import arm
+from tests.undo import rig as small_world
 from tests.undo.rig import Rig, Store, a_rig
 
 MEANT = {"a": "1", "b": "2"}
@@ -100,7 +103,7 @@ async def rollback(rig: Rig, here: Path) -> None:
     (here / "said").write_text(json.dumps({"verdicts": found, "states": states}))
 
 
-SCENES = {"calls": calls, "rollback": rollback}
+SCENES = {"calls": calls, "rollback": rollback, **scenes.SCENES}
 WARM = (warm,)
 """Loaded once, for all lives."""
 
@@ -123,7 +126,10 @@ def _clock() -> int:
 
 
 def main() -> None:
-    """Live until nobody asks any more."""
+    """Live until nobody asks any more. The pack is read once, for all lives."""
+    with tempfile.TemporaryDirectory() as directory:
+        known = small_world.packs(Path(directory))
+    small_world.packs = lambda directory: known
     for line in sys.stdin:
         life: list[Any] = json.loads(line)
         child = os.fork()
