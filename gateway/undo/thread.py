@@ -163,7 +163,9 @@ class Writer:
         return call_id
 
     async def forced_done(self, forced: Forced, call: Recorded) -> None:
-        """The world is now as it was before the call whose undo was forced."""
+        """The world is now as it was before the call whose undo was forced. Said once."""
+        if forced.state is State.APPLIED:
+            return
         reversal = call.reversal
         post = changes.turned(call.post or {}) or reversal.pre
         after = Settled(State.APPLIED, reversal, post=post)
