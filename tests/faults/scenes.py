@@ -116,7 +116,7 @@ async def kept(rig: Rig, here: Path) -> None:
         yield rig.rollback(operator)
 
     while (promise := deadlines.find("t1")) is not None and promise.stand == "open":
-        await keeping.keep(deadlines, opener, rig.parts.clock())
+        await keeping.keep(deadlines, opener, promise.deadline + 1)
         await anyio.sleep(0.005)
     assert promise is not None
     said(here, stand=promise.stand, why=promise.why)
