@@ -4,6 +4,7 @@ Laws:
 1. A label once raised is never lowered, but by an approval for one call.
 2. It is raised in the commit that makes the reading call's intent durable, so before its result exists.
 3. A call that lets something out is decided on the labels of that same commit, own private reads included.
+4. What an agent read in a task by its role alone comes along when it works for another task's grant.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Passage(Claim):
     reads: frozenset[Label]
     out: FlowMode | None
     """How strictly it is looked at on its way out; None: it lets nothing out, or was approved."""
+    own: str = ""
+    """The root of the agent's own task, where the grant is another one's: its labels come along."""
 
 
 def root_of(tenant: str, root_task: str) -> str:
@@ -33,12 +36,14 @@ def root_of(tenant: str, root_task: str) -> str:
     return f"{tenant}/{root_task}"
 
 
-def passage(flow: Flow | None, root: str, strict: bool, approved: bool = False) -> Passage | None:
-    """The claim of a call; None for one that touches no label. `strict`: its grant asks for it."""
+def passage(flow: Flow | None, root: str, strict: bool, approved: bool, own: str) -> Passage | None:
+    """The claim of a call; None for one that touches no label. `strict`: its grant asks for it.
+    `approved`: a person let this very call out. `own`: the root of its agent's own task."""
     if flow is None or not (flow.reads or flow.egress):
         return None
     mode: FlowMode = "strict" if strict else flow.mode
-    return Passage(root, flow.reads, mode if flow.egress and not approved else None)
+    out = mode if flow.egress and not approved else None
+    return Passage(root, flow.reads, out, own if own != root else "")
 
 
 def closed(asked: Passage, raised: frozenset[Label]) -> str:

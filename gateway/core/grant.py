@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.core.flow import Passage, passage
+from gateway.core.flow import Passage, passage, root_of
 from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
 from gateway.core.record import Claim
 
@@ -167,9 +167,11 @@ def claims(
     """What a call takes when its intent is written. `size`: bytes of its arguments, asked only when
     some grant counts them. `approved`: a person has let this very call out."""
     strict = any(grant.terms.strict_flow for grant in cover.chain)
+    identity = classified.resolved.request.identity
+    own = root_of(identity.tenant, identity.task)
     found = (
         _spend(cover.chain, classified, at, size),
-        passage(classified.flow, cover.root, strict),
+        passage(classified.flow, cover.root, strict, approved, own),
     )
     return tuple(claim for claim in found if claim is not None)
 

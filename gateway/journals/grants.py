@@ -6,6 +6,7 @@ nothing of who gives or ends: that is for whoever calls.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
 
 
 def give(connection: sqlite3.Connection, given: Sequence[Give]) -> None:
-    """New grants. Raises `Refused` (grant_over) for one whose parent is no longer in force."""
+    """New grants. Raises `Refused` (grant_over) for one whose parent is no longer in force, (outside_grant)
+    for an agent's task that works for another one."""
     for each in given:
         _insert(connection, each.grant)
 
@@ -64,8 +66,12 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
     if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
-    document = _DOCUMENT.dump_json(grant).decode()
-    connection.execute(f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '')", (grant.id, document))
+    holder = json.dumps([grant.tenant, grant.agent, grant.task])
+    _check_root(connection, grant, holder)
+    connection.execute(
+        f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '', ?, ?)",
+        (grant.id, _DOCUMENT.dump_json(grant).decode(), holder, grant.root_task),
+    )
     connection.execute(
         "INSERT INTO purse VALUES (?, ?, ?, 'active', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
@@ -83,6 +89,16 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
             grant.created_at,  # as long as it will be later: a spend changes the row in its place
         ),
     )
+
+
+def _check_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> None:
+    """Labels live with the root. With two of them, what was read for one could leave by the other."""
+    other = connection.execute(
+        'SELECT 1 FROM "grant" WHERE holder = ? AND root_task <> ?', (holder, grant.root_task)
+    )
+    if other.fetchone():
+        why = f"task {grant.task} of {grant.agent} works for another task already"
+        raise Refused(Reason.OUTSIDE_GRANT, why)
 
 
 def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:

@@ -16,12 +16,13 @@ def take(connection: sqlite3.Connection, passages: Sequence[Passage]) -> None:
 
     Raises `Refused` (flow)."""
     for each in passages:
-        why = closed(each, raised(connection, each.root)) if each.out else ""
+        brought = raised(connection, each.own) if each.own else frozenset[Label]()
+        why = closed(each, raised(connection, each.root) | brought) if each.out else ""
         if why:
             raise Refused(Reason.FLOW, why)
         connection.executemany(
             "INSERT OR IGNORE INTO label (root, label) VALUES (?, ?)",
-            [(each.root, label) for label in each.reads],
+            [(each.root, label) for label in each.reads | brought],
         )
 
 

@@ -81,8 +81,9 @@ def grants(db: Database) -> None:
     A purse is all that a spend touches: small, and beside those of its chain, by root and id as one key."""
     db.execute(
         'CREATE TABLE "grant" (id TEXT PRIMARY KEY, rev INTEGER NOT NULL, document TEXT NOT NULL,'
-        " said TEXT NOT NULL) STRICT, WITHOUT ROWID"
+        " said TEXT NOT NULL, holder TEXT NOT NULL, root_task TEXT NOT NULL) STRICT, WITHOUT ROWID"
     )
+    db.execute('CREATE INDEX grant_holder ON "grant" (holder, root_task)')
     db.execute('CREATE INDEX grant_rev ON "grant" (rev)')
     db.execute(
         "CREATE TABLE purse (place TEXT PRIMARY KEY, id TEXT NOT NULL, parent TEXT NOT NULL,"

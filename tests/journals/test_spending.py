@@ -179,6 +179,20 @@ async def test_one_grant_is_handed_on_so_often_and_no_oftener(tmp_path: Path) ->
         assert one.store.find("another") is not None
 
 
+async def test_a_task_of_an_agent_works_for_one_root_and_no_other(tmp_path: Path) -> None:
+    """Else it could read for the one and send for the other."""
+    root, other = grant("a"), grant("o")
+    child = grant("c", root)
+    second = replace(grant("c2", other), agent=child.agent, task=child.task)
+    async with purse(tmp_path / "journal.db", root, other, child) as one:
+        with pytest.raises(Refused, match="outside_grant: task c of agent:c works for another"):
+            await one.give(second)
+        await one.claim(End("c", "completed", ""))
+        with pytest.raises(Refused, match="works for another"):
+            await one.give(second)
+        await one.give(replace(second, root_task=root.root_task))
+
+
 async def test_every_change_but_a_spend_is_news(tmp_path: Path) -> None:
     async with purse(tmp_path / "journal.db", grant("a"), grant("b")) as one:
         await one.spend("a")
