@@ -17,6 +17,7 @@ import anyio
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
 from gateway.identity.fetching import Source
+from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keycache import KeyCache
 from gateway.identity.keyfile import KeyFile
@@ -24,6 +25,7 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
+from gateway.identity.x509 import CertificateVerifier
 from gateway.issuers import IssuerSettings, KeySettings
 from gateway.ports import Verifier
 from gateway.settings import Settings
@@ -101,11 +103,9 @@ class Identities:
 
 def _refuse_unbuilt(settings: Settings) -> None:
     """What the file may say already and nothing does yet: better no gateway than one that looks away."""
-    if settings.tls is not None:
-        raise Misconfigured("tls: not built yet", settings.where)
     for one in settings.issuers.values():
-        if one.kind == "mtls" or one.keys.workload_api is not None:
-            raise Misconfigured("kind mtls and keys.workload_api: not built yet", one.where)
+        if one.keys.workload_api is not None:
+            raise Misconfigured("keys.workload_api: not built yet", one.where)
 
 
 def open_local(settings: Settings, now: int | None = None) -> LocalIssuer:
@@ -146,7 +146,11 @@ def _trust(wanted: KeySettings, home: Path, issuer: IssuerSettings) -> ssl.SSLCo
 
 
 def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:
-    return JwtVerifier(profiles, settings.origin)
+    tokens = JwtVerifier(profiles, settings.origin)
+    for one in settings.issuers.values():
+        if one.kind == "mtls":  # there is one at most
+            return AnyProof(tokens, CertificateVerifier(one, settings.tenant))
+    return tokens
 
 
 async def _refresh(issuer: LocalIssuer) -> None:

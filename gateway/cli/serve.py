@@ -51,7 +51,8 @@ async def _serve(settings: Settings) -> None:
 
 
 def _greet(gateway: Gateway, address: str) -> None:
-    click.echo(f"bulkhead serves on http://{address}")
+    scheme = "http" if gateway.settings.tls is None else "https"
+    click.echo(f"bulkhead serves on {scheme}://{address}")
     status = gateway.catalogue.status()
     width = max(map(len, status), default=0)
     for name, server in status.items():

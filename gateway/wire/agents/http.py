@@ -34,6 +34,7 @@ from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import endpoint_at, protected_at
 from gateway.wire.agents.stateless import SchemaOf
+from gateway.wire.agents.tls import Files, Tls
 
 Ready = Callable[[], tuple[bool, dict[str, Any]]]
 """Whether calls can be served now, and what a person wants to know about it."""
@@ -138,12 +139,14 @@ async def serve(app: AsgiApp, settings: Settings, *, on_ready: Callable[[str], N
     """Serve in the running loop until SIGINT, SIGTERM or cancellation, then stop within a bound.
 
     `on_ready` gets `host:port` as bound, once connections are accepted. Raises `Misconfigured` when
-    the address cannot be had. A second signal stops at once.
+    the address or its certificate cannot be had. A second signal stops at once.
     """
+    files = Files.of(settings)
+    tls = None if files is None else Tls(files)
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    server = _Server(app, settings.limits.connections, lambda: on_ready(address))
+    server = _Server(app, settings.limits.connections, lambda: on_ready(address), tls)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         with _signals(server):
@@ -184,7 +187,9 @@ def _bind(settings: Settings) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn, but signals are ours, streams end when it stops, and somebody hears when it started."""
 
-    def __init__(self, app: AsgiApp, connections: int, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, app: AsgiApp, connections: int, on_started: Callable[[], None], tls: Tls | None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -197,10 +202,13 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 log_level="error",  # a line per bad request would let strangers fill the log
                 timeout_graceful_shutdown=Limits().shutdown_seconds,
+                ssl_context_factory=None if tls is None else lambda *_: tls.context,
             )
         )
         self._app = app
         self._on_started = on_started
+        self._tls = tls
+        self._renewing: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -210,10 +218,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._tls is not None:
+            self._renewing = asyncio.create_task(self._tls.keep())
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.close()
+        if self._renewing is not None:
+            self._renewing.cancel()
         await super().shutdown(sockets)
 
 
