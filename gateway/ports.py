@@ -461,6 +461,16 @@ class Approvals(Protocol):
         ...
 
 
+class Events(Protocol):
+    """Where transmitters tell of security events (fences/receiving.py)."""
+
+    async def take(self, text: str) -> None:
+        """One security event token. Who it names is stopped, durably, on return.
+
+        Raises `Refused` (bad_token, unknown_key, wrong_audience; recorded), `JournalError`."""
+        ...
+
+
 class Channel(Protocol):
     """The way back to the agent while one request of its is open (wire/agents).
 

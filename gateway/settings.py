@@ -12,9 +12,10 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
 
-from gateway import issuers, yamlfile
+from gateway import issuers, transmitters, yamlfile
 from gateway.errors import Misconfigured, Where
 from gateway.issuers import IssuerSettings
+from gateway.transmitters import TransmitterSettings
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -146,6 +147,7 @@ class Settings(Strict):
     telemetry: Telemetry | None = None
     tls: TlsSettings | None = None
     issuers: dict[str, IssuerSettings] = Field(default_factory=dict)
+    transmitters: dict[str, TransmitterSettings] = Field(default_factory=dict)
     embedded_issuer: bool | None = None
     """Are tokens of `bulkhead token` believed? Default: only where there are no other issuers."""
     servers: dict[str, ServerSettings]
@@ -221,6 +223,8 @@ def _note_places(tree: CommentedMap, settings: Settings, file: str) -> None:
         server._where = Where(file, yamlfile.line_of(tree, ["servers", name, key]))
     for name, issuer in settings.issuers.items():
         issuer._where = Where(file, yamlfile.line_of(tree, ["issuers", name]))
+    for name, one in settings.transmitters.items():
+        one._where = Where(file, yamlfile.line_of(tree, ["transmitters", name]))
 
 
 def _placed(server: ServerSettings, home: Path) -> ServerSettings:
@@ -269,8 +273,15 @@ def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
 
 
 def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:
-    for place, what in issuers.faults(settings.issuers, settings.tenant):
-        path = ["issuers", *place]
+    found = [
+        *(("issuers", *at) for at in issuers.faults(settings.issuers, settings.tenant)),
+        *(
+            ("transmitters", *at)
+            for at in transmitters.faults(settings.transmitters, settings.issuers)
+        ),
+    ]
+    for section, place, what in found:
+        path = [section, *place]
         raise Misconfigured(f"{'.'.join(path)}: {what}", Where(file, yamlfile.line_of(tree, path)))
     line = Where(file, yamlfile.line_of(tree, ["listen"]))
     if settings.tls is None and any(one.kind == "mtls" for one in settings.issuers.values()):

@@ -17,6 +17,7 @@ import anyio
 
 from gateway import following
 from gateway.app.bounds import LiveBounds
+from gateway.app.events import receiving
 from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
 from gateway.app.identity import Identities
@@ -37,7 +38,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
-from gateway.ports import GrantDesk, ToolServer, WatchedServer
+from gateway.ports import Events, GrantDesk, ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
@@ -59,6 +60,7 @@ class Gateway:
     policies: LivePolicies
     identities: Identities
     desk: GrantDesk
+    events: Events | None
     run: str
     """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
@@ -126,8 +128,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         in_doubt = await journal.recover()
         await ground.catalogue.start()
-        async with _followed(ground, bounds, gate), sending:
-            yield _opened(ground, bounds, gate, in_doubt)
+        heard = receiving(settings, journal, protector, bounds, microseconds, new_call_id)
+        async with _followed(ground, bounds, gate), sending, heard as events:
+            yield _opened(ground, bounds, gate, events, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
             await ground.catalogue.aclose()
@@ -152,7 +155,11 @@ async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> G
 
 
 def _opened(
-    ground: Ground, bounds: LiveBounds, gate: FrontGate, in_doubt: Sequence[str]
+    ground: Ground,
+    bounds: LiveBounds,
+    gate: FrontGate,
+    events: Events | None,
+    in_doubt: Sequence[str],
 ) -> Gateway:
     settings, policies, journal = ground.settings, ground.policies, ground.journal
     giving = office(
@@ -160,7 +167,9 @@ def _opened(
     )
     desk = counter(giving, policies, bounds)
     run, identities = journal.run, ground.identities
-    return Gateway(settings, gate, ground.catalogue, policies, identities, desk, run, in_doubt)
+    return Gateway(
+        settings, gate, ground.catalogue, policies, identities, desk, events, run, in_doubt
+    )
 
 
 def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final
 import anyio
 
 from gateway.core.model import JsonObject
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Where
 from gateway.identity.fetching import Source
 from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
@@ -26,7 +26,7 @@ from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
 from gateway.identity.x509 import CertificateVerifier
-from gateway.issuers import IssuerSettings, KeySettings
+from gateway.issuers import KeySettings
 from gateway.ports import Verifier
 from gateway.settings import Settings
 
@@ -52,7 +52,7 @@ class Identities:
         """Reads what is in files and fetches nothing yet. Raises `Misconfigured`."""
         _refuse_unbuilt(settings)
         keys = {
-            id: open_keys(one.keys, one, settings)
+            id: open_keys(one.keys, one.name, settings, one.where)
             for id, one in settings.issuers.items()
             if one.kind != "mtls"
         }
@@ -81,24 +81,36 @@ class Identities:
     @property
     def ready(self) -> bool:
         """Can anybody be believed?"""
-        return not self.keys or any(one.alive for one in self.keys.values())
+        alive = any(one.alive for one in self.keys.values())
+        return alive or not self.keys or self.local is not None
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
-        """Keys are looked at before this is entered, if that is quick, and as long as it is."""
-        with anyio.move_on_after(WARM):
-            async with anyio.create_task_group() as tasks:
-                for each in self.keys.values():
-                    tasks.start_soon(each.look)
-        following = [asyncio.create_task(each.keep()) for each in self.keys.values()]
-        if self.local is not None:
-            following.append(asyncio.create_task(_refresh(self.local)))
+        """Keys are kept fresh while this is entered."""
+        refreshing = asyncio.create_task(_refresh(self.local)) if self.local else None
         try:
-            yield
+            async with kept_fresh(self.keys.values()):
+                yield
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            if refreshing is not None:
+                refreshing.cancel()
+                await asyncio.gather(refreshing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def kept_fresh(keys: Collection[Keys]) -> AsyncIterator[None]:
+    """Keys are looked at before this is entered, if that is quick, and as long as it is."""
+    with anyio.move_on_after(WARM):
+        async with anyio.create_task_group() as tasks:
+            for each in keys:
+                tasks.start_soon(each.look)
+    keeping = [asyncio.create_task(each.keep()) for each in keys]
+    try:
+        yield
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
 
 
 def _refuse_unbuilt(settings: Settings) -> None:
@@ -123,26 +135,32 @@ def _off() -> Misconfigured:
     )
 
 
-def open_keys(wanted: KeySettings, issuer: IssuerSettings, settings: Settings) -> Keys:
+def open_keys(
+    wanted: KeySettings,
+    issuer: str,
+    settings: Settings,
+    where: Where | None,
+    discovery: str = DISCOVERY,
+) -> Keys:
     """One issuer's keys. Raises `Misconfigured`."""
     home = Path(settings.home)
     if wanted.file is not None:
         return KeyFile(home / wanted.file)
     source = Source(
-        issuer=issuer.name,
+        issuer=issuer,
         url=wanted.url,
-        metadata=wanted.metadata or issuer.name.rstrip("/") + DISCOVERY,
-        tls=_trust(wanted, home, issuer),
+        metadata=wanted.metadata or issuer.rstrip("/") + discovery,
+        tls=_trust(wanted, home, where),
         token_file=None if wanted.token_file is None else home / wanted.token_file,
     )
-    return KeyCache(issuer.name, source.fetch, time.monotonic)
+    return KeyCache(issuer, source.fetch, time.monotonic)
 
 
-def _trust(wanted: KeySettings, home: Path, issuer: IssuerSettings) -> ssl.SSLContext:
+def _trust(wanted: KeySettings, home: Path, where: Where | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=None if wanted.ca is None else home / wanted.ca)
     except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"keys.ca: {wanted.ca}: {error}", issuer.where) from None
+        raise Misconfigured(f"keys.ca: {wanted.ca}: {error}", where) from None
 
 
 def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:

@@ -40,7 +40,12 @@ def command(config: Path, log_level: str, log_format: logs.Form) -> None:
 async def _serve(settings: Settings) -> None:
     async with open_gateway(settings) as gateway, beside(gateway):
         app = http.build_app(
-            gateway.gate, settings, gateway.ready, gateway.schema_of, desk=gateway.desk
+            gateway.gate,
+            settings,
+            gateway.ready,
+            gateway.schema_of,
+            desk=gateway.desk,
+            events=gateway.events,
         )
         keeping = asyncio.create_task(keep_deadlines(settings))
         try:

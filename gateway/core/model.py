@@ -64,10 +64,10 @@ class Endpoint:
 
     `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
     reachable at its own endpoint and nowhere else. `grants` is /grants: no MCP, but where grants are
-    asked for.
+    asked for; `events` is /ssf/events, where transmitters tell of security events.
     """
 
-    kind: Literal["all", "tier", "server", "grants"]
+    kind: Literal["all", "tier", "server", "grants", "events"]
     tier: Tier | None = None
     server: str | None = None
 
@@ -86,6 +86,8 @@ class Endpoint:
                 return "/mcp"
             case "grants":
                 return "/grants"
+            case "events":
+                return "/ssf/events"
             case "tier":
                 return f"/{self.tier}/mcp"
             case "server":

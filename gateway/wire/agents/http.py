@@ -18,13 +18,14 @@ import uvicorn
 
 from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured
-from gateway.ports import Gate, GrantDesk
+from gateway.ports import Events, Gate, GrantDesk
 from gateway.settings import Settings
 from gateway.wire import strict_json
-from gateway.wire.agents import challenges
+from gateway.wire.agents import challenges, events
 from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
+from gateway.wire.agents.events import EventsFace
 from gateway.wire.agents.exchange import Exchange, Head, Rejected, Reply
 from gateway.wire.agents.grants import GrantsFace
 from gateway.wire.agents.heads import at_most
@@ -49,12 +50,15 @@ def build_app(
     schema_of: SchemaOf,
     limits: Limits | None = None,
     desk: GrantDesk | None = None,
+    events: Events | None = None,
 ) -> AsgiApp:
-    """Everything agents can reach over HTTP, as one ASGI application. `desk`: where grants are asked for."""
+    """Everything agents can reach over HTTP, as one ASGI application. `desk`: where grants are asked for;
+    `events`: where security events are told."""
     most = settings.limits.sessions
     limits = limits or Limits(max_sessions=most, max_sessions_each=max(1, most // 4))
     grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
-    face = Face(gate, settings, ready, schema_of, limits, grants)
+    told = None if events is None else EventsFace(events, limits)
+    face = Face(gate, settings, ready, schema_of, limits, grants, told)
     return AsgiApp(face.serve, face.close, face)
 
 
@@ -69,8 +73,10 @@ class Face:
         schema_of: SchemaOf,
         limits: Limits,
         grants: GrantsFace | None,
+        events: EventsFace | None,
     ) -> None:
         self._grants = grants
+        self._events = events
         self._callers = Callers.of(settings)
         self._door = Door(gate, settings, schema_of, limits)
         self._resource = challenges.Resource.of(settings)
@@ -82,6 +88,9 @@ class Face:
             self._callers.check(exchange.head)
             if self._grants is not None and self._grants.serves(exchange.head.path):
                 await self._grants.serve(exchange)
+                return
+            if self._events is not None and exchange.head.path == events.PATH:
+                await self._events.serve(exchange)
                 return
             endpoint = endpoint_at(exchange.head.path)
             if endpoint is None:

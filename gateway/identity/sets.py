@@ -1,0 +1,148 @@
+"""Security event tokens (SET, RFC 8417): believed from a configured transmitter, or refused.
+
+Which of them stop an agent: sessions revoked and credentials changed (OpenID CAEP 1.0), accounts disabled or
+purged and credentials compromised (RISC 1.0). All others are taken and change nothing. It stops nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.event import SecurityEvent
+from gateway.errors import Refused
+from gateway.identity.claims import LEEWAY, time_claim
+from gateway.identity.jwt import check_signature
+from gateway.identity.naming import named
+from gateway.identity.presented import Presented, bad, present
+from gateway.identity.profile import AGENT, ClaimError, Keys
+from gateway.issuers import From
+from gateway.reasons import Reason
+
+MAX_AGE: Final = 7 * 86_400
+"""Seconds a transmitter may take to deliver one."""
+TYPES: Final = ("secevent+jwt", "application/secevent+jwt")
+_CAEP: Final = "https://schemas.openid.net/secevent/caep/event-type/"
+_RISC: Final = "https://schemas.openid.net/secevent/risc/event-type/"
+STOPPING: Final = frozenset(
+    {
+        _CAEP + "session-revoked",
+        _CAEP + "credential-change",
+        _RISC + "account-disabled",
+        _RISC + "account-purged",
+        _RISC + "account-credential-change-required",
+        _RISC + "credential-compromise",
+    }
+)
+_PARTS: Final = ("user", "application")
+"""Who of a complex subject can be an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmitter:
+    """One that is believed, about the subjects of one issuer."""
+
+    id: str
+    issuer: str
+    audience: str
+    algorithms: frozenset[str]
+    keys: Keys
+    subjects_of: str
+    """What `iss` of a subject says."""
+    naming: From
+    """What that issuer's subjects are called here."""
+
+
+class SetReader:
+    """Reads them all."""
+
+    def __init__(self, transmitters: Iterable[Transmitter]) -> None:
+        self._transmitters = {one.issuer: one for one in transmitters}
+
+    def read(self, text: str, now: int) -> SecurityEvent:
+        """What it says. `now`: seconds since the epoch.
+
+        Raises `Refused` (bad_token, unknown_key, wrong_audience)."""
+        token = present(text)
+        one = self._from(token)
+        self._check_signed(token, one)
+        claims = token.claims
+        _check_claims(claims, one, now)
+        stopping = sorted(set(claims["events"]) & STOPPING)
+        found = dict.fromkeys(
+            agent for uri in stopping for agent in _agents(claims, claims["events"][uri], one)
+        )
+        why = ", ".join(uri.rpartition("/")[2] for uri in stopping)
+        return SecurityEvent(one.id, claims["jti"], tuple(found), why)
+
+    async def refreshed(self, text: str) -> bool:
+        """As `ports.Verifier.refreshed`."""
+        try:
+            return await self._from(present(text)).keys.refreshed()
+        except Refused:
+            return False
+
+    def _from(self, token: Presented) -> Transmitter:
+        issuer = token.claims.get("iss")
+        one = self._transmitters.get(issuer) if isinstance(issuer, str) else None
+        if one is None:
+            bad("unknown transmitter")
+        return one
+
+    def _check_signed(self, token: Presented, one: Transmitter) -> None:
+        if token.type not in TYPES:
+            bad("not of type secevent+jwt")
+        if token.algorithm not in one.algorithms:
+            bad("algorithm is not accepted from this transmitter")
+        key = one.keys.key(token.kid)
+        if key is None:
+            raise Refused(Reason.UNKNOWN_KEY, "transmitter has no such key")
+        if key.algorithm != token.algorithm:
+            bad("algorithm is not the key's")
+        check_signature(token, key)
+
+
+def _check_claims(claims: Mapping[str, Any], one: Transmitter, now: int) -> None:
+    audience = claims.get("aud")
+    if one.audience not in (audience if isinstance(audience, list) else [audience]):
+        raise Refused(Reason.WRONG_AUDIENCE, f"event is not for {one.audience}")
+    made = time_claim(claims, "iat")
+    if made > now + LEEWAY or made + MAX_AGE < now:
+        bad("event is from the future, or older than a week")
+    if "exp" in claims and time_claim(claims, "exp") + LEEWAY <= now:
+        bad("event has expired")
+    name, events = claims.get("jti"), claims.get("events")
+    if not isinstance(name, str) or not 0 < len(name) <= 255:
+        bad("claim jti is missing or malformed")
+    if not isinstance(events, dict) or not events:
+        bad("claim events is missing or empty")
+
+
+def _agents(claims: Mapping[str, Any], event: Any, one: Transmitter) -> Iterator[str]:
+    """Those of ours it is about. A subject that is nobody of ours is no fault; one that cannot be read is."""
+    said = event.get("subject") if isinstance(event, dict) else None
+    subjects = list(_simple(claims.get("sub_id") if said is None else said))
+    if not subjects:
+        bad("event has no subject that can be read")
+    for issuer, subject in subjects:
+        if issuer not in (None, one.subjects_of):
+            continue
+        try:
+            yield "agent:" + named(one.naming, {"sub": subject}, AGENT)
+        except ClaimError:
+            continue
+
+
+def _simple(subject: Any) -> Iterator[tuple[str | None, str]]:
+    """Issuer and name of each subject identifier in it (RFC 9493)."""
+    if not isinstance(subject, dict):
+        return
+    match subject:
+        case {"format": "iss_sub", "iss": str(issuer), "sub": str(name)}:
+            yield issuer, name
+        case {"format": "uri", "uri": str(name)} | {"format": "opaque", "id": str(name)}:
+            yield None, name
+        case {"format": "complex"}:
+            for part in _PARTS:
+                yield from _simple(subject.get(part))
