@@ -210,6 +210,7 @@ class PackReverser:
             reversal = level.lowered(reversal, f"what it changed: {level.said(error)}")
         if state is State.APPLIED:
             reversal = level.late(prepared.case, reversal, scope)
+            reversal = level.foreign(pack, reversal, scope)
         return Settled(state, reversal, post, why, self._leases.claim(prepared.call_id))
 
     def _limits(self, server: str) -> ServerLimits:

@@ -83,6 +83,26 @@ async def test_p5_a_person_between_two_steps_keeps_what_he_wrote(tmp_path: Path)
     assert store.records == {"a": "1", "b": "a person's"}
 
 
+@pytest.mark.parametrize("tool", ["put", "drop"])
+async def test_p5_what_a_person_writes_while_a_call_is_under_way_is_not_taken_for_its_doing(
+    tmp_path: Path, tool: str
+) -> None:
+    """Between the effect and the look that is to tell what the effect was."""
+    store = Store({"a": "1"})
+
+    def a_person(name: str, arguments: JsonObject) -> None:
+        if name == tool:
+            store.records["a"] = "a person's"
+
+    async with a_rig(tmp_path, store) as rig:
+        store.late = a_person
+        call = await rig.call(tool, key="a", **({"value": "2"} if tool == "put" else {}))
+        store.late = lambda name, arguments: None
+        verdicts = await rig.undo(call)
+    assert store.records == {"a": "a person's"}
+    assert verdicts == {call: "irreversible"}
+
+
 async def test_p5_a_person_while_an_undo_lay_cut_off_between_two_steps_keeps_what_he_wrote(
     tmp_path: Path,
 ) -> None:
