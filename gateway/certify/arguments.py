@@ -16,13 +16,22 @@ from gateway.core.model import JsonObject
 
 WORDS: Final = ("", "a", "b c", "zoë", "\U0001f600", "0", "2026-11-24", "x" * 40)
 DEPTH: Final = 6
+MOST: Final = 64
+"""So many values are kept of one name, the latest."""
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
+_WORD: Final = re.compile(r"[A-Za-z][\w-]+")
 
 
 class Finds:
-    """Values seen in the world, by the name under which they lay."""
+    """Values seen in the world, by the name under which they lay: those of the last look, and all there were."""
 
     def __init__(self) -> None:
-        self._named: dict[str, list[Any]] = {}
+        self._now: dict[str, list[Any]] = {}
+        self._ever: dict[str, list[Any]] = {}
+
+    def turn(self) -> None:
+        """The world is looked at anew."""
+        self._now = {}
 
     def note(self, key: str, record: Any) -> None:
         """A record of a store: what is in it, and the parts of its key by the names of those before them."""
@@ -32,8 +41,10 @@ class Finds:
         self._walk(parts[0] if parts else "", record)
 
     def named(self, name: str) -> list[Any]:
-        """What lay under this name, in the singular or the plural, with or without `id`."""
-        return self._named.get(_stem(name), [])
+        """What lies under this name now, or else what ever did: in the singular or the plural, with or
+        without `id`."""
+        stem = _stem(name)
+        return self._now.get(stem) or self._ever.get(stem, [])
 
     def learn(self, given: JsonObject) -> None:
         """Arguments that worked: what is asked by these names likes these values."""
@@ -42,13 +53,14 @@ class Finds:
 
     def any(self) -> list[Any]:
         """Everything."""
-        return [value for values in self._named.values() for value in values]
+        return [value for values in self._ever.values() for value in values]
 
     def _walk(self, name: str, value: Any) -> None:
         if isinstance(value, Mapping):
             for inner, each in value.items():
                 self._add(name, inner)
-                self._walk(name if inner == "is" else inner, each)
+                # What a ticket calls `id` others call `ticket_id`.
+                self._walk(name if inner in ("is", "id", "key") else inner, each)
         elif isinstance(value, list):
             for each in value:
                 self._walk(name, each)
@@ -56,9 +68,12 @@ class Finds:
             self._add(name, value)
 
     def _add(self, name: str, value: Any) -> None:
-        held = self._named.setdefault(_stem(name), [])
-        if value not in held:
-            held.append(value)
+        for held in (self._now, self._ever):
+            values = held.setdefault(_stem(name), [])
+            # A key is text wherever it stands; the tool may want the number.
+            numbers = [int(value)] if isinstance(value, str) and _NUMBER.fullmatch(value) else []
+            values += [each for each in (value, *numbers) if each not in values[-MOST:]]
+            del values[:-MOST]
 
 
 def _stem(name: str) -> str:
@@ -70,7 +85,10 @@ def _stem(name: str) -> str:
 
 
 def arguments(schema: JsonObject, finds: Finds, rng: Random) -> JsonObject:
-    """Arguments that are likely to fit. They need not: a refusal is a call, too."""
+    """Arguments that are likely to fit. They need not: a refusal is a call, too.
+
+    Words of the `description` of a schema, or of one of its properties, are tried for texts: many name there
+    what they take."""
     made = _made(schema, "", schema, finds, rng, DEPTH)
     return made if isinstance(made, dict) else {}
 
@@ -96,7 +114,12 @@ def _made(schema: Any, name: str, root: JsonObject, finds: Finds, rng: Random, d
         return [
             _made(schema.get("items", {}), name, root, finds, rng, depth - 1) for _ in range(many)
         ]
-    return _scalar(schema, str(kind), name, finds, rng)
+    return _scalar(schema, str(kind), name, finds, rng, _WORD.findall(_about(schema, root)))
+
+
+def _about(schema: JsonObject, root: JsonObject) -> str:
+    own = schema.get("description")
+    return str(own if own and schema is not root else root.get("description", ""))
 
 
 def _object(schema: JsonObject, root: JsonObject, finds: Finds, rng: Random, depth: int) -> Any:
@@ -108,13 +131,15 @@ def _object(schema: JsonObject, root: JsonObject, finds: Finds, rng: Random, dep
     }
 
 
-def _scalar(schema: JsonObject, kind: str, name: str, finds: Finds, rng: Random) -> Any:
+def _scalar(
+    schema: JsonObject, kind: str, name: str, finds: Finds, rng: Random, told: list[str]
+) -> Any:
     if kind == "null":
         return None
     if kind == "boolean":
         return rng.random() < 0.5
     likely = list(_of_kind(finds.named(name), kind))
-    if likely and rng.random() < 0.8:
+    if likely and rng.random() < (0.6 if kind == "string" else 0.8):
         return rng.choice(likely)
     given = list(_of_kind([*schema.get("examples", ()), schema.get("default")], kind))
     others = list(_of_kind(finds.any(), kind))
@@ -122,7 +147,7 @@ def _scalar(schema: JsonObject, kind: str, name: str, finds: Finds, rng: Random)
         least, most = schema.get("minimum", 0), schema.get("maximum", 100)
         return rng.choice([*given, *others[:3], rng.randint(int(least), int(max(most, least)))])
     return rng.choice(
-        rng.choice([list(WORDS), given or others or list(WORDS), others or given or list(WORDS)])
+        rng.choice([list(WORDS), told or given or list(WORDS), given or others or list(WORDS)])
     )
 
 

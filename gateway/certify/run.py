@@ -7,17 +7,16 @@ ground; who signs, and where that is kept, is the command's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from gateway.catalogue.pins import Pins
 from gateway.certify.drive import Driver, Tried
 from gateway.certify.ground import Ground, Live
-from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Level
 from gateway.errors import Misconfigured
@@ -26,6 +25,7 @@ from gateway.ports import ServerUnavailable, ToolServer
 from gateway.settings import Settings
 from gateway.undo import packs as pack_files
 from gateway.undo.packs import Packs
+from gateway.undo.reading import answer
 from gateway.undo.toolpack import ToolPack
 from gateway.wire.servers import open_server
 
@@ -48,6 +48,10 @@ class Tally:
     doubts: int = 0
     settled: int = 0
     cases: Counter[str] = field(default_factory=Counter)
+    tried: Counter[str] = field(default_factory=Counter)
+    """Tool -> how often it was called."""
+    idle: dict[str, str] = field(default_factory=dict)
+    """Tool -> what it said when a call of it changed nothing, the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,11 @@ async def _one(
     done: list[Tried] = []
     for _ in range(rng.randint(1, MOST_CALLS)):
         tried = await driver.call(*ground.call(world, run, rng), lambda: rng.random() < losing)
+        tally.tried[tried.tool] += 1
         if tried.state is State.IN_DOUBT:
             tried = await _settled(driver, tried, tally)
+        elif tried.state is not State.APPLIED:
+            tally.idle[tried.tool] = _short(answer(tried.outcome)["text"])
         done.append(tried)
         seen.append(await _look(ground, driver, world, run))
         _as_claimed(tried, seen[-2], seen[-1])
@@ -202,8 +209,8 @@ def _told(tried: Tried) -> str:
     return f"{tried.tool} {_short(tried.arguments)} ({tried.reversal.why or tried.reversal.level})"
 
 
-def _short(arguments: JsonObject) -> str:
-    text = ascii(arguments)
+def _short(value: Any) -> str:
+    text = ascii(value)
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
@@ -221,15 +228,20 @@ def _case(tried: Tried) -> str:
     return tried.tool
 
 
-def untried(scratch: Scratch, tried: Iterable[str]) -> list[str]:
+def untried(scratch: Scratch, tally: Tally) -> list[str]:
     """Cases that claim more than `compensable` and were never reached: no certificate speaks for these."""
-    seen = set(tried)
     missing = []
     for name, tool in scratch.packs.by_server[scratch.server].tools.items():
         if not isinstance(tool, ToolPack):
             continue
         for number, case in enumerate(tool.tool.cases, 1):
             claims = Level.COMPENSABLE.rank < case.level.rank < Level.NOOP.rank
-            if claims and f"{name}#{number}" not in seen:
-                missing.append(f"{name}#{number} ({case.where})")
+            if claims and f"{name}#{number}" not in tally.cases:
+                missing.append(f"{name}#{number} ({case.where}){_heard(tally, name)}")
     return missing
+
+
+def _heard(tally: Tally, tool: str) -> str:
+    """What may help to reach it."""
+    said = f", in vain at last: {tally.idle[tool]}" if tool in tally.idle else ""
+    return f", called {tally.tried[tool]} times{said}"

@@ -7,12 +7,9 @@ none of these sides is not certified. The servers go on running: each run starts
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -22,17 +19,17 @@ from gateway import yamlfile
 from gateway.catalogue.pins import Pins
 from gateway.certify.arguments import Finds, arguments
 from gateway.certify.drive import Driver
-from gateway.certify.files import look
+from gateway.certify.places import Places
 from gateway.core.model import JsonObject, Outcome, Target
 from gateway.errors import Misconfigured
-from gateway.settings import EnvironmentRule, ServerSettings, Settings
+from gateway.settings import ServerSettings, Settings
 from gateway.undo.companion.store import NOTHING
 from gateway.undo.draft import is_reading
+from gateway.undo.functions import compiled
 from gateway.undo.lists import unordered
 
-READS: Final = 6
+READS: Final = 3
 """So many calls of reading tools are a look, at most."""
-_SQLITE: Final = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,64 +61,51 @@ def tools(settings: Settings, pins: Pins, server: str) -> Tools:
 
 
 def _schema(descriptor: Mapping[str, Any]) -> JsonObject:
-    return dict(descriptor.get("inputSchema") or {})
-
-
-def places(words: Sequence[str]) -> dict[Path, Path]:
-    """`PATH`, or `PATH=SEED`: a scratch world begins with a copy of the one or the other."""
-    pairs = [word.partition("=") for word in words]
-    return {Path(path).absolute(): Path(seed or path).absolute() for path, _, seed in pairs}
+    """What it takes, with what is told of it."""
+    return {
+        "description": descriptor.get("description", ""),
+        **(descriptor.get("inputSchema") or {}),
+    }
 
 
 @dataclass
 class Ground:
-    """`ground.Live`. `places`: paths of the server's settings -> what a scratch world begins with there."""
+    """`ground.Live`. `leave`: patterns (RE2) of what may differ after an undo: said in the certificate."""
 
     tools: Tools
-    places: Mapping[Path, Path]
+    places: Places
     finds: Finds = field(default_factory=Finds)
+    leave: tuple[str, ...] = ()
     _reads: list[tuple[str, JsonObject]] | None = None
     _choice: Random = field(default_factory=Random)
-    _last: JsonObject = field(default_factory=dict)
+    _last: tuple[str, JsonObject] | None = None
+    _worked: Counter[str] = field(default_factory=Counter)
     _seen: Mapping[str, str] = field(default_factory=dict)
 
     def scratch(self, name: str, settings: ServerSettings, world: Path) -> ServerSettings:
-        """Every word of its command, its environment and its values that names a place, or is below it, is
-        moved. Raises `Misconfigured` for one in which no place is named."""
-        self._copied(world)
-        moved = dict(zip(map(str, self.places), self._places(world), strict=True))
-        command = tuple(_moved(word, moved) for word in settings.command or ())
-        variables = {n: _moved(v, moved) for n, v in settings.environment.set.items()}
-        undo = {n: _moved(v, moved) if isinstance(v, str) else v for n, v in settings.undo.items()}
-        if command == settings.command and variables == settings.environment.set:
-            raise Misconfigured(
-                f"{name} would be started on its real world: its command names none of the places",
-                hint="--world PATH, for each path it works on; a socket is one, too",
-            )
-        rule = EnvironmentRule(inherit=settings.environment.inherit, set=variables)
-        return settings.model_copy(update={"command": command, "environment": rule, "undo": undo})
+        """On copies of the places. Raises `Misconfigured`."""
+        self.places.copied(world)
+        return self.places.moved(name, settings, world)
 
     def begin(self, world: Path, run: int, rng: Random) -> None:
         """The world is as the last run left it; which reads are a look is chosen anew."""
         self._reads, self._choice = None, rng
 
     def call(self, world: Path, run: int, rng: Random) -> tuple[str, JsonObject]:
-        """Any tool of the pack."""
-        name = rng.choice(sorted(self.tools.writing))
-        self._last = arguments(self.tools.writing[name], self.finds, rng)
-        return name, self._last
+        """Any tool of the pack; those that changed little so far are called more often."""
+        names = sorted(self.tools.writing)
+        (name,) = rng.choices(names, [1 / (1 + self._worked[name]) for name in names])
+        self._last = name, arguments(self.tools.writing[name], self.finds, rng)
+        return self._last
 
     def see(self, world: Path, run: int) -> Mapping[str, str]:
         """What can be seen without the servers."""
-        seen: dict[str, str] = {}
-        for name in self._places(world):
-            place = Path(name)
-            seen |= {f"{place.name}: {part}": each for part, each in _on_disk(place).items()}
-        return seen
+        return self._kept(self.places.seen(world))
 
     async def look(self, driver: Driver, world: Path) -> Mapping[str, str]:
         """From every side."""
-        seen = dict(self.see(world, 0))
+        self.finds.turn()
+        seen = dict(self.places.seen(world))
         if self.tools.companion is not None:
             seen |= await self._records(driver, self.tools.companion)
         if self._reads is None:
@@ -129,10 +113,20 @@ class Ground:
         for name, given in self._reads:
             said = await self._asked(driver, name, given)
             seen[f"{name} {json.dumps(given)}"] = unordered(said)
-        if seen != self._seen:
-            self.finds.learn(self._last)
-        self._seen, self._last = seen, {}
-        return seen
+        self._learn(seen)
+        return self._kept(seen)
+
+    def _learn(self, seen: Mapping[str, str]) -> None:
+        """What changed something is worth trying again."""
+        if self._last is not None and seen != self._seen:
+            name, given = self._last
+            self._worked[name] += 1
+            self.finds.learn(given)
+        self._seen, self._last = seen, None
+
+    def _kept(self, seen: Mapping[str, str]) -> Mapping[str, str]:
+        out = [compiled(pattern) for pattern in self.leave]
+        return {n: each for n, each in seen.items() if not any(p.search(n) for p in out)}
 
     async def _steady(self, driver: Driver) -> list[tuple[str, JsonObject]]:
         """Reads for one run that find something. Those that two looks in a row answer differently (a clock, a
@@ -151,11 +145,12 @@ class Ground:
             said = _said(first)
             if unordered(said) == unordered(await self._asked(driver, name, given)):
                 kept.append((name, given))
-            self.finds.note(name, said)
         return kept
 
     async def _asked(self, driver: Driver, name: str, given: JsonObject) -> Any:
-        return _said(await driver.ask(self.tools.server, name, given))
+        said = _said(await driver.ask(self.tools.server, name, given))
+        self.finds.note(name, said)
+        return said
 
     async def _records(self, driver: Driver, companion: str) -> dict[str, str]:
         told = await driver.ask(companion, "store_changes", {"since": NOTHING})
@@ -169,56 +164,13 @@ class Ground:
             for key, record in structured["now"].items()
         }
 
-    def _places(self, world: Path) -> list[str]:
-        """The places on the scratch world."""
-        return [str(world / f"{n}-{seed.name}") for n, seed in enumerate(self.places.values())]
-
-    def _copied(self, world: Path) -> None:
-        """Each with its beginning, once."""
-        for seed, place in zip(self.places.values(), map(Path, self._places(world)), strict=True):
-            if place.exists():
-                continue
-            if seed.is_dir():
-                shutil.copytree(seed, place, symlinks=True)
-            elif seed.is_file():
-                shutil.copy2(seed, place)
-
     @property
     def name(self) -> str:
-        """For the certificate: from which sides it was seen."""
-        sides = [f"world {seed.name}" for seed in self.places.values() if not seed.is_socket()]
+        """For the certificate: from which sides it was seen, and what was left out of sight."""
+        sides = [f"world {name}" for name in self.places.names]
         sides += ["reads"] * bool(self.tools.reading) + ["records"] * bool(self.tools.companion)
-        return f"schemas, seen by {', '.join(sides)}"
-
-
-def _moved(word: str, places: Mapping[str, str]) -> str:
-    for place, scratch in places.items():
-        if word == place or word.startswith(f"{place.rstrip('/')}/"):
-            return scratch + word[len(place.rstrip("/")) :]
-        if word.endswith(f"={place}"):
-            return word[: -len(place)] + scratch
-    return word
-
-
-def _on_disk(place: Path) -> dict[str, str]:
-    if place.is_dir():
-        return look(place)
-    if not place.is_file():
-        return {}
-    with place.open("rb") as file:
-        if file.read(len(_SQLITE)) == _SQLITE:
-            return _rows(place)
-    return {"": hashlib.sha256(place.read_bytes()).hexdigest()}
-
-
-def _rows(place: Path) -> dict[str, str]:
-    """As SQL that would make it again."""
-    database = sqlite3.connect(f"file:{place}?mode=ro", uri=True)
-    try:
-        lines = Counter(database.iterdump())
-    finally:
-        database.close()
-    return {line: str(count) for line, count in lines.items()}
+        left = f", leaving {' and '.join(map(repr, self.leave))}" if self.leave else ""
+        return f"schemas, seen by {', '.join(sides)}{left}"
 
 
 def _said(outcome: Outcome) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,8 +14,8 @@ import click
 
 from gateway.cli.options import config_option, json_option, print_json
 
-Where = tuple[str | None, tuple[str, ...], tuple[str, ...]]
-"""A ground's name, places of the real world, and values for arguments."""
+Where = tuple[str | None, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""A ground's name, places of the real world, values for arguments, and what may differ."""
 
 if TYPE_CHECKING:
     from gateway.catalogue.pins import Pins
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     "--value", "values", multiple=True, metavar="NAME=VALUE",
     help="Without a ground: a value worth trying for arguments of this name.",
 )  # fmt: skip
+@click.option(
+    "--leave", "leave", multiple=True, metavar="PATTERN",
+    help="Without a ground: what may differ after an undo, as it is named when it does. The certificate says so.",
+)  # fmt: skip
 @config_option
 @json_option
 def certify(
@@ -48,14 +53,15 @@ def certify(
     ground_name: str | None,
     places: tuple[str, ...],
     values: tuple[str, ...],
+    leave: tuple[str, ...],
     config: Path,
     as_json: bool,
 ) -> None:
     """Random calls at a scratch instance of the real server, taken back, compared; then a signature.
 
     Nothing is called on the real world: the ground says how the server is started on a scratch one. Without
-    a ground calls are made up from the approved schemas, and every path in the server's command, and in its
-    companion's, that is one of the --world paths is changed to a copy.
+    a ground calls are made up from the approved schemas, and wherever the settings of the server and its
+    companion name one of the --world paths, a copy stands instead.
     """
     from gateway import settings as settings_file
     from gateway.errors import Misconfigured
@@ -64,7 +70,9 @@ def certify(
     settings = settings_file.load(config)
     if server not in (None, pack):
         raise Misconfigured(f"the pack of {server} is {server}.yaml, not {pack}.yaml")
-    made, tally = _in_scratch(settings, pack, runs, seed, (ground_name, places, values), as_json)
+    made, tally = _in_scratch(
+        settings, pack, runs, seed, (ground_name, places, values, leave), as_json
+    )
     directory = settings.policy_dir / "undo"
     certifier = certificate.certifier(settings.state_dir)
     (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
@@ -92,7 +100,7 @@ def _in_scratch(
             return asyncio.run(_certified(settings, pack, runs, seed, where, world, quiet))
         except Wrong as wrong:
             click.echo(f"not certified: {wrong}", err=True)
-            raise click.exceptions.Exit(1) from None
+            sys.exit(1)
 
 
 async def _certified(
@@ -117,7 +125,7 @@ async def _certified(
             tally = await run.certify(
                 scratch, tried, world, runs=runs, seed=seed, told=lambda _: bar.update(1)
             )
-        missing = run.untried(scratch, tally.cases)
+        missing = run.untried(scratch, tally)
     return _spoken(scratch, version, missing, tally, seed, name), tally
 
 
@@ -125,20 +133,34 @@ def _ground(settings: Settings, pins: Pins, pack: str, where: Where) -> tuple[Gr
     """What was asked for; what is built in; else what the schemas say. Raises `Misconfigured`."""
     from gateway.certify import schemas
     from gateway.certify.ground import BUILT_IN, ground
+    from gateway.certify.places import Places
     from gateway.errors import Misconfigured
 
-    name, places, values = where
+    name, places, values, leave = where
     if name is not None or (pack in BUILT_IN and not places):
         return ground(name or pack)
     if not places:
         raise Misconfigured(
             f"what does {pack} work on?", hint="--world PATH, or --ground with a file of your own"
         )
-    made = schemas.Ground(schemas.tools(settings, pins, pack), schemas.places(places))
+    for pattern in leave:
+        _must_be_a_pattern(pattern)
+    tools = schemas.tools(settings, pins, pack)
+    made = schemas.Ground(tools, Places.of(places), leave=leave)
     for value in values:
         argument, _, worth = value.partition("=")
         made.finds.learn({argument: worth})
     return made, made.name
+
+
+def _must_be_a_pattern(pattern: str) -> None:
+    from gateway.errors import Misconfigured
+    from gateway.undo.functions import compiled
+
+    try:
+        compiled(pattern)
+    except ValueError as error:
+        raise Misconfigured(f"--leave: {error}") from None
 
 
 def _spoken(
@@ -150,7 +172,8 @@ def _spoken(
 
     if missing:
         raise Misconfigured(
-            f"never reached: {'; '.join(missing)}", hint="more runs, or a ground that goes there"
+            f"never reached: {'; '.join(missing)}",
+            hint="more runs, --value NAME=VALUE, --world PATH=SEED with more in it, or a ground that goes there",
         )
     if version is None:
         raise Misconfigured(f"{scratch.server} does not say its version: there is nothing to pin")
