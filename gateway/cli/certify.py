@@ -7,15 +7,13 @@ import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.options import config_option, json_option, print_json
-
-Where = tuple[str | None, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-"""A ground's name, places of the real world, values for arguments, and what may differ."""
 
 if TYPE_CHECKING:
     from gateway.catalogue.pins import Pins
@@ -30,7 +28,11 @@ if TYPE_CHECKING:
 @click.option("--server", help="The server in bulkhead.yaml; the pack's own name when left out.")
 @click.option("--runs", type=click.IntRange(1), default=2000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--ground", "ground_name", help="files, memory, git, or a Python file of your own.")
+@click.option(
+    "--losing", type=click.FloatRange(0, 1, max_open=True), default=0.0,
+    help="Lose this share of the answers, see how many doubts looking settles, and sign nothing.",
+)  # fmt: skip
+@click.option("--ground", help="files, memory, git, or a Python file of your own.")
 @click.option(
     "--world", "places", multiple=True, metavar="PATH[=SEED]",
     help="Without a ground: a file, directory or socket the server works on. It is tried on a copy of it, or of SEED.",
@@ -40,23 +42,12 @@ if TYPE_CHECKING:
     help="Without a ground: a value worth trying for arguments of this name.",
 )  # fmt: skip
 @click.option(
-    "--leave", "leave", multiple=True, metavar="PATTERN",
+    "--leave", multiple=True, metavar="PATTERN",
     help="Without a ground: what may differ after an undo, as it is named when it does. The certificate says so.",
 )  # fmt: skip
 @config_option
 @json_option
-def certify(
-    pack: str,
-    server: str | None,
-    runs: int,
-    seed: int,
-    ground_name: str | None,
-    places: tuple[str, ...],
-    values: tuple[str, ...],
-    leave: tuple[str, ...],
-    config: Path,
-    as_json: bool,
-) -> None:
+def certify(config: Path, as_json: bool, server: str | None, **asked: Any) -> None:
     """Random calls at a scratch instance of the real server, taken back, compared; then a signature.
 
     Nothing is called on the real world: the ground says how the server is started on a scratch one. Without
@@ -65,89 +56,117 @@ def certify(
     """
     from gateway import settings as settings_file
     from gateway.errors import Misconfigured
+
+    settings, trial = settings_file.load(config), Trial(**asked)
+    if server not in (None, trial.pack):
+        raise Misconfigured(f"the pack of {server} is {server}.yaml, not {trial.pack}.yaml")
+    made, tally = _in_scratch(settings, trial, as_json)
+    signed = "" if trial.losing else _signed(settings, trial.pack, made)
+    if as_json:
+        told = {"runs": tally.runs, "calls": tally.calls}
+        doubts = {"doubts": tally.doubts, "settled": tally.settled} if trial.losing else {}
+        print_json({"certificate": made.cases, **told, **doubts})
+    else:
+        _tell(trial, tally)
+        click.echo(signed or "Nothing is signed: answers were lost.")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was typed."""
+
+    pack: str
+    runs: int
+    seed: int
+    losing: float
+    ground: str | None
+    places: tuple[str, ...]
+    values: tuple[str, ...]
+    leave: tuple[str, ...]
+
+
+def _signed(settings: Settings, pack: str, made: Certificate) -> str:
+    """Where the certificate is now."""
     from gateway.undo import certificate
 
-    settings = settings_file.load(config)
-    if server not in (None, pack):
-        raise Misconfigured(f"the pack of {server} is {server}.yaml, not {pack}.yaml")
-    made, tally = _in_scratch(
-        settings, pack, runs, seed, (ground_name, places, values, leave), as_json
-    )
     directory = settings.policy_dir / "undo"
     certifier = certificate.certifier(settings.state_dir)
     (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
     added = certificate.believe(directory, "this installation", certifier.name)
-    if as_json:
-        print_json({"certificate": made.cases, "runs": tally.runs, "calls": tally.calls})
-        return
+    said = f"Signed: {directory / f'{pack}.lock'}"
+    if added:
+        said += f"\nBelieved from now on: {certifier.name} ({certificate.CERTIFIERS})"
+    return said
+
+
+def _tell(trial: Trial, tally: Tally) -> None:
     click.echo(
-        f"{pack}: {tally.runs} runs, {tally.calls} calls that changed something: {tally.restored} "
+        f"{trial.pack}: {tally.runs} runs, {tally.calls} calls that changed something: {tally.restored} "
         f"restored, {tally.compensated} compensated, {tally.irreversible} said to be irreversible."
     )
-    click.echo(f"Signed: {directory / f'{pack}.lock'}")
-    if added:
-        click.echo(f"Believed from now on: {certifier.name} ({certificate.CERTIFIERS})")
+    if trial.losing:
+        click.echo(
+            f"{tally.doubts} answers lost, {tally.settled} settled by looking, none wrongly."
+        )
 
 
-def _in_scratch(
-    settings: Settings, pack: str, runs: int, seed: int, where: Where, quiet: bool
-) -> tuple[Certificate, Tally]:
+def _in_scratch(settings: Settings, trial: Trial, quiet: bool) -> tuple[Certificate, Tally]:
     from gateway.certify.run import Wrong
 
     with tempfile.TemporaryDirectory(prefix="bulkhead-certify-") as folder:
         world = Path(os.path.realpath(folder))
         try:
-            return asyncio.run(_certified(settings, pack, runs, seed, where, world, quiet))
+            return asyncio.run(_certified(settings, trial, world, quiet))
         except Wrong as wrong:
             click.echo(f"not certified: {wrong}", err=True)
             sys.exit(1)
 
 
 async def _certified(
-    settings: Settings,
-    pack: str,
-    runs: int,
-    seed: int,
-    where: Where,
-    world: Path,
-    quiet: bool,
+    settings: Settings, trial: Trial, world: Path, quiet: bool
 ) -> tuple[Certificate, Tally]:
     from gateway.catalogue import pins as pin_files
     from gateway.certify import run
     from gateway.undo.reverser import version_of
 
     pins = pin_files.load(settings.policy_dir, settings.servers)
-    tried, name = _ground(settings, pins, pack, where)
+    tried, name = _ground(settings, pins, trial)
     async with AsyncExitStack() as stack:
-        scratch = await run.open_scratch(stack, settings, pins, pack, tried, world)
-        version = version_of(scratch.servers[pack])
-        with click.progressbar(length=runs, label=pack, hidden=quiet) as bar:
+        scratch = await run.open_scratch(stack, settings, pins, trial.pack, tried, world)
+        version = version_of(scratch.servers[trial.pack])
+        with click.progressbar(length=trial.runs, label=trial.pack, hidden=quiet) as bar:
             tally = await run.certify(
-                scratch, tried, world, runs=runs, seed=seed, told=lambda _: bar.update(1)
+                scratch,
+                tried,
+                world,
+                runs=trial.runs,
+                seed=trial.seed,
+                losing=trial.losing,
+                told=lambda _: bar.update(1),
             )
-        missing = run.untried(scratch, tally)
-    return _spoken(scratch, version, missing, tally, seed, name), tally
+        missing = [] if trial.losing else run.untried(scratch, tally)
+    return _spoken(scratch, version, missing, tally, trial.seed, name), tally
 
 
-def _ground(settings: Settings, pins: Pins, pack: str, where: Where) -> tuple[Ground, str]:
+def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
     """What was asked for; what is built in; else what the schemas say. Raises `Misconfigured`."""
     from gateway.certify import schemas
     from gateway.certify.ground import BUILT_IN, ground
     from gateway.certify.places import Places
     from gateway.errors import Misconfigured
 
-    name, places, values, leave = where
-    if name is not None or (pack in BUILT_IN and not places):
-        return ground(name or pack)
-    if not places:
+    pack = trial.pack
+    if trial.ground is not None or (pack in BUILT_IN and not trial.places):
+        return ground(trial.ground or pack)
+    if not trial.places:
         raise Misconfigured(
             f"what does {pack} work on?", hint="--world PATH, or --ground with a file of your own"
         )
-    for pattern in leave:
+    for pattern in trial.leave:
         _must_be_a_pattern(pattern)
     tools = schemas.tools(settings, pins, pack)
-    made = schemas.Ground(tools, Places.of(places), leave=leave)
-    for value in values:
+    made = schemas.Ground(tools, Places.of(trial.places), leave=trial.leave)
+    for value in trial.values:
         argument, _, worth = value.partition("=")
         made.finds.learn({argument: worth})
     return made, made.name
