@@ -76,7 +76,8 @@ def _of_permit(expected: Expected, heard: Heard, row: CallRow) -> list[str]:
     problems = []
     if row.record.rule != expected.allowed:
         problems.append(f"allowed by {row.record.rule}, not {expected.allowed}")
-    if row.state is not State.APPLIED or heard.error or heard.is_error:
+    wanted = State.HELD if expected.held else State.APPLIED
+    if row.state is not wanted or heard.error or heard.is_error:
         problems.append(f"the call is {row.state}: {heard.text}")
     return problems
 

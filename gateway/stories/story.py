@@ -63,6 +63,8 @@ class Expected(Strict):
     """The reason in the journal; what the agent hears is checked against `reasons.told` by the player."""
     rule: str | None = None
     """With refused: the id of the rule that denies it."""
+    held: bool = False
+    """With allowed: it waits in the journal, and has not been sent."""
     http: int | None = None
     """The wire itself refuses, with this status, before there is anybody to record."""
 

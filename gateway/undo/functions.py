@@ -19,7 +19,7 @@ from urllib.parse import quote
 import re2
 
 from gateway.core.model import JsonObject
-from gateway.undo import lists
+from gateway.undo import edits, lists
 from gateway.undo.expressions import Missing, same
 
 
@@ -197,6 +197,7 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "is_utf8": Signature(_is_utf8, ("string",), _BOOLEAN),
     "b64": Signature(_b64, ("string",), _STRING),
     "sha256": Signature(_sha256, ("string",), _STRING),
+    "edited": Signature(edits.edited, ("string", "array"), _STRING),
     "size": Signature(_size, ("string",), _NUMBER),
     "matches": Signature(_matches, ("string", "string"), _BOOLEAN),
     "capture": Signature(_capture, ("string", "string"), _STRING),

@@ -25,15 +25,15 @@ def tables() -> list[str]:
 
 
 def keep_log() -> None:
-    """Three triggers for each table. New values are quoted by SQLite itself."""
+    """Three triggers for each table."""
     database.execute(
         f"CREATE TABLE IF NOT EXISTS {LOG} (seq INTEGER PRIMARY KEY AUTOINCREMENT, sql TEXT)"
     )
     for table in tables():
         columns = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")')]
         names = ", ".join(f'"{column}"' for column in columns)
-        old = " || ',' || ".join(f'quote(old."{column}")' for column in columns)
-        sets = " || ',' || ".join(f'\'"{column}"=\' || quote(old."{column}")' for column in columns)
+        old = " || ',' || ".join(spelt(column) for column in columns)
+        sets = " || ',' || ".join(f'\'"{column}"=\' || {spelt(column)}' for column in columns)
         back = {
             "INSERT": f"'DELETE FROM \"{table}\" WHERE rowid=' || new.rowid",
             "DELETE": f"'INSERT INTO \"{table}\"(rowid,{names}) VALUES(' || old.rowid || ',' || {old} || ')'",
@@ -44,6 +44,13 @@ def keep_log() -> None:
                 f'CREATE TRIGGER IF NOT EXISTS "{LOG}_{table}_{event}" AFTER {event} ON "{table}" '
                 f"BEGIN INSERT INTO {LOG}(sql) VALUES({sql}); END"
             )
+
+
+def spelt(column: str) -> str:
+    """SQL that spells an old value as SQL. SQLite's own `quote` ends a text at its first NUL."""
+    value = f'old."{column}"'
+    text = f"'CAST(x''' || hex({value}) || ''' AS TEXT)'"
+    return f"CASE typeof({value}) WHEN 'text' THEN {text} ELSE quote({value}) END"
 
 
 def newest() -> int:
