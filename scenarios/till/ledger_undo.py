@@ -33,7 +33,7 @@ def keep_log() -> None:
         columns = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")')]
         names = ", ".join(f'"{column}"' for column in columns)
         old = " || ',' || ".join(spelt(column) for column in columns)
-        sets = " || ',' || ".join(f'\'"{column}"=\' || {spelt(column)}' for column in columns)
+        sets = " || ',' || ".join(f"'\"{column}\"=' || {spelt(column)}" for column in columns)
         back = {
             "INSERT": f"'DELETE FROM \"{table}\" WHERE rowid=' || new.rowid",
             "DELETE": f"'INSERT INTO \"{table}\"(rowid,{names}) VALUES(' || old.rowid || ',' || {old} || ')'",
