@@ -76,7 +76,7 @@ class KeySettings(Strict):
     """The issuer's own metadata (OpenID Connect Discovery, RFC 8414), which says where the JWK Set is."""
     file: str | None = None
     """A JWK Set or SPIFFE bundle; for mtls, PEM certificates. Followed while the gateway runs."""
-    workload_api: Annotated[str, Field(pattern=r"^(unix:|tcp:)")] | None = None
+    workload_api: Annotated[str, Field(pattern=r"^unix:/")] | None = None
     """The SPIFFE Workload API's address. Needs the extra `spiffe`."""
     ca: str | None = None
     """PEM file of who may sign the TLS certificate of that address. Default: whom the system trusts."""

@@ -25,8 +25,9 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
+from gateway.identity.workloadapi import WorkloadApi
 from gateway.identity.x509 import CertificateVerifier
-from gateway.issuers import KeySettings
+from gateway.issuers import IssuerSettings, KeySettings
 from gateway.ports import Verifier
 from gateway.settings import Settings
 
@@ -50,9 +51,8 @@ class Identities:
     @classmethod
     def open(cls, settings: Settings) -> Identities:
         """Reads what is in files and fetches nothing yet. Raises `Misconfigured`."""
-        _refuse_unbuilt(settings)
         keys = {
-            id: open_keys(one.keys, one.name, settings, one.where)
+            id: _keys_of(one, settings)
             for id, one in settings.issuers.items()
             if one.kind != "mtls"
         }
@@ -113,13 +113,6 @@ async def kept_fresh(keys: Collection[Keys]) -> AsyncIterator[None]:
         await asyncio.gather(*keeping, return_exceptions=True)
 
 
-def _refuse_unbuilt(settings: Settings) -> None:
-    """What the file may say already and nothing does yet: better no gateway than one that looks away."""
-    for one in settings.issuers.values():
-        if one.keys.workload_api is not None:
-            raise Misconfigured("keys.workload_api: not built yet", one.where)
-
-
 def open_local(settings: Settings, now: int | None = None) -> LocalIssuer:
     """The embedded issuer. Raises `Misconfigured` where it is off, and beyond loopback."""
     if not settings.embedded:
@@ -133,6 +126,15 @@ def _off() -> Misconfigured:
         "the embedded issuer is off",
         hint="get a token from an issuer that bulkhead.yaml names, or set embedded_issuer: true",
     )
+
+
+def _keys_of(issuer: IssuerSettings, settings: Settings) -> Keys:
+    """Raises `Misconfigured`."""
+    address, domain = issuer.keys.workload_api, issuer.trust_domain
+    if address is None or domain is None:
+        return open_keys(issuer.keys, issuer.name, settings, issuer.where)
+    api = WorkloadApi(address, domain, issuer.where)
+    return KeyCache(issuer.name, api.fetch, time.monotonic)
 
 
 def open_keys(

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     SECP384R1,
     EllipticCurve,
+    EllipticCurvePublicKey,
     EllipticCurvePublicNumbers,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from gateway.errors import Refused
 from gateway.identity.presented import unpadded
@@ -86,6 +87,21 @@ def read_set(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
     return found
 
 
+def of_public(public: Any) -> VerificationKey:
+    """A key somebody else has read, with the usual algorithm of its type. Raises `NotAKey`."""
+    match public:
+        case RSAPublicKey():
+            _check_size(public.public_numbers())
+            return VerificationKey("RS256", public)
+        case EllipticCurvePublicKey():
+            for curve, _, algorithm in _CURVES.values():
+                if curve.name == public.curve.name:
+                    return VerificationKey(algorithm, public)
+        case Ed25519PublicKey():
+            return VerificationKey("EdDSA", public)
+    raise NotAKey("a type that is not accepted")
+
+
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """RFC 7638, SHA-256, of a key that `read_key` has read."""
     members = {name: jwk[name] for name in _THUMBED[jwk["kty"]]}
@@ -98,8 +114,7 @@ def _public(jwk: Mapping[str, Any]) -> tuple[PublicKey, tuple[str, ...]]:
     match jwk.get("kty"):
         case "RSA":
             numbers = RSAPublicNumbers(_number(jwk, "e"), _number(jwk, "n"))
-            if numbers.n.bit_length() not in RSA_BITS or not 3 <= numbers.e < 2**32:
-                raise NotAKey("an RSA key of a size that is not accepted")
+            _check_size(numbers)
             return numbers.public_key(), ("RS256", "PS256")
         case "EC":
             if jwk.get("crv") not in _CURVES:
@@ -113,6 +128,11 @@ def _public(jwk: Mapping[str, Any]) -> tuple[PublicKey, tuple[str, ...]]:
                 raise NotAKey("a curve that is not accepted")
             return Ed25519PublicKey.from_public_bytes(_bytes(jwk, "x", 32)), ("EdDSA",)
     raise NotAKey("a type that is not accepted")
+
+
+def _check_size(numbers: RSAPublicNumbers) -> None:
+    if numbers.n.bit_length() not in RSA_BITS or not 3 <= numbers.e < 2**32:
+        raise NotAKey("an RSA key of a size that is not accepted")
 
 
 def _number(jwk: Mapping[str, Any], name: str) -> int:
