@@ -18,7 +18,7 @@ class Epoch:
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __int__(self) -> int:
-        return os.fstat(self._fd).st_size
+        return os.lseek(self._fd, 0, os.SEEK_END)
 
     def grow(self) -> None:
         """Whoever asks from now on gets a larger number. Call it when the change can be seen."""

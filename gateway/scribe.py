@@ -51,7 +51,8 @@ class Scribe:
         stands or falls with. Raises `JournalError`."""
         entry = self._decided(way, discharged.decided.decision)
         made = holding.sent if way.waited else record.intent
-        return self._journal.append(replace(made(entry, self._clock(), body), claims=claims))
+        line = made(entry, self._clock(), body)
+        return self._journal.append(replace(line, claims=claims) if claims else line)
 
     async def held(self, way: Way, discharged: Discharged, reversal: Reversal) -> Answer:
         """The line of a call that waits, durable on return, and what its agent hears.
@@ -86,7 +87,7 @@ class Scribe:
         said = settle.outcome_body(outcome, self._protector.protect_text)
         line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
-        settled_line = self._journal.append(replace(line, claims=claims))
+        settled_line = self._journal.append(replace(line, claims=claims) if claims else line)
         await pending.sealed()
         await settled_line.sealed()
 
@@ -148,8 +149,9 @@ class Scribe:
         policy, reached = way.policy, way.reached
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
         arguments, digest = self._protector.protect(arguments_of(reached), marks)
-        others, _ = self._protector.protect(beside(reached), {})
-        entry = describe(
+        more = beside(reached)
+        others = self._protector.protect(more, {})[0] if more else more
+        return describe(
             way.call_id,
             reached,
             arguments=arguments,
@@ -158,10 +160,9 @@ class Scribe:
             beside=others,
             rule=rule,
             where=where,
+            grant=way.covered.cover.grant if way.covered else "",
+            clean=self._protector.protect_text,
         )
-        # A resource is named by its URI, and a URI may hold a password.
-        target = self._protector.protect_text(entry.target)
-        return replace(entry, target=target, grant=way.covered.cover.grant if way.covered else "")
 
 
 def _level(way: Way) -> dict[str, str]:

@@ -6,6 +6,7 @@ Pure: arguments arrive already protected; it sees no secret and writes nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -32,8 +33,12 @@ def describe(
     beside: JsonObject | None = None,
     rule: str = "",
     where: Where | None = None,
+    grant: str = "",
+    clean: Callable[[str], str] = str,
 ) -> CallRecord:
-    """The record of one call. What was not yet known is the empty string."""
+    """The record of one call. What was not yet known is the empty string.
+
+    `clean`: what keeps secrets out of a name; a resource is named by its URI, and that may hold a password."""
     request, resolved, classified = _known(reached)
     identity = request.identity
     return CallRecord(
@@ -45,7 +50,7 @@ def describe(
         endpoint=request.endpoint.path,
         method=request.method[:MAX_NAME],
         server=resolved.target.server if resolved else request.endpoint.server or "",
-        target=resolved.target.policy_name if resolved else asked_for(request),
+        target=clean(resolved.target.policy_name if resolved else asked_for(request)),
         tier=classified.tier if classified else "",
         effect=classified.effect if classified else "",
         destination=classified.destination if classified else "",
@@ -59,6 +64,7 @@ def describe(
         trace=trace_of(request.params),
         session=request.session or "",
         on_behalf_of=identity.on_behalf_of,
+        grant=grant,
     )
 
 
@@ -72,6 +78,8 @@ def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | Non
 
 def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
     """The same, with the rules that had a word beside the deciding one."""
+    if not decision.obligations and not decision.shadows:
+        return entry
     duties = " ".join(duty.rule for duty in decision.obligations)
     shadows = " ".join(shadow.rule for shadow in decision.shadows)
     return replace(entry, duties=duties, shadows=shadows)

@@ -13,7 +13,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -58,7 +58,12 @@ NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
 """Methods that name one catalogue entry, and the params member that holds the name."""
 
 
-_MEMBERS: Final = frozenset(
+def _folded(names: Iterable[str]) -> Mapping[str, str]:
+    """Names by what readers that do not look at case take them for."""
+    return {name.casefold(): name for name in names}
+
+
+_MEMBERS: Final = _folded(
     {
         "_meta",
         "argument",
@@ -76,7 +81,11 @@ _MEMBERS: Final = frozenset(
     }
 )
 """Members servers read in the params of the methods above, or in the `ref` of a completion."""
-_META: Final = frozenset({"progressToken"})
+_META: Final = _folded({"progressToken"})
+_META_ALONE: Final = _folded({"_meta"})
+_TASKS: Final = frozenset(
+    {"completion/complete", "tasks/get", "tasks/update", "tasks/result", "tasks/cancel"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +194,19 @@ def _is_kept(request: Request) -> bool:
 def refuse_look_alikes(request: Request) -> None:
     """Law 4. A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
     meta, ref = request.params.get("_meta"), request.params.get("ref")
-    ours = ("completion/complete", "tasks/get", "tasks/update", "tasks/result", "tasks/cancel")
-    known = request.method in NAMED or request.method in ours
-    _one_reading(request.params, _MEMBERS if known else frozenset({"_meta"}))
+    known = request.method in NAMED or request.method in _TASKS
+    _one_reading(request.params, _MEMBERS if known else _META_ALONE)
     if isinstance(meta, dict):
         _one_reading(meta, _META)
     if known and isinstance(ref, dict):
         _one_reading(ref, _MEMBERS)
 
 
-def _one_reading(members: JsonObject, read: frozenset[str]) -> None:
-    seen = {name.casefold(): name for name in read}
+def _one_reading(members: JsonObject, read: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
     for name in members:
-        if seen.setdefault(name.casefold(), name) != name:
+        folded = name.casefold()
+        if read.get(folded, name) != name or seen.setdefault(folded, name) != name:
             raise Refused(
                 Reason.MALFORMED, "params hold a member that differs from another by case"
             )

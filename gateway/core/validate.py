@@ -18,6 +18,7 @@ from gateway.core.closed import Closed
 from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limited
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
+from gateway.core.quick import Yes, compile_quick
 
 __all__ = [
     "ArgumentCheck",
@@ -55,9 +56,12 @@ class ArgumentCheck:
     """What one approved descriptor asks of a call's arguments, compiled once."""
 
     _ask: Callable[[JsonObject], str | None]
+    _quick: Yes | None = None
 
     def check(self, arguments: JsonObject) -> str | None:
         """The first thing that is wrong, in words; None when nothing is."""
+        if self._quick is not None and self._quick(arguments):
+            return None
         nodes = count(arguments, MAX_ARGUMENTS)
         if nodes > MAX_ARGUMENTS:
             return f"arguments: more than {MAX_ARGUMENTS} values"
@@ -87,7 +91,7 @@ def compile_schema(descriptor: JsonObject) -> ArgumentCheck:
         unknown = closed.unknown_member(arguments)
         return None if unknown is None else f"{_place(unknown)}: is not known"
 
-    return ArgumentCheck(ask)
+    return ArgumentCheck(ask, compile_quick(schema))
 
 
 def compile_bound(bound: JsonObject) -> ArgumentCheck:

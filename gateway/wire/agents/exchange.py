@@ -6,8 +6,9 @@ It knows HTTP's words and nothing of MCP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 Header = tuple[str, str]
@@ -17,7 +18,7 @@ class Gone(Exception):
     """The other side of the connection is closed, or takes nothing any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """What came before the body. Header names are lower case; order and repetition are kept."""
 
@@ -25,13 +26,24 @@ class Head:
     path: str
     headers: tuple[Header, ...]
 
+    @cached_property
+    def last(self) -> Mapping[str, str]:
+        """The last value of each header."""
+        return dict(self.headers)
+
+    @cached_property
+    def _first(self) -> Mapping[str, str]:
+        return dict(reversed(self.headers))
+
     def every(self, name: str) -> tuple[str, ...]:
         """Every value of a header, in order."""
+        if name not in self._first:
+            return ()
         return tuple(value for key, value in self.headers if key == name)
 
     def get(self, name: str) -> str | None:
         """The first value of a header."""
-        return next((value for key, value in self.headers if key == name), None)
+        return self._first.get(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from mcp.shared.inbound import (
@@ -53,7 +54,7 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
     Without a head (stdio) there are no headers to agree.
     """
     body = {"method": call.method, "params": call.params}
-    headers = None if head is None else dict(head.headers)
+    headers = None if head is None else head.last
     verdict = classify_inbound_request(body, headers=headers)
     if isinstance(verdict, InboundLadderRejection):
         raise _mismatch(verdict)
@@ -85,11 +86,8 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     Those it declares must say what the arguments say, and be there once.
     """
     sent = tuple(header for header in head.headers if header[0].startswith(_PARAM_PREFIX))
-    if schema is None or find_invalid_x_mcp_header(schema) is not None:
-        return sent
-    tokens = x_mcp_header_map(schema).values()
-    declared = {f"{_PARAM_PREFIX}{token.lower()}" for token in tokens}
-    if not declared:
+    declared = None if schema is None else _declared(_Same(schema))
+    if schema is None or not declared:
         return sent
     counts = Counter(name for name, _ in sent)
     twice = next((name for name in counts if counts[name] > 1 and name in declared), None)
@@ -99,6 +97,30 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     if rejection is not None:
         raise _mismatch(rejection)
     return tuple(header for header in sent if header[0] not in declared)
+
+
+class _Same:
+    """A schema as a key: itself, not what it says."""
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: JsonObject) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.schema is other.schema
+
+
+@lru_cache(maxsize=4_096)
+def _declared(same: _Same) -> frozenset[str]:
+    """The headers a schema declares, lower case; none if what it declares is invalid."""
+    if find_invalid_x_mcp_header(same.schema) is not None:
+        return frozenset()
+    tokens = x_mcp_header_map(same.schema).values()
+    return frozenset(f"{_PARAM_PREFIX}{token.lower()}" for token in tokens)
 
 
 def _arguments(call: Call) -> Mapping[str, Any]:

@@ -29,7 +29,8 @@ from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import body_of, overloaded, status_of
-from gateway.wire.agents.exchange import Exchange, Gone, Reply
+from gateway.wire.agents.attending import Attending
+from gateway.wire.agents.exchange import Exchange, Gone, Header, Reply
 from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
@@ -146,15 +147,16 @@ class Stateless:
         self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, call: Call
     ) -> Request:
         facts = mirrored.client_facts(call, exchange.head)
-        request = stateless_request(endpoint, identity, call, facts)
+        schema = self._schema(endpoint, call)
         try:
-            extra = mirrored.param_headers(call, exchange.head, self._schema(endpoint, call))
+            extra = mirrored.param_headers(call, exchange.head, schema)
         except mirrored.Mismatch:
+            request = stateless_request(endpoint, identity, call, facts)
             if await advertises(self._gate, request):
                 raise
             # What this caller is not shown must not answer differently from what does not exist.
             return request
-        return replace(request, extra_headers=extra)
+        return stateless_request(endpoint, identity, call, facts, extra)
 
     def _schema(self, endpoint: Endpoint, call: Call) -> JsonObject | None:
         name = call.params.get("name")
@@ -171,27 +173,8 @@ class Stateless:
         channel = StatelessChannel(
             lambda body: stream.send(sse.encode(body)), request.params, large
         )
-        work = asyncio.ensure_future(answered(self._gate, request, channel, self.over))
-        watch = exchange.gone()
-        try:
-            return await self._until_answered(work, watch, stream)
-        finally:
-            watch.cancel()
-            work.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
-
-    async def _until_answered(
-        self, work: asyncio.Future[Answer], watch: asyncio.Future[None], stream: LazyStream
-    ) -> Answer:
-        quiet = self._limits.quiet_stateless
-        while True:
-            await asyncio.wait((work, watch), timeout=quiet, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            if watch.done():
-                raise Gone
-            await stream.keep_alive()
-            quiet = self._limits.keep_alive
+        with Attending(exchange, stream, self._limits):
+            return await answered(self._gate, request, channel, self.over)
 
 
 def stateless_request(
@@ -199,10 +182,22 @@ def stateless_request(
     identity: WorkloadIdentity,
     call: Call,
     facts: ClientFacts,
+    extra: tuple[Header, ...] = (),
 ) -> Request:
-    """One stateless request for the gate: params untouched."""
-    facts = replace(facts, log_level=loglevels.requested(call.params))
-    return Request(endpoint, identity, Era.STATELESS, call.id, call.method, call.params, facts)
+    """One stateless request for the gate: params untouched. `extra`: headers for the server alone."""
+    level = loglevels.requested(call.params)
+    if level is not None:
+        facts = replace(facts, log_level=level)
+    return Request(
+        endpoint,
+        identity,
+        Era.STATELESS,
+        call.id,
+        call.method,
+        call.params,
+        facts,
+        extra_headers=extra,
+    )
 
 
 def own_answer(gate: Gate, request: Request) -> Answer | None:
