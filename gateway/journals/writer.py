@@ -1,7 +1,8 @@
 """The one thread that writes: takes whatever is waiting, writes it as one batch, reports back once.
 
-It never waits to form a batch: while the disk is busy with one, the next gathers by itself
-(group commit). It knows no SQL and not what lines mean.
+It never waits to form a batch: what one turn of the event loop brings goes to the thread together, and
+while the disk is busy with one batch, the next gathers by itself (group commit). It knows no SQL and not
+what lines mean.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gateway.journals.entry import Entry
 log = logging.getLogger("bulkhead.journal")
 
 MAX_BATCH: Final = 1_024
+"""Lines from which on a batch takes no further turn."""
 
 Results = Sequence[int | str | Refused]
 Report = Callable[[Sequence[Entry], Results, str | None], None]
@@ -46,29 +48,42 @@ class Writer:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._queue: queue.SimpleQueue[Entry | Callable[[], None] | None] = queue.SimpleQueue()
+        self._turn: list[Entry] = []
+        self._queue: queue.SimpleQueue[list[Entry] | Callable[[], None] | None] = (
+            queue.SimpleQueue()
+        )
         # A daemon: whoever forgets to close must not hang, and no unwritten line was ever promised.
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
     def put(self, entry: Entry) -> None:
         """Queue one line."""
-        self._queue.put(entry)
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(entry)
 
     async def do(self, work: Callable[[], T]) -> T:
         """What `work` returns, called in the thread after all that is queued. Raises its `JournalError` or
         `Refused`."""
         done: asyncio.Future[T] = self._loop.create_future()
+        self._hand_over()
         self._queue.put(lambda: self._do(work, done))
         return await done
 
     def post(self, work: Callable[[], object]) -> None:
         """The same; nobody waits, and a failure is logged."""
+        self._hand_over()
         self._queue.put(lambda: self._attempt(work))
 
     async def close(self) -> None:
         """Write what is queued, close the file, end the thread."""
+        self._hand_over()
         self._queue.put(None)
         await asyncio.shield(self._closed)
+
+    def _hand_over(self) -> None:
+        if self._turn:
+            turn, self._turn = self._turn, []
+            self._queue.put(turn)
 
     # From here on: the thread.
 
@@ -88,9 +103,9 @@ class Writer:
         batch: list[Entry] = []
         upcoming = self._queue.get()
         with suppress(queue.Empty):
-            while isinstance(upcoming, Entry):
-                batch.append(upcoming)
-                if len(batch) == MAX_BATCH:
+            while isinstance(upcoming, list):
+                batch += upcoming
+                if len(batch) >= MAX_BATCH:
                     return batch, _nothing
                 upcoming = self._queue.get_nowait()
             return batch, upcoming
