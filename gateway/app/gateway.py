@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 import time
-from base64 import b32encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -265,6 +264,11 @@ async def close_servers(servers: Mapping[str, ToolServer]) -> None:
                 tasks.start_soon(server.aclose)
 
 
+_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_TENS: Final = [high + low for high in _BASE32 for low in _BASE32]
+"""Ten bits as two characters (RFC 4648, in lower case)."""
+
+
 def microseconds() -> int:
     """Since the epoch."""
     return time.time_ns() // 1_000
@@ -272,4 +276,5 @@ def microseconds() -> int:
 
 def new_call_id() -> str:
     """80 random bits, 16 characters a person can read out: a prefix of a few names a call."""
-    return b32encode(os.urandom(10)).decode().lower()
+    bits = int.from_bytes(os.urandom(10))
+    return "".join([_TENS[bits >> shift & 1023] for shift in range(70, -1, -10)])

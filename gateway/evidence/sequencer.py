@@ -19,7 +19,6 @@ from gateway.errors import JournalError, Misconfigured
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import leaf_hash
-from gateway.ports import EventRow
 
 log = logging.getLogger("bulkhead.evidence")
 
@@ -34,8 +33,8 @@ EVERY_LINES: Final = 4096
 class Events(Protocol):
     """Where sealed lines are read."""
 
-    def events(self, after: int, limit: int) -> Sequence[EventRow]:
-        """See `ports.JournalReader`."""
+    def bodies(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Numbers and exact bytes of the lines after number `after`, in order."""
         ...
 
 
@@ -76,8 +75,8 @@ class Sequencer:
         """Take in every line there is, sign what they came to. Returns how many lines the log has.
 
         Raises `JournalError`, also when the journal's lines are not those that must come next."""
-        while rows := self._events.events(self._size, BATCH):
-            self._tiles.append([leaf_hash(row.body) for row in self._following(rows)])
+        while rows := self._events.bodies(self._size, BATCH):
+            self._tiles.append([leaf_hash(body) for _, body in self._following(rows)])
             self._size += len(rows)
             if self._size - self._signed >= EVERY_LINES:
                 self.sign()
@@ -98,8 +97,8 @@ class Sequencer:
                 log.error("checkpoint %d is not anchored: %s", checkpoint.size, error)
         return note
 
-    def _following(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
-        if rows[-1].seq != self._size + len(rows):
+    def _following(self, rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
+        if rows[-1][0] != self._size + len(rows):
             raise JournalError(
                 f"line {self._size + 1} of the journal is missing: somebody took lines out"
             )

@@ -89,9 +89,17 @@ def _is_secret_name(name: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """The text with every known shape replaced by its name in brackets."""
+    return _short_without(text) if len(text) <= 64 else _without(text)
+
+
+def _without(text: str) -> str:
     raw = text.encode("utf-8", "replace")
     if _ANY.search(raw) is None:
         return text
     for name, shape in _EACH.items():
         raw = shape.sub(f"[{name}]".encode(), raw)
     return bytes(raw).decode("utf-8", "replace")
+
+
+_short_without = lru_cache(4_096)(_without)
+"""Names of tools come again and again."""

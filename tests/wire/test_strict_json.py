@@ -243,3 +243,73 @@ def test_an_answer_that_is_not_json_within_the_bounds_is_unreadable(body: bytes)
 def test_an_answer_over_the_bound_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="larger than 2 bytes"):
         answer(b"[1]", max_bytes=2)
+
+
+PARTS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " :",
+    '"a"',
+    '"b"',
+    '"a\\\\"',
+    '"a\\""',
+    '":"',
+    '"\\":"',
+    '"a" ',
+]
+PARTS += [
+    '"a":',
+    '"a":1',
+    '"b":[',
+    '{"a":',
+    "1",
+    "-0",
+    "1.0",
+    "1e2",
+    "123456789012345678901",
+    "true",
+]
+PARTS += ["null", "\n", "\t", '"\\u0061"', '"\\u0000"', '"\x01"', '"\\n"', '"ä"', "NaN"]
+
+
+def _both(body: bytes) -> tuple[object, object]:
+    try:
+        strict: object = strict_json._strictly(body, 64)
+    except Refused as refused:
+        strict = refused.reason
+    return strict_json._plainly(body), strict
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=14))
+def test_where_the_fast_parser_is_believed_the_strict_one_says_the_same(parts: list[str]) -> None:
+    fast, strict = _both("".join(parts).encode())
+    if fast is not strict_json._DOUBT:
+        assert (fast, repr(fast)) == (strict, repr(strict))
+
+
+@given(values, st.booleans(), st.integers(0, 200), st.sampled_from(PARTS))
+def test_the_same_of_documents_with_a_piece_put_in(
+    value: object, ascii_only: bool, at: int, piece: str
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
+    for one in (text, text[:at] + piece + text[at:]):
+        fast, strict = _both(one.encode("utf-8", "replace"))
+        if fast is not strict_json._DOUBT:
+            assert (fast, repr(fast)) == (strict, repr(strict))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":1,"a":2}', b'{"a":1,"a" :2}', b'{"a":1,"a"\n:2}', b'{"a\\\\":1,"a\\\\":2}'],
+)
+def test_the_fast_parser_is_not_believed_of_a_member_given_twice(body: bytes) -> None:
+    assert strict_json._plainly(body) is strict_json._DOUBT
+
+
+def test_an_ordinary_call_is_read_by_the_fast_parser() -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"params":{"text":"one\\ntwo \\"three\\" \\\\ four: 3.5"}}'
+    assert strict_json._plainly(body) == strict_json._strictly(body, 64)

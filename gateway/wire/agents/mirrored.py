@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
     MCP_NAME_HEADER,
     MCP_PARAM_HEADER_PREFIX,
+    MCP_PROTOCOL_VERSION_HEADER,
     NAME_BEARING_METHODS,
     InboundLadderRejection,
     InboundModernRoute,
@@ -23,6 +25,12 @@ from mcp.shared.inbound import (
     validate_mcp_param_headers,
     x_mcp_header_map,
 )
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
+from mcp_types.version import LATEST_MODERN_VERSION
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.wire.agents.exchange import Head, Header
@@ -53,6 +61,9 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
 
     Without a head (stdio) there are no headers to agree.
     """
+    plain = None if head is None else _plain(call, head)
+    if plain is not None:
+        return _facts(plain)
     body = {"method": call.method, "params": call.params}
     headers = None if head is None else head.last
     verdict = classify_inbound_request(body, headers=headers)
@@ -61,6 +72,26 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
     if head is not None:
         _check_name(call, head)
     return _facts(verdict)
+
+
+def _plain(call: Call, head: Head) -> InboundModernRoute | None:
+    """The verdict on a request that says everything, and in headers and body the same; None: ask in full."""
+    meta, headers = call.params.get("_meta"), head.last
+    if not isinstance(meta, dict) or meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
+        return None
+    member = NAMED.get(call.method)
+    name = None if member is None else call.params.get(member)
+    named = headers.get(MCP_NAME_HEADER)
+    same = (
+        headers.get(MCP_PROTOCOL_VERSION_HEADER) == LATEST_MODERN_VERSION
+        and headers.get(MCP_METHOD_HEADER) == call.method
+        and (member is None or (isinstance(named, str) and named == name))
+        and (named is None or not named.startswith("=?"))
+    )
+    if not same or CLIENT_CAPABILITIES_META_KEY not in meta:
+        return None
+    info, capabilities = meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY]
+    return InboundModernRoute(LATEST_MODERN_VERSION, info, capabilities)
 
 
 def _facts(route: InboundModernRoute) -> ClientFacts:

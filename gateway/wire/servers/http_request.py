@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from mcp.shared.inbound import (
@@ -84,12 +85,14 @@ class Requests:
 
 
 def _lines(headers: Headers) -> bytes:
-    lines = []
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Unsendable(f"header {name[:40]!r} has a name or a value no header can have")
-        lines.append(f"{name}: {value}\r\n")
-    return "".join(lines).encode("ascii")
+    return b"".join([_line(name, value) for name, value in headers])
+
+
+@lru_cache(maxsize=1_024)
+def _line(name: str, value: str) -> bytes:
+    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise Unsendable(f"header {name[:40]!r} has a name or a value no header can have")
+    return f"{name}: {value}\r\n".encode("ascii")
 
 
 def fixed_headers(server: str, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -123,6 +126,8 @@ def stateless_headers(message: Outbound, declared: HeaderMap) -> list[tuple[str,
 
 def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
     """Of what the agent added, the `Mcp-Param-*` no schema declares: forwarded, and otherwise ignored."""
+    if not extra:
+        return []
     prefix = MCP_PARAM_HEADER_PREFIX.lower()
     known = {f"{prefix}{token.lower()}" for token in declared.values()}
     return [
@@ -132,6 +137,7 @@ def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
     ]
 
 
+@lru_cache(maxsize=1_024)
 def _text(value: str) -> str:
     try:
         return encode_header_value(value)

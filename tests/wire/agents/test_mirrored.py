@@ -1,0 +1,57 @@
+"""A request that says the same in headers and body is believed at once; nothing else is, and none wrongly."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
+
+from gateway.wire.agents import mirrored
+from gateway.wire.agents.exchange import Head
+from gateway.wire.agents.messages import Call
+
+VERSION = "2026-07-28"
+CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+NAMED = "io.modelcontextprotocol/protocolVersion"
+METAS: list[Any] = [
+    {NAMED: VERSION, CAPABILITIES: {}},
+    {NAMED: VERSION, CAPABILITIES: {}, "io.modelcontextprotocol/clientInfo": {"name": "c"}},
+    {NAMED: VERSION},
+    {NAMED: "2025-11-25", CAPABILITIES: {}},
+    {NAMED: None, CAPABILITIES: {}},
+    {CAPABILITIES: {}},
+    None,
+    "x",
+]
+NAMES: list[Any] = ["echo", "other", None, "", 1, "=?base64?ZWNobw==?="]
+HEADERS: list[str | None] = ["echo", None, "", "=?base64?ZWNobw==?=", "=?base64?!?="]
+METHODS = ["tools/call", "tasks/get", "tools/list", "resources/read", "vendor/echo"]
+VERSIONS: list[str | None] = [VERSION, "2025-11-25", None]
+
+
+def _head(version: str | None, method: str | None, name: str | None) -> Head:
+    given = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
+    sent = ((header, value) for header, value in given.items() if value is not None)
+    return Head("POST", "/mcp", tuple(sent))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_believed_at_once_the_whole_ladder_believes_too(method: str) -> None:
+    believed = 0
+    member = mirrored.NAMED.get(method, "name")
+    for meta, name, named, version, said in itertools.product(
+        METAS, NAMES, HEADERS, VERSIONS, [method, "other", None]
+    ):
+        call, head = Call(1, method, {member: name, "_meta": meta}), _head(version, said, named)
+        quick = mirrored._plain(call, head)
+        if quick is None:
+            continue
+        believed += 1
+        body = {"method": call.method, "params": call.params}
+        verdict = classify_inbound_request(body, headers=dict(head.headers))
+        assert not isinstance(verdict, InboundLadderRejection)
+        assert verdict == quick
+        mirrored._check_name(call, head)
+    assert believed > 0
