@@ -5,7 +5,7 @@ It puts two questions together that are always asked together. It knows the port
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
 from gateway.core import fence
@@ -54,6 +54,10 @@ class Bounds:
         except Refused:
             return False
         return self._grants.covers_some(classified)
+
+    def standing(self, identity: WorkloadIdentity) -> Hashable:
+        """What `shows` rests on for this caller now: another value, perhaps another list. Raises nothing."""
+        return (self._fences.standing(), self._grants.in_force(identity))
 
     def take(
         self, covered: Covered | None, classified: Classified, fulfilled: Collection[str]

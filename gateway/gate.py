@@ -18,6 +18,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
+from gateway.listed import Lists
 from gateway.pep import Line
 from gateway.ports import (
     About,
@@ -33,7 +34,6 @@ from gateway.ports import (
 from gateway.reasons import Reason
 from gateway.subscriptions import Subscriptions
 from gateway.turned_away import TurnedAway
-from gateway.views import visible
 
 LISTS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
@@ -63,8 +63,7 @@ class FrontGate:
         """`seconds` gives the time since the epoch."""
         self._line = line
         self._shelves = shelves
-        self._policies = policies
-        self._bounds = bounds
+        self._lists = Lists(shelves, catalogue, policies, bounds)
         self._verifier = verifier
         self._turned_away = turned_away
         self._seconds = seconds
@@ -108,9 +107,7 @@ class FrontGate:
     async def answer(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Gate`."""
         if request.method in LISTS:
-            return self._shelves.list(
-                request, visible(self._policies.current, self._bounds, request)
-            )
+            return self._lists.answer(request)
         if request.method in SUBSCRIBING:
             return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
         return await self._line.call(request, channel)

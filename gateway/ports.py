@@ -5,14 +5,14 @@ It knows the core's values and nothing of any adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
 from gateway.core.decide import Decided
-from gateway.core.fence import Caught
+from gateway.core.fence import Caught, Fence
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.model import (
     AccessRequest,
@@ -300,6 +300,10 @@ class Grants(Protocol):
         """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
         ...
 
+    def in_force(self, identity: WorkloadIdentity) -> Hashable:
+        """All that `covers_some` rests on for this caller now. Never raises `Refused`."""
+        ...
+
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         """What the call takes when its intent is written: budgets, labels. `approved`: a person has
         given leave for this very call."""
@@ -343,6 +347,10 @@ class Fences(Protocol):
 
     def check(self, caught: Caught) -> None:
         """Raises `Refused` (fenced), by fences set a moment ago, by whatever process, too."""
+        ...
+
+    def standing(self) -> tuple[Fence, ...]:
+        """Every fence there is now."""
         ...
 
     def watching(self, caught: Caught) -> Watching:

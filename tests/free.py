@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.bounds import Bounds
-from gateway.core.fence import Caught
+from gateway.core.fence import Caught, Fence
 from gateway.core.flow import root_of
 from gateway.core.grant import Cover
-from gateway.core.model import Classified
+from gateway.core.model import Classified, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
 
@@ -21,6 +21,9 @@ class NoGrants:
     def covers_some(self, classified: Classified) -> bool:
         return True
 
+    def in_force(self, identity: WorkloadIdentity) -> None:
+        return None
+
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         return ()
 
@@ -30,6 +33,9 @@ class NoFences:
 
     def check(self, caught: Caught) -> None:
         return None
+
+    def standing(self) -> tuple[Fence, ...]:
+        return ()
 
     def watching(self, caught: Caught) -> Watched:
         return Watched(set(), caught)

@@ -62,6 +62,7 @@ def _settle_memory() -> None:
     of it would hold up every call by tens of milliseconds."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _greet(gateway: Gateway, address: str) -> None:

@@ -36,11 +36,9 @@ def describe(
     grant: str = "",
     clean: Callable[[str], str] = str,
 ) -> CallRecord:
-    """The record of one call. What was not yet known is the empty string.
-
-    `clean`: what keeps secrets out of a name; a resource is named by its URI, and that may hold a password."""
+    """The record of one call. What was not yet known is the empty string. `clean`: keeps secrets out of a name."""
     request, resolved, classified = _known(reached)
-    identity = request.identity
+    identity, entry = request.identity, resolved.entry if resolved else None
     return CallRecord(
         call_id=call_id,
         agent=identity.agent,
@@ -57,7 +55,7 @@ def describe(
         rule=rule,
         where=str(where) if where else "",
         policy_version=policy_version,
-        descriptor=resolved.entry.digest if resolved and resolved.entry else "",
+        descriptor=entry.digest if entry else "",
         arguments=arguments,
         arguments_digest=arguments_digest,
         beside=beside or {},

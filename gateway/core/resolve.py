@@ -59,7 +59,6 @@ NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
 
 
 def _folded(names: Iterable[str]) -> Mapping[str, str]:
-    """Names by what readers that do not look at case take them for."""
     return {name.casefold(): name for name in names}
 
 
@@ -207,9 +206,7 @@ def _one_reading(members: JsonObject, read: Mapping[str, str]) -> None:
     for name in members:
         folded = name.casefold()
         if read.get(folded, name) != name or seen.setdefault(folded, name) != name:
-            raise Refused(
-                Reason.MALFORMED, "params hold a member that differs from another by case"
-            )
+            raise Refused(Reason.MALFORMED, "two members of params differ only by case")
 
 
 def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:

@@ -44,6 +44,11 @@ class LiveFences:
             if caught.by(fence):
                 raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
 
+    def standing(self) -> tuple[Fence, ...]:
+        """See `ports.Fences`."""
+        self._look()
+        return self._fences
+
     def watching(self, caught: Caught) -> Watched:
         """See `ports.Fences`."""
         return Watched(self._under_way, caught)

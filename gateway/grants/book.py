@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from gateway.core import grant as core
@@ -75,6 +75,16 @@ class GrantBook:
         if not chains:
             return classified.tier in self._standing()
         return any(not _outside_terms(chain, classified) for chain in chains)
+
+    def in_force(self, identity: WorkloadIdentity) -> Hashable:
+        """See `ports.Grants`."""
+        try:
+            chains = self._chains(identity)
+        except Refused:
+            return None
+        # A grant's terms are never changed: its id stands for them.
+        ids = tuple(tuple(grant.id for grant in chain) for chain in chains)
+        return ids or frozenset(self._standing())
 
     def claims(
         self, cover: Cover, classified: Classified, approved: bool = False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from functools import lru_cache
 
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
-from gateway.core.model import Answer, Request
+from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.core.settle import GATEWAY_ERRORS
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
-from gateway.wire import shape
+from gateway.wire import shape, strict_json
 from gateway.wire.agents.exchange import Rejected, Reply
-from gateway.wire.agents.messages import error_body, refusal, result_body
+from gateway.wire.agents.messages import error_body, refusal, result_body, result_in
+from gateway.wire.same import Same
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -30,6 +33,9 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
     if answer.error is not None:
         error = shape.error_for(request.era, request.method, request.params, answer.error)
         return answer if error is answer.error else Answer(None, error, answer.http_status)
+    if answer.lasting:
+        shaped = _shaped(request.era, request.method, Same(answer.result or {}))
+        return answer if shaped is answer.result else replace(answer, result=shaped)
     result = shape.result_for(request.era, request.method, answer.result or {})
     return Answer(result, None, answer.http_status, answer.carried)
 
@@ -44,7 +50,19 @@ def body_of(request: Request, answer: Answer) -> bytes:
     """The JSON-RPC response."""
     if answer.error is not None:
         return error_body(request.id, answer.error)
+    if answer.lasting:
+        return result_in(request.id, _written(Same(answer.result or {})))
     return result_body(request.id, answer.result or {})
+
+
+@lru_cache(maxsize=128)
+def _shaped(era: Era, method: str, result: Same[JsonObject]) -> JsonObject:
+    return shape.result_for(era, method, result.it)
+
+
+@lru_cache(maxsize=128)
+def _written(result: Same[JsonObject]) -> bytes:
+    return strict_json.dumps(result.it)
 
 
 def status_of(answer: Answer) -> int:

@@ -140,6 +140,11 @@ def result_body(id: RequestId, result: JsonObject) -> bytes:
     return strict_json.dumps({"jsonrpc": "2.0", "id": id, "result": result})
 
 
+def result_in(id: RequestId, result: bytes) -> bytes:
+    """The same, of a result that is written already."""
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (strict_json.dumps(id), result)
+
+
 def error_body(id: RequestId | None, error: RpcError) -> bytes:
     """A response that carries an error, verbatim."""
     return strict_json.dumps({"jsonrpc": "2.0", "id": id, "error": error.as_json()})

@@ -36,6 +36,7 @@ from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
+from gateway.wire.same import Same
 
 HEADER_MISMATCH: Final = -32020
 NAMED: Final = {
@@ -117,7 +118,7 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     Those it declares must say what the arguments say, and be there once.
     """
     sent = tuple(header for header in head.headers if header[0].startswith(_PARAM_PREFIX))
-    declared = None if schema is None else _declared(_Same(schema))
+    declared = None if schema is None else _declared(Same(schema))
     if schema is None or not declared:
         return sent
     counts = Counter(name for name, _ in sent)
@@ -130,27 +131,12 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     return tuple(header for header in sent if header[0] not in declared)
 
 
-class _Same:
-    """A schema as a key: itself, not what it says."""
-
-    __slots__ = ("schema",)
-
-    def __init__(self, schema: JsonObject) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.schema is other.schema
-
-
 @lru_cache(maxsize=4_096)
-def _declared(same: _Same) -> frozenset[str]:
+def _declared(schema: Same[JsonObject]) -> frozenset[str]:
     """The headers a schema declares, lower case; none if what it declares is invalid."""
-    if find_invalid_x_mcp_header(same.schema) is not None:
+    if find_invalid_x_mcp_header(schema.it) is not None:
         return frozenset()
-    tokens = x_mcp_header_map(same.schema).values()
+    tokens = x_mcp_header_map(schema.it).values()
     return frozenset(f"{_PARAM_PREFIX}{token.lower()}" for token in tokens)
 
 
