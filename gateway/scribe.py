@@ -151,7 +151,7 @@ class Scribe:
         arguments, digest = self._protector.protect(arguments_of(reached), marks)
         more = beside(reached)
         others = self._protector.protect(more, {})[0] if more else more
-        return describe(
+        entry = describe(
             way.call_id,
             reached,
             arguments=arguments,
@@ -160,9 +160,10 @@ class Scribe:
             beside=others,
             rule=rule,
             where=where,
-            grant=way.covered.cover.grant if way.covered else "",
             clean=self._protector.protect_text,
         )
+        grant = way.covered.cover.grant if way.covered else ""
+        return replace(entry, grant=grant) if grant else entry
 
 
 def _level(way: Way) -> dict[str, str]:

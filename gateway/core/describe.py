@@ -33,12 +33,11 @@ def describe(
     beside: JsonObject | None = None,
     rule: str = "",
     where: Where | None = None,
-    grant: str = "",
     clean: Callable[[str], str] = str,
 ) -> CallRecord:
-    """The record of one call. What was not yet known is the empty string. `clean`: keeps secrets out of a name."""
+    """The record of one call. What is not known is the empty string. `clean`: keeps secrets out of a name."""
     request, resolved, classified = _known(reached)
-    identity, entry = request.identity, resolved.entry if resolved else None
+    identity, entry = request.identity, resolved and resolved.entry
     return CallRecord(
         call_id=call_id,
         agent=identity.agent,
@@ -47,7 +46,7 @@ def describe(
         intent=identity.intent,
         endpoint=request.endpoint.path,
         method=request.method[:MAX_NAME],
-        server=resolved.target.server if resolved else request.endpoint.server or "",
+        server=(resolved.target if resolved else request.endpoint).server or "",
         target=clean(resolved.target.policy_name if resolved else asked_for(request)),
         tier=classified.tier if classified else "",
         effect=classified.effect if classified else "",
@@ -62,7 +61,6 @@ def describe(
         trace=trace_of(request.params),
         session=request.session or "",
         on_behalf_of=identity.on_behalf_of,
-        grant=grant,
     )
 
 
