@@ -182,7 +182,8 @@ async def test_a_journal_gone_read_only_refuses_calls_and_forwards_none(tmp_path
             told = await through(its, lambda: fill(ballast), covers.close, turn_read_only)
             check(its, told)
             log = (its.home.root / "serve.log").read_text()
-    assert "cannot be opened" in log
+    # Which of the two it is depends on whether the kernel still lets the file be opened.
+    assert "cannot be opened" in log or "the file is read-only" in log
 
 
 def run(*words: str) -> None:
