@@ -107,16 +107,27 @@ class Executor:
 
     async def _undone(self, entry: Planned, begun: Begun | None) -> Found:
         """One call, under leases on all it wrote."""
-        undo_id, call = self._writer.undo_id, entry.call
+        call, holder = entry.call, self._holder(entry.call)
         if entry.standing == "held":
             return Found(*await self._held.withdraw(call.call_id, self._operator))
         whole = (server_key(call.record.server),)
         keys = keys_of(call)
         shared = tuple(key for key in whole if key not in keys)
         try:
-            leases = await self._leases.take(undo_id, keys, shared, term=TERM, quiesce=QUIESCE)
+            leases = await self._leases.take(holder, keys, shared, term=TERM, quiesce=QUIESCE)
         except Refused as busy:
             return Found("failed", f"in use: {busy.detail}")
+        after = QUIESCE  # whatever ends this, a step may still be under way
+        try:
+            found = await self._carried_out(entry, begun, leases)
+            after = QUIESCE if found.verdict == "in_doubt" else 0.0
+            return found
+        finally:
+            self._leases.release(holder, after)
+
+    async def _carried_out(
+        self, entry: Planned, begun: Begun | None, leases: tuple[Lease, ...]
+    ) -> Found:
         try:
             work = await self._opened(entry, begun)
             if self._choice == "force":
@@ -125,14 +136,16 @@ class Executor:
                 await self._steps(work)
             found = await self._verified(work)
             if work.forced is not None and found.verdict in DONE:
-                await self._writer.forced_done(work.forced, call)
+                await self._writer.forced_done(work.forced, entry.call)
             return found
         except Stop as stop:
             return stop.found
         except Unsighted as blind:
             return Found("failed" if begun is None else "unverified", blind.why)
-        finally:
-            self._leases.release(undo_id)
+
+    def _holder(self, call: Recorded) -> str:
+        """Who holds its leases: the same when the undo is taken up."""
+        return f"{self._writer.undo_id}.{call.call_id}"
 
     async def _opened(self, entry: Planned, begun: Begun | None) -> Work:
         sight = await self._looker.sight(entry.call)
@@ -141,14 +154,18 @@ class Executor:
 
     def _is_to_do(self, work: Work) -> bool:
         """True: take the steps. False: there is nothing left of it. Raises `Stop` on a conflict."""
-        tried = self._tried(work.call.call_id)
+        tried, forcing = self._tried(work.call.call_id), self._choice == "force"
+        later = "" if forcing else ", ".join(self._dependents(work.call))
         if work.begun.done or tried:
-            return not taken_up(work, tried)
+            if taken_up(work, tried):
+                return False
+            if later:
+                raise Stop(Found("conflict", f"half undone, and written later by {later}"))
+            return True
         standing, why = compare(work.sight.pack, work.call, work.world)
-        if self._choice != "force" and standing == "ready":
-            later = ", ".join(self._dependents(work.call))
-            standing, why = ("dependents", f"written later by {later}") if later else ("ready", "")
-        if standing == "ready" or (standing == "drift" and self._choice == "force"):
+        if later and standing == "ready":
+            standing, why = "dependents", f"written later by {later}"
+        if standing == "ready" or (standing == "drift" and forcing):
             return True
         raise Stop(Found(UNDONE_AS[standing], why))
 
@@ -190,7 +207,7 @@ class Executor:
         """One inverse call and the line that says it is done. Raises `Stop` when it is not."""
         step, call, total = work.steps[number - 1], work.call, len(work.steps)
         self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
-        if not await self._leases.held(self._writer.undo_id):
+        if not await self._leases.held(self._holder(call)):
             raise Stop(Found("failed", "its leases ran out"))
         call_id, outcome = await self._sent(call, step, number)
         if outcome.kind == "in_doubt":

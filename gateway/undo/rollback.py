@@ -230,7 +230,9 @@ class Rollback:
         made = [
             self._parts.ledger.of(row)
             for row, body in self._made_by(undo_id)
-            if "undo_of" not in body and row.state not in (State.NOT_APPLIED, State.REJECTED)
+            if row.record.where.startswith(FOR)
+            and row.state not in (State.NOT_APPLIED, State.REJECTED)
+            and "undo_of" not in body
         ]
         return {one.record.where.removeprefix(FOR): one for one in made}
 

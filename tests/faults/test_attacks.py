@@ -306,3 +306,41 @@ async def test_a_step_under_way_at_a_server_nobody_can_stop_is_not_made_again_at
     assert verdicts == {call: "restored"}
     assert store.got[before:] == []
     assert store.records == {"a": "1"}
+
+
+async def test_an_agent_who_wrote_below_while_an_undo_lay_cut_off_is_not_run_over(
+    tmp_path: Path,
+) -> None:
+    """What the call wrote looks as the call left it; what hangs on it was written through the gateway."""
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+
+        def cut(tool: str, arguments: JsonObject) -> Outcome | None:
+            if tool == "put":
+                raise Killed
+            return None
+
+        store.trouble = cut
+        with pytest.raises(Killed):
+            await rig.undo(call)
+    store.trouble = lambda tool, arguments: None
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", task="t2", key="a/b", value="below")
+        verdicts = await taken_up(rig)
+    assert verdicts == {call: "conflict"}
+    assert store.records == {"a": "2", "a/b": "below"}
+
+
+async def test_what_a_step_in_doubt_writes_is_nobody_elses_until_it_has_had_its_time(
+    tmp_path: Path,
+) -> None:
+    """At a server nobody can stop it may still come, and would run over whoever wrote there in between."""
+    store = Store({"a": "1"}, ours=False)
+    async with a_rig(tmp_path, store, clock=now) as rig:
+        call = await rig.call("put", key="a", value="2")
+        store.trouble = lambda tool, arguments: DOUBT if tool == "put" else None
+        assert await rig.undo(call) == {call: "in_doubt"}
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await rig.parts.leases.take("later", ("store:/a",), term=60, quiesce=0)
