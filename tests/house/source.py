@@ -32,7 +32,8 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Dotted names the file imports, anywhere in it: in functions and under TYPE_CHECKING too.
 
     `from gateway.core import record` counts as `gateway.core.record`.
@@ -44,7 +45,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = _origin(path, node)
             found |= {f"{origin}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def _origin(path: Path, node: ast.ImportFrom) -> str:
@@ -56,9 +57,13 @@ def _origin(path: Path, node: ast.ImportFrom) -> str:
 
 def calls(path: Path, name: str) -> bool:
     """Does the file call something by this name, bare or as an attribute?"""
-    return any(
-        isinstance(node, ast.Call) and _called(node.func) == name for node in ast.walk(tree(path))
-    )
+    return name in _calls(path)
+
+
+@cache
+def _calls(path: Path) -> frozenset[str]:
+    nodes = ast.walk(tree(path))
+    return frozenset(_called(node.func) for node in nodes if isinstance(node, ast.Call))
 
 
 def _called(function: ast.expr) -> str:
