@@ -109,7 +109,7 @@ class Line:
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
             await self._recall(way.request)
-            decided = self._decide(way)  # 3 to 8
+            decided = await self._see(way, self._decide(way))  # 3 to 8
             reversible = await self._reverse(way, decided)  # 9
             reversible = await self._approve(way, reversible)
             if self._waits(way, reversible):
@@ -135,6 +135,15 @@ class Line:
         """What another gateway process has learned of what is named here. Decides nothing."""
         await self._tasks.recall(request)
         await self._links.recall(self._catalogue.current, request)
+
+    async def _see(self, way: Way, decided: Decided) -> Decided:
+        """A server that was not looked at since the start may have changed: decided again when it was. Only
+        who may call hears of the wait."""
+        server = decided.classified.resolved.target.server
+        if server not in self._catalogue.unseen:
+            return decided
+        await self._catalogue.seen(server)
+        return self._decide(way)
 
     def _decide(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""

@@ -5,7 +5,7 @@ It knows the core's values and nothing of any adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -604,6 +604,15 @@ class Catalogue(Protocol):
 
     @property
     def current(self) -> Table: ...
+
+    @property
+    def unseen(self) -> Collection[str]:
+        """Servers that are shown as they were the last time, and were not looked at since the start."""
+        ...
+
+    async def seen(self, server: str) -> None:
+        """Returns when that look is over. Raises `Refused` (server_unavailable) when it takes too long."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
+from tests.catalogue.offering import Seen
 from tests.free import unbounded
 
 WHO = WorkloadIdentity(
@@ -186,7 +187,7 @@ class Deaf:
         raise AssertionError
 
 
-class World:
+class World(Seen):
     """A Line with everything around it in view."""
 
     def __init__(self, policy: Policy | None = None, server: Server | None = None) -> None:
@@ -525,6 +526,32 @@ async def test_a_name_that_became_another_tools_meanwhile_is_not_forwarded() -> 
     world.reversing.prepare = prepare  # type: ignore[method-assign]
     assert reason(await world.call()) == "not_available"
     assert world.server.got == []
+
+
+async def test_a_server_nobody_has_looked_at_yet_is_looked_at_first_and_decided_on_anew() -> None:
+    world = World()
+    world.unseen = frozenset({"s"})
+
+    async def seen(server: str) -> None:
+        world.current = Table("2", Shelf(), {})  # what was approved is gone
+
+    world.seen = seen  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_available"
+    assert world.server.got == []
+
+
+async def test_only_who_may_call_waits_for_a_server_to_be_looked_at() -> None:
+    world = World()
+    world.unseen = frozenset({"s"})
+    world.policy.decision = Decision(False, Reason.NO_RULE)
+    waited: list[str] = []
+
+    async def seen(server: str) -> None:
+        waited.append(server)
+
+    world.seen = seen  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_available"
+    assert waited == []
 
 
 async def test_a_policy_that_changed_while_the_world_was_read_decides() -> None:

@@ -25,6 +25,7 @@ from gateway.app.servers import open_servers
 from gateway.approvals.asking import Asking
 from gateway.bounds import Bounds
 from gateway.catalogue import pins
+from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Outcome, Target
@@ -149,7 +150,8 @@ async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> G
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     packs = open_packs(settings, policies)
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
-    catalogue = LiveCatalogue(offered, settings, approved)
+    earlier = EarlierLists(settings.state_dir / "catalogue")
+    catalogue = LiveCatalogue(offered, settings, approved, earlier=earlier)
     return Ground(settings, policies, identities, protector, packs, journal, servers, catalogue)
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Literal, TypedDict
 
+from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
 from gateway.catalogue.pins import Pins, load
 from gateway.catalogue.text import printable
 from gateway.core.resolve import KINDS, Table
+from gateway.errors import Refused
 from gateway.ports import ToolServer
+from gateway.reasons import Reason
 from gateway.settings import Settings
 
 log = logging.getLogger("bulkhead.catalogue")
@@ -69,7 +72,9 @@ class LiveCatalogue:
         settings: Settings,
         pins: Pins,
         pace: Pace | None = None,
+        earlier: EarlierLists | None = None,
     ) -> None:
+        """`earlier`: where what was listed the last time is kept; without it nothing is."""
         self._servers = servers
         self._settings = {n: s for n, s in settings.servers.items() if n in servers}
         self._known_servers = tuple(settings.servers)
@@ -78,8 +83,14 @@ class LiveCatalogue:
         self._lists: dict[str, Lists] = {}
         self._changed = {name: asyncio.Event() for name in servers}
         self._tried = {name: asyncio.Event() for name in servers}
+        """Set when its part of the catalogue is there, or could not be had."""
+        self._looked = {name: asyncio.Event() for name in servers}
         self._told: list[Told] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._earlier = earlier
+        self._saved: dict[str, Lists] = {}
+        self._unseen = set(servers)
+        """Servers that no look has come back from yet."""
         self._current = merge({}, pins, self._settings)
 
     @property
@@ -88,7 +99,9 @@ class LiveCatalogue:
         return self._current
 
     async def start(self) -> None:
-        """Ask all servers at once. Returns when each answered or failed, or `grace` has passed."""
+        """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
+        lists are known from the last time are not waited for."""
+        await self._begin_with_earlier()
         for name in self._servers:
             self._spawn(self._watch(name))
             self._spawn(self._follow(name))
@@ -99,6 +112,29 @@ class LiveCatalogue:
         except TimeoutError:
             slow = [name for name, tried in self._tried.items() if not tried.is_set()]
             log.warning("not waiting any longer for: %s", ", ".join(slow))
+
+    async def _begin_with_earlier(self) -> None:
+        if self._earlier is None:
+            return
+        for name in self._servers:
+            known = await asyncio.to_thread(self._earlier.load, name)
+            if known is not None:
+                self._publish({**self._lists, name: known}, self._pins)
+                self._saved[name] = known
+                self._tried[name].set()
+
+    @property
+    def unseen(self) -> Collection[str]:
+        """See `ports.Catalogue`."""
+        return self._unseen
+
+    async def seen(self, server: str) -> None:
+        """See `ports.Catalogue`."""
+        try:
+            async with asyncio.timeout(self._pace.grace):
+                await self._looked[server].wait()
+        except TimeoutError:
+            raise Refused(Reason.SERVER_UNAVAILABLE, f"{server} was not looked at yet") from None
 
     async def aclose(self) -> None:
         """Stop following the servers. They stay open: whoever opened them closes them."""
@@ -126,7 +162,7 @@ class LiveCatalogue:
         shelf = self._current.servers.get(name)
         error = next(iter(read.problems.values()), None) if read else None
         return {
-            "state": "starting" if read is None else "failing" if error else "ready",
+            "state": "starting" if name in self._unseen else "failing" if error else "ready",
             "tools": len(shelf.tools) if shelf else 0,
             "quarantined": sum(target.server == name for target in self._current.quarantined),
             "error": error,
@@ -145,7 +181,9 @@ class LiveCatalogue:
                 self._take(name, read)
             except Exception:
                 log.exception("the lists of %s are not taken, the earlier ones stay", name)
+            self._unseen.discard(name)
             self._tried[name].set()
+            self._looked[name].set()
             wait = pause if read.problems else self._look_again(read)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
             try:
@@ -191,6 +229,9 @@ class LiveCatalogue:
         said = before.said if read.said is None else read.said
         kept = Lists({**before.kinds, **read.kinds}, read.problems, said)
         self._publish({**self._lists, name: kept}, self._pins)
+        if self._earlier is not None and not read.problems and kept != self._saved.get(name):
+            self._saved[name] = kept
+            self._earlier.save(name, kept)
 
     def _publish(self, lists: dict[str, Lists], pins: Pins) -> None:
         """The lists and pins are taken when they make a table, and not before."""

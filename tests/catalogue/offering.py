@@ -160,3 +160,12 @@ def asks(method: str, params: JsonObject, endpoint: Endpoint = ALL) -> Request:
         "urn:test", "agent:a", "local", "t", "general", frozenset({Tier.DATA}), "id", 2**31
     )
     return Request(endpoint, who, Era.STATELESS, 1, method, params, ClientFacts("2026-07-28"))
+
+
+class Seen:
+    """The part of `ports.Catalogue` for which there is nothing left to look at."""
+
+    unseen: frozenset[str] = frozenset()
+
+    async def seen(self, server: str) -> None:
+        """Nobody has to wait."""

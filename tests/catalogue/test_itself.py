@@ -12,7 +12,7 @@ from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Target
 from gateway.core.resolve import Table
 from gateway.ports import About
-from tests.catalogue.offering import OfferingServer, approved, at, pins, table, tool
+from tests.catalogue.offering import OfferingServer, Seen, approved, at, pins, table, tool
 
 READ = tool("read")
 TOOL_PIN = approved("files", READ)
@@ -33,7 +33,7 @@ def saying(instructions: Any = None, **info: Any) -> OfferingServer:
     return server
 
 
-class Held:
+class Held(Seen):
     """A catalogue that stands still."""
 
     def __init__(self, table: Table) -> None:

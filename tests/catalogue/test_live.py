@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue, Pace
 from gateway.catalogue.pins import Pins, load, save
 from gateway.core.model import Target
 from gateway.core.resolve import Table
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Refused
+from gateway.reasons import Reason
 from tests.catalogue.offering import OfferingServer, approved, pins, settings, tool
 
 READ, WRITE = tool("read"), tool("write")
@@ -22,12 +24,15 @@ QUICK = Pace(deadline=5, grace=5, retry=(0.001, 0.01), settle=0)
 
 @asynccontextmanager
 async def living(
-    *servers: OfferingServer, known: Pins, pace: Pace = QUICK
+    *servers: OfferingServer,
+    known: Pins,
+    pace: Pace = QUICK,
+    earlier: EarlierLists | None = None,
 ) -> AsyncIterator[LiveCatalogue]:
     """A started catalogue over these servers, ended afterwards."""
-    catalogue = LiveCatalogue(
-        {one.name: one for one in servers}, settings(*(one.name for one in servers)), known, pace
-    )
+    names = [one.name for one in servers]
+    by_name = {one.name: one for one in servers}
+    catalogue = LiveCatalogue(by_name, settings(*names), known, pace, earlier)
     try:
         async with asyncio.timeout(10):
             await catalogue.start()
@@ -221,3 +226,46 @@ async def test_a_name_no_text_can_hold_harms_no_other_server(poison: str) -> Non
         good.offer("tool", [READ, WRITE])
         good.announce()
         await becomes(catalogue, "bad__read", "good__read", "good__write")
+
+
+async def test_what_was_listed_the_last_time_is_there_at_once(tmp_path: Path) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ, WRITE))
+    async with living(OfferingServer(tool=[READ, WRITE]), known=known, earlier=earlier):
+        pass
+    stuck = OfferingServer(tool=[READ | {"title": "x"}, WRITE])
+    stuck.stuck.clear()
+    async with living(stuck, known=known, earlier=earlier) as catalogue:
+        first, status = list(catalogue.current.aggregate.tools), catalogue.status()
+        unseen = set(catalogue.unseen)
+        stuck.stuck.set()
+        async with asyncio.timeout(5):
+            await catalogue.seen("files")
+        hidden = catalogue.current.quarantined
+    assert (first, status["files"]["state"]) == (["files__read", "files__write"], "starting")
+    assert (unseen, set(catalogue.unseen)) == ({"files"}, set())
+    assert Target("files", "tool", "read") in hidden
+
+
+async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: Path) -> None:
+    earlier = EarlierLists(tmp_path)
+    poisoned = OfferingServer(tool=[READ | {"description": "poison"}])
+    async with living(poisoned, known=pins(), earlier=earlier):
+        pass
+    poisoned.stuck.clear()
+    known = pins(approved("files", READ))
+    async with living(poisoned, known=known, earlier=earlier) as catalogue:
+        shown = dict(catalogue.current.aggregate.tools)
+    assert shown == {}
+
+
+async def test_a_server_that_nobody_can_look_at_in_time_is_unavailable(tmp_path: Path) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=known, earlier=earlier):
+        pass
+    server.stuck.clear()
+    pace = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
+    async with living(server, known=known, pace=pace, earlier=earlier) as catalogue:
+        with pytest.raises(Refused) as no:
+            await catalogue.seen("files")
+    assert no.value.reason is Reason.SERVER_UNAVAILABLE

@@ -56,6 +56,7 @@ from gateway.undo.reverser import PackReverser
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
+from tests.catalogue.offering import Seen
 from tests.free import unbounded
 
 HERE = Where("policies/tiers.yaml", 1)
@@ -491,7 +492,7 @@ async def a_gateway(
         reader.close()
 
 
-class _Catalogue:
+class _Catalogue(Seen):
     """`ports.Catalogue`; the test may give it another table."""
 
     def __init__(self, table: Table) -> None:

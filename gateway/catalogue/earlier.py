@@ -1,0 +1,88 @@
+"""What each tool server listed the last time, on disk: a gateway that starts can show it before it has looked again.
+
+Nothing here is believed: every descriptor is compared with the pins like one that was just read, and a call
+waits until its server has been looked at. A file that cannot be read is none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.catalogue.fetch import Fetched, FetchedPage, Lists
+from gateway.catalogue.items import examine
+from gateway.core.model import JsonObject, RpcError
+from gateway.core.resolve import KINDS, ListKind
+
+log = logging.getLogger("bulkhead.catalogue")
+
+VERSION: Final = 1
+
+
+class EarlierLists:
+    """One file for each server in a directory of the gateway's own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def load(self, server: str) -> Lists | None:
+        """The lists as they were; None when there are none, or none that can be read."""
+        path = self._path(server)
+        if not path.exists():
+            return None
+        try:
+            return _lists(json.loads(path.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            log.warning("%s is passed over: %s", path, type(error).__name__)
+            return None
+
+    def save(self, server: str, lists: Lists) -> None:
+        """Keep them. What cannot be written is read from the server the next time."""
+        path = self._path(server)
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(_document(lists), file)
+            fresh.replace(path)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            log.warning("the lists of %s are not kept: %s", server, error)
+
+    def _path(self, server: str) -> Path:
+        return self._directory / f"{server}.json"
+
+
+def _document(lists: Lists) -> JsonObject:
+    kinds = {kind: _kind_document(fetched) for kind, fetched in lists.kinds.items()}
+    return {"v": VERSION, "said": lists.said, "kinds": kinds}
+
+
+def _kind_document(fetched: Fetched) -> JsonObject:
+    absent = fetched.absent
+    pages = [
+        {"cursor": page.cursor, "raw": page.raw, "items": [item.raw for item in page.items]}
+        for page in fetched.pages
+    ]
+    return {"pages": pages, "absent": None if absent is None else absent.as_json()}
+
+
+def _lists(document: Mapping[str, Any]) -> Lists:
+    if document["v"] != VERSION:
+        raise ValueError("another version")
+    return Lists(
+        {kind: _fetched(kind, document["kinds"][kind]) for kind in KINDS}, {}, document["said"]
+    )
+
+
+def _fetched(kind: ListKind, kept: Mapping[str, Any]) -> Fetched:
+    pages = (
+        FetchedPage(page["cursor"], page["raw"], tuple(examine(kind, raw) for raw in page["items"]))
+        for page in kept["pages"]
+    )
+    error = kept["absent"]
+    absent = None if error is None else RpcError(error["code"], error["message"])
+    return Fetched(tuple(pages), absent)
