@@ -52,6 +52,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.ports import Outbound
+from tests.catalogue.offering import Seen
 from tests.free import NoFences
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record
@@ -129,7 +130,7 @@ class Under:
     """What could have been put into it."""
 
 
-class Flows(RuleBasedStateMachine):
+class Flows(RuleBasedStateMachine, Seen):
     """Any order of reads, sends, answers, grants and approvals, several calls under way at once."""
 
     def __init__(self) -> None:
