@@ -70,7 +70,7 @@ class Asking:
             digest=protect(bound, {})[1],
             asked_by=identity.agent,
             agent=identity.agent,
-            on_behalf_of=grant.on_behalf_of if grant else "",
+            on_behalf_of=identity.on_behalf_of or (grant.on_behalf_of if grant else ""),
             tenant=identity.tenant,
             task=identity.task,
             server=resolved.target.server,

@@ -112,6 +112,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
     decided = record.rule or "no rule"
     facts = [
         ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
+        ("On behalf of", record.on_behalf_of),
         ("What for", record.intent),
         ("Asked", f"{record.method} {_target(call)} at {record.endpoint}"),
         (

@@ -101,7 +101,7 @@ def binding(classified: Classified, grant: str, level: str) -> JsonObject:
     resolved = classified.resolved
     identity, entry = resolved.request.identity, resolved.entry
     return {
-        "agent": [identity.issuer, identity.agent, identity.tenant],
+        "agent": [identity.issuer, identity.agent, identity.tenant, identity.on_behalf_of],
         "task": [identity.task, identity.intent, grant],
         "method": resolved.request.method,
         "target": [resolved.target.server, resolved.target.policy_name],

@@ -51,8 +51,9 @@ class TaskMade:
 
 
 def owner_of(identity: WorkloadIdentity) -> str:
-    """Who a task belongs to: the agent under its issuer and tenant, whatever its token."""
-    return f"{identity.issuer} {identity.tenant} {identity.agent}"
+    """Who a task belongs to: the agent under its issuer and tenant, and whom it acts for, whatever its token."""
+    who = f"{identity.issuer} {identity.tenant} {identity.agent}"
+    return f"{who} for {identity.on_behalf_of}" if identity.on_behalf_of else who
 
 
 def is_about_a_task(request: Request) -> bool:

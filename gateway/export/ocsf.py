@@ -85,6 +85,7 @@ def _unmapped(record: CallRecord, said: dict[str, Any]) -> dict[str, Any]:
         "tenant": record.tenant,
         "intent": record.intent,
         "grant": record.grant,
+        "on_behalf_of": record.on_behalf_of,
         "endpoint": record.endpoint,
         "where": record.where,
         "descriptor": record.descriptor,

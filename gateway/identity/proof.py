@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
@@ -23,8 +23,10 @@ from gateway.reasons import Reason
 
 WINDOW: Final = 60
 """Seconds a proof's `iat` may be away from now, either way."""
-REMEMBERED: Final = 65_536
-"""Proofs within the window. One more than that waits until one is old: none is forgotten early."""
+REMEMBERED: Final = 262_144
+"""Proofs within the window. One more than that is refused until one is old: none is forgotten early."""
+EACH: Final = 16_384
+"""The same, of one key: an agent that floods shuts out itself."""
 ALGORITHMS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
 _SIGNATURES: Final = jwt.PyJWS()
 
@@ -58,6 +60,7 @@ class Proofs:
         self._origin = origin
         self._used: set[tuple[str, str]] = set()
         self._order: deque[tuple[int, tuple[str, str]]] = deque()
+        self._each: Counter[str] = Counter()
 
     def check(
         self, bound: Binding, scheme: Scheme, token: str, evidence: Evidence, now: int
@@ -112,13 +115,20 @@ class Proofs:
         if not isinstance(name, str) or not 0 < len(name) <= 255:
             _no("proof's jti is missing or malformed")
         while self._order and self._order[0][0] + 2 * WINDOW < now:
-            self._used.discard(self._order.popleft()[1])
+            self._forget(self._order.popleft()[1])
         if (thumb, name) in self._used:
             _no("proof was used before")
-        if len(self._order) >= REMEMBERED:
+        if len(self._order) >= REMEMBERED or self._each[thumb] >= EACH:
             _no("too many proofs at once")
         self._used.add((thumb, name))
         self._order.append((now, (thumb, name)))
+        self._each[thumb] += 1
+
+    def _forget(self, used: tuple[str, str]) -> None:
+        self._used.discard(used)
+        self._each[used[0]] -= 1
+        if not self._each[used[0]]:
+            del self._each[used[0]]
 
 
 def _proof(text: str) -> Presented:

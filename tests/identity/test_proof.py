@@ -136,8 +136,9 @@ def test_a_proof_from_a_clock_that_is_ahead_is_remembered_as_long_as_it_is_good(
         one.verify(evidence(proof(iat=NOW + 60)), NOW + 120)
 
 
-def test_no_proof_is_forgotten_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proofs, "REMEMBERED", 2)
+@pytest.mark.parametrize("bound", ["REMEMBERED", "EACH"])
+def test_no_proof_is_forgotten_to_make_room(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(proofs, bound, 2)
     one = verifier()
     for name in ("a", "b"):
         one.verify(evidence(proof(jti=name)), NOW)
@@ -147,6 +148,17 @@ def test_no_proof_is_forgotten_to_make_room(monkeypatch: pytest.MonkeyPatch) -> 
         one.verify(evidence(proof(jti="a")), NOW)
     later = NOW + 121
     assert one.verify(evidence(proof(jti="a", iat=later)), later)
+
+
+def test_who_floods_with_proofs_shuts_out_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "EACH", 1)
+    one = verifier()
+    one.verify(evidence(proof()), NOW)
+    with pytest.raises(Refused, match="too many"):
+        one.verify(evidence(proof(jti="p2")), NOW)
+    another = token(cnf={"jkt": thumbprint(OTHER)}, jti="j2")
+    shown = make(OTHER, URL, iat=NOW, ath=digest(another.encode()))
+    assert one.verify(evidence(shown, authorization=f"DPoP {another}"), NOW)
 
 
 def test_a_bound_token_is_no_bearer_token_not_even_with_its_proof() -> None:

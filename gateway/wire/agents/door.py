@@ -100,7 +100,7 @@ class Door:
         self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
     ) -> None:
         declared_length(exchange.head, self._bounds.max_body)  # before it counts as work
-        owner = owner_of(identity)
+        owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
         self._in_work.enter(owner)
         try:
             message = await self._message(exchange)

@@ -16,12 +16,12 @@ from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
 from gateway.wire.asking import cannot_ask
 
-Owner = tuple[str, str, str]
+Owner = tuple[str, ...]
 
 
 def owner_of(identity: WorkloadIdentity) -> Owner:
-    """Who a session is bound to: issuer, tenant, agent."""
-    return (identity.issuer, identity.tenant, identity.agent)
+    """Who a session is bound to: issuer, tenant, agent, and whom it acts for."""
+    return (identity.issuer, identity.tenant, identity.agent, identity.on_behalf_of)
 
 
 class Session:
