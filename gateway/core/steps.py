@@ -28,7 +28,9 @@ STEPS: Final[Mapping[Reason, Step]] = {
     Reason.NO_TOKEN: Step(2, "identify", "how the client is set up: it sends no token"),
     Reason.BAD_TOKEN: Step(2, "identify", "the token's issuer, and docs/reference/tokens.md"),
     Reason.UNKNOWN_KEY: Step(2, "identify", "where its issuer's keys come from: issuers.<id>.keys"),
-    Reason.BAD_PROOF: Step(2, "identify", "the client's DPoP proofs or certificate, and bound_tiers"),
+    Reason.BAD_PROOF: Step(
+        2, "identify", "the client's DPoP proofs or certificate, and bound_tiers"
+    ),
     Reason.EXPIRED_TOKEN: Step(2, "identify", "when the client renews its token"),
     Reason.WRONG_AUDIENCE: Step(2, "identify", "the endpoint the token was minted for"),
     Reason.INSUFFICIENT_SCOPE: Step(2, "identify", "the scopes its issuer gives"),

@@ -1,0 +1,93 @@
+"""A workload with nothing but its certificate, at a whole gateway: TLS, identity, policy, a server, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+
+from gateway import settings as settings_file
+from gateway.app.gateway import open_gateway
+from gateway.wire.agents import http
+from tests.identity.authority import Authority, address, client
+from tests.system.home import Home
+from tests.system.raw import enveloped
+
+TIME = str(Path(sys.executable).parent / "mcp-server-time")
+POLICY = """\
+p, P010, data, time, *, role:tester, local, general, *, -, allow
+g, agent:triage-1, role:tester, local
+"""
+TIERS = 'servers:\n  time:\n    tools: {"*": {tier: data, effect: read}}\n'
+
+
+@asynccontextmanager
+async def _serving(home: Home) -> AsyncIterator[None]:
+    """As `bulkhead serve`, in this process: its command waits for an answer over plain HTTP."""
+    settings, ready = settings_file.load(home.config), asyncio.Event()
+    async with open_gateway(settings) as gateway:
+        app = http.build_app(gateway.gate, settings, gateway.ready, gateway.schema_of)
+        serving = asyncio.create_task(http.serve(app, settings, on_ready=lambda _: ready.set()))
+        try:
+            await ready.wait()
+            yield
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _call(home: Home, context: ssl.SSLContext, tier: str) -> httpx.Response:
+    tool = "time__get_current_time"
+    params = {"name": tool, "arguments": {"timezone": "UTC"}}
+    said = {
+        "accept": "application/json, text/event-stream",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": tool,
+    }
+    url = f"https://127.0.0.1:{home.port}/{tier}/mcp"
+    async with httpx.AsyncClient(verify=context, trust_env=False, timeout=30) as web:
+        return await web.post(url, json=enveloped("tools/call", params, 1), headers=said)
+
+
+async def test_a_workload_calls_by_its_certificate_and_is_on_record_by_its_name(
+    tmp_path: Path,
+) -> None:
+    root, web, mesh = tmp_path / "home", Authority("web"), Authority("mesh")
+    home = Home.make(
+        root,
+        {"time": {"command": [TIME]}},
+        policy=POLICY,
+        tiers=TIERS,
+        tls={"certificate": "gateway.pem", "key": "gateway.key"},
+        issuers={
+            "mesh": {
+                "kind": "mtls",
+                "trust_domain": "acme.example",
+                "keys": {"file": "bundle.pem"},
+                "agent": {"claim": "sub", "after": "spiffe://acme.example/agent/"},
+                "tiers": ["data"],
+            }
+        },
+    )
+    web.leaf(address()).write(root, "gateway")
+    (root / "web.pem").write_bytes(web.pem())
+    (root / "bundle.pem").write_bytes(mesh.pem())
+    workload = client(root / "web.pem", mesh.svid().write(root, "triage"))
+    stranger = client(root / "web.pem")
+    home.approve("time")
+    with anyio.fail_after(60):
+        async with _serving(home):
+            called = await _call(home, workload, "data")
+            out_of_reach = await _call(home, workload, "admin")
+            nobody = await _call(home, stranger, "data")
+    assert called.json()["result"]["isError"] is False
+    assert (out_of_reach.status_code, nobody.status_code) == (403, 401)
+    [call] = [each for each in home.calls() if each["state"] == "applied"]
+    assert (call["agent"], call["task"]) == ("agent:triage-1", "standing")
