@@ -1,8 +1,7 @@
 """Checks evidence offline: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
 
-Needs `cryptography` and nothing of the gateway: whoever does not trust the operator reads this one file.
-Proofs are those of RFC 9162, section 2.1; checkpoints are signed notes (C2SP). Every word of a warrant is
-worked out again from the journal's exact lines, which stand in it with their proofs. Of a sound one it says:
+Needs `cryptography` alone. Proofs are RFC 9162's (2.1), checkpoints are signed notes (C2SP), and every word of a
+warrant is worked out again from the journal's exact lines in it, with their proofs. Of a sound one it says:
 
     authorised  a rule of a policy version allowed it, and it was written down before it was sent
     bounded     a grant that was in force covered its agent, tier, tool and destination
@@ -21,6 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +137,7 @@ def open_note(note: str, key: Key) -> Checkpoint:
     return said
 
 
-def _raw(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
+_raw = partial(base64.b64decode, validate=True)
 Line = dict[str, Any]
 WARRANT = b"bulkhead warrant 1\n"  # no other signature of the key can be taken for a warrant's
 NOTHING = ("rejected", "not_applied", "no_effect")
@@ -155,11 +152,13 @@ def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -
     record: dict[str, Any] = {**call[0]["record"], **sent.get("body", {})}
     undo = [line["body"].get("undo") or {} for line in call]
     return {
-        "v": 1,
+        "v": 2,
         "call": call[0]["call"],
         **{name: record.get(name, "") for name in RECORD},
         "payloads": [line.get("payloads", {}) for line in call],
         "grants": [line["body"] for line in grants],
+        "budget": sent.get("budget", []),
+        "credential": "".join(line["body"].get("credential", "") for line in call),
         "undo": {name: one[name] for one in undo for name in one if name != "kept"},
         "sent_at": sent.get("at"),
         "state": call[-1]["kind"],
@@ -229,9 +228,11 @@ def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
             if not holds:
                 return False, f"grant {grant['grant']} {why}"
         above = grant.get("of", "")
-    if above or warrant["grants"][0]["agent"] != warrant["agent"]:
-        return False, f"grant {above or warrant['grant']} is not shown, or another agent's"
-    return True, f"grant {warrant['grant']}, until {_time(warrant['grants'][0]['expires'])}"
+    first, budget = warrant["grants"][0], warrant["budget"]
+    left = {f"{one['grant']} {n}": have for one in budget for n, have in one["after"].items()}
+    if above or first["agent"] != warrant["agent"] or min(left.values(), default=0) < 0:
+        return False, f"grant {above or first['grant']} is not shown, another agent's, or overdrawn"
+    return True, f"grant {first['grant']}, until {_time(first['expires'])}, left {left}"
 
 
 def _any(name: str, patterns: Sequence[str]) -> bool:
@@ -278,9 +279,7 @@ def main(arguments: Sequence[str]) -> int:
                 old = open_note(Path(options.since).read_text(), key)
                 new, path = open_note(document["checkpoint"], key), document["consistency"]
                 check_consistency(old, new, [_raw(step) for step in path])
-                sys.stdout.write(
-                    f"{file}: sound, {new.size} lines from the {old.size} of then on\n"
-                )
+                sys.stdout.write(f"{file}: sound, {old.size} lines of then, {new.size} now\n")
                 continue
             warrant = check(document, key)
         except (OSError, ValueError, KeyError, TypeError, RecursionError, Unsound) as error:

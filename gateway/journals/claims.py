@@ -17,8 +17,9 @@ from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
 from gateway.core.reverse import Leased
 from gateway.journals import forgetting, grants, labels, leased, spending, tickets
+from gateway.journals.budgets import Left
 
-TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
+TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], Left | None]]] = {
     Spend: spending.take,
     Give: grants.give,
     End: grants.end,
@@ -30,10 +31,12 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
 }
 
 
-def take(connection: sqlite3.Connection, claims: Iterable[Claim]) -> None:
-    """All of these. Raises `Refused` when one does not hold: the caller rolls back."""
-    kinds = defaultdict[type[Claim], list[Claim]](list)
+def take(connection: sqlite3.Connection, claims: Iterable[Claim]) -> Left:
+    """All of these, and what is left of the budgets they took from. Raises `Refused` when one does not
+    hold: the caller rolls back."""
+    kinds, left = defaultdict[type[Claim], list[Claim]](list), dict[str, tuple[int | None, ...]]()
     for claim in claims:
         kinds[type(claim)].append(claim)
     for kind, some in kinds.items():
-        TAKERS[kind](connection, some)
+        left.update(TAKERS[kind](connection, some) or {})
+    return left

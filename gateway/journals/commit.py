@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
 from gateway.errors import Refused
 from gateway.journals import claims
+from gateway.journals.budgets import Left, bodies
 from gateway.journals.entry import Entry
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept
 
@@ -66,7 +67,8 @@ def write(
 
 def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int) -> list[int]:
     firsts, moves = [], []
-    seqs = _insert_events(connection, entries)
+    left = claims.take(connection, (claim for entry in entries for claim in entry.source.claims))
+    seqs = _insert_events(connection, entries, left)
     for entry, seq in zip(entries, seqs, strict=True):
         if entry.source.record is not None:
             firsts.append(_call_values(entry.source, seq, run))
@@ -77,7 +79,6 @@ def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int
     _insert_calls(connection, firsts)
     if _move_calls(connection, moves) != len(moves):
         raise _Unclear
-    claims.take(connection, (claim for entry in entries for claim in entry.source.claims))
     return seqs
 
 
@@ -104,22 +105,25 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
     move(current, line.kind)
     if (current is None) is not (line.record is not None):
         raise IllegalMove("the first line has the record, and no other")
-    [seq] = _insert_events(connection, [entry])
+    left = claims.take(connection, line.claims)
+    [seq] = _insert_events(connection, [entry], left)
     if current is None:
         _insert_calls(connection, [_call_values(line, seq, run)])
     else:
         _move_calls(connection, [_move_values(line, current, seq, run)])
-    claims.take(connection, line.claims)
     return seq
 
 
-def _insert_events(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
+def _insert_events(
+    connection: sqlite3.Connection, entries: Sequence[Entry], left: Left
+) -> list[int]:
+    """`left`: of budgets, after all of these."""
     seqs: list[int] = []
-    for chunk in chunks(entries):
+    for chunk in chunks([*zip(entries, bodies(entries, left), strict=True)]):
         values: list[Any] = []
-        for entry in chunk:
+        for entry, body in chunk:
             line = entry.source
-            values += (line.call_id, line.kind.value, line.at, entry.body)
+            values += (line.call_id, line.kind.value, line.at, body)
         last = connection.execute(_rows(EVENT, 4, len(chunk)), values).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.

@@ -18,7 +18,7 @@ from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
-from gateway.journals import labels, spending
+from gateway.journals import budgets, labels
 from gateway.reasons import Reason
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
     connection.execute(
         "INSERT INTO purse VALUES (?, ?, ?, 'active', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
-            spending.place(grant.root, grant.id),
+            budgets.place(grant.root, grant.id),
             grant.id,
             grant.parent,
             grant.expires_at,

@@ -16,13 +16,15 @@ from typing import Any, Final
 
 from gateway.core.grant import Spend
 from gateway.errors import Refused
+from gateway.journals.budgets import IN, Left, place
 from gateway.reasons import Reason
 
 _TAKE: Final = """
 UPDATE purse SET used = used + v.column2, uses = uses - v.column2, writes = writes - v.column3,
   bytes = bytes - v.column4, used_at = max(used_at, v.column5),
   due = max(due, v.column5) + v.column2 * coalesce(step, 0)
-FROM (VALUES {rows}) AS v WHERE purse.place = v.column1 AND {fits}"""
+FROM (VALUES {rows}) AS v WHERE purse.place = v.column1 AND {fits}
+RETURNING place, uses, writes, bytes"""
 _FITS: Final[Mapping[str, str]] = {
     "it was revoked or completed": "state = 'active'",
     "it has expired": "expires_at > v.column5",
@@ -34,23 +36,19 @@ _FITS: Final[Mapping[str, str]] = {
         "(step IS NULL OR max(due, v.column5) + (v.column2 - burst) * step <= v.column5)"
     ),
 }
-_IN: Final = "/"
 _OVER: Final = frozenset(list(_FITS)[:3])
 _ALL_FIT: Final = " AND ".join(_FITS.values())
 
 
-def place(root: str, grant: str) -> str:
-    """Where a grant's purse lies: beside all of its root's."""
-    return f"{root}{_IN}{grant}"
-
-
-def take(connection: sqlite3.Connection, spends: Sequence[Spend]) -> None:
-    """All of them. Raises `Refused` (grant_over, grant_spent) when some grant has not enough left."""
+def take(connection: sqlite3.Connection, spends: Sequence[Spend]) -> Left:
+    """All of them, and what is left then. Raises `Refused` (grant_over, grant_spent) when some grant has
+    not enough left."""
     sums = _sums(spends)
     values = [value for row in sums for value in row]
-    took = connection.execute(_statement(len(sums)), values).rowcount
-    if took != len(sums):
+    left = connection.execute(_statement(len(sums)), values).fetchall()
+    if len(left) != len(sums):
         raise _why(connection, sums)
+    return {place: tuple(rest) for place, *rest in left}
 
 
 @lru_cache(maxsize=64)
@@ -85,5 +83,5 @@ def _why(connection: sqlite3.Connection, sums: Sequence[tuple[Any, ...]]) -> Ref
             ).fetchone()
             if found is None or not found[0]:
                 reason = Reason.GRANT_OVER if why in _OVER else Reason.GRANT_SPENT
-                return Refused(reason, f"grant {row[0].partition(_IN)[2]}: {why}")
+                return Refused(reason, f"grant {row[0].partition(IN)[2]}: {why}")
     return Refused(Reason.GRANT_OVER, "a grant is gone")

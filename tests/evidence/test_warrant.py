@@ -134,6 +134,16 @@ def test_a_warrant_says_who_what_by_which_rule_how_it_is_undone_and_what_came_of
     assert said["undo"] == {name: UNDO[name] for name in UNDO if name != "kept"}
     assert [grant["grant"] for grant in said["grants"]] == ["g-child", "g-root"]
     assert (said["sent_at"], said["state"]) == (NOON, "applied")
+    assert [sorted(one) for one in said["payloads"]] == [["arguments", "images"], []]
+
+
+def test_a_budget_that_was_overdrawn_bounds_nothing(state: Path) -> None:
+    said = warrant(state, "by-root")
+    within = {"grant": "g-root", "before": {"uses": 1}, "after": {"uses": 0}}
+    assert bounded({**said, "budget": [within]}) == (
+        True, f"grant g-root, until {verify._time(NOON + HOUR)}, left {{'g-root uses': 0}}",
+    )  # fmt: skip
+    assert not bounded({**said, "budget": [{**within, "after": {"uses": -1}}]})[0]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +307,15 @@ def test_the_verifier_is_one_short_file_that_imports_nothing_of_the_house() -> N
     text = Path(verify.__file__).read_text()
     found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
     assert {(node.module or "").split(".")[0] for node in found} <= {
-        *("__future__", "collections", "cryptography", "dataclasses", "pathlib", "typing"),
+        *(
+            "__future__",
+            "collections",
+            "cryptography",
+            "dataclasses",
+            "functools",
+            "pathlib",
+            "typing",
+        ),
     }
     assert "import gateway" not in text
     assert len(text.splitlines()) < 300

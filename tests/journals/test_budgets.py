@@ -1,0 +1,55 @@
+"""A line says what was left before and after its call: in a row, whatever was committed together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import pairwise
+from pathlib import Path
+
+from gateway.core.grant import Spend
+from gateway.journals import budgets
+from gateway.journals.entry import Entry
+from gateway.journals.sqlite import SqliteReader
+from tests.grants.given import NOON, grant
+from tests.journals.calls import intent
+from tests.journals.test_spending import purse
+
+
+async def test_each_call_begins_with_what_the_one_before_it_left(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    root = grant("root", uses=100, writes=7)
+    async with purse(path, root, grant("child", root, bytes=1000)) as one:
+        said = await asyncio.gather(
+            *(one.spend("child", "root", writes=n % 2, size=n) for n in range(16))
+        )
+    lines = [json.loads(row.body) for row in SqliteReader(path).events(0, 100)]
+    budget = [line["budget"] for line in lines if "budget" in line]
+    child, above = [one[0] for one in budget], [one[1] for one in budget]
+    refused = [why for why in said if why]
+    assert len(refused) == 1, "the eighth write is one too many"
+    assert len(budget) == 15
+    assert {one["grant"] for one in child} == {"child"}
+    for told in (child, above):
+        for earlier, later in pairwise(told):
+            assert later["before"] == earlier["after"]
+    assert above[0]["before"] == {"uses": 100, "writes": 7}
+    assert above[-1]["after"] == {"uses": 85, "writes": 0}
+    assert child[0]["before"] == {"bytes": 1000}
+
+
+def test_a_call_that_spends_nothing_says_nothing() -> None:
+    line = intent("call-1")
+    body = b'{"v":2}'
+    free = Entry(line, body, None)
+    assert budgets.bodies([free], {}) == [body]
+    assert budgets.bodies([free], {"a/a": (None, None, None)}) == [body]
+
+
+def test_a_grant_without_limits_is_not_told_of() -> None:
+    spend = Spend(("a",), 1, 9, NOON)
+    line = intent("call-1")
+    entry = Entry(
+        type(line)(line.call_id, line.kind, line.at, {}, line.record, (spend,)), b"{}", None
+    )
+    assert budgets.bodies([entry], {"a/a": (None, None, None)}) == [b"{}"]
