@@ -32,6 +32,7 @@ from gateway.ports import (
     Watched,
 )
 from gateway.reasons import Reason
+from gateway.receipts import Receipts
 from gateway.subscriptions import Subscriptions
 from gateway.turned_away import TurnedAway
 
@@ -59,8 +60,10 @@ class FrontGate:
         seconds: Callable[[], int],
         catalogue: Catalogue,
         watched: Mapping[str, Watched],
+        receipts: Receipts,
     ) -> None:
         """`seconds` gives the time since the epoch."""
+        self._receipts = receipts
         self._line = line
         self._shelves = shelves
         self._lists = Lists(shelves, catalogue, policies, bounds)
@@ -110,4 +113,4 @@ class FrontGate:
             return self._lists.answer(request)
         if request.method in SUBSCRIBING:
             return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
-        return await self._line.call(request, channel)
+        return await self._receipts.add(request, await self._line.call(request, channel))

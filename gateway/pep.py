@@ -38,7 +38,7 @@ from gateway.ports import (
     ToolServer,
 )
 from gateway.reasons import Reason
-from gateway.scribe import Scribe
+from gateway.scribe import Results, Scribe
 from gateway.tasks import Tasks
 from gateway.way import Recorded, Reversible, Way
 
@@ -67,13 +67,14 @@ class Line:
         bounds: Bounds,
         remembered: Remembered | None = None,
         approvals: Approvals | None = None,
+        results: Results = "none",
     ) -> None:
         """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
-        `remembered` is what other processes tell this one."""
+        `remembered` is what other processes tell this one; `results`: of which calls they are kept."""
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
-        self._scribe = Scribe(journal, protector, clock)
+        self._scribe = Scribe(journal, protector, clock, results)
         self._servers = servers
         self._reverser = reverser
         self._new_call_id = new_call_id

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from gateway import holding
 from gateway.core import record, settle
@@ -25,12 +25,21 @@ from gateway.way import Way
 
 log = logging.getLogger("bulkhead.line")
 
+Results = Literal["none", "writes", "all"]
+
 
 class Scribe:
     """Writes the Line's lines."""
 
-    def __init__(self, journal: Journal, protector: Protector, clock: Callable[[], int]) -> None:
-        """`clock` gives microseconds since the epoch."""
+    def __init__(
+        self,
+        journal: Journal,
+        protector: Protector,
+        clock: Callable[[], int],
+        results: Results = "none",
+    ) -> None:
+        """`clock` gives microseconds since the epoch. `results`: of which calls they are kept."""
+        self._results = results
         self._journal = journal
         self._protector = protector
         self._clock = clock
@@ -85,6 +94,8 @@ class Scribe:
 
         Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
         said = settle.outcome_body(outcome, self._protector.protect_text)
+        if self._results == "all":
+            body = {**self._result(outcome), **body}
         line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(replace(line, claims=claims) if claims else line)
@@ -102,10 +113,21 @@ class Scribe:
         """The same, of a write. What it left behind is believed only if its leases hold in the very
         commit that says so. Raises `JournalError`."""
         rests_on = (settled.rests_on,) if settled.rests_on else ()
+        kept, state = self._result(outcome) if self._results == "writes" else {}, settled.state
         try:
-            await self.outcome(pending, call_id, outcome, body_of(settled), settled.state, rests_on)
+            body = {**kept, **body_of(settled)}
+            await self.outcome(pending, call_id, outcome, body, state, rests_on)
         except Refused:
-            await self.outcome(pending, call_id, outcome, body_of(lapsed(settled)), settled.state)
+            body = {**kept, **body_of(lapsed(settled))}
+            await self.outcome(pending, call_id, outcome, body, state)
+
+    def _result(self, outcome: Outcome) -> dict[str, Any]:
+        """What the tool server answered, as the journal may keep it; nothing where it is too large, or gone
+        to the agent in pieces."""
+        if outcome.result is None or outcome.carried:
+            return {}
+        kept, _ = self._protector.protect({"result": outcome.result}, {})
+        return kept if "result" in kept else {}
 
     async def refusal(self, way: Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""

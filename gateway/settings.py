@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 from gateway import issuers, transmitters, yamlfile
 from gateway.errors import Misconfigured, Where
 from gateway.issuers import IssuerSettings
+from gateway.proofs import Evidence, Retention
 from gateway.transmitters import TransmitterSettings
 from gateway.yamlfile import Strict
 
@@ -150,6 +151,8 @@ class Settings(Strict):
     transmitters: dict[str, TransmitterSettings] = Field(default_factory=dict)
     embedded_issuer: bool | None = None
     """Are tokens of `bulkhead token` believed? Default: only where there are no other issuers."""
+    evidence: Evidence = Evidence()
+    retention: Retention = Retention()
     servers: dict[str, ServerSettings]
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""

@@ -3,53 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
+from gateway.app.anchors import open_anchors
 from gateway.app.gateway import microseconds
+from gateway.app.warrants import JOURNAL, open_tiles
+from gateway.evidence.anchoring import keep_anchoring
 from gateway.evidence.checkpoint import Notary
-from gateway.evidence.sequencer import FILE, Anchor, Sequencer, keep_sequencing
+from gateway.evidence.sequencer import Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
-from gateway.evidence.warrant import Registry
 from gateway.journals.sqlite import SqliteReader
-from gateway.journals.tilefile import TileFile
+from gateway.proofs import Evidence
+from gateway.settings import Settings
 
-JOURNAL: Final = "journal.db"
 
-
-def open_sequencer(state_dir: Path, anchors: Sequence[Anchor] = ()) -> Sequencer:
+def open_sequencer(state_dir: Path, every: Evidence | None = None) -> Sequencer:
     """Raises `Misconfigured`, `JournalError`."""
-    kept = open_tiles(state_dir)
+    kept, every = open_tiles(state_dir), every or Evidence()
     return Sequencer(
         SqliteReader(state_dir / JOURNAL),
         Tiles(kept),
         kept,
         Notary.open(state_dir),
         microseconds,
-        anchors,
+        every.checkpoint_lines,
+        every.checkpoint_seconds,
     )
 
 
-def open_tiles(state_dir: Path) -> TileFile:
-    """The log's hashes and checkpoints. Raises `JournalError`."""
-    return TileFile(state_dir / FILE)
-
-
-def open_registry(state_dir: Path) -> Registry:
-    """What warrants are made from. Raises `Misconfigured`, `JournalError`."""
-    kept = open_tiles(state_dir)
-    reader = SqliteReader(state_dir / JOURNAL)
-    return Registry(reader, kept, Tiles(kept).node, Notary.open(state_dir))
-
-
 @asynccontextmanager
-async def sequenced(state_dir: Path) -> AsyncIterator[None]:
-    """The log is kept up while this is entered. What it cannot do is logged and stops no call."""
-    keeping = asyncio.create_task(keep_sequencing(state_dir, lambda: open_sequencer(state_dir)))
+async def sequenced(settings: Settings) -> AsyncIterator[None]:
+    """The log is kept up, and taken elsewhere, while this is entered. What cannot be done is logged and
+    stops no call. Raises `Misconfigured`."""
+    state, evidence = settings.state_dir, settings.evidence
+    anchors = open_anchors(settings)
+    keeping = [
+        asyncio.create_task(keep_sequencing(state, lambda: open_sequencer(state, evidence))),
+        asyncio.create_task(
+            keep_anchoring(state, lambda: open_tiles(state), anchors, evidence.anchor_seconds)
+        ),
+    ]
     try:
         yield
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)

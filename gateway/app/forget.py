@@ -46,7 +46,7 @@ class Forgetting:
         waiting = [
             self.journal.append(
                 record.noted(
-                    _entry(row, by),
+                    entry(new_call_id(), METHOD, by, row.record.tenant, row.record.call_id),
                     microseconds(),
                     {"of": row.record.call_id, "verdict": VERDICT},
                     (Forget(row.record.call_id, found.lines[row.record.call_id]),),
@@ -63,17 +63,18 @@ class Forgetting:
         return False
 
 
-def _entry(row: CallRow, by: str) -> CallRecord:
+def entry(call_id: str, method: str, by: str, tenant: str, target: str) -> CallRecord:
+    """The record of a note about the journal itself."""
     return CallRecord(
-        call_id=new_call_id(),
+        call_id=call_id,
         agent=by,
-        tenant=row.record.tenant,
+        tenant=tenant,
         task="",
         intent="",
         endpoint="",
-        method=METHOD,
+        method=method,
         server="",
-        target=row.record.call_id,
+        target=target,
         tier="",
         effect="",
         destination="",

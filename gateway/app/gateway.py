@@ -22,6 +22,7 @@ from gateway.app.held import held_calls_sent
 from gateway.app.identity import Identities
 from gateway.app.reverse import own_reads, reversing
 from gateway.app.servers import open_servers
+from gateway.app.warrants import receipts
 from gateway.approvals.asking import Asking
 from gateway.bounds import Bounds
 from gateway.catalogue import pins
@@ -119,7 +120,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     journal, protector = ground.journal, ground.protector
     reads = own_reads(journal, protector, ground.servers, microseconds, new_call_id)
     reverser, doubts = reversing(
-        settings.servers, ground.packs, reads, journal, protector, ground.servers, microseconds
+        settings, ground.packs, reads, journal, protector, ground.servers, microseconds
     )
     bounds = LiveBounds(settings, journal, ground.policies, microseconds)
     line = _line(ground, bounds, reverser)
@@ -188,6 +189,7 @@ def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:
         bounds=bounds,
         remembered=journal.remembered(protector),
         approvals=Asking(journal.tickets(), protector, microseconds),
+        results=ground.settings.retention.keep_results,
     )
 
 
@@ -202,6 +204,7 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
         seconds=lambda: int(time.time()),
         catalogue=ground.catalogue,
         watched={name: server.watches for name, server in ground.servers.items()},
+        receipts=receipts(ground.settings),
     )
 
 

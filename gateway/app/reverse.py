@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from gateway.journals.sqlite import SqliteJournal
 from gateway.ports import Protector, ToolServer
-from gateway.settings import ServerSettings
+from gateway.settings import Settings
 from gateway.undo.doubts import Doubts
 from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
+
+DAY: Final = 86_400_000_000
+"""Microseconds."""
 
 
 def own_reads(
@@ -31,7 +35,7 @@ def own_reads(
 
 
 def reversing(
-    settings: Mapping[str, ServerSettings],
+    settings: Settings,
     packs: LivePacks,
     reads: OwnReads,
     journal: SqliteJournal,
@@ -40,7 +44,7 @@ def reversing(
     clock: Callable[[], int],
 ) -> tuple[PackReverser, Doubts]:
     """Step 9, and what keeps its calls in doubt: over one set of leases."""
-    leases = journal.leases()
+    leases, keeps = journal.leases(), settings.retention.images
     doubts = Doubts(
         journal=journal,
         leases=leases,
@@ -56,7 +60,8 @@ def reversing(
         reads=reads,
         protector=protector,
         servers=servers,
-        settings=settings,
+        settings=settings.servers,
         clock=clock,
+        keeps=None if keeps is None else keeps * DAY,
     )
     return reverser, doubts

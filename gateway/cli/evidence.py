@@ -128,13 +128,13 @@ def _key(config: Path) -> Key:
 
 
 def _tiles(config: Path) -> TileFile:
-    from gateway.app.evidence import open_tiles
+    from gateway.app.warrants import open_tiles
 
     return open_tiles(settings.load(config).state_dir)
 
 
 def _reader(config: Path) -> SqliteReader:
-    from gateway.app.evidence import JOURNAL
+    from gateway.app.warrants import JOURNAL
     from gateway.journals.sqlite import SqliteReader
 
     return SqliteReader(settings.load(config).state_dir / JOURNAL)

@@ -20,7 +20,7 @@ def command(config: Path, call_id: str) -> None:
     Check it with `bulkhead verify`, or with the one file gateway/evidence/verify.py, anywhere.
     """
     from gateway import settings
-    from gateway.app.evidence import open_registry
+    from gateway.app.warrants import open_registry
     from gateway.evidence.proof import NotYet
 
     registry = open_registry(settings.load(config).state_dir)

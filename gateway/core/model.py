@@ -416,3 +416,5 @@ class Answer:
     """As in `Outcome`: what is left to write is `result` and the end."""
     lasting: bool = False
     """The very same result is given again to who asks again: what is made of it may be kept."""
+    call_id: str = ""
+    """Of a call that was forwarded, with its result."""

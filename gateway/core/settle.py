@@ -149,7 +149,7 @@ def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
     """The answer to a forwarded call: the tool server's own words, verbatim, or "not known"."""
     match outcome.kind:
         case "ok" | "tool_error":
-            return Answer(result=outcome.result, carried=outcome.carried)
+            return Answer(result=outcome.result, carried=outcome.carried, call_id=call_id)
         case "rejected":
             return Answer(error=outcome.error)
         case "in_doubt":

@@ -27,7 +27,8 @@ LOOK_SECONDS: Final = 0.2
 BATCH: Final = 512
 """Lines hashed in one go: the interpreter is kept for a few milliseconds at most."""
 EVERY_LINES: Final = 4096
-"""A checkpoint is signed after so many lines, and whenever the log has caught up."""
+EVERY_SECONDS: Final = 0.2
+"""A checkpoint is signed after so many lines, or so much time if there is anything new."""
 
 
 class Events(Protocol):
@@ -44,11 +45,6 @@ class Checkpoints(Protocol):
     def keep(self, size: int, at: int, note: str) -> None: ...
 
 
-Anchor = Callable[[str], None]
-"""Puts a signed note somewhere this installation cannot change it. What it raises is logged, and tried
-again with the next note."""
-
-
 class Sequencer:
     """Keeps one log up with one journal."""
 
@@ -59,7 +55,8 @@ class Sequencer:
         checkpoints: Checkpoints,
         notary: Notary,
         clock: Callable[[], int],
-        anchors: Sequence[Anchor] = (),
+        every_lines: int = EVERY_LINES,
+        every_seconds: float = EVERY_SECONDS,
     ) -> None:
         """`clock`: microseconds since the epoch."""
         self._events = events
@@ -67,7 +64,9 @@ class Sequencer:
         self._checkpoints = checkpoints
         self._notary = notary
         self._clock = clock
-        self._anchors = anchors
+        self._every_lines = every_lines
+        self._every = int(every_seconds * 1e6)
+        self._signed_at: int | None = None
         self._size = tiles.size
         self._signed = 0
 
@@ -78,24 +77,20 @@ class Sequencer:
         while rows := self._events.bodies(self._size, BATCH):
             self._tiles.append([leaf_hash(body) for _, body in self._following(rows)])
             self._size += len(rows)
-            if self._size - self._signed >= EVERY_LINES:
+            if self._size - self._signed >= self._every_lines:
                 self.sign()
-        if self._size > self._signed:
+        if self._size > self._signed and self._is_time():
             self.sign()
         return self._size
 
-    def sign(self) -> str:
-        """A checkpoint of the log as it is: kept, and given to every anchor."""
-        checkpoint = self._tiles.root()
-        note = self._notary.note(checkpoint)
-        self._checkpoints.keep(checkpoint.size, self._clock(), note)
-        self._signed = checkpoint.size
-        for anchor in self._anchors:
-            try:
-                anchor(note)
-            except Exception as error:
-                log.error("checkpoint %d is not anchored: %s", checkpoint.size, error)
-        return note
+    def sign(self) -> None:
+        """A checkpoint of the log as it is."""
+        checkpoint, now = self._tiles.root(), self._clock()
+        self._checkpoints.keep(checkpoint.size, now, self._notary.note(checkpoint))
+        self._signed, self._signed_at = checkpoint.size, now
+
+    def _is_time(self) -> bool:
+        return self._signed_at is None or self._clock() - self._signed_at >= self._every
 
     def _following(self, rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
         if rows[-1][0] != self._size + len(rows):
@@ -108,7 +103,7 @@ class Sequencer:
 async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -> None:
     """Sequence for ever, whenever no other gateway of this state directory does."""
     while True:
-        with_lock = await asyncio.to_thread(_lock, directory / "evidence.lock")
+        with_lock = await asyncio.to_thread(lock, directory / "evidence.lock")
         if with_lock is None:
             await asyncio.sleep(10 * LOOK_SECONDS)
             continue
@@ -124,7 +119,7 @@ async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -
             os.close(with_lock)
 
 
-def _lock(path: Path) -> int | None:
+def lock(path: Path) -> int | None:
     """Held while the descriptor is open, also by a process that is killed: then by nobody."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -54,22 +54,25 @@ class Registry:
 
     def _grants(self, call: CallRow) -> list[EventRow]:
         """The lines that gave the call's grant and each one above it, its own first."""
-        found, wanted = [], call.record.grant
-        given = self._given(call.record.tenant) if wanted else {}
-        while wanted in given:
-            found.append(given[wanted])
-            wanted = json.loads(given[wanted].body)["body"]["of"]
+        found, wanted = list[EventRow](), call.record.grant
+        while wanted and (line := self._given(wanted, call.record.tenant)):
+            found.append(line)
+            wanted = json.loads(line.body)["body"]["of"]
         return found
 
-    def _given(self, tenant: str) -> dict[str, EventRow]:
-        rows = self.reader.calls(CallFilter(state=State.NOTED), MANY)
-        created = [r for r in rows if r.record.method == CREATED and r.record.tenant == tenant]
-        return {row.record.grant: self.reader.lines(row.record.call_id)[0] for row in created}
+    def _given(self, grant: str, tenant: str) -> EventRow | None:
+        for row in self.reader.calls(CallFilter(state=State.NOTED, grant=grant), MANY):
+            if row.record.method == CREATED and row.record.tenant == tenant:
+                return self.reader.lines(row.record.call_id)[0]
+        return None
 
     def _undone(self, call: CallRow) -> list[EventRow]:
         """Of every undo of this call, the line with its verdict; and the line that says it was forgotten."""
         call_id, found = call.record.call_id, []
-        for state in (State.UNDOING, State.UNDONE, State.NOTED):
+        states = [State.UNDOING, State.UNDONE]
+        if any(line.lost for line in self.reader.lines(call_id)):
+            states.append(State.NOTED)
+        for state in states:
             for row in self.reader.calls(CallFilter(state=state), MANY):
                 if row.record.method in (UNDO, METHOD) and call_id in _of(row):
                     found += [

@@ -148,12 +148,13 @@ class SqliteJournal:
         if not self._closed:
             self._writer.post(lambda: self._file.on(work))
 
-    async def scrub(self) -> bool:
+    async def scrub(self, rewrite: bool = True) -> bool:
         """After something was forgotten: nothing of it is left in the file or its log. False: somebody
-        keeps the log in use, so it is not certain yet. Raises `JournalError`."""
+        keeps the log in use, so it is not certain yet. `rewrite`: the file is written anew if it is small.
+        Raises `JournalError`."""
         self._check_open()
-        small = self._file.path.stat().st_size <= REWRITTEN_BYTES
-        return await self._writer.do(lambda: self._file.scrub(small))
+        whole = rewrite and self._file.path.stat().st_size <= REWRITTEN_BYTES
+        return await self._writer.do(lambda: self._file.scrub(whole))
 
     async def recover(self) -> Sequence[str]:
         """Settle as in_doubt every intent whose gateway process is gone. Returns their call ids."""

@@ -58,8 +58,11 @@ class PackReverser:
         servers: Mapping[str, ToolServer],
         settings: Mapping[str, ServerSettings],
         clock: Callable[[], int],
+        keeps: int | None = None,
     ) -> None:
-        """`clock`: microseconds since the epoch."""
+        """`clock`: microseconds since the epoch. `keeps`: so long are images kept; None: until they are
+        forgotten."""
+        self._keeps = keeps
         self._packs = packs
         self._leases = leases
         self._doubts = doubts
@@ -154,7 +157,7 @@ class PackReverser:
         found: Found,
         pack: AnyPack | None = None,
     ) -> Ready:
-        reversal, case = self._safe(found.reversal), found.case
+        reversal, case = self._within(self._safe(found.reversal)), found.case
         large = None if self._protector.keeps(scope.args) else scope.args
         try:
             if large is not None and account.secret and reversal.pre:
@@ -168,6 +171,13 @@ class PackReverser:
         scope = replace(scope, pre=reversal.pre or None)
         pid = self._servers[target.server].describe().get("pid")
         return Ready(call_id, target, account, reversal, body, scope, pack, case, pid)
+
+    def _within(self, reversal: Reversal) -> Reversal:
+        """Nobody is promised an undo for longer than what it takes is kept."""
+        if self._keeps is None:
+            return reversal
+        kept = self._clock() + self._keeps
+        return replace(reversal, undo_until=min(reversal.undo_until or kept, kept))
 
     def _safe(self, reversal: Reversal) -> Reversal:
         """What stands in clear in the journal holds no secret anyone could know the shape of."""

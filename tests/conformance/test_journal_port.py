@@ -346,3 +346,37 @@ async def test_a_call_is_found_by_a_prefix_only_one_call_has(store: Store) -> No
         "nobody": None,
         "": None,
     }
+
+
+WRITERS = 64
+CALLS_EACH = 6
+
+
+async def test_a_cursor_misses_nothing_under_64_writers_of_four_journals(store: Store) -> None:
+    """A reader that follows while they write sees each line once, in the order of its number."""
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    async def writer(journal: Journal, number: int) -> None:
+        for call in range(CALLS_EACH):
+            name = f"call-{number}-{call}"
+            await journal.append(intent(name)).sealed()
+            await journal.append(outcome(name)).sealed()
+
+    async def follower() -> None:
+        reader, is_last = store.reader(), False
+        while not is_last:
+            is_last = done.is_set()
+            while rows := await asyncio.to_thread(reader.events, seen[-1] if seen else 0, 17):
+                seen.extend(row.seq for row in rows)
+
+    async with asyncio.timeout(120):
+        journals = [await store.open() for _ in range(4)]
+        following = asyncio.create_task(follower())
+        await asyncio.gather(*(writer(journals[n % 4], n) for n in range(WRITERS)))
+        done.set()
+        await following
+        for journal in journals:
+            await journal.aclose()
+    assert seen == [*range(1, WRITERS * CALLS_EACH * 2 + 1)]
+    assert len({row.call_id for row in store.reader().events(0, 10_000)}) == WRITERS * CALLS_EACH

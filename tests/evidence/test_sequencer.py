@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -29,16 +30,37 @@ async def written(path: Path, calls: range) -> None:
     await journal.aclose()
 
 
-def sequencer(path: Path, notes: list[str]) -> Sequencer:
-    kept = TileFile(path / "evidence.db")
-    return Sequencer(
-        SqliteReader(path / "journal.db"),
-        Tiles(kept),
-        kept,
-        Notary.open(path),
-        lambda: 7,
-        [notes.append],
-    )
+class Noted(TileFile):
+    """Remembers what was signed."""
+
+    def __init__(self, path: Path, notes: list[str]) -> None:
+        super().__init__(path)
+        self.notes = notes
+
+    def keep(self, size: int, at: int, note: str) -> None:
+        super().keep(size, at, note)
+        self.notes.append(note)
+
+
+def sequencer(
+    path: Path, notes: list[str], seconds: float = 0, clock: Callable[[], int] = lambda: 7
+) -> Sequencer:
+    kept = Noted(path / "evidence.db", notes)
+    reader, notary = SqliteReader(path / "journal.db"), Notary.open(path)
+    return Sequencer(reader, Tiles(kept), kept, notary, clock, EVERY_LINES, seconds)
+
+
+async def test_a_checkpoint_is_signed_so_often_and_not_more_often(tmp_path: Path) -> None:
+    notes: list[str] = []
+    now = iter([100, 100, 2_000_100, 2_000_100])
+    await written(tmp_path, range(1))
+    one = sequencer(tmp_path, notes, 2.0, lambda: next(now))
+    one.catch_up()
+    await written(tmp_path, range(1, 2))
+    one.catch_up()
+    assert len(notes) == 1, "two seconds are not over"
+    one.catch_up()
+    assert [int(note.splitlines()[1]) for note in notes] == [2, 4]
 
 
 async def test_every_sealed_line_comes_into_the_log_and_under_a_checkpoint(tmp_path: Path) -> None:
@@ -72,20 +94,6 @@ async def test_nothing_is_signed_over_a_journal_that_lost_a_line(tmp_path: Path)
     with pytest.raises(JournalError, match="took lines out"):
         sequencer(tmp_path, notes).catch_up()
     assert notes == []
-
-
-async def test_an_anchor_that_fails_stops_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(note: str) -> None:
-        raise OSError("no route")
-
-    await written(tmp_path, range(2))
-    kept = TileFile(tmp_path / "evidence.db")
-    reader = SqliteReader(tmp_path / "journal.db")
-    Sequencer(reader, Tiles(kept), kept, Notary.open(tmp_path), lambda: 7, [broken]).catch_up()
-    assert "checkpoint 4 is not anchored: no route" in caplog.text
-    assert kept.checkpoint(4) is not None
 
 
 async def test_of_two_gateways_one_sequences_and_the_other_takes_over(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from gateway.app.evidence import open_registry, open_sequencer
+from gateway.app.evidence import open_sequencer
+from gateway.app.warrants import open_registry
 from gateway.core import record
 from gateway.core.record import Line, State
 from gateway.evidence import verify

@@ -14,7 +14,7 @@ from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, shor
 
 GROUND: Final = {"errors", "reasons"}
 SEAMS: Final = GROUND | {"core", "ports"}
-ADAPTER: Final = SEAMS | {"issuers", "settings", "yamlfile", "following", "signer"}
+ADAPTER: Final = SEAMS | {"issuers", "proofs", "settings", "yamlfile", "following", "signer"}
 ADAPTERS: Final = {
     "approvals",
     "policy",
@@ -31,7 +31,9 @@ ADAPTERS: Final = {
     "fences",
 }
 HOUSE: Final = (
-    ADAPTER | ADAPTERS | {"wire", "pep", "errands", "gate", "turned_away", "holding", "bounds"}
+    ADAPTER
+    | ADAPTERS
+    | {"wire", "pep", "errands", "gate", "turned_away", "holding", "bounds", "receipts"}
 )
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
@@ -43,7 +45,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "following": GROUND,
     "issuers": GROUND | {"yamlfile"},
     "transmitters": GROUND | {"yamlfile", "issuers"},
-    "settings": GROUND | {"yamlfile", "issuers", "transmitters"},
+    "proofs": GROUND | {"yamlfile"},
+    "settings": GROUND | {"yamlfile", "issuers", "proofs", "transmitters"},
     "terms": GROUND | {"core", "settings", "yamlfile"},
     "tasks": SEAMS,
     "links": SEAMS,
@@ -63,7 +66,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "views": SEAMS | {"bounds"},
     "subscriptions": SEAMS | {"pep", "views", "bounds"},
     "listed": SEAMS | {"views", "bounds"},
-    "gate": SEAMS | {"pep", "turned_away", "listed", "subscriptions", "bounds"},
+    "receipts": SEAMS,
+    "gate": SEAMS | {"pep", "turned_away", "listed", "subscriptions", "bounds", "receipts"},
     "grants": ADAPTER | {"terms"},
     "fences": ADAPTER,
     "policy": ADAPTER | {"terms"},

@@ -1,0 +1,75 @@
+"""Wires retention: once an hour, beside a gateway that serves, payloads whose time is over are destroyed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from gateway.app.forget import entry
+from gateway.app.gateway import microseconds, new_call_id
+from gateway.core import record
+from gateway.core.apart import CLASSES, Class
+from gateway.core.model import JsonObject
+from gateway.errors import JournalError
+from gateway.journals import expiring
+from gateway.journals.sqlite import SqliteJournal
+from gateway.settings import Settings
+
+log = logging.getLogger("bulkhead.journal")
+
+EVERY_SECONDS: Final = 3_600.0
+DAY: Final = 86_400_000_000
+METHOD: Final = "journal/expired"
+BY: Final = "bulkhead:retention"
+
+
+class Retention:
+    """Remembers how far it came: a line that was looked at is not looked at again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._after = dict.fromkeys(CLASSES, 0)
+
+    async def sweep(self, journal: SqliteJournal, now: int) -> dict[Class, int]:
+        """How many payloads were destroyed, by class. Raises `JournalError`."""
+        gone: dict[Class, int] = {}
+        for kind in CLASSES:
+            days = getattr(self._settings.retention, kind)
+            if days is not None:
+                gone[kind] = await self._swept(journal, kind, now - days * DAY, now)
+        if any(gone.values()):
+            await journal.scrub(rewrite=False)
+        return gone
+
+    async def _swept(self, journal: SqliteJournal, kind: Class, before: int, now: int) -> int:
+        count, last = 0, await journal.do(lambda connection: expiring.end(connection, before))
+        for start in range(self._after[kind], last, expiring.LINES_AT_ONCE):
+            lines = range(start, min(start + expiring.LINES_AT_ONCE, last))
+            if await journal.do(partial(expiring.some, kind=kind, lines=lines)):
+                if not count:
+                    await self._tell(journal, {"class": kind, "before": before}, now)
+                count += await journal.do(partial(expiring.destroy, kind=kind, lines=lines))
+            self._after[kind] = lines.stop
+        return count
+
+    async def _tell(self, journal: SqliteJournal, body: JsonObject, now: int) -> None:
+        """On record before it is done."""
+        made = entry(new_call_id(), METHOD, BY, self._settings.tenant, body["class"])
+        await journal.append(record.noted(made, now, body, ())).sealed()
+
+
+async def keep_retention(settings: Settings) -> None:
+    """For ever. What cannot be done now is done later."""
+    retention = Retention(settings)
+    while True:
+        try:
+            journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+            try:
+                await retention.sweep(journal, microseconds())
+            finally:
+                await journal.aclose()
+        except JournalError as error:
+            log.error("payloads outlast their time: %s", error)
+        await asyncio.sleep(EVERY_SECONDS)

@@ -1,0 +1,37 @@
+"""Wires what warrants are made from, and who may have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.giving import LiveWarrants
+from gateway.evidence.sequencer import FILE
+from gateway.evidence.tiles import Tiles
+from gateway.evidence.warrant import Registry
+from gateway.journals.sqlite import SqliteReader
+from gateway.journals.tilefile import TileFile
+from gateway.receipts import Receipts
+from gateway.settings import Settings
+
+JOURNAL: Final = "journal.db"
+
+
+def open_tiles(state_dir: Path) -> TileFile:
+    """The log's hashes and checkpoints. Raises `JournalError`."""
+    return TileFile(state_dir / FILE)
+
+
+def open_registry(state_dir: Path) -> Registry:
+    """What warrants are made from. Raises `Misconfigured`, `JournalError`."""
+    kept = open_tiles(state_dir)
+    reader = SqliteReader(state_dir / JOURNAL)
+    return Registry(reader, kept, Tiles(kept).node, Notary.open(state_dir))
+
+
+def receipts(settings: Settings) -> Receipts:
+    """Warrants name rules and files, so hosts get them only where the operator says so."""
+    if settings.evidence.warrants != "hosts":
+        return Receipts(None)
+    return Receipts(LiveWarrants(lambda: open_registry(settings.state_dir)))

@@ -1,0 +1,1 @@
+"""Places outside for signed checkpoints: one file each. Port: `anchoring.Anchor`."""
