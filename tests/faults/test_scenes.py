@@ -31,7 +31,7 @@ def said(here: Path) -> dict[str, Any]:
 
 
 def killed(
-    warm: Warm, tmp_path: Path, scene: str, *before: str, most: int = KILLS
+    warm: Warm, tmp_path: Path, scene: str, *before: str, most: int = KILLS // 2
 ) -> Iterator[tuple[Path, str]]:
     """After these scenes, one life for each point of that one, ended there; and its place and name."""
     first = begun(tmp_path / "first")
@@ -72,7 +72,7 @@ def test_p6_a_held_call_killed_at_any_point_is_sent_once_or_never(
     warm: Warm, tmp_path: Path
 ) -> None:
     for scene, before in (("hold", ()), ("send", ("hold",))):
-        for here, told in killed(warm, tmp_path / scene, scene, *before, most=KILLS // 2):
+        for here, told in killed(warm, tmp_path / scene, scene, *before, most=KILLS // 3):
             assert warm.live(here, "send") == 0, told
             sent = [call for call, tool, _, _ in lines(here / "effects") if tool == "post"]
             states = said(here)["states"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.faults.lives import MEANT
 
-KILLS = int(os.environ.get("BULKHEAD_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("BULKHEAD_TEST_KILLS", "6"))
 """How many processes a test kills; a campaign kills them at every point."""
 
 
@@ -67,7 +67,7 @@ def spread(points: int, most: int) -> list[int]:
     """So many of them as are to be tried, the first and the last among them."""
     if points <= most:
         return list(range(1, points + 1))
-    return sorted({1 + round(index * (points - 1) / (most - 1)) for index in range(most)})
+    return sorted({1 + round(index * (points - 1) / max(most - 1, 1)) for index in range(most)})
 
 
 def lines(path: Path) -> list[Any]:

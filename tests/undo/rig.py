@@ -268,12 +268,23 @@ class Deaf:
         raise AssertionError
 
 
+_LOADED: dict[str, Packs] = {}
+"""By the text of the pack: read once for all tests of a process."""
+
+
 def packs(directory: Path) -> Packs:
     """The pack of the store, as if it were certified."""
+    listed = ", ".join(f'{name}: "{digest(descriptor(name))}"' for name in TOOLS)
+    text = PACK.replace("TOOLS", listed)
+    if text not in _LOADED:
+        _LOADED[text] = _loaded(directory, text)
+    return _LOADED[text]
+
+
+def _loaded(directory: Path, text: str) -> Packs:
     pins = {Target("store", "tool", name): Pin(name) for name in TOOLS}
     (directory / "undo").mkdir(exist_ok=True)
-    listed = ", ".join(f'{name}: "{digest(descriptor(name))}"' for name in TOOLS)
-    (directory / "undo" / "store.yaml").write_text(PACK.replace("TOOLS", listed))
+    (directory / "undo" / "store.yaml").write_text(text)
     loaded = pack_files.load(directory, {"store": ServerSettings(command=("store",))}, pins)
     names = {f"{name}@{pack.digest}": frozenset({"1.0"}) for name, pack in loaded.by_server.items()}
     return replace(loaded, certified=names)
