@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,7 +21,7 @@ from gateway.core.model import Outcome
 from gateway.core.record import Permit
 from gateway.ports import Outbound
 from tests.properties.elle import Done, wrong
-from tests.undo.rig import Store, a_rig
+from tests.undo.rig import Rig, Store, a_rig
 
 SEQUENCES = int(os.environ.get("BULKHEAD_TEST_SEQUENCES", "3"))
 AGENTS, CALLS = 4, 8
@@ -55,12 +56,16 @@ def lists(store: Store) -> dict[str, tuple[str, ...]]:
     return {key: read(store.records[key]) for key in KEYS}
 
 
-async def history_of(directory: Path, store: Registers, chance: Random) -> list[Done]:
-    """All that the agents were answered, and when, as a count of events."""
+async def history_of(
+    directory: Path, store: Registers, chance: Random, gateways: int
+) -> list[Done]:
+    """All that the agents were answered, and when, as a count of events. They are spread over the gateways."""
     beat, done = itertools.count(), list[Done]()
-    async with a_rig(directory, store) as rig, asyncio.TaskGroup() as agents:
+    async with AsyncExitStack() as stack:
+        rigs = [await stack.enter_async_context(a_rig(directory, store)) for _ in range(gateways)]
+        agents = await stack.enter_async_context(asyncio.TaskGroup())
 
-        async def agent(name: str) -> None:
+        async def agent(name: str, rig: Rig) -> None:
             for number in range(CALLS):
                 key, value = chance.choice(KEYS), f"{name}{number}"
                 tool, arguments = chance.choice(
@@ -74,8 +79,8 @@ async def history_of(directory: Path, store: Registers, chance: Random) -> list[
                 found = read(answer.result["structuredContent"]["value"])
                 done.append(Done(key, value * (tool == "put"), found, began, next(beat)))
 
-        for name in "abcd"[:AGENTS]:
-            agents.create_task(agent(name))
+        for number, name in enumerate("abcd"[:AGENTS]):
+            agents.create_task(agent(name, rigs[number % gateways]))
     return done
 
 
@@ -85,11 +90,11 @@ async def history_of(directory: Path, store: Registers, chance: Random) -> list[
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
-@given(seed=st.integers(0, 2**32))
-def test_p10_interleaved_agents_equal_some_serial_order(seed: int) -> None:
+@given(seed=st.integers(0, 2**32), gateways=st.sampled_from([1, 2]))
+def test_p10_interleaved_agents_equal_some_serial_order(seed: int, gateways: int) -> None:
     store = Registers({"x": "", "y": ""}, chance=Random(seed))
     with tempfile.TemporaryDirectory() as directory:
-        history = asyncio.run(history_of(Path(directory), store, Random(seed + 1)))
+        history = asyncio.run(history_of(Path(directory), store, Random(seed + 1), gateways))
     assert len(history) == AGENTS * CALLS
     assert wrong(history, lists(store)) == ""
 
