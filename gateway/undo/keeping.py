@@ -31,14 +31,26 @@ def scope(promise: Promise) -> Wanted:
 
 
 async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
-    """Sees to every task whose time is over. Raises what the rollback raises; the promise stays open then."""
+    """Sees to every task whose time is over. Raises what a rollback raised, once all were seen to; the
+    promise it was about stays open then."""
+    failures: list[Exception] = []
     for promise in deadlines.overdue(now):
-        with deadlines.held(promise.task) as held:
-            if held is None or held.stand != "open" or held.deadline > now:
-                continue
-            stand, why = await _undone(held, opener, now)
-            deadlines.settle(held, stand, why)
-            log.warning("task %s was not confirmed in time: %s", promise.task, why)
+        try:
+            await _kept(deadlines, promise.task, opener, now)
+        except Exception as error:
+            # One that cannot be undone now must not keep the others from it.
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+async def _kept(deadlines: Deadlines, task: str, opener: Opener, now: int) -> None:
+    with deadlines.held(task) as held:
+        if held is None or held.stand != "open" or held.deadline > now:
+            return
+        stand, why = await _undone(held, opener, now)
+        deadlines.settle(held, stand, why)
+        log.warning("task %s was not confirmed in time: %s", task, why)
 
 
 async def take_back(deadlines: Deadlines, promise: Promise, rollback: Rollback) -> Report:

@@ -111,6 +111,25 @@ async def test_an_undo_that_was_cut_off_is_taken_up_by_the_next_who_looks(tmp_pa
     assert store.records == {"a": "1"}
 
 
+async def test_a_task_that_cannot_be_seen_to_now_keeps_no_other_waiting(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+
+        @asynccontextmanager
+        async def opener(operator: str) -> AsyncIterator[Rollback]:
+            if operator == "operator:away":
+                raise ValueError("something sealed cannot be opened")
+            yield rig.rollback(operator)
+
+        deadlines = _begun(tmp_path)
+        deadlines.begin("t0", "operator:away", 0, 5)
+        await rig.call("put", key="a", value="2")
+        with pytest.raises(ValueError, match="cannot be opened"):
+            await keep(deadlines, opener, LATER)
+        stands = {each.task: each.stand for each in deadlines.all()}
+    assert (stands, store.records) == ({"t0": "open", "t1": "undone"}, {"a": "1"})
+
+
 async def test_a_cancelled_task_is_undone_but_for_what_others_changed(tmp_path: Path) -> None:
     store = Store({"a": "1", "b": "1"})
     async with a_rig(tmp_path, store) as rig:
