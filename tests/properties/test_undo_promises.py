@@ -1,7 +1,7 @@
 """What an undo promises, on the real servers through the whole gateway, by an oracle that goes past it.
 
 P1 restore, P2 prefix, P3 no silent loss, P4 idempotent, P5 foreign writes survive, P8 at most one forward,
-P9 selective, P14 plan is execution. The names are those of docs/explanation/rollback.md. Sequences per
+P9 selective, P14 plan is execution. The names are those of docs/reference/promises.md. Sequences per
 server and property: BULKHEAD_TEST_SEQUENCES; how many calls they made and took back is printed (-s).
 """
 
