@@ -89,7 +89,9 @@ class Deciding:
                 level=Level.UNKNOWN.value,
             )
         )
-        if not decision.permitted or decision.obligations:
+        # A rule that wants leave for all of a tier means the calls, not the words that give it.
+        duties = [duty for duty in decision.obligations if duty.name != approval.DUTY]
+        if not decision.permitted or duties:
             asked = f"{operator}: {tool} of {ticket.server}, tier admin, intent {INTENT}"
             detail = f"{asked}; {decision.near_miss}" if decision.near_miss else asked
             raise Refused(Reason.DENIED_BY_RULE, detail, decision.where, decision.rule or "")

@@ -194,11 +194,19 @@ def _asked(observed: Observed) -> str:
         case "operator":
             return f"$ bulkhead {' '.join(step.operator or ())}"
         case "happens":
-            return f"written: {', '.join(step.happens.write if step.happens else ())}"
+            return _happened(step)
+        case "ask":
+            return f"{step.agent} -> {step.at}  {json.dumps(step.ask)}"
         case "list":
             return f"{step.agent} -> {step.at}  list {step.list}"
     words = [f"{name}={json.dumps(value)}" for name, value in observed.arguments.items()]
     return f"{step.agent} -> {step.at}  {step.call} {' '.join(words)}{_tricks(step)}"
+
+
+def _happened(step: Step) -> str:
+    if step.happens is None or step.happens.passes is not None:
+        return f"{step.happens.passes if step.happens else 0} s pass"
+    return f"written: {', '.join(step.happens.write)}"
 
 
 def _tricks(step: Step) -> str:

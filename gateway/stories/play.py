@@ -5,7 +5,6 @@ It acts and looks; whether that was right is judge.py's, how it is told is tell.
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from gateway.journals.sqlite import SqliteReader
 from gateway.ports import CallRow
 from gateway.stories import judge
 from gateway.stories.agents import Caller, Heard
+from gateway.stories.marks import Marks
 from gateway.stories.stage import Ran, Stage, fill, fill_all
 from gateway.stories.story import Expected, Step, Story, endpoint
 from gateway.stories.world import Look, World, changes, untrue
@@ -29,7 +29,6 @@ from gateway.undo.own import AGENT as LOOKS
 
 RECORD_SECONDS: Final = 2.0
 """For the line of a call to be in the journal: a caller turned away does not wait for it."""
-TICKET: Final = re.compile(r"\b[a-z2-7]{25}\b")
 EVENTUALLY: Final = 10.0
 """Seconds a list may take to follow the world."""
 
@@ -121,7 +120,7 @@ class _Play:
     journal: SqliteReader = field(init=False)
     issuer: LocalIssuer = field(init=False)
     cursor: int = 0
-    heard: dict[str, str] = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
 
     async def steps(self) -> None:
         settings = self.stage.settings
@@ -156,31 +155,22 @@ class _Play:
                 heard = await self._call(step, arguments)
             case "list":
                 heard = await self._list(step)
+            case "ask":
+                heard = await self._ask(step)
             case "operator":
-                ran = await self.stage.operate(self._words(step))
+                words = map(self.marks.put, step.operator or ())
+                ran = await self.stage.operate([*words])
             case "happens":
                 assert step.happens is not None
                 self.world.write(step.happens.write)
-        self._remember(heard, ran)
+                await anyio.sleep(step.happens.passes or 0)
+        self.marks.agent_heard(heard.text if heard else "")
+        self.marks.operator_saw(ran.output if ran else "")
         rows = await self._recorded(step)
         problems += self._judge(step, heard, ran, rows)
         changed, wrong = await self._after(step)
         recorded = tuple(map(self._pointed, rows))
         return Observed(step, arguments, heard, ran, recorded, changed, (*problems, *wrong))
-
-    def _words(self, step: Step) -> list[str]:
-        """An operator's words, with what was heard before in the place of its mark."""
-        words = list(step.operator or ())
-        for mark, name in self.heard.items():
-            words = [word.replace(mark, name) for word in words]
-        return words
-
-    def _remember(self, heard: Heard | None, ran: Ran | None) -> None:
-        """The latest ticket an agent was told, and the latest an operator was."""
-        for mark, said in (("{ticket}", heard and heard.text), ("{window}", ran and ran.output)):
-            found = TICKET.search(said or "")
-            if found:
-                self.heard[mark] = found[0]
 
     async def _call(self, step: Step, arguments: dict[str, Any]) -> Heard:
         caller, tool = self._caller(step), step.call or ""
@@ -201,6 +191,11 @@ class _Play:
                 return heard
             await anyio.sleep(0.1)
 
+    async def _ask(self, step: Step) -> Heard:
+        assert step.at is not None and step.ask is not None
+        url = self.stage.settings.origin + self.marks.put(step.at)
+        return await self._caller(step).ask(url, step.ask)
+
     def _caller(self, step: Step) -> Caller:
         assert step.agent is not None
         token_for = step.trick.token_for if step.trick else None
@@ -212,13 +207,14 @@ class _Play:
         )
 
     def _mint(self, agent: str, audience: Endpoint) -> str:
+        plan = self.story.script.agents[agent]
         return self.issuer.mint(
-            agent=agent,
+            agent=plan.token_of or agent,
             endpoint=audience,
             tiers=audience.tiers,
             tenant=self.stage.settings.tenant,
-            task=self.story.name,
-            intent=self.story.script.agents[agent].intent,
+            task=plan.task or self.story.name,
+            intent=plan.intent,
             now=int(time.time()),
         )
 

@@ -94,7 +94,9 @@ class Stage:
         """The real gateway, on real HTTP, while this is entered. Raises `Misconfigured`."""
         up = anyio.Event()
         async with open_gateway(self.settings) as running, anyio.create_task_group() as tasks:
-            asgi = http.build_app(running.gate, self.settings, running.ready, running.schema_of)
+            asgi = http.build_app(
+                running.gate, self.settings, running.ready, running.schema_of, desk=running.desk
+            )
             serve = partial(http.serve, asgi, self.settings, on_ready=lambda _: up.set())
             tasks.start_soon(serve)
             with anyio.fail_after(START_SECONDS):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -47,8 +47,16 @@ class Trick(Strict):
 class Event(Strict):
     """Something that happens in the world outside the gateway."""
 
-    write: dict[str, str]
+    write: dict[str, str] = Field(default_factory=dict)
     """File in the world -> its new text."""
+    passes: Annotated[float, Field(gt=0, le=10)] | None = None
+    """So many seconds pass in which nobody does anything."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Event:
+        if not self.model_fields_set:
+            raise ValueError("something happens")
+        return self
 
 
 class Expected(Strict):
@@ -94,21 +102,23 @@ class Expected(Strict):
 
 
 class Step(Strict):
-    """One thing somebody does. Exactly one of call, list, operator, happens."""
+    """One thing somebody does. Exactly one of call, list, ask, operator, happens."""
 
     says: str
     """What is going on, in a sentence."""
     agent: str | None = None
     at: str | None = None
-    """The endpoint, as a path: /mcp, /data/mcp, /servers/git/mcp."""
+    """The endpoint, as a path: /mcp, /data/mcp, /servers/git/mcp; of an ask /grants, or below it."""
 
     call: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     trick: Trick | None = None
     list: Literal["tools", "prompts", "resources"] | None = None
+    ask: dict[str, Any] | None = None
+    """A request about grants: this body."""
     operator: tuple[str, ...] | None = None
-    """Words after `bulkhead`; --config is added. {ticket} stands for the latest ticket an agent was told,
-    {window} for the latest an operator was."""
+    """Words after `bulkhead`; --config is added. Here and in `at` marks stand for names heard before
+    (marks.py)."""
     happens: Event | None = None
 
     expect: Expected | None = None
@@ -123,22 +133,22 @@ class Step(Strict):
         return endpoint(self.at)
 
     @property
-    def action(self) -> Literal["call", "list", "operator", "happens"]:
-        for name in ("call", "list", "operator"):
+    def action(self) -> Literal["call", "list", "ask", "operator", "happens"]:
+        for name in ("call", "list", "ask", "operator"):
             if getattr(self, name) is not None:
                 return name
         return "happens"
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Step:
-        actions = {"call", "list", "operator", "happens"} & self.model_fields_set
+        actions = {"call", "list", "ask", "operator", "happens"} & self.model_fields_set
         if len(actions) != 1:
-            raise ValueError("a step does one thing: call, list, operator or happens")
-        by_agent = self.action in ("call", "list")
+            raise ValueError("a step does one thing: call, list, ask, operator or happens")
+        by_agent = self.action in ("call", "list", "ask")
         if by_agent != (self.agent is not None) or by_agent != (self.at is not None):
-            raise ValueError("agent and at belong to call and list, and to nothing else")
-        if self.at is not None:
-            endpoint(self.at)
+            raise ValueError("agent and at belong to call, list and ask, and to nothing else")
+        if self.at is not None and (endpoint(self.at).kind == "grants") != (self.action == "ask"):
+            raise ValueError("an ask goes to /grants, and nothing else does")
         if self.trick is not None and self.trick.token_for is not None:
             endpoint(self.trick.token_for)
         return self
@@ -148,6 +158,7 @@ class Step(Strict):
         fitting = {
             "call": ("allowed", "refused", "http"),
             "list": ("list", "http"),
+            "ask": ("http",),
             "operator": ("exit",),
             "happens": (None,),
         }
@@ -167,6 +178,10 @@ class AgentPlan(Strict):
 
     era: Literal["stateless", "sessions"] = "stateless"
     intent: str = "general"
+    token_of: str | None = None
+    """It shows tokens of another agent, whose name it then has in the policy and in the journal."""
+    task: str | None = None
+    """The task its token names; that of the story when left out."""
 
 
 class Script(Strict):
@@ -234,4 +249,6 @@ def endpoint(path: str) -> Endpoint:
             return Endpoint("tier", tier)
     if path == "/mcp":
         return Endpoint("all")
+    if path == "/grants" or path.startswith("/grants/"):
+        return Endpoint("grants")
     raise ValueError(f"{path!r} is no endpoint")
