@@ -63,10 +63,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 class Asking:
     """One agent on one connection."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, client: httpx.Client) -> None:
         self.home = home
         self.token = home.mint("ann", Endpoint("all"))
-        self.client = httpx.Client(timeout=30)
+        self.client = client
 
     def ask(self, name: str) -> tuple[float, int, dict[str, Any]]:
         """Seconds, the status, the body."""
@@ -80,8 +80,9 @@ class Asking:
 
 
 def test_all_of_them_sound_the_same(home: Home) -> None:
-    asking = Asking(home)
-    heard = {kind: asking.ask(name) for kind, name in KINDS.items()}
+    with httpx.Client(timeout=30) as client:
+        asking = Asking(home, client)
+        heard = {kind: asking.ask(name) for kind, name in KINDS.items()}
     said = set()
     for kind, (_, status, body) in heard.items():
         call = body["error"]["data"].pop("call")
@@ -94,14 +95,15 @@ def test_all_of_them_sound_the_same(home: Home) -> None:
 
 def test_all_of_them_take_the_same_time(home: Home) -> None:
     """Two-sample Kolmogorov-Smirnov, each kind against each, asked in an order nobody chose."""
-    asking = Asking(home)
     order = [*KINDS] * SAMPLES
     random.Random(7).shuffle(order)
     took: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for kind in KINDS:
-        asking.ask(KINDS[kind])  # warms up
-    for kind in order:
-        took[kind].append(asking.ask(KINDS[kind])[0])
+    with httpx.Client(timeout=30) as client:
+        asking = Asking(home, client)
+        for kind in KINDS:
+            asking.ask(KINDS[kind])  # warms up
+        for kind in order:
+            took[kind].append(asking.ask(KINDS[kind])[0])
     most = math.sqrt(-math.log(CHANCE / 2) / 2) * math.sqrt(2 / SAMPLES)
     apart = {
         f"{one} and {other}": round(distance(took[one], took[other]), 3)
