@@ -21,6 +21,10 @@ Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure",
 TierName = Literal["data", "tool", "admin"]
 Algorithm = Literal["EdDSA", "ES256", "ES384", "RS256", "PS256"]
 
+AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+"""Agent names: they stand in policy rows, the journal and a terminal."""
+WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+"""Tenants, tasks and intents."""
 MAX_TTL: Final = 86_400
 TRUST_DOMAIN: Final = r"^[a-z0-9._-]{1,255}$"
 ISSUER_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -147,6 +151,8 @@ class IssuerSettings(Strict):
     """Are tokens with `act` accepted? The agent is then who acts, on behalf of `sub`."""
     agent: From | None = None
     tenant: From | None = None
+    principal: From | None = None
+    """Whom it acts for, where `act` does not say so. One that says what `agent` is named by is nobody else."""
     task: From | None = None
     intent: From | None = None
     grant: From | None = None
@@ -201,6 +207,7 @@ def _faults(one: IssuerSettings) -> Iterator[Fault]:
     if one.kind != "oauth" and one.agent is None:
         yield ("kind",), f"kind {one.kind} needs agent: what its subjects are called here"
     yield from _key_faults(one)
+    yield from _word_faults(one)
     if one.kind in UNSCOPED and not one.tiers:
         yield ("kind",), f"kind {one.kind} names no scope: say which tiers it reaches"
     pins = PUBLIC.get(one.kind, ())
@@ -212,6 +219,16 @@ def _faults(one: IssuerSettings) -> Iterator[Fault]:
                 "under require, or by agent.names"
             ),
         )
+
+
+def _word_faults(one: IssuerSettings) -> Iterator[Fault]:
+    """A name that no token could ever have is told now."""
+    facts = {"agent": one.agent, "tenant": one.tenant, "task": one.task, "intent": one.intent}
+    for name, way in {**facts, "grant": one.grant}.items():
+        shape = AGENT if name == "agent" else WORD
+        for word in (_finite(way) or ()) if way else ():
+            if not shape.fullmatch(word):
+                yield (name,), f"{word!r} is not a plain name"
 
 
 def _key_faults(one: IssuerSettings) -> Iterator[Fault]:

@@ -57,6 +57,13 @@ WRONG: dict[str, tuple[str, int | None, str]] = {
     "an issuer that is no address": ("  a:\n    issuer: urn:x\n", 4, "no address"),
     "an issuer in clear": ("  a:\n    issuer: http://idp.example.com\n", 4, "no address"),
     "no issuer": ("  a:\n    kind: oauth\n", 4, "needs issuer"),
+    "a name no token could have": (CORP + "    agent: {value: Triage One}\n", 5, "plain name"),
+    "a name in a table, too": (
+        CORP + "    agent: {claim: sub, names: {a: 'role:x'}}\n",
+        5,
+        "plain name",
+    ),
+    "a tenant with a comma": (CORP + "    tenant: {value: 'a,b'}\n", 5, "plain name"),
     "a fact from nowhere": (CORP + "    task: {}\n", 5, "value or claim"),
     "a fact from two places": (CORP + "    task: {value: a, claim: b}\n", 5, "value or claim"),
     "a name table of nobody": (CORP + "    agent: {claim: sub, names: {}}\n", 5, "empty"),

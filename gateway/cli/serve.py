@@ -17,7 +17,7 @@ from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
 from gateway.settings import Settings
-from gateway.wire.agents import http
+from gateway.wire.agents import http, tls
 
 
 @click.command()
@@ -35,6 +35,7 @@ def command(config: Path, log_level: str, log_format: logs.Form) -> None:
     """Stand between agents and tool servers, over HTTP. Stops on Ctrl-C or SIGTERM."""
     logs.begin(log_level, log_format)
     settings = settings_file.load(config)
+    tls.check(settings)
     uvloop.run(_serve(settings))
 
 

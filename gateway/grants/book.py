@@ -129,7 +129,8 @@ class GrantBook:
         if key not in self._by_task:
             return []
         now = self._clock()
-        chains = [self._chain(self._active[one], now) for one in (*self._by_task[key],)]
+        mine = [self._active[one] for one in (*self._by_task[key],)]
+        chains = [self._chain(grant, now) for grant in mine if _is_for(grant, identity)]
         found = [chain for chain in chains if chain]
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant of task {identity.task} is in force")
@@ -139,7 +140,7 @@ class GrantBook:
         grant = self._active.get(identity.grant)
         chain = self._chain(grant, self._clock()) if grant else ()
         mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
-        if not chain or not mine:
+        if not chain or not mine or not _is_for(chain[0], identity):
             raise Refused(
                 Reason.GRANT_OVER, f"grant {identity.grant} is not in force for this agent"
             )
@@ -196,3 +197,8 @@ def _outside_terms(chain: Chain, classified: Classified) -> str:
 def _size(classified: Classified) -> int:
     """Bytes of the arguments as JSON."""
     return len(json.dumps(classified.resolved.arguments, ensure_ascii=False).encode())
+
+
+def _is_for(grant: Grant, identity: WorkloadIdentity) -> bool:
+    """A grant given for one person is not spent for another, where both are known."""
+    return not identity.on_behalf_of or grant.on_behalf_of in ("", identity.on_behalf_of)

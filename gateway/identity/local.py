@@ -20,15 +20,14 @@ from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured, Where
 from gateway.identity.keys import SigningKey, open_keys, read_keys, signing_key
 from gateway.identity.profile import (
-    AGENT,
     MAX_TTL,
     MAX_TTL_ADMIN,
-    WORD,
     Claimed,
     IssuerProfile,
     VerificationKey,
     text_claim,
 )
+from gateway.issuers import AGENT, WORD
 
 DEFAULT_TTL: Final = 900
 """Seconds."""

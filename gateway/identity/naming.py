@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.identity.profile import AGENT, WORD, Claimed, ClaimError
-from gateway.issuers import From, IssuerSettings, Kind
+from gateway.identity.profile import Claimed, ClaimError
+from gateway.issuers import AGENT, WORD, From, IssuerSettings, Kind
 
 MAX_ACTORS: Final = 4
 PRINCIPAL: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -34,6 +34,7 @@ class Reader:
     task: From
     intent: From
     grant: From
+    principal: From | None
     require: Mapping[str, str | int | bool | tuple[str, ...]]
     delegation: bool
 
@@ -48,6 +49,7 @@ class Reader:
             task=settings.task or task,
             intent=settings.intent or From(value="general"),
             grant=settings.grant or From(claim="grant"),
+            principal=settings.principal,
             require=settings.require,
             delegation=settings.delegation,
         )
@@ -56,9 +58,7 @@ class Reader:
         """Raises `ClaimError`."""
         for claim, wanted in self.require.items():
             _check(claim, look_up(claims, claim), wanted)
-        acting, principal = claims, ""
-        if "act" in claims:
-            acting, principal = self._delegated(claims)
+        acting = self._delegated(claims) if "act" in claims else claims
         unnamed = self.grant.claim is not None and look_up(claims, self.grant.claim) is _MISSING
         return Claimed(
             agent=named(self.agent, acting, AGENT),
@@ -66,18 +66,27 @@ class Reader:
             task=named(self.task, claims, WORD),
             intent=named(self.intent, claims, WORD),
             grant="" if unnamed else named(self.grant, claims, WORD),
-            on_behalf_of=principal,
+            on_behalf_of=self._principal(claims),
         )
 
-    def _delegated(self, claims: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-        """Who acts, and for whom."""
+    def _principal(self, claims: Mapping[str, Any]) -> str:
+        """For whom; empty for itself alone."""
+        if "act" in claims:
+            return named(From(claim="sub"), claims, PRINCIPAL)
+        if self.principal is None:
+            return ""
+        own = self.agent.claim is not None and look_up(claims, self.agent.claim)
+        said = self.principal.claim is not None and look_up(claims, self.principal.claim)
+        return "" if own and own == said else named(self.principal, claims, PRINCIPAL)
+
+    def _delegated(self, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Who acts."""
         if not self.delegation:
             raise ClaimError("it is a delegated token, which this issuer's settings do not accept")
-        chain = actors(claims)
-        principal = claims.get("sub")
-        if not isinstance(principal, str) or not PRINCIPAL.fullmatch(principal):
-            raise ClaimError("claim sub is missing or malformed")
-        return chain[0], principal
+        actor = actors(claims)[0]
+        if actor.get("iss", claims.get("iss")) != claims.get("iss"):
+            raise ClaimError("claim act names an actor of another issuer")
+        return actor
 
 
 def actors(claims: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -19,11 +19,6 @@ from gateway.core.model import Tier
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
-AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-"""Agent names: they stand in policy rows, the journal and a terminal."""
-WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
-"""Tenants, tasks and intents."""
-
 MAX_TTL: Final = 3600
 """Seconds between `iat` and `exp`, at most, whatever the issuer."""
 MAX_TTL_ADMIN: Final = 900

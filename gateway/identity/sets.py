@@ -16,8 +16,8 @@ from gateway.identity.claims import LEEWAY, time_claim
 from gateway.identity.jwt import check_signature
 from gateway.identity.naming import named
 from gateway.identity.presented import Presented, bad, present
-from gateway.identity.profile import AGENT, ClaimError, Keys
-from gateway.issuers import From
+from gateway.identity.profile import ClaimError, Keys
+from gateway.issuers import AGENT, From
 from gateway.reasons import Reason
 
 MAX_AGE: Final = 7 * 86_400

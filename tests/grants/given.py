@@ -66,6 +66,7 @@ def call(
     intent: str = "general",
     task: str | None = None,
     named: str = "",
+    principal: str = "",
 ) -> Classified:
     """A call of `agent:<who>` in its task, as classified."""
     identity = WorkloadIdentity(
@@ -78,6 +79,7 @@ def call(
         "jti",
         2**40,
         grant=named,
+        on_behalf_of=principal,
     )
     params: JsonObject = {"name": tool, "arguments": arguments or {}}
     request = Request(

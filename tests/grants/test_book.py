@@ -170,6 +170,14 @@ def test_a_token_that_names_its_grant_has_that_one_and_no_other() -> None:
     assert world.refusal("a", named="none")[0] == "grant_over"
 
 
+@pytest.mark.parametrize("named", ["", "a"])
+def test_a_grant_given_for_one_person_is_not_spent_for_another(named: str) -> None:
+    world = World(replace(grant("a"), on_behalf_of="ada"))
+    assert world.book.cover(call("a", named=named, principal="ada")).grant == "a"
+    assert world.book.cover(call("a", named=named)).grant == "a"
+    assert world.refusal("a", named=named, principal="bob")[0] == "grant_over"
+
+
 def test_a_read_takes_nothing_where_nothing_is_limited() -> None:
     world = World(grant("a"))
     read, write = call("a"), call("a", effect=Effect.WRITE)

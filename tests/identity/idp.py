@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from tests import npm
 
 SECRET = "a-secret-of-an-agent-0123456789"
-AGENTS = ("triage-1", "triage-2")
 
 
 def new_key() -> EllipticCurvePrivateKey:

@@ -142,6 +142,35 @@ def test_a_chain_that_is_malformed_or_too_long_is_refused(name: str) -> None:
         reader(delegation=True)({**ACTED, "act": CHAINS[name]})
 
 
+def test_an_actor_of_another_issuer_is_nobody_here() -> None:
+    claims = {**ACTED, "iss": "https://a", "act": {"iss": "https://b", "sub": "triage-1"}}
+    with pytest.raises(ClaimError, match="another issuer"):
+        reader(delegation=True)(claims)
+    claims["act"]["iss"] = "https://a"
+    assert reader(delegation=True)(claims).agent == "triage-1"
+
+
+@pytest.mark.parametrize(
+    ("claims", "principal"),
+    [
+        ({"client_id": "triage-1", "sub": "auth0|ada"}, "auth0|ada"),
+        ({"client_id": "triage-1", "sub": "triage-1"}, ""),
+    ],
+)
+def test_a_client_acts_for_whoever_logged_in_and_else_for_itself(
+    claims: dict[str, Any], principal: str
+) -> None:
+    read = reader(agent=From(claim="client_id"), principal=From(claim="sub"))
+    claimed = read({"task": "T-1", **claims})
+    assert (claimed.agent, claimed.on_behalf_of) == ("triage-1", principal)
+
+
+def test_a_principal_that_should_be_told_and_is_not_is_a_no() -> None:
+    read = reader(agent=From(claim="client_id"), principal=From(claim="sub"))
+    with pytest.raises(ClaimError, match="sub"):
+        read({"task": "T-1", "client_id": "triage-1"})
+
+
 @pytest.mark.parametrize("principal", [None, "", 7, "ada\x1b[31m", "ada\n", "x" * 256, "é", " "])
 def test_a_principal_is_plain_text(principal: Any) -> None:
     with pytest.raises(ClaimError, match="sub"):

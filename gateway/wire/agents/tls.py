@@ -67,6 +67,13 @@ class Tls:
         connection.context = self._now
 
 
+def check(settings: Settings) -> None:
+    """Before anything is started. Raises `Misconfigured`."""
+    files = Files.of(settings)
+    if files is not None:
+        _context(files)
+
+
 def _context(files: Files) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
