@@ -70,6 +70,8 @@ class FrontGate:
         self._verifier = verifier
         self._turned_away = turned_away
         self._seconds = seconds
+        self.noted: Callable[[Evidence, WorkloadIdentity], None] | None = None
+        """Told of every caller who is identified."""
         self._subscriptions = Subscriptions(
             line=line,
             catalogue=catalogue,
@@ -82,10 +84,13 @@ class FrontGate:
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """See `ports.Gate`."""
         try:
-            return await self._identified(evidence)
+            identity = await self._identified(evidence)
         except Refused as no:
             self._turned_away.note(evidence.endpoint, no)
             raise
+        if self.noted is not None:
+            self.noted(evidence, identity)
+        return identity
 
     async def _identified(self, evidence: Evidence) -> WorkloadIdentity:
         try:

@@ -18,6 +18,7 @@ from gateway import approving, holding
 from gateway.bounds import Bounds
 from gateway.carrying import outlet
 from gateway.core import record, settle
+from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
@@ -242,6 +243,7 @@ class Line:
             request.extra_headers,
             outlet(request, channel, recorded.pending, prepared),
             request.session or "",
+            Behalf(recorded.reversible.decided.classified, recorded.covered.cover),  # for 12
         )
         outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
         try:

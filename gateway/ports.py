@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
+from gateway.core.credential import Behalf, Credential
 from gateway.core.decide import Decided
 from gateway.core.fence import Caught, Fence
 from gateway.core.grant import Cover, Grant, Standing
@@ -525,6 +526,10 @@ class Outbound:
     """Where a large result may go in pieces. None: only the whole is of use."""
     session: str = ""
     """The agent's session at the gateway, if it has one; never sent."""
+    behalf: Behalf | None = None
+    """Who it is done for, to choose a credential by; None: for the gateway itself. Never sent."""
+    credential: Credential | None = None
+    """The gateway's own, for this very server, tier and grant."""
 
 
 class ToolServer(Protocol):

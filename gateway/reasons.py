@@ -57,6 +57,7 @@ class Reason(StrEnum):
     # Steps 11 to 15.
     JOURNAL_UNAVAILABLE = "journal_unavailable"
     SERVER_UNAVAILABLE = "server_unavailable"
+    CREDENTIAL_UNAVAILABLE = "credential_unavailable"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
 
-from gateway import issuers, transmitters, yamlfile
+from gateway import credential_settings, issuers, transmitters, yamlfile
 from gateway.errors import Misconfigured, Where
 from gateway.issuers import IssuerSettings
 from gateway.proofs import Evidence, Retention
@@ -55,7 +55,7 @@ class EnvironmentRule(Strict):
 ASKS: Final = ("elicitation", "sampling")
 
 
-class ServerSettings(Strict):
+class ServerSettings(credential_settings.Credentialed):
     """One tool server: `command` (stdio) or `url` (Streamable HTTP), never both."""
 
     command: tuple[str, ...] | None = None
@@ -91,7 +91,7 @@ class ServerSettings(Strict):
         return self._where
 
     @model_validator(mode="after")
-    def _one_transport(self) -> ServerSettings:
+    def _one_way_in(self) -> ServerSettings:
         if (self.command is None) == (self.url is None):
             raise ValueError("give either command (stdio) or url (Streamable HTTP)")
         if self.questions is not None and self.command is None:
@@ -100,6 +100,7 @@ class ServerSettings(Strict):
             raise ValueError("command is empty")
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise ValueError("url must start with http:// or https://")
+        credential_settings.check(self.credentials, self.url, self.headers, self.cleartext)
         return self
 
 

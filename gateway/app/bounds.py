@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.bounds import Bounds
+from gateway.credentials.alive import Alive
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.grants.book import GrantBook
@@ -30,11 +31,20 @@ class LiveBounds(Bounds):
         self.store = journal.grants()
         self.book = GrantBook(self.store, lambda: policies.current.intents.standing, clock)
         self.book.refresh()
+        self.alive = Alive(self.fences, self.store, clock)
         super().__init__(self.book, self.fences)
 
-    async def watch(self, changed: Callable[[], None]) -> None:
-        """Cuts off what is fenced while it is under way, and tells of changes, until cancelled."""
-        self.fences.on_change = self.book.on_change = changed
+    def on_change(self, *told: Callable[[], None]) -> None:
+        """Whom to tell of every fence and grant that is new or over."""
+
+        def tell() -> None:
+            for one in told:
+                one()
+
+        self.fences.on_change = self.book.on_change = tell
+
+    async def watch(self) -> None:
+        """Cuts off what is fenced while it is under way, and sees changes when nobody calls, until cancelled."""
         await asyncio.gather(self.fences.watch(), self.book.watch())
 
     def close(self) -> None:

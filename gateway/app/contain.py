@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.app.credentials import Lending
 from gateway.app.gateway import microseconds, new_call_id
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
@@ -16,21 +17,28 @@ from gateway.settings import Settings
 @asynccontextmanager
 async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
     """Raises `Misconfigured`, `JournalError`."""
+    lending = Lending(settings)
+    protector = Protector.open(settings.state_dir)
     path = settings.state_dir / "journal.db"
     journal = await SqliteJournal.open(path)
-    store, reader = journal.grants(), SqliteReader(path)
+    store, reader, lent = journal.grants(), SqliteReader(path), journal.credentials()
     try:
+        # What gateways that are gone have lent is called back from here.
+        await lending.begin({}, journal, protector)
         yield Desk(
             log=log,
             journal=journal,
             reader=reader,
             grants=store,
-            protector=Protector.open(settings.state_dir),
+            lent=lent,
+            protector=protector,
             tenant=settings.tenant,
             clock=microseconds,
             new_call_id=new_call_id,
         )
     finally:
+        await lending.aclose()
+        lent.close()
         reader.close()
         store.close()
         await journal.aclose()

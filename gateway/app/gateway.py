@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
 from gateway import following
 from gateway.app.bounds import LiveBounds
+from gateway.app.clock import microseconds as microseconds
+from gateway.app.clock import new_call_id as new_call_id
+from gateway.app.credentials import Lending
 from gateway.app.events import receiving
 from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
@@ -105,6 +107,7 @@ class Ground:
     protector: Protector
     packs: LivePacks
     journal: SqliteJournal
+    lending: Lending
     servers: Mapping[str, WatchedServer]
     catalogue: LiveCatalogue
 
@@ -125,6 +128,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     bounds = LiveBounds(settings, journal, ground.policies, microseconds)
     line = _line(ground, bounds, reverser)
     gate = _gate(ground, bounds, line)
+    gate.noted = ground.lending.noted
+    ground.lending.ends_by(bounds.alive.why_dead)
+    bounds.on_change(gate.changed, ground.lending.changed)
     sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
     try:
         in_doubt = await journal.recover()
@@ -137,6 +143,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             await ground.catalogue.aclose()
             await doubts.aclose()
             await close_servers(ground.servers)
+            await ground.lending.aclose()
             bounds.close()
             await journal.aclose()
 
@@ -147,13 +154,17 @@ async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> G
     policies = LivePolicies(settings.policy_dir, settings.servers)
     approved = pins.load(settings.policy_dir, settings.servers)
     protector = Protector.open(settings.state_dir)
-    servers = open_servers(settings, Seal(protector.key_for(b"parked calls")), late)
-    offered = {name: server for name, server in servers.items() if name in settings.offered}
+    lending = Lending(settings)
+    opened = open_servers(settings, Seal(protector.key_for(b"parked calls")), late, lending)
     packs = open_packs(settings, policies)
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    servers = await lending.begin(opened, journal, protector)
+    offered = {name: server for name, server in servers.items() if name in settings.offered}
     earlier = EarlierLists(settings.state_dir / "catalogue")
     catalogue = LiveCatalogue(offered, settings, approved, earlier=earlier)
-    return Ground(settings, policies, identities, protector, packs, journal, servers, catalogue)
+    return Ground(
+        settings, policies, identities, protector, packs, journal, lending, servers, catalogue
+    )
 
 
 def _opened(
@@ -240,7 +251,7 @@ async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> Asyn
         asyncio.create_task(ground.policies.watch(policy_news)),
         asyncio.create_task(_follow_pins(ground.settings, ground.catalogue)),
         asyncio.create_task(ground.packs.watch(log.warning)),
-        asyncio.create_task(bounds.watch(gate.changed)),
+        asyncio.create_task(bounds.watch()),
     ]
     try:
         async with ground.identities.followed():
@@ -267,19 +278,3 @@ async def close_servers(servers: Mapping[str, ToolServer]) -> None:
         async with anyio.create_task_group() as tasks:
             for server in servers.values():
                 tasks.start_soon(server.aclose)
-
-
-_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_TENS: Final = [high + low for high in _BASE32 for low in _BASE32]
-"""Ten bits as two characters (RFC 4648, in lower case)."""
-
-
-def microseconds() -> int:
-    """Since the epoch."""
-    return time.time_ns() // 1_000
-
-
-def new_call_id() -> str:
-    """80 random bits, 16 characters a person can read out: a prefix of a few names a call."""
-    bits = int.from_bytes(os.urandom(10))
-    return "".join([_TENS[bits >> shift & 1023] for shift in range(70, -1, -10)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.app.credentials import Lending
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings, Settings
 from gateway.undo import packs
@@ -9,10 +10,19 @@ from gateway.wire.servers import LateAnswer, open_server
 from gateway.wire.servers.seal import Seal
 
 
-def open_servers(settings: Settings, seal: Seal, late: LateAnswer) -> dict[str, WatchedServer]:
+def open_servers(
+    settings: Settings, seal: Seal, late: LateAnswer, lending: Lending
+) -> dict[str, WatchedServer]:
     """All servers of the settings by id. Connects and starts nothing yet. Raises `Misconfigured`."""
+    lending.warn()
     return {
-        name: open_server(name, _together(settings, name, one), seal, late)
+        name: open_server(
+            name,
+            _together(settings, name, one),
+            seal,
+            lending.late(name, late),
+            lending.own(name),
+        )
         for name, one in settings.servers.items()
     }
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import anyio
 
+from gateway.app.credentials import Lending
 from gateway.app.gateway import close_servers, microseconds, new_call_id, open_packs
 from gateway.app.reverse import own_reads
 from gateway.errands import GatewayErrands
@@ -84,7 +85,11 @@ async def _open_parts(settings: Settings) -> AsyncIterator[Parts]:
     policies = LivePolicies(settings.policy_dir, settings.servers)
     packs = open_packs(settings, policies)
     protector = Protector.open(settings.state_dir)
-    servers = {name: open_server(name, one) for name, one in settings.servers.items()}
+    lending = Lending(settings)
+    opened = {
+        name: open_server(name, one, own=lending.own(name))
+        for name, one in settings.servers.items()
+    }
     reader = SqliteReader(settings.state_dir / "journal.db")
     try:
         journal = await SqliteJournal.open(settings.state_dir / "journal.db")
@@ -94,11 +99,13 @@ async def _open_parts(settings: Settings) -> AsyncIterator[Parts]:
     grants = journal.grants()
     try:
         await journal.recover()
+        servers = await lending.begin(opened, journal, protector)
         parts = _parts(settings, policies, packs, protector, servers, journal, reader, grants)
         yield parts
     finally:
         with anyio.CancelScope(shield=True):
-            await close_servers(servers)
+            await close_servers(opened)
+            await lending.aclose()
             grants.close()
             await journal.aclose()
             reader.close()

@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "token": "Mint a short-lived token of the embedded issuer.",
     "servers": "See, inspect and approve what tool servers offer.",
     "grant": "Say what a task may do, for how long and how often.",
+    "credentials": "See what the gateway has been lent for tool servers.",
     "contain": "Stop an agent, a task or more at once, and undo what it did.",
     "fence": "See what is stopped, and let go of it again.",
     "policy": "Check, test and explain the policy.",

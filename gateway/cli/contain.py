@@ -14,10 +14,12 @@ import click
 
 from gateway import settings
 from gateway.cli import fence as fences_cli
+from gateway.cli.credentials_text import until
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
+from gateway.core.credential import LeaseState
 from gateway.core.fence import Fence
 from gateway.fences.desk import Contained
 from gateway.fences.log import FenceLog
@@ -93,6 +95,12 @@ def _tell(contained: Contained) -> None:
         click.echo(f"revoked  grant {grant} and all below it")
     for call in contained.under_way:
         click.echo(f"still under way: call {call}", err=True)
+    for lease in contained.credentials:
+        about = f"credential {lease.id} of server {visible(lease.server)}"
+        if lease.state is LeaseState.REVOKED:
+            click.echo(f"revoked  {about}")
+        else:
+            click.echo(f"not revoked: {about}: {lease.state}, {until(lease)}", err=True)
 
 
 def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:

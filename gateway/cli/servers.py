@@ -18,6 +18,7 @@ import click
 
 from gateway import settings as settings_file
 from gateway import yamlfile
+from gateway.app.credentials import lent_beside
 from gateway.catalogue import pins as pin_files
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
@@ -154,21 +155,22 @@ async def _read(settings: Settings, name: str, deadline: float) -> Lists:
         return await _asked(settings, name, deadline)
     async with AsyncExitStack() as stack:
         with suppress(Misconfigured):
-            server = open_server(host, settings.servers[host])
+            lending = await stack.enter_async_context(lent_beside(settings))
+            server = open_server(host, settings.servers[host], own=lending.own(host))
             stack.push_async_callback(_closed, server)
             await fetch_lists(host, server, deadline)
         return await _asked(settings, name, deadline)
 
 
 async def _asked(settings: Settings, name: str, deadline: float) -> Lists:
-    try:
-        server = open_server(name, settings.servers[name])
-    except Misconfigured as error:
-        return Lists({}, {"tool": str(error)})
-    try:
+    async with AsyncExitStack() as stack:
+        try:
+            lending = await stack.enter_async_context(lent_beside(settings))
+            server = open_server(name, settings.servers[name], own=lending.own(name))
+        except Misconfigured as error:
+            return Lists({}, {"tool": str(error)})
+        stack.push_async_callback(_closed, server)
         return await fetch_lists(name, server, deadline)
-    finally:
-        await _closed(server)
 
 
 async def _closed(server: ToolServer) -> None:

@@ -144,12 +144,14 @@ async def _asked(settings: Settings, server: str) -> tuple[Offered, Offered | No
 
 
 async def _offered(stack: AsyncExitStack, settings: Settings, name: str) -> Offered:
+    from gateway.app.credentials import lent_beside
     from gateway.catalogue.fetch import fetch_lists
     from gateway.errors import Misconfigured
     from gateway.undo.draft import Offered
     from gateway.wire.servers import open_server
 
-    opened = open_server(name, settings.servers[name])
+    lending = await stack.enter_async_context(lent_beside(settings))
+    opened = open_server(name, settings.servers[name], own=lending.own(name))
     stack.push_async_callback(opened.aclose)
     lists = await fetch_lists(name, opened, FETCH_SECONDS)
     if "tool" not in lists.kinds:

@@ -402,6 +402,8 @@ class Outcome:
     detail: str = ""
     carried: bool = False
     """The larger members of the result have gone to the agent already (`ports.Outlet`); `result` is the rest."""
+    credential: str = ""
+    """The lease of the credential it was forwarded with; empty when its server needs none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
         403,
         "What was read in this task may not leave by this call; nothing was done",
     ),
+    Reason.CREDENTIAL_UNAVAILABLE: (
+        1016,
+        502,
+        "The gateway has no credential for the tool server; nothing was done",
+    ),
     Reason.INTERNAL: (1005, 500, "The gateway failed; nothing was done"),
 }
 """Reason -> JSON-RPC code, HTTP status (stateless era), message.
@@ -129,8 +134,22 @@ def _error(
     return Answer(error=RpcError(code, message, data, has_data=True), http_status=status)
 
 
+def not_forwarded(server: str, reason: Reason, why: str) -> Outcome:
+    """Nothing reached the server. An error of our own that names it; `why` stays with the operator.
+
+    `reason`: server_unavailable, overloaded or credential_unavailable."""
+    code, _, message = GATEWAY_ERRORS[reason]
+    error = RpcError(code, message, {"reason": str(reason), "server": server}, has_data=True)
+    return Outcome("rejected", error=error, detail=f"tool server {server}: {why}")
+
+
 def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     """What the journal keeps of an outcome: its kind's facts, never the result itself."""
+    said = _facts(outcome, protect_text)
+    return {**said, "credential": outcome.credential} if outcome.credential else said
+
+
+def _facts(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     if outcome.error is not None:
         message = protect_text(outcome.error.message[:500])
         return {"code": outcome.error.code, "message": message}

@@ -1,8 +1,9 @@
 """Where operators stop and let go again: the fence first, then all that follows from it.
 
     1. The fences stand in the log: from here on nothing new begins, and what is under way is cut off.
-    2. Grants of whom it concerns are revoked with all below them, which ends their credentials.
-    3. It waits, a little, until nothing in scope is under way any more, and says what still is.
+    2. Grants of whom it concerns are revoked with all below them. What was lent to them is called back by
+       the gateways that lent it, as soon as they see the fence.
+    3. It waits, a little, until nothing in scope is under way or lent any more, and says what still is.
 
 What was done until then is for a rollback. It knows the log and the ports.
 """
@@ -15,16 +16,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core import record
+from gateway.core.credential import LIVE, CredentialLease
 from gateway.core.fence import Caught, Fence
 from gateway.core.grant import End, Standing
 from gateway.core.model import CallRecord, JsonObject
 from gateway.core.record import State
+from gateway.credential_ports import CredentialLedger
 from gateway.errors import Refused
 from gateway.fences.log import FenceLog
 from gateway.ports import CallFilter, CallRow, GrantStore, Journal, JournalReader, Protector
 
 PATIENCE: Final = 2.0
 """Seconds for what is under way to end."""
+CREDENTIALS_PATIENCE: Final = 5.0
+"""Seconds for what was lent to be called back."""
 MANY: Final = 10_000
 
 
@@ -36,11 +41,27 @@ class Contained:
     revoked: tuple[str, ...]
     under_way: tuple[str, ...]
     """Calls that had not come to an end when it stopped waiting."""
+    credentials: tuple[CredentialLease, ...]
+    """What was lent to whom it concerns, as it stands when it stopped waiting."""
 
     def as_json(self) -> JsonObject:
         """For programs."""
         fences = [{"scope": each.scope, "value": each.value} for each in self.fences]
-        return {"fences": fences, "revoked": [*self.revoked], "under_way": [*self.under_way]}
+        lent = [
+            {
+                "lease": each.id,
+                "server": each.server,
+                "state": each.state.value,
+                "expires_at": each.expires_at,
+            }
+            for each in self.credentials
+        ]
+        return {
+            "fences": fences,
+            "revoked": [*self.revoked],
+            "under_way": [*self.under_way],
+            "credentials": lent,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +76,8 @@ class Desk:
     tenant: str
     clock: Callable[[], int]
     new_call_id: Callable[[], str]
+    lent: CredentialLedger | None = None
+    """Where what was lent is found; None: it does not wait for its end."""
 
     async def contain(self, fences: Sequence[Fence]) -> Contained:
         """After `FenceLog.fence`, which needs nothing of what is needed here. Raises `JournalError`."""
@@ -64,7 +87,8 @@ class Desk:
             self.log.fence(*below)
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
-        return Contained(tuple(fences), revoked, await self._under_way(fences))
+        under_way, ended = await asyncio.gather(self._under_way(fences), self._ended(fences))
+        return Contained(tuple(fences), revoked, under_way, ended)
 
     async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
         """These stop nothing any more, and that is on record first: those that stood. Raises `JournalError`."""
@@ -105,6 +129,18 @@ class Desk:
                 return tuple(left)
             await asyncio.sleep(0.02)
 
+    async def _ended(self, fences: Sequence[Fence]) -> tuple[CredentialLease, ...]:
+        """What was lent when the fences fell, once none of it is live any more. Whoever lent it ends it."""
+        if self.lent is None:
+            return ()
+        until = asyncio.get_running_loop().time() + CREDENTIALS_PATIENCE
+        wanted = {each.id for each in self.lent.all(live=False) if _lent_to(each, fences)}
+        while any(each.id in wanted for each in self.lent.all(live=True)):
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(0.02)
+        return tuple(each for each in self.lent.all(live=False) if each.id in wanted)
+
     async def _note(self, by: str, what: str, fence: Fence, why: str, *claims: End) -> None:
         facts = {"scope": fence.scope, "value": fence.value, "why": why}
         arguments, digest = self.protector.protect(facts, {})
@@ -143,6 +179,13 @@ def _concerns(fence: Fence, row: Standing) -> bool:
     """A fence on a server or a tier stops calls, and takes nobody's grant."""
     grant = row.grant
     return Caught(grant.agent, grant.tenant, grant.task, (grant.id,)).by(fence)
+
+
+def _lent_to(lease: CredentialLease, fences: Sequence[Fence]) -> bool:
+    """Was it live when the first of these fell on whom it was lent to?"""
+    at = min(fence.at for fence in fences)
+    was_live = lease.state in LIVE or lease.changed_at >= at
+    return was_live and not lease.is_ours and any(lease.caught.by(fence) for fence in fences)
 
 
 def _of_grant(grant: str, fence: Fence) -> Fence:

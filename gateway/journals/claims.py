@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.core.approval import Leave, Word
+from gateway.core.credential import Moved
 from gateway.core.flow import Passage
 from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
 from gateway.core.reverse import Leased
-from gateway.journals import forgetting, grants, labels, leased, spending, tickets
+from gateway.journals import credentials, forgetting, grants, labels, leased, spending, tickets
 from gateway.journals.budgets import Left
 
 TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], Left | None]]] = {
@@ -28,6 +29,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Word: tickets.take_words,
     Leased: leased.take,
     Forget: forgetting.take,
+    Moved: credentials.take,
 }
 
 

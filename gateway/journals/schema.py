@@ -126,6 +126,21 @@ def payloads(db: Database) -> None:
     )
 
 
+@migrations()
+def credentials(db: Database) -> None:
+    """Leases of credentials for tool servers, without the secrets (credentials.py)."""
+    db.execute(
+        "CREATE TABLE credential (id TEXT PRIMARY KEY, run TEXT NOT NULL, state TEXT NOT NULL,"
+        " asked_at INTEGER NOT NULL, document TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    # Small, for who ends them: only those with something to end stand in it.
+    db.execute(
+        "CREATE INDEX credential_live ON credential (run)"
+        " WHERE state IN ('pending', 'active', 'revoking')"
+    )
+    db.execute("CREATE INDEX credential_asked ON credential (asked_at)")
+
+
 def prepare(path: Path) -> None:
     """Bring the file to the present schema; a new file is made. Raises `Misconfigured`, `sqlite3.Error`."""
     connection = sqlite3.connect(path)

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from gateway.core.record import IllegalMove, Line, State, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
+from gateway.journals.credentials import SqliteCredentials
 from gateway.journals.entry import Entry
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.leases import PATIENCE, SqliteLeases
@@ -120,6 +121,10 @@ class SqliteJournal:
     def grants(self) -> SqliteGrants:
         """The grants of this journal's file. Raises `JournalError`."""
         return SqliteGrants(self._file.path)
+
+    def credentials(self) -> SqliteCredentials:
+        """The leases of credentials in this journal's file. Raises `JournalError`."""
+        return SqliteCredentials(self, self._file.path, self._clock)
 
     @property
     def run(self) -> str:

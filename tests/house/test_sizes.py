@@ -10,7 +10,7 @@ MAX_FILE: Final = 300
 MAX_FUNCTION: Final = 40
 
 LONG_FILES: Final[dict[str, int]] = {
-    "gateway/core/model.py": 420,  # the vocabulary is read in one piece
+    "gateway/core/model.py": 424,  # the vocabulary is read in one piece
     "gateway/ports.py": 760,  # so are the seams
 }
 LONG_FUNCTIONS: Final[dict[str, int]] = {}

@@ -13,13 +13,22 @@ import pytest
 from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, short, tree
 
 GROUND: Final = {"errors", "reasons"}
-SEAMS: Final = GROUND | {"core", "ports"}
-ADAPTER: Final = SEAMS | {"issuers", "proofs", "settings", "yamlfile", "following", "signer"}
+SEAMS: Final = GROUND | {"core", "ports", "credential_ports"}
+ADAPTER: Final = SEAMS | {
+    "issuers",
+    "proofs",
+    "settings",
+    "credential_settings",
+    "yamlfile",
+    "following",
+    "signer",
+}
 ADAPTERS: Final = {
     "approvals",
     "policy",
     "identity",
     "catalogue",
+    "credentials",
     "journals",
     "undo",
     "wire.agents",
@@ -41,12 +50,14 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "errors": {"reasons"},
     "core": GROUND,
     "ports": GROUND | {"core"},
+    "credential_ports": GROUND | {"core"},
     "yamlfile": GROUND,
     "following": GROUND,
     "issuers": GROUND | {"yamlfile"},
     "transmitters": GROUND | {"yamlfile", "issuers"},
     "proofs": GROUND | {"yamlfile"},
-    "settings": GROUND | {"yamlfile", "issuers", "proofs", "transmitters"},
+    "credential_settings": GROUND | {"yamlfile"},
+    "settings": GROUND | {"yamlfile", "issuers", "proofs", "transmitters", "credential_settings"},
     "terms": GROUND | {"core", "settings", "yamlfile"},
     "tasks": SEAMS,
     "links": SEAMS,
@@ -73,6 +84,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "policy": ADAPTER | {"terms"},
     "identity": ADAPTER,
     "catalogue": ADAPTER,
+    "credentials": ADAPTER,
     "journals": ADAPTER | {"epoch"},
     "undo": ADAPTER | {"holding"},
     "evidence": ADAPTER,

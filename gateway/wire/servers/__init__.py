@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Outcome
+from gateway.credential_ports import NoCredential, OwnCredential
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.wire.servers.parking import SECONDS, Parking
@@ -21,6 +23,7 @@ def open_server(
     settings: ServerSettings,
     seal: Seal | None = None,
     late: LateAnswer | None = None,
+    own: OwnCredential | None = None,
 ) -> WatchedServer:
     """The adapter for one configured server, bridged to agents of either era. Connects nothing yet.
 
@@ -28,29 +31,48 @@ def open_server(
 
     `late` is told (call id, outcome) of answers that come after nobody waited for them any more.
 
+    `own` is the gateway's own credential there; None for a server that needs none.
+
     Raises `Misconfigured` when it cannot ever work, such as a command that is not installed.
     """
     if settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        wire: WatchedServer = HttpServer(name, settings)
+        wire: WatchedServer = HttpServer(name, settings, own)
     else:
-        wire = _over_stdio(name, settings, late)
+        wire = _over_stdio(name, settings, late, own)
     seconds = min(SECONDS, settings.limits.total)
     return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds), wire.watches)
 
 
-def _over_stdio(name: str, settings: ServerSettings, late: LateAnswer | None) -> WatchedServer:
-    """One process for all, and one for each agent that can be asked, unless the server asks nothing."""
+def _over_stdio(
+    name: str, settings: ServerSettings, late: LateAnswer | None, own: OwnCredential | None
+) -> WatchedServer:
+    """One process for all; one for each agent that can be asked, unless the server asks nothing; one for
+    each credential."""
     from gateway.wire.servers.stdio import StdioServer
-    from gateway.wire.servers.stdio_each import Each
+    from gateway.wire.servers.stdio_each import MOST, MOST_PROVED, Each
 
-    shared = StdioServer(name, settings, late=late)
-    if not settings.asks:
+    shared = StdioServer(name, settings, late=late, own=own)
+    if not settings.asks and own is None:
         return shared
     greeted = settings.model_copy(update={"era": "sessions"})
 
-    def own(client: ClientFacts) -> WatchedServer:
-        return StdioServer(name, greeted, client=client, late=late)
+    def make(client: ClientFacts | None, credential: Credential | None) -> WatchedServer:
+        told = settings if client is None else greeted
+        return StdioServer(name, told, client=client, late=late, own=_given(credential))
 
-    return Each(name, shared, own, settings.asks)
+    return Each(name, shared, make, settings.asks, most=MOST if own is None else MOST_PROVED)
+
+
+def _given(credential: Credential | None) -> OwnCredential | None:
+    if credential is None:
+        return None
+    known = credential
+
+    async def given() -> Credential:
+        if known.over.said:
+            raise NoCredential("it is over")
+        return known
+
+    return given

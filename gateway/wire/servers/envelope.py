@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway import __version__
+from gateway.core import settle
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
-from gateway.core.settle import GATEWAY_ERRORS
 from gateway.ports import Outbound
-from gateway.reasons import Reason
 
 STATELESS_VERSION: Final = "2026-07-28"
 SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -28,6 +27,8 @@ INTERNAL_ERROR: Final = -32603
 EVERYTHING: Final = "debug"
 """What an agent of the sessions era hears until it sets a level: a stateless server must be told so."""
 _STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
+
+not_forwarded: Final = settle.not_forwarded
 
 GATEWAY_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
 GATEWAY: Final = ClientFacts(STATELESS_VERSION, {}, GATEWAY_INFO)
@@ -167,13 +168,3 @@ def rpc_error(raw: Any) -> RpcError | None:
 def in_doubt(server: str, why: str) -> Outcome:
     """Forwarded, and what came of it is not known."""
     return Outcome("in_doubt", detail=f"tool server {server}: {why}")
-
-
-def not_forwarded(server: str, reason: Reason, why: str) -> Outcome:
-    """Nothing reached the server. An error of our own (`core.settle.GATEWAY_ERRORS`) that names it.
-
-    `reason`: server_unavailable or overloaded. `why` stays with the operator.
-    """
-    code, _, message = GATEWAY_ERRORS[reason]
-    error = RpcError(code, message, {"reason": str(reason), "server": server}, has_data=True)
-    return Outcome("rejected", error=error, detail=f"tool server {server}: {why}")

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
+from gateway.credential_ports import OwnCredential
+from gateway.credential_settings import templates
 from gateway.errors import Misconfigured
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
@@ -57,15 +59,18 @@ class HttpServer:
         self,
         name: str,
         settings: ServerSettings,
+        own: OwnCredential | None = None,
     ) -> None:
-        """Connects nothing yet. Raises `Misconfigured`."""
+        """Connects nothing yet. `own`: the gateway's own credential there. Raises `Misconfigured`."""
         try:
             where = address(settings.url or "")
         except ValueError as error:
             raise Misconfigured(f"servers.{name}.url: {error}") from None
         limits = settings.limits
         requests = Requests(where, fixed_headers(name, settings.headers))
-        self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids())
+        for offer in settings.credentials:
+            fixed_headers(name, templates(offer, "headers"))
+        self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids(), own)
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self._era: Era | None = None
         self._probing: asyncio.Task[None] | None = None

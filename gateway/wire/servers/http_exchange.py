@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
@@ -28,10 +29,12 @@ Chore = Callable[[Coroutine[Any, Any, None]], None]
 class Session:
     """One `initialize`d session."""
 
-    __slots__ = ("calls", "gone", "id", "in_flight", "log_level", "used", "version")
+    __slots__ = ("calls", "credential", "gone", "id", "in_flight", "log_level", "used", "version")
 
-    def __init__(self, id: str | None, version: str) -> None:
+    def __init__(self, id: str | None, version: str, credential: Credential | None = None) -> None:
         self.id = id
+        self.credential = credential
+        """The latest its account has; None: the gateway's own, or none."""
         self.version = version
         self.in_flight = 0
         self.calls: list[Exchange] = []
@@ -90,7 +93,9 @@ class Exchange:
 
     async def _converse(self, message: Outbound, patience: Patience) -> Outcome | None:
         body = envelope.request(message, self._id, Era.SESSIONS)
-        reply = await self._link.post(self._session.headers(), body, patience)
+        reply = await self._link.post(
+            self._session.headers(), body, patience, self._session.credential
+        )
         if not 200 <= reply.status < 300:
             outcome, said = await self._link.refusal(reply, self._id)
             if said.get("id") != self._id and self._session.id is not None:
@@ -136,7 +141,7 @@ class Exchange:
         await asyncio.sleep(max(0.0, min(delay, patience.deadline - now)))
         headers = [*self._session.headers(), ("Last-Event-ID", ended.last_id or "")]
         try:
-            reply = await self._link.get(headers, patience)
+            reply = await self._link.get(headers, patience, self._session.credential)
         except NotSent as error:
             raise Broken(f"its stream could not be taken up again: {error}") from None
         if reply.status != 200:
@@ -185,7 +190,8 @@ class Exchange:
     async def _post(self, message: JsonObject) -> None:
         deadline = asyncio.get_running_loop().time() + NOTICE
         patience = Patience(NOTICE, NOTICE, deadline)
-        (await self._link.post(self._session.headers(), message, patience)).drain()
+        session = self._session
+        (await self._link.post(session.headers(), message, patience, session.credential)).drain()
 
 
 class Mute:

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.credential import Credential
 from gateway.core.model import JsonObject, Outcome
+from gateway.credential_ports import NoCredential, OwnCredential
 from gateway.ports import Outlet
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerLimits
@@ -20,7 +22,7 @@ from gateway.wire.json_walk import Malformed
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_pool import Pool
-from gateway.wire.servers.http_reply import Broken, Patience, Reply
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
 from gateway.wire.servers.http_request import Headers, Requests
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
@@ -42,6 +44,8 @@ class Link:
     pool: Pool
     ids: Iterator[int]
     """Unique per server, not per connection or session."""
+    own: OwnCredential | None = None
+    """What goes with a message that has no credential of its own; None: the server needs none."""
 
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
@@ -53,17 +57,40 @@ class Link:
         """The limits of a stream that is meant to stay open."""
         return Patience(self.limits.first_byte, FOREVER, FOREVER)
 
-    async def post(self, headers: Headers, message: JsonObject, patience: Patience) -> Reply:
+    async def post(
+        self,
+        headers: Headers,
+        message: JsonObject,
+        patience: Patience,
+        credential: Credential | None = None,
+    ) -> Reply:
         """POST one message; the reply as soon as its head is there. Raises `NotSent`, `Broken`."""
+        if credential is not None or self.own is not None:
+            headers = await self._proved(headers, credential)
         return await self.pool.send(self.requests.post(headers, dumps(message)), patience)
 
-    async def get(self, headers: Headers, patience: Patience) -> Reply:
+    async def get(
+        self, headers: Headers, patience: Patience, credential: Credential | None = None
+    ) -> Reply:
         """Open an event stream. Raises `NotSent`, `Broken`."""
+        headers = await self._proved(headers, credential)
         return await self.pool.send(self.requests.get(headers), patience)
 
-    async def delete(self, headers: Headers, patience: Patience) -> None:
+    async def delete(
+        self, headers: Headers, patience: Patience, credential: Credential | None = None
+    ) -> None:
         """End a session. Raises `NotSent`, `Broken`."""
+        headers = await self._proved(headers, credential)
         (await self.pool.send(self.requests.delete(headers), patience)).drain()
+
+    async def _proved(self, headers: Headers, credential: Credential | None) -> Headers:
+        """With the credential that is given, else the gateway's own. Raises `NotSent`."""
+        if credential is None and self.own is not None:
+            try:
+                credential = await self.own()
+            except NoCredential as no:
+                raise NotSent(f"no credential: {no}") from None
+        return headers if credential is None else (*headers, *credential.headers)
 
     async def refusal(self, reply: Reply, id: int) -> tuple[Outcome, JsonObject]:
         """What a status other than 2xx means, and its JSON-RPC body ({} if it has none).

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
@@ -80,7 +81,9 @@ class Sessions:
         sent in the new one. What was under way in the old one is the doubt of its own caller.
         """
         for _ in range(2):
-            key, session = await self.session(message.principal, message.client, patience)
+            key, session = await self.session(
+                message.principal, message.client, patience, message.credential
+            )
             await self._hear_logs(session, message, patience)
             await self._be_asked(key, session, message)
             exchange = Exchange(self._link, session, channel, self.chore)
@@ -137,27 +140,38 @@ class Sessions:
             reply.close()
 
     async def session(
-        self, principal: str, client: ClientFacts, patience: Patience
+        self,
+        principal: str,
+        client: ClientFacts,
+        patience: Patience,
+        credential: Credential | None = None,
     ) -> tuple[Key, Session]:
-        """The session of this principal and client, opened if need be. Raises `NotSent`."""
+        """The session of this principal and client, opened if need be; from now on with this credential.
+
+        Raises `NotSent`."""
         key = (principal, _version(client), dumps([client.capabilities, client.info]))
         place = self._places.get(key)
         if place is None:
             mine = [each for each in self._places if each[0] == principal]
             self._make_room(mine, MAX_EACH)
             self._make_room(self._places, MAX_SESSIONS)
-            place = _Place(asyncio.ensure_future(self._open(client, patience)))
+            place = _Place(asyncio.ensure_future(self._open(client, patience, credential)))
             self._places[key] = place
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
         session = place.session
-        return key, await asyncio.shield(place.opening) if session is None else session
+        if session is None:
+            session = await asyncio.shield(place.opening)
+        session.credential = credential
+        return key, session
 
-    async def _open(self, client: ClientFacts, patience: Patience) -> Session:
+    async def _open(
+        self, client: ClientFacts, patience: Patience, credential: Credential | None
+    ) -> Session:
         id = next(self._link.ids)
         hello = envelope.initialize(id, client.capabilities, client.info or envelope.GATEWAY_INFO)
         hello["params"]["protocolVersion"] = _version(client)
         try:
-            reply = await self._link.post((), hello, patience)
+            reply = await self._link.post((), hello, patience, credential)
             if not 200 <= reply.status < 300:
                 outcome, _ = await self._link.refusal(reply, id)
                 why = outcome.error.message if outcome.error else outcome.detail
@@ -168,7 +182,7 @@ class Sessions:
             if client is envelope.GATEWAY:
                 self.about = about
             initialized = envelope.notification("notifications/initialized")
-            (await self._link.post(session.headers(), initialized, patience)).drain()
+            (await self._link.post(session.headers(), initialized, patience, credential)).drain()
         except Broken as error:
             raise NotSent(f"it opened no session: {error}") from None
         return session
@@ -234,7 +248,8 @@ class Sessions:
 
     async def _delete(self, session: Session) -> None:
         deadline = asyncio.get_running_loop().time() + NOTICE
-        await self._link.delete(session.headers(), Patience(NOTICE, NOTICE, deadline))
+        patience = Patience(NOTICE, NOTICE, deadline)
+        await self._link.delete(session.headers(), patience, session.credential)
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what nobody waits for. Its failure is nobody's news."""

@@ -66,7 +66,8 @@ class Standing:
             self._settled.set()
 
     async def _listen(self) -> None:
-        reply = await self._link.get(self._session.headers(), self._link.standing())
+        session = self._session
+        reply = await self._link.get(session.headers(), self._link.standing(), session.credential)
         try:
             if reply.status != 200:
                 self._refused = True

@@ -55,7 +55,7 @@ class Stateless:
         id = next(self._link.ids)
         headers = stateless_headers(message, self._declared_by(message))
         body = envelope.request(message, id, Era.STATELESS)
-        reply = await self._link.post(headers, body, patience)
+        reply = await self._link.post(headers, body, patience, message.credential)
         if not 200 <= reply.status < 300:
             outcome, said = await self._link.refusal(reply, id)
             if reply.status in _DOUBTFUL and not _of_this_era(outcome.error, said.get("id") == id):

@@ -24,6 +24,7 @@ from typing import Final
 
 import psutil
 
+from gateway.core.credential import Credential
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
 from gateway.wire.servers.guarding import GUARD
@@ -74,7 +75,12 @@ class Process:
     """A running tool server. Made by `start`; `stop` must be awaited, also after it died by itself."""
 
     def __init__(
-        self, name: str, pid: int, max_line: int, on_line: Callable[[bytes | Overlong], None]
+        self,
+        name: str,
+        pid: int,
+        max_line: int,
+        on_line: Callable[[bytes | Overlong], None],
+        hide: Callable[[str], str] | None = None,
     ) -> None:
         self.pid = pid
         """Also the id of its process group."""
@@ -90,6 +96,7 @@ class Process:
         self._errors = Lines(STDERR_LINE_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._on_line = on_line
+        self._hide = hide
         self._log = logging.getLogger(f"bulkhead.server.{name}")
         self._stdin: asyncio.WriteTransport
         self._input: _Input
@@ -110,6 +117,12 @@ class Process:
     def last_words(self) -> str:
         """The last lines it wrote to standard error, escaped."""
         return "\n".join(self._stderr)
+
+    def shown(self, line: bytes | Overlong) -> str:
+        """A line as people may see it. Where one is cut a secret may be cut too, and would not be found."""
+        if isinstance(line, Overlong):
+            return "(a long line)" if self._hide else escaped(line.start + b" ... " + line.end)
+        return self._hide(escaped(line)) if self._hide else escaped(line)
 
     async def stop(self, patience: float = EOF_PATIENCE) -> None:
         """End it and every process it started. Takes at most about three times `patience` seconds."""
@@ -164,8 +177,7 @@ class Process:
             self._heard(line)
 
     def _heard(self, line: bytes | Overlong) -> None:
-        raw = line if isinstance(line, bytes) else line.start + b" ... " + line.end
-        text = escaped(raw)
+        text = self.shown(line)
         self._stderr.append(text)
         self._log.info("%s", text)
 
@@ -229,9 +241,14 @@ def _nothing() -> None:
 
 
 async def start(
-    what: Command, max_line: int, on_line: Callable[[bytes | Overlong], None]
+    what: Command,
+    max_line: int,
+    on_line: Callable[[bytes | Overlong], None],
+    credential: Credential | None = None,
 ) -> Process:
     """Start it. `on_line` gets every line of its standard output, in order. Raises `OSError`.
+
+    `credential` goes into its environment, and out of what it writes to standard error.
 
     By `subprocess` and not by the event loop: uvloop lets a child inherit every descriptor the gateway
     was itself started with, and a second copy of the pipes, so that their end is not seen.
@@ -239,7 +256,7 @@ async def start(
     pipe = subprocess.PIPE
     popen = subprocess.Popen(  # noqa: ASYNC220 - milliseconds, and it never waits
         what.argv,
-        env=dict(what.environment),
+        env={**what.environment, **(credential.environment if credential else {})},
         cwd=what.cwd,
         stdin=pipe,
         stdout=pipe,
@@ -247,7 +264,8 @@ async def start(
         start_new_session=True,
     )
     GUARD.watch(popen.pid)
-    process = Process(what.name, popen.pid, max_line, on_line)
+    hide = credential.hide if credential else None
+    process = Process(what.name, popen.pid, max_line, on_line, hide)
     loop = asyncio.get_running_loop()
     Thread(target=_reap, args=(popen, loop, process._exit), daemon=True).start()
     try:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
+from gateway.credential_ports import OwnCredential
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
@@ -24,20 +24,11 @@ from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_changes import Changes, listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
-from gateway.wire.servers.stdio_greeting import Greeting, NoGreeting, greet
+from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_logs import hear_logs
+from gateway.wire.servers.stdio_up import Up, stopped
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
-
-
-@dataclass(frozen=True, slots=True)
-class _Up:
-    """A process that has been greeted."""
-
-    process: Process
-    conversation: Conversation
-    greeting: Greeting
-
 
 State = Literal["idle", "starting", "ready", "down", "closed"]
 
@@ -53,8 +44,10 @@ class StdioServer:
         client: ClientFacts | None = None,
         back_off: BackOff | None = None,
         late: LateAnswer | None = None,
+        own: OwnCredential | None = None,
     ) -> None:
-        """Starts nothing. `client`: the only one it serves, as it is to be told.
+        """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its
+        process has in its environment; it ends with it, and the next one gets a new one.
 
         Raises `Misconfigured` when the command cannot be found."""
         self._name = name
@@ -65,6 +58,7 @@ class StdioServer:
         self._client = client
         self._back_off = back_off or BackOff()
         self._late = late
+        self._own = own
         self._ids = envelope.ids()
         self._changes = Changes()
         self._subscribes = Subscribes(self._ask_own, self._tells, self._told)
@@ -72,12 +66,13 @@ class StdioServer:
         self._state: State = "idle"
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
-        self._up: _Up | None = None
+        self._up: Up | None = None
         self._failures = 0
         self._starts = 0
         self._last_error = ""
         self._fenced = False
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Future[None] | None = None
         self._log = logging.getLogger(f"bulkhead.server.{name}")
 
     async def start(self) -> None:
@@ -145,8 +140,14 @@ class StdioServer:
         Calls in flight end in doubt."""
         if self._up is not None:
             self._fenced = True
-            await _stopped(self._up.process)
+            await stopped(self._up.process)
         return True
+
+    def _over(self, running: Process) -> None:
+        """Its credential is: so is the process. The next one starts at once, with a new one."""
+        if not running.ended.done():
+            self._fenced = True
+            self._ending = asyncio.ensure_future(stopped(running))
 
     async def aclose(self) -> None:
         """End the process and all it started. Calls in flight end in doubt."""
@@ -160,7 +161,7 @@ class StdioServer:
 
     # Supervision.
 
-    async def _ready(self) -> _Up:
+    async def _ready(self) -> Up:
         """The process, once it is ready. At once an error while it is down; a start is waited for."""
         if self._task is None and self._state == "idle":
             self._state = "starting"
@@ -211,9 +212,9 @@ class StdioServer:
         finally:
             self._up = None
             listening.cancel()
-            await _stopped(up.process)
+            await stopped(up.process)
 
-    async def _meet(self) -> _Up:
+    async def _meet(self) -> Up:
         """Start it and greet it, in the era it spoke last time. Raises what `_greeted` does."""
         if self._remembered != "auto":
             try:
@@ -229,25 +230,28 @@ class StdioServer:
         self._remembered = "stateless" if up.greeting.era is Era.STATELESS else "sessions"
         return up
 
-    async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> _Up:
-        """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`; leaves no process then."""
+    async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> Up:
+        """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`, `NoCredential`; leaves no process then."""
         conversation = Conversation(
             self._name, self._limits, self._ids, self._changes.publish, self._late, self._told
         )
         conversation.of_one_agent = self._client is not None
+        credential = await self._own() if self._own is not None else None
         running = await process.start(
-            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard
+            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard, credential
         )
+        if credential is not None:
+            credential.over.then(lambda: self._over(running))
         try:
             conversation.attach(running)
-            return _Up(running, conversation, await greet(conversation, era, self._client))
+            return Up(running, conversation, await greet(conversation, era, self._client))
         except BaseException as error:
             if not (era == "auto" and isinstance(error, Gone)):
                 self._down(self._why(error))
-            await _stopped(running)
+            await stopped(running)
             raise
 
-    def _serve(self, up: _Up) -> None:
+    def _serve(self, up: Up) -> None:
         self._up, self._state = up, "ready"
         self._starts += 1
         self._settled.set()
@@ -281,13 +285,3 @@ class StdioServer:
 
     def _told(self, method: str, params: JsonObject) -> None:
         self.watches.updated(method, params)
-
-
-async def _stopped(running: Process) -> None:
-    """Returns when nothing is left of it, also if the task is cancelled meanwhile."""
-    stopping = asyncio.create_task(running.stop())
-    try:
-        await asyncio.shield(stopping)
-    except asyncio.CancelledError:
-        await asyncio.wait([stopping])
-        raise

@@ -27,7 +27,7 @@ from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import strict_json
 from gateway.wire.servers import envelope
-from gateway.wire.servers.process import Process, escaped
+from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Overlong
 
@@ -178,7 +178,7 @@ class Conversation:
         try:
             heard = strict_json.parse_answer(line, max_bytes=len(line))
         except strict_json.Unreadable as error:
-            self.log.warning("skipped a line: %s: %s", error, escaped(line[:200]))
+            self.log.warning("skipped a line: %s: %s", error, self._process.shown(line)[:200])
             return
         for message in heard if isinstance(heard, list) else [heard]:
             if isinstance(message, dict):

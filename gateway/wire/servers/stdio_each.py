@@ -5,6 +5,9 @@ process. So a session whose client declared that it can be asked has its own pro
 gateway, greeted in its words; its questions can only be for it. A stateless agent has one for each set of
 capabilities. Everybody else, the catalogue and the gateway's own reads share one. A stateless server is
 told each call's own capabilities and needs no second.
+
+Where calls go with credentials there is a process for each credential too, which has it in its environment
+and ends with it. No call ever goes to a process that has another's.
 """
 
 from __future__ import annotations
@@ -15,20 +18,26 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
+from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
+from gateway.reasons import Reason
 from gateway.wire.strict_json import dumps
 
 MOST: Final = 16
 """Processes besides the shared one. Past it, the one idle longest ends; while all work, nobody new is asked."""
+MOST_PROVED: Final = 128
+"""The same, where each credential has one. While all work, a call is not forwarded."""
 MOST_EACH: Final = 8
 """Of one principal, who gets one for every session it opens and every set of capabilities it makes up."""
 IDLE: Final = 900.0
 """Seconds without a call after which one ends."""
 
-Key = tuple[str, str, bytes]
-Make = Callable[[ClientFacts], WatchedServer]
+SUBSCRIBE: Final = "resources/subscribe"
+Key = tuple[str, str, bytes, str]
+Make = Callable[[ClientFacts | None, Credential | None], WatchedServer]
 """Starts nothing yet."""
 
 
@@ -55,6 +64,7 @@ class Each:
         idle: float = IDLE,
     ) -> None:
         """`questions`: capabilities of an agent's client that the server is told of."""
+        self._name = name
         self._shared = shared
         self._make = make
         self._questions = questions
@@ -74,6 +84,9 @@ class Each:
         """See `ports.ToolServer`."""
         own = await self._place(message)
         if own is None:
+            if message.credential is not None and message.method != SUBSCRIBE:
+                why = "too many of its processes are at work"
+                return not_forwarded(self._name, Reason.OVERLOADED, why)
             return await self._shared.call(permit, message, channel)
         own.calls += 1
         try:
@@ -84,13 +97,19 @@ class Each:
 
     async def _place(self, message: Outbound) -> _Own | None:
         """The process of this agent; None when the shared one is the one to ask."""
-        client = message.client
-        asked = {n: one for n, one in client.capabilities.items() if n in self._questions}
-        if not asked or message.method == "resources/subscribe" or not await self._has_sessions():
+        client, credential = message.client, message.credential
+        if message.method == SUBSCRIBE:
             return None
-        facts = ClientFacts(client.protocol_version, asked, client.info)
-        key = (message.principal, message.session, dumps([asked, client.info]))
-        return self._own.get(key) or self._new(key, facts)
+        asked = {n: one for n, one in client.capabilities.items() if n in self._questions}
+        facts = None
+        if asked and await self._has_sessions():
+            facts = ClientFacts(client.protocol_version, asked, client.info)
+        elif credential is None:
+            return None
+        told = dumps([asked, client.info]) if facts else b""
+        lease = credential.lease if credential else ""
+        key = (message.principal, message.session if facts else "", told, lease)
+        return self._own.get(key) or self._new(key, facts, credential)
 
     async def _has_sessions(self) -> bool:
         if self._shared.describe()["era"] is None:
@@ -100,15 +119,19 @@ class Each:
                 return False  # and the call will say why
         return bool(self._shared.describe()["era"] == Era.SESSIONS)
 
-    def _new(self, key: Key, client: ClientFacts) -> _Own | None:
+    def _new(
+        self, key: Key, client: ClientFacts | None, credential: Credential | None
+    ) -> _Own | None:
         mine = [other for other in self._own if other[0] == key[0]]
         if len(mine) >= MOST_EACH and not self._made_room(mine):
             return None
         if len(self._own) >= self._most and not self._made_room(list(self._own)):
-            self._log.warning("%d own processes are at work: an agent cannot be asked", self._most)
+            self._log.warning("%d own processes are at work, no more are started", self._most)
             return None
         now = asyncio.get_running_loop().time()
-        own = self._own[key] = _Own(self._make(client), now)
+        own = self._own[key] = _Own(self._make(client, credential), now)
+        if credential is not None:
+            credential.over.then(lambda: self._over(key, own))
         if self._sweeper is None:
             self._sweep()
         return own
@@ -126,6 +149,10 @@ class Each:
                 self._end(key)
         again = bool(self._own)
         self._sweeper = loop.call_later(self._idle / 4, self._sweep) if again else None
+
+    def _over(self, key: Key, own: _Own) -> None:
+        if self._own.get(key) is own:
+            self._end(key)
 
     def _end(self, key: Key) -> None:
         task = asyncio.ensure_future(self._own.pop(key).server.aclose())

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway.core.credential import Credential
 from gateway.core.model import Answer, ClientFacts, JsonObject, Outcome
 from gateway.ports import Outbound, WatchedServer
 from gateway.settings import ServerSettings
@@ -173,7 +174,7 @@ async def test_past_the_bound_the_longest_idle_makes_room_and_at_work_nobody_doe
     settings = ServerSettings(command=command("--eras", "sessions"), era="sessions")
     made: list[StdioServer] = []
 
-    def make(client: ClientFacts) -> StdioServer:
+    def make(client: ClientFacts | None, _: Credential | None) -> StdioServer:
         made.append(StdioServer("tried", settings, client=client))
         return made[-1]
 
@@ -227,7 +228,7 @@ async def test_an_idle_one_ends_after_a_while() -> None:
     server = Each(
         "tried",
         shared,
-        lambda client: StdioServer("tried", settings, client=client),
+        lambda client, _: StdioServer("tried", settings, client=client),
         frozenset({"elicitation"}),
         idle=0.05,
     )

@@ -1,0 +1,39 @@
+"""Leases of credentials, told to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from gateway.cli.journal_text import when
+from gateway.cli.visible import visible
+from gateway.core.credential import CredentialLease
+from gateway.core.model import JsonObject
+
+
+def print_list(leases: Sequence[CredentialLease]) -> None:
+    """One line each, and a second one for why it ended or could not be ended."""
+    for lease in leases:
+        whom = f"{visible(lease.agent)}  {_what_for(lease)}"
+        where = f"{visible(lease.server)} {lease.tier} {lease.provider}"
+        click.echo(f"{lease.id}  {lease.state:<13}  {where}  {whom}  {until(lease)}")
+        if lease.said:
+            click.echo(f"    {visible(lease.said)}")
+
+
+def as_json(lease: CredentialLease) -> JsonObject:
+    """For programs."""
+    return asdict(lease)
+
+
+def until(lease: CredentialLease) -> str:
+    """How long it is good for something by itself."""
+    return "good until changed" if lease.expires_at is None else f"until {when(lease.expires_at)}"
+
+
+def _what_for(lease: CredentialLease) -> str:
+    if lease.is_ours:
+        return "for itself"
+    return f"grant {lease.grants[0]}" if lease.grants else f"task {visible(lease.task)}"

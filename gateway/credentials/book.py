@@ -1,0 +1,73 @@
+"""What is written down of a credential's lease: its row, and the line in the journal that tells of it.
+
+It knows the ports, and no provider and no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gateway.core import record
+from gateway.core.credential import ITSELF, CredentialLease, LeaseState, Moved
+from gateway.core.model import CallRecord
+from gateway.credential_ports import CredentialLedger
+from gateway.ports import Journal, Protector
+
+METHOD = "credentials/"
+"""In front of what happened, as the journal has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One for a process. `clock`: microseconds since the epoch."""
+
+    ledger: CredentialLedger
+    journal: Journal
+    protector: Protector
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+
+    async def keep(self, lease: CredentialLease) -> None:
+        """The row only, durable on return. Raises `JournalError`."""
+        await self.ledger.keep(lease)
+
+    async def tell(self, what: str, lease: CredentialLease) -> None:
+        """The row and a line that says so, one commit, durable on return. Raises `JournalError`."""
+        facts = {
+            "lease": lease.id,
+            "provider": lease.provider,
+            "agent": lease.agent,
+            "state": lease.state.value,
+            "ends": lease.ends_at,
+            "expires": lease.expires_at,
+            "why": self.protector.protect_text(lease.said),
+        }
+        arguments, digest = self.protector.protect(facts, {})
+        entry = CallRecord(
+            call_id=self.new_id(),
+            agent=ITSELF,
+            tenant=lease.tenant,
+            task=lease.task,
+            intent="",
+            endpoint="",
+            method=METHOD + what,
+            server=lease.server,
+            target=lease.id,
+            tier=lease.tier,
+            effect="",
+            destination="",
+            rule="",
+            where="",
+            policy_version="",
+            descriptor="",
+            arguments=arguments,
+            arguments_digest=digest,
+            grant=lease.grants[0] if lease.grants else "",
+        )
+        line = record.noted(entry, self.clock(), facts, (Moved(lease),))
+        await self.journal.append(line).sealed()
+
+    def moved(self, lease: CredentialLease, state: LeaseState, said: str = "") -> CredentialLease:
+        """The lease in another state, as of now. Writes nothing."""
+        return replace(lease, state=state, said=said or lease.said, changed_at=self.clock())

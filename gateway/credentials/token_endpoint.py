@@ -1,0 +1,189 @@
+"""One OAuth authorization server: how the gateway proves itself there, what it answers, how a token is ended.
+
+RFC 6749 (2.3.1, 5), RFC 7523 (`private_key_jwt`), RFC 7009 (revocation), RFC 8707 (`resource`). Of what
+the server says in an error only its code is repeated: a description may hold what was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.credential_ports import Minted, NoCredential
+from gateway.credential_settings import LOOPBACK, TokenEndpoint
+from gateway.credentials.references import Reference
+
+SECONDS: Final = 10.0
+MAX_BYTES: Final = 64 * 1024
+ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_CODE: Final = re.compile(r"[a-z_]{1,64}")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{8,16384}")
+Fields = dict[str, str]
+
+
+def client(url: str) -> httpx.AsyncClient:
+    """No redirects, no cookies kept from one answer to the next, and no proxy on the way to this machine."""
+    local = httpx.URL(url).host in LOOPBACK
+    return httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=not local)
+
+
+async def answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, bytes]:
+    """Status and body, at most `MAX_BYTES`. Raises `NoCredential`: what became of it is not known."""
+    try:
+        response = await http.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise NoCredential(f"{request.url}: an answer larger than {MAX_BYTES} bytes")
+            return response.status_code, bytes(body)
+        finally:
+            await response.aclose()
+    except httpx.ConnectError as error:
+        raise NoCredential(f"{request.url}: no connection: {error}", nothing=True) from None
+    except httpx.HTTPError as error:
+        raise NoCredential(f"{request.url}: {type(error).__name__}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token. `seconds`: how long it is good; None where the server does not say."""
+
+    text: str = field(repr=False)
+    seconds: int | None
+
+    def minted(self) -> Minted:
+        """As a provider gives it."""
+        return Minted({"token": self.text}, frozenset({"token"}), "", self.seconds)
+
+
+class Endpoint:
+    """The token endpoint of one provider."""
+
+    def __init__(self, settings: TokenEndpoint, home: Path) -> None:
+        self._settings = settings
+        proof = settings.client_secret or settings.private_key
+        assert proof is not None
+        self._proof = Reference(proof, home)
+        self._proof.warn_if_open()
+        self._http = client(settings.token_url)
+
+    async def token(self, fields: Fields) -> Token:
+        """What a grant gives. Raises `NoCredential`."""
+        asked = {**fields, **self._wanted()}
+        status, body = await self._post(self._settings.token_url, asked)
+        said = _object(body)
+        if status != 200:
+            raise NoCredential(
+                f"the authorization server said {_refusal(status, said)}", nothing=status < 500
+            )
+        token, kind = said.get("access_token"), said.get("token_type")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise NoCredential("the authorization server gave no access_token")
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            raise NoCredential("the authorization server gave a token that is no bearer token")
+        return Token(token, _seconds(said.get("expires_in")))
+
+    async def revoke(self, minted: Minted | None) -> bool:
+        """RFC 7009. False where there is no such endpoint, or the token is not at hand. Raises `NoCredential`."""
+        url = self._settings.revocation_url
+        if url is None or minted is None:
+            return False
+        fields = {"token": minted.values["token"], "token_type_hint": "access_token"}
+        status, body = await self._post(url, fields)
+        if status != 200:
+            said = _refusal(status, _object(body))
+            raise NoCredential(f"the authorization server said {said} to the revocation")
+        return True
+
+    async def aclose(self) -> None:
+        """Done with it."""
+        await self._http.aclose()
+
+    def _wanted(self) -> Fields:
+        settings = self._settings
+        named = {
+            "scope": settings.scope,
+            "resource": settings.resource,
+            "audience": settings.audience,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    async def _post(self, url: str, fields: Fields) -> tuple[int, bytes]:
+        headers, proof = self._authentication()
+        sent = {**headers, "accept": "application/json"}
+        request = self._http.build_request("POST", url, headers=sent, data={**fields, **proof})
+        return await answer(self._http, request)
+
+    def _authentication(self) -> tuple[dict[str, str], Fields]:
+        settings, proof = self._settings, self._proof.read()
+        if settings.private_key is not None:
+            return {}, {
+                "client_id": settings.client_id,
+                "client_assertion_type": ASSERTION,
+                "client_assertion": self._assertion(proof),
+            }
+        if settings.authenticate == "post":
+            return {}, {"client_id": settings.client_id, "client_secret": proof}
+        pair = f"{quote(settings.client_id, safe='')}:{quote(proof, safe='')}"
+        return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
+
+    def _assertion(self, pem: str) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self._settings.client_id,
+            "sub": self._settings.client_id,
+            "aud": self._settings.token_url,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + 60,
+        }
+        headers = {"kid": self._settings.key_id} if self._settings.key_id else None
+        try:
+            key = load_pem_private_key(pem.encode(), None)
+            return jwt.encode(claims, key, _algorithm(key), headers)  # type: ignore[arg-type]
+        except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
+            raise NoCredential(f"{self._proof}: not a private key in PEM", nothing=True) from None
+
+
+def _algorithm(key: object) -> str:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "EdDSA"
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "RS256"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 256:
+        return "ES256"
+    raise ValueError
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _refusal(status: int, said: Mapping[str, Any]) -> str:
+    code = said.get("error")
+    known = code if isinstance(code, str) and _CODE.fullmatch(code) else "no error code"
+    return f"HTTP {status}, {known}"
+
+
+def _seconds(value: object) -> int | None:
+    return value if type(value) is int and value > 0 else None

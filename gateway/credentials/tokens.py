@@ -1,0 +1,45 @@
+"""The agents' own tokens, in memory while they are good: for token exchange, and for nothing else.
+
+They are kept only where a server is configured for it, go to its authorization server, and are never
+written down.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.credential import Account
+from gateway.core.model import Evidence, WorkloadIdentity
+
+MOST: Final = 4_096
+
+
+class Tokens:
+    """By issuer, token id and the endpoint it was shown at."""
+
+    def __init__(self, seconds: Callable[[], int]) -> None:
+        """`seconds` since the epoch."""
+        self._seconds = seconds
+        self._kept: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
+
+    def note(self, evidence: Evidence, identity: WorkloadIdentity) -> None:
+        """A caller who has just been identified by this evidence."""
+        if len(evidence.authorization) != 1:
+            return  # identified by something else
+        value = evidence.authorization[0]
+        key = (identity.issuer, identity.token_id, evidence.endpoint.path)
+        self._kept[key] = (value.partition(" ")[2], identity.expires_at)
+        self._kept.move_to_end(key)
+        if len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+
+    def find(self, account: Account) -> str:
+        """The token a call was made with; empty when it is not at hand, or over."""
+        key = (account.issuer, account.token, account.endpoint)
+        token, expires_at = self._kept.get(key, ("", 0))
+        if expires_at <= self._seconds():
+            self._kept.pop(key, None)
+            return ""
+        return token

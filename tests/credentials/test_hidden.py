@@ -1,0 +1,105 @@
+"""What a server tells of a secret is found however it wrote it, and nothing else is touched."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.model import Outcome, RpcError
+from gateway.credentials.hidden import LINGER, MARK, Hidden
+
+SECRET = "s3cr3t/of+the=server"
+
+
+def hidden(*secrets: str) -> Hidden:
+    made = Hidden()
+    for number, secret in enumerate(secrets or (SECRET,)):
+        made.add(f"lease-{number}", [secret])
+    return made
+
+
+WRITTEN = {
+    "as it is": SECRET,
+    "in a sentence": f"the token is {SECRET}, keep it",
+    "hex": SECRET.encode().hex(),
+    "HEX": SECRET.encode().hex().upper(),
+    "percent-encoded": quote(SECRET, safe=""),
+    "JSON in JSON": json.dumps({"authorization": SECRET}),
+    **{
+        f"base64 at {place}": base64.b64encode(b"x" * place + SECRET.encode() + b"yz").decode()
+        for place in range(4)
+    },
+    "base64url": base64.urlsafe_b64encode(b"ab" + SECRET.encode()).decode(),
+    "Basic": base64.b64encode(b"user:" + SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+def test_it_is_found_however_it_is_written(way: str) -> None:
+    text = hidden().text(WRITTEN[way])
+    assert MARK in text
+    assert SECRET not in text
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9), st.text("abcXYZ019-_~.+/=", min_size=12))
+def test_it_is_found_at_any_place_of_any_base64(before: bytes, after: bytes, secret: str) -> None:
+    text = base64.b64encode(before + secret.encode() + after).decode()
+    assert MARK in hidden(secret).text(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"content": [{"type": "text", "text": f"it is {SECRET}"}]},
+        {"structuredContent": {"deep": [[{"x": SECRET}]]}},
+        {"structuredContent": {SECRET: 1}},
+    ],
+)
+def test_it_is_taken_out_of_a_result_wherever_it_is(value: dict[str, Any]) -> None:
+    outcome = hidden().outcome(Outcome("ok", result=value))
+    assert SECRET not in json.dumps(outcome.result)
+    assert MARK in json.dumps(outcome.result)
+
+
+def test_a_number_can_be_a_secret() -> None:
+    assert hidden("8412345678901").value({"pin": 8412345678901, "n": 3}) == {"pin": MARK, "n": 3}
+
+
+def test_it_is_taken_out_of_an_error_and_out_of_what_operators_read() -> None:
+    error = RpcError(-32000, f"bad {SECRET}", {"h": SECRET}, True, {"trace": [SECRET]})
+    outcome = hidden().outcome(Outcome("rejected", error=error, detail=f"said {SECRET}"))
+    assert SECRET not in repr(outcome)
+    assert outcome.error is not None and outcome.error.code == -32000
+
+
+def test_what_holds_none_is_the_very_same() -> None:
+    result = {"content": [{"type": "text", "text": "s3cr3t/of+the=serves"}], "n": 1.5, "none": None}
+    outcome = Outcome("ok", result=result)
+    assert hidden().outcome(outcome) is outcome
+    assert Hidden().value(result) is result
+
+
+def test_secrets_of_other_agents_are_looked_for_too() -> None:
+    many = [f"a-secret-of-agent-{number:04}" for number in range(200)]
+    text = hidden(*many).text(" ".join(many))
+    assert text == " ".join([MARK] * 200)
+
+
+def test_of_a_secret_that_begins_another_nothing_is_left() -> None:
+    assert hidden("abcdefgh", "abcdefghijkl").text("abcdefghijkl") == MARK
+
+
+def test_one_that_is_over_is_looked_for_a_while_longer() -> None:
+    made = hidden(SECRET, "another-secret-1")
+    made.ended("lease-0", 0.0)
+    made.ended("lease-1", LINGER - 1.0)
+    assert made.text(SECRET) == MARK
+    made.ended("lease-1", LINGER + 1.0)
+    assert made.text(SECRET) == SECRET
+    assert made.text("another-secret-1") == MARK
