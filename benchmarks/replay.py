@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.cli.policy_replay import recorded
+from gateway.cli.policy_replay import pages
 from gateway.core import record
 from gateway.core.describe import describe, with_others
 from gateway.core.model import Outcome
@@ -32,6 +32,7 @@ from gateway.core.written import intent_body
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy import PolicySnapshot, load
 from gateway.policy.asking import Asked, Reply, ask, target
+from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
 from gateway.policy.replay import Replayed, replay
 
@@ -116,7 +117,7 @@ def measured(name: str, policy: PolicySnapshot, path: Path) -> Row:
     for _ in range(3):
         reader = SqliteReader(path)
         start, used = time.perf_counter(), time.process_time()
-        done = replay(Rehearsal(policy, {}), recorded(reader, None))
+        done = replay(Rehearsal(policy, {}), Recalling(pages(reader), reader.opened))
         best = max(best, done.total / (time.perf_counter() - start))
         cpu = max(cpu, done.total / (time.process_time() - used))
         reader.close()

@@ -18,7 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "credentials": "See what the gateway has been lent for tool servers.",
     "contain": "Stop an agent, a task or more at once, and undo what it did.",
     "fence": "See what is stopped, and let go of it again.",
-    "policy": "Check, test and explain the policy.",
+    "policy": "Check, test, explain and rehearse the policy.",
     "companion": "Serve what undoes the calls of a git or file server.",
     "journal": "Read what was asked, decided and done.",
     "warrant": "Print the signed receipt of one call.",

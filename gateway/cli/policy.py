@@ -1,6 +1,6 @@
-"""`bulkhead policy check | test | explain | replay`: reads the policy as the gateway would and says what it found.
+"""`bulkhead policy`: reads the policy as the gateway would and says what it found.
 
-Exit status 1: a finding that is an error, a case that fails, a call that is denied. 2: unreadable files.
+Exit status 1: a finding that is an error, a call that is denied. 2: unreadable files.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import cast
 import click
 
 from gateway import settings
-from gateway.cli import policy_replay, policy_text
+from gateway.cli import policy_diff, policy_replay, policy_suggest, policy_test, policy_text
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.model import Endpoint, JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured
-from gateway.policy import cases, lint, load
+from gateway.policy import lint, load
 from gateway.policy.asking import Asked, endpoint_at, target
 from gateway.policy.explain import explain
 from gateway.policy.recalled import Recalled, recall
@@ -33,7 +33,7 @@ from gateway.settings import Settings
 
 @click.group()
 def command() -> None:
-    """Check, test and explain the policy."""
+    """Check, test, explain and rehearse the policy."""
 
 
 @command.command()
@@ -60,35 +60,6 @@ def check(config: Path, as_json: bool) -> None:
             click.echo(f"{finding.severity}: {finding.where}: {finding.message}")
         click.echo(f"{len(policy.book.rules)} rules, {len(errors)} errors, {policy.version[:19]}")
     sys.exit(1 if errors else 0)
-
-
-@command.command()
-@config_option
-@json_option
-def test(config: Path, as_json: bool) -> None:
-    """Play the cases of tests.yaml; every rule must be the reason for one of them."""
-    _, policy = _open(config)
-    results = cases.run(policy)
-    unreached = cases.unreached(policy, results)
-    failed = [result for result in results if result.problem]
-    if as_json:
-        print_json(
-            {
-                "version": policy.version,
-                "cases": [
-                    {"tells": r.case.tells, "where": str(r.where), "problem": r.problem}
-                    for r in results
-                ],
-                "unreached": [{"message": u.message, "where": str(u.where)} for u in unreached],
-            }
-        )
-    else:
-        for result in failed:
-            click.echo(f"failed: {result.where}: {result.case.tells}: {result.problem}")
-        for error in unreached:
-            click.echo(f"unreached: {error}")
-        click.echo(f"{len(results)} cases, {len(failed)} failed, {len(unreached)} rules unreached")
-    sys.exit(1 if failed or unreached else 0)
 
 
 @command.command(name="explain")
@@ -128,7 +99,8 @@ def explain_command(call_id: str | None, config: Path, as_json: bool, **words: s
     sys.exit(0 if told and told.reply.decision.permitted and told.served else 1)
 
 
-command.add_command(policy_replay.command)
+for _one in (policy_test, policy_replay, policy_diff, policy_suggest):
+    command.add_command(_one.command)
 
 
 def _open(config: Path) -> tuple[Settings, PolicySnapshot]:

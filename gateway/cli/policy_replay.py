@@ -7,10 +7,10 @@ Exit status 0: the same. 1: some would be decided otherwise. 3: none that can be
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,10 +20,14 @@ from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
 from gateway.policy import load
+from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
 from gateway.policy.replay import Group, Kind, Replayed, replay
-from gateway.ports import EventRow, JournalReader, Protector
+from gateway.ports import EventRow, JournalReader
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.journals.sqlite import SqliteReader
 
 PAGE: Final = 2_000
 CHANGED: Final = 1
@@ -48,8 +52,7 @@ def command(new: Path, since: int | None, config: Path, as_json: bool) -> None:
     """
     loaded = settings.load(config)
     rehearsal = Rehearsal(load(new, loaded.servers), loaded.companions)
-    lines = recorded(reader_of(loaded), since)
-    done = replay(rehearsal, lines, _protector(loaded).unseal)
+    done = replay(rehearsal, recalling(loaded, since))
     if as_json:
         _print_json(done)
     else:
@@ -57,7 +60,7 @@ def command(new: Path, since: int | None, config: Path, as_json: bool) -> None:
     sys.exit(CHANGED if done.counts["changed"] else UNTOLD if done.counts["untold"] else 0)
 
 
-def reader_of(loaded: Settings) -> JournalReader:
+def reader_of(loaded: Settings) -> SqliteReader:
     """The journal, to read. Raises `Misconfigured` when there is none."""
     from gateway.journals.sqlite import SqliteReader
 
@@ -66,20 +69,23 @@ def reader_of(loaded: Settings) -> JournalReader:
     return reader
 
 
-def recorded(reader: JournalReader, since: int | None) -> Iterator[EventRow]:
+def recalling(loaded: Settings, since: int | None) -> Recalling:
+    """The calls of the journal, opened with the key beside it. Raises `Misconfigured` without one."""
+    from gateway.journals.protect import Protector
+
+    reader = reader_of(loaded)
+    if not (loaded.state_dir / "secrets" / "journal.key").exists():
+        raise Misconfigured("no key beside the journal: what is sealed in it cannot be opened")
+    unseal = Protector.open(loaded.state_dir).unseal
+    return Recalling(pages(reader, since), reader.opened, unseal)
+
+
+def pages(reader: JournalReader, since: int | None = None) -> Iterator[Sequence[EventRow]]:
     """All lines there are, page by page, without those of before."""
     after = 0
     while page := reader.events(after, PAGE):
-        yield from page if since is None else (line for line in page if line.at >= since)
+        yield page if since is None else [line for line in page if line.at >= since]
         after = page[-1].seq
-
-
-def _protector(loaded: Settings) -> Protector:
-    from gateway.journals.protect import Protector as Opened
-
-    if not (loaded.state_dir / "secrets" / "journal.key").exists():
-        raise Misconfigured("no key beside the journal: what is sealed in it cannot be opened")
-    return Opened.open(loaded.state_dir)
 
 
 def _print_json(done: Replayed) -> None:

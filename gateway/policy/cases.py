@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,8 @@ from gateway.policy.asking import Asked, Reply, ask, target
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.reasons import Reason
 from gateway.yamlfile import Strict
+
+FILE: Final = "tests.yaml"
 
 
 class Case(Strict):
@@ -92,7 +94,7 @@ class Result:
 
 def run(policy: PolicySnapshot) -> Sequence[Result]:
     """Every case of the policy's own tests.yaml; none if it has none. Raises `Misconfigured` at file:line."""
-    path = policy.directory / "tests.yaml"
+    path = policy.directory / FILE
     if not path.exists():
         return []
     tree = yamlfile.read(path)
@@ -122,6 +124,11 @@ def unreached(policy: PolicySnapshot, results: Sequence[Result]) -> Sequence[Mis
         for rule in policy.book.rules
         if rule.id not in reached
     ]
+
+
+def judged(policy: PolicySnapshot, result: Result) -> str:
+    """What would be wrong with the same case under another policy; nothing: empty."""
+    return "; ".join(_wrong(result.case, ask(policy, result.case.asked())))
 
 
 def _played(policy: PolicySnapshot, case: Case, where: Where) -> Result:

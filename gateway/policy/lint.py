@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from gateway.core.model import Tier
 from gateway.errors import Where
 from gateway.policy import patterns
-from gateway.policy.classify import classes
-from gateway.policy.patterns import ANY, Hosts, Names
+from gateway.policy.patterns import ANY
+from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
-from gateway.policy.tiers import Line, Section
-
-OWN: Final = ("undo:", "approve:", "break-glass:", "grants:")
-"""The gateway's own business, of operators and orchestrators: tier admin, and in no tiers.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +29,18 @@ class Finding:
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """What one tiers.yaml entry makes reachable, in the words of policy.csv."""
-
-    server: str
-    names: Names
-    tiers: frozenset[str]
-    destination: Hosts
-    line: Line
-
-
 def lint(policy: PolicySnapshot, servers: Collection[str]) -> Sequence[Finding]:
     """Findings, errors first, then by place. `servers`: the ids in bulkhead.yaml."""
-    reaches = list(_reaches(policy))
+    found_there = list(reaches(policy))
     found = [
         *_strangers(policy, servers),
-        *_unreachable(policy, reaches),
+        *_unreachable(policy, found_there),
         *_without_role(policy),
         *_shadowed(policy),
-        *_nobody(policy, reaches),
+        *_nobody(policy, found_there),
         *_on_trial(policy),
     ]
     return sorted(found, key=lambda each: (each.severity, each.where.file, each.where.line or 0))
-
-
-def _reaches(policy: PolicySnapshot) -> Iterator[_Reach]:
-    for server, sections in policy.tiers.items():
-        for section, lines in sections.items():
-            for line in lines:
-                tiers = frozenset(str(tier) for tier, _ in classes(line))
-                yield _Reach(server, _named(section, line), tiers, _led(policy, server, line), line)
-
-
-def _named(section: Section, line: Line) -> Names:
-    """The entry's pattern as names in the `tool` column."""
-    kinds = {
-        "tools": ("",),
-        "prompts": ("prompt:",),
-        "resources": ("resource:", "template:"),
-        "methods": ("method:",),
-    }[section]
-    return Names(
-        frozenset(kind + name for kind in kinds for name in line.pattern.exact),
-        tuple(kind + prefix for kind in kinds for prefix in line.pattern.prefixes),
-    )
-
-
-def _led(policy: PolicySnapshot, server: str, line: Line) -> Hosts:
-    fixed = line.entry.destination
-    if fixed is None:
-        fixed = policy.classifier.defaults.get(server, "local")
-    return patterns.hosts(fixed if isinstance(fixed, str) else ANY)
 
 
 def _strangers(policy: PolicySnapshot, servers: Collection[str]) -> Iterator[Finding]:
@@ -95,17 +51,6 @@ def _strangers(policy: PolicySnapshot, servers: Collection[str]) -> Iterator[Fin
             yield Finding("warning", f"bulkhead.yaml has no server {server!r}", lines[0].where)
 
 
-def _meets(rule: Rule, reach: _Reach) -> bool:
-    row = rule.row
-    hosts = patterns.hosts(row.destination)
-    return (
-        row.server in (ANY, reach.server)
-        and (row.tier == ANY or row.tier in reach.tiers)
-        and patterns.names(row.tool).meets(reach.names)
-        and (hosts.covers(reach.destination) or reach.destination.any)
-    )
-
-
 def _undoes(rule: Rule) -> bool:
     """Is it about inverse calls or words of operators? They stand in no tiers.yaml."""
     names = patterns.names(rule.row.tool)
@@ -114,13 +59,13 @@ def _undoes(rule: Rule) -> bool:
     )
 
 
-def _unreachable(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:
-    by_server: dict[str, list[_Reach]] = defaultdict(list)
-    for reach in reaches:
+def _unreachable(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]:
+    by_server: dict[str, list[Reach]] = defaultdict(list)
+    for reach in there:
         by_server[reach.server].append(reach)
     for rule in policy.book.rules:
-        near = reaches if rule.row.server == ANY else by_server[rule.row.server]
-        if not any(_meets(rule, reach) for reach in near) and not _undoes(rule):
+        near = there if rule.row.server == ANY else by_server[rule.row.server]
+        if not any(meets(rule, reach) for reach in near) and not _undoes(rule):
             yield Finding(
                 "error",
                 f"{rule.id} can never match: tiers.yaml has no such tool, tier and destination",
@@ -174,11 +119,11 @@ def _on_trial(policy: PolicySnapshot) -> Iterator[Finding]:
             yield Finding("warning", f"{rule.id} is on trial: it denies nothing", rule.where)
 
 
-def _nobody(policy: PolicySnapshot, reaches: Sequence[_Reach]) -> Iterator[Finding]:
+def _nobody(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]:
     """Entries no allow rule reaches, and conditions no rule names."""
     allows = [rule for rule in policy.book.rules if rule.allows]
-    for reach in reaches:
-        if not any(_meets(rule, reach) for rule in allows):
+    for reach in there:
+        if reach.line and not any(meets(rule, reach) for rule in allows):
             yield Finding(
                 "warning", f"{reach.line.text}: no rule lets anybody reach it", reach.line.where
             )

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json
 
+from gateway.core import apart
 from gateway.core.model import Effect, Target
 from gateway.core.record import State
 from gateway.core.reverse import READ
@@ -77,6 +78,8 @@ class Recalled(NamedTuple):
     guard: str | None
     answer: Answer | None
     """As it was given; None when the line does not say whether the policy was asked."""
+    closed: bool
+    """Its arguments are kept apart, and were not opened with the line (`ports.EventRow`)."""
 
     @property
     def nameless(self) -> bool:
@@ -131,12 +134,12 @@ def recall(line: EventRow, unseal: Unseal | None = None) -> Recalled | Beside | 
     answer = _answer(line.kind, record, body)
     if isinstance(answer, str):
         return answer
-    kept, veiled = record["arguments"], False
-    if b'"sealed"' in line.body or b'"redacted"' in line.body:
-        kept = _opened(kept, unseal)
-        veiled = _holds_hidden(kept)
+    closed = "arguments" in said.get(apart.MEMBER, ()) and "arguments" not in line.payloads
+    if not closed and apart.MEMBER in said:
+        record = apart.forgotten(said, line.payloads)["record"]
+    kept = HIDDEN if closed else _opened(record["arguments"], unseal)
     level, guard = _level(line.kind, record, body)
-    return Recalled(line.call_id, record, kept, veiled, level, guard, answer)
+    return Recalled(line.call_id, record, kept, _holds_hidden(kept), level, guard, answer, closed)
 
 
 def _parsed(body: bytes) -> Any:

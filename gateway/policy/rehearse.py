@@ -31,6 +31,10 @@ from gateway.reasons import Reason
 MAX_WAYS: Final = 1_000
 """More ways than that are not gone through: the call cannot be told."""
 EITHER: Final = (Answer(True, "some rule"), Answer(False, "some rule"))
+_ALL_BUT_ARGUMENTS: Final = tuple(
+    "agent tenant intent endpoint method server target tier effect policy_version grant".split()
+)
+"""Beside level, guard and the old answer, all a call without a look at its arguments is asked about."""
 NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 
 
@@ -49,6 +53,7 @@ class _Cell:
 
     plan: Plan
     asks_for_level: bool
+    asks_for_arguments: bool
     answers: dict[tuple[str, str, Outcomes], Answer] = field(default_factory=dict)
 
 
@@ -62,9 +67,41 @@ class Rehearsal:
         self._lines: dict[Target, Line | Answer] = {}
         self._cells: dict[tuple[str, ...], _Cell] = {}
         self._tiers: dict[str, frozenset[Tier]] = {}
+        self._wants: dict[tuple[str, ...], bool] = {}
+        self._known: dict[tuple[object, ...], Possible] = {}
+
+    def wants_arguments(self, call: Recalled) -> bool:
+        """Could anything of its arguments play a part?"""
+        get = call.record.__getitem__
+        key = tuple(map(get, ("agent", "tenant", "server", "target", "method")))
+        wants = self._wants.get(key)
+        if wants is None:
+            wants = self._wants[key] = self._looks_at_arguments(call)
+        return wants
+
+    def _looks_at_arguments(self, call: Recalled) -> bool:
+        if call.own or call.record["method"].startswith("resources/"):
+            return True
+        line = self._line(call.target)
+        if isinstance(line, Answer):
+            return False
+        entry = line.entry
+        if entry.lifts or isinstance(entry.destination, ByArgument):
+            return True
+        asked = _question(call, entry.tier, entry.effect, "", call.record["server"])
+        return self._cell(asked).asks_for_arguments
 
     def possible(self, call: Recalled) -> Possible:
         """What the policy would say of it."""
+        if self.wants_arguments(call):
+            return self._possible(call)
+        key = (*(call.record.get(name) for name in _ALL_BUT_ARGUMENTS), *call[4:7])
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._possible(call)
+        return found
+
+    def _possible(self, call: Recalled) -> Possible:
         doubts: dict[str, None] = {}
         found = frozenset(self._own(call, doubts) if call.own else self._agents(call, doubts))
         old = call.answer
@@ -186,8 +223,10 @@ class Rehearsal:
         cell = self._cells.get(key)
         if cell is None:
             plan = self._policy.pdp.verdicts.plan(asked)
-            level = any(self._policy.conditions[name].asks_for_level for name in plan.named)
-            cell = self._cells[key] = _Cell(plan, level)
+            asking = [self._policy.conditions[name] for name in plan.named]
+            level = any(condition.asks_for_level for condition in asking)
+            arguments = any(condition.arguments for condition in asking)
+            cell = self._cells[key] = _Cell(plan, level, arguments)
         return cell
 
     def _answer(self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes) -> Answer:

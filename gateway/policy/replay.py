@@ -6,13 +6,13 @@ was asked about it). What cannot be told is never counted as the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.policy.recalled import Answer, Recalled, Unseal, recall
+from gateway.policy.recalled import Answer, Recalled
+from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Possible, Rehearsal
-from gateway.ports import EventRow
 
 Kind = Literal["same", "changed", "untold", "beside"]
 SHOWN: Final = 3
@@ -70,17 +70,14 @@ class Replayed:
             group.calls.append(call.call_id)
 
 
-def replay(
-    rehearsal: Rehearsal, lines: Iterable[EventRow], unseal: Unseal | None = None
-) -> Replayed:
-    """All calls these journal lines begin."""
+def replay(rehearsal: Rehearsal, calls: Recalling) -> Replayed:
+    """All these calls."""
     replayed = Replayed()
-    for line in lines:
-        call = recall(line, unseal)
+    for _, call in calls.asked_of(rehearsal):
         if isinstance(call, Recalled):
             replayed.note(call, rehearsal.possible(call))
-        elif call is not None:
-            replayed.counts["beside"] += 1
+        else:
+            replayed.counts[call] += 1
     return replayed
 
 

@@ -54,7 +54,8 @@ _HOLD: Final = re.compile(r"hold:([1-9][0-9]{0,6})")
 _AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")
+NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")
+"""Columns where an allow may not say `*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _effect(text: str) -> tuple[Word, int]:
 
 def _check_row(row: engine.Row, servers: Collection[str], conditions: Collection[str]) -> None:
     if row.effect == "allow":
-        for column in _NOT_IN_ALLOW:
+        for column in NOT_IN_ALLOW:
             if getattr(row, column) == patterns.ANY:
                 raise ValueError(f"{column} is *: an allow names it; only a deny may say any")
     _check_words(row, servers)

@@ -12,6 +12,7 @@ from gateway.core.written import intent_body
 from gateway.journals import form
 from gateway.policy import PolicySnapshot
 from gateway.policy.asking import Asked, ask
+from gateway.policy.recalling import Recalling
 from gateway.ports import EventRow
 
 
@@ -41,6 +42,11 @@ def _undo(reversal: Reversal) -> dict[str, Any]:
     return intent_body(reversal, lambda value: {"sealed": "x"})
 
 
-def row(line: Line) -> EventRow:
-    """As a store gives it back."""
-    return EventRow(1, line.call_id, State(line.kind), line.at, form.encode(line, "run"))
+def row(line: Line, seq: int = 1) -> EventRow:
+    """As a store gives it back that keeps nothing apart."""
+    return EventRow(seq, line.call_id, State(line.kind), line.at, form.encode(line, "run"))
+
+
+def kept(*lines: Line) -> Recalling:
+    """A journal of these lines."""
+    return Recalling([[row(line, seq) for seq, line in enumerate(lines, 1)]], lambda some: some)

@@ -10,7 +10,7 @@ from gateway.policy.recalled import Answer
 from gateway.policy.rehearse import Possible, Rehearsal
 from gateway.policy.replay import compare, replay
 from tests.journals.calls import intent, outcome, refusal
-from tests.policy.recording import recorded, row
+from tests.policy.recording import kept, recorded
 from tests.policy.written import ALLOW, READER, loaded
 
 ALLOWED = Answer(True, "P1", "a:1")
@@ -54,7 +54,7 @@ def test_calls_are_counted_by_old_and_new_rule_with_their_places_and_some_ids(
     lines = [recorded(policy, log, f"call{n}") for n in range(5)] + [recorded(policy, stranger)]
     deny = "p, D1, *, git, git_log, *, *, *, *, -, deny"
     new = loaded(tmp_path, f"{ALLOW}\n{READER}\n{deny}\n")
-    done = replay(Rehearsal(new, {}), map(row, lines))
+    done = replay(Rehearsal(new, {}), kept(*lines))
     assert done.counts == {"same": 1, "changed": 5, "untold": 0, "beside": 0}
     (group,) = done.groups("changed")
     assert (group.old, group.old_where) == ("allowed P1", "policies/policy.csv:1")
@@ -71,9 +71,9 @@ def test_an_unchanged_policy_changes_nothing_also_where_something_was_not_kept(
     policy = loaded(tmp_path, f"{ALLOW.replace('-', 'c')}\n{READER}\n", constraints=constraints)
     asked = Asked("agent:ann", Target("git", "tool", "git_log"), {"m": "x"})
     line = recorded(policy, asked, kept={"m": {"redacted": "x"}})
-    assert replay(Rehearsal(policy, {}), [row(line)]).counts["same"] == 1
+    assert replay(Rehearsal(policy, {}), kept(line)).counts["same"] == 1
     other = loaded(tmp_path, f"{ALLOW.replace('-', 'c')}\n{READER}\n# another version\n")
-    done = replay(Rehearsal(other, {}), [row(line)])
+    done = replay(Rehearsal(other, {}), kept(line))
     assert done.counts["untold"] == 1
     assert done.groups("untold")[0].why == "condition c"
 
@@ -82,6 +82,6 @@ def test_what_is_no_call_is_not_counted_and_what_never_came_to_a_policy_apart(
     tmp_path: Path,
 ) -> None:
     lines = [intent("a"), outcome("a"), refusal("b", tier=""), intent("c", agent="bulkhead:undo")]
-    done = replay(Rehearsal(loaded(tmp_path), {}), map(row, lines))
+    done = replay(Rehearsal(loaded(tmp_path), {}), kept(*lines))
     assert done.counts == {"same": 0, "changed": 1, "untold": 0, "beside": 2}
     assert done.total == 3

@@ -1,0 +1,85 @@
+"""What there is to call: every entry of tiers.yaml, and the gateway's own business, in the words of policy.csv.
+
+It reads loaded values only, and judges no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.model import Tier
+from gateway.policy import patterns
+from gateway.policy.classify import LOCAL, classes
+from gateway.policy.patterns import ANY, Hosts, Names
+from gateway.policy.rules import Rule
+from gateway.policy.snapshot import PolicySnapshot
+from gateway.policy.tiers import Line, Section
+from gateway.settings import ITSELF
+
+BY_OPERATORS: Final = ("undo:", "approve:", "break-glass:")
+OWN: Final = (*BY_OPERATORS, "grants:")
+"""The gateway's own business, of operators and orchestrators: tier admin, and in no tiers.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Things of one kind that one rule could be about."""
+
+    server: str
+    names: Names
+    tiers: frozenset[str]
+    destination: Hosts
+    line: Line | None
+    """None for the gateway's own business."""
+
+
+def reaches(policy: PolicySnapshot) -> Iterator[Reach]:
+    """What tiers.yaml makes reachable, entry by entry."""
+    for server, sections in policy.tiers.items():
+        for section, lines in sections.items():
+            for line in lines:
+                tiers = frozenset(str(tier) for tier, _ in classes(line))
+                yield Reach(server, _named(section, line), tiers, _led(policy, server, line), line)
+
+
+def own(policy: PolicySnapshot) -> Iterator[Reach]:
+    """What the gateway asks by itself: about each server for operators, about grants for anybody."""
+    admin, local = frozenset({str(Tier.ADMIN)}), patterns.hosts(LOCAL)
+    for server in policy.tiers:
+        yield Reach(server, Names(frozenset(), BY_OPERATORS), admin, local, None)
+    yield Reach(ITSELF, Names(frozenset(), ("grants:",)), admin, local, None)
+
+
+def meets(rule: Rule, reach: Reach) -> bool:
+    """Could the rule be about some of it?"""
+    row = rule.row
+    hosts = patterns.hosts(row.destination)
+    return (
+        row.server in (ANY, reach.server)
+        and (row.tier == ANY or row.tier in reach.tiers)
+        and patterns.names(row.tool).meets(reach.names)
+        and (hosts.covers(reach.destination) or reach.destination.any)
+    )
+
+
+def _named(section: Section, line: Line) -> Names:
+    """The entry's pattern as names in the `tool` column."""
+    kinds = {
+        "tools": ("",),
+        "prompts": ("prompt:",),
+        "resources": ("resource:", "template:"),
+        "methods": ("method:",),
+    }[section]
+    return Names(
+        frozenset(kind + name for kind in kinds for name in line.pattern.exact),
+        tuple(kind + prefix for kind in kinds for prefix in line.pattern.prefixes),
+    )
+
+
+def _led(policy: PolicySnapshot, server: str, line: Line) -> Hosts:
+    fixed = line.entry.destination
+    if fixed is None:
+        fixed = policy.classifier.defaults.get(server, LOCAL)
+    return patterns.hosts(fixed if isinstance(fixed, str) else ANY)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.policy import cases, load, suggest_into
+from gateway.policy.suggest import suggest
+from tests.policy.recording import kept
+from tests.policy.test_suggest import CSV, TIERS, C, call
+from tests.policy.written import written
+
+CASES = """\
+# What this policy must say.
+cases:
+  - tells: bob reads
+    agent: agent:bob
+    server: git
+    tool: log
+    expect: allow
+    rule: P1
+    shadows: [W1]
+
+  - {tells: ann commits, agent: 'agent:ann', server: git, tool: commit, expect: deny, rule: no_rule}
+  - {tells: a stranger, agent: 'agent:x', server: git, tool: log, expect: deny, rule: no_rule}
+"""
+
+
+def test_the_policy_that_comes_of_it_is_whole_and_passes_its_cases(tmp_path: Path) -> None:
+    now = load(written(tmp_path, CSV, TIERS, C, CASES), {})
+    cases.require(now)
+    calls = kept(call(now, "c1", "git/log"), call(now, "c2", "git/commit", m="yes"))
+    found = suggest(now, "agent:ann", calls)
+    text = "".join(f"{rule.line}\n" for rule in found.rules)
+    text += "".join(f"{each.line}\n" for each in found.carried)
+    text += "".join(f"{line}\n" for line in found.members)
+    suggest_into.write(now, found, text, tmp_path / "new", {})
+    new = load(tmp_path / "new", {})
+    told = [result.case.tells for result in cases.run(new)]
+    # The commit needs arguments, and those of agents are never copied.
+    assert told == ["bob reads", "a stranger", "agent:ann calls log as it did"]
+    assert [result.problem for result in cases.run(new) if result.problem] == []
+    csv = (tmp_path / "new" / "policy.csv").read_text()
+    assert "# g, agent:ann, role:reader, local" in csv
+    assert (tmp_path / "policies" / "policy.csv").read_text() == CSV
+
+
+def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
+    now = load(written(tmp_path, CSV, TIERS, C, CASES), {})
+    found = suggest(now, "agent:ann", kept(call(now, "c1", "git/log")))
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        suggest_into.write(now, found, "", tmp_path / "policies", {})
+    assert (tmp_path / "policies" / "policy.csv").read_text() == CSV
