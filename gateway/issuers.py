@@ -141,6 +141,8 @@ class IssuerSettings(Strict):
     """Values of the header `typ` that are accepted; "" stands for none. Default: by kind."""
     max_ttl: Annotated[int, Field(gt=0, le=MAX_TTL)] | None = None
     """Seconds a token may live. Default: an hour; a day for mtls. At the admin endpoint a quarter of an hour."""
+    scope_claim: Word = "scope"
+    """The claim with the scopes: words with blanks between; in another than `scope` also a list."""
     tiers: tuple[TierName, ...] | None = None
     """The tiers its proofs reach. Default: what the token's scope says."""
     bound_tiers: tuple[TierName, ...] = ("admin",)

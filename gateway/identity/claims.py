@@ -67,14 +67,17 @@ def tiers_of(
     claims: Mapping[str, Any], profile: IssuerProfile, endpoint: Endpoint, bound: bool
 ) -> frozenset[Tier]:
     """The tiers it reaches here; `bound`: it is good only with a key that has been proved."""
-    return reach(profile.tiers or scopes(claims), profile.bound_tiers, endpoint, bound)
+    told = scopes(claims, profile.scope_claim) if profile.tiers is None else profile.tiers
+    return reach(told, profile.bound_tiers, endpoint, bound)
 
 
-def scopes(claims: Mapping[str, Any]) -> frozenset[Tier]:
-    """The tiers the claim `scope` names (RFC 8693, 4.2)."""
-    scope = claims.get("scope")
-    words = scope.split(" ") if isinstance(scope, str) else []
-    return frozenset(_SCOPES[word] for word in words if word in _SCOPES)
+def scopes(claims: Mapping[str, Any], claim: str) -> frozenset[Tier]:
+    """The tiers a scope names. `scope` is words with blanks between (RFC 8693, 4.2); others may be lists."""
+    said = claims.get(claim)
+    words = said.split(" ") if isinstance(said, str) else said
+    if not isinstance(words, list) or (claim == "scope" and words is said):
+        return frozenset()
+    return frozenset(_SCOPES[word] for word in words if isinstance(word, str) and word in _SCOPES)
 
 
 def reach(

@@ -53,6 +53,7 @@ def profile(settings: IssuerSettings, keys: Keys, tenant: str) -> IssuerProfile:
         dated=shape.dated,
         numbered=shape.numbered,
         tiers=None if settings.tiers is None else frozenset(map(Tier, settings.tiers)),
+        scope_claim=settings.scope_claim,
         bound_tiers=frozenset(map(Tier, settings.bound_tiers)),
         refreshed=keys.refreshed,
     )

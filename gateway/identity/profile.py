@@ -100,6 +100,7 @@ class IssuerProfile:
     """Has every token a `jti`? Else its digest stands for it."""
     tiers: frozenset[Tier] | None = None
     """What its tokens reach. None: what their scope says."""
+    scope_claim: str = "scope"
     bound_tiers: frozenset[Tier] = frozenset()
     """Tiers only a token that is bound to a key reaches."""
     refreshed: Callable[[], Awaitable[bool]] = no_more_keys

@@ -9,6 +9,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -18,13 +19,16 @@ import pytest
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity import kinds
+from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keyfile import KeyFile
 from gateway.identity.local import LocalIssuer
-from gateway.issuers import IssuerSettings
+from gateway.identity.x509 import CertificateVerifier
+from gateway.issuers import From, IssuerSettings
 from gateway.ports import Verifier
 from gateway.reasons import Reason
 from tests.identity import idp
+from tests.identity.authority import Authority
 
 NOW = 1_800_000_000
 ORIGIN = "http://127.0.0.1:8811"
@@ -94,16 +98,41 @@ def provider_tokens(bound: bool) -> Callable[[Path], Bench]:
     return bench
 
 
-BENCHES = {
+def certificates(directory: Path) -> Bench:
+    """X.509-SVIDs. They have no audience: the settings say what they reach."""
+    mesh = Authority(now=datetime.fromtimestamp(NOW, UTC))
+    settings = IssuerSettings(
+        kind="mtls",
+        trust_domain="acme.example",
+        agent=From(claim="sub", after="spiffe://acme.example/"),
+        tiers=("data", "tool", "admin"),
+    )
+    tokens, workloads = JwtVerifier([], ORIGIN), CertificateVerifier(settings, "local")
+
+    def prove(agent: str, endpoint: Endpoint) -> Evidence:
+        leaf = mesh.svid(f"spiffe://acme.example/{agent}")
+        return Evidence((), endpoint, certificate=leaf.der)
+
+    return Bench(AnyProof(tokens, workloads), prove, 3_590)
+
+
+TOKENS = {
     "local tokens": local_tokens,
     "a provider's tokens": provider_tokens(False),
     "a provider's tokens, bound": provider_tokens(True),
 }
+BENCHES = TOKENS | {"certificates": certificates}
 
 
 @pytest.fixture(params=BENCHES)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return BENCHES[request.param](tmp_path)
+
+
+@pytest.fixture(params=TOKENS)
+def tokens(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    """What is shown in a header and made for one endpoint."""
+    return TOKENS[request.param](tmp_path)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
@@ -126,21 +155,21 @@ def test_no_proof_is_no_token(bench: Bench) -> None:
 @pytest.mark.parametrize("shown_at", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 @pytest.mark.parametrize("made_for", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 def test_a_proof_is_good_at_one_endpoint(
-    bench: Bench, made_for: Endpoint, shown_at: Endpoint
+    tokens: Bench, made_for: Endpoint, shown_at: Endpoint
 ) -> None:
-    proof = bench.prove("triage-1", made_for)
-    bench.verifier.verify(proof, NOW)
+    proof = tokens.prove("triage-1", made_for)
+    tokens.verifier.verify(proof, NOW)
     if shown_at != made_for:
         with pytest.raises(Refused) as caught:
-            bench.verifier.verify(replace(proof, endpoint=shown_at), NOW)
+            tokens.verifier.verify(replace(proof, endpoint=shown_at), NOW)
         assert caught.value.reason is Reason.WRONG_AUDIENCE
 
 
-def test_a_proof_shown_twice_is_no_proof(bench: Bench) -> None:
-    proof = bench.prove("triage-1", DATA)
+def test_a_proof_shown_twice_is_no_proof(tokens: Bench) -> None:
+    proof = tokens.prove("triage-1", DATA)
     twice = replace(proof, authorization=proof.authorization * 2)
     with pytest.raises(Refused) as caught:
-        bench.verifier.verify(twice, NOW)
+        tokens.verifier.verify(twice, NOW)
     assert caught.value.reason is Reason.BAD_TOKEN
 
 
@@ -152,13 +181,13 @@ def test_a_proof_expires(bench: Bench) -> None:
     assert caught.value.reason is Reason.EXPIRED_TOKEN
 
 
-def test_one_changed_character_is_no_proof(bench: Bench) -> None:
-    proof = bench.prove("triage-1", DATA)
+def test_one_changed_character_is_no_proof(tokens: Bench) -> None:
+    proof = tokens.prove("triage-1", DATA)
     (value,) = proof.authorization
     for place in range(len("Bearer "), len(value), 7):
         changed = value[:place] + ("A" if value[place] != "A" else "B") + value[place + 1 :]
         with pytest.raises(Refused):
-            bench.verifier.verify(replace(proof, authorization=(changed,)), NOW)
+            tokens.verifier.verify(replace(proof, authorization=(changed,)), NOW)
 
 
 def test_verification_never_awaits(bench: Bench) -> None:

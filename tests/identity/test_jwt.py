@@ -340,6 +340,23 @@ def test_a_token_without_the_tiers_scope_is_refused(scope: Any) -> None:
     assert refusal(f"Bearer {token(scope=scope)}").reason is Reason.INSUFFICIENT_SCOPE
 
 
+@pytest.mark.parametrize("said", [["mcp:data"], ["x", "mcp:data"], "mcp:data", "x mcp:data"])
+def test_a_scope_can_stand_in_another_claim_where_the_issuer_has_it_there(said: Any) -> None:
+    okta = JwtVerifier([profile(scope_claim="scp")], ORIGIN)
+    shown = Evidence((f"Bearer {token(scope=..., scp=said)}",), DATA)
+    assert okta.verify(shown, NOW).tiers == {Tier.DATA}
+    with pytest.raises(Refused):
+        okta.verify(Evidence((f"Bearer {token()}",), DATA), NOW)
+
+
+@pytest.mark.parametrize("said", [[], [["mcp:data"]], [7], {"mcp:data": 1}, 7, None, ["MCP:DATA"]])
+def test_a_scope_of_another_shape_is_none(said: Any) -> None:
+    okta = JwtVerifier([profile(scope_claim="scp")], ORIGIN)
+    with pytest.raises(Refused) as caught:
+        okta.verify(Evidence((f"Bearer {token(scp=said)}",), DATA), NOW)
+    assert caught.value.reason is Reason.INSUFFICIENT_SCOPE
+
+
 @pytest.mark.parametrize("name", ["all", "git"])
 def test_admin_scope_is_worth_nothing_at_a_shared_endpoint(name: str) -> None:
     endpoint = ENDPOINTS[name]
