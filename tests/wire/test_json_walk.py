@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.wire import json_walk
 from gateway.wire.json_walk import MAX_DEPTH, MAX_TOKEN, Malformed, Walk
 
 JSON = dict[str, Any]
@@ -135,3 +136,17 @@ def test_what_is_nested_or_named_without_end_is_not_taken() -> None:
 
 def test_a_document_without_its_last_byte_is_not_complete() -> None:
     assert walked(RAW, 9)[0] and not walked(RAW[:-1], 9)[0]
+
+
+@pytest.mark.parametrize("odd", [bytes([byte]) for byte in range(0x21)] + [b"\\", b'"', b"\x7f"])
+@pytest.mark.parametrize("cut", [json_walk.LONG + 1, 3 * json_walk.LONG])
+def test_an_odd_byte_in_a_long_text_is_found(odd: bytes, cut: int) -> None:
+    long = b"x" * json_walk.LONG
+    for text in (long + odd + long, odd + long, long + odd + b"n" + long):
+        body = b'{"result":{"a":"%b"}}' % text
+        try:
+            json.loads(body)
+            whole = True
+        except ValueError:
+            whole = False
+        assert walked(body, cut)[0] is whole
