@@ -3,10 +3,10 @@
     python -m benchmarks.relay [--rounds 5] [--seconds 1] [--connections 1 16 64] [--json]
 
 Rows: direct; floor (both HTTP legs on httptools, one JSON parse, pooled connections, nothing else: no
-identity, no policy, no record); the gateway without its journal; the gateway. All stand at once, pinned
-to one core with their load, and take turns round by round. CPU is user and system time of the process
-measured, from the operating system, by call; medians over rounds. Read the ratios: the microseconds are
-the machine's.
+identity, no policy, no record); the gateway without its journal; the gateway; the gateway with a budget
+that each call is taken from. All stand at once, pinned to one core with their load, and take turns round
+by round. CPU is user and system time of the process measured, from the operating system, by call; medians
+over rounds. Read the ratios: the microseconds are the machine's.
 """
 
 from __future__ import annotations
@@ -35,6 +35,19 @@ from gateway.core.model import Endpoint
 from tests.system.home import Home, everybody, one_tier, wait_until_ready
 
 SERVER: Final = "fixture"
+INTENTS: Final = json.dumps(
+    {
+        "intents": {
+            "general": {
+                "tells": "All.",
+                "tiers": ["data"],
+                "tools": [f"{SERVER}/*"],
+                "seconds": 3600,
+            }
+        }
+    }
+)
+"""So that a grant can be given."""
 
 
 class Leg(asyncio.Protocol):
@@ -208,18 +221,21 @@ def ways() -> Iterator[list[Way]]:
             Way("direct", fixture, port, call(port, "/mcp")),
             Way("floor", bare, floor_port, call(floor_port, "/mcp")),
         ]
-        for name in ("no journal", "gateway"):
+        for name in ("no journal", "gateway", "with a grant"):
             home = Home.make(
                 root / name.replace(" ", "-"),
                 {SERVER: {"url": f"http://127.0.0.1:{port}/mcp"}},
                 policy=everybody([("data", SERVER)]),
                 tiers=one_tier(SERVER),
+                intents=INTENTS if name == "with a grant" else "",
             )
             home.approve(SERVER)
             words = ["gateway", "serve", "--config", str(home.config)]
             if name == "no journal":
                 words = ["benchmarks.relay", "--unjournaled", str(home.config)]
             process = stack.enter_context(serving(home, *words))
+            if name == "with a grant":
+                home.grant("tester", "--tool", f"{SERVER}/echo", "--uses", str(2**40))
             found.append(
                 Way(name, process, home.port, call(home.port, f"/servers/{SERVER}/mcp", home))
             )
