@@ -13,20 +13,22 @@ from typing import Any, Literal
 
 import pytest
 
+from gateway.errors import JournalError
 from gateway.undo.report import Report
 from gateway.undo.select import Wanted
 from tests.undo.rig import Killed, Rig, Store, a_rig
 
-Mode = Literal["unwritten", "written"]
+Mode = Literal["unwritten", "written", "full"]
 MEANT = {"a": "1"}
 
 
 class Death:
-    """Ends everything at the nth line from now on."""
+    """Ends everything at the nth line from now on; `full`: nothing can be written any more, and that is said."""
 
     def __init__(self, journal: Any, at: int, mode: Mode) -> None:
         self.left = at
         self.mode = mode
+        self.end = JournalError("no space left") if mode == "full" else Killed()
         self.struck = False
         self._append = journal.append
         self._journal = journal
@@ -38,14 +40,14 @@ class Death:
 
     def append(self, line: Any) -> Any:
         if self.struck:
-            raise Killed
+            raise self.end
         self.left -= 1
         if self.left >= 0:
             return self._append(line)
         self.struck = True
         if self.mode == "written":
             self._append(line)
-        raise Killed
+        raise self.end
 
 
 async def _harm(rig: Rig) -> None:
@@ -73,7 +75,7 @@ async def _cut_at(directory: Path, at: int, mode: Mode) -> tuple[bool, Store, Re
         death = Death(rig.parts.journal, at, mode)
         try:
             report = await _undone(rig)
-        except Killed:
+        except (Killed, JournalError):
             cut = True
         finally:
             death.over()
@@ -85,7 +87,7 @@ async def _cut_at(directory: Path, at: int, mode: Mode) -> tuple[bool, Store, Re
     return cut, store, report
 
 
-@pytest.mark.parametrize("mode", ["unwritten", "written"])
+@pytest.mark.parametrize("mode", ["unwritten", "written", "full"])
 async def test_p6_cut_off_at_every_line_it_comes_to_the_same_end(
     tmp_path: Path, mode: Mode
 ) -> None:
