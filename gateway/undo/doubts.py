@@ -87,7 +87,7 @@ class Doubts:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_settled(self, doubt: _Doubt, quiesce: float, judge: Judge) -> None:
-        ready = doubt.ready
+        ready, after = doubt.ready, quiesce  # whatever ends this early, its server may still be at it
         try:
             if not self._is_gone(ready):
                 await asyncio.wait([doubt.answer], timeout=quiesce)
@@ -95,14 +95,16 @@ class Doubts:
                 await self._answered(ready, doubt.answer.result(), judge)
             elif ready.pack is not None:
                 await self._looked_at(ready)
+            after = 0.0
         except Exception:
             log.exception("call %s stays in doubt", ready.call_id)
+            after = 0.0
         finally:
             doubt.answer.cancel()
             self._kept.pop(ready.call_id, None)
             if ready.scope.pre is not None:
                 self._unclear.add(ready.call_id)
-            self._leases.release(ready.call_id)
+            self._leases.release(ready.call_id, after)
 
     async def _answered(self, ready: Ready, outcome: Outcome, judge: Judge) -> None:
         settled = await judge(ready, outcome)

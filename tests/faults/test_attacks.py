@@ -378,3 +378,17 @@ async def test_a_call_whose_leases_ended_under_it_promises_no_way_back(tmp_path:
         call = await rig.call("put", key="a", value="2")
         assert await rig.undo(call) == {call: "irreversible"}
     assert store.records == {"a": "2"}
+
+
+async def test_a_gateway_that_ends_leaves_a_call_in_doubt_its_time(tmp_path: Path) -> None:
+    """Its server works on when nobody can stop it; nobody writes there until it has come to its end."""
+    store = Store({"a": "1"}, ours=False)
+    async with a_rig(tmp_path, store, clock=now) as rig:
+        store.trouble = lambda tool, arguments: DOUBT if tool == "put" else None
+        call = await rig.call("put", key="a", value="2")
+        await asyncio.sleep(0)
+        assert await rig.parts.leases.held(call)
+    async with a_rig(tmp_path, store, clock=now) as rig:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await rig.parts.leases.take("later", ("store:/a",), term=60, quiesce=0)
