@@ -87,7 +87,8 @@ class Doubts:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_settled(self, doubt: _Doubt, quiesce: float, judge: Judge) -> None:
-        ready, after = doubt.ready, quiesce  # whatever ends this early, its server may still be at it
+        ready = doubt.ready
+        after = quiesce  # whatever ends this early, its server may still be at it
         try:
             if not self._is_gone(ready):
                 await asyncio.wait([doubt.answer], timeout=quiesce)
