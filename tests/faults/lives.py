@@ -117,7 +117,7 @@ async def _lived(here: Path, scene: str, at: int) -> None:
     store = DeadlyStore(Folder(here / "world"))  # type: ignore[arg-type]
     store.effects = here / "effects"
     store.point = arm(at, here / "points")
-    async with asyncio.timeout(60), a_rig(here, store, clock=_clock) as rig:
+    async with asyncio.timeout(300), a_rig(here, store, clock=_clock) as rig:
         await SCENES[scene](rig, here)
 
 

@@ -10,19 +10,20 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.model import AccessRequest, Decision, JsonObject, Outcome
 from gateway.core.record import Permit, State
-from gateway.ports import CallRow, Outbound
+from gateway.journals.sqlite import SqliteReader
+from gateway.ports import CallFilter, CallRow, Outbound
 from gateway.reasons import Reason
-from tests.undo.rig import Policy, Rig, Store, a_rig, failed
+from tests.undo.rig import Policy, Store, a_rig, failed
 
 SEQUENCES = int(os.environ.get("BULKHEAD_TEST_SEQUENCES", "3"))
 MANY = settings(
@@ -94,12 +95,10 @@ async def a_day(directory: Path, seed: int) -> tuple[Noting, Mapping[str, CallRo
     async with a_rig(directory, store, Moody(chance)) as rig:
         for _ in range(CALLS):
             await rig.ask("store", *a_call(chance), task=chance.choice(("t1", "t2")))
-        await _rolled_back(rig)
-        return store, {row.record.call_id: row for row in rig.calls()}
-
-
-async def _rolled_back(rig: Rig) -> Any:
-    return await rig.undo(choice="skip", tasks=("t1",))
+        await rig.undo(choice="skip", tasks=("t1",))
+    # When all that was queued is written: an own look does not wait for its line.
+    with closing(SqliteReader(directory / "journal.db")) as reader:
+        return store, {row.record.call_id: row for row in reader.calls(CallFilter(), 10_000)}
 
 
 @MANY
