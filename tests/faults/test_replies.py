@@ -61,7 +61,7 @@ class Place:
         (folder / "world" / "a").write_text(BEFORE)
         (folder / "version").write_text("1.0")
         program = str(Path(__file__).with_name("faulty_server.py"))
-        limits = ServerLimits(first_byte=1.0, total=1.0, quiesce=2.0)
+        limits = ServerLimits(first_byte=2.0, total=2.0, quiesce=2.0)
         command = (sys.executable, "-I", "-S", program, str(folder))
         return cls(folder, ServerSettings(command=command, questions=(), limits=limits))
 
