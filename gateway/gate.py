@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.bounds import Bounds
-from gateway.core import settle
+from gateway.core import settle, visiting
 from gateway.core.model import (
     Answer,
     Endpoint,
@@ -61,8 +61,10 @@ class FrontGate:
         catalogue: Catalogue,
         watched: Mapping[str, Watched],
         receipts: Receipts,
+        origin: str = "",
     ) -> None:
-        """`seconds` gives the time since the epoch."""
+        """`seconds` gives the time since the epoch; `origin`: where links to this gateway lead."""
+        self._origin = origin
         self._receipts = receipts
         self._line = line
         self._shelves = shelves
@@ -118,4 +120,6 @@ class FrontGate:
             return self._lists.answer(request)
         if request.method in SUBSCRIBING:
             return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
-        return await self._receipts.add(request, await self._line.call(request, channel))
+        call, again = visiting.returned(request)
+        answer = await self._receipts.add(call, await self._line.call(call, channel))
+        return answer if again else visiting.invited(call, answer, self._origin)

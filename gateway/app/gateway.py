@@ -206,6 +206,7 @@ def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:
 
 def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
     return FrontGate(
+        origin=ground.settings.origin,
         line=line,
         shelves=CatalogueShelves(ground.catalogue, ground.protector.key_for(b"cursors")),
         policies=ground.policies,

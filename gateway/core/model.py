@@ -416,6 +416,8 @@ class Answer:
     """For the stateless era; the sessions era carries errors in 200."""
     carried: bool = False
     """As in `Outcome`: what is left to write is `result` and the end."""
+    ticket: str = ""
+    """What the call waits for a person with."""
     lasting: bool = False
     """The very same result is given again to who asks again: what is made of it may be kept."""
     call_id: str = ""

@@ -104,7 +104,8 @@ def _approval(request: Request, reason: Reason, ticket: str, call_id: str) -> An
     text = f"{message}. Ticket {ticket} [{reason}, call {call_id}]"
     said = {"status": str(reason), "ticket": ticket, "call_id": call_id}
     content = [{"type": "text", "text": text}]
-    return Answer(result={"content": content, "structuredContent": said, "isError": True})
+    result: JsonObject = {"content": content, "structuredContent": said, "isError": True}
+    return Answer(result, ticket=ticket if reason is Reason.APPROVAL_NEEDED else "")
 
 
 def _missing_capability(call_id: str) -> Answer:

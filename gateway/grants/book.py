@@ -169,9 +169,7 @@ class GrantBook:
         why = _outside_terms(chain, classified)
         if why:
             return why
-        resolved, intent = classified.resolved, classified.resolved.request.identity.intent
-        if chain[0].intent != intent:
-            return f"grant {chain[0].id}: intent {intent}"
+        resolved = classified.resolved
         for grant in chain:
             for name, bound in bounds_of(grant.terms, resolved.target):
                 problem = self._check(grant, name, bound).check(resolved.arguments)
@@ -187,6 +185,12 @@ class GrantBook:
 
 
 def _outside_terms(chain: Chain, classified: Classified) -> str:
+    """The first thing of a call, but its arguments, that some grant of the chain does not give, in words."""
+    identity, own = classified.resolved.request.identity, chain[0]
+    if own.intent != identity.intent:
+        return f"grant {own.id}: intent {identity.intent}"
+    if identity.on_behalf_of and own.on_behalf_of not in ("", identity.on_behalf_of):
+        return f"grant {own.id}: on behalf of {identity.on_behalf_of}"
     for grant in chain:
         why = outside(grant.terms, classified)
         if why:

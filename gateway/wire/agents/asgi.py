@@ -59,7 +59,7 @@ class AsgiExchange:
     async def reply(self, reply: Reply) -> None:
         """A whole answer."""
         headers: list[Header] = [("content-length", str(len(reply.body))), *reply.headers]
-        if reply.body:
+        if reply.body and not reply.typed:
             headers.insert(0, ("content-type", "application/json"))
         await self._begin(reply.status, headers)
         await self._carry(reply.body, last=True)

@@ -48,11 +48,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. A body is JSON."""
+    """A whole answer."""
 
     status: int
     body: bytes = b""
     headers: tuple[Header, ...] = ()
+    typed: bool = False
+    """The headers say what the body is. Else it is JSON."""
 
 
 class Rejected(Exception):

@@ -21,7 +21,7 @@ from gateway.errors import Misconfigured
 from gateway.ports import Events, Gate, GrantDesk
 from gateway.settings import Settings
 from gateway.wire import strict_json
-from gateway.wire.agents import challenges, events
+from gateway.wire.agents import challenges, events, notice
 from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
@@ -127,12 +127,15 @@ class Face:
         path = exchange.head.path
         about = path.removeprefix(challenges.METADATA_PATH)
         endpoint = protected_at(about) if about != path else None
-        if endpoint is None and path not in ("/healthz", "/readyz"):
+        told = notice.page(path)
+        if endpoint is None and told is None and path not in ("/healthz", "/readyz"):
             raise rejected(404, INVALID_REQUEST, "nothing is served at this path")
         if exchange.head.method not in ("GET", "HEAD"):
             raise rejected(405, INVALID_REQUEST, "use GET", headers=(("allow", "GET"),))
         if endpoint is not None:
             return challenges.metadata(endpoint, self._resource)
+        if told is not None:
+            return told
         return self._health() if path == "/readyz" else _json(200, {"status": "alive"})
 
     def _health(self) -> Reply:

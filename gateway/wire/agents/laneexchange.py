@@ -54,7 +54,7 @@ class LaneExchange:
     async def reply(self, reply: Reply) -> None:
         """See `Exchange`."""
         body = reply.body
-        typed = _JSON if body else b""
+        typed = _JSON if body and not reply.typed else b""
         length = b"content-length: %d\r\n" % len(body)
         await self._room()
         head = self._head(reply.status, typed + length, reply.headers)

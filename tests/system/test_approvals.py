@@ -1,0 +1,98 @@
+"""A call that waits for a person, put as a link to visit (2026-07-28): what is answered to it proves nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from gateway.core.model import Endpoint
+from tests.system.home import Home
+from tests.system.raw import enveloped, headers_for
+
+SERVER: Final = Path(__file__).parents[1] / "servers" / "ticking.py"
+POLICY: Final = """
+p, P020, tool, tick, work, role:worker, local, general, local, -, allow
+p, P021, data, tick, look, role:worker, local, general, local, -, allow
+p, O020, tool, tick, work, *, *, *, *, -, approve
+p, P310, admin, tick, approve:*, role:boss, local, approve, local, -, allow
+g, agent:ann, role:worker, local
+g, operator:ada, role:boss, local
+"""
+TIERS: Final = """
+servers:
+  tick: {tools: {work: {tier: tool, effect: write}, look: {tier: data, effect: read}}}
+"""
+LINKS: Final[dict[str, Any]] = {"elicitation": {"url": {}}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    root = tmp_path_factory.mktemp("approvals")
+    (root / "place").mkdir()
+    command = [sys.executable, str(SERVER), str(root / "place")]
+    made = Home.make(root / "home", {"tick": {"command": command}}, policy=POLICY, tiers=TIERS)
+    made.approve("tick")
+    with made.serving():
+        yield made
+
+
+def call(home: Home, name: str, capabilities: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The result of a call that writes one line to the file of that name."""
+    key = "io.modelcontextprotocol/clientCapabilities"
+    arguments = {"name": name, "seconds": 0.001}
+    params = {"name": "tick__work", "arguments": arguments, "_meta": {key: capabilities}, **more}
+    headers = headers_for(home.mint("ann", Endpoint("all")), "2026-07-28", "tools/call", params)
+    body = json.dumps(enveloped("tools/call", params, 1))
+    answer = httpx.post(f"{home.origin}/mcp", content=body, headers=headers, timeout=30).json()
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def done(home: Home, name: str) -> bool:
+    return (home.root.parent / "place" / name).exists()
+
+
+def test_a_link_leads_to_whom_to_ask_and_only_an_operator_gives_leave(home: Home) -> None:
+    asked = call(home, "link", LINKS)
+    (question,) = asked["inputRequests"].values()
+    url, state = question["params"]["url"], asked["requestState"]
+    page = httpx.get(url, timeout=30)
+    accepted = {"approval": {"action": "accept"}}
+    again = call(home, "link", LINKS, requestState=state, inputResponses=accepted)
+    before = done(home, "link")
+    ticket = again["structuredContent"]["ticket"]
+    home.must("approvals", "approve", ticket, "--yes", "--as", "ada")
+    let_go = call(home, "link", LINKS, requestState=state, inputResponses=accepted)
+    spent = call(home, "link", LINKS)
+    assert asked["resultType"] == "input_required"
+    assert (page.status_code, ticket in page.text) == (200, True)
+    assert page.headers["content-type"].startswith("text/html")
+    assert (again["isError"], before) == (True, False)
+    assert (let_go.get("isError", False), done(home, "link")) == (False, True)
+    assert spent["resultType"] == "input_required"
+    assert spent["requestState"] != state
+
+
+def test_a_client_that_shows_no_links_reads_its_ticket(home: Home) -> None:
+    result = call(home, "plain", {})
+    assert (result["isError"], result["structuredContent"]["status"]) == (True, "approval_needed")
+
+
+def test_the_page_says_the_same_of_every_ticket_and_is_nowhere_else(home: Home) -> None:
+    known = call(home, "page", {})["structuredContent"]["ticket"]
+    pages = [
+        httpx.get(f"{home.origin}/approvals/{ticket}", timeout=30) for ticket in (known, "a" * 25)
+    ]
+    texts = {page.text.replace(known, "T").replace("a" * 25, "T") for page in pages}
+    odd = [
+        httpx.get(f"{home.origin}/approvals/{path}", timeout=30).status_code
+        for path in ("", "a" * 24, "A" * 25, "a" * 25 + "/x", "%3Cscript%3E")
+    ]
+    assert len(texts) == 1
+    assert odd == [404] * 5
