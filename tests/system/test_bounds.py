@@ -155,7 +155,7 @@ async def test_an_agent_mid_call_is_cut_off_and_its_result_withheld(house: House
     assert (again, others, lifted, shown) == ("fenced", "ok", "ok", [])
     assert (ended[-1] - stopped_at) / 1e9 < 2
     assert house.ticks("mid") == ended
-    states = [call["state"] for call in house.home.calls("--agent", "eve", "--server", "tick")]
+    states = [call["state"] for call in house.home.calls("--agent", "eve")]
     assert states == ["applied", "refused", "in_doubt"]
 
 
@@ -188,7 +188,7 @@ async def test_contain_stops_revokes_and_leaves_a_record(house: House) -> None:
     listed = json.loads(house.home.must("fence", "list", "--json"))
     acts = [call["method"] for call in house.home.calls("--agent", "operator:ada")]
     assert before == ("ok", "ok")
-    assert after == ("fenced", "fenced")
+    assert after == ("fenced", "grant_over")
     assert others == "ok"
     assert (contained["revoked"], contained["under_way"]) == ([grant], [])
     assert ("task", "big") in {(each["scope"], each["value"]) for each in listed}
