@@ -189,8 +189,6 @@ def _outside_terms(chain: Chain, classified: Classified) -> str:
     identity, own = classified.resolved.request.identity, chain[0]
     if own.intent != identity.intent:
         return f"grant {own.id}: intent {identity.intent}"
-    if identity.on_behalf_of and own.on_behalf_of not in ("", identity.on_behalf_of):
-        return f"grant {own.id}: on behalf of {identity.on_behalf_of}"
     for grant in chain:
         why = outside(grant.terms, classified)
         if why:

@@ -89,9 +89,12 @@ class Counter:
                 assert_never(never)
 
     async def _create(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
-        asked = _read({"tenant": identity.tenant, **act.said})
+        own = {"tenant": identity.tenant, "on_behalf_of": identity.on_behalf_of}
+        asked = _read({**own, **act.said})
         if asked.tenant != identity.tenant:
             raise Refused(Reason.NO_RULE, f"tenant {asked.tenant}")
+        if identity.on_behalf_of not in ("", asked.on_behalf_of):
+            raise Refused(Reason.NO_RULE, f"on behalf of {asked.on_behalf_of}")
         leave = self._permitted(identity, act, asked.intent, asked.tiers or ())
         return self._shown(await self.office.give(asked, identity.agent, leave))
 
@@ -233,6 +236,8 @@ def _read(said: JsonObject) -> Asked:
 def _holds(identity: WorkloadIdentity, grant: Grant) -> bool:
     """Is it this caller's own, for the task its token names?"""
     if (grant.tenant, grant.agent) != (identity.tenant, identity.agent):
+        return False
+    if identity.on_behalf_of and grant.on_behalf_of not in ("", identity.on_behalf_of):
         return False
     return grant.id == identity.grant if identity.grant else grant.task == identity.task
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.core.grant import Grant, Spend, Standing
-from gateway.core.model import Classified, Effect, Label, Tier
+from gateway.core.model import Effect, Label, Tier
 from gateway.errors import Refused
 from gateway.grants.book import GrantBook
 from tests.grants.given import NOON, SECOND, call, grant
@@ -204,20 +204,3 @@ def test_a_uri_that_may_climb_is_covered_by_its_exact_name_only(uri: str) -> Non
     )
     assert outside(terms(tools=("files/resource:file:///srv/*",)), climbing) != ""
     assert outside(terms(tools=(f"files/resource:{uri}",)), climbing) == ""
-
-
-def test_a_grant_for_one_principal_covers_nothing_for_another() -> None:
-    own = replace(grant("a"), on_behalf_of="user:ada")
-    world = World(own)
-    assert world.book.cover(_acting_for("user:ada")).grant == "a"
-    assert world.book.cover(_acting_for("")).grant == "a"
-    with pytest.raises(Refused, match="on behalf of user:eve"):
-        world.book.cover(_acting_for("user:eve"))
-    assert not world.book.covers_some(_acting_for("user:eve"))
-
-
-def _acting_for(principal: str) -> Classified:
-    one = call("a")
-    request = one.resolved.request
-    identity = replace(request.identity, on_behalf_of=principal)
-    return replace(one, resolved=replace(one.resolved, request=replace(request, identity=identity)))
