@@ -17,14 +17,16 @@ from gateway.settings import Settings
 @asynccontextmanager
 async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
     """Raises `Misconfigured`, `JournalError`."""
-    lending = Lending(settings)
+    lending: Lending | None = None
     protector = Protector.open(settings.state_dir)
     path = settings.state_dir / "journal.db"
     journal = await SqliteJournal.open(path)
     store, reader, lent = journal.grants(), SqliteReader(path), journal.credentials()
     try:
-        # What gateways that are gone have lent is called back from here.
-        await lending.begin({}, journal, protector)
+        if lent.all(live=True):
+            # What gateways that are gone have lent is called back from here.
+            lending = Lending(settings)
+            await lending.begin({}, journal, protector)
         yield Desk(
             log=log,
             journal=journal,
@@ -37,7 +39,8 @@ async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
             new_call_id=new_call_id,
         )
     finally:
-        await lending.aclose()
+        if lending is not None:
+            await lending.aclose()
         lent.close()
         reader.close()
         store.close()

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Final
 
 from gateway.core.credential import Credential, CredentialLease, LeaseState
@@ -86,12 +87,13 @@ class Ending:
 
     async def watch(self) -> None:
         """Looks until cancelled."""
-        looks = 0
-        while True:
-            if looks % ADOPT == 0:
-                await self.adopt()
-            self._look()
-            looks += 1
+        for look in count():
+            try:
+                if look % ADOPT == 0:
+                    await self.adopt()
+                self._look()
+            except Exception:
+                log.exception("whether credentials are still wanted cannot be told")
             await asyncio.sleep(EVERY)
 
     async def adopt(self) -> list[Held]:

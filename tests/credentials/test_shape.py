@@ -1,0 +1,27 @@
+"""Values go into templates, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.credential_ports import Minted, NoCredential
+from gateway.credentials.shape import filled
+
+MINTED = Minted({"token": "t-{user}-1", "user": "bob"}, frozenset({"token"}), "")
+
+
+def test_values_stand_in_their_places_and_are_not_templates_themselves() -> None:
+    said = filled({"A": "Bearer {token}", "B": "{user}:{token}", "C": "{ x }{1}{}"}, MINTED)
+    assert said == {"A": "Bearer t-{user}-1", "B": "bob:t-{user}-1", "C": "{ x }{1}{}"}
+
+
+def test_a_place_nothing_fits_is_refused() -> None:
+    with pytest.raises(NoCredential, match="password"):
+        filled({"A": "{password}"}, MINTED)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Admin: 1", "a\0b", "ü", ""])
+def test_a_value_that_could_end_its_line_is_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(NoCredential) as caught:
+        filled({"A": "{token}"}, Minted({"token": value}, frozenset({"token"}), ""))
+    assert value not in str(caught.value) or value == ""
