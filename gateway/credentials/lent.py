@@ -5,7 +5,7 @@ It is around those servers only that have any; others know nothing of this. It k
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from gateway.core.credential import account
@@ -92,6 +92,7 @@ class Discreet:
     def __init__(self, channel: Channel, hidden: Hidden) -> None:
         self._channel = channel
         self._hidden = hidden
+        self.pause: Callable[[], None] | None = getattr(channel, "pause", None)
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """See `ports.Channel`."""

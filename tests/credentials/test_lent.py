@@ -10,7 +10,7 @@ import pytest
 from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit, Sealed, State, permit
 from gateway.credentials.hidden import MARK
-from gateway.credentials.lent import Lent
+from gateway.credentials.lent import Discreet, Lent
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched
 from tests.credentials.lending import NEVER_MADE, World
 from tests.servers.clients import AGENT, Remembers, leave
@@ -113,6 +113,17 @@ async def test_nothing_of_it_goes_to_the_agent_on_the_way(way: str) -> None:
     await around.call(writing(), READ, agent)
     said = repr(agent.told + agent.asked)
     assert MARK in said and "secret-of" not in said
+
+
+def test_an_agent_that_can_be_sent_away_still_can() -> None:
+    world, paused = World(), list[str]()
+    agent = Remembers()
+    assert Discreet(agent, world.lender.hidden("tried")).pause is None
+    agent.pause = lambda: paused.append("away")  # type: ignore[attr-defined]
+    pause = Discreet(agent, world.lender.hidden("tried")).pause
+    assert pause is not None
+    pause()
+    assert paused == ["away"]
 
 
 async def _answered() -> Answer:
