@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from pathlib import Path
@@ -21,6 +22,9 @@ from gateway.core.model import JsonObject
 from gateway.credential_ports import Minted, NoCredential, Wanted
 from gateway.credential_settings import AwsSts
 from gateway.credentials.references import Reference
+
+# Told to log everything, it logs what AWS answers: the keys.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 SHORTEST: Final = 900
 """Seconds: AWS gives none for less."""

@@ -238,6 +238,18 @@ async def test_what_it_gives_works_and_says_what_of_it_is_secret(
     assert all(secret not in repr(minted) and secret not in minted.ref for secret in secrets)
 
 
+async def test_however_much_is_logged_no_secret_is(
+    tried: Tried, giver: CredentialProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    wanted = tried.wanted()
+    minted = await giver.issue(wanted)
+    await giver.revoke(wanted.lease, minted.ref, minted)
+    secrets = [minted.values[name] for name in minted.secret]
+    own = [SECRET, TOKEN, *filter(None, [tried.bench.token])]
+    assert not [secret for secret in (*secrets, *own) if secret in caplog.text]
+
+
 async def test_two_tasks_have_two(tried: Tried, giver: CredentialProvider) -> None:
     first, second = await giver.issue(tried.wanted()), await giver.issue(tried.wanted())
     same = {first.values[name] for name in first.secret} & {
