@@ -41,6 +41,7 @@ from gateway.ports import (
 from gateway.reasons import Reason
 from gateway.scribe import Results, Scribe
 from gateway.tasks import Tasks
+from gateway.timings import newest
 from gateway.way import Recorded, Reversible, Way
 
 log = logging.getLogger("bulkhead.line")
@@ -76,6 +77,7 @@ class Line:
         self._policies = policies
         self._check = check
         self._scribe = Scribe(journal, protector, clock, results)
+        self.decisions = newest()
         self._servers = servers
         self._reverser = reverser
         self._new_call_id = new_call_id

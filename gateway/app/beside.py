@@ -16,7 +16,7 @@ from gateway.app.telemetry import told
 @asynccontextmanager
 async def beside(gateway: Gateway) -> AsyncIterator[None]:
     """Running while this is entered. Raises `Misconfigured`."""
-    async with told(gateway.settings, gateway.run), sequenced(gateway.settings):
+    async with told(gateway), sequenced(gateway.settings):
         keeping = asyncio.create_task(keep_retention(gateway.settings))
         try:
             yield

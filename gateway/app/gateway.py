@@ -43,6 +43,7 @@ from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import Events, GrantDesk, ToolServer, WatchedServer
 from gateway.settings import Settings
+from gateway.timings import Timings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
 from gateway.undo.reverser import PackReverser
@@ -64,6 +65,7 @@ class Gateway:
     identities: Identities
     desk: GrantDesk
     events: Events | None
+    timings: Timings
     run: str
     """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
@@ -137,7 +139,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await ground.catalogue.start()
         heard = receiving(settings, journal, protector, bounds, microseconds, new_call_id)
         async with _followed(ground, bounds, gate), sending, heard as events:
-            yield _opened(ground, bounds, gate, events, in_doubt)
+            yield _opened(ground, bounds, gate, line, events, in_doubt)
     finally:
         with anyio.CancelScope(shield=True):
             await ground.catalogue.aclose()
@@ -171,6 +173,7 @@ def _opened(
     ground: Ground,
     bounds: LiveBounds,
     gate: FrontGate,
+    line: Line,
     events: Events | None,
     in_doubt: Sequence[str],
 ) -> Gateway:
@@ -180,8 +183,9 @@ def _opened(
     )
     desk = counter(giving, policies, bounds)
     run, identities = journal.run, ground.identities
+    timings = Timings(line.decisions, journal.waits)
     return Gateway(
-        settings, gate, ground.catalogue, policies, identities, desk, events, run, in_doubt
+        settings, gate, ground.catalogue, policies, identities, desk, events, timings, run, in_doubt
     )
 
 

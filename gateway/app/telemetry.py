@@ -7,23 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway import __version__
-from gateway.app.gateway import microseconds
+from gateway.app.gateway import Gateway, microseconds
 from gateway.journals.sqlite import SqliteReader
-from gateway.settings import Settings
 from gateway.telemetry.facts import Folder
 from gateway.telemetry.follow import Follower, keep_following
 from gateway.telemetry.provide import Providers, open_providers
+from gateway.timings import Timings
 
 
 @asynccontextmanager
-async def told(settings: Settings, run: str) -> AsyncIterator[None]:
-    """Monitoring is told of the calls of this process, `run`, while this is entered. Raises `Misconfigured`."""
+async def told(gateway: Gateway) -> AsyncIterator[None]:
+    """Monitoring is told of the calls of this process while this is entered. Raises `Misconfigured`."""
+    settings = gateway.settings
     if settings.telemetry is None:
         yield
         return
     providers = open_providers(settings.telemetry, __version__, settings.where)
     reader = SqliteReader(settings.state_dir / "journal.db")
-    follower = follower_of(providers, reader, run)
+    follower = follower_of(providers, reader, gateway.run, gateway.timings)
     following = asyncio.create_task(keep_following(follower))
     try:
         yield
@@ -35,7 +36,7 @@ async def told(settings: Settings, run: str) -> AsyncIterator[None]:
         reader.close()
 
 
-def follower_of(providers: Providers, reader: SqliteReader, run: str) -> Follower:
+def follower_of(providers: Providers, reader: SqliteReader, run: str, timings: Timings) -> Follower:
     from gateway.telemetry.meters import Meters
     from gateway.telemetry.spans import Spans
 
@@ -44,4 +45,4 @@ def follower_of(providers: Providers, reader: SqliteReader, run: str) -> Followe
     told = [meters.note]
     if providers.tracers is not None:
         told.append(Spans(providers.tracers.get_tracer("bulkhead", __version__)).note)
-    return Follower(reader, folder, reader.last_seq(), told)
+    return Follower(reader, folder, reader.last_seq(), told, lambda: meters.timed(timings))

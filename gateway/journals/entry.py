@@ -6,6 +6,7 @@ It knows no store. Everything but the plain fields belongs to the event loop's t
 from __future__ import annotations
 
 import asyncio
+import time
 
 from gateway.core.record import Line, Queued, Sealed, State
 from gateway.errors import JournalError, Refused
@@ -15,7 +16,17 @@ from gateway.journals.payloads import Payload
 class Entry:
     """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
 
-    __slots__ = ("_error", "_seq", "_waiters", "body", "expects", "line", "payloads", "source")
+    __slots__ = (
+        "_error",
+        "_seq",
+        "_waiters",
+        "began",
+        "body",
+        "expects",
+        "line",
+        "payloads",
+        "source",
+    )
 
     def __init__(
         self,
@@ -28,6 +39,7 @@ class Entry:
         self.source = source
         self.body = body
         self.payloads = payloads
+        self.began = time.perf_counter()
         self.expects = expects
         self._seq: int | None = None
         self._error: str | Refused | None = None

@@ -29,6 +29,7 @@ from gateway.journals.sqlitereader import SqliteReader
 from gateway.journals.tickets import SqliteTickets
 from gateway.journals.writer import Results, Writer
 from gateway.ports import Pending
+from gateway.timings import newest
 
 __all__ = ["SqliteJournal", "SqliteReader"]
 
@@ -68,6 +69,7 @@ class SqliteJournal:
         self._broken: str | None = None
         self._next_probe = 0.0
         self._closed = False
+        self.waits = newest()
         self._writer = Writer(file, self._report)
 
     @classmethod
@@ -199,6 +201,8 @@ class SqliteJournal:
                 if broken is not None:
                     self._owe(entry.source)
             entry.settle(result)
+        now = time.perf_counter()
+        self.waits.extend(now - entry.began for entry in batch)
         if broken is None and self._owed and not self._closed:
             self._pay()
 

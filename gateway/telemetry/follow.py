@@ -26,7 +26,10 @@ class Follower:
         folder: Folder,
         after: int,
         told: Sequence[Callable[[Fact], None]],
+        then: Callable[[], None] = lambda: None,
     ) -> None:
+        """`then`: called each time it has caught up."""
+        self._then = then
         self._reader = reader
         self._folder = folder
         self._after = after
@@ -39,6 +42,7 @@ class Follower:
             for fact in self._folder.fold(rows):
                 for tell in self._told:
                     tell(fact)
+        self._then()
 
 
 async def keep_following(follower: Follower) -> None:

@@ -16,16 +16,31 @@ UNDOABLE: Final = frozenset({"compensable", "set_exact", "exact"})
 class Horizon:
     """Deadlines of undoable calls that were seen, soonest first."""
 
+    irreversible: int = 0
+    """Calls that changed something and cannot be undone: never could, or not any more."""
+    lasting: int = 0
+    """Calls that can be undone without end."""
     _until: list[int] = field(default_factory=list)
 
     def note(self, fact: Fact) -> None:
         """A call that ended."""
-        changed = fact.state == "applied" and fact.level in UNDOABLE
-        if changed and fact.undo_until is not None and len(self._until) < KEPT:
+        if fact.state != "applied" or fact.effect == "read" or fact.level == "noop":
+            return
+        if fact.level not in UNDOABLE:
+            self.irreversible += 1
+        elif fact.undo_until is None:
+            self.lasting += 1
+        elif len(self._until) < KEPT:
             heapq.heappush(self._until, fact.undo_until)
+
+    def undoable(self, now: int) -> int:
+        """Calls that can still be undone. `now`: microseconds."""
+        self.seconds(now)
+        return self.lasting + len(self._until)
 
     def seconds(self, now: int) -> float | None:
         """Until the next call becomes irreversible; None when none has a deadline. `now`: microseconds."""
         while self._until and self._until[0] <= now:
             heapq.heappop(self._until)
+            self.irreversible += 1
         return (self._until[0] - now) / 1e6 if self._until else None

@@ -13,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from gateway.telemetry.facts import Fact, Folder
 from gateway.telemetry.horizon import Horizon
+from gateway.timings import Timings, taken
 
 BUCKETS: Final = (
     0.001,
@@ -31,6 +32,21 @@ BUCKETS: Final = (
     60.0,
 )
 """Seconds."""
+
+
+SHORT: Final = (
+    0.00001,
+    0.000025,
+    0.00005,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.1,
+)
 
 
 class Meters:
@@ -65,6 +81,24 @@ class Meters:
             description="Until the next call becomes irreversible",
         )
         meter.create_observable_gauge(
+            "bulkhead.undo.exposure",
+            [self._seen_exposure],
+            unit="{call}",
+            description="Calls that changed something: what can still be undone, and what cannot",
+        )
+        self._decisions = meter.create_histogram(
+            "bulkhead.decision.duration",
+            unit="s",
+            description="Deciding a call that may be made",
+            explicit_bucket_boundaries_advisory=SHORT,
+        )
+        self._waits = meter.create_histogram(
+            "bulkhead.journal.duration",
+            unit="s",
+            description="From a line's queueing to its being durable",
+            explicit_bucket_boundaries_advisory=BUCKETS,
+        )
+        meter.create_observable_gauge(
             "bulkhead.calls.under_way", [self._seen_under_way], unit="{call}"
         )
 
@@ -88,6 +122,20 @@ class Meters:
         if fact.tool == "error" or fact.protocol in ("rejected", "in_doubt"):
             attributes["error.type"] = "tool_error" if fact.tool == "error" else fact.protocol
         self._duration.record((fact.ended - fact.began) / 1e6, attributes)
+
+    def timed(self, timings: Timings) -> None:
+        """What was timed since the last time."""
+        for seconds in taken(timings.decisions):
+            self._decisions.record(seconds)
+        for seconds in taken(timings.waits):
+            self._waits.record(seconds)
+
+    def _seen_exposure(self, _: CallbackOptions) -> Iterable[Observation]:
+        undoable = self._horizon.undoable(self._now())
+        return [
+            Observation(undoable, {"undo": "possible"}),
+            Observation(self._horizon.irreversible, {"undo": "impossible"}),
+        ]
 
     def _seen_horizon(self, _: CallbackOptions) -> Iterable[Observation]:
         seconds = self._horizon.seconds(self._now())

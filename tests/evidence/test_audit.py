@@ -63,7 +63,8 @@ def delete(log: Log, chance: random.Random) -> Log:
 
 
 def insert(log: Log, chance: random.Random) -> Log:
-    at = chance.randrange(len(log))
+    # Not before the last line: a copy of it there would be a line behind the checkpoint, like any new one.
+    at = chance.randrange(len(log) - 1)
     return renumbered([*log[:at], chance.choice(log), *log[at:]], chance)
 
 

@@ -42,7 +42,7 @@ ADAPTERS: Final = {
 HOUSE: Final = (
     ADAPTER
     | ADAPTERS
-    | {"wire", "pep", "errands", "gate", "turned_away", "holding", "bounds", "receipts"}
+    | {"wire", "pep", "errands", "gate", "turned_away", "holding", "bounds", "receipts", "timings"}
 )
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
@@ -64,6 +64,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "signer": GROUND,
     "holding": SEAMS,
     "epoch": set(),
+    "timings": set(),
     "bounds": SEAMS,
     "way": SEAMS | {"bounds"},
     "scribe": SEAMS | {"way", "holding"},
@@ -71,7 +72,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "approving": SEAMS | {"way"},
     "approvals": SEAMS,
     "pep": SEAMS
-    | {"approving", "links", "tasks", "scribe", "way", "holding", "carrying", "bounds"},
+    | {"approving", "links", "tasks", "scribe", "way", "holding", "carrying", "bounds", "timings"},
     "turned_away": SEAMS,
     "errands": SEAMS,
     "views": SEAMS | {"bounds"},
@@ -85,11 +86,11 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "identity": ADAPTER,
     "catalogue": ADAPTER,
     "credentials": ADAPTER,
-    "journals": ADAPTER | {"epoch"},
+    "journals": ADAPTER | {"epoch", "timings"},
     "undo": ADAPTER | {"holding"},
     "evidence": ADAPTER,
     "export": ADAPTER,
-    "telemetry": ADAPTER,
+    "telemetry": ADAPTER | {"timings"},
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
     "wire.servers": ADAPTER | {"wire"},

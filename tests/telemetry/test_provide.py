@@ -12,6 +12,7 @@ from gateway.errors import Misconfigured, Where
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.settings import Telemetry
 from gateway.telemetry.provide import open_providers
+from gateway.timings import Timings, newest
 from tests.journals.calls import intent, outcome, refusal
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
@@ -29,7 +30,9 @@ async def test_the_page_shows_what_the_journal_says(tmp_path: Path) -> None:
     reader = SqliteReader(tmp_path / "journal.db")
     listen = f"127.0.0.1:{free_port()}"
     providers = open_providers(Telemetry(prometheus=listen), "1.0", HERE)
-    follower = follower_of(providers, reader, journal.run)
+    timings = Timings(newest(), journal.waits)
+    timings.decisions.append(0.00003)
+    follower = follower_of(providers, reader, journal.run, timings)
     for line in (intent("a"), outcome("a"), refusal("b")):
         await journal.append(line).sealed()
     follower.catch_up()
@@ -41,6 +44,9 @@ async def test_the_page_shows_what_the_journal_says(tmp_path: Path) -> None:
     assert 'reason="no_rule"' in page
     assert 'gen_ai_tool_name="git_log"' in page
     assert "python_gc" not in page
+    assert 'bulkhead_decision_duration_seconds_bucket{le="5e-05"' in page
+    assert "bulkhead_journal_duration_seconds_count" in page
+    assert "bulkhead_undo_exposure{" in page
     shown = set(re.findall(r"(?:bulkhead|mcp)_[a-z_]+", DASHBOARD.read_text()))
     # Nothing here can be undone, so there is no horizon.
     assert {name for name in shown if name not in page} == {"bulkhead_undo_horizon_seconds"}
