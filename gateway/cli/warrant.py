@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.options import config_option, print_json
 from gateway.cli.visible import visible
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.evidence.checkpoint import Notary
 
 
 @click.command()
 @config_option
+@click.option(
+    "--cose",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it to this file as a SCITT signed statement (COSE). Needs the extra `cose`.",
+)
 @click.argument("call_id")
-def command(config: Path, call_id: str) -> None:
+def command(config: Path, cose: Path | None, call_id: str) -> None:
     """Print the warrant of a call, as JSON. CALL_ID may be shortened to its first 6 characters or more.
 
     Check it with `bulkhead verify`, or with the one file gateway/evidence/verify.py, anywhere.
@@ -29,7 +39,20 @@ def command(config: Path, call_id: str) -> None:
         click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
         sys.exit(1)
     try:
-        print_json(registry.warrant(call))
+        made = registry.warrant(call)
     except NotYet as reason:
         click.echo(f"bulkhead: {reason}: a gateway that runs signs one within a second", err=True)
         sys.exit(1)
+    if cose is None:
+        print_json(made)
+    else:
+        cose.write_bytes(_statement(made, registry.notary))
+
+
+def _statement(made: dict[str, Any], notary: Notary) -> bytes:
+    try:
+        from gateway.evidence.cose import statement
+    except ImportError:
+        hint = "pip install 'bulkhead[cose]'"
+        raise Misconfigured("a COSE statement needs one more package", hint=hint) from None
+    return statement(made, notary)
