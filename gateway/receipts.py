@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol
 
 from gateway.core.model import Answer, JsonObject, Request
 
-CALL: Final = "bulkhead/call"
-WARRANT: Final = "bulkhead/warrant"
+OURS: Final = "bulkhead/"
+CALL: Final = f"{OURS}call"
+WARRANT: Final = f"{OURS}warrant"
 
 
 class Warrants(Protocol):
@@ -37,10 +38,12 @@ class Receipts:
         is_asked = _meta(request.params).get(WARRANT) is True
         if request.endpoint.kind == "server" and not is_asked:
             return answer
-        told: JsonObject = {CALL: answer.call_id}
+        # What a tool server says in our name is not passed on where we speak ourselves.
+        told = {name: said for name, said in _meta(result).items() if not name.startswith(OURS)}
+        told[CALL] = answer.call_id
         if is_asked:
             told[WARRANT] = await self._warrants.of(answer.call_id) if self._warrants else None
-        return replace(answer, result={**result, "_meta": {**_meta(result), **told}})
+        return replace(answer, result={**result, "_meta": told})
 
 
 def _meta(holder: JsonObject) -> dict[str, Any]:

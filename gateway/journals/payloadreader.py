@@ -60,7 +60,7 @@ class PayloadReader:
         for number, kind in enumerate(apart.CLASSES):
             one = kept.get(seq * PAYLOADS + number)
             if one is not None and self._keeper is not None:
-                committed = json.loads(body)[apart.MEMBER][kind]
+                committed = json.loads(body).get(apart.MEMBER, {}).get(kind, "")
                 try:
                     found[kind] = json.loads(self._keeper.open(one, committed))
                 except ValueError as error:

@@ -37,8 +37,9 @@ T = TypeVar("T")
 
 MAX_WAITING: Final = 10_000
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-REWRITTEN_BYTES: Final = 256 * 1024 * 1024
-"""A larger file is not written anew to forget something; what is deleted is overwritten all the same."""
+REWRITTEN_BYTES: Final = 64 * 1024 * 1024
+"""A larger file is not written anew to forget something: calls would wait too long for it. What is deleted is
+overwritten all the same."""
 PROBE_SECONDS: Final = 0.1
 """While the journal is broken one line in this time is tried; the others are refused at once."""
 
