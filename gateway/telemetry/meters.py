@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 
 from gateway.telemetry.facts import Fact, Folder
 from gateway.telemetry.horizon import Horizon
@@ -57,11 +57,10 @@ class Meters:
         self._now = now
         self._folder = folder
         self._horizon = Horizon()
-        self._duration = meter.create_histogram(
+        self._duration = _seconds(
+            meter,
             "mcp.server.operation.duration",
-            unit="s",
-            description="From the intent to the outcome, as the journal has them",
-            explicit_bucket_boundaries_advisory=BUCKETS,
+            "From the intent to the outcome, as the journal has them",
         )
         self._calls = meter.create_counter(
             "bulkhead.calls", unit="{call}", description="Calls, by their outcome in three layers"
@@ -74,6 +73,16 @@ class Meters:
             unit="{call}",
             description="Forwarded calls that a rule on trial would have denied, by rule",
         )
+        self._decisions = _seconds(
+            meter, "bulkhead.decision.duration", "Deciding a call that may be made", SHORT
+        )
+        self._waits = _seconds(
+            meter, "bulkhead.journal.duration", "From a line's queueing to its being durable"
+        )
+        self._gauges(meter)
+
+    def _gauges(self, meter: Meter) -> None:
+        """What is asked for when it is looked at."""
         meter.create_observable_gauge(
             "bulkhead.undo.horizon",
             [self._seen_horizon],
@@ -85,18 +94,6 @@ class Meters:
             [self._seen_exposure],
             unit="{call}",
             description="Calls that changed something: what can still be undone, and what cannot",
-        )
-        self._decisions = meter.create_histogram(
-            "bulkhead.decision.duration",
-            unit="s",
-            description="Deciding a call that may be made",
-            explicit_bucket_boundaries_advisory=SHORT,
-        )
-        self._waits = meter.create_histogram(
-            "bulkhead.journal.duration",
-            unit="s",
-            description="From a line's queueing to its being durable",
-            explicit_bucket_boundaries_advisory=BUCKETS,
         )
         meter.create_observable_gauge(
             "bulkhead.calls.under_way", [self._seen_under_way], unit="{call}"
@@ -143,3 +140,11 @@ class Meters:
 
     def _seen_under_way(self, _: CallbackOptions) -> Iterable[Observation]:
         return [Observation(self._folder.under_way)]
+
+
+def _seconds(
+    meter: Meter, name: str, description: str, buckets: tuple[float, ...] = BUCKETS
+) -> Histogram:
+    return meter.create_histogram(
+        name, unit="s", description=description, explicit_bucket_boundaries_advisory=buckets
+    )
