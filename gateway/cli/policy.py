@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,7 @@ from gateway.policy.asking import Asked, endpoint_at, target
 from gateway.policy.explain import explain
 from gateway.policy.recalled import Recalled, recall
 from gateway.policy.refused import refusal
+from gateway.policy.rehearse import Rehearsal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow, JournalReader
 from gateway.settings import Settings
@@ -78,16 +80,19 @@ def explain_command(call_id: str | None, config: Path, as_json: bool, **words: s
     """Why a call would be decided as it would: one from the journal (CALL_ID), or one of your own.
 
     Of a refusal on record it names the step of the Line, the reason and what comes nearest. A recorded
-    call is also asked anew of the policy as it is now, at the level it had. Values the journal did not
-    keep in clear cannot be looked at again: conditions on them may come out otherwise than they did.
+    call is also asked anew of the policy as it is now, at the level it had. Where that depends on what the
+    journal did not keep in clear, it says so.
     """
     loaded, policy = _open(config)
-    row, asked = None, None
+    row, call = None, None
     if call_id is None:
-        asked = _asked(loaded, words)
+        asked: Asked | None = _asked(loaded, words)
     else:
-        row, asked = _recorded(policy_replay.reader_of(loaded), call_id)
+        row, call = _recorded(policy_replay.reader_of(loaded), call_id)
+        asked = _asked_again(row, call)
     told = None if asked is None else explain(policy, asked)
+    if told is not None and call is not None:
+        told = replace(told, doubts=Rehearsal(policy, loaded.companions).possible(call).doubts)
     classified = told.reply.classified if told else None
     refused = None
     if row is not None:
@@ -123,14 +128,14 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
     )
 
 
-def _recorded(reader: JournalReader, call_id: str) -> tuple[CallRow, Asked | None]:
+def _recorded(reader: JournalReader, call_id: str) -> tuple[CallRow, Recalled | None]:
     row = reader.call(call_id)
     if row is None:
         raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
     if row.state is State.NOTED:
         raise Misconfigured(f"{row.record.call_id} is no call: it notes {row.record.method}")
     call = recall(reader.lines(row.record.call_id)[0])
-    return row, _asked_again(row, call if isinstance(call, Recalled) else None)
+    return row, call if isinstance(call, Recalled) else None
 
 
 def _names(loaded: Settings, endpoint: str) -> list[str]:

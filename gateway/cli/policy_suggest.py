@@ -16,6 +16,7 @@ from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.policy_replay import recalling
 from gateway.cli.visible import visible
 from gateway.policy import load, suggest_into
+from gateway.policy.rules import AGENT
 from gateway.policy.suggest import Calls, Suggestion, suggest
 
 
@@ -39,6 +40,8 @@ def command(agent: str, since: int | None, into: Path | None, config: Path, as_j
     loaded = settings.load(config)
     policy = load(loaded.policy_dir, loaded.servers)
     name = agent if agent.startswith("agent:") else f"agent:{agent}"
+    if not AGENT.fullmatch(name):
+        raise click.UsageError(f"{visible(name)} is no agent a policy could name")
     found = suggest(policy, name, recalling(loaded, since))
     text = "".join(f"{line}\n" for line in told(found, policy.version))
     if into is not None:

@@ -36,6 +36,8 @@ def print_explanation(
             click.echo(f"refused   other_tier: {path} does not serve {classified.tier}")
     click.echo(f"roles     {', '.join(sorted(told.roles)) or 'none in this tenant'}")
     click.echo(_answer(decision))
+    if told.doubts:
+        click.echo(f"not kept  {visible(', '.join(told.doubts))}: it may be decided otherwise")
     for shadow in decision.shadows:
         click.echo(f"on trial  {shadow.rule} ({shadow.where}) would deny it")
     for rule in told.considered:
@@ -100,6 +102,7 @@ def _now(told: Explanation) -> dict[str, Any]:
         "near_miss": decision.near_miss,
         "duties": [duty.rule for duty in decision.obligations],
         "shadows": [shadow.rule for shadow in decision.shadows],
+        "not_kept": list(told.doubts),
         "class": classified
         and {
             "tier": classified.tier,

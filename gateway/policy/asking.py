@@ -6,6 +6,7 @@ It builds the same values the Line builds, so what is asked here is decided as t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.decide import question
@@ -121,6 +122,7 @@ def own_question(asked: Asked) -> AccessRequest:
     )
 
 
+@lru_cache(maxsize=1_024)
 def endpoint_at(path: str) -> Endpoint:
     """The endpoint at a URL path of the gateway; what operators do comes in at none.
 

@@ -38,6 +38,8 @@ class Explanation:
     """The tier of the call is served at the endpoint it came in by."""
     roles: frozenset[str]
     considered: Sequence[Considered] = ()
+    doubts: tuple[str, ...] = ()
+    """Of a recorded call: what it depends on and was not kept. It may be decided otherwise."""
 
 
 def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:

@@ -21,6 +21,7 @@ from gateway.policy import pointers
 from gateway.policy.asking import target
 from gateway.ports import EventRow
 from gateway.reasons import Reason
+from gateway.settings import ITSELF
 
 HIDDEN: Final = object()
 """Stands for a value that was not kept."""
@@ -119,7 +120,7 @@ class Recalled(NamedTuple):
 
 Beside = Literal["beside"]
 BESIDE: Final = "beside"
-"""No policy was asked about it: it led nowhere, or it was no agent's and no operator's call."""
+"""No policy was asked about it: it led nowhere, or it was nobody's call to a tool server."""
 
 
 def recall(line: EventRow, unseal: Unseal | None = None) -> Recalled | Beside | None:
@@ -152,7 +153,8 @@ def _parsed(body: bytes) -> Any:
 def _answer(
     kind: State, record: Mapping[str, Any], body: Mapping[str, Any]
 ) -> Answer | Beside | None:
-    if not str(record["agent"]).startswith(("agent:", "operator:")) or not record["target"]:
+    by_somebody = str(record["agent"]).startswith(("agent:", "operator:"))
+    if not by_somebody or not record["target"] or record["server"] == ITSELF:
         return BESIDE
     rule, where = record["rule"], record["where"]
     if kind is not State.REFUSED:

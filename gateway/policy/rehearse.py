@@ -66,7 +66,6 @@ class Rehearsal:
         self._companions = companions
         self._lines: dict[Target, Line | Answer] = {}
         self._cells: dict[tuple[str, ...], _Cell] = {}
-        self._tiers: dict[str, frozenset[Tier]] = {}
         self._wants: dict[tuple[str, ...], bool] = {}
         self._known: dict[tuple[object, ...], Possible] = {}
 
@@ -104,10 +103,10 @@ class Rehearsal:
     def _possible(self, call: Recalled) -> Possible:
         doubts: dict[str, None] = {}
         found = frozenset(self._own(call, doubts) if call.own else self._agents(call, doubts))
-        old = call.answer
-        if len(found) > 1 and old and call.record["policy_version"] == self._policy.version:
+        old, same = call.answer, call.record["policy_version"] == self._policy.version
+        if same and old and len(found) > 1 and any(_fits(each, old) for each in found):
             # The same policy says the same: of all the ways it was one that leads to what was said.
-            found = frozenset(each for each in found if each[:2] == old[:2]) or found
+            found = frozenset({old})
         return Possible(found, tuple(doubts))
 
     def _own(self, call: Recalled, doubts: dict[str, None]) -> Iterator[Answer]:
@@ -179,7 +178,7 @@ class Rehearsal:
     ) -> Iterator[Answer]:
         """Whether its tier is served where it came in; what its token named is known for one tier only."""
         refused, old = Answer(False, Reason.OTHER_TIER), call.answer
-        if asked.tier not in self._endpoint_tiers(call.record["endpoint"]):
+        if asked.tier not in endpoint_at(call.record["endpoint"]).tiers:
             yield refused
             return
         if call.record["tier"] != asked.tier:
@@ -190,11 +189,6 @@ class Rehearsal:
             return
         for answer in self._decided(call, asked, doubts):
             yield self._standing(call, asked.tier, answer)
-
-    def _endpoint_tiers(self, path: str) -> frozenset[Tier]:
-        if path not in self._tiers:
-            self._tiers[path] = endpoint_at(path).tiers
-        return self._tiers[path]
 
     def _standing(self, call: Recalled, tier: Tier, answer: Answer) -> Answer:
         """Of a call that had no grant, for certain: is its role alone enough?"""
@@ -272,6 +266,10 @@ class Rehearsal:
                     held | {name for name in hidden if told[name] is True},
                     doubted | {name for name in hidden if told[name] is None},
                 )
+
+
+def _fits(answer: Answer, old: Answer) -> bool:
+    return answer.permitted is old.permitted and (answer.rule == old.rule or answer in EITHER)
 
 
 def _question(

@@ -51,7 +51,8 @@ _INITIALS: Final[dict[Word, str]] = {
     "would-deny": "W",
 }
 _HOLD: Final = re.compile(r"hold:([1-9][0-9]{0,6})")
-_AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+"""Who can stand in a `g` line."""
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")
@@ -256,7 +257,7 @@ def _membership(fields: list[str]) -> tuple[str, str, str]:
     if agent.startswith("role:"):
         # Casbin gives up silently on deep chains, and then a deny on the far role does not apply.
         raise ValueError(f"{agent} in {role}: roles have no roles, give the agent both")
-    if not _AGENT.fullmatch(agent):
+    if not AGENT.fullmatch(agent):
         raise ValueError(f"{agent!r} is no agent: write agent:<name>")
     if not _ROLE.fullmatch(role):
         raise ValueError(f"{role!r} is no role: write role:<name>")

@@ -85,3 +85,11 @@ def test_without_a_journal_or_a_policy_it_says_so(tmp_path: Path) -> None:
     where = place(tmp_path)
     assert "no journal here yet" in bulkhead(where, "replay", "new").stderr
     assert bulkhead(where, "replay", "nowhere").returncode == 2
+
+
+def test_explain_says_what_a_recorded_call_depends_on_that_was_not_kept(tmp_path: Path) -> None:
+    where = place(tmp_path, f"{ALLOW.replace('-', 'c')}\n{READER}\n")
+    write(where, call(where, "call02", m={"redacted": "0"}), call(where, "call03"))
+    told = bulkhead(where, "explain", "call02")
+    assert "not kept  condition c: it may be decided otherwise" in told.stdout
+    assert json.loads(bulkhead(where, "explain", "call03", "--json").stdout)["not_kept"] == []

@@ -53,3 +53,10 @@ def test_an_agent_that_did_nothing_gets_nothing_and_an_existing_directory_is_lef
     taken = bulkhead(where, "suggest", "--agent", "ann", "--into", "new")
     assert taken.returncode == 2
     assert "cannot be written" in taken.stderr
+
+
+def test_a_name_no_policy_could_hold_is_no_agent(tmp_path: Path) -> None:
+    where = place(tmp_path)
+    done = bulkhead(where, "suggest", "--agent", "x, role:admin, local\ng, agent:y")
+    assert done.returncode == 2
+    assert "is no agent a policy could name" in done.stderr

@@ -52,6 +52,7 @@ def test_a_refusal_tells_whether_it_was_the_policys(
         ("bad_token", {"agent": "", "tier": ""}),
         ("fenced", {"tier": ""}),
         ("no_rule", {"agent": "bulkhead:undo"}),
+        ("outside_grant", {"server": "bulkhead", "target": "grants:create", "tier": "admin"}),
     ],
 )
 def test_what_never_came_to_a_policy_is_beside(reason: str, changes: dict[str, str]) -> None:

@@ -169,6 +169,7 @@ def test_a_hidden_destination_leaves_both_ways_open(policy: PolicySnapshot, tmp_
     found = possible(other(tmp_path, ("P1,", "P9,")), policy, asked, kept)
     assert {answer.permitted for answer in found.answers} == {True, False}
     assert found.doubts == ("destination",)
+    assert rules(possible(policy, policy, asked, kept)) == {"P3"}
 
 
 def test_a_call_that_would_be_of_another_tier_is_not_told_where_its_token_decides(
