@@ -258,13 +258,17 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
 
 
 def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None:
-    """A companion serves one server agents are offered: companions of companions would be a circle."""
-    for name, server in settings.servers.items():
-        if server.companion_of is not None and server.companion_of not in settings.offered:
-            raise Misconfigured(
-                f"servers.{name}.companion_of: {server.companion_of!r} is no server agents are offered",
-                Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"])),
-            )
+    """A companion serves one server agents are offered: companions of companions would be a circle.
+
+    It is that server's only one: a pack says `companion`, and means it."""
+    found: dict[str, str] = {}
+    for name, of in settings.companions.items():
+        place = Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"]))
+        key = f"servers.{name}.companion_of"
+        if of not in settings.offered:
+            raise Misconfigured(f"{key}: {of!r} is no server agents are offered", place)
+        if found.setdefault(of, name) != name:
+            raise Misconfigured(f"{key}: {of} has a companion already, {found[of]}", place)
 
 
 def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:

@@ -51,6 +51,17 @@ def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
         ("servers: {}\nservers: {}\n", 2, "duplicate key"),
         ("servers:\n  a: {command: [x], companion_of: b}\n", 2, "no server agents are offered"),
         ("servers:\n  a:\n    command: [x]\n    companion_of: a\n", 4, "no server agents"),
+        (
+            "servers:\n  a: {command: [x], companion_of: b}\n  b: {command: [y], companion_of: a}\n",
+            2,
+            "servers.a.companion_of: 'b' is no server agents are offered",
+        ),
+        (
+            "servers:\n  a: {command: [x]}\n  b: {command: [y], companion_of: a}\n"
+            "  c: {command: [z], companion_of: a}\n",
+            4,
+            "servers.c.companion_of: a has a companion already, b",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_at_its_place(

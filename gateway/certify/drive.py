@@ -130,7 +130,7 @@ class Driver:
                 return "failed"
         cur = await self._image(pack, tried.scope)
         if not pack.verify(replace(tried.scope, cur=cur)):
-            return "compensated" if tried.reversal.level is Level.COMPENSABLE else "unverified"
+            return "unverified"
         return "compensated" if tried.reversal.level is Level.COMPENSABLE else "restored"
 
     async def _prepared(self, pack: ToolPack, scope: Scope) -> tuple[Reversal, AnyCase | None]:

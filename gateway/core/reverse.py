@@ -45,7 +45,7 @@ all known writers go through our lease; check-then-act: a race window stays."""
 GUARDS: Final[tuple[Guard, ...]] = ("none", "check-then-act", "locked-check", "cas")
 
 Strategy = Literal[
-    "inverse", "restore", "quarantine", "displace", "companion", "snapshot", "tcc", "hold", "none"
+    "inverse", "restore", "quarantine", "companion", "snapshot", "tcc", "hold", "none"
 ]
 
 

@@ -25,7 +25,7 @@ from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
 from gateway.undo.select import keys_of, meet
 from gateway.undo.taken_up import taken_up
 from gateway.undo.thread import DONE, Begun, Forced, Found, Writer
-from gateway.undo.work import Stop, Work
+from gateway.undo.work import Stop, Work, not_done
 
 TERM: Final = 900.0
 """Seconds a call's resources are leased for its undo at most."""
@@ -214,7 +214,7 @@ class Executor:
             call_id, outcome = await self._doubted(work, number, call_id, outcome)
         world = await self._look(work)
         if outcome.kind != "ok" and not (number == total and work.is_back(world)):
-            raise Stop(Found("failed", f"step {number}: {step.tool}: {said(outcome)}"))
+            raise Stop(not_done(call, number, step, outcome))
         work.world = world
         image = world if number < total else None
         await self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
@@ -265,13 +265,3 @@ class Executor:
         if reversal.level is Level.COMPENSABLE:
             return Found("compensated", "; ".join(reversal.residue))
         return Found("restored", "; ".join(reversal.residue))
-
-
-def said(outcome: Outcome) -> str:
-    """What a tool server said of a step that did not work, on one line."""
-    if outcome.error is not None:
-        return outcome.error.message[:300]
-    content = (outcome.result or {}).get("content")
-    blocks = content if isinstance(content, list) else []
-    texts = [block.get("text", "") for block in blocks if isinstance(block, dict)]
-    return " ".join(str(text) for text in texts)[:300] or outcome.detail or outcome.kind

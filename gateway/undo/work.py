@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.core.model import Outcome
 from gateway.core.reverse import Image, Recorded, Step
 from gateway.undo.between import nothing_new
 from gateway.undo.looking import Sight
@@ -54,3 +55,20 @@ class Work:
     @property
     def _found(self) -> Image | None:
         return self.call.post if self.forced is None else self.forced.world
+
+
+def not_done(call: Recorded, number: int, step: Step, outcome: Outcome) -> Found:
+    """What is found of a call whose step did not work. A companion tells when it left something to others."""
+    words = said(outcome)
+    theirs = step.server != call.record.server and words.startswith("CONFLICT:")
+    return Found("conflict" if theirs else "failed", f"step {number}: {step.tool}: {words}")
+
+
+def said(outcome: Outcome) -> str:
+    """What a tool server said of a step that did not work, on one line."""
+    if outcome.error is not None:
+        return outcome.error.message[:300]
+    content = (outcome.result or {}).get("content")
+    blocks = content if isinstance(content, list) else []
+    texts = [block.get("text", "") for block in blocks if isinstance(block, dict)]
+    return " ".join(str(text) for text in texts)[:300] or outcome.detail or outcome.kind

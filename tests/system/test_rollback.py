@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from gateway.core.model import Endpoint
 from tests.system.client import agent
 from tests.system.home import Home
@@ -118,6 +120,54 @@ def test_who_is_no_operator_undoes_nothing(tmp_path: Path) -> None:
         after = here.world()
     assert ran.returncode == 8
     assert after["kept.bin"] == b"gone"
+
+
+def test_an_agent_never_sees_what_undoes_nor_what_was_there(tmp_path: Path) -> None:
+    """The companion is like a server nobody ever heard of, by any name and at any endpoint."""
+    with place(tmp_path) as here:
+        heard, said = asyncio.run(_heard(here))
+        here.rollback("--task", "test", "--yes")
+        listed = asyncio.run(_listed(here))
+    assert heard["files-undo__file_read"] == heard["files-nope__file_read"]
+    assert heard["/servers/files-undo/mcp"] == heard["/servers/files-nope/mcp"]
+    assert not [name for name in listed if "undo" in name or not name.startswith("files__")]
+    for hidden in ("kept", "undo", "/wAN", "sha256", "trash"):
+        assert hidden not in said.replace("kept.bin", "")
+
+
+async def _heard(here: Place) -> tuple[dict[str, str], str]:
+    """By what was asked for: what came of it. And what a write is answered."""
+    heard: dict[str, str] = {}
+    token = here.home.mint("demo", Endpoint("all"))
+    path = {"path": str(here.files / "kept.bin")}
+    async with asyncio.timeout(60):
+        async with agent(f"{here.home.origin}/mcp", token, "legacy") as client:
+            for server in ("files-undo", "files-nope"):
+                tool = f"{server}__file_read"
+                try:
+                    answer = str(await client.call_tool(tool, path))
+                except Exception as error:
+                    answer = str(error)
+                heard[tool] = answer.replace(server, "")
+            done = await client.call_tool("files__write_file", {**path, "content": "gone"})
+        for server in ("files-undo", "files-nope"):
+            token = here.home.mint("demo", Endpoint("server", server=server))
+            where = f"/servers/{server}/mcp"
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+            async with httpx2.AsyncClient() as http:
+                bearer = {"Authorization": f"Bearer {token}"}
+                got = await http.post(here.home.origin + where, json=body, headers=bearer)
+            heard[where] = f"{got.status_code} {got.text.replace(server, '')}"
+    return heard, done.model_dump_json()
+
+
+async def _listed(here: Place) -> list[str]:
+    token = here.home.mint("demo", Endpoint("all"))
+    async with (
+        asyncio.timeout(60),
+        agent(f"{here.home.origin}/mcp", token, "legacy") as client,
+    ):
+        return [tool.name for tool in (await client.list_tools()).tools]
 
 
 def test_a_person_is_shown_a_tree(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def line_of(text: str, part: str) -> int:
         ("use: note,", "use: notes,", "no read 'notes'"),
         ("read.structured.body}", "read.structured.bdy}", "no member bdy; there are: body, tags"),
         ("strategy: inverse", "strategy: magic", "strategy"),
+        ("strategy: inverse", "strategy: displace", "strategy"),
         (
             "level: exact\n        strategy: inverse",
             "level: read\n        strategy: inverse",
