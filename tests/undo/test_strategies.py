@@ -7,7 +7,6 @@ test_comparing.py, tests/certify, tests/properties); here stands what those leav
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tests.undo import rig
 from tests.undo.rig import Rig, Store, a_rig
 
 PUT = rig.PACK.index("  put:\n"), rig.PACK.index("  drop:\n")
-Written = Callable[[str], None]
+Written = Callable[..., None]
 
 QUARANTINE = """\
   put:
@@ -76,7 +75,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Written:
     return with_put
 
 
-@dataclass
 class Previewing(Store):
     """A store with a dry run: does it take this value?"""
 
