@@ -21,6 +21,9 @@ from gateway.reasons import Reason
 from gateway.undo.deadlines import SECONDS, Deadlines, Promise
 from gateway.undo.report import Report
 
+CONFLICTS_LEFT = 4
+"""As `bulkhead rollback`: something is left to a person."""
+
 within = click.option(
     "--within",
     type=click.IntRange(1, 30 * 86_400),
@@ -77,6 +80,22 @@ def cancel(config: Path, as_json: bool, task: str, operator: str) -> None:
     sys.exit(report.exit_status)
 
 
+@command.command()
+@click.argument("task")
+@operator_option
+@config_option
+@json_option
+def failed(config: Path, as_json: bool, task: str, operator: str) -> None:
+    """TASK failed, says whoever runs it: what it did is undone now, if all of it can be and nobody wrote since.
+
+    Also for a task that was never begun: then all it ever did. Else nothing is touched, and it is told why.
+    Exit status 4: a person is asked.
+    """
+    promise = asyncio.run(_failed(config, task, operator))
+    _say(promise, as_json)
+    sys.exit(0 if promise.stand == "undone" else CONFLICTS_LEFT)
+
+
 @command.command("list")
 @config_option
 @json_option
@@ -87,6 +106,17 @@ def list_tasks(config: Path, as_json: bool) -> None:
         print_json([asdict(promise) for promise in promises])
     for promise in () if as_json else promises:
         _print(promise)
+
+
+async def _failed(config: Path, task: str, operator: str) -> Promise:
+    from gateway.app.undo import open_rollback
+    from gateway.undo.keeping import keep_one
+
+    loaded = settings.load(config)
+    deadlines, now = Deadlines(loaded.state_dir), _now()
+    promise = deadlines.fail(task, operator, now)
+    kept = await keep_one(deadlines, task, lambda name: open_rollback(loaded, name), now)
+    return kept or deadlines.find(task) or promise
 
 
 async def _cancel(config: Path, task: str, operator: str) -> Report:

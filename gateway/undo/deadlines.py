@@ -64,6 +64,15 @@ class Deadlines:
         with self._locked(task):
             return self._save(replace(self._open(task, now), deadline=now + seconds * 1_000_000))
 
+    def fail(self, task: str, operator: str, now: int) -> Promise:
+        """Its time is over now, also that of a task nobody began: then all of it is meant. Raises `Refused`
+        while it is being undone."""
+        with self._locked(task):
+            there = self.find(task)
+            if there is None or there.stand not in ("open", "asks"):
+                return self._save(Promise(task, operator, 0, now))
+            return self._save(replace(there, stand="open", why="", deadline=now))
+
     def settle(self, promise: Promise, stand: Stand, why: str = "") -> Promise:
         """What became of it. For who holds it by `held`."""
         return self._save(replace(promise, stand=stand, why=why))

@@ -36,21 +36,24 @@ async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
     failures: list[Exception] = []
     for promise in deadlines.overdue(now):
         try:
-            await _kept(deadlines, promise.task, opener, now)
+            kept = await keep_one(deadlines, promise.task, opener, now)
         except Exception as error:
             # One that cannot be undone now must not keep the others from it.
             failures.append(error)
+            continue
+        if kept is not None:
+            log.warning("task %s was not confirmed in time: %s", kept.task, kept.why)
     if failures:
         raise failures[0]
 
 
-async def _kept(deadlines: Deadlines, task: str, opener: Opener, now: int) -> None:
+async def keep_one(deadlines: Deadlines, task: str, opener: Opener, now: int) -> Promise | None:
+    """What became of a task whose time is over; None when it is not, or somebody else sees to it."""
     with deadlines.held(task) as held:
         if held is None or held.stand != "open" or held.deadline > now:
-            return
+            return None
         stand, why = await _undone(held, opener, now)
-        deadlines.settle(held, stand, why)
-        log.warning("task %s was not confirmed in time: %s", task, why)
+        return deadlines.settle(held, stand, why)
 
 
 async def take_back(deadlines: Deadlines, promise: Promise, rollback: Rollback) -> Report:

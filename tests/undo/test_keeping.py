@@ -49,6 +49,36 @@ async def test_an_unconfirmed_task_is_undone(tmp_path: Path) -> None:
     assert store.records == {"a": "1", "z": "theirs"}
 
 
+async def test_a_task_that_failed_is_undone_at_once_though_nobody_began_it(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        await rig.call("put", key="a", value="2")
+        await rig.call("put", key="z", value="theirs", task="t2")
+        assert Deadlines(tmp_path).fail("t1", "operator:o", LATER).deadline == LATER
+        promise = await _kept(rig, tmp_path)
+    assert promise.stand == "undone"
+    assert store.records == {"a": "1", "z": "theirs"}
+
+
+async def test_a_task_that_failed_and_is_not_clean_is_left_whole_and_can_fail_again(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "1", "b": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        deadlines = _begun(tmp_path)
+        await rig.call("put", key="a", value="2")
+        await rig.call("put", key="b", value="2")
+        store.records["a"] = "a person's"
+        deadlines.fail("t1", "operator:else", SECOND)
+        asked = await _kept(rig, tmp_path, SECOND)
+        assert (asked.stand, store.records) == ("asks", {"a": "a person's", "b": "2"})
+        store.records["a"] = "2"
+        deadlines.fail("t1", "operator:else", LATER)
+        promise = await _kept(rig, tmp_path)
+    assert (promise.stand, promise.operator) == ("undone", "operator:o")
+    assert store.records == {"a": "1", "b": "1"}
+
+
 async def test_a_confirmed_task_stays(tmp_path: Path) -> None:
     store = Store({"a": "1"})
     async with a_rig(tmp_path, store) as rig:
