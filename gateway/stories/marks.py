@@ -2,6 +2,7 @@
 
 {ticket}   the latest ticket an agent was told        {window}   the latest an operator was
 {grant}    the latest grant an operator gave          {handed}   the latest an agent was told
+{undo}     the latest undo that was told to be open
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 _TICKET: Final = re.compile(r"\b[a-z2-7]{25}\b")
 _GRANT: Final = re.compile(r"^grant +([a-z2-7]{16})$", re.MULTILINE)
+_UNDO: Final = re.compile(r"--resume ([a-z2-7]{16})\b")
 _HANDED: Final = re.compile(r'"id": ?"([a-z2-7]{16})"')
 
 
@@ -29,6 +31,7 @@ class Marks:
         """What a command printed."""
         self._note("{window}", _TICKET, text)
         self._note("{grant}", _GRANT, text)
+        self._note("{undo}", _UNDO, text)
 
     def put(self, text: str) -> str:
         """The text with what is known in the places of the marks."""

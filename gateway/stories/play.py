@@ -158,8 +158,7 @@ class _Play:
             case "ask":
                 heard = await self._ask(step)
             case "operator":
-                words = map(self.marks.put, step.operator or ())
-                ran = await self.stage.operate([*words])
+                ran = await self._operate(step)
             case "happens":
                 assert step.happens is not None
                 self.world.write(step.happens.write)
@@ -171,6 +170,19 @@ class _Play:
         changed, wrong = await self._after(step)
         recorded = tuple(map(self._pointed, rows))
         return Observed(step, arguments, heard, ran, recorded, changed, (*problems, *wrong))
+
+    async def _operate(self, step: Step) -> Ran:
+        said = [self.marks.put(word) for word in step.operator or ()]
+        words = [fill(word, self.story, self.stage.root) for word in said]
+        steps, after = step.cut_after, self.cursor
+        if steps is None:
+            return await self.stage.operate(words)
+        return await self.stage.cut_off(words, lambda: self._undone(after) >= steps)
+
+    def _undone(self, after: int) -> int:
+        """Steps of undos on record since then."""
+        lines = self.journal.events(after, 10_000)
+        return sum("step" in line.said["body"] for line in lines if line.kind is State.UNDOING)
 
     async def _call(self, step: Step, arguments: dict[str, Any]) -> Heard:
         caller, tool = self._caller(step), step.call or ""

@@ -10,7 +10,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,6 +72,22 @@ class Stage:
             command, cwd=self.root, check=False, stdin=None, stdout=PIPE, stderr=STDOUT
         )
         return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+    async def cut_off(self, words: Sequence[str], enough: Callable[[], bool]) -> Ran:
+        """The same, killed as a power cut would once it has done enough."""
+        command = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
+        said = self.root / "cut-off.txt"
+        with said.open("wb") as file:
+            async with await anyio.open_process(
+                command, cwd=self.root, stdin=None, stdout=file, stderr=STDOUT
+            ) as process:
+                # What it does can be seen in the journal alone: there is no event anybody could set.
+                while process.returncode is None and not enough():  # noqa: ASYNC110
+                    await anyio.sleep(0.002)
+                if process.returncode is None:
+                    process.kill()
+                status = await process.wait()
+        return Ran(status, said.read_text(errors="replace"))
 
     async def approve(self, only: Mapping[str, Sequence[str]]) -> None:
         """What the servers offer as the story begins is approved: all of it, or what `only` names.

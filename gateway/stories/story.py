@@ -119,6 +119,8 @@ class Step(Strict):
     operator: tuple[str, ...] | None = None
     """Words after `bulkhead`; --config is added. Here and in `at` marks stand for names heard before
     (marks.py)."""
+    cut_after: int | None = None
+    """An operator's command is killed (SIGKILL: exit -9) once so many steps of an undo are on record."""
     happens: Event | None = None
 
     expect: Expected | None = None
@@ -168,6 +170,8 @@ class Step(Strict):
             raise ValueError(f"expect of a {self.action} says: {wanted}")
         if (self.arguments or self.trick) and self.action != "call":
             raise ValueError("arguments and trick belong to call")
+        if self.cut_after is not None and self.action != "operator":
+            raise ValueError("only an operator's command can be cut off")
         if self.eventually and self.action != "list":
             raise ValueError("only a list can be asked again")
         return self

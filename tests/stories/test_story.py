@@ -69,6 +69,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         step(call=..., list="tools", expect={"exactly": []}),
         "arguments and trick belong to call",
     ),
+    "a call that is cut off": (step(cut_after=1), "only an operator's command can be cut off"),
     "a call asked again and again": (step(eventually=True), "only a list can be asked again"),
     "a claim about two things": (claim(file="a", has="b", database="c"), "about one of"),
     "a claim about nothing": (claim(has="b"), "about one of"),
