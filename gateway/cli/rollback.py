@@ -96,10 +96,15 @@ def command(
             wanted, subtree, replan, only_plan, plan_file, plan_digest, yes, choice, as_json
         )
         work = _roll(config, operator, asked)
-    report = _run(work)
-    if report is not None:
-        print_json(report.as_json()) if as_json else told.print_report(report)
+    done = _run(work)
+    if done is not None:
+        report, names = done
+        print_json(report.as_json()) if as_json else told.print_report(report, names)
         sys.exit(report.exit_status)
+
+
+Done = tuple[Report, dict[str, str]]
+"""A report, and what each of its calls was."""
 
 
 def _check_scope(
@@ -118,7 +123,7 @@ def _check_scope(
         raise click.UsageError("--resume takes up what was begun; it has its scope already")
 
 
-def _run(work: Coroutine[Any, Any, Report | None]) -> Report | None:
+def _run(work: Coroutine[Any, Any, Done | None]) -> Done | None:
     """The report; what cannot be gone on with ends the command with its own status."""
     try:
         return asyncio.run(work)
@@ -130,11 +135,12 @@ def _run(work: Coroutine[Any, Any, Report | None]) -> Report | None:
         sys.exit(NOT_BELIEVED)
 
 
-async def _resume(config: Path, operator: str, undo_id: str) -> Report | None:
+async def _resume(config: Path, operator: str, undo_id: str) -> Done | None:
     from gateway.app.undo import open_rollback
 
     async with open_rollback(settings.load(config), operator, _progress()) as rollback:
-        return await rollback.resume(undo_id)
+        report = await rollback.resume(undo_id)
+        return report, rollback.names(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ def _as_written(rollback: Rollback, asked: Asked) -> Asked:
     return replace(asked, wanted=wanted, replan=bool(plan["replanned"]), plan_digest=digest)
 
 
-async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
+async def _roll(config: Path, operator: str, asked: Asked) -> Done | None:
     """The report, or None when it was only to be planned."""
     from gateway.app.undo import open_rollback
 
@@ -192,7 +198,8 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Report | None:
             if again.digest != plan.digest:
                 click.echo("bulkhead: the world has moved since: look again", err=True)
                 sys.exit(CONFLICTS_LEFT)
-        return await rollback.execute(plan, asked.choice)
+        report = await rollback.execute(plan, asked.choice)
+        return report, rollback.names(report)
 
 
 def _say_unfinished(rollback: Rollback) -> None:

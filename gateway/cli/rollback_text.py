@@ -6,6 +6,9 @@ Everything an agent or a tool server had a hand in is passed through `visible`.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console
@@ -19,7 +22,10 @@ from gateway.undo.plan import TO_DO, Plan, Planned
 from gateway.undo.report import EXIT, MEANING, Report
 
 SHORT: Final = 96
-"""Characters of one argument that are shown; --json shows all."""
+"""Characters of one argument that are shown, of a digest the first twelve; --json shows all."""
+
+CONFLICTS: Final = "While calls are in conflict nothing is undone: --on-conflict skip leaves those, force overwrites."
+_DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 
 COLOURS: Final = {
     "ready": "green",
@@ -50,6 +56,11 @@ def print_plan(plan: Plan) -> None:
         _branch(root, entry)
     screen.print(root)
     screen.print()
+    standing = Counter(entry.standing for entry in plan.entries)
+    told = Text(", ").join(Text(f"{n} {name}", COLOURS[name]) for name, n in standing.items())
+    screen.print(told)
+    if plan.conflicts:
+        screen.print(CONFLICTS, style="red", soft_wrap=True)
     screen.print(Text("Plan ").append(plan.digest, "bold"), soft_wrap=True)
 
 
@@ -90,16 +101,17 @@ def literal(step: Step) -> str:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = _DIGEST.sub(r"\1…", json.dumps(value, ensure_ascii=False))
     return text if len(text) <= SHORT else f"{text[:SHORT]}... {len(text)} characters"
 
 
-def print_report(report: Report) -> None:
-    """A line for each call, then the summary."""
+def print_report(report: Report, names: Mapping[str, str]) -> None:
+    """A line for each call, then the summary. `names`: what each call was."""
     screen = console()
     for call, found in report.found.items():
         colour = "green" if EXIT[found.verdict] == 0 else "yellow"
-        line = Text(visible(call), "bold").append("  ").append(found.verdict, colour)
+        line = Text(visible(call), "bold").append(f"  {visible(names.get(call, ''))}  ")
+        line.append(found.verdict, colour)
         line.append(f"  {visible(found.why) or MEANING[found.verdict]}", "dim")
         screen.print(line, soft_wrap=True)
     if report.stopped:

@@ -75,8 +75,8 @@ def extend(config: Path, as_json: bool, task: str, within: int) -> None:
 @json_option
 def cancel(config: Path, as_json: bool, task: str, operator: str) -> None:
     """Undo TASK now, as far as nothing stands in the way. Exit status as `bulkhead rollback`."""
-    report = asyncio.run(_cancel(config, task, operator))
-    print_json(report.as_json()) if as_json else told.print_report(report)
+    report, names = asyncio.run(_cancel(config, task, operator))
+    print_json(report.as_json()) if as_json else told.print_report(report, names)
     sys.exit(report.exit_status)
 
 
@@ -119,7 +119,7 @@ async def _failed(config: Path, task: str, operator: str) -> Promise:
     return kept or deadlines.find(task) or promise
 
 
-async def _cancel(config: Path, task: str, operator: str) -> Report:
+async def _cancel(config: Path, task: str, operator: str) -> tuple[Report, dict[str, str]]:
     from gateway.app.undo import open_rollback
     from gateway.undo.keeping import take_back
 
@@ -129,7 +129,8 @@ async def _cancel(config: Path, task: str, operator: str) -> Report:
         if promise is None or promise.stand not in ("open", "asks"):
             raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open, or being undone now")
         async with open_rollback(loaded, operator) as rollback:
-            return await take_back(deadlines, promise, rollback)
+            report = await take_back(deadlines, promise, rollback)
+            return report, rollback.names(report)
 
 
 def _deadlines(config: Path) -> Deadlines:

@@ -262,6 +262,5 @@ class Executor:
             return Found(
                 "unverified", "its inverse calls were made, and it is not as it was before"
             )
-        if reversal.level is Level.COMPENSABLE:
-            return Found("compensated", "; ".join(reversal.residue))
-        return Found("restored", "; ".join(reversal.residue))
+        stays = f"stays behind: {'; '.join(reversal.residue)}" if reversal.residue else ""
+        return Found("compensated" if reversal.level is Level.COMPENSABLE else "restored", stays)

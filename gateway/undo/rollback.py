@@ -104,6 +104,11 @@ class Rollback:
             for call in calls
         ]
 
+    def names(self, report: Report) -> dict[str, str]:
+        """What each call of a report was: its server and its tool."""
+        rows = ((call, self._parts.reader.call(call)) for call in report.found)
+        return {c: f"{row.record.server} {row.record.target}" for c, row in rows if row is not None}
+
     def told(self, plan: Plan) -> JsonObject:
         """The plan for programs, signed."""
         return plans.as_json(plan, self._parts.signer)
