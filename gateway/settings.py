@@ -172,8 +172,7 @@ class Settings(Strict):
     @property
     def companions(self) -> dict[str, str]:
         """Each companion and the server it belongs to."""
-        servers = self.servers.items()
-        return {name: one.companion_of for name, one in servers if one.companion_of is not None}
+        return {n: one.companion_of for n, one in self.servers.items() if one.companion_of}
 
     @property
     def policy_dir(self) -> Path:
@@ -258,17 +257,15 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
 
 
 def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None:
-    """A companion serves one server agents are offered: companions of companions would be a circle.
-
-    It is that server's only one: a pack says `companion`, and means it."""
-    found: dict[str, str] = {}
+    """A companion serves one server agents are offered, alone: one of a companion would be a circle."""
+    first = {of: name for name, of in reversed(settings.companions.items())}
     for name, of in settings.companions.items():
+        if of in settings.offered and first[of] == name:
+            continue
+        other = f"{of} has a companion already, {first[of]}"
+        wrong = other if of in settings.offered else f"{of!r} is no server agents are offered"
         place = Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"]))
-        key = f"servers.{name}.companion_of"
-        if of not in settings.offered:
-            raise Misconfigured(f"{key}: {of!r} is no server agents are offered", place)
-        if found.setdefault(of, name) != name:
-            raise Misconfigured(f"{key}: {of} has a companion already, {found[of]}", place)
+        raise Misconfigured(f"servers.{name}.companion_of: {wrong}", place)
 
 
 def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
