@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -194,6 +195,24 @@ async def test_contain_stops_revokes_and_leaves_a_record(house: House) -> None:
     assert ("task", "big") in {(each["scope"], each["value"]) for each in listed}
     assert below["root"] == grant
     assert sorted(acts) == ["fences/fenced", "fences/revoked"]
+
+
+async def test_containing_needs_no_gateway_that_answers(house: House) -> None:
+    """It stands still, as one does that is busy with everything else; the operator's command does not wait for it."""
+    process = house.serving.process
+    with anyio.fail_after(90):
+        before = await house.said("bob", task="stuck")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            told = await asyncio.to_thread(
+                house.home.must, "contain", "--task", "stuck", "--no-undo", "--json"
+            )
+        finally:
+            process.send_signal(signal.SIGCONT)
+        after = await house.said("bob", task="stuck")
+    fences = json.loads(told)["fences"]
+    assert fences == [{"scope": "task", "value": "stuck"}]
+    assert (before, after) == ("ok", "fenced")
 
 
 async def test_a_fence_stands_when_the_gateway_starts_again(tmp_path: Path) -> None:
