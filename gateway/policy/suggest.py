@@ -2,8 +2,9 @@
 
 Each suggested rule is a piece of the rule in force behind it: the same tier, server, tenant, intent and
 conditions, the tools by their names, the destinations as they were. So nothing is suggested that is not
-allowed now. Denies, duties and trials of the agent's roles are carried over to its new one. It reads recorded
-calls and loaded rules, and writes nothing.
+allowed now. Denies, duties and trials of the agent's roles are carried over to its new one, and so is what they
+allow of the gateway's own business (grants), which is not judged here. It reads recorded calls and loaded
+rules, and writes nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
 from gateway.policy.rules import Member, Rule
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.settings import ITSELF
 
 ID: Final = 32
 """Characters of a rule's id at most."""
@@ -76,7 +78,7 @@ class Suggested:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A deny, a duty or a trial that named a role the agent gives up, for its new role."""
+    """A rule that is not judged and named a role the agent gives up, for its new role."""
 
     rule: Rule
     line: str
@@ -112,12 +114,17 @@ def suggest(
         for place, (tools, found) in sorted(used.items())
     ]
     members = [member for member in policy.book.members if member.agent == agent]
-    tenants = sorted({rule.place.tenant for rule in rules})
+    carried = list(_carried(policy, members, role, ids))
+    if not rules and not any(one.rule.allows for one in carried):
+        carried = []
+    kept = {one.rule.row.role for one in carried if one.rule.allows}
+    tenants = {rule.place.tenant for rule in rules}
+    tenants |= {member.tenant for member in members if member.role in kept}
     return Suggestion(
         agent,
         rules,
-        list(_carried(policy, members, role, ids)) if rules else [],
-        [f"g, {agent}, {role}, {tenant}" for tenant in tenants],
+        carried,
+        [f"g, {agent}, {role}, {tenant}" for tenant in sorted(tenants)],
         members,
         _orphans(policy, agent),
         left,
@@ -216,7 +223,8 @@ def _carried(
 ) -> Iterator[Carried]:
     had = {member.role for member in members}
     for rule in policy.book.rules:
-        if not rule.allows and rule.row.role in had:
+        judged = rule.allows and rule.row.server != ITSELF
+        if not judged and rule.row.role in had:
             row = rule.row._replace(id=ids.fresh(f"{rule.id}."), role=role, effect=rule.effect)
             yield Carried(rule, ", ".join(("p", *row)))
 

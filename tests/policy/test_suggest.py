@@ -168,3 +168,16 @@ def test_what_is_suggested_is_read_and_allows_what_was_called_and_nothing_else(
     duties = ask(new, asked("git", "commit", {"m": "yes"})).decision.obligations
     assert [duty.rule for duty in duties] == ["O1.ann.1"]
     assert ask(new, asked("git", "status", agent="agent:bob")).decision.permitted
+
+
+def test_what_an_agent_may_ask_of_the_gateway_itself_is_not_judged_and_stays(
+    tmp_path: Path,
+) -> None:
+    grants = "p, P9, admin, bulkhead, grants:delegate, role:reader, local, general, local, -, allow"
+    now = policy(tmp_path, f"{grants}\n{CSV}")
+    for lines in ([call(now, "c1", "git/log")], []):
+        found = suggested(now, *lines)
+        assert found.carried[0].line.startswith(
+            "p, P9.ann.1, admin, bulkhead, grants:delegate, role:ann,"
+        )
+        assert found.members == ["g, agent:ann, role:ann, local"]
