@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.app.bounds import LiveBounds
-from gateway.app.identity import kept_fresh, open_keys
+from gateway.app.identity import kept_fresh
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
 from gateway.fences.desk import Desk
@@ -19,23 +19,21 @@ from gateway.ports import Events
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
 
-DISCOVERY = "/.well-known/ssf-configuration"
-
 
 @asynccontextmanager
 async def receiving(
     settings: Settings,
+    transmitters: Sequence[Transmitter],
     journal: SqliteJournal,
     protector: Protector,
     bounds: LiveBounds,
     clock: Callable[[], int],
     new_call_id: Callable[[], str],
 ) -> AsyncIterator[Events | None]:
-    """Events are heard while this is entered; None where no transmitter is configured. Raises `Misconfigured`."""
-    if not settings.transmitters:
+    """Events are heard while this is entered; None where there is no transmitter. Raises `Misconfigured`."""
+    if not transmitters:
         yield None
         return
-    transmitters = open_transmitters(settings)
     turned_away = TurnedAway(journal, protector, clock, new_call_id)
     log, reader = FenceLog(settings.state_dir), SqliteReader(settings.state_dir / "journal.db")
 
@@ -59,20 +57,3 @@ async def receiving(
     finally:
         reader.close()
         log.close()
-
-
-def open_transmitters(settings: Settings) -> list[Transmitter]:
-    """Those of the settings, their keys not yet fetched. Raises `Misconfigured`."""
-    own = settings.origin + Endpoint("events").path
-    return [
-        Transmitter(
-            id=id,
-            issuer=one.issuer,
-            audience=one.audience or own,
-            algorithms=frozenset(one.algorithms),
-            keys=open_keys(one.keys, one.issuer, settings, one.where, DISCOVERY),
-            subjects_of=settings.issuers[one.speaks_for].name,
-            naming=settings.issuers[one.speaks_for].naming,
-        )
-        for id, one in settings.transmitters.items()
-    ]

@@ -137,7 +137,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         in_doubt = await journal.recover()
         await ground.catalogue.start()
-        heard = receiving(settings, journal, protector, bounds, microseconds, new_call_id)
+        told_by = ground.identities.transmitters
+        heard = receiving(settings, told_by, journal, protector, bounds, microseconds, new_call_id)
         async with _followed(ground, bounds, gate), sending, heard as events:
             yield _opened(ground, bounds, gate, line, events, in_doubt)
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from gateway.core.model import JsonObject
+from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.identity.fetching import Source
 from gateway.identity.front import AnyProof
@@ -25,6 +25,7 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
+from gateway.identity.sets import Transmitter
 from gateway.identity.workloadapi import WorkloadApi
 from gateway.identity.x509 import CertificateVerifier
 from gateway.issuers import IssuerSettings, KeySettings
@@ -34,6 +35,7 @@ from gateway.settings import Settings
 WARM: Final = 5.0
 """Seconds a start waits for the issuers' keys. Whoever comes before they are here is refused."""
 DISCOVERY: Final = "/.well-known/openid-configuration"
+SSF_DISCOVERY: Final = "/.well-known/ssf-configuration"
 
 log = logging.getLogger("bulkhead.identity")
 
@@ -47,6 +49,8 @@ class Identities:
     """The embedded issuer, where it is on."""
     keys: Mapping[str, Keys]
     """By issuer id."""
+    transmitters: Sequence[Transmitter]
+    """Who is believed about identities that were stolen or have ended."""
 
     @classmethod
     def open(cls, settings: Settings) -> Identities:
@@ -62,7 +66,7 @@ class Identities:
         local = open_local(settings) if settings.embedded else None
         if local is not None:
             profiles.append(local.profile)
-        return cls(_verifier(settings, profiles), local, keys)
+        return cls(_verifier(settings, profiles), local, keys, _transmitters(settings))
 
     @property
     def minting(self) -> LocalIssuer:
@@ -126,6 +130,23 @@ def _off() -> Misconfigured:
         "the embedded issuer is off",
         hint="get a token from an issuer that bulkhead.yaml names, or set embedded_issuer: true",
     )
+
+
+def _transmitters(settings: Settings) -> list[Transmitter]:
+    """Raises `Misconfigured`."""
+    own = settings.origin + Endpoint("events").path
+    return [
+        Transmitter(
+            id=id,
+            issuer=one.issuer,
+            audience=one.audience or own,
+            algorithms=frozenset(one.algorithms),
+            keys=open_keys(one.keys, one.issuer, settings, one.where, SSF_DISCOVERY),
+            subjects_of=settings.issuers[one.speaks_for].name,
+            naming=settings.issuers[one.speaks_for].naming,
+        )
+        for id, one in settings.transmitters.items()
+    ]
 
 
 def _keys_of(issuer: IssuerSettings, settings: Settings) -> Keys:

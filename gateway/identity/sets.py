@@ -144,5 +144,6 @@ def _simple(subject: Any) -> Iterator[tuple[str | None, str]]:
         case {"format": "uri", "uri": str(name)} | {"format": "opaque", "id": str(name)}:
             yield None, name
         case {"format": "complex"}:
-            for part in _PARTS:
-                yield from _simple(subject.get(part))
+            for part in (subject.get(name) for name in _PARTS):
+                if isinstance(part, dict) and part.get("format") != "complex":
+                    yield from _simple(part)
