@@ -171,8 +171,13 @@ class Git:
         kind, _, name = to.partition(":")
         if kind == "ref":
             repository.git("symbolic-ref", "HEAD", name)
-        else:
-            repository.git("update-ref", "--no-deref", "HEAD", name)
+            return {"changed": True, "state": to}
+        # From commit to commit git compares by itself; no write falls between the look and the move.
+        was = [expect.removeprefix("commit:")] if expect.startswith("commit:") else []
+        try:
+            repository.git("update-ref", "--no-deref", "HEAD", name, *was)
+        except GitFailed as error:
+            raise No("CONFLICT", f"git does not move HEAD: {error}") from None
         return {"changed": True, "state": to}
 
     def switch(self, repo_path: str, to: str, expect: str) -> JsonObject:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.undo.companion.base import ABSENT, No, Operation
-from gateway.undo.companion.git import git
+from gateway.undo.companion.git import Git, git
 
 PERSON = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
@@ -243,6 +243,25 @@ def test_a_detached_head_is_gone_back_to(repo: Repo, served: Served) -> None:
     assert served.git_head() == detached
     served.git_head_set(to="ref:refs/heads/main", expect=detached["state"])
     assert repo("symbolic-ref", "HEAD") == "refs/heads/main"
+
+
+def test_a_person_who_moves_a_detached_head_in_that_very_moment_is_seen(
+    repo: Repo, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = repo.commit("a", b"1"), repo.commit("a", b"2")
+    third = repo.commit("a", b"3")
+    repo("checkout", "-q", "--detach", second)
+    looked = Git._there
+
+    def then_moved(self: Git, repo_path: str, to: str, expect: str) -> bool:
+        found = looked(self, repo_path, to, expect)
+        repo("checkout", "-q", "--detach", third)
+        return found
+
+    monkeypatch.setattr(Git, "_there", then_moved)
+    wanted, was = f"commit:{first}", f"commit:{second}"
+    assert refused(served, "git_head_set", to=wanted, expect=was) == "CONFLICT"
+    assert repo("rev-parse", "HEAD") == third
 
 
 @pytest.mark.parametrize("change", ["content", "new", "executable", "gone"])
