@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from gateway import settings as settings_file
 from gateway.app import gateway as wiring
 from gateway.app.gateway import Gateway
+from gateway.app.office import open_office
 from gateway.catalogue.canonical import digest
 from gateway.core.model import (
     ClientFacts,
@@ -37,6 +38,7 @@ from gateway.core.model import (
     Request,
     Tier,
 )
+from gateway.grants.asked import Asked as AskedGrant
 from gateway.policy.live import LivePolicies
 from gateway.wire.agents import http
 from tests.policy.written import written
@@ -175,6 +177,18 @@ async def offering(wire: Wire) -> None:
     await wire.answer(result)
 
 
+INTENTS: Final = """\
+intents:
+  general:
+    tells: Everything, so that the tables decide.
+    tiers: [data, tool, admin]
+    tools: ["one/*", "two/*"]
+    destinations: ["*"]
+    seconds: 900
+"""
+"""The admin tier needs a grant: here everybody has one."""
+
+
 @dataclass(frozen=True)
 class House:
     """A running gateway, and what its tool servers heard."""
@@ -227,7 +241,14 @@ async def house(its: Tables) -> AsyncIterator[House]:
             for server in SERVERS:
                 (policies / "pins" / f"{server}.json").write_text(json.dumps(pinned(server)))
             (home / "bulkhead.yaml").write_text(json.dumps({"servers": servers}))
+            (policies / "intents.yaml").write_text(INTENTS)
             configured = settings_file.load(home / "bulkhead.yaml")
+            async with open_office(configured) as office:
+                for agent in AGENTS:
+                    asked = AskedGrant(
+                        agent=f"agent:{agent}", task="t", intent="general", tiers=frozenset(Tier)
+                    )
+                    await office.give(asked, "operator:ada")
             async with asyncio.timeout(60), wiring.open_gateway(configured) as gateway:
                 yield House(gateway, {"one": first, "two": second})
 
