@@ -45,7 +45,9 @@ class TurnedAway:
 
 
 def gate(verifier: Verifier, turned_away: TurnedAway) -> FrontGate:
-    parts: dict[str, Any] = dict.fromkeys(("line", "shelves", "policies", "bounds", "catalogue"))
+    parts: dict[str, Any] = dict.fromkeys(
+        ("line", "shelves", "policies", "bounds", "catalogue", "receipts")
+    )
     return FrontGate(
         **parts,
         watched={},

@@ -55,6 +55,7 @@ STEPS: Final[Mapping[Reason, Step]] = {
     Reason.JOURNAL_UNAVAILABLE: Step(11, "record", "the disk of the state directory"),
     Reason.INTERNAL: Step(11, "record", "the log: it is a bug"),
     Reason.OVERLOADED: Step(11, "record", "what holds the resource, or the limit named"),
+    Reason.CREDENTIAL_UNAVAILABLE: Step(12, "credential", "bulkhead credentials list"),
     Reason.SERVER_UNAVAILABLE: Step(13, "forward", "bulkhead servers list"),
     Reason.UNSUPPORTED: Step(13, "forward", "docs/reference/endpoints.md"),
     Reason.OUTCOME_UNKNOWN: Step(14, "settle", "bulkhead journal show CALL"),

@@ -90,8 +90,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             batch, then = self._gather()
-            if batch:
-                self._write(batch)
+            for start in range(0, len(batch), MAX_BATCH):
+                self._write(batch[start : start + MAX_BATCH])
             if then is None:
                 break
             then()

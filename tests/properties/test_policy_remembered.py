@@ -83,7 +83,7 @@ def test_what_was_permitted_says_nothing_of_a_question_that_differs_in_one_membe
 
 def test_each_member_of_a_question_was_tried() -> None:
     # What a rule cannot name is looked at by conditions, whose outcome is tried with the arguments.
-    by_conditions = {"effect", "task", "level", "guard"}
+    by_conditions = {"effect", "task", "level", "guard", "on_behalf_of"}
     assert {field.name for field in fields(AccessRequest)} == {*OTHER, *by_conditions}
 
 
