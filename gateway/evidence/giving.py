@@ -13,7 +13,7 @@ from gateway.evidence.warrant import Registry
 
 log = logging.getLogger("bulkhead.evidence")
 
-PATIENCE: Final = 3.0
+PATIENCE: Final = 10.0
 """Seconds. The sequencer signs within a few tenths of a second unless it is behind."""
 LOOK_SECONDS: Final = 0.1
 

@@ -109,8 +109,8 @@ async def test_unasked_a_result_names_its_call_and_a_transparent_one_nothing(hom
 
 
 async def test_the_newest_checkpoint_is_taken_outside(home: Home) -> None:
-    home.grant("ann")
-    await called(home, "ann", ASKING)
+    home.grant("bob")
+    await called(home, "bob", ASKING)
     place = home.root / "elsewhere"
     with anyio.fail_after(30):
         while not (notes := sorted(place.glob("checkpoint-*")) if place.exists() else []):
