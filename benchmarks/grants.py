@@ -68,8 +68,8 @@ def chain(number: int) -> list[Grant]:
         uses=10**9,
         writes=10**9,
         bytes=10**12,
-        per_minute=60_000,
-        burst=60_000,
+        per_minute=10_000_000,
+        burst=10_000_000,
         seconds=86_400,
         idle=3_600,
     )
