@@ -90,7 +90,7 @@ class LiveCatalogue:
         self._earlier = earlier
         self._saved: dict[str, Lists] = {}
         self._unseen = set(servers)
-        """Servers that no look has come back from yet."""
+        """Servers whose lists of this moment are not known: they were not looked at yet, or could not be."""
         self._current = merge({}, pins, self._settings)
 
     @property
@@ -134,7 +134,9 @@ class LiveCatalogue:
             async with asyncio.timeout(self._pace.grace):
                 await self._looked[server].wait()
         except TimeoutError:
-            raise Refused(Reason.SERVER_UNAVAILABLE, f"{server} was not looked at yet") from None
+            pass
+        if server in self._unseen:
+            raise Refused(Reason.SERVER_UNAVAILABLE, f"{server} was not looked at yet")
 
     async def aclose(self) -> None:
         """Stop following the servers. They stay open: whoever opened them closes them."""
@@ -162,7 +164,11 @@ class LiveCatalogue:
         shelf = self._current.servers.get(name)
         error = next(iter(read.problems.values()), None) if read else None
         return {
-            "state": "starting" if name in self._unseen else "failing" if error else "ready",
+            "state": "starting"
+            if not self._looked[name].is_set()
+            else "failing"
+            if error
+            else "ready",
             "tools": len(shelf.tools) if shelf else 0,
             "quarantined": sum(target.server == name for target in self._current.quarantined),
             "error": error,
@@ -177,11 +183,14 @@ class LiveCatalogue:
         while True:
             self._changed[name].clear()
             read = await self._read(name)
+            # What was listed the last time and cannot be read now was not looked at: calls stay closed.
+            stale = read.problems.keys() & self._lists.get(name, Lists()).kinds.keys()
             try:
                 self._take(name, read)
             except Exception:
                 log.exception("the lists of %s are not taken, the earlier ones stay", name)
-            self._unseen.discard(name)
+            if not stale:
+                self._unseen.discard(name)
             self._tried[name].set()
             self._looked[name].set()
             wait = pause if read.problems else self._look_again(read)

@@ -269,3 +269,21 @@ async def test_a_server_that_nobody_can_look_at_in_time_is_unavailable(tmp_path:
         with pytest.raises(Refused) as no:
             await catalogue.seen("files")
     assert no.value.reason is Reason.SERVER_UNAVAILABLE
+
+
+async def test_a_server_whose_lists_cannot_be_read_any_more_is_shown_and_not_called(
+    tmp_path: Path,
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=known, earlier=earlier):
+        pass
+    server.broken = "it lists nothing any more"
+    async with living(server, known=known, earlier=earlier) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+        with pytest.raises(Refused) as no:
+            await catalogue.seen("files")
+        server.broken = None
+        while "files" in catalogue.unseen:
+            await asyncio.sleep(0)
+    assert (shown, no.value.reason) == (["files__read"], Reason.SERVER_UNAVAILABLE)
