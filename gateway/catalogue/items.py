@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from mcp.shared.inbound import find_invalid_x_mcp_header
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
-
 from gateway.catalogue.canonical import canonical, digest_of
 from gateway.catalogue.names import name_fault
 from gateway.core.dialect import SchemaFault, build
 from gateway.core.model import JsonObject
 from gateway.core.resolve import KINDS, ListKind
 from gateway.core.validate import compile_prompt, compile_schema
+from gateway.sdk import inbound, uri_template
 
 MAX_DESCRIPTOR: Final = 256 * 1024
 """Bytes of one canonical descriptor."""
@@ -96,7 +94,7 @@ def _tool_fault(raw: JsonObject) -> str | None:
             build(raw["outputSchema"])
         except SchemaFault as error:
             return f"outputSchema: {error}"
-    return find_invalid_x_mcp_header(raw["inputSchema"])
+    return inbound.find_invalid_x_mcp_header(raw["inputSchema"])
 
 
 def _uri_fault(uri: object) -> str | None:
@@ -109,12 +107,12 @@ def _uri_fault(uri: object) -> str | None:
     return None
 
 
-def matcher(template: str) -> UriTemplate | None:
+def matcher(template: str) -> uri_template.UriTemplate | None:
     """What decides whether a URI belongs to a template; None for one that cannot be matched.
 
     Such a template is listed and completed; what it leads to must be listed to be read.
     """
     try:
-        return UriTemplate.parse(template)
-    except InvalidUriTemplate:
+        return uri_template.UriTemplate.parse(template)
+    except uri_template.InvalidUriTemplate:
         return None

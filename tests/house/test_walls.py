@@ -22,6 +22,7 @@ ADAPTER: Final = SEAMS | {
     "yamlfile",
     "following",
     "signer",
+    "sdk",
 }
 ADAPTERS: Final = {
     "approvals",
@@ -47,6 +48,7 @@ HOUSE: Final = (
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reasons": set(),
+    "sdk": set(),
     "errors": {"reasons"},
     "core": GROUND,
     "ports": GROUND | {"core"},

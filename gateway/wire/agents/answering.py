@@ -7,12 +7,11 @@ import logging
 from dataclasses import replace
 from functools import lru_cache
 
-from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
-
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.core.settle import GATEWAY_ERRORS
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
+from gateway.sdk import inbound
 from gateway.wire import shape, strict_json
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.messages import error_body, refusal, result_body, result_in
@@ -69,7 +68,7 @@ def status_of(answer: Answer) -> int:
     """The HTTP status of a stateless answer: the gate's, or the one the protocol gives the error code."""
     if answer.http_status != 200 or answer.error is None:
         return answer.http_status
-    return ERROR_CODE_HTTP_STATUS.get(answer.error.code, 200)
+    return inbound.ERROR_CODE_HTTP_STATUS.get(answer.error.code, 200)
 
 
 def overloaded() -> Rejected:

@@ -11,20 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from mcp.shared.inbound import (
-    MCP_METHOD_HEADER,
-    MCP_NAME_HEADER,
-    MCP_PARAM_HEADER_PREFIX,
-    MCP_PROTOCOL_VERSION_HEADER,
-    NAME_BEARING_METHODS,
-    InboundLadderRejection,
-    InboundModernRoute,
-    classify_inbound_request,
-    decode_header_value,
-    find_invalid_x_mcp_header,
-    validate_mcp_param_headers,
-    x_mcp_header_map,
-)
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -33,6 +19,7 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.sdk import inbound
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
@@ -40,13 +27,13 @@ from gateway.wire.same import Same
 
 HEADER_MISMATCH: Final = -32020
 NAMED: Final = {
-    **NAME_BEARING_METHODS,
+    **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",
     "tasks/update": "taskId",
     "tasks/cancel": "taskId",
 }
 """Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
-_PARAM_PREFIX: Final = MCP_PARAM_HEADER_PREFIX.lower()
+_PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
 
 
 class Mismatch(Exception):
@@ -67,35 +54,35 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
         return _facts(plain)
     body = {"method": call.method, "params": call.params}
     headers = None if head is None else head.last
-    verdict = classify_inbound_request(body, headers=headers)
-    if isinstance(verdict, InboundLadderRejection):
+    verdict = inbound.classify_inbound_request(body, headers=headers)
+    if isinstance(verdict, inbound.InboundLadderRejection):
         raise _mismatch(verdict)
     if head is not None:
         _check_name(call, head)
     return _facts(verdict)
 
 
-def _plain(call: Call, head: Head) -> InboundModernRoute | None:
+def _plain(call: Call, head: Head) -> inbound.InboundModernRoute | None:
     """The verdict on a request that says everything, and in headers and body the same; None: ask in full."""
     meta, headers = call.params.get("_meta"), head.last
     if not isinstance(meta, dict) or meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
         return None
     member = NAMED.get(call.method)
     name = None if member is None else call.params.get(member)
-    named = headers.get(MCP_NAME_HEADER)
+    named = headers.get(inbound.MCP_NAME_HEADER)
     same = (
-        headers.get(MCP_PROTOCOL_VERSION_HEADER) == LATEST_MODERN_VERSION
-        and headers.get(MCP_METHOD_HEADER) == call.method
+        headers.get(inbound.MCP_PROTOCOL_VERSION_HEADER) == LATEST_MODERN_VERSION
+        and headers.get(inbound.MCP_METHOD_HEADER) == call.method
         and (member is None or (isinstance(named, str) and named == name))
         and (named is None or not named.startswith("=?"))
     )
     if not same or CLIENT_CAPABILITIES_META_KEY not in meta:
         return None
     info, capabilities = meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY]
-    return InboundModernRoute(LATEST_MODERN_VERSION, info, capabilities)
+    return inbound.InboundModernRoute(LATEST_MODERN_VERSION, info, capabilities)
 
 
-def _facts(route: InboundModernRoute) -> ClientFacts:
+def _facts(route: inbound.InboundModernRoute) -> ClientFacts:
     facts = facts_of(route.protocol_version, route.client_capabilities, route.client_info)
     if isinstance(facts, RpcError):
         raise Mismatch(facts)
@@ -106,9 +93,9 @@ def _check_name(call: Call, head: Head) -> None:
     member = NAMED.get(call.method)
     if member is None:
         return
-    header, value = head.get(MCP_NAME_HEADER), call.params.get(member)
-    if (header is None) is not (value is None) or decode_header_value(header) != value:
-        message = f"{MCP_NAME_HEADER} header does not match the request body's {member!r} parameter"
+    header, value = head.get(inbound.MCP_NAME_HEADER), call.params.get(member)
+    if (header is None) is not (value is None) or inbound.decode_header_value(header) != value:
+        message = f"{inbound.MCP_NAME_HEADER} header does not match the request body's {member!r} parameter"
         raise Mismatch(RpcError(HEADER_MISMATCH, message))
 
 
@@ -125,7 +112,7 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     twice = next((name for name in counts if counts[name] > 1 and name in declared), None)
     if twice is not None:
         raise Mismatch(RpcError(HEADER_MISMATCH, f"{twice} header appears more than once"))
-    rejection = validate_mcp_param_headers(schema, _arguments(call), dict(sent))
+    rejection = inbound.validate_mcp_param_headers(schema, _arguments(call), dict(sent))
     if rejection is not None:
         raise _mismatch(rejection)
     return tuple(header for header in sent if header[0] not in declared)
@@ -134,9 +121,9 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
 @lru_cache(maxsize=4_096)
 def _declared(schema: Same[JsonObject]) -> frozenset[str]:
     """The headers a schema declares, lower case; none if what it declares is invalid."""
-    if find_invalid_x_mcp_header(schema.it) is not None:
+    if inbound.find_invalid_x_mcp_header(schema.it) is not None:
         return frozenset()
-    tokens = x_mcp_header_map(schema.it).values()
+    tokens = inbound.x_mcp_header_map(schema.it).values()
     return frozenset(f"{_PARAM_PREFIX}{token.lower()}" for token in tokens)
 
 
@@ -145,6 +132,6 @@ def _arguments(call: Call) -> Mapping[str, Any]:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _mismatch(rejection: InboundLadderRejection) -> Mismatch:
+def _mismatch(rejection: inbound.InboundLadderRejection) -> Mismatch:
     has_data = rejection.data is not None
     return Mismatch(RpcError(rejection.code, rejection.message, rejection.data, has_data))

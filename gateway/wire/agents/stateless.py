@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from mcp.shared.inbound import unsupported_protocol_version_rejection
 from mcp_types import PROTOCOL_VERSION_META_KEY
 
 from gateway.core.model import (
@@ -25,6 +24,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.ports import Gate, Outlet
+from gateway.sdk import inbound
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
@@ -104,7 +104,7 @@ class Stateless:
         meta = note.params.get("_meta")
         named = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
         version = exchange.head.get("mcp-protocol-version") or str(named)
-        unsupported = unsupported_protocol_version_rejection(version)
+        unsupported = inbound.unsupported_protocol_version_rejection(version)
         if unsupported is None:
             await exchange.reply(Reply(202))
             return

@@ -12,18 +12,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from mcp.shared.inbound import (
-    MCP_PARAM_HEADER_PREFIX,
-    NAME_BEARING_METHODS,
-    encode_header_value,
-    find_invalid_x_mcp_header,
-    mcp_param_headers,
-    x_mcp_header_map,
-)
-
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
 from gateway.ports import Outbound
+from gateway.sdk import inbound
 from gateway.wire.servers.envelope import STATELESS_VERSION
 from gateway.wire.servers.http_pool import Address
 from gateway.wire.servers.http_reply import NotSent
@@ -35,7 +27,7 @@ HeaderMap = Mapping[tuple[str, ...], str]
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _NAMED: Final[Mapping[str, str]] = {
-    **NAME_BEARING_METHODS,
+    **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",
     "tasks/update": "taskId",
     "tasks/cancel": "taskId",
@@ -120,7 +112,7 @@ def stateless_headers(message: Outbound, declared: HeaderMap) -> list[tuple[str,
     if declared:
         arguments = message.params.get("arguments")
         if isinstance(arguments, dict):
-            headers += mcp_param_headers(declared, arguments).items()
+            headers += inbound.mcp_param_headers(declared, arguments).items()
     return headers + _undeclared(message.extra_headers, declared)
 
 
@@ -128,7 +120,7 @@ def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
     """Of what the agent added, the `Mcp-Param-*` no schema declares: forwarded, and otherwise ignored."""
     if not extra:
         return []
-    prefix = MCP_PARAM_HEADER_PREFIX.lower()
+    prefix = inbound.MCP_PARAM_HEADER_PREFIX.lower()
     known = {f"{prefix}{token.lower()}" for token in declared.values()}
     return [
         (name, value)
@@ -140,7 +132,7 @@ def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
 @lru_cache(maxsize=1_024)
 def _text(value: str) -> str:
     try:
-        return encode_header_value(value)
+        return inbound.encode_header_value(value)
     except UnicodeEncodeError:
         raise Unsendable("a name that is not Unicode text") from None
 
@@ -148,6 +140,6 @@ def _text(value: str) -> str:
 def header_map(tool: JsonObject) -> HeaderMap:
     """The header annotations of a tool as listed; empty when it has none, or one that is invalid."""
     schema: Any = tool.get("inputSchema")
-    if find_invalid_x_mcp_header(schema) is not None:
+    if inbound.find_invalid_x_mcp_header(schema) is not None:
         return {}
-    return x_mcp_header_map(schema)
+    return inbound.x_mcp_header_map(schema)

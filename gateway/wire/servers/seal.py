@@ -7,13 +7,16 @@ belongs to another process can be told apart. Pure, but for a nonce; the clock i
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import os
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.core.model import JsonObject
 from gateway.ports import Outbound
@@ -22,6 +25,8 @@ from gateway.wire import strict_json
 MARK: Final = "bulkhead.parked."
 MAX_STATE: Final = 2048
 """Characters; ours are shorter."""
+_NONCE: Final = 12
+"""Bytes; random, as AES-GCM wants them."""
 _OF_THE_ANSWER: Final = frozenset({"_meta", "inputResponses", "requestState"})
 """Params in which a retry may differ from the request it goes on with."""
 
@@ -45,28 +50,47 @@ class Seal:
 
     def __init__(self, key: str | None = None) -> None:
         """`key`: at least 32 characters of secret; without one, no other process reads these states."""
-        self._codec = AESGCMRequestStateCodec([key or os.urandom(32)])
+        secret = key.encode() if key else os.urandom(32)
+        self._cipher = AESGCM(hashlib.sha256(secret).digest())
         self.gateway = secrets.token_urlsafe(9)
         """This process."""
 
     def state(self, claim: Claim) -> str:
         """The claim as an agent may carry it."""
-        return MARK + self._codec.seal(strict_json.dumps(asdict(claim)))
+        nonce = os.urandom(_NONCE)
+        said = strict_json.dumps(asdict(claim))
+        return MARK + _written(nonce + self._cipher.encrypt(nonce, said, MARK.encode()))
 
     def claim(self, state: str) -> Claim:
         """What a state of ours says. Raises `ValueError` for anything not sealed with this key."""
         if not is_ours(state) or len(state) > MAX_STATE:
             raise ValueError("not a state of this gateway")
+        raw = _read(state.removeprefix(MARK))
         try:
-            sealed = self._codec.unseal(state.removeprefix(MARK))
-        except InvalidRequestState as error:
-            raise ValueError(str(error)) from None
-        return Claim(**strict_json.parse(sealed, max_bytes=MAX_STATE, max_depth=2))
+            said = self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], MARK.encode())
+        except InvalidTag:
+            raise ValueError("not sealed by this gateway") from None
+        return Claim(**strict_json.parse(said, max_bytes=MAX_STATE, max_depth=2))
 
 
 def is_ours(state: object) -> bool:
     """Whether a `requestState` claims to be of a gateway's making."""
     return isinstance(state, str) and state.startswith(MARK)
+
+
+def _written(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def _read(text: str) -> bytes:
+    """Raises `ValueError` for what is not `_written`, to the letter: base64 has many spellings of the same bytes."""
+    try:
+        raw = base64.urlsafe_b64decode(text.encode())
+    except binascii.Error:
+        raw = b""
+    if len(raw) <= _NONCE or _written(raw) != text:
+        raise ValueError("a malformed state")
+    return raw
 
 
 def owner(principal: str) -> str:

@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 import pytest
-from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 
+from gateway.sdk import inbound
 from gateway.wire.agents import mirrored
 from gateway.wire.agents.exchange import Head
 from gateway.wire.agents.messages import Call
@@ -50,8 +50,8 @@ def test_what_is_believed_at_once_the_whole_ladder_believes_too(method: str) -> 
             continue
         believed += 1
         body = {"method": call.method, "params": call.params}
-        verdict = classify_inbound_request(body, headers=dict(head.headers))
-        assert not isinstance(verdict, InboundLadderRejection)
+        verdict = inbound.classify_inbound_request(body, headers=dict(head.headers))
+        assert not isinstance(verdict, inbound.InboundLadderRejection)
         assert verdict == quick
         mirrored._check_name(call, head)
     assert believed > 0

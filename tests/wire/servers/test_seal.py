@@ -39,13 +39,13 @@ def test_any_other_character_anywhere_makes_it_nobodys(at: int, char: str) -> No
     changed = state[:at] + char + state[at + 1 :]
     if changed == state:
         return
-    with pytest.raises(ValueError, match=r"not a state|malformed|seal|unknown key"):
+    with pytest.raises(ValueError, match=r"not a state|malformed|seal"):
         Seal(KEY).claim(changed)
 
 
 @pytest.mark.parametrize("state", ["", MARK, MARK + "v1.", MARK + "v1.x" * 2000, "v1.abc"])
 def test_what_is_no_state_is_refused(state: str) -> None:
-    with pytest.raises(ValueError, match=r"not a state|malformed|seal|unknown key"):
+    with pytest.raises(ValueError, match=r"not a state|malformed|seal"):
         Seal(KEY).claim(state)
 
 
