@@ -24,6 +24,7 @@ from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
 from gateway.errors import JournalError, Refused
+from gateway.evenly import Pace
 from gateway.links import Links
 from gateway.ports import (
     Approvals,
@@ -38,7 +39,7 @@ from gateway.ports import (
     Reverser,
     ToolServer,
 )
-from gateway.reasons import Reason
+from gateway.reasons import UNTOLD, Reason
 from gateway.scribe import Results, Scribe
 from gateway.tasks import Tasks
 from gateway.timings import newest
@@ -67,12 +68,13 @@ class Line:
         clock: Callable[[], int],
         new_call_id: Callable[[], str],
         bounds: Bounds,
+        pace: Pace,
         remembered: Remembered | None = None,
         approvals: Approvals | None = None,
         results: Results = "none",
     ) -> None:
-        """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice;
-        `remembered` is what other processes tell this one; `results`: of which calls they are kept."""
+        """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice; `pace`: when
+        it is heard that something is not there; `remembered` is what other processes tell this one; `results`: of which calls they are kept."""
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
@@ -83,6 +85,7 @@ class Line:
         self._new_call_id = new_call_id
         self._approvals = approvals
         self._bounds = bounds
+        self._pace = pace
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
 
@@ -92,7 +95,8 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt.
         """
-        way = Way(self._new_call_id(), request, self._policies.current, request)
+        began = self._pace.now()
+        way = Way(self._new_call_id(), request, self._policies.current, request, began=began)
         return await self._let_go(way, channel)
 
     async def send(self, waiting: holding.Waiting, channel: Channel) -> Answer:
@@ -120,7 +124,10 @@ class Line:
                 return await self._hold(way, reversible)
             recorded = await self._record(way, reversible)  # 11
         except Refused as no:
-            return await self._scribe.refusal(way, no)
+            answer = await self._scribe.refusal(way, no)
+            if no.reason in UNTOLD:
+                await self._pace.even(way.began)
+            return answer
         except JournalError as error:
             return self._scribe.unrecorded(way, error)
         except Exception:

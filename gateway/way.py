@@ -24,6 +24,8 @@ class Way:
     request: Request
     policy: PolicyView
     reached: Reached
+    began: float = 0.0
+    """When it came, by the Line's `Pace`."""
     target: Target | None = None
     """What it was first decided on."""
     fulfilled: frozenset[str] = frozenset()

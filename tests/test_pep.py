@@ -177,6 +177,20 @@ class Reversing:
         self.asked.append((call_id, "release"))
 
 
+class Pace:
+    """A clock that ticks with each look, and what was held back, and since when."""
+
+    def __init__(self) -> None:
+        self.ticks = count(100)
+        self.since: list[float] = []
+
+    def now(self) -> float:
+        return next(self.ticks)
+
+    async def even(self, since: float) -> None:
+        self.since.append(since)
+
+
 class Deaf:
     """A channel nobody uses here."""
 
@@ -196,6 +210,7 @@ class World(Seen):
         self.journal = MemoryJournal()
         self.protector = Plain()
         self.problem: str | None = None
+        self.pace = Pace()
         self.reversing = Reversing()
         self.current = Table("1", Shelf(tools={"s__t": _entry("t")}), {})
         ids = count(1)
@@ -208,6 +223,7 @@ class World(Seen):
             servers={"s": self.server},
             reverser=self.reversing,
             bounds=unbounded(),
+            pace=self.pace,
             clock=lambda: 5,
             new_call_id=lambda: f"call{next(ids)}",
         )
@@ -411,6 +427,15 @@ async def test_whatever_hides_a_tool_it_is_refused_in_the_same_words_and_on_reco
     assert answer.http_status == 400
     assert world.server.got == []
     assert world.states() == [("call1", "refused")]
+    assert world.pace.since == [100]  # it leaves at a moment that follows from when it came
+
+
+async def test_what_hides_nothing_is_not_held_back() -> None:
+    world = World()
+    await world.call()
+    world.problem = "arguments/x: must be of type string"
+    await world.call()
+    assert world.pace.since == []
 
 
 async def test_the_operator_reads_which_rule_denied_and_where() -> None:

@@ -35,6 +35,7 @@ from gateway.core.model import Endpoint, JsonObject, Outcome, Target
 from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.errors import Misconfigured
+from gateway.evenly import Evenly
 from gateway.gate import FrontGate
 from gateway.identity.local import LocalIssuer
 from gateway.journals.protect import Protector
@@ -203,6 +204,7 @@ def _line(ground: Ground, bounds: Bounds, reverser: PackReverser) -> Line:
         clock=microseconds,
         new_call_id=new_call_id,
         bounds=bounds,
+        pace=Evenly(),
         remembered=journal.remembered(protector),
         approvals=Asking(journal.tickets(), protector, microseconds),
         results=ground.settings.retention.keep_results,
