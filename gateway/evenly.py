@@ -1,4 +1,4 @@
-"""When an agent hears that something is not there for it: at a moment that follows from when it asked, and from nothing else.
+"""When an agent hears that something is not there for it: at a moment that follows from when it asked alone.
 
 What is unknown, hidden, denied and quarantined is answered in the same words, but not after the same work. So
 such an answer leaves a whole number of periods after its call came. It knows no reason and no policy.
