@@ -74,7 +74,8 @@ class Line:
         results: Results = "none",
     ) -> None:
         """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice; `pace`: when
-        it is heard that something is not there; `remembered` is what other processes tell this one; `results`: of which calls they are kept."""
+        it is heard that something is not there; `remembered` is what other processes tell this one; `results`:
+        of which calls they are kept."""
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
