@@ -36,6 +36,8 @@ from gateway.reasons import Reason
 
 HOLD: Final = "hold"
 """The duty."""
+DUTIES: Final = frozenset({"approve", HOLD})
+"""All there are: the call that made a task has seen to them, for every later word about it."""
 UNSENT: Final = Reversal(
     Level.EXACT, strategy="hold", guard="cas", fidelity="bytes", why="it has not been sent"
 )

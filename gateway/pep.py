@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
@@ -23,6 +23,7 @@ from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
 from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
+from gateway.core.validate import Check
 from gateway.errors import JournalError, Refused
 from gateway.evenly import Pace
 from gateway.links import Links
@@ -47,10 +48,6 @@ from gateway.way import Recorded, Reversible, Way
 
 log = logging.getLogger("bulkhead.line")
 
-DUTIES: Final = frozenset({"approve", "hold"})
-Check = Callable[[Resolved], str | None]
-"""Step 6: what is wrong with a call's arguments under its pinned, closed schema; None if nothing is."""
-
 
 class Line:
     """Decides, records and forwards. One instance serves all agents."""
@@ -73,9 +70,8 @@ class Line:
         approvals: Approvals | None = None,
         results: Results = "none",
     ) -> None:
-        """`clock` gives microseconds since the epoch; `new_call_id` never gives the same twice; `pace`: when
-        it is heard that something is not there; `remembered` is what other processes tell this one; `results`:
-        of which calls they are kept."""
+        """`clock`: microseconds since the epoch; `pace`: when it is heard that something is not there;
+        `remembered`: what other processes tell this one; `results`: of which calls they are kept."""
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
@@ -96,8 +92,8 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt.
         """
-        began = self._pace.now()
-        way = Way(self._new_call_id(), request, self._policies.current, request, began=began)
+        way = Way(self._new_call_id(), request, self._policies.current, request)
+        way.began = self._pace.now()
         return await self._let_go(way, channel)
 
     async def send(self, waiting: holding.Waiting, channel: Channel) -> Answer:
@@ -179,14 +175,15 @@ class Line:
         if not is_about_a_task(request):
             return self._links.resolve(table, request)
         owner, task_id = owner_of(request.identity), named(request)
-        made = self._tasks.find(owner, task_id, request.endpoint.server)
-        return resolve_task(table, request, made)
+        return resolve_task(
+            table, request, self._tasks.find(owner, task_id, request.endpoint.server)
+        )
 
     async def _reverse(self, way: Way, decided: Decided) -> Reversible:
         """Writes only. Time has passed when the level is known, so all is decided again, and with it."""
         classified = decided.classified
         if is_about_a_task(way.request):
-            way.fulfilled = DUTIES  # by the call that made the task, at whose level it is decided
+            way.fulfilled = holding.DUTIES
             return Reversible(decided, None)
         if classified.effect is Effect.READ:
             return Reversible(decided, None)

@@ -24,8 +24,6 @@ class Way:
     request: Request
     policy: PolicyView
     reached: Reached
-    began: float = 0.0
-    """When it came, by the Line's `Pace`."""
     target: Target | None = None
     """What it was first decided on."""
     fulfilled: frozenset[str] = frozenset()
@@ -39,6 +37,8 @@ class Way:
     """What it is made under, once that is known."""
     reversal: Reversal | None = None
     """How it would be undone, once that was looked at."""
+    began: float = 0.0
+    """When it came, by the Line's `Pace`."""
 
 
 @dataclass(frozen=True, slots=True)

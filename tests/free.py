@@ -11,6 +11,16 @@ from gateway.core.record import Claim
 from gateway.fences.live import Watched
 
 
+class AtOnce:
+    """Nothing is held back."""
+
+    def now(self) -> float:
+        return 0.0
+
+    async def even(self, since: float) -> None:
+        return
+
+
 class NoGrants:
     """Everybody's role is enough."""
 

@@ -22,12 +22,16 @@ from gateway.core.quick import Yes, compile_quick
 
 __all__ = [
     "ArgumentCheck",
+    "Check",
     "SchemaFault",
     "check_call",
     "compile_bound",
     "compile_prompt",
     "compile_schema",
 ]
+
+Check = Callable[[Resolved], str | None]
+"""What is wrong with a call's arguments under its pinned, closed schema; None if nothing is."""
 
 MAX_ARGUMENTS: Final = 50_000
 """Values in one call's arguments, counted at every depth."""

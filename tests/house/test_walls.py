@@ -43,7 +43,18 @@ ADAPTERS: Final = {
 HOUSE: Final = (
     ADAPTER
     | ADAPTERS
-    | {"wire", "pep", "errands", "gate", "turned_away", "holding", "bounds", "receipts", "timings"}
+    | {
+        "wire",
+        "pep",
+        "errands",
+        "gate",
+        "turned_away",
+        "holding",
+        "bounds",
+        "receipts",
+        "timings",
+        "evenly",
+    }
 )
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
@@ -67,6 +78,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "holding": SEAMS,
     "epoch": set(),
     "timings": set(),
+    "evenly": set(),
     "bounds": SEAMS,
     "way": SEAMS | {"bounds"},
     "scribe": SEAMS | {"way", "holding"},
@@ -74,7 +86,18 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "approving": SEAMS | {"way"},
     "approvals": SEAMS,
     "pep": SEAMS
-    | {"approving", "links", "tasks", "scribe", "way", "holding", "carrying", "bounds", "timings"},
+    | {
+        "approving",
+        "links",
+        "tasks",
+        "scribe",
+        "way",
+        "holding",
+        "carrying",
+        "bounds",
+        "timings",
+        "evenly",
+    },
     "turned_away": SEAMS,
     "errands": SEAMS,
     "views": SEAMS | {"bounds"},

@@ -53,7 +53,7 @@ from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.ports import Outbound
 from tests.catalogue.offering import Seen
-from tests.free import NoFences
+from tests.free import AtOnce, NoFences
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record
 from tests.test_pep import ALLOWED, HERE, Deaf, Policy, Reversing, Server, _entry
@@ -165,6 +165,7 @@ class Flows(RuleBasedStateMachine, Seen):
             servers={"s": self.server},
             reverser=Reversing(),
             bounds=Bounds(book, NoFences()),
+            pace=AtOnce(),
             clock=lambda: NOON,
             new_call_id=lambda: f"call{next(self.ids)}",
             approvals=Asking(self.journal.tickets(), protector, lambda: NOON),

@@ -57,7 +57,7 @@ from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
 from tests.catalogue.offering import Seen
-from tests.free import unbounded
+from tests.free import AtOnce, unbounded
 
 HERE = Where("policies/tiers.yaml", 1)
 KEY = {"type": "string", "minLength": 1}
@@ -472,6 +472,7 @@ async def a_gateway(
         check=lambda resolved: None,
         reverser=reverser,
         bounds=unbounded(),
+        pace=AtOnce(),
         **common,
     )
     parts = Parts(
