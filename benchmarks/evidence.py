@@ -23,18 +23,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import uvloop
-
 from benchmarks.journal import call_record
-from benchmarks.load import drive
-from benchmarks.relay import SERVER, Way, call, serving, started
+from benchmarks.load import Target, stateless
+from benchmarks.meter import Way, http, on_one_core, once
+from benchmarks.scenarios import SMALL
+from benchmarks.stand import serving, started
 from gateway.core import record
+from gateway.core.model import Endpoint
 from gateway.evidence.sequencer import lock
 from gateway.journals import form
 from gateway.journals.payloads import Keeper
 from gateway.journals.vault import Vault
 from tests.system.home import Home, everybody, one_tier
 
+SERVER: Final = "http"
 SETTLE: Final = 2.0
 """Seconds after the last call, for the last checkpoint."""
 
@@ -55,7 +57,7 @@ class Cost:
 
 
 @contextmanager
-def gateways() -> Iterator[tuple[Way, Way, Path]]:
+def gateways(connections: int) -> Iterator[tuple[Way, Way, Path]]:
     """With the log kept up, without; and the state directory of the first."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -77,22 +79,23 @@ def gateways() -> Iterator[tuple[Way, Way, Path]]:
                 stack.callback(os.close, held)
             words = ["gateway", "serve", "--config", str(home.config)]
             process = stack.enter_context(serving(home, *words))
-            request = call(home.port, f"/servers/{SERVER}/mcp", home)
-            found.append(Way(name, process, home.port, request))
+            endpoint = Endpoint("server", server=SERVER)
+            headers = (("authorization", f"Bearer {home.mint('tester', endpoint)}"),)
+            request = stateless(Target(home.port, endpoint.path, headers), "tools/call", SMALL)
+            found.append(Way(name, process, http(home.port, [request] * connections)))
         yield found[0], found[1], root / "with" / ".bulkhead"
 
 
 def measure(connections: int, rounds: int, seconds: float) -> Cost:
     """The two by turns, then the lags of all lines."""
     seen: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
-    with gateways() as (kept_up, alone, state):
+    with gateways(connections) as (kept_up, alone, state):
         for number in range(rounds + 1):
             # Who comes first changes: what a round leaves behind is the next one's burden.
             for way in (kept_up, alone) if number % 2 else (alone, kept_up):
-                before = way.cpu()
-                took = uvloop.run(drive(way.port, [way.request] * connections, seconds))
+                took = once(way, seconds)
                 if number:
-                    seen[way.name].append((took.per_second, (way.cpu() - before) / took.calls))
+                    seen[way.name].append((took.load.per_second, took.cpu_us))
         time.sleep(SETTLE)
         found = lags(state)
     rate, cpu = (
@@ -152,7 +155,7 @@ def main() -> None:
     parser.add_argument("--payload", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    on_one_core()
     told = asdict(measure(given.connections, given.rounds, given.seconds))
     if given.payload:
         told |= payload_microseconds()

@@ -1,7 +1,8 @@
 """A light load client: so many connections, each asking again as soon as it has its answer.
 
-It frames HTTP and reads nothing else of an answer than that it is no error. Requests are bytes made once,
-so what is measured is the other side.
+It frames HTTP and reads nothing else of an answer than that it is no error, and how many notifications of
+progress came with it. Requests are bytes made once, and an answer that is byte for byte the last one is
+taken as it is, so what is measured is the other side.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ ENVELOPE: Final[JSON] = {
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+PROGRESS: Final = b"notifications/progress"
+ERRORS: Final = (b'"error":{', b'"isError":true', b'"isError": true')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Measured:
     first_byte: float
     """Median."""
     bytes_each: float
+    told_each: float
+    """Notifications of progress."""
 
     @property
     def per_second(self) -> float:
@@ -87,11 +92,14 @@ class _Connection(asyncio.Protocol):
         self.times: list[float] = []
         self.first: list[float] = []
         self.size = 0
+        self.told = 0
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._began = 0.0
         self._left = -1
         """Bytes of the answer still to come; -1 before its head, -2 when it is chunked."""
         self._held = b""
+        self._last = b""
+        """The last answer that came in one piece, with a length: it was a good one."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
@@ -111,25 +119,38 @@ class _Connection(asyncio.Protocol):
         if self._left == -1:
             if not self._held:
                 self.first.append(time.perf_counter() - self._began)
+                if data == self._last:
+                    self._answered()
+                    return
             self._held += data
             self._head()
         elif self._left == -2:
-            self._held = self._held[-8:] + data
+            self._keep(data)
         else:
             self._left -= len(data)
         if self._left == 0 or (self._left == -2 and self._held.endswith(b"\r\n0\r\n\r\n")):
             self._answered()
 
+    def _keep(self, data: bytes) -> None:
+        """The end of what came, for the end of the answer; notifications are counted on the way."""
+        window = self._held[-(len(PROGRESS) - 1) :] + data
+        self.told += window.count(PROGRESS)
+        self._held = window[-64:]
+
     def _head(self) -> None:
         end = self._held.find(b"\r\n\r\n")
         if end < 0:
             return
-        head = self._held[:end].lower()
-        if not head.startswith(b"http/1.1 200") or b'"error":{' in self._held[end : end + 200]:
+        head, start = self._held[:end].lower(), self._held[end : end + 400]
+        if not head.startswith(b"http/1.1 200") or any(error in start for error in ERRORS):
             self._fail()
             return
         length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
         self._left = int(length) - (len(self._held) - end - 4) if length else -2
+        if self._left == -2:
+            self.told += self._held.count(PROGRESS)
+        elif self._left == 0:
+            self._last = self._held
 
     def _fail(self) -> None:
         if not self.over.done():
@@ -167,4 +188,5 @@ async def drive(port: int, requests: Sequence[bytes], seconds: float) -> Measure
         p99=times[min(len(times) - 1, len(times) * 99 // 100)] * 1e6,
         first_byte=statistics.median(first) * 1e6,
         bytes_each=sum(connection.size for connection in connections) / len(times),
+        told_each=sum(connection.told for connection in connections) / len(times),
     )

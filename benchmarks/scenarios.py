@@ -1,17 +1,17 @@
-"""What kinds of calls cost the gateway, each beside the same call made directly, in one run.
+"""The kinds of calls that are measured, and the ways each can take.
 
     python -m benchmarks.scenarios [--rounds 3] [--seconds 1] [--only NAME ...] [--json]
 
-Direct and gateway take turns, round by round; medians over rounds. CPU is user and system time of the
-process measured (for `direct` the tool server's own), by call. `MiB` is what the gateway's memory grew
-by over all rounds. Read the ratios; the numbers are the machine's.
+Ways: `direct`, to the tool server (then the CPU is the tool server's own); `floor`, over the bare relay
+(floor.py); the MCP SDK's own stdio client; and gateways, by the name of their home (homes.py). All are
+pinned to one core with their load and take turns; medians over rounds. Read the ratios: the numbers are
+the machine's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,212 +19,134 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import Request, urlopen
 
-import psutil
-import uvloop
-from pydantic_core import to_json
-
-from benchmarks.fixture import SESSIONS
-from benchmarks.load import Measured, Target, drive, stateless
-from benchmarks.relay import serving, started
+from benchmarks.homes import GRANTS, RULES
+from benchmarks.load import Target, stateless
+from benchmarks.meter import Row, Way, http, measure, on_one_core
+from benchmarks.opening import session
+from benchmarks.sdkclient import sdk_client
+from benchmarks.stand import Stand
 from gateway.core.model import Endpoint
-from tests.system.home import Home, everybody, one_tier
 
 JSON = dict[str, Any]
-RULES: Final = 10_000
 SMALL: Final[JSON] = {"name": "echo", "arguments": {"text": "x" * 200}}
+RELAYS: Final = ("direct", "floor", "gateway")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One kind of call, at so many connections."""
+    """One kind of call, at so many connections, in so many ways."""
 
     name: str
-    server: str
     connections: int
-    params: JSON
+    calls: tuple[JSON, ...] = (SMALL,)
+    """In turns, one to a connection."""
+    server: str = "http"
     method: str = "tools/call"
     era: str = "stateless"
-    home: str = "plain"
+    ways: tuple[str, ...] = RELAYS
 
 
-def _tool(name: str, **meta: Any) -> JSON:
-    return {"name": name, "arguments": {}, **({"_meta": meta} if meta else {})}
+def _tool(name: str, arguments: JSON | None = None, **meta: Any) -> JSON:
+    said: JSON = {"name": name, "arguments": arguments or {}}
+    return {**said, **({"_meta": meta} if meta else {})}
+
+
+def _notes(count: int) -> tuple[JSON, ...]:
+    """Of each note in turn: written, read."""
+    return tuple(
+        call
+        for number in range(count)
+        for call in (
+            _tool("put_note", {"id": f"n{number}", "body": "z" * 200}),
+            _tool("get_note", {"id": f"n{number}"}),
+        )
+    )
 
 
 SCENARIOS: Final = (
-    Scenario("small call", "http", 16, SMALL),
-    Scenario("small write", "http", 16, _tool("note")),
-    Scenario("result of 100 KB", "http", 4, _tool("kb100")),
-    Scenario("result of 10 MB", "http", 1, _tool("mb10")),
-    Scenario("20 notifications", "http", 4, _tool("progress", progressToken=1)),
-    Scenario("tools/list of 500", "many", 4, {}, "tools/list"),
-    Scenario("small call, session", "http", 16, SMALL, era="sessions"),
-    Scenario("small call, stdio server", "pipe", 16, SMALL),
-    Scenario("small call, stdio server, one at a time", "pipe", 1, SMALL),
-    Scenario(f"small call, {RULES} rules", "http", 16, SMALL, home="rules"),
+    *(
+        Scenario("small call", count, ways=("direct", "floor", "no journal", "gateway"))
+        for count in (1, 16, 64, 256)
+    ),
+    Scenario("small write", 1, (_tool("note"),)),
+    Scenario("small write", 16, (_tool("note"),)),
+    Scenario("small call, with a grant", 64, ways=("gateway", "with a grant")),
+    Scenario(f"small call, a grant of {GRANTS}", 64, ways=("gateway", "grants")),
+    Scenario(f"small call, {RULES} rules", 64, ways=("gateway", "rules")),
+    Scenario("small call, session of the old era", 64, era="sessions"),
+    Scenario("notes read and written, with capture", 16, _notes(8), ways=("direct", "capture")),
+    Scenario("result of 100 KB", 4, (_tool("kb100"),)),
+    Scenario("result of 10 MB", 1, (_tool("mb10"),)),
+    Scenario("20 notifications in a burst", 4, (_tool("progress", progressToken=1),)),
+    Scenario("5 notifications, 10 ms apart", 4, (_tool("paced", progressToken=1),)),
+    Scenario("tools/list of 500", 4, ({},), "many", "tools/list"),
+    Scenario("stdio server, small call", 1, server="pipe", ways=("SDK client", "gateway")),
+    Scenario("stdio server, small call", 16, server="pipe", ways=("gateway",)),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One way through one scenario."""
-
-    scenario: str
-    way: str
-    connections: int
-    cpu_us: float
-    p50_us: int
-    p99_us: int
-    first_byte_us: int
-    calls_per_second: int
-    grown_mib: float
+def ways(stand: Stand, stack: ExitStack, scenario: Scenario) -> list[Way]:
+    """All of one scenario."""
+    return [_way(stand, stack, scenario, name) for name in scenario.ways]
 
 
-class Stand:
-    """Fixtures and gateways, standing."""
-
-    def __init__(self, stack: ExitStack, root: Path) -> None:
-        self.fixtures: dict[str, tuple[int, psutil.Process]] = {
-            name: stack.enter_context(started("benchmarks.fixture", "--tools", str(more)))
-            for name, more in (("http", 0), ("many", 500))
-        }
-        self.homes = {
-            "plain": self._home(root / "plain", self._policy()),
-            "rules": self._home(root / "rules", self._policy() + _other_rules()),
-        }
-        self.gateways = {
-            name: stack.enter_context(
-                serving(home, "gateway", "serve", "--config", str(home.config))
-            )
-            for name, home in self.homes.items()
-        }
-
-    def _servers(self) -> JSON:
-        urls = {
-            name: {"url": f"http://127.0.0.1:{port}/mcp"}
-            for name, (port, _) in self.fixtures.items()
-        }
-        words = ["-m", "benchmarks.fixture", "--stdio"]
-        return {**urls, "pipe": {"command": [sys.executable, *words], "cwd": str(Path.cwd())}}
-
-    def _policy(self) -> str:
-        return everybody([("data", name) for name in ("http", "many", "pipe")])
-
-    def _home(self, root: Path, policy: str) -> Home:
-        servers = self._servers()
-        tiers = "servers:\n" + "".join(one_tier(name).partition("\n")[2] for name in servers)
-        written = (
-            '      "note": {tier: data, effect: write}\n      "*": {tier: data, effect: read}\n'
-        )
-        tiers = tiers.replace(
-            '    tools:\n      "*": {tier: data, effect: read}\n', "    tools:\n" + written
-        )
-        home = Home.make(root, servers, policy=policy, tiers=tiers)
-        home.approve(*servers)
-        return home
-
-
-def _other_rules() -> str:
-    """Rules about everybody else: what makes a policy large."""
-    rules = "".join(
-        f"p, P9{n:05}, data, http, tool_{n % 97}, role:r{n % 500}, local, general, *, -, allow\n"
-        for n in range(RULES)
-    )
-    return rules + "".join(f"g, agent:a{n}, role:r{n}, local\n" for n in range(500))
-
-
-def requests(stand: Stand, scenario: Scenario, way: str) -> tuple[int, list[bytes], psutil.Process]:
-    """Port, one request for each connection, and the process to measure."""
-    if way == "direct":
-        port, process = stand.fixtures["many" if scenario.server == "many" else "http"]
-        target = Target(port, "/mcp")
+def _way(stand: Stand, stack: ExitStack, scenario: Scenario, name: str) -> Way:
+    if name == "SDK client":
+        client = stack.enter_context(sdk_client())
+        return Way(name, client.process, client.round)
+    fixture = stand.fixture(scenario.server).port if scenario.server != "pipe" else None
+    if name in ("direct", "floor"):
+        one = stand.fixture(scenario.server) if name == "direct" else stand.floor(scenario.server)
+        target, process = Target(one.port, "/mcp"), one.process
     else:
-        home, endpoint = stand.homes[scenario.home], Endpoint("server", server=scenario.server)
+        gateway = stand.gateway("wide" if scenario.server != "http" else name)
+        home, process = gateway.home, gateway.process
+        endpoint = Endpoint("server", server=scenario.server)
         token = home.mint("tester", endpoint)
         target = Target(home.port, endpoint.path, (("authorization", f"Bearer {token}"),))
-        process = stand.gateways[scenario.home]
-    made = [_request(target, scenario, number) for number in range(scenario.connections)]
-    return target.port, made, process
+    return Way(name, process, http(target.port, requests(target, scenario)), fixture)
 
 
-def _request(target: Target, scenario: Scenario, number: int) -> bytes:
+def requests(target: Target, scenario: Scenario) -> list[bytes]:
+    """One for each connection."""
+    kinds = len(scenario.calls)
+    return [
+        _request(target, scenario, scenario.calls[number % kinds], number)
+        for number in range(scenario.connections)
+    ]
+
+
+def _request(target: Target, scenario: Scenario, params: JSON, number: int) -> bytes:
     if scenario.era == "stateless":
-        return stateless(target, scenario.method, scenario.params)
-    session = _session(target)
-    body = {"jsonrpc": "2.0", "id": number, "method": scenario.method, "params": scenario.params}
-    return target.post(body, *session)
-
-
-def _session(target: Target) -> Sequence[tuple[str, str]]:
-    """Open one; the headers of what is said in it."""
-    about = {
-        "protocolVersion": SESSIONS,
-        "capabilities": {},
-        "clientInfo": {"name": "b", "version": "1"},
-    }
-    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about}
-    headers = {**dict(target.headers), "content-type": "application/json"}
-    headers["accept"] = "application/json, text/event-stream"
-    asked = Request(f"http://127.0.0.1:{target.port}{target.path}", to_json(hello), headers)
-    with urlopen(asked) as reply:
-        id = reply.headers.get("mcp-session-id")
-    version = ("mcp-protocol-version", SESSIONS)
-    return (version, ("mcp-session-id", id)) if id else (version,)
-
-
-def measure(stand: Stand, scenario: Scenario, rounds: int, seconds: float) -> Iterator[Row]:
-    """Both ways through one scenario, taking turns."""
-    ways = {way: requests(stand, scenario, way) for way in ("direct", "gateway")}
-    seen: dict[str, list[tuple[float, Measured]]] = {way: [] for way in ways}
-    grown = {}
-    for number in range(rounds + 1):
-        for way, (port, asked, process) in ways.items():
-            before = process.cpu_times()
-            took = uvloop.run(drive(port, asked, seconds))
-            after = process.cpu_times()
-            cpu = (after.user + after.system - before.user - before.system) / took.calls * 1e6
-            if number:  # the first is to warm up
-                seen[way].append((cpu, took))
-            else:
-                grown[way] = process.memory_info().rss
-    for way, (_, _, process) in ways.items():
-        measured = [took for _, took in seen[way]]
-        yield Row(
-            scenario.name,
-            way,
-            scenario.connections,
-            round(statistics.median(cpu for cpu, _ in seen[way]), 1),
-            round(statistics.median(one.p50 for one in measured)),
-            round(statistics.median(one.p99 for one in measured)),
-            round(statistics.median(one.first_byte for one in measured)),
-            round(statistics.median(one.per_second for one in measured)),
-            round((process.memory_info().rss - grown[way]) / 2**20, 1),
-        )
+        return stateless(target, scenario.method, params)
+    body = {"jsonrpc": "2.0", "id": number, "method": scenario.method, "params": params}
+    return target.post(body, *session(target))
 
 
 @contextmanager
 def standing() -> Iterator[Stand]:
-    """Everything that is measured."""
+    """Everything that is measured, as it is asked for."""
     with ExitStack() as stack, tempfile.TemporaryDirectory() as root:
         yield Stand(stack, Path(root))
 
 
-def run(rounds: int, seconds: float, only: Sequence[str] = ()) -> list[Row]:
+def run(rounds: int, seconds: float, only: Sequence[str] = ()) -> Iterator[Row]:
     """All scenarios, or those whose name begins with one of `only`."""
-    chosen = [one for one in SCENARIOS if not only or one.name.startswith(tuple(only))]
     with standing() as stand:
-        return [row for one in chosen for row in measure(stand, one, rounds, seconds)]
+        for scenario in SCENARIOS:
+            if not only or scenario.name.startswith(tuple(only)):
+                with ExitStack() as stack:
+                    found = ways(stand, stack, scenario)
+                    print(f"{scenario.name}, {scenario.connections} connections", file=sys.stderr)
+                    yield from measure(scenario.name, scenario.connections, found, rounds, seconds)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown."""
-    heads = "scenario | way | connections | CPU us a call | p50 us | p99 us | first byte us | calls/s | MiB"
-    lines = [f"| {heads} |", "|---|---|" + "---:|" * 7]
-    lines += [
-        "| " + " | ".join(str(value) for value in asdict(row).values()) + " |" for row in rows
-    ]
+    heads = list(asdict(rows[0]))
+    lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]
+    lines += ["| " + " | ".join(map(str, asdict(row).values())) + " |" for row in rows]
     return "\n".join(lines)
 
 
@@ -235,7 +157,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    rows = run(given.rounds, given.seconds, given.only)
+    on_one_core()
+    rows = list(run(given.rounds, given.seconds, given.only))
     print(json.dumps([asdict(row) for row in rows]) if given.json else table(rows))
 
 

@@ -25,9 +25,9 @@ from urllib.request import urlopen
 
 import uvloop
 
-from benchmarks.fixture import SIZES
+from benchmarks.fixture import NOTES, SIZES
 from benchmarks.load import Failed, Target, drive, stateless
-from benchmarks.relay import started
+from benchmarks.stand import started
 from gateway.core.model import Endpoint
 from tests.system.home import Home, everybody, free_port, one_tier
 
@@ -81,7 +81,7 @@ def _until_ready(home: Home) -> None:
 
 
 def _until_listed(home: Home, listed: bytes) -> None:
-    wanted = len(SIZES) * 9
+    wanted = (len(SIZES) + len(NOTES)) * 9
     while True:
         try:
             took = uvloop.run(drive(home.port, [listed], 0))

@@ -1,0 +1,102 @@
+"""The gateways that are measured: each a directory with settings, a policy, approvals, and what it has to bear.
+
+`make` writes one; `Stand` (stand.py) starts it. The agent is `tester`, its task `test`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import fixture
+from benchmarks.grants import DEPTH, give
+from gateway import settings as settings_file
+from gateway.catalogue.canonical import digest
+from gateway.journals.sqlite import SqliteJournal
+from tests.system.home import Home, everybody
+
+JSON = dict[str, Any]
+RULES: Final = 10_000
+GRANTS: Final = 10_000
+READS: Final = "{tier: data, effect: read}"
+WRITES: Final = "{tier: data, effect: write}"
+TOOLS: Final = f'note: {WRITES}, put_note: {WRITES}, "*": {READS}'
+TIERS: Final = f'{{tools: {{{TOOLS}}}, methods: {{"*": {READS}}}}}'
+
+PACK: Final = f"""\
+undo_pack: 1
+server:
+  name: fixture
+  versions: ">=1"
+  tools:
+    get_note: {digest(fixture.tool("get_note"))}
+    put_note: {digest(fixture.tool("put_note"))}
+reads:
+  note:
+    tool: get_note
+    absent_when: read.is_error && matches(read.text, 'not found')
+    take: {{body: "${{read.structured.body}}"}}
+    schema: {{type: object, required: [body], properties: {{body: {{type: string}}}}}}
+tools:
+  put_note:
+    keys: ["note:/${{segment(args.id)}}"]
+    capture: {{note: {{use: note, arguments: {{id: "${{args.id}}"}}}}}}
+    cases:
+      - when: present(pre.note)
+        level: exact
+        strategy: restore
+        fidelity: body
+        inverse: [{{tool: put_note, arguments: {{id: "${{args.id}}", body: "${{pre.note.body}}"}}, idempotent: true}}]
+    guard: {{compare: post, strength: check-then-act}}
+    predict_post: {{note: {{body: "${{args.body}}"}}}}
+"""
+
+
+def make(root: Path, name: str, servers: Mapping[str, JSON]) -> Home:
+    """The home of this name."""
+    policy = everybody([("data", server) for server in servers])
+    if name == "rules":
+        policy += other_rules(RULES)
+    tiers = "servers:\n" + "".join(f"  {server}: {TIERS}\n" for server in servers)
+    intents = intent(servers) if "grant" in name else ""
+    home = Home.make(root, servers, policy=policy, tiers=tiers, intents=intents)
+    if name == "capture":
+        (home.root / "policies" / "undo").mkdir()
+        (home.root / "policies" / "undo" / "http.yaml").write_text(PACK)
+    home.approve(*servers)
+    if name == "grants":
+        asyncio.run(fill_with_grants(home, GRANTS))
+    return home
+
+
+def intent(servers: Mapping[str, JSON]) -> str:
+    """An intents.yaml by which a grant can be given."""
+    tools = [f"{server}/*" for server in servers]
+    said = {"tells": "All.", "tiers": ["data"], "tools": tools, "seconds": 86_400}
+    return json.dumps({"intents": {"general": said}})
+
+
+def other_rules(count: int) -> str:
+    """Rules about everybody else: what makes a policy large."""
+    rules = "".join(
+        f"p, P9{n:05}, data, http, tool_{n % 97}, role:r{n % 500}, local, general, *, -, allow\n"
+        for n in range(count)
+    )
+    return rules + "".join(f"g, agent:a{n}, role:r{n}, local\n" for n in range(500))
+
+
+async def fill_with_grants(home: Home, count: int) -> None:
+    """So many grants of other agents, in chains."""
+    journal = await SqliteJournal.open(state_dir(home) / "journal.db")
+    try:
+        await give(journal, count // DEPTH)
+    finally:
+        await journal.aclose()
+
+
+def state_dir(home: Home) -> Path:
+    """Where it keeps its journal."""
+    return settings_file.load(home.config).state_dir
