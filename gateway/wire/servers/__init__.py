@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Outcome
@@ -12,6 +13,11 @@ from gateway.settings import ServerSettings
 from gateway.wire.servers.parking import SECONDS, Parking
 from gateway.wire.servers.rounds import Rounds
 from gateway.wire.servers.seal import Seal
+
+if TYPE_CHECKING:  # each transport is imported by who uses it
+    from gateway.wire.servers.http import HttpServer
+    from gateway.wire.servers.stdio import StdioServer
+    from gateway.wire.servers.stdio_each import Each
 
 LateAnswer = Callable[[str, Outcome], None]
 
@@ -38,7 +44,7 @@ def open_server(
     if settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        wire: WatchedServer = HttpServer(name, settings, own)
+        wire: HttpServer | StdioServer | Each = HttpServer(name, settings, own)
     else:
         wire = _over_stdio(name, settings, late, own)
     seconds = min(SECONDS, settings.limits.total)
@@ -47,7 +53,7 @@ def open_server(
 
 def _over_stdio(
     name: str, settings: ServerSettings, late: LateAnswer | None, own: OwnCredential | None
-) -> WatchedServer:
+) -> StdioServer | Each:
     """One process for all; one for each agent that can be asked, unless the server asks nothing; one for
     each credential."""
     from gateway.wire.servers.stdio import StdioServer

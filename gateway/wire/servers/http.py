@@ -20,7 +20,7 @@ from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_changes import RESTARTED, Changes
-from gateway.wire.servers.http_exchange import Mute
+from gateway.wire.servers.http_exchange import MUTE
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
@@ -36,20 +36,6 @@ from gateway.wire.servers.watching import MEMBERS
 HEARS: Final = 2.0
 """Seconds a subscription waits for the stream its news would come on."""
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-
-
-class _Overheard:
-    """The agent's channel, and a second ear for list changes told on a call's own stream."""
-
-    def __init__(self, channel: Channel, note: Callable[[str], None]) -> None:
-        self._channel = channel
-        self._note = note
-        self.ask = channel.ask
-        self.pause: Callable[[], None] | None = getattr(channel, "pause", None)
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        self._note(method)
-        await self._channel.notify(method, params)
 
 
 class HttpServer:
@@ -74,34 +60,41 @@ class HttpServer:
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self._era: Era | None = None
         self._probing: asyncio.Task[None] | None = None
-        self._stateless = Stateless(self._link)
         self._changes = Changes(self._listen, self._noticed)
-        self._mute = _Overheard(Mute(), self._changes.note)
-        self._sessions = Sessions(self._link, self._changes.restarted)
+        self._stateless = Stateless(self._link, self._changes.note)
+        self._sessions = Sessions(self._link, self._changes.note, self._changes.restarted)
         self._listens = Listens(self._link, self._told)
         self._subscribes = Subscribes(self._ask_own, lambda: self._changes.open(HEARS), self._told)
         self.watches = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._most = limits.concurrency
+        self._under_way = 0
         self._last_error = ""
 
     @property
     def name(self) -> str:
         return self._link.name
 
+    @property
+    def era(self) -> Era | None:
+        """What it speaks; None while that is not known."""
+        return self._era
+
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own."""
         if message.method == "resources/subscribe":
             return await self.watches.subscribed(message.params)
-        if self._slots.locked():
-            why = f"{self._link.limits.concurrency} calls are under way, limits.concurrency"
+        if self._under_way >= self._most:
+            why = f"{self._most} calls are under way, limits.concurrency"
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
-        async with self._slots:
-            try:
-                outcome = await self._send(message, _Overheard(channel, self._changes.note))
-            except NotSent as error:
-                outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
-            except Broken as error:
-                outcome = envelope.in_doubt(self.name, str(error))
+        self._under_way += 1
+        try:
+            outcome = await self._send(message, channel)
+        except NotSent as error:
+            outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
+        except Broken as error:
+            outcome = envelope.in_doubt(self.name, str(error))
+        finally:
+            self._under_way -= 1
         self._last_error = outcome.detail
         return outcome
 
@@ -167,7 +160,10 @@ class HttpServer:
 
     async def _send(self, message: Outbound, channel: Channel) -> Outcome:
         patience = self._link.patience()
-        talk = await self._talk(patience)
+        if self._era is Era.STATELESS:
+            talk: Stateless | Sessions = self._stateless
+        else:
+            talk = await self._talk(patience)
         try:
             return await talk.send(message, channel, patience)
         except EraMoved as moved:
@@ -181,12 +177,12 @@ class HttpServer:
         if message.method == "server/discover":
             return await self._discover()
         try:
-            return await self._send(message, self._mute)
+            return await self._send(message, MUTE)
         except Broken as error:
             if not error.stale:
                 raise
         # A kept connection that had ended. This is a read of our own, so it may be asked again.
-        return await self._send(message, self._mute)
+        return await self._send(message, MUTE)
 
     async def _discover(self) -> Outcome:
         """What the server says of itself. A session server said it in `initialize`."""
@@ -237,7 +233,7 @@ class HttpServer:
         """Ask in the gateway's own session. Raises `ServerUnavailable`."""
         message = Outbound(method, {"uri": uri}, envelope.GATEWAY, OWN)
         try:
-            return (await self._send(message, self._mute)).error
+            return (await self._send(message, MUTE)).error
         except (NotSent, Broken) as error:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
 

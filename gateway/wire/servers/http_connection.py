@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection to a tool server: bytes of one request out, one reply at a time in.
 
 Framing is llhttp's (httptools). What it leaves open is closed here: heads, chunk extensions and trailers
-without end, and bytes nobody asked for. It knows nothing of MCP, of pools or of which answer is right.
+without end, and bytes nobody asked for. A head the parser has read before (http_heads.py) is not read
+again, and its body is counted. It knows nothing of MCP, of pools or of which answer is right.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import Final, cast
 
 import httptools
 
+from gateway.wire.servers.http_heads import Header, Known, KnownHeads, keeps_of
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
+from gateway.wire.servers.http_vigil import Vigil
 
+MAX_HEADERS: Final = 256
 MAX_DRY: Final = 64 * 1024
 """Most bytes a server may send without one byte of body among them: heads, chunk framing, trailers."""
 
@@ -23,27 +27,40 @@ MAX_DRY: Final = 64 * 1024
 class Connection(asyncio.Protocol):
     """The protocol object behind one socket. `on_idle` gets it back after each complete exchange."""
 
-    def __init__(self, on_idle: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, on_idle: Callable[[Connection], None], known: KnownHeads, vigil: Vigil
+    ) -> None:
         self._on_idle = on_idle
+        self._known = known
+        self._vigil = vigil
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
         self._used = False
+        self._heard = False
+        """Something of this reply has come."""
+        self._left = 0
+        """Bytes of body still to come behind a known head."""
         self._dry = 0
         self._framed = False
+        self._headers: list[Header] = []
+        self._learning: bytes | None = None
+        """The bytes the parser has been given, if they are the first of this reply and no interim head."""
         self._paused = False
-        self._keep_alive = ""
         self._poll: select.poll | None = None
+        self.keeps: float | None = None
+        """Seconds the server says it keeps the connection while it is idle, if it does."""
         self.idle_until = 0.0
 
     def send(self, request: bytes, patience: Patience) -> Reply:
         """Write one whole request. Raises `NotSent` when the connection has ended before a byte left."""
-        if self._transport is None or not self.usable:
+        transport = self._transport
+        if transport is None or not self.usable:
             raise NotSent("the connection has ended")
-        reply = self._reply = Reply(self, patience, self._used)
+        reply = self._reply = Reply(self, patience, self._used, self._vigil)
         self._used = True
-        self._dry = 0
-        self._transport.write(request)
+        self._heard = False
+        transport.write(request)
         return reply
 
     @property
@@ -64,13 +81,6 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    @property
-    def keeps(self) -> float | None:
-        """Seconds the server says it keeps an idle connection (`Keep-Alive: timeout=N`), if it does."""
-        _, found, rest = self._keep_alive.partition("timeout=")
-        seconds = rest.partition(",")[0].strip()
-        return float(seconds) if found and seconds.isdigit() and len(seconds) < 6 else None
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -83,25 +93,62 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._reply is None:
+        reply = self._reply
+        if reply is None:
             self.abort()
+        elif self._left:
+            self._count(reply, data)
+        elif self._heard or (known := self._known.find(data)) is None:
+            self._parse(data)
+        else:
+            self._recognise(reply, known, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        reply, self._reply = self._reply, None
+        self._transport = None
+        if reply is not None:
+            ends_it = bool(reply.status) and not self._framed
+            reply.lost(exc, ends_it=ends_it, heard=self._heard)
+
+    # A head that was read before.
+
+    def _recognise(self, reply: Reply, known: Known, data: bytes) -> None:
+        self.keeps = known.keeps
+        body = data[known.start :]
+        if len(body) == known.length:
+            self._reply = None
+            reply.came(known, body)
+            self._on_idle(self)
             return
+        self._heard = self._framed = True
+        self._left = known.length
+        reply.known(known)
+        if body:
+            self._count(reply, body)
+
+    def _count(self, reply: Reply, body: bytes) -> None:
+        """The body of a known head ends where it says; what comes behind it was not asked for."""
+        left = self._left - len(body)
+        self._left = max(left, 0)
+        self._pass(reply, body if left >= 0 else body[:left])
+        if left <= 0:
+            self._finish(reply, keep=left == 0)
+
+    # httptools
+
+    def _parse(self, data: bytes) -> None:
+        if not self._heard:
+            self._heard, self._learning = True, data
+            self._dry, self._headers = 0, []
         self._dry += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(f"its reply is not HTTP/1.1 as we read it: {error}")
             return
+        self._learning = None
         if self._dry > MAX_DRY:
             self._fail(f"more than {MAX_DRY} bytes of head or framing without a byte of body")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        reply, self._reply = self._reply, None
-        self._transport = None
-        if reply is not None:
-            reply.lost(exc, ends_it=bool(reply.status) and not self._framed)
-
-    # httptools
 
     def on_message_begin(self) -> None:
         if self._reply is None:
@@ -111,7 +158,9 @@ class Connection(asyncio.Protocol):
         reply = self._reply
         if reply is None or reply.status:
             return  # a trailer
-        reply.add(name, value)
+        if len(self._headers) >= MAX_HEADERS:
+            raise ValueError("too many headers")
+        self._headers.append((name, value))
         lower = name.lower()
         if lower == b"content-length":
             self._framed = True
@@ -126,15 +175,13 @@ class Connection(asyncio.Protocol):
             return
         if status in (204, 304):
             self._framed = True
-        self._keep_alive = self._reply.header("keep-alive")
-        self._reply.began(status)
+        self.keeps = keeps_of(self._headers)
+        self._reply.began(status, self._headers)
 
     def on_body(self, body: bytes) -> None:
         self._dry = 0
-        if self._reply is not None and not self._reply.arrived(body) and not self._paused:
-            if self._transport is not None and not self._transport.is_closing():
-                self._paused = True
-                self._transport.pause_reading()
+        if self._reply is not None:
+            self._pass(self._reply, body)
 
     def on_message_complete(self) -> None:
         reply = self._reply
@@ -143,13 +190,27 @@ class Connection(asyncio.Protocol):
         if not reply.status:
             if self._parser.get_status_code() == 101:
                 raise ValueError("it switched protocols")
-            reply.forget_headers()
+            self._headers, self._learning = [], None  # an interim (1xx) head is over
             return
+        keep = self._parser.should_keep_alive()
+        if keep and self._learning is not None:
+            self._known.learn(self._learning, reply.status, self._headers)
+        self._finish(reply, keep)
+
+    # Either way.
+
+    def _pass(self, reply: Reply, body: bytes) -> None:
+        if not reply.arrived(body) and not self._paused:
+            if self._transport is not None and not self._transport.is_closing():
+                self._paused = True
+                self._transport.pause_reading()
+
+    def _finish(self, reply: Reply, keep: bool) -> None:
         self._reply = None
         self._framed = False
         reply.finish()
         self.resume()
-        if self._parser.should_keep_alive():
+        if keep:
             self._on_idle(self)
         else:
             self.abort()

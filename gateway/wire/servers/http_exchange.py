@@ -14,8 +14,9 @@ from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_link import Link, Messages
+from gateway.wire.servers.http_link import Link, Messages, plain_answer
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_request import lines
 
 MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""
@@ -23,19 +24,23 @@ RETRY: Final = 1.0
 """Seconds before a stream is taken up again, when the server does not say."""
 NOTICE: Final = 5.0
 
+Note = Callable[[str], None]
+"""Told the method of each notification on a call's own stream."""
 Chore = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Session:
     """One `initialize`d session."""
 
-    __slots__ = ("calls", "credential", "gone", "id", "in_flight", "log_level", "used", "version")
+    __slots__ = ("calls", "credential", "gone", "headers", "id", "in_flight", "log_level", "used")
 
     def __init__(self, id: str | None, version: str, credential: Credential | None = None) -> None:
         self.id = id
+        named = () if id is None else (("Mcp-Session-Id", id),)
+        self.headers = lines((("MCP-Protocol-Version", version), *named))
+        """What every message in this session carries."""
         self.credential = credential
         """The latest its account has; None: the gateway's own, or none."""
-        self.version = version
         self.in_flight = 0
         self.calls: list[Exchange] = []
         """Agents' calls under way, oldest first."""
@@ -44,13 +49,6 @@ class Session:
         """What the server was told by logging/setLevel: the widest anyone in this session asked for."""
         self.gone = False
         """The server does not know it any more."""
-
-    def headers(self) -> list[tuple[str, str]]:
-        """What every message in this session carries."""
-        headers = [("MCP-Protocol-Version", self.version)]
-        if self.id is not None:
-            headers.append(("Mcp-Session-Id", self.id))
-        return headers
 
     def left(self) -> None:
         """A call in it has ended."""
@@ -61,8 +59,11 @@ class Session:
 class Exchange:
     """One call from its POST to its answer."""
 
-    def __init__(self, link: Link, session: Session, channel: Channel, chore: Chore) -> None:
+    def __init__(
+        self, link: Link, session: Session, channel: Channel, chore: Chore, note: Note
+    ) -> None:
         self._link = link
+        self._note = note
         self._session = session
         self._channel = channel
         self._chore = chore
@@ -94,7 +95,7 @@ class Exchange:
     async def _converse(self, message: Outbound, patience: Patience) -> Outcome | None:
         body = envelope.request(message, self._id, Era.SESSIONS)
         reply = await self._link.post(
-            self._session.headers(), body, patience, self._session.credential
+            self._session.headers, body, patience, self._session.credential
         )
         if not 200 <= reply.status < 300:
             outcome, said = await self._link.refusal(reply, self._id)
@@ -104,6 +105,9 @@ class Exchange:
                 if reply.status == 404:
                     return None
             return outcome
+        plain = plain_answer(reply, self._id, self._link.limits.max_result)
+        if plain is not None:
+            return envelope.outcome(plain, self._link.name)
         self._messages = Messages(reply, self._link.limits.max_result)
         answer = await self._answer(self._messages, message.outlet)
         resumed = 0
@@ -139,8 +143,8 @@ class Exchange:
         now = asyncio.get_running_loop().time()
         delay = RETRY if ended.retry is None else ended.retry
         await asyncio.sleep(max(0.0, min(delay, patience.deadline - now)))
-        headers = [*self._session.headers(), ("Last-Event-ID", ended.last_id or "")]
         try:
+            headers = self._session.headers + lines([("Last-Event-ID", ended.last_id or "")])
             reply = await self._link.get(headers, patience, self._session.credential)
         except NotSent as error:
             raise Broken(f"its stream could not be taken up again: {error}") from None
@@ -159,6 +163,7 @@ class Exchange:
         elif method == "notifications/cancelled" and params.get("requestId") in self._asks:
             self._asks[params["requestId"]].cancel()
         else:
+            self._note(method)
             await self._channel.notify(method, params)
 
     def _ask(self, id: Any, method: str, params: JsonObject) -> None:
@@ -191,7 +196,7 @@ class Exchange:
         deadline = asyncio.get_running_loop().time() + NOTICE
         patience = Patience(NOTICE, NOTICE, deadline)
         session = self._session
-        (await self._link.post(session.headers(), message, patience, session.credential)).drain()
+        (await self._link.post(session.headers, message, patience, session.credential)).drain()
 
 
 class Mute:
@@ -202,3 +207,6 @@ class Mute:
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         return Answer(error=RpcError(-32601, f"Method not found: {method}"))
+
+
+MUTE: Final = Mute()

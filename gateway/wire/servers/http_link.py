@@ -23,7 +23,7 @@ from gateway.wire.servers import envelope
 from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
-from gateway.wire.servers.http_request import Headers, Requests
+from gateway.wire.servers.http_request import Requests, lines
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
 FOREVER: Final = float("inf")
@@ -59,38 +59,40 @@ class Link:
 
     async def post(
         self,
-        headers: Headers,
+        headers: bytes,
         message: JsonObject,
         patience: Patience,
         credential: Credential | None = None,
     ) -> Reply:
-        """POST one message; the reply as soon as its head is there. Raises `NotSent`, `Broken`."""
+        """POST one message; the reply as soon as its head is there, a small one as soon as it is whole.
+
+        `headers`: see `http_request.lines`. Raises `NotSent`, `Broken`."""
         if credential is not None or self.own is not None:
             headers = await self._proved(headers, credential)
         return await self.pool.send(self.requests.post(headers, dumps(message)), patience)
 
     async def get(
-        self, headers: Headers, patience: Patience, credential: Credential | None = None
+        self, headers: bytes, patience: Patience, credential: Credential | None = None
     ) -> Reply:
         """Open an event stream. Raises `NotSent`, `Broken`."""
         headers = await self._proved(headers, credential)
         return await self.pool.send(self.requests.get(headers), patience)
 
     async def delete(
-        self, headers: Headers, patience: Patience, credential: Credential | None = None
+        self, headers: bytes, patience: Patience, credential: Credential | None = None
     ) -> None:
         """End a session. Raises `NotSent`, `Broken`."""
         headers = await self._proved(headers, credential)
         (await self.pool.send(self.requests.delete(headers), patience)).drain()
 
-    async def _proved(self, headers: Headers, credential: Credential | None) -> Headers:
+    async def _proved(self, headers: bytes, credential: Credential | None) -> bytes:
         """With the credential that is given, else the gateway's own. Raises `NotSent`."""
         if credential is None and self.own is not None:
             try:
                 credential = await self.own()
             except NoCredential as no:
                 raise NotSent(f"no credential: {no}") from None
-        return headers if credential is None else (*headers, *credential.headers)
+        return headers if credential is None else headers + lines(credential.headers)
 
     async def refusal(self, reply: Reply, id: int) -> tuple[Outcome, JsonObject]:
         """What a status other than 2xx means, and its JSON-RPC body ({} if it has none).
@@ -118,6 +120,20 @@ class Link:
         return body if isinstance(body, dict) else {}
 
 
+def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
+    """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
+    body = reply.whole
+    if body is None or len(body) > min(most, LARGE) or reply.media != "application/json":
+        return None
+    try:
+        value = parse_answer(body, max_bytes=most)
+    except Unreadable:
+        return None
+    if type(value) is not dict or "method" in value or type(value.get("id")) is not int:
+        return None
+    return value if value["id"] == id else None
+
+
 class Messages:
     """The JSON-RPC messages of one reply, from a JSON body or an event stream.
 
@@ -125,7 +141,7 @@ class Messages:
     """
 
     def __init__(self, reply: Reply, max_message: int, resumes: Messages | None = None) -> None:
-        media = reply.header("content-type").partition(";")[0].strip().lower()
+        media = reply.media
         self.reply = reply
         self.is_stream = media == "text/event-stream"
         self._json = media == "application/json"

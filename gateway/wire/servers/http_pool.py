@@ -16,7 +16,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.wire.servers.http_connection import Connection
+from gateway.wire.servers.http_heads import KnownHeads
 from gateway.wire.servers.http_reply import NotSent, Patience, Reply
+from gateway.wire.servers.http_vigil import Vigil
 
 KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
@@ -67,6 +69,8 @@ class Pool:
     def __init__(self, address: Address, connect: float) -> None:
         self._address = address
         self._connect_limit = connect
+        self._known = KnownHeads()
+        self._vigil = Vigil()
         self._idle: list[Connection] = []
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -78,9 +82,10 @@ class Pool:
         Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
         the connection at once.
         """
-        if patience.deadline <= asyncio.get_running_loop().time():
+        now = asyncio.get_running_loop().time()
+        if patience.deadline <= now:
             raise NotSent("limits.total had passed before it could be sent")
-        reply = self._send_kept(request, patience)
+        reply = self._send_kept(request, patience, now)
         if reply is None:
             reply = (await self._connect()).send(request, patience)
         try:
@@ -95,12 +100,12 @@ class Pool:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._vigil.close()
         for connection in list(self._all):
             connection.abort()
         self._idle.clear()
 
-    def _send_kept(self, request: bytes, patience: Patience) -> Reply | None:
-        now = asyncio.get_running_loop().time()
+    def _send_kept(self, request: bytes, patience: Patience, now: float) -> Reply | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.idle_until > now:
@@ -134,7 +139,7 @@ class Pool:
         return connection
 
     def _connection(self) -> Connection:
-        connection = Connection(self._on_idle)
+        connection = Connection(self._on_idle, self._known, self._vigil)
         self._all.add(connection)
         return connection
 

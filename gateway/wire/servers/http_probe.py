@@ -11,7 +11,7 @@ from gateway.ports import Outbound
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
-from gateway.wire.servers.http_request import stateless_headers
+from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.http_stateless import STATELESS_ERRORS
 
 _NO_VERDICT = frozenset({401, 403, 407, 408, 421, 425, 429})
@@ -41,7 +41,7 @@ async def probe(
 async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
     """Status and JSON-RPC answer ({} if there is none)."""
     id = next(link.ids)
-    headers = stateless_headers(Outbound("server/discover", {}, envelope.GATEWAY, ""), {})
+    headers = stateless_lines(Outbound("server/discover", {}, envelope.GATEWAY, ""), {})
     reply = await link.post(headers, envelope.discover(id), patience)
     if not 200 <= reply.status < 300:
         _, body = await link.refusal(reply, id)

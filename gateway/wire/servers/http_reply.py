@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
-MAX_HEADERS: Final = 256
+from gateway.wire.servers.http_heads import SMALL, Header, Known, media_of, value_of
+from gateway.wire.servers.http_vigil import FOREVER, Vigil
+
 HIGH_WATER: Final = 256 * 1024
 """Unread body above which the socket is read no further."""
 LOW_WATER: Final = 64 * 1024
@@ -34,8 +36,7 @@ class Broken(Exception):
         """A kept connection ended before any byte of a reply: most likely the server never read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How long one exchange may take. Seconds; `deadline` is absolute, by the loop's clock."""
 
     first_byte: float
@@ -56,24 +57,26 @@ class Source(Protocol):
 class Reply:
     """The reply to one request: the head, then the body piece by piece, as fast as it is read."""
 
-    def __init__(self, source: Source, patience: Patience, reused: bool) -> None:
-        self.status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+    status = 0
+    _headers: Sequence[Header] = ()
+    _media: str | None = None
+    _unread = 0
+    _complete = False
+    _error: Broken | None = None
+    _waiter: asyncio.Future[None] | None = None
+    _held = 0
+    _draining = False
+
+    def __init__(self, source: Source, patience: Patience, reused: bool, vigil: Vigil) -> None:
         self._source: Source | None = source
         # None from the end of the reply on: the connection may then be serving another one.
         self._patience = patience
         self._reused = reused
+        self._vigil = vigil
         self._pieces: deque[bytes] = deque()
-        self._unread = 0
-        self._complete = False
-        self._error: Broken | None = None
-        self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
-        self._held = 0
-        self._draining = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._watch()
+        self._heard = now = self._loop.time()
+        vigil.begin(self, min(now + patience.first_byte, patience.deadline))
 
     # What the reader does.
 
@@ -81,6 +84,8 @@ class Reply:
         """Returns when the status and the headers are there. Raises `Broken`."""
         while not self.status:
             await self._wait()
+        if self._media is not None:
+            return  # a head that was read before: it has no encoding
         encoding = self.header("content-encoding").lower()
         if encoding not in ("", "identity"):
             raise self.fail(
@@ -115,13 +120,19 @@ class Reply:
             raise self.fail(Broken("its answer is larger than limits.max_result"))
         return piece
 
+    @property
+    def whole(self) -> bytes | None:
+        """The body, when all of it is there in one piece; None: it is to be read."""
+        return self._pieces[0] if self._complete and len(self._pieces) == 1 else None
+
+    @property
+    def media(self) -> str:
+        """The media type without parameters, in lower case."""
+        return media_of(self._headers) if self._media is None else self._media
+
     def header(self, name: str) -> str:
         """A header's value by its lower-case name; empty if absent. Of several, the first."""
-        wanted = name.encode()
-        for key, value in self._headers:
-            if key.lower() == wanted:
-                return value.decode("latin-1").strip()
-        return ""
+        return value_of(self._headers, name.encode())
 
     def hold(self) -> None:
         """Until `release`, silence is not the server's fault: it waits for us. The deadline stays."""
@@ -144,10 +155,9 @@ class Reply:
         self._draining = True
         self._unread = 0
         self._source.resume()
-        self._patience = Patience(DRAIN, DRAIN, self._loop.time() + DRAIN)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._watch()
+        end = self._loop.time() + DRAIN
+        self._patience = Patience(DRAIN, DRAIN, end)
+        self._vigil.expect(end)
 
     # What the connection does.
 
@@ -161,26 +171,48 @@ class Reply:
             source.abort()
         return error
 
-    def lost(self, error: Exception | None, ends_it: bool) -> None:
-        """The connection is gone. `ends_it`: this body's end is the connection's end."""
+    def lost(self, error: Exception | None, ends_it: bool, heard: bool) -> None:
+        """The connection is gone. `ends_it`: this body's end is the connection's end; `heard`: anything at
+        all of this reply had come."""
         if ends_it and error is None:
             self.finish()
             return
         self._source = None
         self._error = self._error or Broken(
             "the connection broke before the answer was complete",
-            stale=self._reused and not self._headers and not self.status,
+            stale=self._reused and not heard,
             lost=True,
         )
         self._stop()
 
-    def began(self, status: int) -> None:
+    def began(self, status: int, headers: Sequence[Header]) -> None:
+        """The head is there."""
         self.status = status
-        self._heard = self._loop.time()
-        if self._patience.idle < self._patience.first_byte and self._timer is not None:
-            self._timer.cancel()
-            self._watch()
+        self._headers = headers
+        self._listen_on()
         self._wake()
+
+    def known(self, head: Known) -> None:
+        """The head is there, and it is one that was read before. Who waits for a small body is not told
+        before something of it comes."""
+        self.status, self._headers, self._media = head.status, head.headers, head.media
+        self._listen_on()
+        if head.length > SMALL:
+            self._wake()
+
+    def came(self, head: Known, body: bytes) -> None:
+        """All of it is there, with a head that was read before."""
+        self.status, self._headers, self._media = head.status, head.headers, head.media
+        if body:
+            self._pieces.append(body)
+            self._unread = len(body)
+        self.finish()
+
+    def _listen_on(self) -> None:
+        """From the head on it is `idle` that counts."""
+        self._heard = self._loop.time()
+        if self._patience.idle < self._patience.first_byte:
+            self._vigil.expect(self._heard + self._patience.idle)
 
     def arrived(self, piece: bytes) -> bool:
         """Take a piece of body; False when there is more unread than there should be."""
@@ -202,19 +234,8 @@ class Reply:
         self._source = None
         self._stop()
 
-    def add(self, name: bytes, value: bytes) -> None:
-        if len(self._headers) >= MAX_HEADERS:
-            raise ValueError("too many headers")
-        self._headers.append((name, value))
-
-    def forget_headers(self) -> None:
-        """An interim (1xx) head is over."""
-        self._headers.clear()
-
     def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._vigil.over(self)
         self._wake()
 
     def _wake(self) -> None:
@@ -232,10 +253,8 @@ class Reply:
         if self._error is not None:
             raise self._error
 
-    def _watch(self) -> None:
-        """One timer per exchange: it looks when silence could first be too long, and looks again."""
-        self._timer = None
-        now = self._loop.time()
+    def look(self, now: float) -> float:
+        """See `http_vigil.Awaited`."""
         silence = self._patience.idle if self.status else self._patience.first_byte
         # Unread pieces mean the reader is slow, a hold means we are: not the server.
         since = now if self._held or self._pieces else self._heard
@@ -245,6 +264,5 @@ class Reply:
             limit = "idle" if self.status else "first_byte"
             self.fail(Broken(f"silent for {silence:g} s, limits.{limit}"))
         else:
-            at = min(since + silence, self._patience.deadline)
-            if at != float("inf"):
-                self._timer = self._loop.call_at(at, self._watch)
+            return min(since + silence, self._patience.deadline)
+        return FOREVER

@@ -50,33 +50,28 @@ class Requests:
         self._target = address.target.encode()
         common = (
             f"Host: {address.authority}\r\nAccept-Encoding: identity\r\nUser-Agent: bulkhead\r\n"
-        ).encode() + _lines(fixed)
+        ).encode() + lines(fixed)
         self._common = common
-        self._posted = common + (
-            b"Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
-        )
+        accept = b"Accept: application/json, text/event-stream\r\n"
+        kind = b"Content-Type: application/json\r\n"
+        self._posted = b"POST %b HTTP/1.1\r\n%b%b%b" % (self._target, common, accept, kind)
 
-    def post(self, headers: Headers, body: bytes) -> bytes:
-        """A whole POST. Raises `Unsendable`."""
-        return b"POST %b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n%b" % (
-            self._target,
-            self._posted,
-            _lines(headers),
-            len(body),
-            body,
-        )
+    def post(self, headers: bytes, body: bytes) -> bytes:
+        """A whole POST; `headers` as `lines` writes them."""
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (self._posted, headers, len(body), body)
 
-    def get(self, headers: Headers) -> bytes:
-        """A GET for an event stream. Raises `Unsendable`."""
+    def get(self, headers: bytes) -> bytes:
+        """A GET for an event stream."""
         head = b"GET %b HTTP/1.1\r\n%bAccept: text/event-stream\r\n%b\r\n"
-        return head % (self._target, self._common, _lines(headers))
+        return head % (self._target, self._common, headers)
 
-    def delete(self, headers: Headers) -> bytes:
-        """A DELETE of a session. Raises `Unsendable`."""
-        return b"DELETE %b HTTP/1.1\r\n%b%b\r\n" % (self._target, self._common, _lines(headers))
+    def delete(self, headers: bytes) -> bytes:
+        """A DELETE of a session."""
+        return b"DELETE %b HTTP/1.1\r\n%b%b\r\n" % (self._target, self._common, headers)
 
 
-def _lines(headers: Headers) -> bytes:
+def lines(headers: Headers) -> bytes:
+    """Headers as they are written. Raises `Unsendable`."""
     return b"".join([_line(name, value) for name, value in headers])
 
 
@@ -99,21 +94,27 @@ def fixed_headers(server: str, headers: Mapping[str, str]) -> tuple[tuple[str, s
     return tuple(headers.items())
 
 
-def stateless_headers(message: Outbound, declared: HeaderMap) -> list[tuple[str, str]]:
+def stateless_lines(message: Outbound, declared: HeaderMap) -> bytes:
     """The 2026-07-28 headers of one request, made anew from its body; plus the agent's unknown params.
 
     `declared`: the tool's own, from its schema. Raises `Unsendable`.
     """
-    headers = [("MCP-Protocol-Version", STATELESS_VERSION), ("Mcp-Method", _text(message.method))]
-    member = _NAMED.get(message.method)
-    name = message.params.get(member) if member else None
-    if isinstance(name, str):
-        headers.append(("Mcp-Name", _text(name)))
-    if declared:
-        arguments = message.params.get("arguments")
-        if isinstance(arguments, dict):
-            headers += inbound.mcp_param_headers(declared, arguments).items()
-    return headers + _undeclared(message.extra_headers, declared)
+    method, params = message.method, message.params
+    member = _NAMED.get(method)
+    name = params.get(member) if member else None
+    written = _named_lines(method, name if isinstance(name, str) else None)
+    if not declared and not message.extra_headers:
+        return written
+    arguments = params.get("arguments")
+    said = isinstance(arguments, dict) and inbound.mcp_param_headers(declared, arguments)
+    told = lines(said.items()) if said else b""
+    return written + told + lines(_undeclared(message.extra_headers, declared))
+
+
+@lru_cache(maxsize=1_024)
+def _named_lines(method: str, name: str | None) -> bytes:
+    headers = [("MCP-Protocol-Version", STATELESS_VERSION), ("Mcp-Method", _text(method))]
+    return lines(headers if name is None else [*headers, ("Mcp-Name", _text(name))])
 
 
 def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
@@ -129,7 +130,6 @@ def _undeclared(extra: Headers, declared: HeaderMap) -> list[tuple[str, str]]:
     ]
 
 
-@lru_cache(maxsize=1_024)
 def _text(value: str) -> str:
     try:
         return inbound.encode_header_value(value)

@@ -20,7 +20,7 @@ from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_exchange import Exchange, Mute, Session
+from gateway.wire.servers.http_exchange import MUTE, Exchange, Note, Session
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_standing import Standing, can_be_asked
@@ -63,8 +63,9 @@ class _Place:
 class Sessions:
     """Calls to one session server."""
 
-    def __init__(self, link: Link, on_renewed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, note: Note, on_renewed: Callable[[], None]) -> None:
         self._link = link
+        self._note = note
         self._on_renewed = on_renewed
         """Called when the gateway's own session had to be opened again."""
         self._places: dict[Key, _Place] = {}
@@ -86,7 +87,7 @@ class Sessions:
             )
             await self._hear_logs(session, message, patience)
             await self._be_asked(key, session, message)
-            exchange = Exchange(self._link, session, channel, self.chore)
+            exchange = Exchange(self._link, session, channel, self.chore, self._note)
             outcome = await exchange.send(message, patience)
             if session.gone:
                 self._drop(key, session)
@@ -104,7 +105,7 @@ class Sessions:
         session.log_level = level
         asked = replace(message, method="logging/setLevel", params={"level": level})
         with suppress(NotSent, Broken):  # the call itself will tell
-            await Exchange(self._link, session, Mute(), self.chore).send(asked, patience)
+            await Exchange(self._link, session, MUTE, self.chore, self._note).send(asked, patience)
 
     async def _be_asked(self, key: Key, session: Session, message: Outbound) -> None:
         """Have an ear for questions on the session's own stream, if the agent can answer any."""
@@ -120,7 +121,7 @@ class Sessions:
         False when it offers no such stream. Raises `NotSent`, `Broken`.
         """
         key, session = await self.session(OWN, envelope.GATEWAY, self._link.patience())
-        reply = await self._link.get(session.headers(), self._link.standing())
+        reply = await self._link.get(session.headers, self._link.standing())
         try:
             if reply.status == 404 and session.id is not None:
                 self._drop(key, session)
@@ -171,7 +172,7 @@ class Sessions:
         hello = envelope.initialize(id, client.capabilities, client.info or envelope.GATEWAY_INFO)
         hello["params"]["protocolVersion"] = _version(client)
         try:
-            reply = await self._link.post((), hello, patience, credential)
+            reply = await self._link.post(b"", hello, patience, credential)
             if not 200 <= reply.status < 300:
                 outcome, _ = await self._link.refusal(reply, id)
                 why = outcome.error.message if outcome.error else outcome.detail
@@ -182,7 +183,7 @@ class Sessions:
             if client is envelope.GATEWAY:
                 self.about = about
             initialized = envelope.notification("notifications/initialized")
-            (await self._link.post(session.headers(), initialized, patience, credential)).drain()
+            (await self._link.post(session.headers, initialized, patience, credential)).drain()
         except Broken as error:
             raise NotSent(f"it opened no session: {error}") from None
         return session
@@ -249,7 +250,7 @@ class Sessions:
     async def _delete(self, session: Session) -> None:
         deadline = asyncio.get_running_loop().time() + NOTICE
         patience = Patience(NOTICE, NOTICE, deadline)
-        await self._link.delete(session.headers(), patience, session.credential)
+        await self._link.delete(session.headers, patience, session.credential)
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what nobody waits for. Its failure is nobody's news."""

@@ -67,7 +67,7 @@ class Standing:
 
     async def _listen(self) -> None:
         session = self._session
-        reply = await self._link.get(session.headers(), self._link.standing(), session.credential)
+        reply = await self._link.get(session.headers, self._link.standing(), session.credential)
         try:
             if reply.status != 200:
                 self._refused = True

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
-from gateway.ports import Channel, Outbound
+from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_link import Link, Messages
-from gateway.wire.servers.http_reply import Broken, Patience
-from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_headers
+from gateway.wire.servers.http_link import Link, Messages, plain_answer
+from gateway.wire.servers.http_reply import Broken, Patience, Reply
+from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 
 LISTEN: Final = "subscriptions/listen"
 STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})
@@ -41,8 +41,10 @@ class EraMoved(Exception):
 class Stateless:
     """Calls to one stateless server."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, note: Callable[[str], None]) -> None:
+        """`note` is told the method of each notification on a call's own stream."""
         self._link = link
+        self._note = note
         self._declared: dict[str, HeaderMap] = {}
         self._listing: dict[str, HeaderMap] = {}
         self.about: JsonObject = {}
@@ -53,7 +55,7 @@ class Stateless:
         if message.method == LISTEN:
             patience = self._link.standing()
         id = next(self._link.ids)
-        headers = stateless_headers(message, self._declared_by(message))
+        headers = stateless_lines(message, self._declared_by(message))
         body = envelope.request(message, id, Era.STATELESS)
         reply = await self._link.post(headers, body, patience, message.credential)
         if not 200 <= reply.status < 300:
@@ -61,11 +63,26 @@ class Stateless:
             if reply.status in _DOUBTFUL and not _of_this_era(outcome.error, said.get("id") == id):
                 raise EraMoved(outcome)
             return outcome
+        answer = plain_answer(reply, id, self._link.limits.max_result)
+        if answer is not None:
+            return envelope.outcome(answer, self._link.name)
+        return await self._converse(reply, id, message.outlet, channel)
+
+    async def _converse(
+        self, reply: Reply, id: int, outlet: Outlet | None, channel: Channel
+    ) -> Outcome:
+        """Pass on what comes before the answer."""
+
+        async def hear(heard: JsonObject) -> None:
+            # A request on this stream is against the protocol and has nobody to answer it: dropped.
+            if "id" not in heard:
+                params = heard.get("params")
+                self._note(heard["method"])
+                await channel.notify(heard["method"], params if isinstance(params, dict) else {})
+
         try:
             messages = Messages(reply, self._link.limits.max_result)
-            answer = await messages.answer_to(
-                id, lambda heard: _pass_on(heard, channel), message.outlet
-            )
+            answer = await messages.answer_to(id, hear, outlet)
         except BaseException:
             reply.close()
             raise
@@ -86,7 +103,7 @@ class Stateless:
         id = next(self._link.ids)
         message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, "")
         body = envelope.request(message, id, Era.STATELESS)
-        headers = stateless_headers(message, {})
+        headers = stateless_lines(message, {})
         reply = await self._link.post(headers, body, self._link.standing())
         try:
             if not 200 <= reply.status < 300:
@@ -139,10 +156,3 @@ def _of_this_era(error: RpcError | None, named_request: bool) -> bool:
     if error is None or error.code == -32022:
         return False
     return named_request or error.code in _KNOWN
-
-
-async def _pass_on(heard: JsonObject, channel: Channel) -> None:
-    # A request on this stream is against the protocol and has nobody to answer it: dropped.
-    if "id" not in heard:
-        params = heard.get("params")
-        await channel.notify(heard["method"], params if isinstance(params, dict) else {})

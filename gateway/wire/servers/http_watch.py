@@ -16,7 +16,7 @@ from gateway.ports import Outbound, Told, Watch
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link, Messages
 from gateway.wire.servers.http_reply import Broken, NotSent
-from gateway.wire.servers.http_request import stateless_headers
+from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.watching import (
     LISTEN,
     MEMBERS,
@@ -175,7 +175,7 @@ class _Listen:
             LISTEN, {"notifications": wanted_by(self.wanted)}, envelope.GATEWAY, principal=""
         )
         body = envelope.request(message, self._id, Era.STATELESS)
-        reply = await self._link.post(stateless_headers(message, {}), body, self._link.standing())
+        reply = await self._link.post(stateless_lines(message, {}), body, self._link.standing())
         try:
             if not 200 <= reply.status < 300:
                 outcome, _ = await self._link.refusal(reply, self._id)

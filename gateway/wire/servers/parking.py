@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
@@ -36,12 +36,19 @@ MISSING_CAPABILITY: Final = -32021
 log = logging.getLogger("bulkhead.bridge")
 
 
+class Speaking(ToolServer, Protocol):
+    """A tool server that knows the era it speaks; None while it does not."""
+
+    @property
+    def era(self) -> str | None: ...
+
+
 class Parking:
     """A `ports.ToolServer` around another."""
 
     def __init__(
         self,
-        server: ToolServer,
+        server: Speaking,
         name: str,
         seal: Seal,
         *,
@@ -57,16 +64,22 @@ class Parking:
         self._shelf = Shelf(most, each)
         self._clock = clock
 
-    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+    def call(
+        self, permit: Permit, message: Outbound, channel: Channel
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`. A permit is used once: a request that goes on with a parked call has
         its own, and forwards only the answers."""
-        if message.client.protocol_version < STATELESS_VERSION or message.method not in INTERACTIVE:
-            return await self._server.call(permit, message, channel)
-        era = self._server.describe().get("era")
-        if era == Era.STATELESS:
-            return await self._server.call(permit, message, channel)
+        if (
+            self._server.era == Era.STATELESS
+            or message.client.protocol_version < STATELESS_VERSION
+            or message.method not in INTERACTIVE
+        ):
+            return self._server.call(permit, message, channel)
+        return self._parked(permit, message, channel)
+
+    async def _parked(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         state = message.params.get("requestState")
-        if seal.is_ours(state) or (state is not None and era == Era.SESSIONS):
+        if seal.is_ours(state) or (state is not None and self._server.era == Era.SESSIONS):
             # A server of that era has no states of its own.
             found = self._find(str(state), message)
             if isinstance(found, RpcError):

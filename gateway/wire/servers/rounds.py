@@ -8,7 +8,7 @@ another round. An agent of the stateless era gets the result as it is and answer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,11 +33,16 @@ class Rounds:
         self._server = server
         self.watches = watches
 
-    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+    def call(
+        self, permit: Permit, message: Outbound, channel: Channel
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`. At most `MAX_ROUNDS` rounds of questions."""
-        outcome = await self._server.call(permit, message, channel)
         if message.client.protocol_version >= STATELESS_VERSION:
-            return outcome
+            return self._server.call(permit, message, channel)
+        return self._in_rounds(permit, message, channel)
+
+    async def _in_rounds(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        outcome = await self._server.call(permit, message, channel)
         pause = PAUSE[0]
         for _ in range(MAX_ROUNDS):
             asked = _asked(outcome)

@@ -115,6 +115,11 @@ class StdioServer:
             raise ServerUnavailable(f"tool server {self._name}: {method}: {said}", outcome.error)
         return outcome.result
 
+    @property
+    def era(self) -> Era | None:
+        """What it speaks; None while it is not up."""
+        return self._up.greeting.era if self._up else None
+
     def changes(self) -> AsyncIterator[str]:
         """See `ports.ToolServer`. News from now on."""
         return self._changes.listen()

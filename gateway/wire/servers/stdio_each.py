@@ -24,6 +24,7 @@ from gateway.core.record import Permit
 from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
 from gateway.reasons import Reason
+from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.strict_json import dumps
 
 MOST: Final = 16
@@ -56,7 +57,7 @@ class Each:
     def __init__(
         self,
         name: str,
-        shared: WatchedServer,
+        shared: StdioServer,
         make: Make,
         questions: frozenset[str],
         *,
@@ -79,6 +80,11 @@ class Each:
     def watches(self) -> Watched:
         """The shared process's: what is watched there is the same for all."""
         return self._shared.watches
+
+    @property
+    def era(self) -> Era | None:
+        """The shared process's."""
+        return self._shared.era
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """See `ports.ToolServer`."""
@@ -112,12 +118,12 @@ class Each:
         return self._own.get(key) or self._new(key, facts, credential)
 
     async def _has_sessions(self) -> bool:
-        if self._shared.describe()["era"] is None:
+        if self._shared.era is None:
             try:
                 await self._shared.fetch("server/discover", {})
             except ServerUnavailable:
                 return False  # and the call will say why
-        return bool(self._shared.describe()["era"] == Era.SESSIONS)
+        return self._shared.era is Era.SESSIONS
 
     def _new(
         self, key: Key, client: ClientFacts | None, credential: Credential | None

@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.wire.servers.http_connection import MAX_DRY, Connection
+from gateway.wire.servers.http_heads import KnownHeads
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import Requests
+from gateway.wire.servers.http_vigil import Vigil
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
 
 MIB = 1024 * 1024
@@ -31,7 +33,7 @@ class Client:
         self, *, limit: int = MIB, first_byte: float = 2.0, idle: float = 2.0, total: float = 5.0
     ) -> tuple[int, bytes]:
         deadline = asyncio.get_running_loop().time() + total
-        request = self._requests.post((), b"{}")
+        request = self._requests.post(b"", b"{}")
         reply = await self.pool.send(request, Patience(first_byte, idle, deadline))
         try:
             return reply.status, await reply.body(limit)
@@ -204,7 +206,7 @@ async def test_a_slow_reader_stops_the_sender_and_memory_does_not_grow() -> None
             sent += 65_536
 
     async with client(script) as (asker, _):
-        request = Requests(address("http://x/"), ()).post((), b"{}")
+        request = Requests(address("http://x/"), ()).post(b"", b"{}")
         tracemalloc.start()
         reply = await asker.pool.send(request, Patience(2, 0.2, float("inf")))
         before = -1
@@ -373,7 +375,7 @@ async def test_an_end_the_loop_has_not_seen_yet_is_seen_before_a_connection_is_u
     ours, theirs = socket.socketpair()
     idle: list[Connection] = []
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(idle.append), sock=ours
+        lambda: Connection(idle.append, KnownHeads(), Vigil()), sock=ours
     )
     deadline = asyncio.get_running_loop().time() + 5
     reply = connection.send(b"GET / HTTP/1.1\r\n\r\n", Patience(5, 5, deadline))

@@ -72,7 +72,7 @@ async def tls_server(pem: Path) -> AsyncIterator[tuple[str, list[bytes]]]:
 
 async def ask(pool: Pool, url: str) -> bytes:
     deadline = asyncio.get_running_loop().time() + 5
-    request = Requests(address(url), ()).post((), b"{}")
+    request = Requests(address(url), ()).post(b"", b"{}")
     reply = await pool.send(request, Patience(5, 5, deadline))
     return await reply.body(100)
 

@@ -1,0 +1,98 @@
+"""Heads of a tool server's replies that were read before, by their exact bytes.
+
+Servers say the same few heads again and again. One that the parser has read, with a reply that ended
+just where its Content-Length says, and of which there is no second reading, needs no parser the next
+time: its body is counted. It knows HTTP's framing, and no socket and no MCP. Bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+MAX_HEAD: Final = 4 * 1024
+MOST: Final = 256
+"""Heads of one server; the one learned first is forgotten first."""
+SMALL: Final = 256 * 1024
+"""Bytes of a body that nobody begins to read before all of it is there."""
+END: Final = b"\r\n\r\n"
+Header = tuple[bytes, bytes]
+_FRAMING: Final = frozenset(
+    {b"transfer-encoding", b"connection", b"upgrade", b"trailer", b"content-encoding"}
+)
+"""A head that has one of these says more than where its body ends: it is read anew each time."""
+_SPARED: Final = (b"connection", b"keep-alive")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One head, and what follows from it alone."""
+
+    status: int
+    headers: Sequence[Header]
+    media: str
+    keeps: float | None
+    start: int
+    """Where the body begins."""
+    length: int
+    """Of the body."""
+
+
+class KnownHeads:
+    """Those of one server."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Known] = {}
+
+    def find(self, data: bytes) -> Known | None:
+        """What is known of the head that `data` begins with."""
+        return self._known.get(data[: data.find(END) + 4])
+
+    def learn(self, data: bytes, status: int, headers: Sequence[Header]) -> None:
+        """The parser has read `data`, from its first byte to its last, as one whole reply, after which the
+        connection is kept."""
+        start = data.find(END) + 4
+        length = _length(headers)
+        if length < 0 or start + length != len(data) or start > MAX_HEAD:
+            return
+        if status >= 200 and status not in (204, 304) and _has_one_reading(data[:start], headers):
+            if len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]
+            media, keeps = media_of(headers), keeps_of(headers)
+            self._known[data[:start]] = Known(status, headers, media, keeps, start, length)
+
+
+def value_of(headers: Sequence[Header], name: bytes) -> str:
+    """A header's value by its lower-case name; empty if absent. Of several, the first."""
+    for key, value in headers:
+        if key.lower() == name:
+            return value.decode("latin-1").strip()
+    return ""
+
+
+def media_of(headers: Sequence[Header]) -> str:
+    """The media type without parameters, in lower case."""
+    return value_of(headers, b"content-type").partition(";")[0].strip().lower()
+
+
+def keeps_of(headers: Sequence[Header]) -> float | None:
+    """Seconds the server says it keeps an idle connection (`Keep-Alive: timeout=N`), if it does."""
+    _, found, rest = value_of(headers, b"keep-alive").partition("timeout=")
+    seconds = rest.partition(",")[0].strip()
+    return float(seconds) if found and seconds.isdigit() and len(seconds) < 6 else None
+
+
+def _length(headers: Sequence[Header]) -> int:
+    """The one Content-Length; -1 for none, or for one that is not plain digits."""
+    said = [value for name, value in headers if name.lower() == b"content-length"]
+    return int(said[0]) if len(said) == 1 and said[0].isdigit() and len(said[0]) < 16 else -1
+
+
+def _has_one_reading(head: bytes, headers: Sequence[Header]) -> bool:
+    """Lines end in CRLF and nothing else, none goes on in the next, and only Content-Length says where the
+    body ends."""
+    plain = head.count(b"\r") == head.count(b"\r\n") == head.count(b"\n")
+    folded = b"\r\n " in head or b"\r\n\t" in head
+    framing = [(name.lower(), value.lower()) for name, value in headers]
+    return plain and not folded and all(f == _SPARED for f in framing if f[0] in _FRAMING)
