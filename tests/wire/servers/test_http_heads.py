@@ -1,0 +1,146 @@
+"""A reply whose head was read before is read as the parser reads it, however it is cut."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.wire.servers.http_connection import Connection
+from gateway.wire.servers.http_heads import MAX_HEAD, MOST, KnownHeads
+from gateway.wire.servers.http_reply import Broken, Patience, Reply
+from gateway.wire.servers.http_vigil import FOREVER, Vigil
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\ntruth"
+LIE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nlie"
+KNOWABLE = [
+    PLAIN,
+    b"HTTP/1.1 404 No\r\ncontent-length: 2\r\n\r\nno",
+    b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nhi",
+]
+READ_ANEW = [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    b"HTTP/1.1 204 None\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nTrailer: x\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 100 Go on\r\n\r\n" + LIE,
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\n b\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\rb\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: %b\r\n\r\nhi" % (b"x" * MAX_HEAD),
+    PLAIN + LIE,
+    LIE[:-1],
+]
+
+
+class Transport:
+    """A socket that remembers whether it was closed."""
+
+    closed = False
+
+    def write(self, data: bytes) -> None:
+        """Requests go nowhere."""
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, name: str) -> Any:
+        return None
+
+
+def connected(known: KnownHeads) -> Connection:
+    connection = Connection(lambda _: None, known, Vigil())
+    connection.connection_made(Transport())  # type: ignore[arg-type]
+    return connection
+
+
+async def asked(connection: Connection, pieces: list[bytes]) -> tuple[Any, ...]:
+    """What is read of a reply that comes in these pieces and then no more."""
+    reply = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    for piece in pieces:
+        connection.data_received(piece)
+    usable = connection.usable
+    connection.connection_lost(ConnectionResetError())
+    return (*await read(reply), usable)
+
+
+async def read(reply: Reply) -> tuple[Any, ...]:
+    try:
+        await reply.head()
+        head = (reply.status, reply.media, reply.header("content-length"))
+        return (*head, await reply.body(1000))
+    except Broken:
+        return ("broken",)
+
+
+async def taught(replies: list[bytes]) -> KnownHeads:
+    known = KnownHeads()
+    for reply in replies:
+        await asked(connected(known), [reply])
+    return known
+
+
+@pytest.mark.parametrize("reply", KNOWABLE)
+async def test_a_plain_head_is_known_the_second_time(reply: bytes) -> None:
+    known = await taught([reply])
+    found = known.find(reply)
+    assert found is not None and found.start + found.length == len(reply)
+
+
+@pytest.mark.parametrize("reply", READ_ANEW)
+async def test_a_head_that_says_more_or_can_be_read_two_ways_is_never_known(reply: bytes) -> None:
+    known = await taught([reply])
+    assert known.find(reply) is None
+
+
+@given(
+    st.sampled_from(KNOWABLE + READ_ANEW),
+    st.sampled_from([b"", b"x", LIE, PLAIN]),
+    st.lists(st.integers(0, 200), max_size=4),
+    st.integers(0, 3),
+)
+def test_what_is_read_behind_a_known_head_is_what_the_parser_reads(
+    reply: bytes, more: bytes, cuts: list[int], missing: int
+) -> None:
+    whole = (reply + more)[: len(reply + more) - missing]
+    edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    pieces = [whole[a:b] for a, b in pairwise(edges) if a < b]
+
+    async def both() -> tuple[Any, Any]:
+        known = await taught(KNOWABLE + READ_ANEW)
+        return await asked(connected(known), pieces), await asked(connected(KnownHeads()), pieces)
+
+    first, second = asyncio.run(both())
+    assert first == second
+
+
+async def test_a_connection_is_kept_as_long_as_a_known_head_says() -> None:
+    known = await taught(KNOWABLE)
+    connection = connected(known)
+    said = []
+    for reply in (KNOWABLE[3], PLAIN):
+        connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+        connection.data_received(reply)
+        said.append(connection.keeps)
+    assert said == [5.0, None]
+
+
+async def test_heads_without_end_are_forgotten() -> None:
+    known = KnownHeads()
+    replies = [
+        b"HTTP/1.1 200 OK\r\nX: %d\r\nContent-Length: 0\r\n\r\n" % n for n in range(MOST + 1)
+    ]
+    for reply in replies:
+        await asked(connected(known), [reply])
+    assert [reply for reply in replies if known.find(reply) is None] == replies[:1]
