@@ -27,6 +27,7 @@ INTERNAL_ERROR: Final = -32603
 EVERYTHING: Final = "debug"
 """What an agent of the sessions era hears until it sets a level: a stateless server must be told so."""
 _STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
+_OF_STATELESS: Final = _STAMPS | {META_LOG_LEVEL}
 
 not_forwarded: Final = settle.not_forwarded
 
@@ -59,7 +60,7 @@ def params_for(
     server is told the agent's own capabilities and client info, never the gateway's.
     """
     given = params.get("_meta")
-    if era is Era.STATELESS and token is None and _stamped(given, client):
+    if token is None and (_stamped if era is Era.STATELESS else _unstamped)(given, client):
         return params
     meta = dict(given) if isinstance(given, dict) else {}
     for key in _STAMPS:
@@ -81,14 +82,19 @@ def params_for(
 def _stamped(meta: Any, client: ClientFacts) -> bool:
     """Whether it holds already, to the letter, all that a stateless server is to be told."""
     return (
-        isinstance(meta, dict)
+        type(meta) is dict
+        and client.protocol_version == STATELESS_VERSION
         and meta.get(META_VERSION) == STATELESS_VERSION
         and meta.get(META_CAPABILITIES) is client.capabilities
         and meta.get(META_CLIENT) is client.info
         and (META_CLIENT in meta) is (client.info is not None)
         and (client.log_level is None or META_LOG_LEVEL in meta)
-        and not _of_sessions(client)
     )
+
+
+def _unstamped(meta: Any, client: ClientFacts) -> bool:
+    """Whether it holds nothing that a session server is told otherwise."""
+    return type(meta) is dict and _OF_STATELESS.isdisjoint(meta)
 
 
 def _of_sessions(client: ClientFacts) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import JsonObject, Outcome
@@ -24,9 +24,10 @@ from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
 from gateway.wire.servers.http_request import Requests, lines
+from gateway.wire.servers.http_vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
-FOREVER: Final = float("inf")
+JSON: Final = "application/json"
 NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
 
@@ -57,18 +58,24 @@ class Link:
         """The limits of a stream that is meant to stay open."""
         return Patience(self.limits.first_byte, FOREVER, FOREVER)
 
-    async def post(
+    def post(
         self,
         headers: bytes,
         message: JsonObject,
         patience: Patience,
         credential: Credential | None = None,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """POST one message; the reply as soon as its head is there, a small one as soon as it is whole.
 
         `headers`: see `http_request.lines`. Raises `NotSent`, `Broken`."""
-        if credential is not None or self.own is not None:
-            headers = await self._proved(headers, credential)
+        if credential is None and self.own is not None:
+            return self._post_as_own(headers, message, patience)
+        if credential is not None:
+            headers += lines(credential.headers)
+        return self.pool.send(self.requests.post(headers, dumps(message)), patience)
+
+    async def _post_as_own(self, headers: bytes, message: JsonObject, patience: Patience) -> Reply:
+        headers = await self._proved(headers, None)
         return await self.pool.send(self.requests.post(headers, dumps(message)), patience)
 
     async def get(
@@ -123,7 +130,7 @@ class Link:
 def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
     """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
     body = reply.whole
-    if body is None or len(body) > min(most, LARGE) or reply.media != "application/json":
+    if body is None or len(body) > LARGE or len(body) > most or reply.media != JSON:
         return None
     try:
         value = parse_answer(body, max_bytes=most)
@@ -144,7 +151,7 @@ class Messages:
         media = reply.media
         self.reply = reply
         self.is_stream = media == "text/event-stream"
-        self._json = media == "application/json"
+        self._json = media == JSON
         self._media = media
         self._limit = min(max_message, MAX_WHOLE)
         self._most = max_message

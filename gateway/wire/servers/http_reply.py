@@ -83,7 +83,7 @@ class Reply:
     async def head(self) -> None:
         """Returns when the status and the headers are there. Raises `Broken`."""
         while not self.status:
-            await self._wait()
+            await self._news()
         if self._media is not None:
             return  # a head that was read before: it has no encoding
         encoding = self.header("content-encoding").lower()
@@ -97,7 +97,7 @@ class Reply:
         while not self._pieces:
             if self._complete:
                 return b""
-            await self._wait()
+            await self._news()
         piece = self._pieces.popleft()
         self._unread -= len(piece)
         if self._unread < LOW_WATER and self._source is not None:
@@ -239,19 +239,16 @@ class Reply:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
-    async def _wait(self) -> None:
+    def _news(self) -> asyncio.Future[None]:
+        """To be waited for. Raises `Broken` when there will be none."""
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-        if self._error is not None:
-            raise self._error
+        return self._waiter
 
     def look(self, now: float) -> float:
         """See `http_vigil.Awaited`."""

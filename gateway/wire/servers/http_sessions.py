@@ -45,6 +45,8 @@ class _Place:
     """Where the session of one key lives. All who need it while it is opened share the opening, or its failure."""
 
     opening: asyncio.Task[Session]
+    session: Session | None = None
+    """From when it is open."""
     standing: Standing | None = None
 
     def close(self) -> None:
@@ -53,11 +55,6 @@ class _Place:
             self.opening.cancel()
         if self.standing is not None:
             self.standing.close()
-
-    @property
-    def session(self) -> Session | None:
-        done = self.opening.done() and not self.opening.cancelled()
-        return self.opening.result() if done and self.opening.exception() is None else None
 
 
 class Sessions:
@@ -85,8 +82,10 @@ class Sessions:
             key, session = await self.session(
                 message.principal, message.client, patience, message.credential
             )
-            await self._hear_logs(session, message, patience)
-            await self._be_asked(key, session, message)
+            if message.client.log_level is not None:
+                await self._hear_logs(session, message, patience)
+            if can_be_asked(message.client.capabilities):
+                await self._be_asked(key, session)
             exchange = Exchange(self._link, session, channel, self.chore, self._note)
             outcome = await exchange.send(message, patience)
             if session.gone:
@@ -107,10 +106,10 @@ class Sessions:
         with suppress(NotSent, Broken):  # the call itself will tell
             await Exchange(self._link, session, MUTE, self.chore, self._note).send(asked, patience)
 
-    async def _be_asked(self, key: Key, session: Session, message: Outbound) -> None:
-        """Have an ear for questions on the session's own stream, if the agent can answer any."""
+    async def _be_asked(self, key: Key, session: Session) -> None:
+        """Have an ear for questions on the session's own stream."""
         place = self._places.get(key)
-        if place is not None and can_be_asked(message.client.capabilities):
+        if place is not None:
             if place.standing is None:
                 place.standing = Standing(self._link, session)
             await place.standing.opened()
@@ -201,11 +200,14 @@ class Sessions:
         return Session(session_id or None, version), outcome.result
 
     def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
+        place = self._places.get(key)
+        mine = place is not None and place.opening is opening
         if opening.cancelled() or opening.exception() is not None:
-            place = self._places.get(key)
-            if place is not None and place.opening is opening:
+            if mine:
                 del self._places[key]  # the next call tries again
             return
+        if place is not None and mine:
+            place.session = opening.result()
         if key[0] == OWN:
             if self._had_own:
                 self._on_renewed()

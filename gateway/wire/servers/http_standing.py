@@ -19,11 +19,12 @@ from gateway.wire.servers.http_reply import Broken, NotSent
 OPEN_SECONDS: Final = 2.0
 """How long a call waits for the stream. A server may open it without saying so before its first event."""
 AGAIN_SECONDS: Final = 1.0
+_ASKING: Final = frozenset(NEEDED.values())
 
 
 def can_be_asked(capabilities: JsonObject) -> bool:
     """Whether a client declared that it answers any question."""
-    return any(needed in capabilities for needed in NEEDED.values())
+    return not _ASKING.isdisjoint(capabilities)
 
 
 class Standing:
