@@ -121,6 +121,7 @@ def spends(batch: int, chains: Sequence[int]) -> list[Spend]:
 def statement(path: Path, chains: int, seconds: float) -> list[Cost]:
     """The statement alone; the commit after it is not timed."""
     connection = sqlite3.connect(path, isolation_level=None)
+    spending.prepare(connection)
     costs = []
     for batch in BATCHES:
         for name, pick in (

@@ -34,9 +34,9 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
 
 
 def take(connection: sqlite3.Connection, claims: Iterable[Claim]) -> Left:
-    """All of these, and what is left of the budgets they took from. Raises `Refused` when one does not
+    """All of these, and what was left before of the budgets they took from. Raises `Refused` when one does not
     hold: the caller rolls back."""
-    kinds, left = defaultdict[type[Claim], list[Claim]](list), dict[str, tuple[int | None, ...]]()
+    kinds, left = defaultdict[type[Claim], list[Claim]](list), dict[int, Sequence[int | None]]()
     for claim in claims:
         kinds[type(claim)].append(claim)
     for kind, some in kinds.items():

@@ -1,16 +1,13 @@
-"""One batch of lines as one SQLite transaction: the SQL of the hot insert.
+"""One batch of lines as one SQLite transaction: the SQL of the hot insert, many rows to a statement (rows.py).
 
-Each statement takes many rows at once, because a Python thread gives up and asks back the
-interpreter at every step of a statement: fewer steps, less waiting behind a busy event loop.
 `event` gets every line; `call` follows in the same transaction, each move checked against the row.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
 from gateway.errors import Refused
@@ -18,9 +15,7 @@ from gateway.journals import claims
 from gateway.journals.budgets import Left, bodies
 from gateway.journals.entry import Entry
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept
-
-MAX_ROWS: Final = 256
-T = TypeVar("T")
+from gateway.journals.rows import chunks, flat, statement
 
 EVENT: Final = "INSERT INTO event (call_id, kind, at, body) VALUES "
 PAYLOAD: Final = "INSERT INTO payload (id, ref, key, data) VALUES "
@@ -34,7 +29,9 @@ MOVE: Final = (
 )
 """A held call belongs to the process that sends it."""
 MOVED: Final = ") AS v WHERE call.call_id = v.column1 AND call.state = v.column2"
-
+FOUR: Final = "(?, ?, ?, ?)"
+SIX: Final = "(?, ?, ?, ?, ?, ?)"
+TWELVE: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _LINE_AT_FAULT: Final = (sqlite3.IntegrityError, UnicodeError, OverflowError)
 
@@ -117,14 +114,14 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
 def _insert_events(
     connection: sqlite3.Connection, entries: Sequence[Entry], left: Left
 ) -> list[int]:
-    """`left`: of budgets, after all of these."""
+    """`left`: of budgets, before all of these."""
     seqs: list[int] = []
     for chunk in chunks([*zip(entries, bodies(entries, left), strict=True)]):
         values: list[Any] = []
         for entry, body in chunk:
             line = entry.source
             values += (line.call_id, line.kind.value, line.at, body)
-        last = connection.execute(_rows(EVENT, 4, len(chunk)), values).lastrowid
+        last = connection.execute(statement(EVENT, FOUR, len(chunk)), values).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
         seqs += range(last - len(chunk) + 1, last + 1)
@@ -144,21 +141,18 @@ def _insert_payloads(
         for kind, kept in some
     ]
     for chunk in chunks(rows):
-        values = [value for row in chunk for value in row]
-        connection.execute(_rows(PAYLOAD, 4, len(chunk)), values)
+        connection.execute(statement(PAYLOAD, FOUR, len(chunk)), flat(chunk))
 
 
 def _insert_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     for chunk in chunks(rows):
-        values = [value for row in chunk for value in row]
-        connection.execute(_rows(CALL, 12, len(chunk)), values)
+        connection.execute(statement(CALL, TWELVE, len(chunk)), flat(chunk))
 
 
 def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     moved = 0
     for chunk in chunks(rows):
-        values = [value for row in chunk for value in row]
-        moved += connection.execute(_rows(MOVE, 6, len(chunk)) + MOVED, values).rowcount
+        moved += connection.execute(statement(MOVE, SIX, len(chunk), MOVED), flat(chunk)).rowcount
     return moved
 
 
@@ -186,19 +180,3 @@ def _move_values(line: Line, current: State, seq: int, run: int) -> tuple[Any, .
     settled = None if line.kind in UNSETTLED else line.at
     sends = run if line.kind is State.INTENT else None
     return (line.call_id, current.value, line.kind.value, seq, settled, sends)
-
-
-def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Runs of 256, 128, ... 1 rows, so that a handful of prepared statements serves every batch."""
-    start, size = 0, MAX_ROWS
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield rows[start : start + size]
-        start += size
-
-
-@cache
-def _rows(statement: str, width: int, count: int) -> str:
-    row = f"({', '.join('?' * width)})"
-    return statement + ", ".join([row] * count)

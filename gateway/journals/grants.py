@@ -27,11 +27,12 @@ EPOCH: Final = "grants.epoch"
 _DOCUMENT: Final = TypeAdapter(Grant)
 _STANDING: Final = (
     "SELECT document, state, said, rev, used, uses, writes, bytes, used_at"
-    ' FROM "grant" JOIN purse USING (id) WHERE'
+    ' FROM "grant" JOIN purse ON place = purse WHERE'
 )
 _TREE: Final = (
-    "WITH RECURSIVE tree (id) AS (SELECT id FROM purse WHERE id = ? AND state = 'active'"
-    " UNION ALL SELECT child.id FROM purse AS child JOIN tree ON child.parent = tree.id"
+    "WITH RECURSIVE tree (id, purse) AS ("
+    "SELECT id, purse FROM \"grant\" WHERE id = ? AND state = 'active'"
+    ' UNION ALL SELECT child.id, child.purse FROM "grant" AS child JOIN tree ON child.parent = tree.id'
     " WHERE child.state = 'active')"
 )
 _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
@@ -50,13 +51,14 @@ def give(connection: sqlite3.Connection, given: Sequence[Give]) -> None:
 def end(connection: sqlite3.Connection, ended: Sequence[End]) -> None:
     """These and all below them, as far as they are in force. Raises `Refused` for one that is not there."""
     for each in ended:
-        found = connection.execute(f"{_TREE} SELECT id FROM tree", (each.grant,)).fetchall()
+        found = connection.execute(f"{_TREE} SELECT id, purse FROM tree", (each.grant,)).fetchall()
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant {each.grant} is in force")
-        for (one,) in found:
-            connection.execute("UPDATE purse SET state = ? WHERE id = ?", (each.state, one))
+        for one, purse in found:
+            connection.execute("UPDATE purse SET expires_at = 0 WHERE place = ?", (purse,))
             connection.execute(
-                f'UPDATE "grant" SET said = ?, rev = {_NEXT} WHERE id = ?', (each.said, one)
+                f'UPDATE "grant" SET state = ?, said = ?, rev = {_NEXT} WHERE id = ?',
+                (each.state, each.said, one),
             )
 
 
@@ -68,16 +70,15 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
     holder = json.dumps([grant.tenant, grant.agent, grant.task])
     _check_root(connection, grant, holder)
+    purse, document = budgets.place(grant.root, grant.id), _DOCUMENT.dump_json(grant).decode()
     connection.execute(
-        f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '', ?, ?)",
-        (grant.id, _DOCUMENT.dump_json(grant).decode(), holder, grant.root_task),
+        f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '', ?, ?, ?, ?, 'active')",
+        (grant.id, document, holder, grant.root_task, purse, grant.parent),
     )
     connection.execute(
-        "INSERT INTO purse VALUES (?, ?, ?, 'active', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO purse VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
-            budgets.place(grant.root, grant.id),
-            grant.id,
-            grant.parent,
+            purse,
             grant.expires_at,
             None if terms.idle is None else terms.idle * 1_000_000,
             grant.created_at,
@@ -103,7 +104,7 @@ def _check_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> No
 
 def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM purse WHERE id = ? AND state = 'active' AND expires_at > ?"
+        'SELECT 1 FROM "grant" JOIN purse ON place = purse WHERE id = ? AND expires_at > ?'
         " AND (idle IS NULL OR used_at + idle > ?)",
         (grant_id, now, now),
     )
@@ -112,7 +113,7 @@ def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
 
 def _children(connection: sqlite3.Connection, grant: Grant) -> int:
     found = connection.execute(
-        "SELECT count(*) FROM purse WHERE parent = ? AND state = 'active' AND expires_at > ?",
+        'SELECT count(*) FROM "grant" JOIN purse ON place = purse WHERE parent = ? AND expires_at > ?',
         (grant.parent, grant.created_at),
     )
     return int(found.fetchone()[0])

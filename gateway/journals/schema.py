@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Final
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from gateway.errors import Misconfigured, Where
+from gateway.journals import budgets
 
 migrations = Migrations("bulkhead.journal")
 
@@ -139,6 +141,37 @@ def credentials(db: Database) -> None:
         " WHERE state IN ('pending', 'active', 'revoking')"
     )
     db.execute("CREATE INDEX credential_asked ON credential (asked_at)")
+
+
+@migrations()
+def purses(db: Database) -> None:
+    """A purse is what a spend reads and writes, and no more, by a number: who it belongs to stands with what the
+    grant says. One that is over expires at 0."""
+    for column in ("purse INTEGER NOT NULL DEFAULT 0", "parent TEXT NOT NULL DEFAULT ''"):
+        db.execute(f'ALTER TABLE "grant" ADD COLUMN {column}')
+    db.execute("ALTER TABLE \"grant\" ADD COLUMN state TEXT NOT NULL DEFAULT 'active'")
+    db.execute('CREATE INDEX grant_parent ON "grant" (parent)')
+    db.execute("ALTER TABLE purse RENAME TO old_purse")
+    db.execute(
+        "CREATE TABLE purse (place INTEGER PRIMARY KEY, expires_at INTEGER NOT NULL, idle INTEGER,"
+        " used_at INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER, writes INTEGER,"
+        " bytes INTEGER, step INTEGER, burst INTEGER NOT NULL, due INTEGER NOT NULL) STRICT"
+    )
+    for (old,) in db.execute("SELECT place FROM old_purse").fetchall():
+        place = budgets.place(*old.split("/", 1))
+        db.execute(_NEW_PURSE, (place, old))
+        db.execute(_ITS_GRANT, (place, old))
+    db.execute("DROP TABLE old_purse")
+
+
+_NEW_PURSE: Final = (
+    "INSERT INTO purse SELECT ?, iif(state = 'active', expires_at, 0), idle, used_at, used, uses,"
+    " writes, bytes, step, burst, due FROM old_purse WHERE place = ?"
+)
+_ITS_GRANT: Final = (
+    'UPDATE "grant" SET purse = ?, parent = old.parent, state = old.state'
+    ' FROM old_purse AS old WHERE old.place = ? AND old.id = "grant".id'
+)
 
 
 def prepare(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
-from gateway.journals import commit, runs, schema
+from gateway.journals import commit, runs, schema, spending
 from gateway.journals.entry import Entry
 from gateway.journals.payloads import Keeper
 
@@ -173,6 +173,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten: resources let go, payloads forgotten.
     connection.execute("PRAGMA secure_delete = ON")
+    spending.prepare(connection)
     return connection
 
 

@@ -43,7 +43,7 @@ def test_a_call_that_spends_nothing_says_nothing() -> None:
     body = b'{"v":2}'
     free = Entry(line, body, None)
     assert budgets.bodies([free], {}) == [body]
-    assert budgets.bodies([free], {"a/a": (None, None, None)}) == [body]
+    assert budgets.bodies([free], {7: (None, None, None)}) == [body]
 
 
 def test_a_grant_without_limits_is_not_told_of() -> None:
@@ -52,4 +52,14 @@ def test_a_grant_without_limits_is_not_told_of() -> None:
     entry = Entry(
         type(line)(line.call_id, line.kind, line.at, {}, line.record, (spend,)), b"{}", None
     )
-    assert budgets.bodies([entry], {"a/a": (None, None, None)}) == [b"{}"]
+    assert budgets.bodies([entry], {budgets.place("a", "a"): (None, None, None)}) == [b"{}"]
+
+
+def test_purses_of_one_root_lie_side_by_side_and_each_at_a_place_of_its_own() -> None:
+    trees = [[f"r{root}", *(f"r{root}-{n}" for n in range(99))] for root in range(20)]
+    found = [[budgets.place(tree[0], grant) for grant in tree] for tree in trees]
+    apart = sorted((min(some), max(some)) for some in found)
+    assert len({place for some in found for place in some}) == 2_000
+    assert all(0 <= place < 2**63 for some in found for place in some)
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(apart))
+    assert budgets.places(("c", "b", "a")) == tuple(budgets.place("a", one) for one in "cba")

@@ -10,7 +10,6 @@ import pytest
 
 from gateway.core.record import State
 from gateway.errors import JournalError
-from gateway.journals.commit import MAX_ROWS, chunks
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
 from tests.journals.calls import intent, outcome
@@ -19,14 +18,6 @@ from tests.journals.calls import intent, outcome
 def kept(path: Path) -> list[tuple[str, State]]:
     with closing(SqliteReader(path)) as reader:
         return [(event.call_id, event.kind) for event in reader.events(0, 10_000)]
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 1_023])
-def test_a_batch_is_cut_into_few_sizes_and_nothing_is_lost(count: int) -> None:
-    cut = list(chunks(range(count)))
-    assert [row for chunk in cut for row in chunk] == list(range(count))
-    assert {len(chunk) for chunk in cut} <= {2**n for n in range(9)}
-    assert all(len(chunk) <= MAX_ROWS for chunk in cut)
 
 
 async def test_a_process_that_believes_a_call_open_is_corrected_by_the_file(tmp_path: Path) -> None:

@@ -10,11 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
+from sqlite_utils import Database
 
+from gateway.core.grant import End, Grant
 from gateway.errors import Misconfigured
 from gateway.journals import schema
 from gateway.journals.sqlite import SqliteJournal
+from tests.grants.given import grant
 from tests.journals.calls import intent, outcome
+from tests.journals.test_spending import purse
 
 
 async def _written(path: Path) -> None:
@@ -119,3 +124,56 @@ async def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) 
     (tmp_path / "state").write_text("a file, not a directory")
     with pytest.raises(Misconfigured, match="cannot be opened"):
         await SqliteJournal.open(tmp_path / "state" / "journal.db")
+
+
+async def test_what_was_left_of_grants_is_left_of_them_after_the_purses_were_made_small(
+    tmp_path: Path,
+) -> None:
+    """A file as it was before the migration `purses`: given, spent, revoked."""
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as connection:
+        schema.migrations.apply(Database(connection, execute_plugins=False), stop_before="purses")
+        _old_grant(connection, grant("a", uses=5), 3, "active")
+        _old_grant(connection, grant("b", grant("a", uses=5), bytes=90), 3, "active")
+        _old_grant(connection, grant("o"), 0, "revoked")
+        connection.commit()
+    async with purse(path) as one:
+        before = [(row.grant.id, row.state, row.used, row.uses) for row in one.store.all()]
+        said = [await one.spend("b", "a", size=9), await one.spend("o")]
+        await one.claim(End("a", "completed", "operator:ada"))
+        after = {row.grant.id: (row.state, row.used, row.bytes) for row in one.store.all()}
+    assert sorted(before) == [
+        ("a", "active", 3, 2),
+        ("b", "active", 3, None),
+        ("o", "revoked", 0, None),
+    ]
+    assert said == ["", "grant_over: grant o: it was revoked or completed"]
+    assert after == {
+        "a": ("completed", 4, None),
+        "b": ("completed", 4, 81),
+        "o": ("revoked", 0, None),
+    }
+
+
+def _old_grant(connection: sqlite3.Connection, given: Grant, used: int, state: str) -> None:
+    terms = given.terms
+    document = TypeAdapter(Grant).dump_json(given).decode()
+    rev = connection.execute('SELECT count(*) + 1 FROM "grant"').fetchone()[0]
+    connection.execute(
+        "INSERT INTO \"grant\" VALUES (?, ?, ?, '', ?, ?)",
+        (given.id, rev, document, given.task, given.root_task),
+    )
+    connection.execute(
+        "INSERT INTO purse VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?, NULL, 1, 0)",
+        (
+            f"{given.root}/{given.id}",
+            given.id,
+            given.parent,
+            state,
+            given.expires_at,
+            given.created_at,
+            used,
+            None if terms.uses is None else terms.uses - used,
+            terms.bytes,
+        ),
+    )

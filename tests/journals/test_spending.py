@@ -111,6 +111,36 @@ async def test_a_spend_is_taken_from_the_whole_chain_or_from_none(tmp_path: Path
     assert left == [3, 2, 1]
 
 
+async def test_the_grant_that_is_named_is_the_one_that_has_not_enough(tmp_path: Path) -> None:
+    """Also when the others of its chain had just enough."""
+    root, other = grant("a", uses=9, seconds=10), grant("o", uses=1)
+    child = grant("b", root, uses=1)
+    async with purse(tmp_path / "journal.db", root, child, other) as one:
+        late = await one.spend("b", "a", at=NOON + 10 * SECOND)
+        unknown = await one.spend("gone", "o")
+        left = [one.standing(name).uses for name in "abo"]
+    assert late == "grant_over: grant a: it has expired"
+    assert unknown == "grant_over: grant gone: there is no such grant"
+    assert left == [9, 1, 1]
+
+
+async def test_more_grants_than_one_statement_takes_are_spent_in_one_batch(tmp_path: Path) -> None:
+    roots = [grant(f"r{n}", uses=2) for n in range(150)]
+    children = [grant(f"c{n}", roots[n], writes=1) for n in range(150)]
+    async with purse(tmp_path / "journal.db") as one:
+        await asyncio.gather(*(one.give(each) for each in roots))
+        await asyncio.gather(*(one.give(each) for each in children))
+        said = await asyncio.gather(*(one.spend(f"c{n}", f"r{n}", writes=1) for n in range(150)))
+        again = await asyncio.gather(*(one.spend(f"c{n}", f"r{n}", writes=n % 2) for n in range(9)))
+        left = [(row.uses, row.writes, row.used) for row in one.store.all()]
+    assert not any(said)
+    assert again == [
+        "" if n % 2 == 0 else f"grant_spent: grant c{n}: no writes are left" for n in range(9)
+    ]
+    assert sum(used for _, _, used in left) == 2 * (150 + 5)
+    assert all((uses or 0) >= 0 and (writes or 0) >= 0 for uses, writes, _ in left)
+
+
 async def test_a_batch_with_one_that_overspends_seals_the_others(tmp_path: Path) -> None:
     async with purse(tmp_path / "journal.db", grant("a", uses=5), grant("b")) as one:
         said = await asyncio.gather(

@@ -1,0 +1,36 @@
+"""Statements over many rows at once, in few shapes: a handful of prepared ones serves every batch.
+
+A Python thread gives up and asks back the interpreter at every step of a statement: fewer steps, less
+waiting behind a busy event loop. It knows no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, Final, TypeVar
+
+MOST: Final = 256
+T = TypeVar("T")
+
+
+def chunks(rows: Sequence[T], width: int = 1) -> Iterator[Sequence[T]]:
+    """Runs of 256, 128, ... 1 rows of so many members each."""
+    start, size = 0, MOST * width
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
+
+
+def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The values of all rows, one after the other."""
+    return [*chain.from_iterable(rows)]
+
+
+@cache
+def statement(before: str, row: str, count: int, after: str = "") -> str:
+    """`row` so many times, between the two."""
+    return before + ", ".join([row] * count) + after
