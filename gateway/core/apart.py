@@ -44,7 +44,8 @@ _NOTED: Final = "noted"
 
 def split(document: JsonObject) -> tuple[JsonObject, dict[Class, JsonObject]]:
     """The line as it stays, and its payloads by class: none where there is nothing to keep apart."""
-    stays, apart = dict(document), dict[Class, JsonObject]()
+    stays = dict(document)
+    apart: dict[Class, JsonObject] = {}
     record = document.get("record")
     if record is not None and (record["arguments"] or record["beside"]):
         stays["record"] = record = dict(record)

@@ -1,5 +1,7 @@
 """One batch of lines as one SQLite transaction: the SQL of the hot insert, many rows to a statement (rows.py).
 
+A statement that fails takes its batch with it, so none needs to be able to undo itself (OR FAIL): SQLite would
+copy every page it touches, to a file of its own, for that.
 `event` gets every line; `call` follows in the same transaction, each move checked against the row.
 """
 
@@ -9,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move
+from gateway.core.record import MOVES, UNSETTLED, IllegalMove, Line, State, move
 from gateway.errors import Refused
 from gateway.journals import claims
 from gateway.journals.budgets import Left, bodies
@@ -17,21 +19,34 @@ from gateway.journals.entry import Entry
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept
 from gateway.journals.rows import chunks, flat, statement
 
-EVENT: Final = "INSERT INTO event (call_id, kind, at, body) VALUES "
-PAYLOAD: Final = "INSERT INTO payload (id, ref, key, data) VALUES "
+EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body) VALUES "
+EVENT_ROW: Final = "(?, ?, ?, ?)"
+PAYLOAD: Final = "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES "
+PAYLOAD_ROW: Final = "(?, ?, ?, ?)"
 CALL: Final = (
-    "INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
+    "INSERT OR FAIL INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
     " created_at, settled_at, run, grant_id) VALUES "
 )
+CALL_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)"
 MOVE: Final = (
-    "UPDATE call SET state = v.column3, last_seq = v.column4, settled_at = v.column5,"
-    " run = coalesce(v.column6, run) FROM (VALUES "
+    "UPDATE OR FAIL call SET state = v.column4, last_seq = v.column5, settled_at = nullif(v.column6, ''),"
+    " run = coalesce(nullif(v.column7, ''), run) FROM (VALUES "
 )
 """A held call belongs to the process that sends it."""
-MOVED: Final = ") AS v WHERE call.call_id = v.column1 AND call.state = v.column2"
-FOUR: Final = "(?, ?, ?, ?)"
-SIX: Final = "(?, ?, ?, ?, ?, ?)"
-TWELVE: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+MOVE_ROW: Final = "(?, ?, ?, ?, ?, ?, ?)"
+MOVED: Final = ") AS v WHERE call.first_seq = v.column1 AND call.call_id = v.column2 AND call.state = v.column3"
+PLACE: Final = "SELECT first_seq FROM call WHERE call_id = ?"
+NONE: Final = ""
+"""In place of a None, which the driver binds by asking around for who could adapt it; so it does with
+bytes, and not with a bytearray."""
+_WORDS: Final = {state: state.value for state in State}
+
+Written = tuple[Line, int]
+"""A line and its number."""
+Row = tuple[Any, ...]
+
+Places = dict[str, int]
+"""Of calls that can move on: where their rows are."""
 
 _LINE_AT_FAULT: Final = (sqlite3.IntegrityError, UnicodeError, OverflowError)
 
@@ -41,42 +56,80 @@ class _Unclear(Exception):
 
 
 def write(
-    connection: sqlite3.Connection, entries: Sequence[Entry], run: int, keeper: Keeper
+    connection: sqlite3.Connection,
+    entries: Sequence[Entry],
+    run: int,
+    keeper: Keeper,
+    places: Places,
 ) -> list[int | str | Refused]:
     """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold.
 
-    Durable on return. Raises `sqlite3.Error` when nothing of the batch was written.
-    """
-    sealed = [
-        [(payload.kind, keeper.seal(payload)) for payload in entry.payloads] for entry in entries
-    ]
+    Durable on return. Raises `sqlite3.Error` when nothing of the batch was written."""
+    sealed = _sealed(entries, keeper)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        results: list[int | str | Refused] = [*_together(connection, entries, run)]
+        results: list[int | str | Refused] = [*_together(connection, entries, run, places)]
     except (_Unclear, Refused, *_LINE_AT_FAULT):
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
         results = [_alone(connection, entry, run) for entry in entries]
     _insert_payloads(connection, results, sealed)
     connection.execute("COMMIT")
+    _remember(places, entries, results)
     return results
 
 
-def _together(connection: sqlite3.Connection, entries: Sequence[Entry], run: int) -> list[int]:
-    firsts, moves = [], []
-    left = claims.take(connection, (claim for entry in entries for claim in entry.source.claims))
+def _sealed(entries: Sequence[Entry], keeper: Keeper) -> list[tuple[int, int, Kept]]:
+    """All payloads: of which entry, of which class, encrypted."""
+    having = [(at, payload) for at, entry in enumerate(entries) for payload in entry.payloads]
+    kept = keeper.seal_all([payload for _, payload in having])
+    return [(at, payload.kind, one) for (at, payload), one in zip(having, kept, strict=True)]
+
+
+def _remember(
+    places: Places, entries: Sequence[Entry], results: Sequence[int | str | Refused]
+) -> None:
+    """Where the calls are of which more can come."""
+    for entry, result in zip(entries, results, strict=True):
+        line = entry.source
+        if not MOVES[line.kind]:
+            places.pop(line.call_id, None)
+        elif line.record is not None and isinstance(result, int):
+            places[line.call_id] = result
+
+
+def _together(
+    connection: sqlite3.Connection, entries: Sequence[Entry], run: int, places: Places
+) -> list[int]:
+    left = claims.take(connection, [claim for entry in entries for claim in entry.source.claims])
     seqs = _insert_events(connection, entries, left)
-    for entry, seq in zip(entries, seqs, strict=True):
-        if entry.source.record is not None:
-            firsts.append(_call_values(entry.source, seq, run))
-        elif entry.expects is not None:
-            moves.append(_move_values(entry.source, entry.expects, seq, run))
-        else:
-            raise _Unclear
+    firsts, moves = _projected(entries, seqs, run, places)
     _insert_calls(connection, firsts)
     if _move_calls(connection, moves) != len(moves):
         raise _Unclear
     return seqs
+
+
+def _projected(
+    entries: Sequence[Entry], seqs: Sequence[int], run: int, places: Places
+) -> tuple[list[Row], list[Row]]:
+    """The calls that begin with these lines, as these lines leave them; and the moves of earlier ones."""
+    begun: dict[str, tuple[Written, Written]] = {}
+    moves: list[Row] = []
+    for entry, seq in zip(entries, seqs, strict=True):
+        line = entry.source
+        first, last = begun.get(line.call_id, (None, None))
+        if line.record is not None and first is None:
+            begun[line.call_id] = (line, seq), (line, seq)
+        elif line.record is not None or entry.expects is None:
+            raise _Unclear
+        elif first is not None and last is not None and entry.expects is last[0].kind:
+            begun[line.call_id] = first, (line, seq)
+        elif first is None and line.call_id in places:
+            moves.append(_move_values(line, places[line.call_id], entry.expects, seq, run))
+        else:
+            raise _Unclear
+    return [_call_values(*first, *last, run) for first, last in begun.values()], moves
 
 
 def _alone(connection: sqlite3.Connection, entry: Entry, run: int) -> int | str | Refused:
@@ -105,9 +158,10 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
     left = claims.take(connection, line.claims)
     [seq] = _insert_events(connection, [entry], left)
     if current is None:
-        _insert_calls(connection, [_call_values(line, seq, run)])
+        _insert_calls(connection, [_call_values(line, seq, line, seq, run)])
     else:
-        _move_calls(connection, [_move_values(line, current, seq, run)])
+        [[first]] = connection.execute(PLACE, (line.call_id,))
+        _move_calls(connection, [_move_values(line, first, current, seq, run)])
     return seq
 
 
@@ -120,8 +174,8 @@ def _insert_events(
         values: list[Any] = []
         for entry, body in chunk:
             line = entry.source
-            values += (line.call_id, line.kind.value, line.at, body)
-        last = connection.execute(statement(EVENT, FOUR, len(chunk)), values).lastrowid
+            values += (line.call_id, _WORDS[line.kind], line.at, bytearray(body))
+        last = connection.execute(statement(EVENT, EVENT_ROW, len(chunk)), values).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
         seqs += range(last - len(chunk) + 1, last + 1)
@@ -131,52 +185,59 @@ def _insert_events(
 def _insert_payloads(
     connection: sqlite3.Connection,
     results: Sequence[int | str | Refused],
-    sealed: Sequence[Sequence[tuple[int, Kept]]],
+    sealed: Sequence[tuple[int, int, Kept]],
 ) -> None:
     """Of the lines that were written."""
     rows = [
-        (seq * PAYLOADS + kind, kept.ref, kept.key, kept.data)
-        for seq, some in zip(results, sealed, strict=True)
-        if isinstance(seq, int)
-        for kind, kept in some
+        (seq * PAYLOADS + kind, ref, bytearray(key), bytearray(data))
+        for at, kind, (ref, key, data) in sealed
+        if isinstance(seq := results[at], int)
     ]
+    _in_chunks(connection, PAYLOAD, PAYLOAD_ROW, rows)
+
+
+def _insert_calls(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    _in_chunks(connection, CALL, CALL_ROW, rows)
+
+
+def _move_calls(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
+    return _in_chunks(connection, MOVE, MOVE_ROW, rows, MOVED)
+
+
+def _in_chunks(
+    connection: sqlite3.Connection, head: str, row: str, rows: Sequence[Row], tail: str = ""
+) -> int:
+    """How many rows were written."""
+    written = 0
     for chunk in chunks(rows):
-        connection.execute(statement(PAYLOAD, FOUR, len(chunk)), flat(chunk))
+        sql = statement(head, row, len(chunk), tail)
+        written += connection.execute(sql, flat(chunk)).rowcount
+    return written
 
 
-def _insert_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    for chunk in chunks(rows):
-        connection.execute(statement(CALL, TWELVE, len(chunk)), flat(chunk))
-
-
-def _move_calls(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    moved = 0
-    for chunk in chunks(rows):
-        moved += connection.execute(statement(MOVE, SIX, len(chunk), MOVED), flat(chunk)).rowcount
-    return moved
-
-
-def _call_values(line: Line, seq: int, run: int) -> tuple[Any, ...]:
-    record = line.record
+def _call_values(first: Line, first_seq: int, last: Line, last_seq: int, run: int) -> Row:
+    record = first.record
     assert record is not None
-    settled = None if line.kind in UNSETTLED else line.at
     return (
-        seq,
-        seq,
-        line.call_id,
-        line.kind.value,
+        first_seq,
+        last_seq,
+        first.call_id,
+        _WORDS[last.kind],
         record.agent,
         record.server,
         record.tier,
         record.task,
-        line.at,
-        settled,
+        first.at,
+        _settled_at(last),
         run,
         record.grant,
     )
 
 
-def _move_values(line: Line, current: State, seq: int, run: int) -> tuple[Any, ...]:
-    settled = None if line.kind in UNSETTLED else line.at
-    sends = run if line.kind is State.INTENT else None
-    return (line.call_id, current.value, line.kind.value, seq, settled, sends)
+def _move_values(line: Line, first: int, current: State, seq: int, run: int) -> Row:
+    sends = run if line.kind is State.INTENT else NONE
+    return (first, line.call_id, _WORDS[current], _WORDS[line.kind], seq, _settled_at(line), sends)
+
+
+def _settled_at(line: Line) -> int | str:
+    return NONE if line.kind in UNSETTLED else line.at

@@ -23,8 +23,8 @@ class Entry:
         "began",
         "body",
         "expects",
-        "line",
         "payloads",
+        "size",
         "source",
     )
 
@@ -35,20 +35,23 @@ class Entry:
         expects: State | None,
         payloads: tuple[Payload, ...] = (),
     ) -> None:
-        self.line = Queued(source.call_id, source.kind)
         self.source = source
         self.body = body
         self.payloads = payloads
         self.began = time.perf_counter()
         self.expects = expects
+        self.size = len(body)
+        """Bytes it keeps waiting."""
+        for payload in payloads:
+            self.size += len(payload.plain)
         self._seq: int | None = None
         self._error: str | Refused | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
 
     @property
-    def size(self) -> int:
-        """Bytes it keeps waiting."""
-        return len(self.body) + sum(len(payload.plain) for payload in self.payloads)
+    def line(self) -> Queued:
+        """See `ports.Pending`."""
+        return Queued(self.source.call_id, self.source.kind)
 
     async def sealed(self) -> Sealed:
         """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
@@ -56,14 +59,14 @@ class Entry:
         if self._seq is None and self._error is None:
             # A future per waiter, so that one who is cancelled takes nobody along.
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+            self._waiters = (*self._waiters, waiter)
             await waiter
         if isinstance(self._error, Refused):
             no = self._error
             raise Refused(no.reason, no.detail, no.where, no.rule)
         if self._seq is None:
             raise JournalError(self._error)
-        return Sealed(self.line.call_id, self.line.kind, self._seq)
+        return Sealed(self.source.call_id, self.source.kind, self._seq)
 
     def settle(self, result: int | str | Refused) -> None:
         """The writer's answer: the line's sequence number, or what went wrong."""
@@ -74,4 +77,4 @@ class Entry:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._waiters.clear()
+        self._waiters = ()

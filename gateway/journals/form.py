@@ -7,8 +7,8 @@ piped and hashed as they stand. It knows no store.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -18,12 +18,16 @@ from gateway.core import apart
 from gateway.core.model import CallRecord, JsonObject
 from gateway.core.record import UNSETTLED, Line, State
 from gateway.errors import JournalError
+from gateway.journals.common import FIELDS, Common
 from gateway.journals.payloads import Payload
 from gateway.ports import CallRow
 
 VERSION: Final = 2
-RECORD_FIELDS: Final = tuple(field.name for field in fields(CallRecord))
-_SIMPLE: Final = tuple(name for name in RECORD_FIELDS if name not in ("arguments", "beside"))
+_SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
+_CALL: Final = b'{"v":%d,"call":' % VERSION
+_RECORD: Final = b',"record":{"call_id":'
+_PAYLOADS: Final = b',"%b":{' % apart.MEMBER.encode()
+_CLASSES: Final = [b'"%b":"' % kind.encode() for kind in apart.CLASSES]
 _simple: Final = attrgetter(*_SIMPLE)
 
 
@@ -37,14 +41,55 @@ def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
-    stays, parts = apart.split(_document(line, run))
-    payloads = {
-        kind: Payload.of(apart.CLASSES.index(kind), _ascii_json(part, line.call_id))
+    stays, parts = apart.split(_splittable(line))
+    payloads = [
+        Payload.of(apart.CLASSES.index(kind), _ascii_json(part, line.call_id))
         for kind, part in parts.items()
-    }
+    ]
+    body = _ascii_json(stays["body"], line.call_id) if line.body else b"{}"
+    said = [b'%b%b,"kind":"%b","at":%d' % (_CALL, _text(line.call_id), line.kind.encode(), line.at)]
+    said += b',"run":', _run(run), b',"body":', body
+    if line.record is not None:
+        said += _staying(line.record, whole="arguments" in stays["record"])
     if payloads:
-        stays[apart.MEMBER] = {kind: payload.commitment for kind, payload in payloads.items()}
-    return _ascii_json(stays, line.call_id), tuple(payloads.values())
+        said += _PAYLOADS, b",".join(map(_committed, payloads)), b"}"
+    said.append(b"}")
+    return b"".join(said), tuple(payloads)
+
+
+def _splittable(line: Line) -> JsonObject:
+    """What of a line can come to be kept apart."""
+    document: JsonObject = {"kind": line.kind, "body": line.body}
+    if line.record is not None:
+        document["record"] = {
+            "arguments": dict(line.record.arguments),
+            "arguments_digest": line.record.arguments_digest,
+            "beside": dict(line.record.beside),
+        }
+    return document
+
+
+def _staying(record: CallRecord, whole: bool) -> Sequence[bytes]:
+    """The record's members, in order. `whole`: nothing of it is kept apart, as there are no arguments."""
+    before, between, after = _common.of(record)
+    digest = b',"arguments_digest":' + _text(record.arguments_digest) if whole else b""
+    trace = _text(record.trace) if record.trace else b'""'
+    end = b',"arguments":{},"beside":{}}' if whole else b"}"
+    call = _text(record.call_id)
+    return _RECORD, call, before, digest, between, b',"trace":', trace, after, end
+
+
+def _committed(payload: Payload) -> bytes:
+    return _CLASSES[payload.kind] + payload.commitment.encode() + b'"'
+
+
+def _text(text: str) -> bytes:
+    if text.isascii() and text.isalnum():
+        return b'"' + text.encode() + b'"'
+    return _ascii_json(text, "")
+
+
+_run: Final = lru_cache(16)(_text)
 
 
 def _document(line: Line, run: str) -> JsonObject:
@@ -69,7 +114,7 @@ def record_members(record: CallRecord) -> dict[str, Any]:
     return members
 
 
-def _ascii_json(document: dict[str, Any], call_id: str) -> bytes:
+def _ascii_json(document: Any, call_id: str) -> bytes:
     try:
         raw = pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
     except pydantic_core.PydanticSerializationError:
@@ -78,11 +123,14 @@ def _ascii_json(document: dict[str, Any], call_id: str) -> bytes:
     return raw.replace(b"\x7f", b"\\u007f") if b"\x7f" in raw else raw
 
 
-def _slow_json(document: dict[str, Any], call_id: str) -> bytes:
+def _slow_json(document: Any, call_id: str) -> bytes:
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
+
+
+_common: Final = Common(lambda members: _ascii_json(members, ""))
 
 
 def row(
@@ -101,5 +149,5 @@ def row(
 
 def _record(members: Mapping[str, Any]) -> CallRecord:
     """A record of any version: members it did not have yet are empty, members of the future are left out."""
-    empty: dict[str, Any] = {**dict.fromkeys(RECORD_FIELDS, ""), "arguments": {}, "beside": {}}
-    return CallRecord(**{name: members.get(name, empty[name]) for name in RECORD_FIELDS})
+    empty: dict[str, Any] = {**dict.fromkeys(FIELDS, ""), "arguments": {}, "beside": {}}
+    return CallRecord(**{name: members.get(name, empty[name]) for name in FIELDS})

@@ -9,27 +9,29 @@ It knows bytes, and no store.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.journals import salts
+from gateway.journals.salts import SALT_BYTES
 from gateway.journals.vault import NONCE_BYTES, Vault
 
 PAYLOADS: Final = 8
 """Payloads a line can have: a payload's number is its line's times this, and its class."""
-SALT_BYTES: Final = 32
 KEY_BYTES: Final = 32
+FRESH: Final = KEY_BYTES + NONCE_BYTES
 REF: Final = "journal.key/1"
 _ONCE: Final = bytes(NONCE_BYTES)
 """A payload's key encrypts once, so it needs no other nonce (NIST SP 800-38D, 8.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """What is to be kept apart of one line: the salt in front, then the JSON."""
 
     kind: int
@@ -39,7 +41,7 @@ class Payload:
     @classmethod
     def of(cls, kind: int, json: bytes) -> Payload:
         """With a salt of its own."""
-        return cls(kind, os.urandom(SALT_BYTES) + json)
+        return cls(kind, salts.fresh() + json)
 
     @property
     def commitment(self) -> str:
@@ -47,8 +49,7 @@ class Payload:
         return f"sha256:{sha256(self.plain).hexdigest()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A payload as it lies on the disk."""
 
     ref: str
@@ -71,10 +72,19 @@ class Keeper:
 
     def seal(self, payload: Payload) -> Kept:
         """Encrypted under a new key."""
-        fresh = os.urandom(KEY_BYTES + NONCE_BYTES)
-        key, nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:]
-        data = AESGCM(key).encrypt(_ONCE, payload.plain, None)
-        return Kept(REF, nonce + self._wraps[REF].encrypt(nonce, key, None), data)
+        [kept] = self.seal_all([payload])
+        return kept
+
+    def seal_all(self, payloads: Sequence[Payload]) -> list[Kept]:
+        """Each encrypted under a new key of its own."""
+        # Asked for once: the kernel's random bytes cost a system call and the interpreter each time.
+        fresh, wrap = os.urandom(FRESH * len(payloads)), self._wraps[REF]
+        kept = []
+        for at, payload in zip(count(0, FRESH), payloads, strict=False):
+            key, nonce = fresh[at : at + KEY_BYTES], fresh[at + KEY_BYTES : at + FRESH]
+            data = AESGCM(key).encrypt(_ONCE, payload.plain, None)
+            kept.append(Kept(REF, nonce + wrap.encrypt(nonce, key, None), data))
+        return kept
 
     def open(self, kept: Kept, commitment: str) -> bytes:
         """The payload without its salt. Raises `ValueError` when it is not what the line committed to, or

@@ -194,16 +194,16 @@ class SqliteJournal:
         self._broken = broken
         if broken is not None:
             self._next_probe = time.monotonic() + PROBE_SECONDS
+        self._waiting -= len(batch)
+        self._waiting_bytes -= sum([entry.size for entry in batch])
         for entry, result in zip(batch, results, strict=True):
-            self._waiting -= 1
-            self._waiting_bytes -= entry.size
             if not isinstance(result, int):
-                self._open_calls.forget(entry.line.call_id)
+                self._open_calls.forget(entry.source.call_id)
                 if broken is not None:
                     self._owe(entry.source)
             entry.settle(result)
         now = time.perf_counter()
-        self.waits.extend(now - entry.began for entry in batch)
+        self.waits.extend([now - entry.began for entry in batch])
         if broken is None and self._owed and not self._closed:
             self._pay()
 

@@ -49,6 +49,7 @@ class SqliteFile:
         self.run = run
         self._keeper = keeper
         self._row = row
+        self._places: commit.Places = {}
         self._inode = os.stat(path).st_ino
         self._connection: sqlite3.Connection | None = connection
 
@@ -85,7 +86,7 @@ class SqliteFile:
         Raises `JournalError` when nothing of the batch was written. The next call tries anew.
         """
         try:
-            return commit.write(self._connected(), entries, self._row, self._keeper)
+            return commit.write(self._connected(), entries, self._row, self._keeper, self._places)
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
@@ -170,6 +171,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     # FULL: a commit survives a power cut, not only our own death.
     connection.execute("PRAGMA synchronous = FULL")
+    # Whatever a statement needs for itself is not worth a file.
+    connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten: resources let go, payloads forgotten.
     connection.execute("PRAGMA secure_delete = ON")

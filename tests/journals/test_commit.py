@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.record import State
+from gateway.core import record
+from gateway.core.record import Line, State
 from gateway.errors import JournalError
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
-from tests.journals.calls import intent, outcome
+from tests.journals.calls import NOON, intent, outcome, refusal
+
+
+def settled(call_id: str, at: int) -> Line:
+    return record.settled(call_id, at, State.IN_DOUBT, State.APPLIED, {})
 
 
 def kept(path: Path) -> list[tuple[str, State]]:
@@ -38,6 +43,52 @@ async def test_a_process_that_believes_a_call_open_is_corrected_by_the_file(tmp_
         ("call-1", State.REJECTED),
         ("call-2", State.INTENT),
     ]
+
+
+async def test_a_call_that_begins_and_ends_in_one_batch_is_one_row_that_says_how(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(path)
+        pending = [
+            journal.append(intent("call-1", at=NOON)),
+            journal.append(outcome("call-1", "in_doubt", at=NOON + 5)),
+            journal.append(intent("call-2", at=NOON + 1)),
+            journal.append(settled("call-1", at=NOON + 9)),
+        ]
+        seqs = [(await each.sealed()).seq for each in pending]
+        late = journal.append(outcome("call-2", "ok", at=NOON + 20))
+        seqs.append((await late.sealed()).seq)
+        await journal.aclose()
+    with closing(SqliteReader(path)) as reader:
+        calls = reader.calls(CallFilter(), 10)
+        lines = [event.seq for event in reader.lines("call-1")]
+    assert seqs == [1, 2, 3, 4, 5]
+    assert [(row.record.call_id, row.state, row.created_at, row.settled_at) for row in calls] == [
+        ("call-2", State.APPLIED, NOON + 1, NOON + 20),
+        ("call-1", State.APPLIED, NOON, NOON + 9),
+    ]
+    assert lines == [1, 2, 4]
+
+
+async def test_of_two_calls_of_one_name_in_one_batch_the_second_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    async with asyncio.timeout(20):
+        one, other = await SqliteJournal.open(path), await SqliteJournal.open(path)
+        await one.append(intent("elsewhere")).sealed()
+        pending = [
+            other.append(refusal("call-1")),
+            other.append(refusal("call-1")),
+            other.append(intent("elsewhere")),
+        ]
+        results = await asyncio.gather(*(p.sealed() for p in pending), return_exceptions=True)
+        await one.aclose()
+        await other.aclose()
+    assert [isinstance(result, JournalError) for result in results] == [False, True, True]
+    assert kept(path) == [("elsewhere", State.INTENT), ("call-1", State.REFUSED)]
 
 
 @pytest.mark.parametrize("wrong", [{"agent": "agent:\ud800"}, {"at": 2**63}], ids=str)

@@ -6,9 +6,14 @@ import json
 from dataclasses import asdict
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.core import apart
+from gateway.core.record import Line, State
 from gateway.errors import JournalError
 from gateway.journals import form
+from gateway.journals.salts import SALT_BYTES
 from tests.journals.calls import NOON, call_record, intent, outcome
 
 
@@ -60,3 +65,39 @@ def test_every_character_a_terminal_could_act_on_is_escaped() -> None:
     raw = form.encode(intent("call-1", arguments={everything: everything}), "run-1")
     assert all(0x20 <= byte < 0x7F for byte in raw)
     assert json.loads(raw)["record"]["arguments"] == {everything: everything}
+
+
+TEXTS = st.text() | st.sampled_from(["", "call-1", "abc234", "\x7f", "\u2028", '"', "\ud800"])
+VALUES = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=3)
+BODIES = st.dictionaries(st.sampled_from(["digest", "detail", "kept", "result", "why"]), VALUES)
+
+
+@given(
+    body=BODIES,
+    arguments=VALUES,
+    beside=VALUES,
+    said=st.fixed_dictionaries(dict.fromkeys(("task", "trace", "grant", "target"), TEXTS)),
+    kind=st.sampled_from([State.INTENT, State.NOTED, State.REFUSED]),
+)
+def test_a_line_written_in_pieces_is_the_whole_line_split(
+    body: dict[str, object],
+    arguments: dict[str, object],
+    beside: dict[str, object],
+    said: dict[str, str],
+    kind: State,
+) -> None:
+    record = call_record("call-1", arguments=arguments, beside=beside, **said)
+    line = Line("call-1", kind, NOON, body, record)
+    written, payloads = form.write(line, "run-1")
+    stays, parts = apart.split(json.loads(form.encode(line, "run-1")))
+    if payloads:
+        stays[apart.MEMBER] = {
+            apart.CLASSES[payload.kind]: payload.commitment for payload in payloads
+        }
+    assert written == _dumped(stays)
+    kept = {apart.CLASSES[payload.kind]: payload.plain[SALT_BYTES:] for payload in payloads}
+    assert kept == {name: _dumped(part) for name, part in parts.items()}
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f").encode()

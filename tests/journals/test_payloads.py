@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_the_same_said_twice_is_committed_to_and_sealed_differently() -> None:
     one, other = Payload.of(0, SAID), Payload.of(0, SAID)
     assert one.commitment != other.commitment
     assert KEEPER.seal(one).data != KEEPER.seal(other).data
+
+
+def test_payloads_sealed_together_share_no_key() -> None:
+    """Or destroying one's key would not forget it."""
+    payloads = [Payload.of(0, b'{"n":%d}' % n) for n in range(5)]
+    kept = KEEPER.seal_all(payloads)
+    for payload, one in zip(payloads, kept, strict=True):
+        assert KEEPER.salted(one) == payload.plain
+    for one, other in pairwise(kept):
+        with pytest.raises(ValueError, match="no key"):
+            KEEPER.salted(Kept(one.ref, other.key, one.data))
 
 
 @pytest.mark.parametrize(

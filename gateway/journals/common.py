@@ -1,0 +1,50 @@
+"""What one record after another has in common, as JSON made once: all of it but its id, its trace and what
+quotes the call. Bounded; what is too long to be met again is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+from gateway.core.model import CallRecord
+
+OWN: Final = frozenset({"call_id", "arguments", "arguments_digest", "beside", "trace"})
+FIELDS: Final = tuple(field.name for field in fields(CallRecord))
+COMMON: Final = tuple(name for name in FIELDS if name not in OWN)
+MOST: Final = 1_024
+LONGEST: Final = 4_096
+
+_common: Final[Callable[[CallRecord], tuple[str, ...]]] = attrgetter(*COMMON)
+_DIGEST, _TRACE = (
+    sum(name in COMMON for name in FIELDS[: FIELDS.index(own)])
+    for own in ("arguments_digest", "trace")
+)
+
+
+class Common:
+    """The members before a record's digest, between that and its trace, and after."""
+
+    def __init__(self, json: Callable[[Mapping[str, Any]], bytes]) -> None:
+        self._json = json
+        self._known: dict[tuple[str, ...], tuple[bytes, bytes, bytes]] = {}
+
+    def of(self, record: CallRecord) -> tuple[bytes, bytes, bytes]:
+        """Each as `,"name":"value"`, ..."""
+        values = _common(record)
+        known = self._known.get(values)
+        return self._made(values) if known is None else known
+
+    def _made(self, values: tuple[str, ...]) -> tuple[bytes, bytes, bytes]:
+        said = [
+            b"," + self._json({name: value})[1:-1]
+            for name, value in zip(COMMON, values, strict=True)
+        ]
+        made = b"".join(said[:_DIGEST]), b"".join(said[_DIGEST:_TRACE]), b"".join(said[_TRACE:])
+        if sum(map(len, made)) <= LONGEST:
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[values] = made
+        return made

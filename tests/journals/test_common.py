@@ -1,0 +1,56 @@
+"""What records have in common is made once, and is what would have been made for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gateway.journals.common import LONGEST, MOST, OWN, Common
+from tests.journals.calls import call_record
+
+
+class Making:
+    """Makes JSON and remembers of what."""
+
+    def __init__(self) -> None:
+        self.made: list[Mapping[str, Any]] = []
+
+    def json(self, members: Mapping[str, Any]) -> bytes:
+        self.made.append(members)
+        return json.dumps(members, separators=(",", ":")).encode()
+
+
+def test_all_but_a_records_own_members_are_there_in_their_order() -> None:
+    record = call_record("call-1", task='"', grant="g", trace="t", on_behalf_of="bob")
+    before, between, after = Common(Making().json).of(record)
+    found = json.loads(b'{"first":0' + before + between + after + b"}")
+    del found["first"]
+    wanted = {name: value for name, value in asdict(record).items() if name not in OWN}
+    assert list(found.items()) == list(wanted.items())
+    assert before.endswith(b'"descriptor":"sha256:bb"')
+    assert between == b',"grant":"g"'
+
+
+def test_the_next_record_like_it_is_not_made_again() -> None:
+    making = Making()
+    common = Common(making.json)
+    first = common.of(call_record("call-1", trace="one"))
+    del making.made[:]
+    assert common.of(call_record("call-2", trace="other", arguments={})) == first
+    assert making.made == []
+    assert common.of(call_record("call-3", task="another")) != first
+
+
+def test_what_is_kept_is_bounded_in_number_and_length() -> None:
+    making = Making()
+    common = Common(making.json)
+    for _ in range(2):
+        common.of(call_record("call-1", target="x" * LONGEST))
+    assert len([members for members in making.made if "target" in members]) == 2
+    for n in range(MOST + 1):
+        common.of(call_record("call-1", task=f"task-{n}"))
+    del making.made[:]
+    common.of(call_record("call-1", task="task-0"))
+    assert making.made != []
