@@ -21,9 +21,11 @@ from gateway.core import record, settle
 from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
-from gateway.core.model import Answer, Effect, Outcome, Request, Resolved
-from gateway.core.tasks import finished, is_about_a_task, made_by, named, owner_of, resolve_task
+from gateway.core.model import Answer, Effect, Outcome, Request
+from gateway.core.resolve import Table
+from gateway.core.tasks import finished, is_about_a_task, made_by, owner_of
 from gateway.core.validate import Check
+from gateway.courses import Courses
 from gateway.errors import JournalError, Refused
 from gateway.evenly import Pace
 from gateway.links import Links
@@ -83,6 +85,7 @@ class Line:
         self._approvals = approvals
         self._bounds = bounds
         self._pace = pace
+        self._courses = Courses()
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
 
@@ -156,28 +159,25 @@ class Line:
     def _decide(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment. Raises `Refused`."""
         self._bounds.admit(way.request.identity)  # 3
-        way.policy = policy = self._policies.current
-        way.reached = resolved = self._resolve(way.request)  # 4
+        table, way.policy = self._catalogue.current, self._policies.current
+        decided = self._courses.follow(table, way.policy, way.request) or self._ask(way, table)
+        way.reached = classified = decided.classified
+        resolved = classified.resolved
         if way.target not in (None, resolved.target):
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
-        way.reached = classified = policy.classify(resolved)  # 5
-        admitted = admit(classified)
-        decided = require(admitted, policy.decide(question(admitted)))  # 8
         way.covered = self._bounds.cover(classified)  # 7, after 8, as 6: told only to who may call
         problem = self._check(resolved)  # 6
         if problem is not None:
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
 
-    def _resolve(self, request: Request) -> Resolved:
-        table = self._catalogue.current
-        if not is_about_a_task(request):
-            return self._links.resolve(table, request)
-        owner, task_id = owner_of(request.identity), named(request)
-        return resolve_task(
-            table, request, self._tasks.find(owner, task_id, request.endpoint.server)
-        )
+    def _ask(self, way: Way, table: Table) -> Decided:
+        known = self._tasks if is_about_a_task(way.request) else self._links
+        way.reached = resolved = known.resolve(table, way.request)  # 4
+        way.reached = classified = way.policy.classify(resolved)  # 5
+        decision = way.policy.decide(question(admit(classified)))  # 8
+        return self._courses.note(table, way.policy, require(classified, decision))
 
     async def _reverse(self, way: Way, decided: Decided) -> Reversible:
         """Writes only. Time has passed when the level is known, so all is decided again, and with it."""

@@ -81,6 +81,11 @@ class PolicyView(Protocol):
         """The PDP. Pure CPU, so not async. Never raises: a failure inside is a deny (decision_failed)."""
         ...
 
+    def constant(self, classified: Classified) -> bool:
+        """Is every call of this target by this caller classified and first decided like this one, whatever its
+        arguments? False where that is not certain."""
+        ...
+
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
         """JSON pointers (RFC 6901) into the call's arguments that the journal may not keep in clear."""
         ...

@@ -11,8 +11,9 @@ from collections import OrderedDict
 from dataclasses import asdict
 from typing import Final
 
-from gateway.core.model import Request
-from gateway.core.tasks import TaskMade, is_about_a_task, owner_of
+from gateway.core.model import Request, Resolved
+from gateway.core.resolve import Table
+from gateway.core.tasks import TaskMade, is_about_a_task, named, owner_of, resolve_task
 from gateway.ports import Remembered
 
 MOST: Final = 10_000
@@ -48,6 +49,12 @@ class Tasks:
         if isinstance(task_id, str) and (owner, task_id) not in self._made:
             for fact in await self._shared.find(KIND, owner, task_id):
                 self._keep(TaskMade(**fact))
+
+    def resolve(self, table: Table, request: Request) -> Resolved:
+        """The tool behind the task a request names (`core.tasks`). Raises `Refused`."""
+        owner, task_id = owner_of(request.identity), named(request)
+        made = self.find(owner, task_id, request.endpoint.server)
+        return resolve_task(table, request, made)
 
     def find(self, owner: str, task_id: str, server: str | None) -> TaskMade | None:
         """The owner's task of that id: of that server, or of the only server that made one of this id."""

@@ -76,6 +76,9 @@ class Policy:
     def possible(self, resolved: Resolved) -> list[Classified]:
         return [self.classify(resolved)]
 
+    def constant(self, classified: Classified) -> bool:
+        return False
+
     def decide(self, question: AccessRequest) -> Decision:
         self.asked.append(question)
         return self.decision

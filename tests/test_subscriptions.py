@@ -70,6 +70,9 @@ class World:
     def classify(self, resolved: Resolved) -> Classified:
         return Classified(resolved, Tier.DATA, Effect.READ, "local", Where("t", 1))
 
+    def constant(self, classified: Classified) -> bool:
+        return False
+
     def decide(self, question: AccessRequest) -> Decision:
         name = question.tool.removeprefix("resource:")
         permitted = f"{question.subject} {name}" not in self.hidden and name not in self.hidden

@@ -82,6 +82,11 @@ class Classifier:
             for destination in self._destinations(line, resolved.target)
         ]
 
+    def constant(self, target: Target) -> bool:
+        """Do no arguments lift its calls or say where they take effect? Raises `Refused` (unclassified)."""
+        entry = self.line(target).entry
+        return not entry.lifts and not isinstance(entry.destination, ByArgument)
+
     def line(self, target: Target) -> Line:
         """The entry that speaks for a target. Raises `Refused` (unclassified)."""
         if target.kind == "tool" and target.name.startswith(_IMITATIONS):

@@ -60,6 +60,12 @@ class Pdp:
             return decision
         return replace(decision, shadows=self._shadows(plan, question))
 
+    def constant(self, question: AccessRequest) -> bool:
+        """Does no condition have a say, and is no rule on trial? Then what is no string in a question plays no
+        part in its answer."""
+        plan = self.verdicts.plan(question)
+        return not plan.named and not plan.trials
+
     def given(self, plan: Plan, question: AccessRequest, outcomes: Outcomes) -> Decision:
         """The decision of a plan's rules if their conditions come out like this. Raises as `Engine.ask`."""
         verdict = self.verdicts.ask(plan, question, outcomes)

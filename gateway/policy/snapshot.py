@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from gateway.core.decide import question
 from gateway.core.model import AccessRequest, Classified, Decision, Resolved, Target
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.policy import conditions, intents, patterns, pinned, rules, tiers
@@ -60,6 +61,12 @@ class PolicySnapshot:
     def decide(self, question: AccessRequest) -> Decision:
         """The PDP's answer. Never raises."""
         return self.pdp.decide(question)
+
+    def constant(self, classified: Classified) -> bool:
+        """See `ports.PolicyView`."""
+        if not self.classifier.constant(classified.resolved.target):
+            return False
+        return self.pdp.constant(question(classified))
 
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
         """JSON pointers into the arguments the journal may not keep in clear."""

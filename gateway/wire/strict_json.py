@@ -28,6 +28,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in b'"[]{},')
 _SPACED: Final = (b" :", b"\t:", b"\n:", b"\r:")
 _LARGE: Final = 10**18
+_LONG: Final = b"0" * MAX_DIGITS
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _DOUBT: Final = object()
 _PIECE: Final = 64 * 1024
 _SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -81,23 +83,29 @@ def _strictly(body: bytes, max_depth: int) -> Any:
 def _plainly(body: bytes) -> Any:
     """The value by the fast parser, where its reading is the strict one; else `_DOUBT`.
 
-    The fast parser takes the last of two members of one name, so members are counted: those of the value,
-    and in the text every closing quote before a colon, which is at least one for each member. Anything that
-    is rare and could be read otherwise (`\\u`, doubles, large integers, space before a colon) is a doubt.
+    The fast parser takes the last of two members of one name. A value that is written back to the very bytes it
+    was read from has lost none. Where a client writes otherwise, with spaces, members are counted: those of the
+    value, and in the text every closing quote before a colon, which is at least one for each member. Anything
+    that is rare and could be read otherwise (`\\u`, long numbers, space before a colon) is a doubt.
     """
-    if b"\\" in body:
-        if b"\\u" in body:
-            return _DOUBT
-        bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    else:
-        bare = body
-    if any(spaced in bare for spaced in _SPACED):
+    if b"\\u" in body or _LONG in body.translate(_DIGITS):
         return _DOUBT
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
+        if pydantic_core.to_json(value) == body:
+            return value
     except ValueError:
         return _DOUBT
-    return value if _plain_members(value) == bare.count(b'":') else _DOUBT
+    return value if _counted(body, value) else _DOUBT
+
+
+def _counted(body: bytes, value: Any) -> bool:
+    bare = body
+    if b"\\" in body:
+        bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if any(spaced in bare for spaced in _SPACED):
+        return False
+    return _plain_members(value) == bare.count(b'":')
 
 
 def _plain_members(root: Any) -> int:
@@ -167,7 +175,7 @@ def _check_shape(body: bytes, max_depth: int) -> None:
 
 def _values_over(body: bytes, most: int) -> bool:
     """Whether there are more values than `most`: each follows a comma or the start of its container."""
-    if _values(body) <= most:
+    if len(body) <= most or _values(body) <= most:
         return False
     return _values(_structure(body)) > most
 

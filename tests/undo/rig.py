@@ -247,6 +247,9 @@ class Policy:
     def possible(self, resolved: Resolved) -> list[Classified]:
         return [self.classify(resolved)]
 
+    def constant(self, classified: Classified) -> bool:
+        return False
+
     def decide(self, question: AccessRequest) -> Decision:
         self.asked.append(question)
         denied = self.denied if question.subject.startswith("operator:") else self.denied_agents

@@ -123,8 +123,7 @@ def _check_accept(head: Head, *needed: str) -> None:
 
 def declared_length(head: Head, max_body: int) -> None:
     """Refuses a body that says it is too large, before a byte of it is read. Raises `Rejected` (413)."""
-    declared = head.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_body:
+    if head.length is not None and head.length > max_body:
         raise too_large(max_body)
 
 

@@ -32,18 +32,38 @@ class Head:
         return dict(self.headers)
 
     @cached_property
-    def _first(self) -> Mapping[str, str]:
-        return dict(reversed(self.headers))
+    def length(self) -> int | None:
+        """What Content-Length says; None where it says no number."""
+        said = self.get("content-length")
+        return int(said) if said is not None and said.isdigit() else None
+
+    @cached_property
+    def _every(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in self.headers:
+            found[name] = (*found.get(name, ()), value)
+        return found
+
+    @cached_property
+    def _starting(self) -> dict[str, tuple[Header, ...]]:
+        return {}
 
     def every(self, name: str) -> tuple[str, ...]:
         """Every value of a header, in order."""
-        if name not in self._first:
-            return ()
-        return tuple(value for key, value in self.headers if key == name)
+        return self._every.get(name, ())
 
     def get(self, name: str) -> str | None:
         """The first value of a header."""
-        return self._first.get(name)
+        values = self._every.get(name)
+        return values[0] if values else None
+
+    def starting(self, prefix: str) -> tuple[Header, ...]:
+        """The headers whose names start so, as they came."""
+        found = self._starting.get(prefix)
+        if found is None:
+            found = tuple(header for header in self.headers if header[0].startswith(prefix))
+            self._starting[prefix] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)

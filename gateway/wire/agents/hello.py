@@ -18,6 +18,8 @@ from gateway.wire.agents.messages import INVALID_PARAMS
 
 MAX_CLIENT: Final = 64 * 1024
 """Bytes of a client's capabilities and info, as JSON."""
+MOST_LONGER: Final = 8
+"""Times as long as it came, at most, something is when it is written again: `1e5` is `100000.0`."""
 REMOVED: Final = frozenset(
     {
         "initialize",
@@ -57,13 +59,18 @@ def _with_instructions(result: JsonObject, about: About) -> JsonObject:
     return result if about.instructions is None else {**result, "instructions": about.instructions}
 
 
-def facts_of(version: str, capabilities: object, info: object) -> ClientFacts | RpcError:
-    """What a client says of itself, within bounds: sessions keep it, here and at the tool servers."""
+def facts_of(
+    version: str, capabilities: object, info: object, within: int | None = None
+) -> ClientFacts | RpcError:
+    """What a client says of itself, within bounds: sessions keep it, here and at the tool servers.
+
+    `within`: bytes of the body it came in, where they are known."""
     if not isinstance(capabilities, dict):
         return RpcError(INVALID_PARAMS, "the client's capabilities must be an object")
     if info is not None and not isinstance(info, dict):
         return RpcError(INVALID_PARAMS, "clientInfo must be an object")
-    if len(strict_json.dumps([capabilities, info])) > MAX_CLIENT:
+    small = within is not None and within * MOST_LONGER <= MAX_CLIENT
+    if not small and len(strict_json.dumps([capabilities, info])) > MAX_CLIENT:
         return RpcError(INVALID_PARAMS, f"a client's facts are at most {MAX_CLIENT} bytes")
     return ClientFacts(version, capabilities, info)
 

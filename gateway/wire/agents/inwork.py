@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from gateway.wire.agents.answering import overloaded
 from gateway.wire.agents.session import Owner
 
@@ -15,18 +13,19 @@ class InWork:
         self._most = most
         self._most_each = most - most // 4
         self._all = 0
-        self._each: Counter[Owner] = Counter()
+        self._each: dict[Owner, int] = {}
 
     def enter(self, owner: Owner) -> None:
         """One more. Raises `Rejected` (503) when there are too many, or too many of this owner's."""
-        if self._all >= self._most or self._each[owner] >= self._most_each:
+        each = self._each.get(owner, 0)
+        if self._all >= self._most or each >= self._most_each:
             raise overloaded()
         self._all += 1
-        self._each[owner] += 1
+        self._each[owner] = each + 1
 
     def leave(self, owner: Owner) -> None:
         """One less."""
         self._all -= 1
-        self._each[owner] -= 1
-        if not self._each[owner]:
-            del self._each[owner]
+        each = self._each.pop(owner) - 1
+        if each:
+            self._each[owner] = each

@@ -50,8 +50,8 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
     Without a head (stdio) there are no headers to agree.
     """
     plain = None if head is None else _plain(call, head)
-    if plain is not None:
-        return _facts(plain)
+    if head is not None and plain is not None:
+        return _facts(plain, head.length)
     body = {"method": call.method, "params": call.params}
     headers = None if head is None else head.last
     verdict = inbound.classify_inbound_request(body, headers=headers)
@@ -82,8 +82,13 @@ def _plain(call: Call, head: Head) -> inbound.InboundModernRoute | None:
     return inbound.InboundModernRoute(LATEST_MODERN_VERSION, info, capabilities)
 
 
-def _facts(route: inbound.InboundModernRoute) -> ClientFacts:
-    facts = facts_of(route.protocol_version, route.client_capabilities, route.client_info)
+def _facts(route: inbound.InboundModernRoute, within: int | None = None) -> ClientFacts:
+    version, capabilities, info = (
+        route.protocol_version,
+        route.client_capabilities,
+        route.client_info,
+    )
+    facts = facts_of(version, capabilities, info, within)
     if isinstance(facts, RpcError):
         raise Mismatch(facts)
     return facts
@@ -104,7 +109,7 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
 
     Those it declares must say what the arguments say, and be there once.
     """
-    sent = tuple(header for header in head.headers if header[0].startswith(_PARAM_PREFIX))
+    sent = head.starting(_PARAM_PREFIX)
     declared = None if schema is None else _declared(Same(schema))
     if schema is None or not declared:
         return sent

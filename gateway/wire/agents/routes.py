@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.model import Endpoint, Tier
@@ -28,5 +29,11 @@ def endpoint_at(path: str) -> Endpoint | None:
         return fixed
     match path.split("/"):
         case ["", "servers", server, "mcp"] if SERVER_ID.fullmatch(server):
-            return Endpoint("server", server=server)
+            return _of(server)
     return None
+
+
+@lru_cache(maxsize=1_024)
+def _of(server: str) -> Endpoint:
+    """The same object each time: what is known of an endpoint is found again by it."""
+    return Endpoint("server", server=server)

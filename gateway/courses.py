@@ -1,0 +1,110 @@
+"""Calls like one before: what catalogue and policy said of a tool to one caller, and must say again.
+
+Steps 4, 5 and 8 ask the same of the same table and the same version of the policy; where the answer looked at no
+argument, it is followed again as long as both are the same objects. Whatever a call brings of its own (its params,
+fences, grants, budgets, its arguments) is looked at each time. It decides nothing by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.decide import Decided
+from gateway.core.model import (
+    Classified,
+    Decision,
+    Effect,
+    Endpoint,
+    Entry,
+    Flow,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
+from gateway.core.resolve import Table, refuse_look_alikes
+from gateway.errors import Where
+from gateway.ports import PolicyView
+
+MOST: Final = 4_096
+"""Past it all are forgotten: tokens are new every hour."""
+CALL: Final = "tools/call"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What leads from one caller's name for a tool to the permit. Nothing of the call it was learned from."""
+
+    identity: WorkloadIdentity
+    endpoint: Endpoint
+    target: Target
+    entry: Entry | None
+    tier: Tier
+    effect: Effect
+    destination: str
+    where: Where
+    flow: Flow | None
+    decision: Decision
+
+    def decided(self, request: Request) -> Decided:
+        """A call like the one before."""
+        params = {**request.params, "name": self.target.name}
+        resolved = Resolved(request, self.target, self.entry, params)
+        classified = Classified(
+            resolved, self.tier, self.effect, self.destination, self.where, self.flow
+        )
+        return Decided(classified, self.decision)
+
+
+class Courses:
+    """Those of one table under one version of the policy."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._policy: PolicyView | None = None
+        self._known: dict[tuple[int, int, str], Course | None] = {}
+        """By the very objects of caller and endpoint, and the name; None: arguments have a say."""
+
+    def follow(self, table: Table, policy: PolicyView, request: Request) -> Decided | None:
+        """The decided call, if one like it was decided; None if it is to be asked for. Raises `Refused`
+        (malformed)."""
+        name = request.params.get("name")
+        if table is not self._table or policy is not self._policy or type(name) is not str:
+            return None
+        course = self._known.get((id(request.identity), id(request.endpoint), name))
+        if course is None or request.method != CALL:
+            return None
+        refuse_look_alikes(request)
+        return course.decided(request)
+
+    def note(self, table: Table, policy: PolicyView, decided: Decided) -> Decided:
+        """The same: it was decided by these."""
+        request = decided.classified.resolved.request
+        if request.method != CALL:
+            return decided
+        if table is not self._table or policy is not self._policy or len(self._known) >= MOST:
+            self._known.clear()
+            self._table, self._policy = table, policy
+        key = (id(request.identity), id(request.endpoint), request.params["name"])
+        if key not in self._known:
+            self._known[key] = _course(decided) if policy.constant(decided.classified) else None
+        return decided
+
+
+def _course(decided: Decided) -> Course:
+    classified = decided.classified
+    resolved = classified.resolved
+    return Course(
+        resolved.request.identity,
+        resolved.request.endpoint,
+        resolved.target,
+        resolved.entry,
+        classified.tier,
+        classified.effect,
+        classified.destination,
+        classified.where,
+        classified.flow,
+        decided.decision,
+    )
