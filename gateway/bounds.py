@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.core import fence
 from gateway.core.approval import DUTY
-from gateway.core.fence import Caught
+from gateway.core.fence import Fence
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.core.record import Claim
@@ -24,7 +24,11 @@ class Covered:
     """Step 7's answer: what a call is made under, and what a fence would catch it by."""
 
     cover: Cover
-    caught: Caught
+    classified: Classified
+
+    def by(self, one: Fence) -> bool:
+        """Does a fence stop this call? Most calls meet none, so it is worked out when there is one."""
+        return fence.call(self.classified, self.cover).by(one)
 
 
 class Bounds:
@@ -36,16 +40,16 @@ class Bounds:
 
     def admit(self, identity: WorkloadIdentity) -> None:
         """Step 3. Raises `Refused` (fenced)."""
-        self._fences.check(fence.caller(identity))
+        if self._fences.standing():
+            self._fences.check(fence.caller(identity))
 
     def cover(self, classified: Classified) -> Covered:
         """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
 
         Raises `Refused` (fenced, grant_needed, grant_over, outside_grant)."""
-        cover = self._grants.cover(classified)
-        caught = fence.call(classified, cover)
-        self._fences.check(caught)
-        return Covered(cover, caught)
+        covered = Covered(self._grants.cover(classified), classified)
+        self._fences.check(covered)
+        return covered
 
     def shows(self, classified: Classified) -> bool:
         """Could some call of this class be made now? What a list is decided on, beside the policy."""
@@ -71,12 +75,12 @@ class Bounds:
 
     def watching(self, covered: Covered) -> Watching:
         """Entered around the forward: a fence that falls on the call cuts it off."""
-        return self._fences.watching(covered.caught)
+        return self._fences.watching(covered)
 
     def withholds(self, covered: Covered) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
         try:
-            self._fences.check(covered.caught)
+            self._fences.check(covered)
         except Refused:
             return True
         return False

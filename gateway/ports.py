@@ -13,7 +13,7 @@ from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
 from gateway.core.credential import Behalf, Credential
 from gateway.core.decide import Decided
-from gateway.core.fence import Caught, Fence
+from gateway.core.fence import Catchable, Fence
 from gateway.core.grant import Cover, Grant, Standing
 from gateway.core.model import (
     AccessRequest,
@@ -351,7 +351,7 @@ class Watching(Protocol):
 class Fences(Protocol):
     """Step 3 of the Line, and its second look at step 14 (fences/live.py). Synchronous."""
 
-    def check(self, caught: Caught) -> None:
+    def check(self, caught: Catchable) -> None:
         """Raises `Refused` (fenced), by fences set a moment ago, by whatever process, too."""
         ...
 
@@ -359,7 +359,7 @@ class Fences(Protocol):
         """Every fence there is now."""
         ...
 
-    def watching(self, caught: Caught) -> Watching:
+    def watching(self, caught: Catchable) -> Watching:
         """One call that is about to be forwarded."""
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.bounds import Bounds
-from gateway.core.fence import Caught, Fence
+from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
@@ -41,13 +41,13 @@ class NoGrants:
 class NoFences:
     """Nobody is stopped."""
 
-    def check(self, caught: Caught) -> None:
+    def check(self, caught: Catchable) -> None:
         return None
 
     def standing(self) -> tuple[Fence, ...]:
         return ()
 
-    def watching(self, caught: Caught) -> Watched:
+    def watching(self, caught: Catchable) -> Watched:
         return Watched(set(), caught)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
@@ -46,6 +46,14 @@ class Caught:
         if fence.scope == "grant":
             return fence.value in self.grants
         return bool(fence.value) and getattr(self, fence.scope) == fence.value
+
+
+class Catchable(Protocol):
+    """Whatever a fence may stop."""
+
+    def by(self, fence: Fence) -> bool:
+        """Does the fence stop this?"""
+        ...
 
 
 def caller(identity: WorkloadIdentity) -> Caught:

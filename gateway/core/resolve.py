@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from gateway.core.model import (
@@ -81,15 +80,22 @@ _MEMBERS: Final = _folded(
     }
 )
 """Members servers read in the params of the methods above, or in the `ref` of a completion."""
-_READ: Final[Mapping[str, Mapping[str, str]]] = {
-    "known": _MEMBERS,
-    "vendor": _folded({"_meta"}),
-    "meta": _folded({"progressToken"}),
-}
-"""What servers read in which object."""
-MANY: Final = 32
-LONG: Final = 2_048
-"""Members, and characters of their names, beyond which an object is looked at anew each time."""
+_META: Final = _folded({"progressToken"})
+_META_ALONE: Final = _folded({"_meta"})
+_USUAL: Final = frozenset({"name", "arguments", "_meta", "uri"})
+_USUAL_META: Final = frozenset(
+    {
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/logLevel",
+        "progressToken",
+        "traceparent",
+        "tracestate",
+        "bulkhead/warrant",
+    }
+)
+"""What most calls have and no more: exactly these, none of which looks like another."""
 _TASKS: Final = frozenset(
     {"completion/complete", "tasks/get", "tasks/update", "tasks/result", "tasks/cancel"}
 )
@@ -201,29 +207,22 @@ def _is_kept(request: Request) -> bool:
 def refuse_look_alikes(request: Request) -> None:
     """Law 4. A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
     meta, ref = request.params.get("_meta"), request.params.get("ref")
+    if request.params.keys() <= _USUAL and (type(meta) is not dict or meta.keys() <= _USUAL_META):
+        return
     known = request.method in NAMED or request.method in _TASKS
-    _one_reading(request.params, "known" if known else "vendor")
+    _one_reading(request.params, _MEMBERS if known else _META_ALONE)
     if isinstance(meta, dict):
-        _one_reading(meta, "meta")
+        _one_reading(meta, _META)
     if known and isinstance(ref, dict):
-        _one_reading(ref, "known")
+        _one_reading(ref, _MEMBERS)
 
 
-def _one_reading(members: JsonObject, which: str) -> None:
-    names = tuple(members)
-    short = len(names) <= MANY and sum(map(len, names)) <= LONG
-    if not (_have_one_reading if short else _have_one_reading.__wrapped__)(names, which):
-        raise Refused(Reason.MALFORMED, "two members of params differ only by case")
-
-
-@lru_cache(maxsize=1_024)
-def _have_one_reading(names: tuple[str, ...], which: str) -> bool:
-    read, seen = _READ[which], dict[str, str]()
-    for name in names:
+def _one_reading(members: JsonObject, read: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    for name in members:
         folded = name.casefold()
         if read.get(folded, name) != name or seen.setdefault(folded, name) != name:
-            return False
-    return True
+            raise Refused(Reason.MALFORMED, "two members of params differ only by case")
 
 
 def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
-from gateway.core.fence import Caught, Fence
+from gateway.core.fence import Catchable, Fence
 from gateway.errors import Misconfigured, Refused
 from gateway.fences.log import FenceLog
 from gateway.reasons import Reason
@@ -37,7 +37,7 @@ class LiveFences:
         self.on_change: Callable[[], None] = lambda: None
         self._fences, self._size = log.read(), len(log)
 
-    def check(self, caught: Caught) -> None:
+    def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
         self._look()
         for fence in self._fences:
@@ -49,7 +49,7 @@ class LiveFences:
         self._look()
         return self._fences
 
-    def watching(self, caught: Caught) -> Watched:
+    def watching(self, caught: Catchable) -> Watched:
         """See `ports.Fences`."""
         return Watched(self._under_way, caught)
 
@@ -84,7 +84,7 @@ class LiveFences:
 class Watched:
     """One call under way: entered around the forward, as `asyncio.timeout` is."""
 
-    def __init__(self, under_way: set[Watched], caught: Caught) -> None:
+    def __init__(self, under_way: set[Watched], caught: Catchable) -> None:
         self.caught = caught
         self._under_way = under_way
         self._task: asyncio.Task[object] | None = None

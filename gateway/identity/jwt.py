@@ -44,20 +44,22 @@ class JwtVerifier:
     def __init__(self, issuers: Iterable[IssuerProfile], origin: str) -> None:
         self._profiles = {profile.issuer: profile for profile in issuers}
         self._origin = origin.rstrip("/")
-        self._cache: OrderedDict[tuple[str, str], _Verified] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, tuple[str, ...]], _Verified] = OrderedDict()
         self._proofs = Proofs(self._origin)
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """See `ports.Verifier`. `now`: seconds since the epoch."""
-        scheme, token = credential(evidence.authorization)
-        # Only canonical tokens get in, so no second spelling of a token can miss or hit its entry;
-        # the endpoint is part of the key, because a token is good at one audience only.
-        slot = (evidence.endpoint.path, token)
+        # By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of
+        # the key, because a token is good at one audience only.
+        slot = (evidence.endpoint.path, evidence.authorization)
         known = self._recall(slot, now)
+        if known is not None and known.binding is None:
+            return known.identity
+        scheme, token = credential(evidence.authorization)
         if known is None:
             known = self._verify(present(token), evidence.endpoint, now)
-            self._remember(slot, known)
         self._check_bound(known.binding, scheme, token, evidence, now)
+        self._remember(slot, known)
         return known.identity
 
     async def refreshed(self, evidence: Evidence) -> bool:
@@ -122,7 +124,7 @@ class JwtVerifier:
         else:
             self._proofs.check(bound, scheme, token, evidence, now)
 
-    def _recall(self, slot: tuple[str, str], now: int) -> _Verified | None:
+    def _recall(self, slot: tuple[str, tuple[str, ...]], now: int) -> _Verified | None:
         known = self._cache.get(slot)
         if known is None:
             return None
@@ -132,7 +134,7 @@ class JwtVerifier:
         self._cache.move_to_end(slot)
         return known
 
-    def _remember(self, slot: tuple[str, str], verified: _Verified) -> None:
+    def _remember(self, slot: tuple[str, tuple[str, ...]], verified: _Verified) -> None:
         self._cache[slot] = verified
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)

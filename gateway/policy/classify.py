@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
@@ -42,6 +42,8 @@ from gateway.reasons import Reason
 LOCAL: Final = "local"
 """The destination of what stays on this machine."""
 
+MOST: Final = 16_384
+"""Lines remembered. Names that agents make up take no more room."""
 _STEP: Final = re.compile(r"[/?#&=;:]")
 _DISGUISED: Final = re.compile(
     r"%(?:25)*(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])"
@@ -61,6 +63,8 @@ class Classifier:
     """Server id -> destination in bulkhead.yaml."""
     witnesses: Mapping[str, Sequence[str]]
     """Server id -> hosts that stand for all its rules can tell apart: for lists, where no argument is known."""
+    _lines: dict[Target, Line] = field(default_factory=dict, compare=False, repr=False)
+    """What was found, as long as there is room: the files do not change under one version."""
 
     def classify(self, resolved: Resolved) -> Classified:
         """The class of this very call. Raises `Refused` (unclassified)."""
@@ -89,6 +93,14 @@ class Classifier:
 
     def line(self, target: Target) -> Line:
         """The entry that speaks for a target. Raises `Refused` (unclassified)."""
+        found = self._lines.get(target)
+        if found is None:
+            found = self._line(target)
+            if len(self._lines) < MOST:
+                self._lines[target] = found
+        return found
+
+    def _line(self, target: Target) -> Line:
         if target.kind == "tool" and target.name.startswith(_IMITATIONS):
             raise _no_class(f"tool {target.name!r} imitates the name of another kind")
         exactly = target.kind == "resource" and (

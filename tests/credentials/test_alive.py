@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.core.credential import ITSELF, CredentialLease, LeaseState
-from gateway.core.fence import Caught, Fence
+from gateway.core.fence import Catchable, Fence
 from gateway.core.grant import Grant, Standing, State, Terms
 from gateway.core.model import Label, Tier
 from gateway.credentials.alive import Alive
@@ -89,14 +89,14 @@ class Fences:
     def __init__(self, *fences: Fence) -> None:
         self.fences = fences
 
-    def check(self, caught: Caught) -> None:
+    def check(self, caught: Catchable) -> None:
         if any(caught.by(fence) for fence in self.fences):
             raise Refused(Reason.FENCED, "fenced")
 
     def standing(self) -> tuple[Fence, ...]:
         return tuple(self.fences)
 
-    def watching(self, caught: Caught) -> Any:
+    def watching(self, caught: Catchable) -> Any:
         raise NotImplementedError
 
 

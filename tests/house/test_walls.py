@@ -74,6 +74,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "terms": GROUND | {"core", "settings", "yamlfile"},
     "tasks": SEAMS,
     "links": SEAMS,
+    "courses": SEAMS,
     "signer": GROUND,
     "holding": SEAMS,
     "epoch": set(),
@@ -89,6 +90,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     | {
         "approving",
         "links",
+        "courses",
         "tasks",
         "scribe",
         "way",

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, ST
 
 from gateway.wire.agents.asgi import PIECE, STALL_SECONDS
 from gateway.wire.agents.exchange import Gone, Head, Header, Reply
+from gateway.wire.same import Same
 
 _JSON: Final = b"content-type: application/json\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -125,14 +126,14 @@ class LaneExchange:
         more, closes = _written(tuple(headers))
         self.keep_alive = self.keep_alive and not closes
         close = b"" if self.keep_alive or closes else _CLOSE
-        always = _always(tuple(self._carrier.server_state.default_headers))
+        always = _always(Same(self._carrier.server_state.default_headers))
         return b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], always, framing, more, close)
 
 
-@lru_cache(maxsize=64)
-def _always(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """The engine's own, such as the date."""
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+@lru_cache(maxsize=4)
+def _always(headers: Same[list[tuple[bytes, bytes]]]) -> bytes:
+    """The engine's own, such as the date: a new list each second."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers.it)
 
 
 @lru_cache(maxsize=256)

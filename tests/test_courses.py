@@ -1,0 +1,140 @@
+"""A call like one before is decided as it was, and only while nothing it was decided by has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.decide import Decided, admit, question, require
+from gateway.core.model import ClientFacts, Endpoint, Entry, Era, Request, Target
+from gateway.core.resolve import Shelf, Table, resolve
+from gateway.courses import MOST, Courses
+from gateway.errors import Refused
+from gateway.policy.snapshot import PolicySnapshot, load
+from gateway.reasons import Reason
+from gateway.settings import ServerSettings
+from tests.test_pep import WHO
+
+HERE = Endpoint("server", server="s")
+MODEL = (Path(__file__).parents[1] / "policies" / "model.conf").read_text()
+TIERS = """
+servers:
+  s:
+    tools:
+      read: {tier: data, effect: read}
+      lifted:
+        tier: data
+        effect: read
+        raise: [{argument: /x, unless: {const: 1}, effect: write}]
+      sends: {tier: data, effect: write, destination: {argument: /url}}
+"""
+POLICY = """
+p, P010, data, s, read|lifted, role:reader, local, general, local, -, allow
+p, P020, data, s, sends, role:reader, local, general, *, -, allow
+g, agent:a, role:reader, local
+"""
+
+
+def policy(at: Path, more: str = "", constraints: str = "") -> PolicySnapshot:
+    at.mkdir(parents=True, exist_ok=True)
+    (at / "model.conf").write_text(MODEL)
+    (at / "tiers.yaml").write_text(TIERS)
+    (at / "policy.csv").write_text(POLICY + more)
+    if constraints:
+        (at / "constraints.yaml").write_text(constraints)
+    return load(at, {"s": ServerSettings(url="http://127.0.0.1:9/mcp")})
+
+
+def table() -> Table:
+    entries = {
+        name: Entry(Target("s", "tool", name), name, {"name": name}, "sha256:d")
+        for name in ("read", "lifted", "sends")
+    }
+    return Table("1", Shelf(tools=entries), {"s": Shelf(tools=entries)})
+
+
+def request(name: Any = "read", arguments: Any = None, **params: Any) -> Request:
+    said = {"name": name, "arguments": arguments or {"x": 1}, **params}
+    return Request(HERE, WHO, Era.STATELESS, 1, "tools/call", said, ClientFacts("2026-07-28"))
+
+
+def asked(of: Table, by: PolicySnapshot, one: Request) -> Decided:
+    classified = by.classify(resolve(of, one))
+    return require(admit(classified), by.decide(question(classified)))
+
+
+def test_a_call_like_one_before_is_decided_as_it_would_be_if_it_were_asked_for(
+    tmp_path: Path,
+) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path)
+    courses.note(of, by, asked(of, by, request()))
+    other = request(arguments={"x": "another", "y": [1]}, _meta={"k": 1})
+    assert courses.follow(of, by, other) == asked(of, by, other)
+
+
+@pytest.mark.parametrize("name", ["lifted", "sends"])
+def test_where_arguments_have_a_say_every_call_is_asked_for(tmp_path: Path, name: str) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path)
+    one = request(name, {"x": 1, "url": "https://example.com/a"})
+    courses.note(of, by, asked(of, by, one))
+    assert courses.follow(of, by, one) is None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "p, D010, data, s, read, *, *, *, *, small, deny",
+        "p, W010, data, s, read, *, *, *, *, -, would-deny",
+    ],
+)
+def test_where_a_condition_or_a_trial_has_a_say_every_call_is_asked_for(
+    tmp_path: Path, rule: str
+) -> None:
+    small = "conditions:\n  small: {arguments: {x: {const: 2}}}\n"
+    courses, of, by = Courses(), table(), policy(tmp_path, f"{rule}\n", small)
+    courses.note(of, by, asked(of, by, request()))
+    assert courses.follow(of, by, request()) is None
+
+
+def test_another_table_or_another_version_of_the_policy_is_asked_anew(tmp_path: Path) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path / "a")
+    other = policy(tmp_path / "b", "p, D900, data, s, read, *, *, *, *, -, deny\n")
+    courses.note(of, by, asked(of, by, request()))
+    assert courses.follow(table(), by, request()) is None
+    assert courses.follow(of, other, request()) is None
+    with pytest.raises(Refused):
+        asked(of, other, request())
+
+
+def test_another_caller_endpoint_or_method_is_asked_for(tmp_path: Path) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path)
+    courses.note(of, by, asked(of, by, request()))
+    for other in (
+        replace(request(), identity=replace(WHO, intent="other")),
+        replace(request(), endpoint=Endpoint("all")),
+        replace(request(), method="prompts/get"),
+        request("lifted"),
+        request(["read"]),
+    ):
+        assert courses.follow(of, by, other) is None
+
+
+def test_what_a_call_brings_of_its_own_is_looked_at_each_time(tmp_path: Path) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path)
+    courses.note(of, by, asked(of, by, request()))
+    with pytest.raises(Refused) as no:
+        courses.follow(of, by, request(Name="lifted"))
+    assert no.value.reason is Reason.MALFORMED
+
+
+def test_it_keeps_no_more_than_it_may_and_nothing_of_a_call(tmp_path: Path) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path)
+    callers = [replace(WHO, token_id=str(n)) for n in range(MOST + 10)]
+    for caller in callers:
+        courses.note(of, by, asked(of, by, replace(request(), identity=caller)))
+    followed = courses.follow(of, by, replace(request(), identity=callers[-1]))
+    assert followed is not None
+    assert courses.follow(of, by, replace(request(), identity=callers[0])) is None
