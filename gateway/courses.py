@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.decide import Decided
+from gateway.core.lookalikes import refuse_look_alikes
 from gateway.core.model import (
     Classified,
     Decision,
@@ -24,7 +25,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.resolve import Table, refuse_look_alikes
+from gateway.core.resolve import Table
 from gateway.errors import Where
 from gateway.ports import PolicyView
 

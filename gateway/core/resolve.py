@@ -7,16 +7,16 @@ Laws:
    through that server's templates either: quarantine has no way round.
 2. A URI that templates of more than one server match belongs to none of them on the aggregate.
 3. Looking a name up costs about the same whether it is known, withheld or neither.
-4. Params have one reading for every server: readers that take members whatever their case (Go, C#) would
-   find another call in `Name` than the one decided on in `name`.
+4. Params have one reading for every server (lookalikes.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from gateway.core.lookalikes import refuse_look_alikes
 from gateway.core.model import (
     Endpoint,
     Entry,
@@ -56,49 +56,6 @@ NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
     "resources/unsubscribe": ("resource", "uri"),
 }
 """Methods that name one catalogue entry, and the params member that holds the name."""
-
-
-def _folded(names: Iterable[str]) -> Mapping[str, str]:
-    return {name.casefold(): name for name in names}
-
-
-_MEMBERS: Final = _folded(
-    {
-        "_meta",
-        "argument",
-        "arguments",
-        "context",
-        "cursor",
-        "inputResponses",
-        "name",
-        "ref",
-        "requestState",
-        "task",
-        "taskId",
-        "type",
-        "uri",
-    }
-)
-"""Members servers read in the params of the methods above, or in the `ref` of a completion."""
-_META: Final = _folded({"progressToken"})
-_META_ALONE: Final = _folded({"_meta"})
-_USUAL: Final = frozenset({"name", "arguments", "_meta", "uri"})
-_USUAL_META: Final = frozenset(
-    {
-        "io.modelcontextprotocol/protocolVersion",
-        "io.modelcontextprotocol/clientInfo",
-        "io.modelcontextprotocol/clientCapabilities",
-        "io.modelcontextprotocol/logLevel",
-        "progressToken",
-        "traceparent",
-        "tracestate",
-        "bulkhead/warrant",
-    }
-)
-"""What most calls have and no more: exactly these, none of which looks like another."""
-_TASKS: Final = frozenset(
-    {"completion/complete", "tasks/get", "tasks/update", "tasks/result", "tasks/cancel"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,27 +159,6 @@ def _is_kept(request: Request) -> bool:
     """
     method = request.method.casefold()
     return method.startswith(("notifications/", "tasks/")) and request.method != "tasks/get"
-
-
-def refuse_look_alikes(request: Request) -> None:
-    """Law 4. A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
-    meta, ref = request.params.get("_meta"), request.params.get("ref")
-    if request.params.keys() <= _USUAL and (type(meta) is not dict or meta.keys() <= _USUAL_META):
-        return
-    known = request.method in NAMED or request.method in _TASKS
-    _one_reading(request.params, _MEMBERS if known else _META_ALONE)
-    if isinstance(meta, dict):
-        _one_reading(meta, _META)
-    if known and isinstance(ref, dict):
-        _one_reading(ref, _MEMBERS)
-
-
-def _one_reading(members: JsonObject, read: Mapping[str, str]) -> None:
-    seen: dict[str, str] = {}
-    for name in members:
-        folded = name.casefold()
-        if read.get(folded, name) != name or seen.setdefault(folded, name) != name:
-            raise Refused(Reason.MALFORMED, "two members of params differ only by case")
 
 
 def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:

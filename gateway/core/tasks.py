@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from gateway.core.lookalikes import refuse_look_alikes
 from gateway.core.model import (
     Era,
     JsonObject,
@@ -20,7 +21,7 @@ from gateway.core.model import (
     Target,
     WorkloadIdentity,
 )
-from gateway.core.resolve import Table, refuse_look_alikes
+from gateway.core.resolve import Table
 from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.reasons import Reason
