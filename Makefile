@@ -35,7 +35,7 @@ demo: $(DEMO) ## play a story against real tool servers, then serve and say how 
 	@$(BIN)/python scenarios/demo.py
 
 test: $(TEST) ## all tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(TEST) ## ruff and mypy
 	$(BIN)/ruff check
@@ -57,7 +57,7 @@ campaign: $(TEST) ## the long version of the property and fault tests
 	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py
 	@BULKHEAD_TEST_KILLS=1000 $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
 	@$(BIN)/python -m tests.campaign
-	@BULKHEAD_TEST_SEQUENCES=700 BULKHEAD_TEST_MUTATIONS=100000 $(BIN)/pytest -n 2 --hypothesis-profile=campaign tests
+	@BULKHEAD_TEST_SEQUENCES=700 BULKHEAD_TEST_MUTATIONS=100000 $(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=campaign tests
 
 conformance: $(TEST) ## the official MCP conformance suite, directly and through the gateway, as a table
 	@$(BIN)/python -m tests.conformance.table

@@ -22,7 +22,7 @@ from gateway.ports import CallRow
 from gateway.stories import judge
 from gateway.stories.agents import Caller, Heard
 from gateway.stories.marks import Marks
-from gateway.stories.stage import Ran, Stage, fill, fill_all
+from gateway.stories.stage import HERE, Programs, Ran, Stage, fill, fill_all
 from gateway.stories.story import Expected, Step, Story, endpoint
 from gateway.stories.world import Look, World, changes, untrue
 from gateway.undo.own import AGENT as LOOKS
@@ -86,18 +86,18 @@ class Listener:
     def step(self, number: int, observed: Observed) -> None: ...
 
 
-async def play(story: Story, listener: Listener | None = None) -> Played:
+async def play(story: Story, listener: Listener | None = None, programs: Programs = HERE) -> Played:
     """Play the story in a fresh directory that is gone afterwards. Raises `Misconfigured`."""
     try:
-        return await _play(story, listener or Listener())
+        return await _play(story, listener or Listener(), programs)
     except BaseExceptionGroup as group:
         # Task groups wrap; whoever plays a story wants the first thing that went wrong.
         raise _first(group) from None
 
 
-async def _play(story: Story, listener: Listener) -> Played:
+async def _play(story: Story, listener: Listener, programs: Programs) -> Played:
     with tempfile.TemporaryDirectory(prefix="bulkhead-story-") as directory:
-        stage = Stage.build(story, directory)
+        stage = Stage.build(story, directory, programs)
         world = World(stage.root / "world", story.script.world)
         await stage.approve(story.script.approved)
         play_ = _Play(story, stage, world, listener)

@@ -35,6 +35,17 @@ START_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Programs:
+    """What {bin} and {python} stand for in a story, and what runs `bulkhead`."""
+
+    bin: Path = Path(sys.executable).parent
+    python: Path = Path(sys.executable)
+
+
+HERE: Final = Programs()
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """A command an operator ran, and what it printed."""
 
@@ -49,9 +60,10 @@ class Stage:
     root: Path
     config: Path
     settings: Settings
+    programs: Programs = HERE
 
     @classmethod
-    def build(cls, story: Story, directory: str) -> Stage:
+    def build(cls, story: Story, directory: str, programs: Programs = HERE) -> Stage:
         """Write policies and settings for this story in a directory. Raises `Misconfigured`."""
         root = Path(directory).resolve()
         _copy_policies(story, root / "policies")
@@ -62,12 +74,12 @@ class Stage:
         tree = {"listen": f"127.0.0.1:{_free_port()}", "servers": servers}
         config = root / "bulkhead.yaml"
         # JSON is YAML too.
-        config.write_text(fill(json.dumps(tree, indent=2), story, root), encoding="utf-8")
-        return cls(root, config, settings_file.load(config))
+        config.write_text(fill(json.dumps(tree, indent=2), story, root, programs), encoding="utf-8")
+        return cls(root, config, settings_file.load(config), programs)
 
     async def operate(self, words: Sequence[str]) -> Ran:
         """Run `bulkhead WORDS --config ...` as an operator would."""
-        command = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
+        command = self._command(self.programs.python, words)
         done = await anyio.run_process(
             command, cwd=self.root, check=False, stdin=None, stdout=PIPE, stderr=STDOUT
         )
@@ -75,7 +87,8 @@ class Stage:
 
     async def cut_off(self, words: Sequence[str], enough: Callable[[], bool]) -> Ran:
         """The same, killed as a power cut would once it has done enough."""
-        command = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
+        # Whatever runs the others: this one has to be gone at once.
+        command = self._command(HERE.python, words)
         said = self.root / "cut-off.txt"
         with said.open("wb") as file:
             async with await anyio.open_process(
@@ -88,6 +101,9 @@ class Stage:
                     process.kill()
                 status = await process.wait()
         return Ran(status, said.read_text(errors="replace"))
+
+    def _command(self, python: Path, words: Sequence[str]) -> list[str]:
+        return [str(python), "-m", "gateway", *words, "--config", str(self.config)]
 
     async def approve(self, only: Mapping[str, Sequence[str]]) -> None:
         """What the servers offer as the story begins is approved: all of it, or what `only` names.
@@ -131,13 +147,13 @@ class Stage:
         return path.read_text(encoding="utf-8").splitlines()[int(line) - 1].strip()
 
 
-def fill(text: str, story: Story, root: Path) -> str:
+def fill(text: str, story: Story, root: Path, programs: Programs = HERE) -> str:
     """The text with {world}, {story}, {bin} and {python} put in. Other braces stay as they are."""
     places = {
         "{world}": root / "world",
         "{story}": story.directory,
-        "{bin}": Path(sys.executable).parent,
-        "{python}": Path(sys.executable),
+        "{bin}": programs.bin,
+        "{python}": programs.python,
     }
     for mark, path in places.items():
         text = text.replace(mark, str(path))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import root
 from gateway.errors import Misconfigured
 from tests.house.source import ROOT
+from tests.system import starter
 from tests.system.home import Home
 
 SERVER = Path(__file__).parent / "notes_server.py"
@@ -77,9 +77,9 @@ class Owner:
 
 def servers(root: Path, *words: str) -> dict[str, dict[str, Any]]:
     file = str(root / "notes.db")
-    undo = [sys.executable, str(root / "notes_undo.py"), file]
+    undo = [starter.python(), str(root / "notes_undo.py"), file]
     return {
-        "notes": {"command": [sys.executable, str(SERVER), file, *words]},
+        "notes": {"command": [starter.python(), str(SERVER), file, *words]},
         "notes-undo": {"command": undo, "companion_of": "notes"},
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from gateway.core import record
 from gateway.core.model import CallRecord
 from gateway.journals.sqlite import SqliteJournal
 from tests.policy.written import ALLOW, READER, written
+from tests.system import starter
 
 CASE = """\
 cases:
@@ -26,14 +26,7 @@ def home(tmp_path: Path, csv: str = f"{ALLOW}\n{READER}\n", cases: str = CASE) -
 
 
 def bulkhead(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "policy", *words],
-        cwd=where,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return starter.run(["-m", "gateway", "policy", *words], where, 60)
 
 
 def test_check_is_content_with_a_sound_policy(tmp_path: Path) -> None:

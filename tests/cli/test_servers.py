@@ -17,6 +17,7 @@ from gateway.core.model import Target
 from gateway.errors import Misconfigured
 from tests.catalogue import shelf_server_path
 from tests.catalogue.offering import tool
+from tests.system import starter
 
 READ, WRITE = tool("read"), tool("write")
 POISONED = READ | {
@@ -31,7 +32,7 @@ class World:
         self.home = home
         self.config = home / "bulkhead.yaml"
         self.shelf = home / "shelf.json"
-        run = json.dumps([sys.executable, str(shelf_server_path()), str(self.shelf)])
+        run = json.dumps([starter.python(), str(shelf_server_path()), str(self.shelf)])
         self.config.write_text(f"servers:\n  files:\n    command: {run}\n    era: sessions\n")
         self.list(READ, WRITE)
 
@@ -196,7 +197,7 @@ def test_an_edited_pin_stops_every_command_at_its_line(world: World) -> None:
 def test_a_uri_two_servers_claim_is_reported(world: World) -> None:
     text, run = (
         world.config.read_text(),
-        [sys.executable, str(shelf_server_path()), str(world.shelf)],
+        [starter.python(), str(shelf_server_path()), str(world.shelf)],
     )
     world.config.write_text(
         f"{text}    pin_resources: false\n"

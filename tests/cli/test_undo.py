@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.system import starter
 from tests.system.home import Home
 from tests.undo import homes
 
@@ -104,9 +104,9 @@ def test_a_server_and_its_companion_become_a_pack_that_is_in_force(tmp_path: Pat
     made = Home.make(
         tmp_path / "home",
         {
-            "notes": {"command": [sys.executable, str(tmp_path / "notes.py")]},
+            "notes": {"command": [starter.python(), str(tmp_path / "notes.py")]},
             "notes-undo": {
-                "command": [sys.executable, str(tmp_path / "notes_undo.py")],
+                "command": [starter.python(), str(tmp_path / "notes_undo.py")],
                 "companion_of": "notes",
             },
         },

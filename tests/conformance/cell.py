@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from gateway.core.model import Endpoint
+from tests.system import starter
 from tests.system.home import Home, everybody, free_port, one_tier
+from tests.system.starter import Started
 
 Eras = Literal["both", "sessions", "stateless"]
 START_SECONDS: Final = 30.0
@@ -36,7 +37,7 @@ class Cell:
 def process(words: Sequence[str], port: int, log: Path) -> Iterator[None]:
     """A Python module as a process that listens on `port`; ended on the way out."""
     with log.open("ab") as out:
-        started = subprocess.Popen([sys.executable, "-m", *words], stdout=out, stderr=out)
+        started = starter.start(["-m", *words], starter.ROOT, out, out)
     try:
         _until_listening(port, started, log)
         yield
@@ -49,7 +50,7 @@ def process(words: Sequence[str], port: int, log: Path) -> Iterator[None]:
             started.wait()
 
 
-def _until_listening(port: int, started: subprocess.Popen[bytes], log: Path) -> None:
+def _until_listening(port: int, started: Started, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if started.poll() is not None:

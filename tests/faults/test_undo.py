@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from gateway import settings as settings_file
 from gateway.certify.files import look
 from gateway.core.model import Endpoint, Tier
 from gateway.identity.local import LocalIssuer
+from tests.system import starter
 from tests.system.client import agent
 from tests.system.home import Home
 from tests.undo.homes import home
@@ -88,13 +88,9 @@ class Place:
     def run(self, at: int, *words: str) -> subprocess.CompletedProcess[str]:
         """`bulkhead rollback WORDS`, dying at that point; 0: not."""
         self.log.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tests.faults.dying", str(at), str(self.log), "rollback"]
-        return subprocess.run(
-            [*command, *words, "--as", "keeper", "--config", str(self.home.config)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = ["-m", "tests.faults.dying", str(at), str(self.log), "rollback"]
+        said = [*words, "--as", "keeper", "--config", str(self.home.config)]
+        return starter.run([*command, *said], starter.ROOT, 120)
 
     def take_up(self, task: str) -> dict[str, Any]:
         """What an operator does after a crash: asks, takes up what is unfinished, or begins again."""

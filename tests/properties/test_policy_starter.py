@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from gateway.core.model import Effect, Target, Tier
 from gateway.policy import PolicySnapshot, load
 from gateway.policy.asking import Asked
 from tests import npm
+from tests.system import starter
 
 POLICIES: Final = Path(__file__).parents[2] / "policies"
 READS_FOR_SURE: Final = {
@@ -36,9 +36,9 @@ def parameters(server: str, home: Path) -> StdioServerParameters:
     environment: dict[str, str] | None = None
     match server:
         case "git":
-            command: tuple[str, ...] = (sys.executable, "-m", "mcp_server_git")
+            command: tuple[str, ...] = (starter.program("mcp-server-git"),)
         case "time":
-            command = (sys.executable, "-m", "mcp_server_time")
+            command = (starter.program("mcp-server-time"),)
         case "files":
             command = npm.filesystem(home)
         case _:

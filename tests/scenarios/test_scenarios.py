@@ -13,12 +13,18 @@ from gateway import settings
 from gateway.policy import load
 from gateway.stories import story
 from gateway.stories.play import play
-from gateway.stories.stage import Stage
+from gateway.stories.stage import Programs, Stage
+from tests.system import starter
 
 SCENARIOS = Path(gateway.__file__).resolve().parents[1] / "scenarios"
 STORIES = story.every(SCENARIOS)
 BOUND = 240
 """Seconds: a hang is a failure, a slow machine is not."""
+
+
+def warm() -> Programs:
+    """What a story runs is begun by the starter; test_play.py and the demo begin it as a shell would."""
+    return Programs(starter.programs(), Path(starter.python()))
 
 
 def read(name: str) -> story.Story:
@@ -37,7 +43,7 @@ def test_no_directory_is_a_story_by_half() -> None:
 @pytest.mark.parametrize("name", STORIES)
 async def test_it_goes_as_told(name: str) -> None:
     with anyio.fail_after(BOUND):
-        played = await play(read(name))
+        played = await play(read(name), programs=warm())
     wrong = {each.step.says: each.problems for each in played.observed if each.problems}
     assert wrong == {}
     assert played.problems == ()

@@ -31,7 +31,7 @@ from gateway.stories.play import Listener, Observed, Played, play
 from gateway.stories.stage import STARTER, Stage
 from gateway.stories.story import Story
 from gateway.stories.world import Look
-from tests.scenarios.test_scenarios import BOUND, SCENARIOS, STORIES
+from tests.scenarios.test_scenarios import BOUND, SCENARIOS, STORIES, warm
 
 TOLD: Final = STORIES if settings.get_current_profile_name() == "campaign" else ["climb"]
 """Two plays each: one story always, all of them in the campaign."""
@@ -108,7 +108,7 @@ def played(one: Story, listener: Listener | None = None) -> Played:
 
     async def bounded() -> Played:
         with anyio.fail_after(BOUND):
-            return await play(one, listener)
+            return await play(one, listener, warm())
 
     return asyncio.run(bounded())
 

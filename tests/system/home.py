@@ -1,12 +1,12 @@
 """A place to run the real gateway in: settings, a policy, approvals, and `bulkhead serve` as a process.
 
-Whoever enters `serving()` gets a gateway that answers, and it is gone when they leave.
+Whoever enters `serving()` gets a gateway that answers, and it is gone when they leave. Commands are started
+by the starter, which has them loaded; test_first_light.py runs them as a shell would.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -17,13 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from gateway import settings as settings_file
 from gateway.core.model import Endpoint
 from gateway.identity.local import LocalIssuer
+from tests.system import starter
+from tests.system.starter import Process
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 READY_SECONDS = 30.0
@@ -35,7 +37,7 @@ class Serving:
     """A gateway that answers."""
 
     home: Home
-    process: subprocess.Popen[bytes]
+    process: Process
 
     @property
     def origin(self) -> str:
@@ -58,6 +60,8 @@ class Home:
 
     root: Path
     port: int
+    warm: bool = True
+    """Without it every command is begun as a shell would, with a Python of its own."""
 
     @classmethod
     def make(
@@ -99,12 +103,12 @@ class Home:
 
     def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """`bulkhead WORDS --config ...`; whatever comes of it."""
+        command = ["-m", "gateway", *words, "--config", str(self.config)]
+        if self.warm:
+            return starter.run(command, self.root, timeout)
+        command = [sys.executable, *command]
         return subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--config", str(self.config)],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            cwd=self.root,
+            command, capture_output=True, text=True, timeout=timeout, cwd=self.root
         )
 
     def must(self, *words: str) -> str:
@@ -156,13 +160,7 @@ class Home:
         """`bulkhead serve` as a process, answering."""
         path = log or self.root / "serve.log"
         with path.open("ab") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "--config", str(self.config)],
-                stdout=out,
-                stderr=out,
-                cwd=self.root,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+            process = self._begin(["-m", "gateway", "serve", "--config", str(self.config)], out)
         try:
             wait_until_ready(self.origin, process, path)
             yield Serving(self, process)
@@ -176,8 +174,13 @@ class Home:
                     process.wait()
                     raise
 
+    def _begin(self, command: list[str], out: IO[bytes]) -> Process:
+        if self.warm:
+            return starter.start(command, self.root, out, out)
+        return subprocess.Popen([sys.executable, *command], stdout=out, stderr=out, cwd=self.root)
 
-def wait_until_ready(origin: str, process: subprocess.Popen[bytes], log: Path) -> None:
+
+def wait_until_ready(origin: str, process: Process, log: Path) -> None:
     """Returns when /readyz says so; fails with the log if the process ends first."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:

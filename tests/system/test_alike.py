@@ -7,7 +7,6 @@ import json
 import math
 import os
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from gateway.core.model import Endpoint
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped, headers_for
 
@@ -51,7 +51,7 @@ servers:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     root = tmp_path_factory.mktemp("alike")
     (root / "place").mkdir()
-    command = [sys.executable, str(SERVER), str(root / "place")]
+    command = [starter.python(), str(SERVER), str(root / "place")]
     servers = {name: {"command": command} for name in ("tick", "team")}
     made = Home.make(root / "home", servers, policy=POLICY, tiers=TIERS)
     made.approve("tick")

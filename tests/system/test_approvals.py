@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.core.model import Endpoint
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped, headers_for
 
@@ -35,7 +35,7 @@ LINKS: Final[dict[str, Any]] = {"elicitation": {"url": {}}}
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     root = tmp_path_factory.mktemp("approvals")
     (root / "place").mkdir()
-    command = [sys.executable, str(SERVER), str(root / "place")]
+    command = [starter.python(), str(SERVER), str(root / "place")]
     made = Home.make(root / "home", {"tick": {"command": command}}, policy=POLICY, tiers=TIERS)
     made.approve("tick")
     with made.serving():

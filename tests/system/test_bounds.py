@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pytest
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint, Tier
 from gateway.fences.log import FenceLog
+from tests.system import starter
 from tests.system.home import Home, Serving
 from tests.system.raw import JSON, over_http
 
@@ -88,7 +88,7 @@ def make(root: Path) -> tuple[Home, Path]:
     members = "".join(f"g, agent:{agent}, role:worker, local\n" for agent in AGENTS)
     home = Home.make(
         root / "home",
-        {"tick": {"command": [sys.executable, str(SERVER), str(place)]}},
+        {"tick": {"command": [starter.python(), str(SERVER), str(place)]}},
         policy=POLICY + members,
         tiers=TIERS,
         intents=INTENTS,

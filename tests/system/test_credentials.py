@@ -31,6 +31,7 @@ from tests.credentials.places import (
     keys_of,
 )
 from tests.servers.telltale import VARIABLE, WAYS, digest
+from tests.system import starter
 from tests.system.home import Home, Serving, free_port
 from tests.system.raw import JSON, over_http
 
@@ -115,7 +116,7 @@ class House:
 
 @contextmanager
 def listening(place: Path, name: str) -> Iterator[str]:
-    argv = [sys.executable, str(TELLTALE), str(place / name)]
+    argv = [starter.python(), str(TELLTALE), str(place / name)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -181,7 +182,7 @@ def _servers(place: Path, http: str, traded: str, issuing: AuthorizationServer) 
 
 
 def _piped(place: Path, name: str, *credentials: JSON) -> JSON:
-    command = [sys.executable, str(TELLTALE), str(place / name), "--stdio"]
+    command = [starter.python(), str(TELLTALE), str(place / name), "--stdio"]
     return {"command": command, "credentials": list(credentials)}
 
 

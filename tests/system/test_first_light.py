@@ -1,8 +1,12 @@
-"""The smallest whole thing: an agent lists and calls through the gateway, in each era, and the journal knows."""
+"""The smallest whole thing: an agent lists and calls through the gateway, in each era, and the journal knows.
+
+Every command is begun as a shell would.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -16,7 +20,7 @@ TIME = str(Path(sys.executable).parent / "mcp-server-time")
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_call_goes_through_and_is_on_record(tmp_path: Path, era: Era) -> None:
-    home = Home.make(tmp_path / "home", {"time": {"command": [TIME]}})
+    home = replace(Home.make(tmp_path / "home", {"time": {"command": [TIME]}}), warm=False)
     home.approve("time")
     with home.serving() as serving, anyio.fail_after(60):
         token = home.token("analyst")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint
 from gateway.fences.log import FenceLog
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import over_http
 
@@ -104,7 +104,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     (root / "place").mkdir()
     home = Home.make(
         root / "home",
-        {"tick": {"command": [sys.executable, str(SERVER), str(root / "place")]}},
+        {"tick": {"command": [starter.python(), str(SERVER), str(root / "place")]}},
         policy=POLICY,
         tiers=TIERS,
         intents=INTENTS,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.identity.idp import Provider, digest, new_key, proof, providing
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped
 
-TIME = str(Path(sys.executable).parent / "mcp-server-time")
 POLICY = """\
 p, P010, data, time, *, role:tester, local, triage, *, -, allow
 p, P020, admin, time, *, role:tester, local, triage, *, -, allow
@@ -56,7 +54,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         issuer: dict[str, Any] = {"issuer": idp.issuer, "intent": {"claim": "intent"}}
         home = Home.make(
             tmp_path_factory.mktemp("idp") / "home",
-            {"time": {"command": [TIME]}},
+            {"time": {"command": [starter.program("mcp-server-time")]}},
             policy=POLICY,
             tiers=TIERS,
             issuers={"corp": issuer},

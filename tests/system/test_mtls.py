@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +15,10 @@ from gateway import settings as settings_file
 from gateway.app.gateway import open_gateway
 from gateway.wire.agents import http
 from tests.identity.authority import Authority, address, client
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped
 
-TIME = str(Path(sys.executable).parent / "mcp-server-time")
 POLICY = """\
 p, P010, data, time, *, role:tester, local, general, *, -, allow
 g, agent:triage-1, role:tester, local
@@ -62,7 +61,7 @@ async def test_a_workload_calls_by_its_certificate_and_is_on_record_by_its_name(
     root, web, mesh = tmp_path / "home", Authority("web"), Authority("mesh")
     home = Home.make(
         root,
-        {"time": {"command": [TIME]}},
+        {"time": {"command": [starter.program("mcp-server-time")]}},
         policy=POLICY,
         tiers=TIERS,
         tls={"certificate": "gateway.pem", "key": "gateway.key"},

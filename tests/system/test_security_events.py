@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,10 +13,10 @@ import jwt
 import pytest
 
 from tests.identity.idp import jwk, new_key
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped
 
-TIME = str(Path(sys.executable).parent / "mcp-server-time")
 REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 IDP = "https://idp.example.com"
 POLICY = """\
@@ -75,7 +73,7 @@ class Corp:
 def corp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corp]:
     home = Home.make(
         tmp_path_factory.mktemp("ssf") / "home",
-        {"time": {"command": [TIME]}},
+        {"time": {"command": [starter.program("mcp-server-time")]}},
         policy=POLICY,
         tiers=TIERS,
         issuers={"corp": {"issuer": IDP, "keys": {"file": "keys.json"}}},

@@ -15,6 +15,7 @@ import pytest
 from gateway.core.model import Endpoint
 from gateway.evidence import verify
 from gateway.receipts import CALL, WARRANT
+from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import JSON, over_http
 from tests.system.test_bounds import INTENTS, POLICY, SERVER, TIERS
@@ -27,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     (root / "place").mkdir()
     made = Home.make(
         root / "home",
-        {"tick": {"command": [sys.executable, str(SERVER), str(root / "place")]}},
+        {"tick": {"command": [starter.python(), str(SERVER), str(root / "place")]}},
         policy=POLICY + "g, agent:ann, role:worker, local\ng, agent:bob, role:worker, local\n",
         tiers=TIERS,
         intents=INTENTS,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import anyio
 
 from tests.catalogue import shelf_server_path
 from tests.catalogue.offering import tool
+from tests.system import starter
 from tests.system.client import agent
 from tests.system.home import Home, everybody, one_tier
 
@@ -32,7 +32,7 @@ async def test_instructions_reach_an_agent_only_as_approved(tmp_path: Path) -> N
     shelf.write_text(json.dumps({"tools/list": {"tools": [tool("read")]}, "about": about}))
     home = Home.make(
         tmp_path / "home",
-        {"files": {"command": [sys.executable, str(shelf_server_path()), str(shelf)]}},
+        {"files": {"command": [starter.python(), str(shelf_server_path()), str(shelf)]}},
         tiers=one_tier("files"),
         policy=everybody([("data", "files")]),
     )

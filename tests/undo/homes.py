@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tests import npm
+from tests.system import starter
 from tests.system.home import POLICIES, Home
 
-BIN = Path(sys.executable).parent
 SERVERS = ("files", "memory", "git")
 
 
@@ -21,13 +20,13 @@ def servers(world: Path, wanted: Iterable[str] = SERVERS) -> dict[str, dict[str,
     (world / "files").mkdir(parents=True, exist_ok=True)
     (world / "repos").mkdir(exist_ok=True)
     memory, variables = npm.memory(world / "graph.jsonl")
-    companion = [sys.executable, "-m", "gateway", "companion"]
+    companion = [starter.python(), "-m", "gateway", "companion"]
     files, repos = str(world / "files"), str(world / "repos")
     every: dict[str, dict[str, Any]] = {
         "files": {"command": list(npm.filesystem(world / "files")), "undo": {"root": files}},
         "files-undo": {"command": [*companion, "files", files], "companion_of": "files"},
         "memory": {"command": list(memory), "environment": {"set": variables}},
-        "git": {"command": [str(BIN / "mcp-server-git")], "undo": {"root": repos}},
+        "git": {"command": [starter.program("mcp-server-git")], "undo": {"root": repos}},
         "git-undo": {"command": [*companion, "git", repos], "companion_of": "git"},
     }
     return {

@@ -1,0 +1,227 @@
+"""Runs Python programs as forks of one process that has loaded the gateway and the MCP SDK already.
+
+Each is a process like any other: its own directory, environment, streams, signals and end. Only loading
+Python and all that, which takes longer than most programs here, is not done again for each.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, Final
+
+from tests.system import shim
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+BIN: Final = Path(sys.executable).parent
+LOADED: Final = ("mcp.server.stdio", "mcp_server_git.server", "mcp_server_time.server")
+"""Besides every command of the gateway's."""
+
+
+class Started:
+    """What a test needs of `subprocess.Popen`, of a process the starter started."""
+
+    def __init__(self, conversation: socket.socket, words: Sequence[str]) -> None:
+        self._conversation = conversation
+        self.args = words
+        self.pid = shim.number(conversation)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        if self.returncode is None and select.select([self._conversation], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, once it has ended. Raises `subprocess.TimeoutExpired`."""
+        if self.returncode is None:
+            if timeout is not None and not select.select([self._conversation], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(list(self.args), timeout)
+            self.returncode = shim.number(self._conversation)
+            self._conversation.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+Process = Started | subprocess.Popen[bytes]
+
+
+def start(words: Sequence[str], cwd: Path, out: IO[Any], err: IO[Any]) -> Started:
+    """`python WORDS`, begun."""
+    with open(os.devnull, "rb") as nothing:
+        streams = [one.fileno() for one in (nothing, out, err)]
+        return Started(shim.ask(_place(), list(words), str(cwd), streams), words)
+
+
+def run(words: Sequence[str], cwd: Path, timeout: float) -> subprocess.CompletedProcess[str]:
+    """`python WORDS`, whatever comes of it."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = start(words, cwd, out, err)
+        try:
+            status = process.wait(timeout)
+        finally:
+            process.kill()
+        said = [os.pread(one.fileno(), 1 << 30, 0).decode() for one in (out, err)]
+    return subprocess.CompletedProcess(list(words), status, *said)
+
+
+@cache
+def programs() -> Path:
+    """A directory with `python` and what else is installed here for Python, all of which have the starter do it."""
+    place = _place()
+    into = Path(place).parent
+    for path in (BIN / "python", BIN / "bulkhead", *BIN.glob("mcp-server-*")):
+        first = [] if path.name == "python" else [str(path)]
+        text = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        text += f"import shim; shim.stand_in({place!r}, {first!r} + sys.argv[1:])\n"
+        (into / path.name).write_text(f"#!{sys.executable} -IS\n{text}")
+        (into / path.name).chmod(0o755)
+    return into
+
+
+def program(name: str) -> str:
+    """One of them, for the command of a tool server."""
+    return str(programs() / name)
+
+
+def python() -> str:
+    """Stands for `sys.executable` there."""
+    return program("python")
+
+
+@cache
+def _place() -> str:
+    """Where this process's starter listens. It ends when this process does."""
+    place = str(Path(tempfile.mkdtemp(prefix="starter-"), "socket"))
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(place)
+    listening.listen(64)
+    ours, _ = os.pipe()  # open as long as this process is
+    with listening:
+        given = (listening.fileno(), ours)
+        command = [sys.executable, "-m", __name__, *map(str, given), place]
+        _KEPT.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                pass_fds=given,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        )
+    os.close(ours)
+    return place
+
+
+_KEPT: Final[list[subprocess.Popen[bytes]]] = []
+
+
+def _load() -> None:
+    cli = importlib.import_module("gateway.cli")
+    for name in cli.COMMANDS:
+        importlib.import_module(f"gateway.cli.{name.replace('-', '_')}")
+    for name in LOADED:
+        importlib.import_module(name)
+
+
+def _job(conversation: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What is asked for there, and the streams it is to have."""
+    text, streams, _, _ = socket.recv_fds(conversation, 1 << 20, 3)
+    while not text.endswith(b"\n"):
+        text += conversation.recv(1 << 20)
+    return json.loads(text), streams
+
+
+def _mind(conversation: socket.socket) -> bool:
+    """Forks: True in the new process. The other tells of its beginning and its end, and ends with it.
+
+    Who asked may go away: the new process is killed then.
+    """
+    ends, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken)
+    child = os.fork()
+    if not child:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(ends)
+        os.close(woken)
+        return True
+    for number in range(3):
+        os.close(number)
+    conversation.sendall(shim.NUMBER.pack(child))
+    if ends not in select.select([ends, conversation.fileno()], [], [])[0]:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    try:
+        conversation.sendall(shim.NUMBER.pack(os.waitstatus_to_exitcode(status)))
+    finally:
+        os._exit(0)
+
+
+def _become(words: list[str], cwd: str, env: dict[str, str]) -> None:
+    """The program, as Python would run it."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.stdin = open(0, closefd=False)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)
+    if words[0] == "-m":
+        sys.argv, sys.path[0] = words[1:], cwd
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv, sys.path[0] = words, str(Path(words[0]).parent)
+        runpy.run_path(words[0], run_name="__main__")
+
+
+def main() -> None:
+    """Start what is asked for, until nobody can ask any more."""
+    listening, asker = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+    _load()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while asker not in select.select([listening.fileno(), asker], [], [])[0]:
+        conversation, _ = listening.accept()
+        if os.fork():
+            conversation.close()
+            continue
+        listening.close()
+        os.close(asker)
+        job, streams = _job(conversation)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        if _mind(conversation):
+            conversation.close()
+            _become(**job)
+        return
+    shutil.rmtree(Path(sys.argv[3]).parent)
+
+
+if __name__ == "__main__":
+    main()
