@@ -53,11 +53,30 @@ lock: $(TEST) ## choose newest versions again and write the lock files
 bench: $(TEST) ## the benchmarks, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
-campaign: $(TEST) ## the long version of the property and fault tests
-	@BULKHEAD_TEST_KILLS=200 $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py
-	@BULKHEAD_TEST_KILLS=1000 $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
-	@$(BIN)/python -m tests.campaign
-	@BULKHEAD_TEST_SEQUENCES=700 BULKHEAD_TEST_MUTATIONS=100000 $(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=campaign tests
+# How long its parts are. A short look: make campaign KILLS=2 LIVES=3 SEQUENCES=10 HISTORIES=1 MUTATIONS=100 PROFILE=default
+KILLS := 200
+LIVES := 1000
+SEQUENCES := 10000
+HISTORIES := 700
+MUTATIONS := 100000
+PROFILE := campaign
+
+campaign: $(TEST) ## the long version of the property and fault tests; each part says how much it did
+	@echo "== $(KILLS) kills each: gateways under load, rollbacks, journals"
+	@BULKHEAD_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py tests/journals/test_sqlite_crash.py
+	@echo "== at most $(LIVES) kills each, at every point of calls, rollbacks and scenes"
+	@BULKHEAD_TEST_KILLS=$(LIVES) $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
+	@echo "== $(SEQUENCES) random sequences on the reference servers, taken back"
+	@$(BIN)/python -m tests.campaign $(SEQUENCES)
+	@echo "== $(HISTORIES) histories each: taken back, forgotten, serial, traced"
+	@BULKHEAD_TEST_SEQUENCES=$(HISTORIES) $(BIN)/pytest -q -s tests/properties/test_undo.py tests/properties/test_undo_promises.py \
+		tests/properties/test_forgetting.py tests/properties/test_serial.py tests/properties/test_traces.py
+	@echo "== $(MUTATIONS) mutations of evidence"
+	@BULKHEAD_TEST_MUTATIONS=$(MUTATIONS) $(BIN)/pytest -q -s tests/evidence/test_audit.py
+	@echo "== every other property, profile $(PROFILE)"
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m hypothesis --hypothesis-profile=$(PROFILE) tests
+	@echo "== stories under the least that would do, profile $(PROFILE)"
+	@$(BIN)/pytest -q -s --hypothesis-profile=$(PROFILE) tests/scenarios/test_suggest.py
 
 conformance: $(TEST) ## the official MCP conformance suite, directly and through the gateway, as a table
 	@$(BIN)/python -m tests.conformance.table

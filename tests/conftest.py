@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 from hypothesis import HealthCheck, settings
 
 # A shared machine is slow at times: only what a property finds may fail it, never how long it took.
@@ -10,3 +15,16 @@ settings.register_profile(
     "campaign", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("default")
+
+
+def _memory(place: Path = Path("/dev/shm"), enough: int = 2 * 1024**3) -> Path | None:
+    """A file system in memory that is large enough and runs programs."""
+    if not os.access(place, os.W_OK) or shutil.disk_usage(place).free < enough:
+        return None
+    return None if os.statvfs(place).f_flag & os.ST_NOEXEC else place
+
+
+# Journals wait for the disk at every line, and no test cuts the power: none is needed where memory will do.
+if (memory := _memory()) is not None:
+    os.environ.setdefault("TMPDIR", str(memory))
+    tempfile.tempdir = None

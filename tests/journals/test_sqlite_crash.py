@@ -16,7 +16,7 @@ from gateway.core.record import State
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
 
-KILLS = int(os.environ.get("BULKHEAD_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("BULKHEAD_TEST_KILLS", "6"))
 """How many children die in one run of the test; a campaign sets more."""
 
 Reports = list[list[str]]
