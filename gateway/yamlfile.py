@@ -73,22 +73,7 @@ def read(path: Path) -> CommentedMap:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise Misconfigured("not UTF-8", Where(str(path))) from None
-    yaml = YAML(typ="rt", pure=True)
-    yaml.version = (1, 2)
-    try:
-        tree = yaml.load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise Misconfigured(str(error.problem), Where(str(path), line)) from None
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise Misconfigured(
-            f"character {error.character:#04x} is not allowed", Where(str(path), line)
-        ) from None
-    except (YAMLError, RecursionError, TypeError, ValueError) as error:
-        # ruamel raises TypeError for a mapping used as a key.
-        said = " ".join(str(error).split())
-        raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
+    tree = _loaded(path, text)
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
     if _DIRECTIVE.search(text):
@@ -98,6 +83,29 @@ def read(path: Path) -> CommentedMap:
         place, why = fault
         raise Misconfigured(why, Where(str(path), line_of(tree, place)))
     return tree
+
+
+def _loaded(path: Path, text: str) -> object:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.version = (1, 2)
+    try:
+        return yaml.load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise Misconfigured(str(error.problem), Where(str(path), line)) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Misconfigured(
+            f"character {error.character:#04x} is not allowed", Where(str(path), line)
+        ) from None
+    except NotImplementedError:
+        # Of ruamel's, for two comments it would have to keep in one place.
+        said = "a comment between a key and its value, and something after it"
+        raise Misconfigured(f"{said}: put the comment above the key", Where(str(path))) from None
+    except (YAMLError, RecursionError, TypeError, ValueError) as error:
+        # ruamel raises TypeError for a mapping used as a key.
+        said = " ".join(str(error).split())
+        raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
 
 
 def _odd(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

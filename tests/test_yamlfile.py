@@ -78,6 +78,10 @@ def test_ordinary_yaml_is_read_as_it_stands(tmp_path: Path, text: str, value: An
     assert yamlfile.plain(yamlfile.read(file)) == value
 
 
+def test_a_comment_that_cannot_be_kept_is_one_clear_line(tmp_path: Path) -> None:
+    assert "put the comment above the key" in fault(tmp_path, "a: # x\n  c\n\nb: 1\n")
+
+
 @pytest.mark.parametrize("read", [yamlfile.read, rules_of, pins_of])
 @pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o666, 0o755), (0o644, 0o777)])
 def test_a_file_anybody_could_change_is_refused(
