@@ -19,16 +19,17 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-# Two sets of packages: what the demo runs on, and that plus what the tests and checks need.
+# Sets of packages: what the demo runs on, that plus what the tests and checks need, that plus what draws.
 # A stamp is as old as the last set-up from its lock, so a second run starts at once.
 DEMO := .venv/.demo-is-set-up
 TEST := .venv/.test-is-set-up
+BENCH := .venv/.bench-is-set-up
 
-.PHONY: help demo test lint docs lock bench campaign conformance clean
+.PHONY: help demo test lint docs lock bench bench-peers bench-growth bench-long bench-page campaign conformance clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
-		printf '  make %-12s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
+		printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 demo: $(DEMO) ## play a story against real tool servers, then serve and say how to connect
 	@$(BIN)/bulkhead play climb
@@ -49,9 +50,25 @@ lock: $(TEST) ## choose newest versions again and write the lock files
 	$(COMPILE) --upgrade --all-extras --group build --group demo --group test --group lint -o requirements-test.lock
 	$(COMPILE) -c requirements-test.lock --group build --group demo -o requirements-demo.lock
 	$(COMPILE) -c requirements-test.lock --group build -o requirements.lock
+	$(COMPILE) -c requirements-test.lock --all-extras --group build --group demo --group test --group lint --group bench \
+		-o requirements-bench.lock
+	@for peer in benchmarks/peers/python/*.in; do \
+		$(subst pyproject.toml,"$$peer",$(COMPILE)) --upgrade -o "$${peer%.in}.lock"; done
 
-bench: $(TEST) ## the benchmarks, one after the other
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: $(TEST) ## all scenarios in under ten minutes, medians and ratios of one run
+	@$(BIN)/python -m benchmarks
+
+bench-peers: $(TEST) ## the small call through other gateways, in the same rounds
+	@$(BIN)/python -m benchmarks.peers
+
+bench-growth: $(TEST) ## what a call costs beside millions of rows, thousands of rules, grants, sessions, tools
+	@$(BIN)/python -m benchmarks.growth
+
+bench-long: $(TEST) ## latency over a minute, memory over a million calls
+	@$(BIN)/python -m benchmarks.long
+
+bench-page: $(BENCH) ## write docs/explanation/performance.md from what these left in .bench
+	@$(BIN)/python -m benchmarks --write
 
 # How long its parts are. A short look: make campaign KILLS=2 LIVES=3 SEQUENCES=10 HISTORIES=1 MUTATIONS=100 PROFILE=default
 KILLS := 200
@@ -82,7 +99,7 @@ conformance: $(TEST) ## the official MCP conformance suite, directly and through
 	@$(BIN)/python -m tests.conformance.table
 
 clean: ## forget everything that was set up or cached
-	rm -rf .venv tests/node/node_modules tests/conformance/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .bench tests/node/node_modules tests/conformance/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEMO): requirements-demo.lock pyproject.toml .venv/bin/python
@@ -97,6 +114,10 @@ $(TEST): requirements-test.lock requirements-demo.lock pyproject.toml .venv/bin/
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(DEMO) $@
+
+$(BENCH): $(TEST) requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Bulkhead needs Python 3.11 or newer; none was found on PATH." >&2; \

@@ -12,7 +12,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
@@ -22,7 +21,7 @@ from typing import Final
 import psutil
 import uvloop
 
-from benchmarks.load import Measured, drive
+from benchmarks.load import Failed, Measured, drive
 
 PATIENCE: Final = 60.0
 """Seconds a round may take longer than it should."""
@@ -39,21 +38,14 @@ class Way:
     round: Round
     fixture: int | None = None
     """The port of the tool server behind it, to count what reaches it."""
-    tree: bool = False
-    """Whether the processes it started count too."""
-    around: Callable[[], AbstractContextManager[None]] = nullcontext
-    """What is in force during its rounds."""
-
-    def processes(self) -> list[psutil.Process]:
-        return [self.process, *(self.process.children(recursive=True) if self.tree else [])]
 
     def cpu(self) -> float:
         """Seconds so far."""
-        return sum(map(cpu_seconds, self.processes()))
+        return cpu_seconds(self.process)
 
     def memory(self) -> float:
         """MiB resident."""
-        return sum(float(one.memory_info().rss) for one in self.processes()) / 2**20
+        return float(self.process.memory_info().rss) / 2**20
 
     def asked(self) -> int:
         """Requests the tool server has had."""
@@ -124,12 +116,18 @@ def in_turns(ways: Sequence[Way], rounds: int, seconds: float) -> Mapping[str, l
     return seen
 
 
+class WayFailed(Exception):
+    """A way that did not last a round; `args` are its name and why."""
+
+
 def once(way: Way, seconds: float) -> Seen:
-    """One round."""
-    with way.around():
-        cpu, before = way.cpu(), way.asked()
+    """One round. Raises `WayFailed`."""
+    cpu, before = way.cpu(), way.asked()
+    try:
         load = way.round(seconds)
-        spent, reached = way.cpu() - cpu, way.asked() - before
+    except (Failed, OSError) as reason:
+        raise WayFailed(way.name, str(reason) or type(reason).__name__) from reason
+    spent, reached = way.cpu() - cpu, way.asked() - before
     return Seen(load, spent / load.calls * 1e6, reached / load.calls)
 
 
@@ -168,18 +166,14 @@ def _row(scenario: str, connections: int, way: Way, seen: Sequence[Seen], held: 
 
 def _from_here(way: Way) -> float:
     """MiB now; the kernel's high-water mark is set back to it."""
-    for one in way.processes():
-        Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+    Path(f"/proc/{way.process.pid}/clear_refs").write_text("5")
     return way.memory()
 
 
 def _peak(way: Way) -> float:
     """MiB at most since then."""
-    kib = 0
-    for one in way.processes():
-        status = Path(f"/proc/{one.pid}/status").read_text()
-        kib += int(status.partition("VmHWM:")[2].split()[0])
-    return kib / 2**10
+    status = Path(f"/proc/{way.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -19,7 +19,8 @@ from benchmarks import homes
 from tests.system.home import Home, wait_until_ready
 
 JSON = dict[str, Any]
-MANY: Final = 500
+MORE: Final = {"http": 0, "many": 500, "thousand": 992}
+"""Tools that each of our tool servers lists besides its own eight."""
 PIPE: Final[JSON] = {
     "command": [sys.executable, "-m", "benchmarks.fixture", "--stdio"],
     "cwd": str(Path(__file__).parents[1]),
@@ -52,8 +53,8 @@ class Stand:
         self._gateways: dict[str, Gateway] = {}
 
     def fixture(self, server: str) -> Standing:
-        """The tool server `http`, or `many`, which lists five hundred tools more."""
-        more = str(MANY if server == "many" else 0)
+        """One of our tool servers."""
+        more = str(MORE[server])
         return self._one(("fixture", server), "benchmarks.fixture", "--tools", more)
 
     def floor(self, server: str) -> Standing:

@@ -12,7 +12,9 @@ import pytest
 
 from tests.house.source import ROOT
 
-LOCKS: Final = sorted(ROOT.glob("requirements*.lock"))
+LOCKS: Final = sorted(
+    [*ROOT.glob("requirements*.lock"), *ROOT.glob("benchmarks/peers/python/*.lock")]
+)
 PIN: Final = re.compile(
     r"([a-z0-9-]+)==([^ ;\\]+)(?: ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
 )
@@ -49,6 +51,7 @@ def test_every_line_of_a_lock_is_a_version_with_its_hashes(lock: Path) -> None:
         ("requirements.lock", ["build"]),
         ("requirements-demo.lock", ["build", "demo"]),
         ("requirements-test.lock", ["build", "demo", "test", "lint"]),
+        ("requirements-bench.lock", ["build", "demo", "test", "lint", "bench"]),
     ],
 )
 def test_a_lock_holds_all_that_the_project_asks_for(lock: str, groups: list[str]) -> None:
@@ -56,13 +59,15 @@ def test_a_lock_holds_all_that_the_project_asks_for(lock: str, groups: list[str]
 
 
 def test_the_locks_agree() -> None:
-    smallest, middle, largest = (
-        pins(ROOT / f"requirements{kind}.lock").items() for kind in ("", "-demo", "-test")
+    smallest, small, large, largest = (
+        pins(ROOT / f"requirements{kind}.lock").items() for kind in ("", "-demo", "-test", "-bench")
     )
-    assert smallest <= middle <= largest
+    assert smallest <= small <= large <= largest
 
 
-@pytest.mark.parametrize("folder", ["tests/node", "tests/conformance/node"])
+@pytest.mark.parametrize(
+    "folder", ["tests/node", "tests/conformance/node", "benchmarks/peers/node"]
+)
 def test_npm_packages_are_pinned_by_hash_and_not_by_address(folder: str) -> None:
     lock: dict[str, Any] = json.loads((ROOT / folder / "package-lock.json").read_text())
     packages = [entry for path, entry in lock["packages"].items() if path]
