@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -162,7 +162,8 @@ def _growth(of: str, few: int, many: int) -> Growth:
 
 @contextmanager
 def placed(rows: int) -> Iterator[Place]:
-    with ExitStack() as stack, tempfile.TemporaryDirectory(dir=Path.cwd()) as root:
+    results.PLACE.mkdir(exist_ok=True)  # /tmp may be of memory, and small
+    with ExitStack() as stack, tempfile.TemporaryDirectory(dir=results.PLACE) as root:
         yield Place(stack, Path(root), rows)
 
 
@@ -187,13 +188,6 @@ def measure(name: str, rows: int, rounds: int, seconds: float) -> Growth:
         )
 
 
-def keep(found: Sequence[Growth]) -> None:
-    """Beside what runs of other growths left."""
-    kept = {row["of"]: row for row in (results.kept("growth") or {"rows": []})["rows"]}
-    kept |= {growth.of: asdict(growth) for growth in found}
-    results.keep("growth", list(kept.values()))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -207,7 +201,7 @@ def main() -> None:
     for name in given.only:
         print(f"{name}: setting up", file=sys.stderr)
         found.append(measure(name, given.rows, given.rounds, given.seconds))
-    keep(found)
+    results.keep_beside("growth", list(map(asdict, found)))
     if given.json:
         print(json.dumps([asdict(one) for one in found]))
         return

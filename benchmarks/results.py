@@ -24,6 +24,12 @@ def keep(kind: str, rows: Sequence[Mapping[str, Any]], **more: Any) -> None:
     (PLACE / f"{kind}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
+def keep_beside(kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same, and rows of earlier runs stay unless there is a new one `of` the same."""
+    there = {row["of"]: row for row in (kept(kind) or {"rows": []})["rows"]}
+    keep(kind, list((there | {row["of"]: row for row in rows}).values()))
+
+
 def kept(kind: str) -> dict[str, Any] | None:
     """What the last run of this kind left, if there was one."""
     path = PLACE / f"{kind}.json"

@@ -94,5 +94,5 @@ def committed() -> list[Path]:
 def _made_here(path: Path) -> bool:
     parts = path.relative_to(ROOT).parts
     return any(part == "node_modules" or part.endswith("_cache") for part in parts) or (
-        not {".venv", ".git", ".bulkhead", "__pycache__", ".hypothesis"}.isdisjoint(parts)
+        not {".venv", ".git", ".bulkhead", ".bench", "__pycache__", ".hypothesis"}.isdisjoint(parts)
     )
