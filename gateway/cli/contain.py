@@ -21,6 +21,7 @@ from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.credential import LeaseState
 from gateway.core.fence import Fence
+from gateway.core.model import JsonObject
 from gateway.fences.desk import Contained
 from gateway.fences.log import FenceLog
 
@@ -37,10 +38,7 @@ NOT_NAMED: Final = "To undo what was done, name agents, tasks, grants or servers
 @operator_option
 @config_option
 @json_option
-@click.pass_context
 def command(
-    context: click.Context,
-    /,
     config: Path,
     as_json: bool,
     operator: str,
@@ -61,17 +59,36 @@ def command(
         raise click.UsageError("--json asks nothing: give --plan, --yes or --no-undo")
     loaded = settings.load(config)
     contained = _stop(loaded, wanted, quiet=as_json)
-    print_json(contained.as_json()) if as_json else _tell(contained)
-    if no_undo:
-        return
-    undo = _undo(since, **scope)
-    if undo is None:
+    if not as_json:
+        _tell(contained)
+    undo = None if no_undo else _undo(since, **scope)
+    if undo is None and not no_undo:
         click.echo(NOT_NAMED, err=True)
-        return
+    # One document, whatever comes of the undo: that it was contained is told in any case.
+    told: JsonObject = {**contained.as_json(), "undo": None}
+    try:
+        if undo is not None:
+            _roll(config, operator, undo, only_plan, yes, told if as_json else None)
+    finally:
+        if as_json:
+            print_json(told)
+
+
+def _roll(
+    config: Path,
+    operator: str,
+    undo: dict[str, Any],
+    only_plan: bool,
+    yes: bool,
+    told: JsonObject | None,
+) -> None:
+    """As `bulkhead rollback` does it, leaving what changed since; its document becomes a part of ours."""
     from gateway.cli import rollback
 
-    asked = {"config": config, "as_json": as_json, "operator": operator}
-    context.invoke(rollback.command, only_plan=only_plan, yes=yes, choice="skip", **asked, **undo)
+    show = None if told is None else lambda document: told.update(undo=document)
+    wanted, below = rollback.wanted_of(**undo), "grants" in undo
+    asked = rollback.Asked(wanted, below, False, only_plan, None, None, yes, "skip", show)
+    rollback.roll(config, operator, asked)
 
 
 def _stop(loaded: settings.Settings, wanted: list[Fence], *, quiet: bool) -> Contained:
@@ -108,9 +125,4 @@ def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:
     named = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
     if scope["tier"] or scope["tenant"] or len(named) > 1 or not (named or since):
         return None
-    undo: dict[str, Any] = {f"{kind}s": values for kind, values in named.items()}
-    if since is not None:
-        undo["since"] = since
-    if "grant" in named:
-        undo["subtree"] = True
-    return undo
+    return {**{f"{kind}s": values for kind, values in named.items()}, "since": since}

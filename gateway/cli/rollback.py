@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Refused
 from gateway.reasons import Reason
 from gateway.undo.plan import Choice
@@ -87,22 +88,33 @@ def command(
     Scopes combine: a call is undone when it fits all that are given. A plan is always made first, by
     looking only. The policy is asked as operator:NAME about every inverse call.
     """
-    wanted = _wanted(**scope)
+    wanted = wanted_of(**scope)
     _check_scope(wanted, subtree, plan_file, undo_id)
+    show = print_json if as_json else None
     if undo_id is not None:
-        work = _resume(config, operator, undo_id)
-    else:
-        asked = Asked(
-            wanted, subtree, replan, only_plan, plan_file, plan_digest, yes, choice, as_json
-        )
-        work = _roll(config, operator, asked)
-    done = _run(work)
+        _end(_run(_resume(config, operator, undo_id)), show)
+        return
+    roll(
+        config,
+        operator,
+        Asked(wanted, subtree, replan, only_plan, plan_file, plan_digest, yes, choice, show),
+    )
+
+
+def roll(config: Path, operator: str, asked: Asked) -> None:
+    """Plan, ask where it has to be asked, undo, tell; ends with the exit status."""
+    _end(_run(_roll(config, operator, asked)), asked.show)
+
+
+def _end(done: Done | None, show: Show | None) -> None:
     if done is not None:
         report, names = done
-        print_json(report.as_json()) if as_json else told.print_report(report, names)
+        show(report.as_json()) if show else told.print_report(report, names)
         sys.exit(report.exit_status)
 
 
+Show = Callable[[JsonObject], None]
+"""What is done with the one JSON document there is."""
 Done = tuple[Report, dict[str, str]]
 """A report, and what each of its calls was."""
 
@@ -155,7 +167,8 @@ class Asked:
     plan_digest: str | None
     yes: bool
     choice: Choice
-    as_json: bool
+    show: Show | None
+    """None: it is told as text."""
 
 
 def _as_written(rollback: Rollback, asked: Asked) -> Asked:
@@ -184,13 +197,13 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Done | None:
         wanted = rollback.with_subtree(asked.wanted) if asked.subtree else asked.wanted
         plan = await rollback.plan(wanted, asked.replan)
         if asked.only_plan:
-            print_json(rollback.told(plan)) if asked.as_json else told.print_plan(plan)
+            asked.show(rollback.told(plan)) if asked.show else told.print_plan(plan)
             return None
         if asked.plan_digest is not None and plan.digest != asked.plan_digest:
             click.echo(f"bulkhead: the world has moved: the plan is now {plan.digest}", err=True)
             sys.exit(CONFLICTS_LEFT)
         if asked.plan_digest is None and not asked.yes:
-            if asked.as_json:
+            if asked.show:
                 raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
             told.print_plan(plan)
             click.confirm("Undo this?", abort=True)
@@ -212,15 +225,16 @@ def _progress() -> Any:
     return lambda said: told.progress_line(screen, said)
 
 
-def _wanted(
-    calls: tuple[str, ...],
-    tasks: tuple[str, ...],
-    agents: tuple[str, ...],
-    servers: tuple[str, ...],
-    sessions: tuple[str, ...],
-    grants: tuple[str, ...],
-    resources: tuple[str, ...],
-    since: int | None,
+def wanted_of(
+    calls: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = (),
+    agents: tuple[str, ...] = (),
+    servers: tuple[str, ...] = (),
+    sessions: tuple[str, ...] = (),
+    grants: tuple[str, ...] = (),
+    resources: tuple[str, ...] = (),
+    since: int | None = None,
 ) -> Wanted:
+    """A scope as it is typed: `agent:` may be left out."""
     named = tuple(agent if ":" in agent else f"agent:{agent}" for agent in agents)
     return Wanted(calls, tasks, named, servers, sessions, grants, resources, since)

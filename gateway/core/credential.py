@@ -119,6 +119,8 @@ class Credential:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     over: Over = field(default_factory=Over, repr=False)
+    turned_away: Over = field(default_factory=Over, repr=False)
+    """Said by whoever showed it to its server, when that would not have it."""
     hide: Callable[[str], str] = field(default=str, repr=False)
     """A text with every secret of this server's credentials taken out."""
 

@@ -198,6 +198,7 @@ class Lender:
             raise NoCredential(why)
         self._held[slot] = held
         held.credential.over.then(lambda: self._drop(slot, held))
+        held.credential.turned_away.then(lambda: self._turned_away(slot, held))
         return held.credential
 
     def _take(self, held: Held, offered: Offered, minted: Minted) -> None:
@@ -233,6 +234,13 @@ class Lender:
         del self._ending.live[held.lease.id]
         with suppress(JournalError):
             await self._book.keep(self._book.moved(held.lease, LeaseState.FAILED, why))
+
+    def _turned_away(self, slot: Slot, held: Held) -> None:
+        """The next call gets a new one; not at once where a new one was of no use either."""
+        now = self._book.clock()
+        if now - held.lease.asked_at < AGAIN:
+            self._refused[slot] = (now + AGAIN, NoCredential("its server would not have a new one"))
+        self._ending.begin(held, "its server would not have it")
 
     def _drop(self, slot: Slot, held: Held) -> None:
         if self._held.get(slot) is held:

@@ -61,6 +61,32 @@ async def test_another_token_of_the_same_agent_matters_only_where_tokens_are_tra
     assert [one.token for one in plain.provider.asked] == [""]
 
 
+async def test_after_one_that_its_server_would_not_have_the_next_call_gets_a_new_one() -> None:
+    world = World()
+    stale, bobs = await lent(world), await lent(world, agent="bob")
+    world.pass_(60)
+    stale.turned_away.say()
+    assert world.lender.find("tried", who()) is None
+    fresh = await lent(world)
+    await world.settled()
+    assert fresh.lease != stale.lease
+    assert world.provider.revoked == [stale.lease]
+    assert world.lender.find("tried", who(agent="bob")) is bobs
+    [ended] = world.rows(LeaseState.REVOKED)
+    assert (ended.id, ended.said) == (stale.lease, "its server would not have it")
+
+
+async def test_a_server_that_will_have_none_is_not_shown_a_new_one_for_each_call() -> None:
+    world = World()
+    (await lent(world)).turned_away.say()
+    with pytest.raises(NoCredential, match="would not have a new one"):
+        await lent(world)
+    world.pass_(1.1)
+    await lent(world)
+    assert len(world.provider.asked) == 2
+    await world.settled()
+
+
 async def test_all_who_need_one_at_once_share_the_asking() -> None:
     world = World()
     world.provider.holds = asyncio.Event()

@@ -98,7 +98,8 @@ class Exchange:
             self._session.headers, body, patience, self._session.credential
         )
         if not 200 <= reply.status < 300:
-            outcome, said = await self._link.refusal(reply, self._id)
+            credential = self._session.credential
+            outcome, said = await self._link.refusal(reply, self._id, credential)
             if said.get("id") != self._id and self._session.id is not None:
                 # 404 is the protocol's word for a session that has ended; some servers say 400.
                 self._session.gone = reply.status in (400, 404)

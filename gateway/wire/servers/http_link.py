@@ -28,6 +28,7 @@ from gateway.wire.servers.http_vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
 JSON: Final = "application/json"
+UNAUTHORIZED: Final = 401
 NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
 
@@ -75,8 +76,11 @@ class Link:
         return self.pool.send(self.requests.post(headers, dumps(message)), patience)
 
     async def _post_as_own(self, headers: bytes, message: JsonObject, patience: Patience) -> Reply:
-        headers = await self._proved(headers, None)
-        return await self.pool.send(self.requests.post(headers, dumps(message)), patience)
+        credential = await self._own()
+        headers += lines(credential.headers)
+        reply = await self.pool.send(self.requests.post(headers, dumps(message)), patience)
+        _tell(reply, credential)
+        return reply
 
     async def get(
         self, headers: bytes, patience: Patience, credential: Credential | None = None
@@ -95,18 +99,26 @@ class Link:
     async def _proved(self, headers: bytes, credential: Credential | None) -> bytes:
         """With the credential that is given, else the gateway's own. Raises `NotSent`."""
         if credential is None and self.own is not None:
-            try:
-                credential = await self.own()
-            except NoCredential as no:
-                raise NotSent(f"no credential: {no}") from None
+            credential = await self._own()
         return headers if credential is None else headers + lines(credential.headers)
 
-    async def refusal(self, reply: Reply, id: int) -> tuple[Outcome, JsonObject]:
+    async def _own(self) -> Credential:
+        assert self.own is not None
+        try:
+            return await self.own()
+        except NoCredential as no:
+            raise NotSent(f"no credential: {no}") from None
+
+    async def refusal(
+        self, reply: Reply, id: int, credential: Credential | None = None
+    ) -> tuple[Outcome, JsonObject]:
         """What a status other than 2xx means, and its JSON-RPC body ({} if it has none).
 
         A JSON-RPC error passes verbatim. Without one, only statuses that turn a request away at the
-        door say that nothing was done. Challenges and cookies of the server go nowhere.
+        door say that nothing was done. Challenges and cookies of the server go nowhere. `credential`:
+        what went with the request; nothing is sent again with another one.
         """
+        _tell(reply, credential)
         body = await self._error_body(reply)
         error = envelope.rpc_error(body.get("error"))
         if error is not None and (reply.status < 500 or body.get("id") == id):
@@ -125,6 +137,11 @@ class Link:
         finally:
             reply.close()
         return body if isinstance(body, dict) else {}
+
+
+def _tell(reply: Reply, credential: Credential | None) -> None:
+    if reply.status == UNAUTHORIZED and credential is not None:
+        credential.turned_away.say()
 
 
 def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:

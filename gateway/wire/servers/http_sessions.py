@@ -173,7 +173,7 @@ class Sessions:
         try:
             reply = await self._link.post(b"", hello, patience, credential)
             if not 200 <= reply.status < 300:
-                outcome, _ = await self._link.refusal(reply, id)
+                outcome, _ = await self._link.refusal(reply, id, credential)
                 why = outcome.error.message if outcome.error else outcome.detail
                 raise NotSent(f"it opened no session: HTTP {reply.status}: {why[:200]}")
             answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)

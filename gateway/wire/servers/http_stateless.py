@@ -59,7 +59,7 @@ class Stateless:
         body = envelope.request(message, id, Era.STATELESS)
         reply = await self._link.post(headers, body, patience, message.credential)
         if not 200 <= reply.status < 300:
-            outcome, said = await self._link.refusal(reply, id)
+            outcome, said = await self._link.refusal(reply, id, message.credential)
             if reply.status in _DOUBTFUL and not _of_this_era(outcome.error, said.get("id") == id):
                 raise EraMoved(outcome)
             return outcome

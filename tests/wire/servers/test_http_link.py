@@ -7,11 +7,14 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.core.credential import Credential
 from gateway.core.model import Era, Outcome
+from gateway.ports import ServerUnavailable
 from gateway.settings import ServerSettings
 from gateway.wire.servers.http import HttpServer
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
@@ -79,6 +82,39 @@ async def test_a_status_that_turns_the_request_away_says_nothing_was_done(status
     assert outcome.error.data["server"] == "raw"
     assert str(status) in outcome.detail
     assert "secret" not in repr(outcome)
+
+
+@pytest.mark.parametrize("status", [401, 403, 200])
+async def test_only_a_credential_that_its_server_would_not_have_is_told_so(status: int) -> None:
+    async def script(wire: Wire) -> None:
+        head = f"HTTP/1.1 {status} As it may be\r\nContent-Length: 0\r\n\r\n"
+        await wire.say(head.encode())
+
+    shown = Credential("lease-1", headers=(("Authorization", "Bearer x"),))
+    async with serving(stateless(script)) as (server, heard):
+        message = replace(tool("echo", text="x"), credential=shown)
+        await server.call(leave(), message, Ear())
+    assert heard.methods().count("tools/call") == 1, "never sent again with another one"
+    assert shown.turned_away.said is (status == 401)
+
+
+async def test_a_session_that_is_not_opened_for_a_credential_tells_it_so() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.say(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    shown = Credential("lease-1", headers=(("Authorization", "Bearer x"),))
+
+    async def own() -> Credential:
+        return shown
+
+    async with raw_server(script) as (url, _):
+        settings = ServerSettings.model_validate({"url": url})
+        server = HttpServer("raw", settings, own=own)
+        async with asyncio.timeout(20):
+            with pytest.raises(ServerUnavailable):
+                await server.fetch("tools/list", {})
+            await server.aclose()
+    assert shown.turned_away.said
 
 
 @pytest.mark.parametrize("status", [202, 204, 302, 307, 400, 409, 429, 500, 502, 503, 504])
