@@ -43,11 +43,12 @@ class Bounds:
         if self._fences.standing():
             self._fences.check(fence.caller(identity))
 
-    def cover(self, classified: Classified) -> Covered:
+    def cover(self, classified: Classified, without: Collection[str] = ()) -> Covered:
         """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
+        `without`: grants that have not enough left.
 
         Raises `Refused` (fenced, grant_needed, grant_over, outside_grant)."""
-        covered = Covered(self._grants.cover(classified), classified)
+        covered = Covered(self._grants.cover(classified, without), classified)
         self._fences.check(covered)
         return covered
 

@@ -296,8 +296,9 @@ class GrantStore(Protocol):
 class Grants(Protocol):
     """Steps 7 and 10 of the Line (grants/book.py). Synchronous: nothing awaits between look-up and decision."""
 
-    def cover(self, classified: Classified) -> Cover:
-        """The grants this very call is made under; none where a standing role is enough.
+    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
+        """The grants this very call is made under; none where a standing role is enough. `without`: of a task
+        with several, those that have not enough left.
 
         Raises `Refused` (grant_needed, grant_over, outside_grant)."""
         ...

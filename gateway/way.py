@@ -35,6 +35,8 @@ class Way:
     holds: bool = False
     covered: Covered | None = None
     """What it is made under, once that is known."""
+    spent: frozenset[str] = frozenset()
+    """Grants that have not enough left for it."""
     reversal: Reversal | None = None
     """How it would be undone, once that was looked at."""
     began: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.bounds import Bounds
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
@@ -24,7 +26,7 @@ class AtOnce:
 class NoGrants:
     """Everybody's role is enough."""
 
-    def cover(self, classified: Classified) -> Cover:
+    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
         identity = classified.resolved.request.identity
         return Cover((), root_of(identity.tenant, identity.task))
 

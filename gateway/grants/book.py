@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Final
 
 from gateway.core import grant as core
@@ -51,7 +51,7 @@ class GrantBook:
         """Every key that ever had a grant; with the ids of those that may still be in force."""
         self._checks: dict[tuple[str, str], ArgumentCheck] = {}
 
-    def cover(self, classified: Classified) -> Cover:
+    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
         """See `ports.Grants`."""
         identity = classified.resolved.request.identity
         chains = self._chains(identity)
@@ -61,6 +61,8 @@ class GrantBook:
             raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
         why = ""
         for chain in chains:
+            if chain[0].id in without:
+                continue
             why = self._outside(chain, classified)
             if not why:
                 return Cover(chain, root_of(identity.tenant, chain[0].root_task))

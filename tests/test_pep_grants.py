@@ -1,0 +1,131 @@
+"""A task with several grants: the next that covers a call is asked when one has not enough left for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from gateway.bounds import Bounds
+from gateway.core.fence import Catchable, Fence
+from gateway.core.grant import Grant
+from gateway.core.model import Answer, Decision, Effect, Tier
+from gateway.errors import Refused
+from gateway.grants.book import GrantBook
+from gateway.pep import Line
+from gateway.reasons import Reason
+from tests.free import NoFences
+from tests.grants.given import NOON, SECOND, grant
+from tests.journals.test_spending import Purse, purse
+from tests.test_pep import Policy, World, reason
+
+
+class Fences(NoFences):
+    """One grant is fenced, once it is named."""
+
+    fenced: Fence | None = None
+
+    def check(self, caught: Catchable) -> None:
+        if self.fenced and caught.by(self.fenced):
+            raise Refused(Reason.FENCED, "by ada")
+
+
+class Granted(World):
+    """A Line over a real book and a real purse."""
+
+    def __init__(self, one: Purse, effect: Effect = Effect.WRITE) -> None:
+        super().__init__(Policy(effect))
+        self.fences = Fences()
+        book = GrantBook(one.store, lambda: frozenset(Tier), lambda: NOON + SECOND)
+        ids = count(1)
+        self.line = Line(
+            catalogue=self,
+            policies=self.policy,
+            check=lambda _: self.problem,
+            journal=one.journal,
+            protector=self.protector,
+            servers={"s": self.server},
+            reverser=self.reversing,
+            bounds=Bounds(book, self.fences),
+            pace=self.pace,
+            clock=lambda: NOON + SECOND,
+            new_call_id=lambda: f"call{next(ids)}",
+        )
+
+
+def given(name: str, parent: Grant | None = None, **limits: Any) -> Grant:
+    one = grant(name, parent, tools=("s/*",), **limits)
+    root_task = parent.root_task if parent else "t1"
+    return replace(one, agent="agent:a", task="t1", root_task=root_task)
+
+
+def told(answer: Answer) -> str:
+    return "ok" if answer.error is None else reason(answer)
+
+
+@asynccontextmanager
+async def granted(
+    path: Path, *grants: Grant, effect: Effect = Effect.WRITE
+) -> AsyncIterator[tuple[Purse, Granted]]:
+    async with asyncio.timeout(30), purse(path / "journal.db", *grants) as one:
+        yield one, Granted(one, effect)
+
+
+async def test_when_the_first_is_spent_the_next_is(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", uses=1), given("g2", uses=2)) as (one, world):
+        said = [told(await world.call()) for _ in range(4)]
+        used = [one.standing(name).used for name in ("g1", "g2")]
+    assert said == ["ok", "ok", "ok", "grant_spent"]
+    assert used == [1, 2]
+    assert len(world.server.got) == 3
+
+
+async def test_a_read_too_is_made_under_the_next(tmp_path: Path) -> None:
+    grants = given("g1", uses=1), given("g2", uses=1)
+    async with granted(tmp_path, *grants, effect=Effect.READ) as (one, world):
+        said = [told(await world.call()) for _ in range(3)]
+        used = [one.standing(name).used for name in ("g1", "g2")]
+    assert (said, used) == (["ok", "ok", "grant_spent"], [1, 1])
+
+
+async def test_one_that_lay_idle_stands_in_nobodys_way(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", idle=1), given("g2")) as (one, world):
+        said = told(await world.call())
+        used = [one.standing(name).used for name in ("g1", "g2")]
+    assert (said, used) == ("ok", [0, 1])
+
+
+async def test_what_does_not_cover_the_call_is_not_tried(tmp_path: Path) -> None:
+    other = replace(given("g2"), terms=replace(given("g2").terms, tools=("elsewhere/*",)))
+    async with granted(tmp_path, given("g1", uses=1), other) as (_, world):
+        said = [told(await world.call()) for _ in range(2)]
+    assert said == ["ok", "grant_spent"]
+
+
+async def test_a_fence_before_the_next_holds(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", uses=1), given("g2")) as (one, world):
+        first = told(await world.call())
+        world.fences.fenced = Fence("grant", "g2", "operator:ada", "", 0)
+        second = told(await world.call())
+        used = one.standing("g2").used
+    assert (first, second, used) == ("ok", "fenced", 0)
+
+
+async def test_all_is_decided_again_before_the_next(tmp_path: Path) -> None:
+    """A rule may have been taken away while the first was asked."""
+
+    class Turning(Policy):
+        def decide(self, question: Any) -> Decision:
+            self.asked.append(question)
+            return self.decision if len(self.asked) < 5 else Decision(False, Reason.NO_RULE)
+
+    async with granted(tmp_path, given("g1", uses=1), given("g2")) as (one, world):
+        first = told(await world.call())
+        world.policy.__class__ = Turning
+        second = told(await world.call())
+        asked, used = len(world.policy.asked), one.standing("g2").used
+    assert (first, second, used) == ("ok", "not_available", 0), asked
