@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from gateway import approving, holding
+from gateway import approving, holding, several
 from gateway.bounds import Bounds
 from gateway.carrying import outlet
 from gateway.core import record, settle
@@ -42,7 +42,7 @@ from gateway.ports import (
     Reverser,
     ToolServer,
 )
-from gateway.reasons import SPENT, UNCOVERED, UNTOLD, Reason
+from gateway.reasons import UNTOLD, Reason
 from gateway.scribe import Results, Scribe
 from gateway.tasks import Tasks
 from gateway.timings import newest
@@ -122,7 +122,7 @@ class Line:
             reversible = await self._approve(way, reversible)
             if self._waits(way, reversible):
                 return await self._hold(way, reversible)
-            recorded = await self._record(way, reversible)  # 11
+            recorded = await several.under(way, reversible, self._record, self._decide_again)  # 11
         except Refused as no:
             answer = await self._scribe.refusal(way, no)
             if no.reason in UNTOLD:
@@ -166,8 +166,7 @@ class Line:
         if way.target not in (None, resolved.target):
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
-        # 7, after 8, as 6: told only to who may call
-        way.covered = self._bounds.cover(classified, way.spent)
+        way.covered = self._bounds.cover(classified, way.spent)  # 7, after 8: as 6
         problem = self._check(resolved)  # 6
         if problem is not None:
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
@@ -223,26 +222,6 @@ class Line:
         return await self._scribe.held(way, discharged, reversible.prepared.reversal)
 
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
-        """Of several grants of a task the first that covers the call and has enough left. Looking takes time:
-        decided again before the next."""
-        while True:
-            try:
-                return await self._record_under(way, reversible)
-            except Refused as no:
-                grant = way.covered.cover.grant if way.covered else ""
-                if no.reason not in SPENT or not grant:
-                    raise
-                way.spent |= {grant}
-                reversible = self._next(way, reversible, no)
-
-    def _next(self, way: Way, reversible: Reversible, no: Refused) -> Reversible:
-        """Raises `Refused`: that there was not enough, when nothing else covers it."""
-        try:
-            return self._decide_again(way, reversible.prepared)
-        except Refused as other:
-            raise (no if other.reason in UNCOVERED else other) from None
-
-    async def _record_under(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
         classified, effect = reversible.decided.classified, reversible.decided.classified.effect

@@ -64,10 +64,6 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-SPENT = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
-"""Another grant of the same task may still do."""
-UNCOVERED = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})
-"""No grant of a task covers a call."""
 UNTOLD = frozenset(
     {
         Reason.UNKNOWN_TARGET,

@@ -1,0 +1,49 @@
+"""A task with several grants: a call is made under the first that covers it and has enough left.
+
+What is left is known only by the commit that takes it, and looking takes time: all is decided again before
+the next grant is asked. It knows no grant and no journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.errors import Refused
+from gateway.ports import Prepared
+from gateway.reasons import Reason
+from gateway.way import Recorded, Reversible, Way
+
+SPENT: Final = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
+UNCOVERED: Final = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})
+
+
+async def under(
+    way: Way,
+    reversible: Reversible,
+    write: Callable[[Way, Reversible], Awaitable[Recorded]],
+    again: Callable[[Way, Prepared | None], Reversible],
+) -> Recorded:
+    """`write`: step 11 under what step 7 found; `again`: steps 3 to 8. Raises `Refused`: that there was not
+    enough, when nothing else covers the call."""
+    while True:
+        try:
+            return await write(way, reversible)
+        except Refused as no:
+            grant = way.covered.cover.grant if way.covered else ""
+            if no.reason not in SPENT or not grant:
+                raise
+            way.spent |= {grant}
+            reversible = _next(way, reversible, again, no)
+
+
+def _next(
+    way: Way,
+    reversible: Reversible,
+    again: Callable[[Way, Prepared | None], Reversible],
+    no: Refused,
+) -> Reversible:
+    try:
+        return again(way, reversible.prepared)
+    except Refused as other:
+        raise (no if other.reason in UNCOVERED else other) from None
