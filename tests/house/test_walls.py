@@ -85,9 +85,11 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "scribe": SEAMS | {"way", "holding"},
     "carrying": SEAMS,
     "approving": SEAMS | {"way"},
+    "several": SEAMS | {"way"},
     "approvals": SEAMS,
     "pep": SEAMS
     | {
+        "several",
         "approving",
         "links",
         "courses",
