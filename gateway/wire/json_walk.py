@@ -13,48 +13,34 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from gateway.wire.json_runs import (
+    ITEMS,
+    MEMBERS,
+    NEAR,
+    SCALAR,
+    SPACE,
+    STRING,
+    WINDOW,
+    are_items,
+    guessed_end,
+    is_text,
+    text_at,
+)
+
 MAX_DEPTH: Final = 512
 MAX_TOKEN: Final = 16 * 1024
 """Bytes of a member's name or a number: all that is ever held back."""
+STEPPED: Final = 16 * 1024
+"""Bytes of members and items taken at once by steps."""
+DOUBTS: Final = 32
+"""Times a run of items is not looked for after one was refused."""
+FAST_DEPTH: Final = 256
+"""The fast parser goes no deeper."""
 
-LONG: Final = 4 * 1024
-"""Bytes of a text from which on looking for each odd byte by itself is the faster way: ten times."""
-
-_ODD: Final = tuple(bytes([byte]) for byte in (*range(0x20), ord("\\")))
-_SPACE: Final = rb"[ \t\n\r]*+"
-_BODY: Final = rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
-_STRING: Final = rb'"%b"' % _BODY
-_NUMBER: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
-_SCALAR: Final = rb"(?:%b|%b|true|false|null)" % (_STRING, _NUMBER)
-
-
-def _item(value: bytes) -> bytes:
-    return _SPACE + value + _SPACE
-
-
-def _member(value: bytes) -> bytes:
-    return _SPACE + _STRING + _SPACE + b":" + _item(value)
-
-
-def _or_containers(value: bytes) -> bytes:
-    """A scalar, or one array or object of `value`s."""
-    of = [
-        rb"\%b(?:%b|%b(?:,%b)*+)\%b" % (left, _SPACE, one, one, right)
-        for left, one, right in ((b"[", _item(value), b"]"), (b"{", _member(value), b"}"))
-    ]
-    return rb"(?:%b|%b|%b)" % (_SCALAR, *of)
-
-
-# What stands deep inside is taken many members at a time: a step of Python for each costs too much.
-_VALUE: Final = _or_containers(_or_containers(_SCALAR))
-_items: Final = re.compile(rb"(?:%b,)*+" % _item(_VALUE))
-_members: Final = re.compile(rb"(?:%b,)*+" % _member(_VALUE))
-_space: Final = re.compile(_SPACE)
-_body: Final = re.compile(_BODY)
-_string: Final = re.compile(_STRING)
-_scalar: Final = re.compile(_SCALAR)
+_space: Final = re.compile(SPACE)
+_string: Final = re.compile(STRING)
+_scalar: Final = re.compile(SCALAR)
 _word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
-_cut_escape: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 _QUOTE, _COMMA, _COLON = b'",:'
 _CLOSES: Final = {ord("]"): ord("["), ord("}"): ord("{")}
 _OBJECT: Final = ord("{")
@@ -91,6 +77,9 @@ class Walk:
         """Within a value that is reported; `_from` is where its bytes of this feed begin."""
         self._from = 0
         self._rest = b""
+        self._far = False
+        """The text being read did not end near its beginning."""
+        self._doubts = 0
         self._expect: Callable[[bytes, int], int | None] = self._root
 
     @property
@@ -176,19 +165,13 @@ class Walk:
         return self._ended(data, after)
 
     def _text(self, data: bytes, at: int) -> int | None:
-        end = data.find(b'"', at)
-        plain = data[at:end] if end >= 0 else data[at:]
-        if len(plain) >= LONG and not any(odd in plain for odd in _ODD):
-            return self._ended(data, end + 1) if end >= 0 else len(data)
-        found = _body.match(data, at)
-        after = at if found is None else found.end()
-        if after == len(data):
-            return after
-        if data[after] == _QUOTE:
-            return self._ended(data, after + 1)
-        if not _cut_escape.fullmatch(data, after):
+        text, ended = text_at(data, at, WINDOW if self._far else NEAR)
+        self._far = not ended
+        if not is_text(text):
             raise Malformed("a string with an escape or a character it cannot have")
-        return None if after == at else after
+        if ended:
+            return self._ended(data, at + len(text) + 1)
+        return at + len(text) if text else None
 
     def _next(self, data: bytes, at: int) -> int | None:
         at = _after_space(data, at)
@@ -238,8 +221,20 @@ class Walk:
         self._expect = self._name if is_object else self._value
         if len(self._stack) <= self._level:
             return at
-        found = (_members if is_object else _items).match(data, at)
+        if not is_object and (after := self._alike(data, at)):
+            return after
+        found = (MEMBERS if is_object else ITEMS).match(data, at, at + STEPPED)
         return at if found is None else found.end()
+
+    def _alike(self, data: bytes, at: int) -> int:
+        """The end of a run of items like the first, after its comma; or 0."""
+        if self._doubts or len(self._stack) > MAX_DEPTH - FAST_DEPTH:
+            self._doubts = max(0, self._doubts - 1)
+            return 0
+        end = guessed_end(data, at)
+        if end and not are_items(data[at:end]):
+            end, self._doubts = 0, DOUBTS
+        return end + 1 if end else 0
 
 
 def _after_space(data: bytes, at: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire import json_walk
+from gateway.wire import json_runs
 from gateway.wire.json_walk import MAX_DEPTH, MAX_TOKEN, Malformed, Walk
 
 JSON = dict[str, Any]
@@ -139,9 +139,9 @@ def test_a_document_without_its_last_byte_is_not_complete() -> None:
 
 
 @pytest.mark.parametrize("odd", [bytes([byte]) for byte in range(0x21)] + [b"\\", b'"', b"\x7f"])
-@pytest.mark.parametrize("cut", [json_walk.LONG + 1, 3 * json_walk.LONG])
+@pytest.mark.parametrize("cut", [json_runs.WINDOW + 1, 3 * json_runs.NEAR])
 def test_an_odd_byte_in_a_long_text_is_found(odd: bytes, cut: int) -> None:
-    long = b"x" * json_walk.LONG
+    long = b"x" * json_runs.WINDOW
     for text in (long + odd + long, odd + long, long + odd + b"n" + long):
         body = b'{"result":{"a":"%b"}}' % text
         try:
@@ -150,3 +150,56 @@ def test_an_odd_byte_in_a_long_text_is_found(odd: bytes, cut: int) -> None:
         except ValueError:
             whole = False
         assert walked(body, cut)[0] is whole
+
+
+ALIKE = b'{"result":{"a":[%b]}}'
+ITEMS = [
+    b'{"type":"text","text":"a,{\\"type\\":b"}',
+    b'{"type":[{"type":1},{"type":2}]}',
+    b'"x,\\",\\"y"',
+    b"-1.5e3",
+    b"[1,[2]]",
+    '{"type": "\u00e9\U0001f600"}'.encode(),
+    b'"\\ud83d"',
+]
+
+
+@given(
+    st.lists(st.sampled_from(ITEMS), min_size=1, max_size=6),
+    st.sampled_from([b",", b", ", b",\n  "]),
+    edits,
+    st.booleans(),
+    st.sampled_from([1, 40, 9999]),
+)
+def test_exactly_what_is_json_is_taken_of_many_alike(
+    items: list[bytes], comma: bytes, edits: list[tuple[int, int, bytes]], edited: bool, cut: int
+) -> None:
+    body = ALIKE % comma.join(items * 3)
+    for at, dropped, put in edits if edited else ():
+        body = body[: at + 16] + put + body[at + 16 + dropped :]
+    assert walked(body, cut)[0] is strict(body)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"x" * 100, "\u00e9".encode() * 70, "\U0001f600".encode(), b'\\"', b"\\\\"]
+        )
+        | st.sampled_from(
+            [b"\\u00e9", b"\\ud83d\\ude00", b"\\udead", b"\\n", b'"', b"\n", b"\\x", b"\\"]
+        ),
+        max_size=12,
+    ),
+    st.integers(1, 700),
+)
+def test_exactly_what_is_a_text_is_taken_for_one(parts: list[bytes], cut: int) -> None:
+    body = b'{"result":{"a":"%b"}}' % b"".join(parts)
+    whole, members = walked(body, cut)
+    assert whole is strict(body)
+    if whole:
+        assert b"".join(raw for level, _, raw in members if level == 2) == body[15:-2]
+
+
+def test_an_array_of_nothing_but_commas_is_not_taken() -> None:
+    for inside in (b" ,1,1", b"1,,1", b"1, ,1", b",", b'{"a":1},,{"a":1}', b'{"a":1}, ,{"a":1}'):
+        assert not walked(ALIKE % inside, 9999)[0]
