@@ -24,7 +24,7 @@ from gateway.wire.json_runs import (
     are_items,
     guessed_end,
     is_text,
-    text_at,
+    text_end,
 )
 
 MAX_DEPTH: Final = 512
@@ -70,6 +70,10 @@ class Walk:
         self._listener = listener
         self._enter = enter
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._ascii = True
+        """What came last is."""
+        self._cut = False
+        """A character has begun and is not whole."""
         self._stack = bytearray()
         self._level = 1
         self._member = ""
@@ -80,6 +84,8 @@ class Walk:
         self._far = False
         """The text being read did not end near its beginning."""
         self._doubts = 0
+        self._doubted = 0
+        """How deep a run of items was last refused; it is not looked for there, or deeper, for a while."""
         self._expect: Callable[[bytes, int], int | None] = self._root
 
     @property
@@ -88,10 +94,7 @@ class Walk:
 
     def feed(self, data: bytes) -> None:
         """The next bytes, cut anywhere."""
-        try:
-            self._utf8.decode(data)
-        except UnicodeDecodeError:
-            raise Malformed("not UTF-8") from None
+        self._check(data)
         data, at, self._from = self._rest + data, 0, 0
         while at < len(data):
             after = self._expect(data, at)
@@ -103,6 +106,17 @@ class Walk:
             raise Malformed(f"a name or a number of more than {MAX_TOKEN} bytes, or none at all")
         if self._inside and at > self._from:
             self._listener.piece(data[self._from : at])
+
+    def _check(self, data: bytes) -> None:
+        """UTF-8 it is, all of it."""
+        self._ascii = data.isascii()
+        if self._ascii and not self._cut:
+            return
+        try:
+            self._utf8.decode(data)
+        except UnicodeDecodeError:
+            raise Malformed("not UTF-8") from None
+        self._cut = bool(self._utf8.getstate()[0])
 
     # What may come next. Each takes what it can and says where it stopped; None: it needs more bytes.
 
@@ -165,13 +179,13 @@ class Walk:
         return self._ended(data, after)
 
     def _text(self, data: bytes, at: int) -> int | None:
-        text, ended = text_at(data, at, WINDOW if self._far else NEAR)
+        end, ended = text_end(data, at, WINDOW if self._far else NEAR)
         self._far = not ended
-        if not is_text(text):
+        if not is_text(data, at, end, self._ascii):
             raise Malformed("a string with an escape or a character it cannot have")
         if ended:
-            return self._ended(data, at + len(text) + 1)
-        return at + len(text) if text else None
+            return self._ended(data, end + 1)
+        return end if end > at else None
 
     def _next(self, data: bytes, at: int) -> int | None:
         at = _after_space(data, at)
@@ -228,12 +242,13 @@ class Walk:
 
     def _alike(self, data: bytes, at: int) -> int:
         """The end of a run of items like the first, after its comma; or 0."""
-        if self._doubts or len(self._stack) > MAX_DEPTH - FAST_DEPTH:
+        depth = len(self._stack)
+        if depth > MAX_DEPTH - FAST_DEPTH or (self._doubts and depth >= self._doubted):
             self._doubts = max(0, self._doubts - 1)
             return 0
         end = guessed_end(data, at)
         if end and not are_items(data[at:end]):
-            end, self._doubts = 0, DOUBTS
+            end, self._doubts, self._doubted = 0, DOUBTS, depth
         return end + 1 if end else 0
 
 

@@ -53,7 +53,7 @@ class KnownHeads:
         """The parser has read `data`, from its first byte to its last, as one whole reply, after which the
         connection is kept."""
         start = data.find(END) + 4
-        length = _length(headers)
+        length = length_of(headers)
         if length < 0 or start + length != len(data) or start > MAX_HEAD:
             return
         if status >= 200 and status not in (204, 304) and _has_one_reading(data[:start], headers):
@@ -83,7 +83,7 @@ def keeps_of(headers: Sequence[Header]) -> float | None:
     return float(seconds) if found and seconds.isdigit() and len(seconds) < 6 else None
 
 
-def _length(headers: Sequence[Header]) -> int:
+def length_of(headers: Sequence[Header]) -> int:
     """The one Content-Length; -1 for none, or for one that is not plain digits."""
     said = [value for name, value in headers if name.lower() == b"content-length"]
     return int(said[0]) if len(said) == 1 and said[0].isdigit() and len(said[0]) < 16 else -1

@@ -21,19 +21,25 @@ More = Callable[[], Awaitable[bytes]]
 """The next bytes of the message; none at its end."""
 
 
-async def carried(outlet: Outlet, first: bytes, more: More, limit: int) -> JsonObject | None:
-    """A response whose result's larger members have gone to `outlet`: the rest of it. None: nothing has
-    gone, and it must be read whole.
+async def carried(
+    outlet: Outlet, first: bytes, more: More, limit: int, look: int
+) -> JsonObject | bytes:
+    """A response whose result's larger members have gone to `outlet`: the rest of it. Or what was read of
+    it, when nothing has gone and it must be read whole: the first member is looked for in `look` bytes.
 
     Raises `Malformed`, and what `more` raises, when it breaks on the way.
     """
-    sift, size = Sift(), len(first)
+    sift, begun = Sift(), bytearray(first)
     try:
         members = sift.feed(first)
+        while not sift.begun and len(begun) < look and (piece := await more()):
+            begun += piece
+            members = sift.feed(piece)
     except Malformed:
-        return None
+        return bytes(begun)
     if not sift.begun or not await outlet.begin():
-        return None
+        return bytes(begun)
+    size = len(begun)
     while True:
         if members:
             await outlet.write(members)

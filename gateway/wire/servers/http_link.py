@@ -229,17 +229,22 @@ class Messages:
             raise Broken(f"it answered with {what}, neither JSON nor an event stream")
         begun = bytearray()
         if self._outlet is not None:
-            while len(begun) <= LARGE and (piece := await self.reply.read()):
+            # Of one that says it is large, the first piece is enough to begin with.
+            enough = 0 if self.reply.length > LARGE else LARGE
+            while len(begun) <= enough and (piece := await self.reply.read()):
                 begun += piece
-            if len(begun) > LARGE and await self._carry(bytes(begun), self.reply.read):
-                return None
+            if len(begun) > enough:
+                begun = bytearray(await self._carry(bytes(begun), self.reply.read, LARGE))
+                if self.carried:
+                    return None
         return await self.reply.body(self._limit, bytes(begun)) or None
 
     async def _event(self) -> bytes | None:
         while not self._waiting:
             if self._parser.held > LARGE and not self._event_seen:
                 self._event_seen = True
-                if await self._flow():
+                await self._flow()
+                if self.carried:
                     return None
             piece = await self.reply.read()
             if not piece:
@@ -253,7 +258,7 @@ class Messages:
         self._event_seen = False
         return self._waiting.popleft()
 
-    async def _flow(self) -> bool:
+    async def _flow(self) -> None:
         """Pass the event that has begun on as it comes, if that can be done."""
         data, flow = self._parser.flow()
 
@@ -266,21 +271,23 @@ class Messages:
                     return found
             return b""
 
-        return await self._carry(data, more)
+        # The parser has not seen what `more` would take away.
+        await self._carry(data, more, look=0)
 
-    async def _carry(self, begun: bytes, more: More) -> bool:
+    async def _carry(self, begun: bytes, more: More, look: int) -> bytes:
+        """What was read of a message that has not been carried."""
         if self._outlet is None:
-            return False
+            return begun
         try:
-            rest = await carried(self._outlet, begun, more, self._most)
+            rest = await carried(self._outlet, begun, more, self._most, look)
         except (Malformed, sse.EventTooLarge, Broken) as error:
             # Not as lost: a stream that is taken up again would begin the answer a second time.
             raise self.reply.fail(Broken(f"its answer broke on the way: {error}")) from None
-        if rest is None:
-            return False
+        if isinstance(rest, bytes):
+            return rest
         self.carried = True
         self._pending.append(rest)
-        return True
+        return b""
 
     def _take(self, raw: bytes) -> None:
         try:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from gateway.wire.servers.http_heads import SMALL, Header, Known, media_of, value_of
+from gateway.wire.servers.http_heads import SMALL, Header, Known, length_of, media_of, value_of
 from gateway.wire.servers.http_vigil import FOREVER, Vigil
 
 HIGH_WATER: Final = 256 * 1024
@@ -129,6 +129,11 @@ class Reply:
     def media(self) -> str:
         """The media type without parameters, in lower case."""
         return media_of(self._headers) if self._media is None else self._media
+
+    @property
+    def length(self) -> int:
+        """Of the body, when its head says so once and plainly; else -1."""
+        return length_of(self._headers)
 
     def header(self, name: str) -> str:
         """A header's value by its lower-case name; empty if absent. Of several, the first."""
