@@ -14,7 +14,8 @@ from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_link import Link, Messages, plain_answer
+from gateway.wire.servers.http_link import Link
+from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import lines
 

@@ -1,39 +1,30 @@
-"""What both eras need to talk to one HTTP server: post a message, read the messages that come back.
+"""What both eras need to talk to one HTTP server: its way in, and what a status means.
 
-It knows JSON-RPC, SSE and statuses; it knows no era, no session and no agent.
+It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of a reply only its head.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import JsonObject, Outcome
 from gateway.credential_ports import NoCredential, OwnCredential
-from gateway.ports import Outlet
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerLimits
-from gateway.wire import sse
-from gateway.wire.json_walk import Malformed
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
 from gateway.wire.servers.http_request import Requests, lines
 from gateway.wire.servers.http_vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
-JSON: Final = "application/json"
 UNAUTHORIZED: Final = 401
 NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
-
-Hear = Callable[[JsonObject], Awaitable[None]]
-"""Gets every message of a stream that is not the answer, in order; the stream is read no further meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,164 +133,3 @@ class Link:
 def _tell(reply: Reply, credential: Credential | None) -> None:
     if reply.status == UNAUTHORIZED and credential is not None:
         credential.turned_away.say()
-
-
-def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
-    """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
-    body = reply.whole
-    if body is None or len(body) > LARGE or len(body) > most or reply.media != JSON:
-        return None
-    try:
-        value = parse_answer(body, max_bytes=most)
-    except Unreadable:
-        return None
-    if type(value) is not dict or "method" in value or type(value.get("id")) is not int:
-        return None
-    return value if value["id"] == id else None
-
-
-class Messages:
-    """The JSON-RPC messages of one reply, from a JSON body or an event stream.
-
-    `resumes`: the stream this one takes up again, whose last event id and retry time still hold.
-    """
-
-    def __init__(self, reply: Reply, max_message: int, resumes: Messages | None = None) -> None:
-        media = reply.media
-        self.reply = reply
-        self.is_stream = media == "text/event-stream"
-        self._json = media == JSON
-        self._media = media
-        self._limit = min(max_message, MAX_WHOLE)
-        self._most = max_message
-        self._outlet: Outlet | None = None
-        self._event_seen = False
-        self.carried = False
-        """The larger members of the answer have gone to the agent's outlet already."""
-        self._parser = sse.Parser(self._limit + 1024)
-        if resumes is not None:
-            self._parser.last_id, self._parser.retry = (
-                resumes._parser.last_id,
-                resumes._parser.retry,
-            )
-        self._waiting: deque[bytes] = deque()
-        self._pending: deque[JsonObject] = deque()
-
-    @property
-    def last_id(self) -> str | None:
-        """The id of the last event, by which the stream can be taken up again."""
-        return self._parser.last_id
-
-    @property
-    def retry(self) -> float | None:
-        """Seconds the server asks to wait before the stream is taken up again."""
-        return None if self._parser.retry is None else self._parser.retry / 1000
-
-    async def next(self) -> JsonObject | None:
-        """The next message; None at the end. Raises `Broken`."""
-        while True:
-            if self._pending:
-                return self._pending.popleft()
-            raw = await (self._event() if self.is_stream else self._body())
-            if raw is not None:
-                self._take(raw)
-            elif not self._pending:
-                return None
-
-    async def answer_to(
-        self, id: int, hear: Hear, outlet: Outlet | None = None
-    ) -> JsonObject | None:
-        """The response to request `id`; None if the stream ends without. Others go to `hear`. Raises `Broken`.
-
-        With an `outlet`, a large result goes there in pieces, and what comes back is the rest of it.
-        """
-        self._outlet = outlet
-        while (message := await self.next()) is not None:
-            if isinstance(message.get("method"), str):
-                await hear(message)
-            elif _same(message.get("id"), id) or (
-                not self.is_stream and message.get("id") is None and "error" in message
-            ):
-                return message
-        return None
-
-    async def _body(self) -> bytes | None:
-        if not self._json:
-            what = repr(self._media[:40]) if self._media else "no content type"
-            raise Broken(f"it answered with {what}, neither JSON nor an event stream")
-        begun = bytearray()
-        if self._outlet is not None:
-            # Of one that says it is large, the first piece is enough to begin with.
-            enough = 0 if self.reply.length > LARGE else LARGE
-            while len(begun) <= enough and (piece := await self.reply.read()):
-                begun += piece
-            if len(begun) > enough:
-                begun = bytearray(await self._carry(bytes(begun), self.reply.read, LARGE))
-                if self.carried:
-                    return None
-        return await self.reply.body(self._limit, bytes(begun)) or None
-
-    async def _event(self) -> bytes | None:
-        while not self._waiting:
-            if self._parser.held > LARGE and not self._event_seen:
-                self._event_seen = True
-                await self._flow()
-                if self.carried:
-                    return None
-            piece = await self.reply.read()
-            if not piece:
-                return None
-            try:
-                self._waiting.extend(event.data for event in self._parser.feed(piece) if event.data)
-            except sse.EventTooLarge:
-                raise self.reply.fail(
-                    Broken("one message is larger than limits.max_result")
-                ) from None
-        self._event_seen = False
-        return self._waiting.popleft()
-
-    async def _flow(self) -> None:
-        """Pass the event that has begun on as it comes, if that can be done."""
-        data, flow = self._parser.flow()
-
-        async def more() -> bytes:
-            while not flow.ended:
-                piece = await self.reply.read()
-                if not piece:
-                    raise Malformed("the stream ended within it")
-                if found := flow.feed(piece):
-                    return found
-            return b""
-
-        # The parser has not seen what `more` would take away.
-        await self._carry(data, more, look=0)
-
-    async def _carry(self, begun: bytes, more: More, look: int) -> bytes:
-        """What was read of a message that has not been carried."""
-        if self._outlet is None:
-            return begun
-        try:
-            rest = await carried(self._outlet, begun, more, self._most, look)
-        except (Malformed, sse.EventTooLarge, Broken) as error:
-            # Not as lost: a stream that is taken up again would begin the answer a second time.
-            raise self.reply.fail(Broken(f"its answer broke on the way: {error}")) from None
-        if isinstance(rest, bytes):
-            return rest
-        self.carried = True
-        self._pending.append(rest)
-        return b""
-
-    def _take(self, raw: bytes) -> None:
-        try:
-            value = parse_answer(raw, max_bytes=self._limit)
-        except Unreadable as error:
-            raise self.reply.fail(Broken(f"it sent what is not a message: {error}")) from None
-        batch = value if isinstance(value, list) else [value]
-        for message in batch:
-            if not isinstance(message, dict):
-                raise self.reply.fail(Broken("it sent JSON that is not a JSON-RPC message"))
-            self._pending.append(message)
-
-
-def _same(theirs: object, ours: int) -> bool:
-    return theirs == ours and isinstance(theirs, int | float) and not isinstance(theirs, bool)

@@ -12,7 +12,8 @@ from typing import Final
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_link import Link, Messages, plain_answer
+from gateway.wire.servers.http_link import Link
+from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_reply import Broken, Patience, Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 
