@@ -25,7 +25,8 @@ DEMO := .venv/.demo-is-set-up
 TEST := .venv/.test-is-set-up
 BENCH := .venv/.bench-is-set-up
 
-.PHONY: help demo test lint docs lock bench bench-peers bench-growth bench-long bench-page campaign conformance clean
+.PHONY: help demo test lint docs lock bench bench-peers bench-growth bench-long bench-page campaign conformance clean \
+	kills lives sequences histories mutations properties least
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
@@ -70,7 +71,8 @@ bench-long: $(TEST) ## latency over a minute, memory over a million calls
 bench-page: $(BENCH) ## write docs/explanation/performance.md from what these left in .bench
 	@$(BIN)/python -m benchmarks --write
 
-# How long its parts are. A short look: make campaign KILLS=2 LIVES=3 SEQUENCES=10 HISTORIES=1 MUTATIONS=100 PROFILE=default
+# How long the parts of the campaign are. A short look at it:
+# make campaign KILLS=6 LIVES=3 SEQUENCES=10 HISTORIES=1 MUTATIONS=100 PROFILE=default
 KILLS := 200
 LIVES := 1000
 SEQUENCES := 10000
@@ -78,20 +80,35 @@ HISTORIES := 700
 MUTATIONS := 100000
 PROFILE := campaign
 
-campaign: $(TEST) ## the long version of the property and fault tests; each part says how much it did
+# With `make -k campaign` a part that fails does not keep the next from its turn.
+campaign: kills lives sequences histories mutations properties least ## the long version of the property and fault tests
+
+kills: $(TEST)
 	@echo "== $(KILLS) kills each: gateways under load, rollbacks, journals"
 	@BULKHEAD_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py tests/journals/test_sqlite_crash.py
+
+lives: $(TEST)
 	@echo "== at most $(LIVES) kills each, at every point of calls, rollbacks and scenes"
 	@BULKHEAD_TEST_KILLS=$(LIVES) $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
+
+sequences: $(TEST)
 	@echo "== $(SEQUENCES) random sequences on the reference servers, taken back"
 	@$(BIN)/python -m tests.campaign $(SEQUENCES)
+
+histories: $(TEST)
 	@echo "== $(HISTORIES) histories each: taken back, forgotten, serial, traced"
 	@BULKHEAD_TEST_SEQUENCES=$(HISTORIES) $(BIN)/pytest -q -s tests/properties/test_undo.py tests/properties/test_undo_promises.py \
 		tests/properties/test_forgetting.py tests/properties/test_serial.py tests/properties/test_traces.py
+
+mutations: $(TEST)
 	@echo "== $(MUTATIONS) mutations of evidence"
 	@BULKHEAD_TEST_MUTATIONS=$(MUTATIONS) $(BIN)/pytest -q -s tests/evidence/test_audit.py
-	@echo "== every other property, profile $(PROFILE)"
+
+properties: $(TEST)
+	@echo "== every other property, with the examples of the profile $(PROFILE)"
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m hypothesis --hypothesis-profile=$(PROFILE) tests
+
+least: $(TEST)
 	@echo "== stories under the least that would do, profile $(PROFILE)"
 	@$(BIN)/pytest -q -s --hypothesis-profile=$(PROFILE) tests/scenarios/test_suggest.py
 
