@@ -26,11 +26,12 @@ TEST := .venv/.test-is-set-up
 BENCH := .venv/.bench-is-set-up
 
 .PHONY: help demo test lint docs lock bench bench-peers bench-growth bench-long bench-page campaign conformance clean \
-	kills lives sequences histories mutations properties least
+	campaign-kills campaign-lives campaign-sequences campaign-histories campaign-mutations \
+	campaign-properties campaign-least
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
-		printf '  make %-13s %s\n' "$$target" "$$what"; done
+		printf '  make %-20s %s\n' "$$target" "$$what"; done
 
 demo: $(DEMO) ## play a story against real tool servers, then serve and say how to connect
 	@$(BIN)/bulkhead play climb
@@ -80,35 +81,37 @@ HISTORIES := 700
 MUTATIONS := 100000
 PROFILE := campaign
 
-# With `make -k campaign` a part that fails does not keep the next from its turn.
-campaign: kills lives sequences histories mutations properties least ## the long version of the property and fault tests
+CAMPAIGN := $(addprefix campaign-,kills lives sequences histories mutations properties least)
 
-kills: $(TEST)
+# With `make -k campaign` a part that fails does not keep the next from its turn.
+campaign: $(CAMPAIGN) ## the long version of the property and fault tests
+
+campaign-kills: $(TEST) ## gateways, rollbacks and journals killed under load
 	@echo "== $(KILLS) kills each: gateways under load, rollbacks, journals"
 	@BULKHEAD_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill.py tests/faults/test_undo.py tests/journals/test_sqlite_crash.py
 
-lives: $(TEST)
+campaign-lives: $(TEST) ## kills at every point of calls, rollbacks and scenes
 	@echo "== at most $(LIVES) kills each, at every point of calls, rollbacks and scenes"
 	@BULKHEAD_TEST_KILLS=$(LIVES) $(BIN)/pytest -q -s tests/faults/test_lives.py tests/faults/test_scenes.py
 
-sequences: $(TEST)
+campaign-sequences: $(TEST) ## random sequences on the reference servers, taken back
 	@echo "== $(SEQUENCES) random sequences on the reference servers, taken back"
 	@$(BIN)/python -m tests.campaign $(SEQUENCES)
 
-histories: $(TEST)
+campaign-histories: $(TEST) ## histories taken back, forgotten, serial, traced
 	@echo "== $(HISTORIES) histories each: taken back, forgotten, serial, traced"
 	@BULKHEAD_TEST_SEQUENCES=$(HISTORIES) $(BIN)/pytest -q -s tests/properties/test_undo.py tests/properties/test_undo_promises.py \
 		tests/properties/test_forgetting.py tests/properties/test_serial.py tests/properties/test_traces.py
 
-mutations: $(TEST)
+campaign-mutations: $(TEST) ## mutations of evidence
 	@echo "== $(MUTATIONS) mutations of evidence"
 	@BULKHEAD_TEST_MUTATIONS=$(MUTATIONS) $(BIN)/pytest -q -s tests/evidence/test_audit.py
 
-properties: $(TEST)
+campaign-properties: $(TEST) ## every other property, with more examples
 	@echo "== every other property, with the examples of the profile $(PROFILE)"
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m hypothesis --hypothesis-profile=$(PROFILE) tests
 
-least: $(TEST)
+campaign-least: $(TEST) ## stories under the least policy that would do
 	@echo "== stories under the least that would do, profile $(PROFILE)"
 	@$(BIN)/pytest -q -s --hypothesis-profile=$(PROFILE) tests/scenarios/test_suggest.py
 
