@@ -45,6 +45,7 @@ class AsgiExchange:
         self.certificate: bytes = scope.get("state", {}).get(CERTIFICATE, b"")
         self._receive = receive
         self._send = send
+        self._watch: asyncio.Future[None] | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `Gone`."""
@@ -89,6 +90,18 @@ class AsgiExchange:
 
     def cut(self) -> None:
         """See `Exchange`: a carrier closes what is left without its last piece."""
+
+    def watch(self, told: Callable[[], None] | None) -> None:
+        """See `Exchange`."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        if told is not None:
+            self._watch = asyncio.ensure_future(self._tell(told))
+
+    async def _tell(self, told: Callable[[], None]) -> None:
+        await self._hung_up()
+        told()
 
     def gone(self) -> asyncio.Future[None]:
         """See `Exchange`."""

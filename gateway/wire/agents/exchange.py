@@ -6,7 +6,7 @@ It knows HTTP's words and nothing of MCP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -118,6 +118,11 @@ class Exchange(Protocol):
 
     def cut(self) -> None:
         """End the connection in the middle of an answer, so that nobody takes it for a whole one."""
+        ...
+
+    def watch(self, told: Callable[[], None] | None) -> None:
+        """Call this, in a turn of its own or in this one, when the other side is gone; None: nobody any more.
+        Only after the body has been read."""
         ...
 
     def gone(self) -> asyncio.Future[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -35,7 +35,17 @@ class Carrier(Protocol):
 class LaneExchange:
     """One request that came whole, and its answer."""
 
-    __slots__ = ("_carrier", "_gone", "_over", "certificate", "head", "keep_alive", "task", "whole")
+    __slots__ = (
+        "_carrier",
+        "_gone",
+        "_over",
+        "_told",
+        "certificate",
+        "head",
+        "keep_alive",
+        "task",
+        "whole",
+    )
 
     def __init__(self, head: Head, whole: bytes, carrier: Carrier) -> None:
         self.head = head
@@ -45,6 +55,7 @@ class LaneExchange:
         self.task: asyncio.Task[None] | None = None
         self._carrier = carrier
         self._gone: asyncio.Future[None] | None = None
+        self._told: Callable[[], None] | None = None
         self._over = False
         """Nothing is written any more: the answer is, or nobody is there to read it."""
 
@@ -88,6 +99,12 @@ class LaneExchange:
         """See `Exchange`."""
         self._carrier.transport.close()
 
+    def watch(self, told: Callable[[], None] | None) -> None:
+        """See `Exchange`."""
+        self._told = told
+        if told is not None and self._over:
+            told()
+
     def gone(self) -> asyncio.Future[None]:
         """See `Exchange`."""
         if self._gone is None or self._gone.cancelled():
@@ -101,6 +118,8 @@ class LaneExchange:
         self._over = True
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
+        if self._told is not None:
+            self._told()
 
     def _put(self, data: bytes) -> None:
         if not self._over:

@@ -29,7 +29,7 @@ from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import body_of, overloaded, status_of
-from gateway.wire.agents.attending import Attending
+from gateway.wire.agents.attending import Attending, Quiet
 from gateway.wire.agents.exchange import Exchange, Gone, Header, Reply
 from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
@@ -57,10 +57,11 @@ SchemaOf = Callable[[Endpoint, str], JsonObject | None]
 class StatelessChannel:
     """The way back while one request is open: notifications only. This era's servers ask by result."""
 
-    def __init__(self, send: Send, params: JsonObject, outlet: Outlet | None = None) -> None:
+    def __init__(self, send: Send, level: str | None, outlet: Outlet | None = None) -> None:
+        """`level`: the least severe log message that was asked for."""
         self._send = send
         self.outlet = outlet
-        self._log_floor = loglevels.requested(params)
+        self._log_floor = level
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """On the request's own stream. Log messages only if the request asked for them."""
@@ -85,6 +86,7 @@ class Stateless:
         self._gate = gate
         self._schema_of = schema_of
         self._limits = limits
+        self._quiet = Quiet(limits)
         self.over = asyncio.Event()
         """Set when the gateway is about to stop: what listens ends with a result."""
         self._listens: Counter[Owner] = Counter()
@@ -171,9 +173,9 @@ class Stateless:
         if own is not None:
             return own
         channel = StatelessChannel(
-            lambda body: stream.send(sse.encode(body)), request.params, large
+            lambda body: stream.send(sse.encode(body)), request.client.log_level, large
         )
-        with Attending(exchange, stream, self._limits):
+        with Attending(exchange, stream, self._quiet):
             return await answered(self._gate, request, channel, self.over)
 
 

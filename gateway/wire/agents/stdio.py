@@ -218,7 +218,7 @@ class Conversation:
 
     def _channel(self, request: Request) -> Channel:
         if request.era is Era.STATELESS or self._session is None:
-            return StatelessChannel(self.append, request.params)
+            return StatelessChannel(self.append, request.client.log_level)
         return SessionChannel(self._session, self)
 
     def _done(self, request: Request, task: asyncio.Task[Answer]) -> None:
