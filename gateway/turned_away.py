@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.model import CallRecord, Endpoint
 from gateway.errors import JournalError, Refused
 from gateway.ports import Journal, Protector
@@ -61,24 +62,12 @@ class TurnedAway:
             log.error("a caller was turned away and it could not be recorded: %s", error)
 
     def _record(self, endpoint: Endpoint) -> CallRecord:
-        arguments, digest = self._protector.protect({}, {})
-        return CallRecord(
-            call_id=self._new_call_id(),
-            agent="",
+        return of_act(
+            self._new_call_id(),
+            "",
+            "",
+            self._protector.protect({}, {}),
             tenant="",
-            task="",
-            intent="",
             endpoint=endpoint.path,
-            method="",
             server=endpoint.server or "",
-            target="",
-            tier="",
-            effect="",
-            destination="",
-            rule="",
-            where="",
-            policy_version="",
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
         )

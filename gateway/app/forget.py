@@ -11,8 +11,8 @@ import anyio
 
 from gateway.app.gateway import microseconds, new_call_id
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.forget import METHOD, VERDICT, Forget
-from gateway.core.model import CallRecord
 from gateway.core.record import UNSETTLED
 from gateway.journals import findpayloads
 from gateway.journals.protect import Protector
@@ -46,7 +46,13 @@ class Forgetting:
         waiting = [
             self.journal.append(
                 record.noted(
-                    entry(new_call_id(), METHOD, by, row.record.tenant, row.record.call_id),
+                    of_act(
+                        new_call_id(),
+                        by,
+                        METHOD,
+                        tenant=row.record.tenant,
+                        target=row.record.call_id,
+                    ),
                     microseconds(),
                     {"of": row.record.call_id, "verdict": VERDICT},
                     (Forget(row.record.call_id, found.lines[row.record.call_id]),),
@@ -61,30 +67,6 @@ class Forgetting:
                 return True
             await anyio.sleep(1)
         return False
-
-
-def entry(call_id: str, method: str, by: str, tenant: str, target: str) -> CallRecord:
-    """The record of a note about the journal itself."""
-    return CallRecord(
-        call_id=call_id,
-        agent=by,
-        tenant=tenant,
-        task="",
-        intent="",
-        endpoint="",
-        method=method,
-        server="",
-        target=target,
-        tier="",
-        effect="",
-        destination="",
-        rule="",
-        where="",
-        policy_version="",
-        descriptor="",
-        arguments={},
-        arguments_digest="",
-    )
 
 
 @asynccontextmanager

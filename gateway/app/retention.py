@@ -7,9 +7,9 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.app.forget import entry
 from gateway.app.gateway import microseconds, new_call_id
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.apart import CLASSES, Class
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError
@@ -56,7 +56,7 @@ class Retention:
 
     async def _tell(self, journal: SqliteJournal, body: JsonObject, now: int) -> None:
         """On record before it is done."""
-        made = entry(new_call_id(), METHOD, BY, self._settings.tenant, body["class"])
+        made = of_act(new_call_id(), BY, METHOD, tenant=self._settings.tenant, target=body["class"])
         await journal.append(record.noted(made, now, body, ())).sealed()
 
 

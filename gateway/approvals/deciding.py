@@ -12,8 +12,9 @@ from typing import Final
 
 from gateway.approvals.asking import new_ticket
 from gateway.core import approval, record
+from gateway.core.act import of_act
 from gateway.core.approval import Stand, Ticket, Word
-from gateway.core.model import AccessRequest, CallRecord, Decision, Effect, Tier
+from gateway.core.model import AccessRequest, Decision, Effect, Tier
 from gateway.core.reverse import Level
 from gateway.errors import Refused
 from gateway.ports import Journal, Policies, Protector, Tickets
@@ -106,26 +107,20 @@ class Deciding:
         claims: tuple[Word, ...],
         said: str,
     ) -> None:
-        arguments, digest = self.protector.protect({"ticket": ticket.id, "said": said}, {})
-        entry = CallRecord(
-            call_id=self.new_call_id(),
-            agent=operator,
+        entry = of_act(
+            self.new_call_id(),
+            operator,
+            f"approvals/{stand}",
+            self.protector.protect({"ticket": ticket.id, "said": said}, {}),
             tenant=ticket.tenant,
             task=ticket.task,
             intent=INTENT,
-            endpoint="",
-            method=f"approvals/{stand}",
             server=ticket.server,
             target=_tool(ticket),
             tier=Tier.ADMIN,
-            effect="",
-            destination="",
-            rule=decision.rule or "",
-            where=str(decision.where or ""),
+            rule=decision.rule,
+            where=decision.where,
             policy_version=self.policies.current.version,
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
         )
         body = {"ticket": ticket.id, "stand": stand, "agent": ticket.agent, "call": ticket.call_id}
         await self.journal.append(record.noted(entry, self.clock(), body, claims)).sealed()

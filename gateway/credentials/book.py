@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.credential import ITSELF, CredentialLease, LeaseState, Moved
-from gateway.core.model import CallRecord
 from gateway.credential_ports import CredentialLedger
 from gateway.ports import Journal, Protector
 
@@ -43,26 +43,16 @@ class Book:
             "expires": lease.expires_at,
             "why": self.protector.protect_text(lease.said),
         }
-        arguments, digest = self.protector.protect(facts, {})
-        entry = CallRecord(
-            call_id=self.new_id(),
-            agent=ITSELF,
+        entry = of_act(
+            self.new_id(),
+            ITSELF,
+            METHOD + what,
+            self.protector.protect(facts, {}),
             tenant=lease.tenant,
             task=lease.task,
-            intent="",
-            endpoint="",
-            method=METHOD + what,
             server=lease.server,
             target=lease.id,
             tier=lease.tier,
-            effect="",
-            destination="",
-            rule="",
-            where="",
-            policy_version="",
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
             grant=lease.grants[0] if lease.grants else "",
         )
         line = record.noted(entry, self.clock(), facts, (Moved(lease),))

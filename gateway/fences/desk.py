@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.credential import LIVE, CredentialLease
 from gateway.core.fence import Caught, Fence
 from gateway.core.grant import End, Standing
-from gateway.core.model import CallRecord, JsonObject
+from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.credential_ports import CredentialLedger
 from gateway.errors import Refused
@@ -143,26 +144,14 @@ class Desk:
 
     async def _note(self, by: str, what: str, fence: Fence, why: str, *claims: End) -> None:
         facts = {"scope": fence.scope, "value": fence.value, "why": why}
-        arguments, digest = self.protector.protect(facts, {})
-        entry = CallRecord(
-            call_id=self.new_call_id(),
-            agent=by,
+        entry = of_act(
+            self.new_call_id(),
+            by,
+            f"fences/{what}",
+            self.protector.protect(facts, {}),
             tenant=self.tenant,
             task=fence.value if fence.scope == "task" else "",
-            intent="",
-            endpoint="",
-            method=f"fences/{what}",
-            server="",
             target=str(fence),
-            tier="",
-            effect="",
-            destination="",
-            rule="",
-            where="",
-            policy_version="",
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
             grant=claims[0].grant if claims else "",
         )
         line = record.noted(entry, self.clock(), dict(facts), claims)

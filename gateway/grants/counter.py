@@ -21,11 +21,11 @@ from typing import Final, assert_never
 from pydantic import ValidationError
 
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.grant import Grant, Standing, State
 from gateway.core.model import (
     AccessRequest,
     Answer,
-    CallRecord,
     Decision,
     Effect,
     JsonObject,
@@ -187,27 +187,22 @@ class Counter:
     async def _refused(self, identity: WorkloadIdentity, act: GrantAct, no: Refused) -> Answer:
         """On record before whoever asked hears it."""
         office = self.office
-        kept, digest = office.protector.protect({"grant": act.grant, **act.said}, {})
         said = act.said.get("intent")
-        entry = CallRecord(
-            call_id=office.new_id(),
-            agent=identity.agent,
+        entry = of_act(
+            office.new_id(),
+            identity.agent,
+            METHOD + act.verb,
+            office.protector.protect({"grant": act.grant, **act.said}, {}),
             tenant=identity.tenant,
             task=identity.task,
             intent=said if isinstance(said, str) else identity.intent,
             endpoint="/grants",
-            method=METHOD + act.verb,
             server=ITSELF,
             target=f"grants:{act.verb}",
             tier=Tier.ADMIN,
-            effect="",
-            destination="",
             rule=no.rule,
-            where=str(no.where or ""),
+            where=no.where,
             policy_version=self.policies.current.version,
-            descriptor="",
-            arguments=kept,
-            arguments_digest=digest,
         )
         detail = office.protector.protect_text(no.detail)
         line = record.refusal(entry, office.clock(), str(no.reason), detail)

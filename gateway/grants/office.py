@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core import record
+from gateway.core.act import of_act
 from gateway.core.grant import (
     MAX_ADMIN_SECONDS,
     MAX_DEPTH,
@@ -22,7 +23,7 @@ from gateway.core.grant import (
     Terms,
     wider,
 )
-from gateway.core.model import CallRecord, Decision, JsonObject, Tier
+from gateway.core.model import Decision, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.grants.asked import Asked
@@ -134,26 +135,17 @@ class Office:
         claims: Sequence[Claim],
         leave: Decision,
     ) -> None:
-        arguments, digest = self.protector.protect({"grant": grant.id, **facts}, {})
-        entry = CallRecord(
-            call_id=self.new_id(),
-            agent=by,
+        entry = of_act(
+            self.new_id(),
+            by,
+            METHOD + what,
+            self.protector.protect({"grant": grant.id, **facts}, {}),
             tenant=grant.tenant,
             task=grant.task,
             intent=grant.intent,
-            endpoint="",
-            method=METHOD + what,
-            server="",
             target=grant.agent,
-            tier="",
-            effect="",
-            destination="",
-            rule=leave.rule or "",
-            where=str(leave.where or ""),
-            policy_version="",
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
+            rule=leave.rule,
+            where=leave.where,
             grant=grant.id,
         )
         line = record.noted(entry, self.clock(), {"grant": grant.id, **facts}, tuple(claims))
