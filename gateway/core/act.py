@@ -32,17 +32,9 @@ def of_act(
 ) -> CallRecord:
     """`method`: what was done, as the journal has it; `protected`: what it was done with, and its digest."""
     arguments, digest = protected
+    names = (call_id, by, tenant, task, intent, endpoint, method, server, target, tier)
     return CallRecord(
-        call_id=call_id,
-        agent=by,
-        tenant=tenant,
-        task=task,
-        intent=intent,
-        endpoint=endpoint,
-        method=method,
-        server=server,
-        target=target,
-        tier=tier,
+        *names,
         effect="",
         destination="",
         rule=rule or "",
