@@ -1,8 +1,8 @@
 """The one thread that writes: takes whatever is waiting, writes it as one batch, reports back once.
 
-It never waits to form a batch: what one turn of the event loop brings goes to the thread together, and
-while the disk is busy with one batch, the next gathers by itself (group commit). It knows no SQL and not
-what lines mean.
+It waits for no clock to form a batch. What one turn of the event loop brings goes to the thread together, with
+what the next few bring while each brings more: a commit costs the same for one line as for many. While the disk
+is busy with one batch, the next gathers by itself (group commit). It knows no SQL and not what lines mean.
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ from gateway.journals.entry import Entry
 log = logging.getLogger("bulkhead.journal")
 
 MAX_BATCH: Final = 1_024
-"""Lines from which on a batch takes no further turn."""
+"""Lines from which on a batch takes no more of what is handed over."""
 
 Results = Sequence[int | str | Refused]
 Report = Callable[[Sequence[Entry], Results, str | None], None]
 """Called on the loop: a batch, per line its sequence number or its refusal, and why all failed if all did."""
+
+TURNS: Final = 4
+"""Further turns of the loop that lines wait at most, and only while each brings more."""
+ENOUGH: Final = 64
+"""Lines that wait for no further turn."""
 
 T = TypeVar("T")
 
@@ -58,8 +63,17 @@ class Writer:
     def put(self, entry: Entry) -> None:
         """Queue one line."""
         if not self._turn:
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._look, 1, TURNS)
         self._turn.append(entry)
+
+    def _look(self, had: int, turns: int) -> None:
+        """Once in each turn: the lines go when it has brought no more, or enough have come. One that came
+        alone goes at once."""
+        have = len(self._turn)
+        if turns and had < have < ENOUGH:
+            self._loop.call_soon(self._look, have, turns - 1)
+        else:
+            self._hand_over()
 
     async def do(self, work: Callable[[], T]) -> T:
         """What `work` returns, called in the thread after all that is queued. Raises its `JournalError` or

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journals.entry import Entry
-from gateway.journals.writer import MAX_BATCH, Results, Writer
+from gateway.journals.writer import ENOUGH, MAX_BATCH, TURNS, Results, Writer
 from tests.journals.calls import intent
 
 
@@ -76,6 +76,45 @@ async def test_what_gathers_while_the_disk_is_busy_is_the_next_batch() -> None:
         await writer.close()
     assert file.batches == [["first"], [f"call-{n}" for n in range(100)]]
     assert reports == [(1, None), (100, None)]
+
+
+async def test_what_turn_after_turn_brings_is_one_batch() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        writer.put(entry("call-0"))
+        for turn in range(TURNS):
+            writer.put(entry(f"call-{turn + 1}"))
+            await asyncio.sleep(0)
+        await writer.close()
+    assert [len(batch) for batch in file.batches] == [1 + TURNS]
+
+
+async def handed_over_after(turns: Sequence[int]) -> bool:
+    """Whether so many lines in one turn after the other are with the thread then, and not a turn later."""
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        for lines in turns:
+            for n in range(lines):
+                writer.put(entry(f"call-{n}"))
+            await asyncio.sleep(0)
+        # The loop stands still meanwhile.
+        handed_over = file.entered.wait(20)
+        await writer.close()
+    return handed_over
+
+
+async def test_a_line_that_comes_alone_waits_for_no_other() -> None:
+    assert await handed_over_after([1])
+
+
+async def test_lines_wait_for_a_few_turns_at_most() -> None:
+    assert await handed_over_after([2] * (TURNS + 2))
+
+
+async def test_enough_lines_wait_for_no_further_turn() -> None:
+    assert await handed_over_after([ENOUGH])
 
 
 async def test_no_batch_is_larger_than_its_bound() -> None:
