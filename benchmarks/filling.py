@@ -21,14 +21,14 @@ NUMBERS: Final = (
 STATEMENTS: Final = (
     f"{NUMBERS} INSERT INTO event (seq, call_id, kind, at, body)"
     " SELECT :last + 2 * i + 1 + (seq > :seq), printf('%026d', i), kind, at, body"
-    " FROM n, (SELECT * FROM event WHERE call_id = :call ORDER BY seq) ORDER BY 1",
+    " FROM n, event WHERE seq IN (:seq, :seq + 1) ORDER BY 1",
     f"{NUMBERS} INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
     " created_at, settled_at, run, grant_id)"
     " SELECT :last + 2 * i + 1, :last + 2 * i + 2, printf('%026d', i), state, agent, server, tier,"
     " task, created_at, settled_at, run, grant_id FROM n, call WHERE call_id = :call",
     f"{NUMBERS} INSERT INTO payload (id, ref, key, data)"
     " SELECT (:last + 2 * i + 1) * 8 + id % 8, ref, key, data"
-    " FROM n, payload WHERE id / 8 = :seq",
+    " FROM n, payload WHERE id BETWEEN :seq * 8 AND :seq * 8 + 7",
 )
 
 

@@ -30,7 +30,7 @@ from benchmarks.load import Target, stateless
 from benchmarks.meter import Way, http, in_turns, on_one_core, once
 from benchmarks.opening import session
 from benchmarks.scenarios import SMALL
-from benchmarks.stand import Stand, serving
+from benchmarks.stand import PATIENCE, Stand, serving
 from gateway.core.model import Endpoint
 from tests.system.home import Home
 
@@ -38,6 +38,9 @@ CONNECTIONS: Final = 64
 SESSIONS: Final = 1_000
 SERVERS: Final = 50
 TOOLS: Final = 1_000
+LOOK: Final = 3.0
+IDLE: Final = 0.1
+"""Of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +170,23 @@ def placed(rows: int) -> Iterator[Place]:
         yield Place(stack, Path(root), rows)
 
 
+def settle(way: Way) -> None:
+    """Returns when it has done what it does after its start: so many lists are read for a while."""
+    until = time.monotonic() + PATIENCE
+    busy = 1.0
+    while busy > IDLE and time.monotonic() < until:
+        before = way.cpu()
+        time.sleep(LOOK)
+        busy = (way.cpu() - before) / LOOK
+
+
 def measure(name: str, rows: int, rounds: int, seconds: float) -> Growth:
     """One pair."""
     began = time.perf_counter()
     with placed(rows) as place:
         few, many, told = GROWTHS[name](place)
+        for way in (few, many):
+            settle(way)
         setup = time.perf_counter() - began
         for way in (few, many):
             once(way, seconds)

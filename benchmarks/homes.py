@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from tests.system.home import Home, everybody
 JSON = dict[str, Any]
 RULES: Final = 10_000
 GRANTS: Final = 10_000
+COPIED: Final = 10
+"""Servers."""
 READS: Final = "{tier: data, effect: read}"
 WRITES: Final = "{tier: data, effect: write}"
 TOOLS: Final = f'note: {WRITES}, put_note: {WRITES}, "*": {READS}'
@@ -66,10 +68,23 @@ def make(root: Path, name: str, servers: Mapping[str, JSON]) -> Home:
     if name == "capture":
         (home.root / "policies" / "undo").mkdir()
         (home.root / "policies" / "undo" / "http.yaml").write_text(PACK)
-    home.approve(*servers)
+    approve(home, list(servers))
     if name == "grants":
         asyncio.run(fill_with_grants(home, GRANTS))
     return home
+
+
+def approve(home: Home, servers: Sequence[str]) -> None:
+    """All they offer. Where there are many they are all alike: one is approved, and copied."""
+    if len(servers) < COPIED:
+        home.approve(*servers)
+        return
+    first, *others = servers
+    home.approve(first)
+    pins = home.root / "policies" / "pins"
+    told = json.loads((pins / f"{first}.json").read_text())
+    for server in others:
+        (pins / f"{server}.json").write_text(json.dumps({**told, "server": server}, indent=2))
 
 
 def intent(servers: Mapping[str, JSON]) -> str:

@@ -21,6 +21,8 @@ from tests.system.home import Home, wait_until_ready
 JSON = dict[str, Any]
 MORE: Final = {"http": 0, "many": 500, "thousand": 992}
 """Tools that each of our tool servers lists besides its own eight."""
+PATIENCE: Final = 300.0
+"""Seconds a gateway may take to be ready: with fifty thousand tools, or on a machine at work."""
 PIPE: Final[JSON] = {
     "command": [sys.executable, "-m", "benchmarks.fixture", "--stdio"],
     "cwd": str(Path(__file__).parents[1]),
@@ -113,7 +115,7 @@ def serving(home: Home, *words: str) -> Iterator[psutil.Process]:
         command = [sys.executable, "-m", *words]
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=Path.cwd())
     try:
-        wait_until_ready(home.origin, process, log)
+        wait_until_ready(home.origin, process, log, PATIENCE)
         yield psutil.Process(process.pid)
     finally:
         process.terminate()

@@ -64,7 +64,7 @@ class _Held:
         return 0
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=65_536)
 def _known_fault(kind: ListKind, mark: str, held: _Held) -> str | None:
     raw, held.raw = held.raw, None
     return fault(kind, raw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Literal, TypedDict
 
@@ -73,14 +74,20 @@ class LiveCatalogue:
         pins: Pins,
         pace: Pace | None = None,
         earlier: EarlierLists | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`earlier`: where what was listed the last time is kept; without it nothing is."""
+        """`earlier`: where what was listed the last time is kept; without it nothing is. `clock`: seconds."""
         self._servers = servers
         self._settings = {n: s for n, s in settings.servers.items() if n in servers}
         self._known_servers = tuple(settings.servers)
         self._pins = pins
         self._pace = pace or Pace()
         self._lists: dict[str, Lists] = {}
+        self._clock = clock
+        self._arrived: dict[str, Lists] = {}
+        """Read, and in no table yet."""
+        self._table_seconds = 0.0
+        """What making the last table took."""
         self._changed = {name: asyncio.Event() for name in servers}
         self._tried = {name: asyncio.Event() for name in servers}
         """Set when its part of the catalogue is there, or could not be had."""
@@ -119,9 +126,11 @@ class LiveCatalogue:
         for name in self._servers:
             known = await asyncio.to_thread(self._earlier.load, name)
             if known is not None:
-                self._publish({**self._lists, name: known}, self._pins)
                 self._saved[name] = known
-                self._tried[name].set()
+        if self._saved:
+            self._publish({**self._saved}, self._pins)
+        for name in self._saved:
+            self._tried[name].set()
 
     @property
     def unseen(self) -> Collection[str]:
@@ -185,10 +194,7 @@ class LiveCatalogue:
             read = await self._read(name)
             # What was listed the last time and cannot be read now was not looked at: calls stay closed.
             stale = read.problems.keys() & self._lists.get(name, Lists()).kinds.keys()
-            try:
-                self._take(name, read)
-            except Exception:
-                log.exception("the lists of %s are not taken, the earlier ones stay", name)
+            await self._take(name, read)
             if not stale:
                 self._unseen.discard(name)
             self._tried[name].set()
@@ -229,18 +235,42 @@ class LiveCatalogue:
         own = [ttl / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
         return min([self._pace.ttl, *(max(30.0, ttl) for ttl in own)])
 
-    def _take(self, name: str, read: Lists) -> None:
-        """A list that could not be read stays as it was."""
+    async def _take(self, name: str, read: Lists) -> None:
+        """A list that could not be read stays as it was; what is as it was makes no new table."""
         before = self._lists.get(name, Lists())
         for problem in dict.fromkeys(read.problems.values()):
             if problem not in before.problems.values():
                 log.warning("%s", printable(problem))
         said = before.said if read.said is None else read.said
         kept = Lists({**before.kinds, **read.kinds}, read.problems, said)
-        self._publish({**self._lists, name: kept}, self._pins)
-        if self._earlier is not None and not read.problems and kept != self._saved.get(name):
+        if kept != self._lists.get(name):
+            self._arrived[name] = kept
+            # As long again as the last table took, so that servers that answer meanwhile share the next:
+            # a table costs as much as there is on all of them.
+            await asyncio.sleep(self._table_seconds)
+            if name in self._arrived:
+                self._take_arrived()
+        taken = self._lists.get(name) == kept
+        if self._earlier and taken and not read.problems and kept != self._saved.get(name):
             self._saved[name] = kept
             self._earlier.save(name, kept)
+
+    def _take_arrived(self) -> None:
+        """All that came since the last table, or what of it makes one."""
+        arrived, self._arrived = self._arrived, {}
+        began = self._clock()
+        try:
+            self._publish({**self._lists, **arrived}, self._pins)
+        except Exception:
+            for name, kept in arrived.items():
+                self._take_alone(name, kept)
+        self._table_seconds = self._clock() - began
+
+    def _take_alone(self, name: str, kept: Lists) -> None:
+        try:
+            self._publish({**self._lists, name: kept}, self._pins)
+        except Exception:
+            log.exception("the lists of %s are not taken, the earlier ones stay", name)
 
     def _publish(self, lists: dict[str, Lists], pins: Pins) -> None:
         """The lists and pins are taken when they make a table, and not before."""

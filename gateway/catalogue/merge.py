@@ -59,9 +59,10 @@ def merge(lists: Mapping[str, Lists], pins: Pins, servers: Mapping[str, ServerSe
     listings: dict[tuple[str, ListKind], Listing] = {}
     scopes: dict[str, _Scope] = {}
     about: dict[str, ItsSelf] = {}
+    approved = pins.by_server()
     for server, settings in servers.items():
         read = lists.get(server, Lists())
-        judged = judge(server, read, pins.of(server), settings.pin_resources)
+        judged = judge(server, read, approved.get(server, {}), settings.pin_resources)
         quarantined.update({t: v for t, v in judged.items() if isinstance(v, str)})
         words = judged.pop(itself.target(server), None)
         if read.said is not None:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -50,6 +51,13 @@ class Pins:
     def of(self, server: str) -> dict[Target, Pin]:
         """The pins of one server."""
         return {target: pin for target, pin in self.by_target.items() if target.server == server}
+
+    def by_server(self) -> dict[str, dict[Target, Pin]]:
+        """The same of every server that has any."""
+        found: dict[str, dict[Target, Pin]] = {}
+        for target, pin in self.by_target.items():
+            found.setdefault(target.server, {})[target] = pin
+        return found
 
     def having(self, approved: Mapping[Target, Pin]) -> Pins:
         """These pins with some added or replaced. The files are as they were: see `save`."""
@@ -117,16 +125,25 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _read(path: Path, servers: Collection[str]) -> dict[Target, Pin]:
+def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:
     text = _text(path)
+    pins = _pins(path, text)
+    if path.stem not in servers:
+        raise Misconfigured(
+            f"no server {path.stem!r} in bulkhead.yaml",
+            _at(path, text, "server"),
+            "remove the file",
+        )
+    return pins
+
+
+@lru_cache(maxsize=128)
+def _pins(path: Path, text: str) -> Mapping[Target, Pin]:
+    """What one file says. Kept: at its start a gateway reads the same files for more than one end."""
     tree = _tree(path, text)
     server = tree.pop("server", None)
     if server != path.stem:
         raise Misconfigured(f"server must be {path.stem!r}", _at(path, text, "server"))
-    if server not in servers:
-        raise Misconfigured(
-            f"no server {server!r} in bulkhead.yaml", _at(path, text, "server"), "remove the file"
-        )
     pins: dict[Target, Pin] = {}
     for kind, rows in tree.items():
         if kind not in _PINNED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,29 @@ async def test_looking_again_at_what_did_not_change_tells_nobody() -> None:
             await asyncio.sleep(0)
         same = catalogue.current
     assert told == []
-    assert same.version == table.version
+    assert same is table
+
+
+async def test_servers_that_answer_while_a_table_is_made_share_the_next() -> None:
+    first, *others = (
+        OfferingServer(name, tool=[READ]) for name in ("first", "one", "two", "three")
+    )
+    known = pins(*(approved(each.name, READ) for each in (first, *others)))
+    for each in others:
+        each.stuck.clear()
+    clock = count(0, 0.05).__next__  # as if each table took so long
+    by_name = {each.name: each for each in (first, *others)}
+    pace = Pace(deadline=5, grace=0.01, retry=(0.001, 0.01), settle=0)
+    catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace, clock=clock)
+    told: list[Table] = []
+    async with asyncio.timeout(10):
+        await catalogue.start()
+        catalogue.on_change(told.append)
+        for each in others:
+            each.stuck.set()
+        await becomes(catalogue, *(f"{name}__read" for name in by_name))
+        await catalogue.aclose()
+    assert len(told) == 1
 
 
 async def test_an_operator_is_told_of_each_withheld_tool_once(

@@ -180,9 +180,11 @@ class Home:
         return subprocess.Popen([sys.executable, *command], stdout=out, stderr=out, cwd=self.root)
 
 
-def wait_until_ready(origin: str, process: Process, log: Path) -> None:
+def wait_until_ready(
+    origin: str, process: Process, log: Path, patience: float = READY_SECONDS
+) -> None:
     """Returns when /readyz says so; fails with the log if the process ends first."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise AssertionError(f"the gateway ended: {log.read_text()}")
@@ -191,7 +193,7 @@ def wait_until_ready(origin: str, process: Process, log: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.05)
-    raise AssertionError(f"not ready in {READY_SECONDS} s: {log.read_text()}")
+    raise AssertionError(f"not ready in {patience} s: {log.read_text()}")
 
 
 def free_port() -> int:
