@@ -6,8 +6,9 @@ where its body ends, which endpoint it is for, that it passes the checks of a he
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.core.model import Endpoint
@@ -24,6 +25,8 @@ _FRAMING: Final = frozenset(
 )
 """A head that has one of these says more than where its body ends: it is read anew each time."""
 _SPARED: Final = ("connection", "keep-alive")
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})\r\n")
+"""The line of a head that says how long its body is, as clients write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,28 @@ class KnownHeads:
         self.front = front
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._bytes = 0
+        self._alike: dict[bytes, Known] = {}
+        """One of those that differ in nothing but the length, by what they have in common."""
 
     def find(self, raw: bytes) -> Known | None:
         """What is known of a head, blank line included."""
         known = self._known.get(raw)
-        if known is not None:
-            self._known.move_to_end(raw)
+        if known is None:
+            return self._of_another_length(raw)
+        self._known.move_to_end(raw)
+        return known
+
+    def _of_another_length(self, raw: bytes) -> Known | None:
+        """Calls of one tool differ in their arguments, and so in one number of their heads."""
+        said = _LENGTH.search(raw)
+        like = None if said is None else self._alike.get(_without_length(raw))
+        if said is None or like is None or int(said[1]) > MAX_BODY:
+            return None
+        length = said[1].decode()
+        headers = tuple((n, length if n == "content-length" else v) for n, v in like.head.headers)
+        head = replace(like.head, headers=headers)
+        known = Known(head, like.endpoint, len(raw), len(raw) + int(length))
+        self._keep(raw, known)
         return known
 
     def learn(self, raw: bytes, head: Head) -> None:
@@ -74,14 +93,23 @@ class KnownHeads:
             return
         endpoint = self.front.admits(head)
         if endpoint is not None:
-            self._keep(raw, Known(head, endpoint, len(raw), len(raw) + int(length)))
+            known = Known(head, endpoint, len(raw), len(raw) + int(length))
+            self._keep(raw, known)
 
     def _keep(self, raw: bytes, known: Known) -> None:
         self._bytes += len(raw) if raw not in self._known else 0
         self._known[raw] = known
+        self._alike[_without_length(raw)] = known
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
             forgotten, _ = self._known.popitem(last=False)
+            self._alike.pop(_without_length(forgotten), None)
             self._bytes -= len(forgotten)
+
+
+def _without_length(raw: bytes) -> bytes:
+    """What heads that differ only in their length have in common; of others, themselves."""
+    said = _LENGTH.search(raw)
+    return raw if said is None else raw[: said.start(1)] + raw[said.end(1) :]
 
 
 def _has_one_reading(raw: bytes, head: Head) -> bool:

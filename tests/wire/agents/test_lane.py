@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.model import Endpoint
 from gateway.wire.agents import knownheads, lane
 from gateway.wire.agents.exchange import Exchange, Head
-from gateway.wire.agents.knownheads import KnownHeads
+from gateway.wire.agents.knownheads import Known, KnownHeads
 from gateway.wire.agents.laneexchange import LaneExchange
 from tests.wire.agents.house import RememberingGate, serving
 from tests.wire.agents.raw import Connection, connection, stateless
@@ -58,6 +58,19 @@ async def test_a_request_behind_a_known_head_goes_the_short_way_and_is_answered_
     assert short[-1] == request[start:]
     assert again.status == 200
     assert set(again.headers) >= {"content-type", "content-length", "date"}
+
+
+async def test_a_body_of_another_length_behind_the_same_head_goes_the_short_way_too(
+    short: list[bytes],
+) -> None:
+    async with primed(RememberingGate()) as (line, request, start):
+        line.writer.write(request)
+        assert (await line.reply()).status == 200
+        before, body = len(short), request[start:].replace(b"{", b"{ ", 1)
+        said, now = b": %d\r\n" % (len(body) - 1), b": %d\r\n" % len(body)
+        line.writer.write(request[:start].replace(said, now) + body)
+        again = await line.reply()
+    assert (again.status, short[before:]) == (200, [body])
 
 
 async def test_a_request_cut_anywhere_is_the_same_request(short: list[bytes]) -> None:
@@ -221,6 +234,17 @@ def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
     found = known.find(raw)
     if found is None:
         return
+    _is_what_the_engine_reads(raw, found, read)
+    for length in (b"0", b"7", b"60000"):
+        other, engine = raw.replace(b"Content-Length: 5", b"Content-Length: " + length), Read()
+        engine.parser.feed_data(other)
+        alike = known.find(other)
+        if alike is not None:
+            assert alike.head == engine.head
+            _is_what_the_engine_reads(other, alike, engine)
+
+
+def _is_what_the_engine_reads(raw: bytes, found: Known, read: Read) -> None:
     assert (found.start, read.url) == (len(raw), b"/mcp")
     again = Read()
     again.parser.feed_data((raw + b"x" * (found.size - found.start)) * 2)
