@@ -14,8 +14,10 @@ import pydantic_core
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import list_schema, typed_dict_schema
 
-WINDOW: Final = 64 * 1024
-"""Bytes looked at at once."""
+WINDOW: Final = 128 * 1024
+"""Bytes of a text looked at at once."""
+RUN: Final = 32 * 1024
+"""Bytes of items: the parser takes up to sixty times their memory while it looks."""
 NEAR: Final = 512
 """Bytes in which the end of a text is looked for first, and the beginning of an item."""
 BRIEF: Final = 64
@@ -122,4 +124,4 @@ def guessed_end(data: bytes, at: int) -> int:
     first = _item_start.match(data, at, at + NEAR)
     if first is None or (not first[0].strip() and data.find(b"]", at, at + NEAR) >= 0):
         return 0  # of a short list of numbers the end is nearer than that of the run
-    return max(0, data.rfind(b"," + first[0], at, at + WINDOW))
+    return max(0, data.rfind(b"," + first[0], at, at + RUN))

@@ -45,7 +45,9 @@ class Connection(asyncio.Protocol):
         self._framed = False
         self._headers: list[Header] = []
         self._learning: bytes | None = None
-        """The bytes the parser has been given, if they are the first of this reply and no interim head."""
+        """The first bytes of this reply that the parser has been given, if no interim head is among them."""
+        self._fed = 0
+        """All it has been given of it."""
         self._paused = False
         self._poll: select.poll | None = None
         self.keeps: float | None = None
@@ -139,14 +141,15 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         if not self._heard:
             self._heard, self._learning = True, data
-            self._dry, self._headers = 0, []
+            self._fed = self._dry = 0
+            self._headers = []
+        self._fed += len(data)
         self._dry += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(f"its reply is not HTTP/1.1 as we read it: {error}")
             return
-        self._learning = None
         if self._dry > MAX_DRY:
             self._fail(f"more than {MAX_DRY} bytes of head or framing without a byte of body")
 
@@ -194,7 +197,7 @@ class Connection(asyncio.Protocol):
             return
         keep = self._parser.should_keep_alive()
         if keep and self._learning is not None:
-            self._known.learn(self._learning, reply.status, self._headers)
+            self._known.learn(self._learning, self._fed, reply.status, self._headers)
         self._finish(reply, keep)
 
     # Either way.

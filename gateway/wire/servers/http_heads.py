@@ -49,12 +49,12 @@ class KnownHeads:
         """What is known of the head that `data` begins with."""
         return self._known.get(data[: data.find(END) + 4])
 
-    def learn(self, data: bytes, status: int, headers: Sequence[Header]) -> None:
-        """The parser has read `data`, from its first byte to its last, as one whole reply, after which the
-        connection is kept."""
+    def learn(self, data: bytes, size: int, status: int, headers: Sequence[Header]) -> None:
+        """The parser has read `size` bytes, of which `data` are the first, as one whole reply, after which
+        the connection is kept."""
         start = data.find(END) + 4
         length = length_of(headers)
-        if length < 0 or start + length != len(data) or start > MAX_HEAD:
+        if length < 0 or start < 4 or start + length != size or start > MAX_HEAD:
             return
         if status >= 200 and status not in (204, 304) and _has_one_reading(data[:start], headers):
             if len(self._known) >= MOST:
