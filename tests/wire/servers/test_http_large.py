@@ -1,0 +1,106 @@
+"""A large answer goes on from its first piece; what cannot go on so is read whole, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gateway.core.model import ClientFacts, Outcome
+from gateway.ports import Outbound
+from gateway.settings import ServerSettings
+from gateway.wire.servers.http import HttpServer
+from gateway.wire.servers.http_large import LARGE
+from tests.servers.http_raw import Script, Wire, raw_server
+from tests.wire.servers.test_http import Ear, leave
+
+AGENT = ClientFacts("2026-07-28", {}, {"name": "agent"})
+TEXT = "x" * (2 * LARGE)
+
+
+class Out:
+    """An outlet that remembers what went on, and when it began."""
+
+    def __init__(self, opens: bool = True) -> None:
+        self._opens = opens
+        self.begun = asyncio.Event()
+        self.members = b""
+
+    async def begin(self) -> bool:
+        self.begun.set()
+        return self._opens
+
+    async def write(self, piece: bytes) -> None:
+        self.members += piece
+
+
+async def carried(script: Script, out: Out) -> Outcome:
+    async with raw_server(script) as (url, _):
+        server = HttpServer("big", ServerSettings(url=url, era="stateless"))
+        message = Outbound("tools/call", {"name": "t"}, AGENT, "agent:a", outlet=out)
+        try:
+            async with asyncio.timeout(10):
+                return await server.call(leave(), message, Ear())
+        finally:
+            await server.aclose()
+
+
+def sized(wire: Wire, **answer: Any) -> tuple[bytes, bytes]:
+    """The head and the body of an answer that says how long it is."""
+    body = json.dumps({"id": wire.request.rpc["id"], **answer}).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body), body
+
+
+@pytest.mark.parametrize("first", [5, 80, 4000])
+async def test_what_says_it_is_large_goes_on_before_the_rest_of_it_is_there(first: int) -> None:
+    out = Out()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        head, body = sized(wire, result={"content": TEXT, "isError": False})
+        await wire.say(head + body[:first])
+        if first < 80:
+            await wire.say(body[first:80])
+        await out.begun.wait()
+        await wire.say(body[max(first, 80) :])
+
+    outcome = await carried(script, out)
+    assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
+    assert json.loads(b"{" + out.members + b"}") == {"content": TEXT}
+
+
+@pytest.mark.parametrize(
+    ("answer", "opens"),
+    [
+        ({"error": {"code": 7, "message": TEXT}}, True),
+        ({"error": {"code": 7, "message": "no"}, "vendor": TEXT}, True),
+        ({"result": {"inputRequests": {}, "vendor": TEXT}}, True),
+        ({"result": {"content": TEXT}}, False),
+    ],
+    ids=["error", "small error", "question", "no outlet"],
+)
+async def test_what_cannot_go_on_in_pieces_is_read_whole(
+    answer: dict[str, Any], opens: bool
+) -> None:
+    out = Out(opens)
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        head, body = sized(wire, **answer)
+        for start in range(0, len(head + body), 20_000):
+            await wire.say((head + body)[start : start + 20_000])
+
+    outcome = await carried(script, out)
+    assert not outcome.carried and out.members == b""
+    if "result" in answer:
+        assert outcome.result == answer["result"]
+    else:
+        assert outcome.error is not None
+        assert outcome.error.message == answer["error"]["message"]
