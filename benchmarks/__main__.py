@@ -15,7 +15,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import decide, hung_server, journal, results, scenarios, startup
+from benchmarks import decide, hung_server, journal, page, results, scenarios, startup
 from benchmarks.meter import on_one_core
 
 
@@ -38,9 +38,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="measure nothing, write the page")
     given = parser.parse_args()
     if given.write:
-        from benchmarks.page import write  # needs what only the bench group installs
-
-        write()
+        page.write()
         return
     on_one_core()
     rows = list(scenarios.run(given.rounds, given.seconds, given.only))

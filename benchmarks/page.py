@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import plot, results
+from benchmarks import results
 from benchmarks.goals import Goal, goals
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
@@ -73,6 +73,8 @@ def write() -> None:
     kept = {kind: told for kind in KINDS if (told := results.kept(kind)) is not None}
     PAGE.write_text("\n".join(_lines(kept)).rstrip() + "\n")
     if "peers" in kept:
+        from benchmarks import plot  # needs what only the bench group installs
+
         plot.draw(kept["peers"]["rows"], PAGE.with_suffix(".svg"))
 
 
@@ -84,18 +86,18 @@ def _lines(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     if "peers" in kept:
         yield "## Other gateways\n\n![CPU of a small call](performance.svg)\n"
         yield PEERS_SAID
-        yield from _table(kept["peers"]["rows"], PEERS)
+        yield from table(kept["peers"]["rows"], PEERS)
     if "scenarios" in kept:
         yield "## Kinds of calls\n"
-        yield from _table(kept["scenarios"]["rows"], CALLS)
+        yield from table(kept["scenarios"]["rows"], CALLS)
         yield from _beside(kept["scenarios"])
     if "growth" in kept:
         yield "## Growth\n\nThe small call at 64 connections, beside few and beside many.\n"
-        yield from _table(kept["growth"]["rows"], GROWTH)
+        yield from table(kept["growth"]["rows"], GROWTH)
     if "long" in kept:
         yield "## Long runs\n\nThe small call at 16 connections.\n"
         for one in kept["long"]["rows"]:
-            yield from _table([one], {name: name.replace("_", " ") for name in one})
+            yield from table([one], {name: name.replace("_", " ") for name in one})
 
 
 PEERS_SAID: Final = """\
@@ -128,7 +130,8 @@ def _goals(found: Sequence[Goal]) -> Iterator[str]:
     yield ""
 
 
-def _table(rows: Sequence[Mapping[str, Any]], heads: Mapping[str, str]) -> Iterator[str]:
+def table(rows: Sequence[Mapping[str, Any]], heads: Mapping[str, str]) -> Iterator[str]:
+    """Rows as Markdown, under these heads."""
     yield f"| {' | '.join(heads.values())} |"
     yield "|" + "".join("---|" if _is_text(rows, name) else "---:|" for name in heads)
     for row in rows:
@@ -166,4 +169,4 @@ def _beside(kept: Mapping[str, Any]) -> Iterator[str]:
         if name in kept:
             rows = kept[name] if isinstance(kept[name], list) else [kept[name]]
             yield f"{said}:\n"
-            yield from _table(rows, {column: column.replace("_", " ") for column in rows[0]})
+            yield from table(rows, {column: column.replace("_", " ") for column in rows[0]})

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 CONNECTIONS: Final = 64
-OURS: Final = ("gateway", "gateway, stdio server")
+OURS: Final = {"gateway": "Bulkhead", "gateway, stdio server": "Bulkhead, stdio server"}
 COLOURS: Final = ("#2563ab", "#9aa3ad")
 
 
@@ -29,7 +29,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes = figure.add_subplot()
     costs = [row["cpu_us"] / 1e3 for row in shown]
     colours = [COLOURS[row["way"] not in OURS] for row in shown]
-    bars = axes.barh([row["way"] for row in shown], costs, color=colours)
+    bars = axes.barh([OURS.get(row["way"], row["way"]) for row in shown], costs, color=colours)
     axes.bar_label(bars, [f"{cost:.3g}" for cost in costs], padding=3)
     axes.set_xscale("log")
     axes.margins(x=0.12)
