@@ -104,7 +104,7 @@ PEERS_SAID: Final = """\
 The small call, in the stateless era where a peer speaks it, in one session per connection where not. Both `mcp-proxy`
 have their tool server over stdio: `gateway, stdio server` is ours with that. Envoy decides by method, tool and a
 header, and records nothing. `mcp-proxy` and FastMCP's proxy neither decide nor record. ContextForge runs as light as
-its settings make it: no tokens, no user interface.
+its settings make it: no tokens, no rate limits, no user interface.
 """
 
 

@@ -63,8 +63,14 @@ class Standing:
             self.lost(peer.name, str(reason))
 
     def ways(self, connections: int) -> list[Way]:
-        """The small call through each."""
-        return [self.way(name, connections) for name in self.serving]
+        """The small call through each that lets so many in."""
+        found = []
+        for name in list(self.serving):
+            try:
+                found.append(self.way(name, connections))
+            except OSError as reason:
+                self.lost(name, f"{connections} connections: {reason}")
+        return found
 
     def way(self, name: str, connections: int) -> Way:
         serving = self.serving[name]

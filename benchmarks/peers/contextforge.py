@@ -1,6 +1,6 @@
 """ContextForge: one gateway registered, one virtual server with its `echo`, over its own HTTP API.
 
-As light as its settings make it: no user interface, no tokens, memory for a cache.
+As light as its settings make it: no user interface, no tokens, no rate limits, memory for a cache.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def settings(home: Path) -> dict[str, str]:
         "MCPGATEWAY_UI_ENABLED": "false",
         "MCPGATEWAY_ADMIN_API_ENABLED": "false",
         "CACHE_TYPE": "memory",
+        "RATE_LIMITING_ENABLED": "false",
+        "TOOL_RATE_LIMIT": "10000000",
         "LOG_LEVEL": "ERROR",
     }
 
