@@ -47,7 +47,7 @@ from gateway.wire.agents.messages import (
     rejected,
     result_body,
 )
-from gateway.wire.agents.reading import Reader, first_of
+from gateway.wire.agents.reading import Reader
 from gateway.wire.agents.replay import Stream
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
@@ -187,12 +187,21 @@ class SessionEra:
 
     async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
-        watch = exchange.gone()
+        gone = False
+
+        def left() -> None:
+            nonlocal gone
+            gone = True
+            stream.wake.set()
+
+        exchange.watch(left)
         try:
-            await first_of(stream.wake, watch, self._limits.quiet_sessions)
-            gone = watch.done()
+            async with asyncio.timeout(self._limits.quiet_sessions):
+                await stream.wake.wait()
+        except TimeoutError:
+            pass
         finally:
-            watch.cancel()
+            exchange.watch(None)
         if gone and not stream.events:
             # Nobody has seen an id of this stream: nobody can come back for it.
             session.shelf.forget(stream)
