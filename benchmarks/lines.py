@@ -18,7 +18,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -45,7 +44,7 @@ def lines(calls: int) -> list[tuple[Line, Line]]:
     everyday, at = call_record(""), microseconds()
     return [
         (
-            record.intent(replace(everyday, call_id=call_id), at),
+            record.intent(everyday._replace(call_id=call_id), at),
             record.outcome(call_id, at, "ok", {"digest": "sha256:" + "0" * 64}),
         )
         for call_id in (new_call_id() for _ in range(calls))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -156,7 +155,7 @@ class GatewayErrands:
             rule=decision.rule or "",
             where=decision.where,
         )
-        return replace(with_others(entry, decision), endpoint="", target=_name(errand))
+        return with_others(entry, decision)._replace(endpoint="", target=_name(errand))
 
     async def _refused(self, call_id: str, errand: Classified, decision: Decision) -> Refused:
         """The refusal, on record before anybody hears of it."""

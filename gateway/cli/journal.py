@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -167,7 +166,7 @@ def _line_json(line: EventRow) -> dict[str, Any]:
 
 def _call_json(call: CallRow) -> dict[str, Any]:
     return {
-        **asdict(call.record),
+        **call.record._asdict(),
         "state": call.state.value,
         "created_at": call.created_at,
         "settled_at": call.settled_at,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from gateway.core.model import CallRecord, Classified, Decision, JsonObject, Request, Resolved
@@ -78,7 +77,7 @@ def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
         return entry
     duties = " ".join(duty.rule for duty in decision.obligations)
     shadows = " ".join(shadow.rule for shadow in decision.shadows)
-    return replace(entry, duties=duties, shadows=shadows)
+    return entry._replace(duties=duties, shadows=shadows)
 
 
 def trace_of(params: JsonObject) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.errors import Where
 from gateway.reasons import Reason
@@ -324,8 +325,7 @@ class Decision:
 # Steps 11 to 14: what is written, what came back.
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+class CallRecord(NamedTuple):
     """What the journal keeps of a call from its first line on. Arguments are already protected."""
 
     call_id: str
@@ -348,7 +348,7 @@ class CallRecord:
     arguments: Mapping[str, Any]
     """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
     arguments_digest: str
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = MappingProxyType({})
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
     grant: str = ""
     """The grant it was made under; empty when a standing role was enough."""

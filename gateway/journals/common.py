@@ -5,14 +5,13 @@ quotes the call. Bounded; what is too long to be met again is not kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
 from gateway.core.model import CallRecord
 
 OWN: Final = frozenset({"call_id", "arguments", "arguments_digest", "beside", "trace"})
-FIELDS: Final = tuple(field.name for field in fields(CallRecord))
+FIELDS: Final = CallRecord._fields
 COMMON: Final = tuple(name for name in FIELDS if name not in OWN)
 MOST: Final = 1_024
 LONGEST: Final = 4_096

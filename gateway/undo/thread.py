@@ -11,7 +11,7 @@ Lines are never undone, and a step that has one is never done again (ARIES: comp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.core import written
@@ -146,8 +146,7 @@ class Writer:
     async def forced(self, operator: str, call: Recorded, reversal: Reversal) -> str:
         """A call of its own for what a forced undo overwrites: its id. It is undone like any other."""
         call_id = self._new_call_id()
-        entry = replace(
-            call.record,
+        entry = call.record._replace(
             call_id=call_id,
             agent=operator,
             task=self.undo_id,

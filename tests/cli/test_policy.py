@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 from gateway.core import record
@@ -145,7 +144,7 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
     (place / ".bulkhead").mkdir(mode=0o700)
     journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
     for number, level in enumerate(("none", "exact")):
-        written = replace(RECORDED, call_id=f"level-{number}", tier="tool", effect="write")
+        written = RECORDED._replace(call_id=f"level-{number}", tier="tool", effect="write")
         body = {"undo": {"level": level, "guard": "none"}}
         await journal.append(record.intent(written, 1, body)).sealed()
     await journal.aclose()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from gateway.core.act import of_act
 from gateway.errors import Where
 
@@ -19,7 +17,7 @@ def test_an_act_has_what_is_said_of_it_and_nothing_of_a_call() -> None:
         rule=None,
         where=Where("policies/policy.csv", 3),
     )
-    said = {name: value for name, value in asdict(made).items() if value}
+    said = {name: value for name, value in made._asdict().items() if value}
     assert said == {
         "call_id": "c1",
         "agent": "operator:ada",

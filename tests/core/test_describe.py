@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,4 +41,4 @@ def test_the_rules_beside_the_deciding_one_are_written_by_id() -> None:
     )
     entry = with_others(PLAIN, decision)
     assert (entry.duties, entry.shadows) == ("O1 O2", "W1")
-    assert replace(entry, duties="", shadows="") == PLAIN
+    assert entry._replace(duties="", shadows="") == PLAIN

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def asked(name: str, grant: str = "", effect: str = "write", undo: Any = UNDO) -
 
 
 def undoing(name: str, of: str, verdict: str) -> list[Line]:
-    entry = replace(call_record(name), method="bulkhead/undo", arguments={"of": [of, "other"]})
+    entry = call_record(name)._replace(method="bulkhead/undo", arguments={"of": [of, "other"]})
     said = {"of": of, "verdict": verdict, "why": ""}
     return [
         Line(name, State.UNDOING, NOON + 5, {}, entry),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from gateway.core import record
@@ -34,7 +33,7 @@ PLAIN = CallRecord(
 
 
 def call_record(call_id: str, **changes: Any) -> CallRecord:
-    return replace(PLAIN, call_id=call_id, **changes)
+    return PLAIN._replace(call_id=call_id, **changes)
 
 
 def intent(call_id: str, at: int = NOON, **changes: Any) -> Line:

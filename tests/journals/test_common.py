@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from gateway.journals.common import LONGEST, MOST, OWN, Common
@@ -27,7 +26,7 @@ def test_all_but_a_records_own_members_are_there_in_their_order() -> None:
     before, between, after = Common(Making().json).of(record)
     found = json.loads(b'{"first":0' + before + between + after + b"}")
     del found["first"]
-    wanted = {name: value for name, value in asdict(record).items() if name not in OWN}
+    wanted = {name: value for name, value in record._asdict().items() if name not in OWN}
     assert list(found.items()) == list(wanted.items())
     assert before.endswith(b'"descriptor":"sha256:bb"')
     assert between == b',"grant":"g"'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def settings(**days: int) -> Settings:
 
 
 def call(name: str, at: int, is_over: bool = True) -> list[Line]:
-    first = record.intent(replace(call_record(name), effect="write"), at, {"undo": UNDO})
+    first = record.intent(call_record(name)._replace(effect="write"), at, {"undo": UNDO})
     last = record.outcome(name, at + 1, "ok", {"result": RESULT})
     return [first, last] if is_over else [first]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -27,7 +26,7 @@ def test_a_line_says_everything_in_these_very_bytes() -> None:
 
 def test_a_first_line_holds_the_whole_record() -> None:
     line = json.loads(form.encode(intent("call-1"), "run-1"))
-    assert line["record"] == asdict(call_record("call-1"))
+    assert line["record"] == call_record("call-1")._asdict()
 
 
 @pytest.mark.parametrize("depth", [10, 250, 600])
