@@ -140,6 +140,7 @@ class Process:
             self._stdin.abort()
         for output in self._outputs:
             output.close()
+        await asyncio.sleep(0)  # they are closed in a turn of their own
 
     async def _gone(self, patience: float) -> bool:
         await asyncio.wait([self._exited], timeout=patience)
@@ -152,8 +153,6 @@ class Process:
         for process in tree:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signum)
-
-    # What happens to it.
 
     async def _connect(self, popen: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
