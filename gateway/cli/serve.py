@@ -23,8 +23,10 @@ from gateway.wire.agents import http, tls
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+WHOLE: Final = 1024 * 1024
+"""Bytes. What is larger is the system's: a body that grows need not be copied, and is given back whole."""
 KEPT: Final = 4 * 1024 * 1024
-"""Bytes of free memory the process keeps, and the largest piece it takes from what it keeps."""
+"""Bytes of free memory the process keeps."""
 
 
 @click.command()
@@ -74,7 +76,7 @@ def _settle_memory() -> None:
     gc.set_threshold(10_000, 20, 20)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc; elsewhere it is as it is
-        libc.mallopt(_M_MMAP_THRESHOLD, KEPT)
+        libc.mallopt(_M_MMAP_THRESHOLD, WHOLE)
         libc.mallopt(_M_TRIM_THRESHOLD, KEPT)
 
 
