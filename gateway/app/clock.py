@@ -6,13 +6,14 @@ import os
 import time
 from typing import Final
 
+from gateway.handed import Pool
+
 _BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567"
 _FIVE_BITS: Final = _BASE32 * 8
 """A random byte as one of 32 characters (RFC 4648, in lower case), each as likely as any other."""
 _SHARED: Final = 3
 _OWN: Final = 13
 _AT_ONCE: Final = 512
-_names: Final[list[str]] = []
 
 
 def microseconds() -> int:
@@ -25,11 +26,7 @@ def new_call_id() -> str:
 
     512 in a row have the first three characters in common, so that the journal's index of names grows in a
     few of its pages and not in all; the other 65 bits are each name's own."""
-    while True:
-        try:
-            return _names.pop()
-        except IndexError:
-            _names.extend(_fresh())
+    return _names.take()
 
 
 def _fresh() -> list[str]:
@@ -38,5 +35,4 @@ def _fresh() -> list[str]:
     return [shared + text[at : at + _OWN] for at in range(_SHARED, len(text), _OWN)]
 
 
-# What a forked process inherits, its parent hands out, too.
-os.register_at_fork(after_in_child=_names.clear)
+_names: Final = Pool(_fresh)

@@ -35,7 +35,7 @@ _MEMBERS: Final = _folded(
         "uri",
     }
 )
-"""Members servers read in the params of the methods above, or in the `ref` of a completion."""
+"""Members servers read in the params of `KNOWN` methods, or in the `ref` of a completion."""
 _META: Final = _folded({"progressToken"})
 _META_ALONE: Final = _folded({"_meta"})
 _USUAL: Final = frozenset({"name", "arguments", "_meta", "uri"})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from itertools import pairwise
 
 from gateway.app.clock import new_call_id
+from tests.forked import said_by_a_fork
 
 
 def test_a_name_is_sixteen_characters_a_person_can_read_out() -> None:
@@ -28,18 +27,7 @@ def test_names_that_follow_each_other_begin_alike() -> None:
 
 def test_a_forked_process_gives_none_of_its_parents_names() -> None:
     new_call_id()
-    read, write = os.pipe()
-    with warnings.catch_warnings():
-        # Python warns of a fork among threads; this child runs none of their code.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        os.write(write, "".join(new_call_id() for _ in range(100)).encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as said:
-        text = said.read()
-    os.waitpid(child, 0)
+    text = said_by_a_fork(lambda: "".join(new_call_id() for _ in range(100)).encode()).decode()
     theirs = {text[at : at + 16] for at in range(0, len(text), 16)}
     assert len(theirs) == 100
     assert theirs.isdisjoint(new_call_id() for _ in range(600))

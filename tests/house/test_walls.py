@@ -54,6 +54,7 @@ HOUSE: Final = (
         "receipts",
         "timings",
         "evenly",
+        "handed",
     }
 )
 
@@ -80,6 +81,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "epoch": set(),
     "timings": set(),
     "evenly": set(),
+    "handed": set(),
     "bounds": SEAMS,
     "way": SEAMS | {"bounds"},
     "scribe": SEAMS | {"way", "holding"},
@@ -115,7 +117,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "identity": ADAPTER,
     "catalogue": ADAPTER,
     "credentials": ADAPTER,
-    "journals": ADAPTER | {"epoch", "timings"},
+    "journals": ADAPTER | {"epoch", "handed", "timings"},
     "undo": ADAPTER | {"holding"},
     "evidence": ADAPTER,
     "export": ADAPTER,

@@ -73,11 +73,10 @@ class KnownHeads:
 
     def _of_another_length(self, raw: bytes) -> Known | None:
         """Calls of one tool differ in their arguments, and so in one number of their heads."""
-        said = _LENGTH.search(raw)
-        like = None if said is None else self._alike.get(_without_length(raw))
-        if said is None or like is None or int(said[1]) > MAX_BODY:
+        common, length = _apart(raw)
+        like = self._alike.get(common) if length else None
+        if like is None or int(length) > MAX_BODY:
             return None
-        length = said[1].decode()
         headers = tuple((n, length if n == "content-length" else v) for n, v in like.head.headers)
         head = replace(like.head, headers=headers)
         known = Known(head, like.endpoint, len(raw), len(raw) + int(length))
@@ -99,17 +98,21 @@ class KnownHeads:
     def _keep(self, raw: bytes, known: Known) -> None:
         self._bytes += len(raw) if raw not in self._known else 0
         self._known[raw] = known
-        self._alike[_without_length(raw)] = known
+        common, length = _apart(raw)
+        if length:
+            self._alike[common] = known
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
             forgotten, _ = self._known.popitem(last=False)
-            self._alike.pop(_without_length(forgotten), None)
+            self._alike.pop(_apart(forgotten)[0], None)
             self._bytes -= len(forgotten)
 
 
-def _without_length(raw: bytes) -> bytes:
-    """What heads that differ only in their length have in common; of others, themselves."""
+def _apart(raw: bytes) -> tuple[bytes, str]:
+    """What heads that differ only in their length have in common, and the length; of others, themselves."""
     said = _LENGTH.search(raw)
-    return raw if said is None else raw[: said.start(1)] + raw[said.end(1) :]
+    if said is None:
+        return raw, ""
+    return raw[: said.start(1)] + raw[said.end(1) :], said[1].decode()
 
 
 def _has_one_reading(raw: bytes, head: Head) -> bool:

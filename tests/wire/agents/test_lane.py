@@ -255,6 +255,17 @@ def _is_what_the_engine_reads(raw: bytes, found: Known, read: Read) -> None:
         assert short.ended == 0
 
 
+def test_a_head_whose_length_is_left_out_is_like_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # nothing is known at first sight
+    known = KnownHeads(Front())
+    raw = b"POST /mcp HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+    known.learn(raw, Head("POST", "/mcp", (("content-length", "5"),)))
+    alike = known.find(raw.replace(b": 5", b": 17"))
+    assert alike is not None and alike.size - alike.start == 17
+    for odd in (b": ", b": 05", b": +5", b": 70000", b": 100000"):
+        assert known.find(raw.replace(b": 5", odd)) is None
+
+
 def test_heads_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # nothing is known at first sight
     monkeypatch.setattr(knownheads, "MOST", 3)
