@@ -120,7 +120,8 @@ class Journal(Protocol):
         ...
 
     def append(self, line: Line) -> Pending:
-        """Queue one line; lines are sealed in the order of these calls. Raises `JournalError` at once
+        """Queue one line; lines are sealed in the order of these calls: at once when somebody waits for
+        one of them or a later one, else a few milliseconds later. Raises `JournalError` at once
         when the journal is known to be unable to write. Never blocks."""
         ...
 

@@ -23,7 +23,7 @@ class Timings:
     decisions: deque[float]
     """Steps 3 to 8 of the Line, of calls that pass them."""
     waits: deque[float]
-    """From a line's queueing to its being durable."""
+    """How long lines are waited for until they are durable."""
 
 
 def taken(some: deque[float]) -> Iterator[float]:

@@ -121,6 +121,8 @@ class Desk:
     async def _under_way(self, fences: Sequence[Fence]) -> tuple[str, ...]:
         until = asyncio.get_running_loop().time() + PATIENCE
         while True:
+            # Before each look: the intent of a read is on the disk a few milliseconds after its forward.
+            await asyncio.sleep(0.02)
             left = [
                 row.record.call_id
                 for row in self.reader.calls(CallFilter(state=State.INTENT), MANY)
@@ -128,7 +130,6 @@ class Desk:
             ]
             if not left or asyncio.get_running_loop().time() > until:
                 return tuple(left)
-            await asyncio.sleep(0.02)
 
     async def _ended(self, fences: Sequence[Fence]) -> tuple[CredentialLease, ...]:
         """What was lent when the fences fell, once none of it is live any more. Whoever lent it ends it."""

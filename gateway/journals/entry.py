@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from gateway.core.record import Line, Queued, Sealed, State
 from gateway.errors import JournalError, Refused
@@ -23,6 +24,7 @@ class Entry:
         "began",
         "body",
         "expects",
+        "hurry",
         "payloads",
         "size",
         "source",
@@ -38,7 +40,10 @@ class Entry:
         self.source = source
         self.body = body
         self.payloads = payloads
-        self.began = time.perf_counter()
+        self.began = 0.0
+        """Since when somebody waits for it; 0 while nobody does."""
+        self.hurry: Callable[[], None] | None = None
+        """Told when somebody waits."""
         self.expects = expects
         self.size = len(body)
         """Bytes it keeps waiting."""
@@ -60,6 +65,9 @@ class Entry:
             # A future per waiter, so that one who is cancelled takes nobody along.
             waiter = asyncio.get_running_loop().create_future()
             self._waiters = (*self._waiters, waiter)
+            self.began = self.began or time.perf_counter()
+            if self.hurry is not None:
+                self.hurry()
             await waiter
         if isinstance(self._error, Refused):
             no = self._error

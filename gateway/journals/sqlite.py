@@ -203,7 +203,7 @@ class SqliteJournal:
                     self._owe(entry.source)
             entry.settle(result)
         now = time.perf_counter()
-        self.waits.extend([now - entry.began for entry in batch])
+        self.waits.extend([now - entry.began for entry in batch if entry.began])
         if broken is None and self._owed and not self._closed:
             self._pay()
 

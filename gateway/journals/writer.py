@@ -1,8 +1,9 @@
 """The one thread that writes: takes whatever is waiting, writes it as one batch, reports back once.
 
-It waits for no clock to form a batch. What one turn of the event loop brings goes to the thread together, with
-what the next few bring while each brings more: a commit costs the same for one line as for many. While the disk
-is busy with one batch, the next gathers by itself (group commit). It knows no SQL and not what lines mean.
+Lines go when somebody waits for one, all that are queued; whoever waits never waits for a clock. What one turn of
+the event loop brings goes to the thread together, with what the next few bring while each brings more: a commit
+costs the same for one line as for many. While the disk is busy with one batch, the next gathers by itself (group
+commit). A line nobody waits for goes along, or by itself after `UNASKED`. It knows no SQL and not what lines mean.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ TURNS: Final = 4
 """Further turns of the loop that lines wait at most, and only while each brings more."""
 ENOUGH: Final = 64
 """Lines that wait for no further turn."""
+UNASKED: Final = 0.005
+"""Seconds a line stays with the loop at most while nobody waits for it or for another one: so much of what was only
+queued can be lost with the process. A call that begins and ends within it costs one commit, not two."""
 
 T = TypeVar("T")
 
@@ -54,6 +58,10 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._turn: list[Entry] = []
+        self._since = 0.0
+        """When the first of them came, by the loop's clock."""
+        self._looking = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._queue: queue.SimpleQueue[list[Entry] | Callable[[], None] | None] = (
             queue.SimpleQueue()
         )
@@ -62,9 +70,18 @@ class Writer:
 
     def put(self, entry: Entry) -> None:
         """Queue one line."""
+        entry.hurry = self._hurry
         if not self._turn:
-            self._loop.call_soon(self._look, 1, TURNS)
+            self._since = self._loop.time()
+            if self._alarm is None:
+                self._alarm = self._loop.call_later(UNASKED, self._late)
         self._turn.append(entry)
+
+    def _hurry(self) -> None:
+        """Somebody waits: all that is queued goes."""
+        if self._turn and not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._look, len(self._turn), TURNS)
 
     def _look(self, had: int, turns: int) -> None:
         """Once in each turn: the lines go when it has brought no more, or enough have come. One that came
@@ -72,6 +89,18 @@ class Writer:
         have = len(self._turn)
         if turns and had < have < ENOUGH:
             self._loop.call_soon(self._look, have, turns - 1)
+        else:
+            self._looking = False
+            self._hand_over()
+
+    def _late(self) -> None:
+        """One alarm serves many lines: those it was set for have mostly gone, so it is set again for the others."""
+        self._alarm = None
+        if not self._turn:
+            return
+        left = self._since + UNASKED - self._loop.time()
+        if left > 0:
+            self._alarm = self._loop.call_later(left, self._late)
         else:
             self._hand_over()
 

@@ -77,7 +77,7 @@ class Meters:
             meter, "bulkhead.decision.duration", "Deciding a call that may be made", SHORT
         )
         self._waits = _seconds(
-            meter, "bulkhead.journal.duration", "From a line's queueing to its being durable"
+            meter, "bulkhead.journal.duration", "How long a line is waited for until it is durable"
         )
         self._gauges(meter)
 

@@ -56,6 +56,14 @@ def entry(name: str) -> Entry:
     return Entry(intent(name), b"{}", None)
 
 
+def put_hurried(writer: Writer, name: str) -> None:
+    """As a line that somebody waits for."""
+    one = entry(name)
+    writer.put(one)
+    assert one.hurry is not None
+    one.hurry()
+
+
 async def entered(file: SlowFile) -> None:
     assert await asyncio.to_thread(file.entered.wait, 20)
 
@@ -78,13 +86,59 @@ async def test_what_gathers_while_the_disk_is_busy_is_the_next_batch() -> None:
     assert reports == [(1, None), (100, None)]
 
 
+async def test_what_nobody_waits_for_goes_along_with_what_somebody_does() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        begun, ended = entry("intent"), entry("outcome")
+        writer.put(begun)
+        await asyncio.sleep(0)
+        before = [*file.batches]
+        writer.put(ended)
+        await ended.sealed()
+        await begun.sealed()
+        await writer.close()
+    assert before == []
+    assert file.batches == [["intent", "outcome"]]
+
+
+async def test_who_waits_for_an_earlier_line_hurries_those_after_it() -> None:
+    file = SlowFile()
+    file.gate.clear()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        first, second = entry("first"), entry("second")
+        writer.put(first)
+        waiting = asyncio.create_task(first.sealed())
+        await entered(file)
+        writer.put(second)
+        again = asyncio.create_task(first.sealed())
+        file.gate.set()
+        await asyncio.gather(waiting, again, second.sealed())
+        await writer.close()
+    assert file.batches == [["first"], ["second"]]
+
+
+async def test_what_nobody_ever_waits_for_goes_by_itself_and_so_does_the_next() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        for name in ("a read that hangs", "another"):
+            file.entered.clear()
+            writer.put(entry(name))
+            await entered(file)
+        batches = [*file.batches]
+        await writer.close()
+    assert batches == [["a read that hangs"], ["another"]]
+
+
 async def test_what_turn_after_turn_brings_is_one_batch() -> None:
     file = SlowFile()
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
-        writer.put(entry("call-0"))
+        put_hurried(writer, "call-0")
         for turn in range(TURNS):
-            writer.put(entry(f"call-{turn + 1}"))
+            put_hurried(writer, f"call-{turn + 1}")
             await asyncio.sleep(0)
         await writer.close()
     assert [len(batch) for batch in file.batches] == [1 + TURNS]
@@ -97,7 +151,7 @@ async def handed_over_after(turns: Sequence[int]) -> bool:
         writer, _ = writer_on(file)
         for lines in turns:
             for n in range(lines):
-                writer.put(entry(f"call-{n}"))
+                put_hurried(writer, f"call-{n}")
             await asyncio.sleep(0)
         # The loop stands still meanwhile.
         handed_over = file.entered.wait(20)
