@@ -43,6 +43,8 @@ SCHEMA: Final[JSON] = {"type": "object", "properties": {"text": TEXT}}
 NOTE_SCHEMA: Final[JSON] = {"type": "object", "properties": {"id": TEXT, "body": TEXT}}
 INFO: Final = {"name": "fixture", "version": "1"}
 ABOUT: Final[JSON] = {"capabilities": {"tools": {}}}
+LACKING: Final = ("prompts/list", "resources/list", "resources/templates/list")
+UNKNOWN: Final[JSON] = {"code": -32601, "message": "Method not found"}
 LARGE: Final = 2**20
 """Answers above this are neither kept nor copied."""
 REMEMBERED: Final = 4_096
@@ -105,6 +107,8 @@ class Answers:
         stateless = "io.modelcontextprotocol/protocolVersion" in meta
         token = meta.get("progressToken")
         told = 0 if token is None else TOLD.get(params.get("name", ""), 0)
+        if request["method"] in LACKING:
+            return [to_json({"jsonrpc": "2.0", "id": request["id"], "error": UNKNOWN})]
         result = self.result(request["method"], params, stateless)
         answer = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (to_json(request["id"]), result)
         return [*(_progress(token, number, told) for number in range(1, told + 1)), answer]

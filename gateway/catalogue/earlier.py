@@ -73,9 +73,9 @@ def _kind_document(fetched: Fetched) -> JsonObject:
 def _lists(document: Mapping[str, Any]) -> Lists:
     if document["v"] != VERSION:
         raise ValueError("another version")
-    return Lists(
-        {kind: _fetched(kind, document["kinds"][kind]) for kind in KINDS}, {}, document["said"]
-    )
+    kept = document["kinds"]
+    kinds = {kind: _fetched(kind, kept[kind]) for kind in KINDS if kind in kept}
+    return Lists(kinds, {}, document["said"])
 
 
 def _fetched(kind: ListKind, kept: Mapping[str, Any]) -> Fetched:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal, TypedDict
 
 from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
+from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, load
 from gateway.catalogue.text import printable
 from gateway.core.resolve import KINDS, Table
@@ -38,30 +39,6 @@ class ServerStatus(TypedDict):
     quarantined: int
     error: str | None
     """Names the server."""
-
-
-class Pace:
-    """How long to wait for what, in seconds."""
-
-    def __init__(
-        self,
-        *,
-        deadline: float = 30.0,
-        grace: float = 5.0,
-        ttl: float = 300.0,
-        retry: tuple[float, float] = (0.5, 60.0),
-        settle: float = 0.2,
-    ) -> None:
-        self.deadline = deadline
-        """For all lists of one server."""
-        self.grace = grace
-        """For all servers at start; slower ones join later."""
-        self.ttl = ttl
-        """Between two looks at a server that says nothing."""
-        self.retry = retry
-        """First and longest pause before a failing server is asked again."""
-        self.settle = settle
-        """Between a change and the next look, so that a burst of changes is one."""
 
 
 class LiveCatalogue:
@@ -93,7 +70,7 @@ class LiveCatalogue:
         """Set when its part of the catalogue is there, or could not be had."""
         self._looked = {name: asyncio.Event() for name in servers}
         self._told: list[Told] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._followed: dict[str, list[asyncio.Task[None]]] = {}
         self._earlier = earlier
         self._saved: dict[str, Lists] = {}
         self._unseen = set(servers)
@@ -107,11 +84,11 @@ class LiveCatalogue:
 
     async def start(self) -> None:
         """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
-        lists are known from the last time are not waited for."""
+        lists are known from the last time are not waited for, and not asked before `look` or a call."""
         await self._begin_with_earlier()
         for name in self._servers:
-            self._spawn(self._watch(name))
-            self._spawn(self._follow(name))
+            if name not in self._saved:
+                self._look(name)
         try:
             async with asyncio.timeout(self._pace.grace):
                 for tried in self._tried.values():
@@ -119,6 +96,11 @@ class LiveCatalogue:
         except TimeoutError:
             slow = [name for name, tried in self._tried.items() if not tried.is_set()]
             log.warning("not waiting any longer for: %s", ", ".join(slow))
+
+    def look(self) -> None:
+        """The start is over: ask also those that it left alone, which take the processor from who starts."""
+        for name in self._servers:
+            self._look(name)
 
     async def _begin_with_earlier(self) -> None:
         if self._earlier is None:
@@ -139,6 +121,7 @@ class LiveCatalogue:
 
     async def seen(self, server: str) -> None:
         """See `ports.Catalogue`."""
+        self._look(server)
         try:
             async with asyncio.timeout(self._pace.grace):
                 await self._looked[server].wait()
@@ -149,10 +132,10 @@ class LiveCatalogue:
 
     async def aclose(self) -> None:
         """Stop following the servers. They stay open: whoever opened them closes them."""
-        for task in self._tasks:
+        tasks = [task for each in self._followed.values() for task in each]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def on_change(self, told: Told) -> Callable[[], None]:
         """Have `told` called with each new table, in the loop. Returns what ends that."""
@@ -183,8 +166,10 @@ class LiveCatalogue:
             "error": error,
         }
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _look(self, name: str) -> None:
+        if name not in self._followed:
+            both = self._watch(name), self._follow(name)
+            self._followed[name] = [asyncio.create_task(work) for work in both]
 
     async def _follow(self, name: str) -> None:
         """Look at one server again and again: when it says so, when it is time, when it failed."""
@@ -250,10 +235,14 @@ class LiveCatalogue:
             await asyncio.sleep(self._table_seconds)
             if name in self._arrived:
                 self._take_arrived()
-        taken = self._lists.get(name) == kept
-        if self._earlier and taken and not read.problems and kept != self._saved.get(name):
-            self._saved[name] = kept
-            self._earlier.save(name, kept)
+        if self._lists.get(name) == kept:
+            self._keep(name, Lists(kept.kinds, {}, kept.said))
+
+    def _keep(self, name: str, lists: Lists) -> None:
+        """For the next start: what was ever read, also while some list of the server cannot be."""
+        if self._earlier and lists.kinds and lists != self._saved.get(name):
+            self._saved[name] = lists
+            self._earlier.save(name, lists)
 
     def _take_arrived(self) -> None:
         """All that came since the last table, or what of it makes one."""

@@ -28,6 +28,9 @@ WHOLE: Final = 1024 * 1024
 KEPT: Final = 4 * 1024 * 1024
 """Bytes of free memory the process keeps."""
 
+BREATH: Final = 0.05
+"""Seconds from the first connection to the start of tool servers that were not waited for."""
+
 
 @click.command()
 @click.option(
@@ -61,7 +64,7 @@ async def _serve(settings: Settings) -> None:
         keeping = asyncio.create_task(keep_deadlines(settings))
         _settle_memory()
         try:
-            await http.serve(app, settings, on_ready=lambda address: _greet(gateway, address))
+            await http.serve(app, settings, on_ready=lambda address: _up(gateway, address))
         finally:
             keeping.cancel()
             await asyncio.wait([keeping])
@@ -78,6 +81,12 @@ def _settle_memory() -> None:
     if hasattr(libc, "mallopt"):  # glibc; elsewhere it is as it is
         libc.mallopt(_M_MMAP_THRESHOLD, WHOLE)
         libc.mallopt(_M_TRIM_THRESHOLD, KEPT)
+
+
+def _up(gateway: Gateway, address: str) -> None:
+    _greet(gateway, address)
+    # Processes that start share the processor with us: whoever waits at the door is answered first.
+    asyncio.get_running_loop().call_later(BREATH, gateway.catalogue.look)
 
 
 def _greet(gateway: Gateway, address: str) -> None:

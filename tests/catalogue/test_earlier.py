@@ -33,7 +33,7 @@ def test_a_server_nobody_has_seen_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"v": 2}', '{"v": 1, "kinds": {}}', "[" * 100_000]
+    "text", ["", "{", "[]", '{"v": 2}', '{"v": 1, "kinds": []}', "[" * 100_000]
 )
 def test_a_file_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "files.json").write_text(text)

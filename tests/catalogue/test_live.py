@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.catalogue.earlier import EarlierLists
-from gateway.catalogue.live import LiveCatalogue, Pace
+from gateway.catalogue.live import LiveCatalogue
+from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, load, save
 from gateway.core.model import Target
 from gateway.core.resolve import Table
@@ -260,6 +261,7 @@ async def test_what_was_listed_the_last_time_is_there_at_once(tmp_path: Path) ->
     async with living(stuck, known=known, earlier=earlier) as catalogue:
         first, status = list(catalogue.current.aggregate.tools), catalogue.status()
         unseen = set(catalogue.unseen)
+        catalogue.look()
         stuck.stuck.set()
         async with asyncio.timeout(5):
             await catalogue.seen("files")
@@ -267,6 +269,51 @@ async def test_what_was_listed_the_last_time_is_there_at_once(tmp_path: Path) ->
     assert (first, status["files"]["state"]) == (["files__read", "files__write"], "starting")
     assert (unseen, set(catalogue.unseen)) == ({"files"}, set())
     assert Target("files", "tool", "read") in hidden
+
+
+async def test_a_server_known_from_the_last_time_is_left_alone_until_the_start_is_over(
+    tmp_path: Path,
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ), approved("new", READ))
+    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
+        pass
+    files, new = OfferingServer(tool=[READ]), OfferingServer("new", tool=[READ])
+    async with living(files, new, known=known, earlier=earlier) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+        at_start = (len(files.asked), files.followed, bool(new.asked))
+        catalogue.look()
+        while catalogue.unseen:
+            await asyncio.sleep(0)
+    assert shown == ["files__read", "new__read"]
+    assert at_start == (0, 0, True)
+    assert (bool(files.asked), files.followed) == (True, 1)
+
+
+async def test_a_call_does_not_wait_for_the_end_of_the_start(tmp_path: Path) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
+        pass
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=known, earlier=earlier) as catalogue:
+        await catalogue.seen("files")
+        catalogue.look()
+        unseen = set(catalogue.unseen)
+    assert (unseen, server.followed) == (set(), 1)
+
+
+async def test_a_server_of_which_one_list_cannot_be_read_is_known_the_next_time(
+    tmp_path: Path,
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    half = OfferingServer(tool=[READ])
+    half.offer("prompt", [])
+    half.pages["prompts/list"] = {None: {"prompts": "none"}}
+    async with living(half, known=known, earlier=earlier) as catalogue:
+        state = catalogue.status()["files"]["state"]
+    half.stuck.clear()
+    async with living(half, known=known, earlier=earlier) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+    assert (state, shown) == ("failing", ["files__read"])
 
 
 async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: Path) -> None:
