@@ -8,7 +8,7 @@ copy every page it touches, to a file of its own, for that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.core.record import MOVES, UNSETTLED, IllegalMove, Line, State, move
@@ -45,6 +45,9 @@ Written = tuple[Line, int]
 """A line and its number."""
 Row = tuple[Any, ...]
 
+Work = Callable[[sqlite3.Connection], Any]
+"""What is done in the lines' transaction beside them. It begins and ends none."""
+
 Places = dict[str, int]
 """Of calls that can move on: where their rows are."""
 
@@ -61,10 +64,12 @@ def write(
     run: int,
     keeper: Keeper,
     places: Places,
-) -> list[int | str | Refused]:
-    """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold.
+    works: Sequence[Work] = (),
+) -> tuple[list[int | str | Refused], list[Any]]:
+    """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold. And what
+    the works made, after the lines.
 
-    Durable on return. Raises `sqlite3.Error` when nothing of the batch was written."""
+    Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
     sealed = _sealed(entries, keeper)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -74,9 +79,10 @@ def write(
         connection.execute("BEGIN IMMEDIATE")
         results = [_alone(connection, entry, run) for entry in entries]
     _insert_payloads(connection, results, sealed)
+    made = [work(connection) for work in works]
     connection.execute("COMMIT")
     _remember(places, entries, results)
-    return results
+    return results, made
 
 
 def _sealed(entries: Sequence[Entry], keeper: Keeper) -> list[tuple[int, int, Kept]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gateway.core.reverse import Leased
 from gateway.errors import Refused
-from gateway.journals.leases import count
+from gateway.journals.leaserows import count
 from gateway.reasons import Reason
 
 

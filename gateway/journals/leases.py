@@ -1,26 +1,25 @@
 """Who writes what: leases on resources in the journal's database, over all gateway processes that share it.
 
-A row is a held lease, its key the epoch: one counter for all resources, only ever growing, so that
-two writes anywhere have an order. No clock decides who is alive: a process is, as long as its run's
-lock is held (runs.py). Within one process callers wait in the order they came; for another process
-they look again every few milliseconds.
+Within one process callers wait in the order they came; for another process they look again every few
+milliseconds. What is held is a row of the file (leaserows.py).
 
-No commit of its own waits for the disk: the intent that names an epoch is written to the same log
-after it, and waits for both.
+Leases are taken and ended in the transactions of the journal's lines, and none waits for the disk on its own:
+the intent that names an epoch is written to the same log after it, and waits for both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from gateway.core.reverse import Lease, Leased, overlaps
-from gateway.errors import Refused
-from gateway.journals import runs
+from gateway.core.reverse import Lease, Leased
+from gateway.errors import JournalError, Refused
+from gateway.journals.leaserows import Claim, Terms, count, end, grant
 from gateway.reasons import Reason
 
 PATIENCE: Final = 30.0
@@ -33,125 +32,6 @@ NEVER: Final = -1
 
 T = TypeVar("T")
 Clock = Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What one call wants: resources alone, and resources with all others that share them."""
-
-    call_id: str
-    alone: tuple[str, ...]
-    shared: tuple[str, ...]
-
-    def excludes(self, other: Claim) -> bool:
-        """Can these two not hold at the same time?"""
-        return (
-            _meet(self.alone, other.alone)
-            or _meet(self.alone, other.shared)
-            or _meet(self.shared, other.alone)
-        )
-
-
-def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
-    return any(overlaps(one, other) for one in some for other in others)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """When a lease ends by itself. Microseconds."""
-
-    until: int
-    quiesce: int
-    """From the end of its gateway process: its tool server may still be at it."""
-
-
-# In the thread that owns the connection:
-
-
-def grant(
-    connection: sqlite3.Connection, claim: Claim, terms: Terms, now: int, run: str, runs_at: Path
-) -> list[int] | str:
-    """The epochs of `claim.alone`, or the call that is in the way. Raises `sqlite3.Error`."""
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _expire(connection, now, runs_at)
-        blocker = _in_the_way(connection, claim)
-        if not blocker:
-            # An undo taken up by another process has its number still, and what the dead one held.
-            connection.execute(
-                "DELETE FROM lease WHERE call_id = ? AND orphan = 1", (claim.call_id,)
-            )
-        epochs = [] if blocker else _insert(connection, claim, terms, run)
-        connection.execute("COMMIT")
-        return blocker or epochs
-    except BaseException:
-        # A full disk ends the transaction by itself; what it said is what is to be told.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    finally:
-        connection.execute("PRAGMA synchronous = FULL")
-
-
-def _expire(connection: sqlite3.Connection, now: int, runs_at: Path) -> None:
-    """Terms that are over; and those of a process that has ended begin to run out."""
-    connection.execute("DELETE FROM lease WHERE until <= ?", (now,))
-    held = connection.execute("SELECT DISTINCT run FROM lease WHERE orphan = 0").fetchall()
-    for run in (run for (run,) in held if runs.is_gone(runs_at, run)):
-        connection.execute(
-            "UPDATE lease SET orphan = 1, until = min(until, ? + quiesce) WHERE run = ?", (now, run)
-        )
-
-
-def _in_the_way(connection: sqlite3.Connection, claim: Claim) -> str:
-    rows = connection.execute("SELECT call_id, key, alone FROM lease ORDER BY epoch")
-    for call_id, key, alone in rows:
-        theirs = Claim(call_id, (key,), ()) if alone else Claim(call_id, (), (key,))
-        if call_id != claim.call_id and claim.excludes(theirs):
-            return str(call_id)
-    return ""
-
-
-def _insert(connection: sqlite3.Connection, claim: Claim, terms: Terms, run: str) -> list[int]:
-    epochs = []
-    for alone, keys in ((1, claim.alone), (0, claim.shared)):
-        for key in keys:
-            made = connection.execute(
-                "INSERT INTO lease (key, alone, call_id, run, until, quiesce, orphan)"
-                " VALUES (?, ?, ?, ?, ?, ?, 0)",
-                (key, alone, claim.call_id, run, terms.until, terms.quiesce),
-            )
-            assert made.lastrowid is not None
-            epochs += [made.lastrowid] if alone else []
-    return epochs
-
-
-def count(connection: sqlite3.Connection, call_id: str, run: str | None = None) -> int:
-    """How many leases this call has; with `run`: those that process took for it."""
-    found = connection.execute(
-        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ifnull(?, run)", (call_id, run)
-    )
-    return int(found.fetchone()[0])
-
-
-def end(connection: sqlite3.Connection, ends: Mapping[str, int]) -> None:
-    """By call, when: a time that is over is now."""
-    connection.execute("PRAGMA synchronous = NORMAL")
-    try:
-        connection.executemany(
-            "UPDATE lease SET until = min(until, ?) WHERE call_id = ?",
-            [(until, call_id) for call_id, until in ends.items() if until],
-        )
-        connection.executemany(
-            "DELETE FROM lease WHERE call_id = ?",
-            [(call_id,) for call_id, until in ends.items() if not until],
-        )
-    finally:
-        connection.execute("PRAGMA synchronous = FULL")
-
-
-# On the event loop:
 
 
 class Desk(Protocol):
@@ -176,6 +56,13 @@ class Desk(Protocol):
         """The same, and nobody waits for it."""
         ...
 
+    def join(
+        self, work: Callable[[sqlite3.Connection], T], hurried: bool = True
+    ) -> asyncio.Future[T]:
+        """The same, in the transaction of the lines queued with it. `hurried`: somebody waits. Raises
+        `JournalError`, as the future does."""
+        ...
+
 
 @dataclass(slots=True)
 class _Here:
@@ -188,7 +75,7 @@ class _Here:
 
 
 class SqliteLeases:
-    """`ports.Leases` in a journal's file."""
+    """`ports.Leases` in a journal's file. One for all calls of its process, which it excludes from each other."""
 
     def __init__(self, desk: Desk, clock: Clock, patience: float = PATIENCE) -> None:
         """`clock`: microseconds since the epoch, read for terms only."""
@@ -264,29 +151,42 @@ class SqliteLeases:
     def _end(self, call_id: str, until: int) -> None:
         self._ends[call_id] = until
         if self._desk.sound:
-            self._desk.post(self._ended)
+            with suppress(JournalError):
+                self._join(lambda connection: None, hurried=False)
 
-    def _ended(self, connection: sqlite3.Connection) -> None:
-        """In the thread that owns the connection."""
-        ends = dict(self._ends)
-        end(connection, ends)
-        for call_id, until in ends.items():
-            if self._ends.get(call_id) == until:
-                self._ends.pop(call_id, None)
+    def _join(self, work: Callable[[sqlite3.Connection], T], hurried: bool) -> asyncio.Future[T]:
+        """The work, when what is to be ended has been."""
+        ends = dict[str, int]()
+
+        def ended(connection: sqlite3.Connection) -> T:
+            ends.update(self._ends)
+            end(connection, ends)
+            for call_id, until in ends.items():
+                if self._ends.get(call_id) == until:
+                    self._ends.pop(call_id, None)
+            return work(connection)
+
+        def told(done: asyncio.Future[T]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                # Unless something else is to become of it meanwhile.
+                self._ends.update({**ends, **self._ends})
+
+        done = self._desk.join(ended, hurried)
+        done.add_done_callback(told)
+        return done
 
     async def _grant(self, here: _Here, term: float, quiesce: float) -> list[int] | str:
         claim = here.claim
 
         def work(connection: sqlite3.Connection) -> list[int] | str:
-            if self._ends:
-                self._ended(connection)
             now = self._clock()
             terms = Terms(now + int(term * 1e6), int(quiesce * 1e6))
             return grant(connection, claim, terms, now, self._desk.run, self._desk.runs_at)
 
         # Set before: who is cancelled or meets a failing disk may have got them all the same.
         here.rows = len(claim.alone) + len(claim.shared)
-        epochs = await self._desk.do(work)
+        # Shielded: what comes of it is told also when nobody waits for it any more.
+        epochs = await asyncio.shield(self._join(work, hurried=True))
         if isinstance(epochs, str):
             here.rows = 0
         return epochs

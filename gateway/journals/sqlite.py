@@ -72,6 +72,7 @@ class SqliteJournal:
         self._closed = False
         self.waits = newest()
         self._writer = Writer(file, self._report)
+        self._leases: SqliteLeases | None = None
 
     @classmethod
     async def open(cls, path: Path, clock: Callable[[], int] = _microseconds) -> SqliteJournal:
@@ -108,10 +109,12 @@ class SqliteJournal:
         return entry
 
     def leases(self, patience: float = PATIENCE) -> SqliteLeases:
-        """The leases of this journal's file. One for all calls of this process.
+        """The leases of this journal's file: the same for all who ask, as it answers for this process alone.
 
         `patience`: seconds a call waits for its resources."""
-        return SqliteLeases(self, self._clock, patience)
+        if self._leases is None:
+            self._leases = SqliteLeases(self, self._clock, patience)
+        return self._leases
 
     def remembered(self, protector: Protector) -> SqliteRemembered:
         """What this process and all others of this journal's file have learned."""
@@ -150,6 +153,16 @@ class SqliteJournal:
             # A disk that takes no lease takes no line: only a sealed line says that it is sound again.
             self._broken, self._next_probe = str(error), time.monotonic() + PROBE_SECONDS
             raise
+
+    def join(
+        self, work: Callable[[sqlite3.Connection], T], hurried: bool = True
+    ) -> asyncio.Future[T]:
+        """Work on the file's connection in the transaction of the lines that are queued with it, after them. It
+        may be lost as long as no line written later is durable. Raises `JournalError`, as the future does."""
+        self._check_open()
+        if self._broken is not None and time.monotonic() < self._next_probe:
+            raise JournalError(self._broken)
+        return self._writer.join(work, hurried)
 
     def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """The same, and nobody waits; nothing once the journal is closed."""
@@ -191,9 +204,11 @@ class SqliteJournal:
 
     def _report(self, batch: Sequence[Entry], results: Results, broken: str | None) -> None:
         """Once per batch, back on the loop: tell everyone who waits."""
-        self._broken = broken
         if broken is not None:
             self._next_probe = time.monotonic() + PROBE_SECONDS
+        elif not batch:
+            return  # Only a durable line says that the disk is sound again.
+        self._broken = broken
         self._waiting -= len(batch)
         self._waiting_bytes -= sum([entry.size for entry in batch])
         for entry, result in zip(batch, results, strict=True):
@@ -227,7 +242,7 @@ class SqliteJournal:
         if not lines:
             return []
         entries = [Entry(line, *_written(line, run)) for line in lines]
-        results = self._file.write(entries)
+        results, _ = self._file.write(entries)
         return [
             line.call_id for line, seq in zip(lines, results, strict=True) if isinstance(seq, int)
         ]

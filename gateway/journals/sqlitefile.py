@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
 from gateway.journals import commit, runs, schema, spending
@@ -80,17 +80,27 @@ class SqliteFile:
         assert begun.lastrowid is not None
         return cls(path, connection, run, begun.lastrowid, keeper)
 
-    def write(self, entries: Sequence[Entry]) -> list[int | str | Refused]:
-        """Per line its sequence number or why it was refused; durable on return.
+    def write(
+        self, entries: Sequence[Entry], works: Sequence[commit.Work] = ()
+    ) -> tuple[list[int | str | Refused], list[Any]]:
+        """Per line its sequence number or why it was refused, durable on return; and what the works made of the
+        connection in the same transaction, after the lines.
 
-        Raises `JournalError` when nothing of the batch was written. The next call tries anew.
+        Raises `JournalError` when nothing of it was written. The next call tries anew.
         """
         try:
-            return commit.write(self._connected(), entries, self._row, self._keeper, self._places)
+            connection = self._connected()
+            with _as_durable_as(connection, entries):
+                return commit.write(
+                    connection, entries, self._row, self._keeper, self._places, works
+                )
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
             raise JournalError(f"{self.path}: {_said(error)}") from None
+        except BaseException:
+            self._disconnect()
+            raise
 
     @property
     def runs_at(self) -> Path:
@@ -157,6 +167,16 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def _as_durable_as(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Iterator[None]:
+    """Where no line waits for the disk nothing does: a line that rests on it is written to the same log later."""
+    if not entries:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    yield
+    if not entries:
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -3,7 +3,8 @@
 Lines go when somebody waits for one, all that are queued; whoever waits never waits for a clock. What one turn of
 the event loop brings goes to the thread together, with what the next few bring while each brings more: a commit
 costs the same for one line as for many. While the disk is busy with one batch, the next gathers by itself (group
-commit). A line nobody waits for goes along, or by itself after `UNASKED`. It knows no SQL and not what lines mean.
+commit). A line nobody waits for goes along, or by itself after `UNASKED`. Other work can join a batch: it is done
+in the lines' transaction, after them. It knows no SQL and not what lines mean.
 """
 
 from __future__ import annotations
@@ -37,13 +38,28 @@ UNASKED: Final = 0.005
 queued can be lost with the process. A call that begins and ends within it costs one commit, not two."""
 
 T = TypeVar("T")
+Work = Callable[[Any], Any]
+"""Done with the file's connection."""
+
+
+class Joined:
+    """Work that is done with a batch, and who is told what came of it."""
+
+    __slots__ = ("done", "work")
+
+    def __init__(self, work: Work, done: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.done = done
 
 
 class File(Protocol):
     """What the thread writes to. Called from that thread only."""
 
-    def write(self, entries: Sequence[Entry]) -> Results:
-        """Durable on return. Raises `JournalError` when nothing was written."""
+    def write(
+        self, entries: Sequence[Entry], works: Sequence[Work]
+    ) -> tuple[Results, Sequence[object]]:
+        """Lines first, durable on return; then the works, and what each of them made. All in one transaction:
+        raises `JournalError` when nothing of it was written."""
         ...
 
     def close(self) -> None: ...
@@ -57,12 +73,12 @@ class Writer:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._turn: list[Entry] = []
+        self._turn: list[Entry | Joined] = []
         self._since = 0.0
         """When the first of them came, by the loop's clock."""
         self._looking = False
         self._alarm: asyncio.TimerHandle | None = None
-        self._queue: queue.SimpleQueue[list[Entry] | Callable[[], None] | None] = (
+        self._queue: queue.SimpleQueue[list[Entry | Joined] | Callable[[], None] | None] = (
             queue.SimpleQueue()
         )
         # A daemon: whoever forgets to close must not hang, and no unwritten line was ever promised.
@@ -71,11 +87,22 @@ class Writer:
     def put(self, entry: Entry) -> None:
         """Queue one line."""
         entry.hurry = self._hurry
+        self._add(entry)
+
+    def join(self, work: Callable[[Any], T], hurried: bool) -> asyncio.Future[T]:
+        """Queue work for the batch it gets into: what it makes, or `JournalError`. `hurried`: somebody waits."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._add(Joined(work, done))
+        if hurried:
+            self._hurry()
+        return done
+
+    def _add(self, one: Entry | Joined) -> None:
         if not self._turn:
             self._since = self._loop.time()
             if self._alarm is None:
                 self._alarm = self._loop.call_later(UNASKED, self._late)
-        self._turn.append(entry)
+        self._turn.append(one)
 
     def _hurry(self) -> None:
         """Somebody waits: all that is queued goes."""
@@ -141,9 +168,9 @@ class Writer:
         self._file.close()
         self._on_loop(_resolve, self._closed, None)
 
-    def _gather(self) -> tuple[list[Entry], Callable[[], None] | None]:
-        """The lines waiting now, and what to do after them: a job, nothing, or None for the end."""
-        batch: list[Entry] = []
+    def _gather(self) -> tuple[list[Entry | Joined], Callable[[], None] | None]:
+        """What waits now, and what to do after it: a job, nothing, or None for the end."""
+        batch: list[Entry | Joined] = []
         upcoming = self._queue.get()
         with suppress(queue.Empty):
             while isinstance(upcoming, list):
@@ -154,16 +181,39 @@ class Writer:
             return batch, upcoming
         return batch, _nothing
 
-    def _write(self, batch: list[Entry]) -> None:
+    def _write(self, batch: Sequence[Entry | Joined]) -> None:
+        lines = [one for one in batch if isinstance(one, Entry)]
+        joined = [one for one in batch if isinstance(one, Joined)]
+        results: Results
+        made: Sequence[object]
         try:
-            results, broken = self._file.write(batch), None
+            results, made = self._file.write(lines, [each.work for each in joined])
+            broken = None
         except JournalError as error:
-            results, broken = [str(error)] * len(batch), str(error)
+            broken = str(error)
+            results, made = [broken] * len(lines), [error] * len(joined)
         except Exception as bug:
             # The last line of defence: a thread that died would leave every caller waiting for ever.
             log.exception("the journal's writer failed")
-            results, broken = [f"{type(bug).__name__}: {bug}"] * len(batch), None
-        self._on_loop(self._report, batch, results, broken)
+            said, broken = f"{type(bug).__name__}: {bug}", None
+            results, made = [said] * len(lines), [JournalError(said)] * len(joined)
+        self._on_loop(self._tell, lines, results, broken, joined, made)
+
+    def _tell(
+        self,
+        lines: Sequence[Entry],
+        results: Results,
+        broken: str | None,
+        joined: Sequence[Joined],
+        made: Sequence[object],
+    ) -> None:
+        """On the loop."""
+        self._report(lines, results, broken)
+        for one, it in zip(joined, made, strict=True):
+            if isinstance(it, JournalError):
+                _reject(one.done, it)
+            else:
+                _resolve(one.done, it)
 
     def _attempt(self, work: Callable[[], object]) -> None:
         try:

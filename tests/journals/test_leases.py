@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from gateway.core.reverse import Lease
-from gateway.errors import Refused
+from gateway.errors import JournalError, Refused
 from gateway.journals.leases import SqliteLeases
 from gateway.journals.sqlite import SqliteJournal
 from gateway.reasons import Reason
@@ -73,6 +74,35 @@ async def test_resources_exclude_each_other_by_whole_segments(
         leases.release("first")
         granted = await second
     assert (at_once, len(granted)) == (together, 1)
+
+
+async def test_two_processes_never_both_hold_a_resource(tmp_path: Path) -> None:
+    """Many writers of few resources, in two processes: who holds one is alone with it, and later in order."""
+    holding: dict[str, str] = {}
+    epochs: dict[str, list[int]] = {"file:/a": [], "file:/b": [], "file:/c": []}
+
+    async def write(leases: SqliteLeases, call: str, key: str) -> None:
+        [lease] = await take(leases, call, key, shared=("server:/s",))
+        assert key not in holding
+        holding[key] = call
+        epochs[key].append(lease.epoch)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert holding.pop(key) == call
+        assert await leases.held(call)
+        leases.release(call)
+
+    async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
+        await asyncio.gather(
+            *(
+                write(leases, f"{name}-{key}-{n}", key)
+                for name, leases in (("ours", ours), ("theirs", theirs))
+                for key in epochs
+                for n in range(6)
+            )
+        )
+    assert [len(each) for each in epochs.values()] == [12, 12, 12]
+    assert all(each == sorted(set(each)) for each in epochs.values())
 
 
 async def test_sharers_hold_together_and_exclude_who_wants_it_alone(tmp_path: Path) -> None:
@@ -185,14 +215,18 @@ async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
     assert not held
 
 
+def refused(work: object, hurried: bool = True) -> NoReturn:
+    raise JournalError("the disk is full")
+
+
 async def test_what_the_disk_refuses_to_let_go_is_let_go_later(tmp_path: Path) -> None:
     async with asyncio.timeout(20):
         journal = await SqliteJournal.open(tmp_path / "journal.db")
-        leases, posted = journal.leases(0.05), journal.post
-        journal.post = lambda work: None  # type: ignore[method-assign]
+        leases, join = journal.leases(0.05), journal.join
         await take(leases, "first", "file:/a")
+        journal.join = refused  # type: ignore[method-assign]
         leases.release("first")
-        journal.post = posted  # type: ignore[method-assign]
+        journal.join = join  # type: ignore[method-assign]
         [second] = await take(leases, "second", "file:/a")
         await journal.aclose()
     assert second.epoch == 2

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journals.entry import Entry
-from gateway.journals.writer import ENOUGH, MAX_BATCH, TURNS, Results, Writer
+from gateway.journals.writer import ENOUGH, MAX_BATCH, TURNS, Results, Work, Writer
 from tests.journals.calls import intent
 
 
@@ -26,13 +26,15 @@ class SlowFile:
         self.fails_with: Exception | None = None
         self.closed = False
 
-    def write(self, entries: Sequence[Entry]) -> Results:
+    def write(
+        self, entries: Sequence[Entry], works: Sequence[Work]
+    ) -> tuple[Results, Sequence[object]]:
         self.batches.append([entry.line.call_id for entry in entries])
         self.entered.set()
         assert self.gate.wait(20)
         if self.fails_with is not None:
             raise self.fails_with
-        return list(range(len(entries)))
+        return list(range(len(entries))), [work(self) for work in works]
 
     def close(self) -> None:
         self.closed = True
@@ -196,6 +198,44 @@ async def test_other_work_has_its_turn_after_what_was_queued_before_it() -> None
     assert seen == ["before"]
     assert file.closed
     assert file.batches[-1] == ["after"]
+
+
+async def test_work_that_joins_is_done_with_the_lines_queued_with_it_and_after_them() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        unhurried = writer.join(lambda file: len(file.batches), hurried=False)
+        line = entry("beside")
+        writer.put(line)
+        hurried = writer.join(lambda file: file.batches[-1], hurried=True)
+        made = await hurried, await unhurried
+        sealed = await line.sealed()
+        await writer.close()
+    assert made == (["beside"], 1)
+    assert (sealed.call_id, file.batches) == ("beside", [["beside"]])
+
+
+async def test_work_that_joins_and_that_nobody_waits_for_is_done_by_itself() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, reports = writer_on(file)
+        made = await writer.join(lambda file: "done", hurried=False)
+        await writer.close()
+    assert (made, reports) == ("done", [(0, None)])
+
+
+@pytest.mark.parametrize("failure", [JournalError("the disk is full"), ZeroDivisionError("a bug")])
+async def test_work_that_joined_a_failed_batch_is_told_so(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    file = SlowFile()
+    file.fails_with = failure
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        with pytest.raises(JournalError, match=str(failure)):
+            await writer.join(lambda file: "done", hurried=True)
+        await writer.close()
 
 
 @pytest.mark.parametrize("failure", [JournalError("the disk is full"), ZeroDivisionError("a bug")])

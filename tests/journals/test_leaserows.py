@@ -1,0 +1,97 @@
+"""Rows of leases: the everyday way in one statement gives what the careful way gives."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.journals import schema
+from gateway.journals.leaserows import FEW, Claim, Terms, count, end, grant
+from gateway.journals.runs import Run
+
+NOW = 1_000_000
+LATER = Terms(until=NOW + 60, quiesce=5)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A new journal's file."""
+    schema.prepare(tmp_path / "journal.db")
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as connection:
+        yield connection
+
+
+def took(
+    rows: sqlite3.Connection,
+    tmp_path: Path,
+    call: str,
+    *keys: str,
+    run: str = "ours",
+    now: int = NOW,
+) -> list[int] | str:
+    claim = Claim(call, keys, ("server:/s",))
+    return grant(rows, claim, LATER, now, run, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_epochs_go_to_the_keys_held_alone_in_their_order(
+    rows: sqlite3.Connection, tmp_path: Path, beside: bool
+) -> None:
+    """Also when there is a row of another process that lives, so that everything is looked at."""
+    other = Run(tmp_path / "runs")
+    before = took(rows, tmp_path, "theirs", "file:/z", run=other.id) if beside else []
+    epochs = took(rows, tmp_path, "first", "file:/a", "file:/b")
+    shares = rows.execute("SELECT key, alone FROM lease WHERE call_id = 'first' ORDER BY epoch")
+    held = shares.fetchall()
+    other.end()
+    first = 3 if before else 1
+    assert epochs == [first, first + 1]
+    assert held == [("file:/a", 1), ("file:/b", 1), ("server:/s", 0)]
+
+
+def test_a_call_may_have_more_resources_than_go_into_one_statement(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    keys = [f"file:/{n}" for n in range(FEW + 5)]
+    assert took(rows, tmp_path, "first", *keys) == [*range(1, FEW + 6)]
+    assert count(rows, "first") == FEW + 6
+
+
+def test_a_call_that_only_shares_holds_its_share_once(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    assert took(rows, tmp_path, "first") == []
+    assert count(rows, "first") == 1
+
+
+def test_another_process_is_in_the_way_while_it_lives(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    other = Run(tmp_path / "runs")
+    took(rows, tmp_path, "theirs", "file:/a", run=other.id)
+    blocked = took(rows, tmp_path, "ours", "file:/a/b")
+    other.end()
+    at_once = took(rows, tmp_path, "ours", "file:/a/b")
+    when_quiet = took(rows, tmp_path, "ours", "file:/a/b", now=NOW + 10)
+    assert (blocked, at_once) == ("theirs", "theirs")
+    assert when_quiet == [3]
+
+
+def test_a_row_whose_term_is_over_is_taken_away(rows: sqlite3.Connection, tmp_path: Path) -> None:
+    took(rows, tmp_path, "slow", "file:/a")
+    took(rows, tmp_path, "quick", "file:/b", now=NOW + 60)
+    assert (count(rows, "slow"), count(rows, "quick")) == (0, 2)
+
+
+def test_what_is_ended_is_gone_at_once_or_at_its_time(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    took(rows, tmp_path, "now", "file:/a")
+    took(rows, tmp_path, "soon", "file:/b")
+    end(rows, {"now": 0, "soon": NOW + 3})
+    left = rows.execute("SELECT DISTINCT call_id, until FROM lease").fetchall()
+    assert left == [("soon", NOW + 3)]
