@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_types import LOG_LEVEL_META_KEY
-
 from gateway.core.model import JsonObject
+from gateway.sdk import LOG_LEVEL_META_KEY
 
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """Syslog's (RFC 5424), from the least severe."""

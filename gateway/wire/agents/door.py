@@ -10,10 +10,9 @@ import logging
 import time
 from typing import Final
 
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-
 from gateway.core.model import Endpoint, Era, WorkloadIdentity
 from gateway.ports import Gate
+from gateway.sdk import MODERN_PROTOCOL_VERSIONS
 from gateway.settings import RequestLimits, Settings
 from gateway.wire.agents import challenges
 from gateway.wire.agents.bodies import body_of

@@ -6,10 +6,12 @@ whatever its headers say (they are then held against it), and `initialize` witho
 
 from __future__ import annotations
 
-from mcp_types import PROTOCOL_VERSION_META_KEY
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-
 from gateway.core.model import Era
+from gateway.sdk import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    MODERN_PROTOCOL_VERSIONS,
+    PROTOCOL_VERSION_META_KEY,
+)
 from gateway.wire.agents.messages import Message, Response
 
 

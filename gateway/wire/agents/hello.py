@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_types import SERVER_INFO_META_KEY
-from mcp_types.version import (
+from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.ports import About
+from gateway.sdk import (
     HANDSHAKE_PROTOCOL_VERSIONS,
     LATEST_HANDSHAKE_VERSION,
     MODERN_PROTOCOL_VERSIONS,
+    SERVER_INFO_META_KEY,
 )
-
-from gateway.core.model import ClientFacts, JsonObject, RpcError
-from gateway.ports import About
 from gateway.wire import strict_json
 from gateway.wire.agents.messages import INVALID_PARAMS
 

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from mcp_types import (
+from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    LATEST_MODERN_VERSION,
     PROTOCOL_VERSION_META_KEY,
+    inbound,
 )
-from mcp_types.version import LATEST_MODERN_VERSION
-
-from gateway.core.model import ClientFacts, JsonObject, RpcError
-from gateway.sdk import inbound
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call

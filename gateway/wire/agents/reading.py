@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mcp_types.version import is_version_at_least
-
+from gateway.sdk import is_version_at_least
 from gateway.wire import sse
 from gateway.wire.agents.exchange import Exchange, Gone
 from gateway.wire.agents.lazystream import LazyStream

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from mcp_types.version import is_version_at_least
-
 from gateway.core.model import Answer, JsonObject
 from gateway.ports import Outlet
+from gateway.sdk import is_version_at_least
 from gateway.wire import loglevels
 from gateway.wire.agents.messages import notification_body, request_body
 from gateway.wire.agents.session import Session

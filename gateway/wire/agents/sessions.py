@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-
 from gateway.core.model import (
     Answer,
     Endpoint,
@@ -24,6 +22,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.ports import Gate
+from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
 from gateway.wire.agents.answering import ask_gate, body_of

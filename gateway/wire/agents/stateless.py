@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from mcp_types import PROTOCOL_VERSION_META_KEY
-
 from gateway.core.model import (
     Answer,
     ClientFacts,
@@ -24,7 +22,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.ports import Gate, Outlet
-from gateway.sdk import inbound
+from gateway.sdk import PROTOCOL_VERSION_META_KEY, inbound
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises
