@@ -31,7 +31,8 @@ _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 class Strict(BaseModel):
     """Base of every file model: frozen, unknown keys fatal, no coercion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built when the first file is read: those within others are then built once, as parts of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 Model = TypeVar("Model", bound=BaseModel)

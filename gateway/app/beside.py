@@ -1,25 +1,74 @@
 """What runs beside a gateway that serves, in its process and off every call's way: the Merkle log, telemetry,
-and the end of payloads whose time is over."""
+the end of payloads and of tasks whose time is over.
+
+What an operator can have wrong in it stops the start. What only it needs is loaded once the gateway is up,
+in a thread, and not later: by then its files may be another version's.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
 
-from gateway.app.evidence import sequenced
 from gateway.app.gateway import Gateway
-from gateway.app.retention import keep_retention
-from gateway.app.telemetry import told
+from gateway.settings import Settings
+
+if TYPE_CHECKING:  # loaded where it is configured
+    from gateway.evidence.anchoring import Anchor
+
+log = logging.getLogger("bulkhead")
 
 
 @asynccontextmanager
-async def beside(gateway: Gateway) -> AsyncIterator[None]:
-    """Running while this is entered. Raises `Misconfigured`."""
-    async with told(gateway), sequenced(gateway.settings):
-        keeping = asyncio.create_task(keep_retention(gateway.settings))
+async def beside(gateway: Gateway, *, deadlines: bool = False) -> AsyncIterator[None]:
+    """Running while this is entered. With `deadlines`, tasks are undone when their time is over.
+
+    Raises `Misconfigured`."""
+    anchors = _anchors(gateway.settings)
+    async with _told(gateway):
+        keeping = asyncio.create_task(_keep(gateway, anchors, deadlines))
         try:
             yield
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _anchors(settings: Settings) -> Sequence[Anchor]:
+    if not settings.evidence.anchors:
+        return ()
+    from gateway.app.anchors import open_anchors
+
+    return open_anchors(settings)
+
+
+def _told(gateway: Gateway) -> AbstractAsyncContextManager[None]:
+    if gateway.settings.telemetry is None:
+        return nullcontext()
+    from gateway.app.telemetry import told
+
+    return told(gateway)
+
+
+async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) -> None:
+    await gateway.up.wait()
+    try:
+        await asyncio.to_thread(_load)
+    except Exception:
+        log.exception("nothing runs beside the gateway: no evidence, no retention, no deadline")
+        raise
+    from gateway.app.evidence import sequenced
+    from gateway.app.retention import keep_retention
+    from gateway.app.undo import keep_deadlines
+
+    settings = gateway.settings
+    async with sequenced(settings, anchors):
+        kept = [keep_retention(settings), *([keep_deadlines(settings)] if deadlines else [])]
+        await asyncio.gather(*kept, return_exceptions=True)
+
+
+def _load() -> None:
+    from gateway.app import evidence, retention, undo  # noqa: F401

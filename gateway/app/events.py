@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from gateway.app.bounds import LiveBounds
 from gateway.app.identity import kept_fresh
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
-from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
-from gateway.fences.receiving import Receiving
-from gateway.identity.sets import SetReader, Transmitter
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import Events
 from gateway.settings import Settings
 from gateway.turned_away import TurnedAway
+
+if TYPE_CHECKING:
+    from gateway.identity.sets import Transmitter
 
 
 @asynccontextmanager
@@ -34,6 +35,10 @@ async def receiving(
     if not transmitters:
         yield None
         return
+    from gateway.fences.desk import Desk
+    from gateway.fences.receiving import Receiving
+    from gateway.identity.sets import SetReader
+
     turned_away = TurnedAway(journal, protector, clock, new_call_id)
     log, reader = FenceLog(settings.state_dir), SqliteReader(settings.state_dir / "journal.db")
 

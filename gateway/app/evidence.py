@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.app.anchors import open_anchors
 from gateway.app.gateway import microseconds
 from gateway.app.warrants import JOURNAL, open_tiles
-from gateway.evidence.anchoring import keep_anchoring
+from gateway.evidence.anchoring import Anchor, keep_anchoring
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.sequencer import Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
@@ -34,11 +33,10 @@ def open_sequencer(state_dir: Path, every: Evidence | None = None) -> Sequencer:
 
 
 @asynccontextmanager
-async def sequenced(settings: Settings) -> AsyncIterator[None]:
-    """The log is kept up, and taken elsewhere, while this is entered. What cannot be done is logged and
-    stops no call. Raises `Misconfigured`."""
+async def sequenced(settings: Settings, anchors: Sequence[Anchor]) -> AsyncIterator[None]:
+    """The log is kept up, and taken to the anchors, while this is entered. What cannot be done is logged and
+    stops no call."""
     state, evidence = settings.state_dir, settings.evidence
-    anchors = open_anchors(settings)
     keeping = [
         asyncio.create_task(keep_sequencing(state, lambda: open_sequencer(state, evidence))),
         asyncio.create_task(

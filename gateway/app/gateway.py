@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from gateway.app.events import receiving
 from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
 from gateway.app.identity import Identities
-from gateway.app.reverse import own_reads, reversing
+from gateway.app.reverse import open_packs, own_reads, reversing
 from gateway.app.servers import open_servers
 from gateway.app.warrants import receipts
 from gateway.approvals.asking import Asking
@@ -31,7 +31,7 @@ from gateway.catalogue import pins
 from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
-from gateway.core.model import Endpoint, JsonObject, Outcome, Target
+from gateway.core.model import Endpoint, JsonObject, Outcome
 from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.errors import Misconfigured
@@ -71,6 +71,8 @@ class Gateway:
     """This process, as the journal's lines name it."""
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
+    up: asyncio.Event
+    """Set by who serves, once agents are answered: what can wait until then waits for it."""
 
     @property
     def issuer(self) -> LocalIssuer:
@@ -140,8 +142,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await ground.catalogue.start()
         told_by = ground.identities.transmitters
         heard = receiving(settings, told_by, journal, protector, bounds, microseconds, new_call_id)
-        async with _followed(ground, bounds, gate), sending, heard as events:
-            yield _opened(ground, bounds, gate, line, events, in_doubt)
+        up = asyncio.Event()
+        async with _followed(ground, bounds, gate, up), sending, heard as events:
+            yield _opened(ground, bounds, gate, line, events, in_doubt, up)
     finally:
         with anyio.CancelScope(shield=True):
             await ground.catalogue.aclose()
@@ -178,6 +181,7 @@ def _opened(
     line: Line,
     events: Events | None,
     in_doubt: Sequence[str],
+    up: asyncio.Event,
 ) -> Gateway:
     settings, policies, journal = ground.settings, ground.policies, ground.journal
     giving = office(
@@ -186,8 +190,9 @@ def _opened(
     desk = counter(giving, policies, bounds)
     run, identities = journal.run, ground.identities
     timings = Timings(line.decisions, journal.waits)
+    catalogue = ground.catalogue
     return Gateway(
-        settings, gate, ground.catalogue, policies, identities, desk, events, timings, run, in_doubt
+        settings, gate, catalogue, policies, identities, desk, events, timings, run, in_doubt, up
     )
 
 
@@ -227,27 +232,10 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
     )
 
 
-def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
-    """The undo packs in force. Raises `Misconfigured` at file:line."""
-
-    def redacted(targets: Iterable[Target]) -> dict[Target, list[str]]:
-        tools = (target for target in targets if target.kind == "tool")
-        marks = {target: policies.current.marks_of(target) for target in tools}
-        return {
-            target: [pointer for pointer, mark in marked.items() if mark == "redacted"]
-            for target, marked in marks.items()
-        }
-
-    return LivePacks(
-        settings.policy_dir,
-        settings.servers,
-        lambda: pins.load(settings.policy_dir, settings.servers).by_target,
-        redacted,
-    )
-
-
 @asynccontextmanager
-async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> AsyncIterator[None]:
+async def _followed(
+    ground: Ground, bounds: LiveBounds, gate: FrontGate, up: asyncio.Event
+) -> AsyncIterator[None]:
     """Policies, approvals, undo packs and keys are taken up as they change, while this is entered."""
 
     def policy_news(line: str) -> None:
@@ -260,6 +248,7 @@ async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> Asyn
         asyncio.create_task(_follow_pins(ground.settings, ground.catalogue)),
         asyncio.create_task(ground.packs.watch(log.warning)),
         asyncio.create_task(bounds.watch()),
+        asyncio.create_task(_look_once(up, ground.catalogue)),
     ]
     try:
         async with ground.identities.followed():
@@ -268,6 +257,12 @@ async def _followed(ground: Ground, bounds: LiveBounds, gate: FrontGate) -> Asyn
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look_once(up: asyncio.Event, catalogue: LiveCatalogue) -> None:
+    """Tool servers that start take the processor from who starts: those that can wait are asked later."""
+    await up.wait()
+    catalogue.look()
 
 
 async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:

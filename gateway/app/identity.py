@@ -10,27 +10,24 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured, Where
-from gateway.identity.fetching import Source
-from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keycache import KeyCache
-from gateway.identity.keyfile import KeyFile
 from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
-from gateway.identity.sets import Transmitter
-from gateway.identity.workloadapi import WorkloadApi
-from gateway.identity.x509 import CertificateVerifier
 from gateway.issuers import IssuerSettings, KeySettings
 from gateway.ports import Verifier
 from gateway.settings import Settings
+
+if TYPE_CHECKING:  # each kind of issuer and proof is loaded where bulkhead.yaml names one
+    from gateway.identity.sets import Transmitter
 
 WARM: Final = 5.0
 """Seconds a start waits for the issuers' keys. Whoever comes before they are here is refused."""
@@ -104,10 +101,11 @@ class Identities:
 @asynccontextmanager
 async def kept_fresh(keys: Collection[Keys]) -> AsyncIterator[None]:
     """Keys are looked at before this is entered, if that is quick, and as long as it is."""
-    with anyio.move_on_after(WARM):
-        async with anyio.create_task_group() as tasks:
-            for each in keys:
-                tasks.start_soon(each.look)
+    if keys:
+        with anyio.move_on_after(WARM):
+            async with anyio.create_task_group() as tasks:
+                for each in keys:
+                    tasks.start_soon(each.look)
     keeping = [asyncio.create_task(each.keep()) for each in keys]
     try:
         yield
@@ -134,6 +132,10 @@ def _off() -> Misconfigured:
 
 def _transmitters(settings: Settings) -> list[Transmitter]:
     """Raises `Misconfigured`."""
+    if not settings.transmitters:
+        return []
+    from gateway.identity.sets import Transmitter
+
     own = settings.origin + Endpoint("events").path
     return [
         Transmitter(
@@ -154,6 +156,8 @@ def _keys_of(issuer: IssuerSettings, settings: Settings) -> Keys:
     address, domain = issuer.keys.workload_api, issuer.trust_domain
     if address is None or domain is None:
         return open_keys(issuer.keys, issuer.name, settings, issuer.where)
+    from gateway.identity.workloadapi import WorkloadApi
+
     api = WorkloadApi(address, domain, issuer.where)
     return KeyCache(issuer.name, api.fetch, time.monotonic)
 
@@ -168,7 +172,11 @@ def open_keys(
     """One issuer's keys. Raises `Misconfigured`."""
     home = Path(settings.home)
     if wanted.file is not None:
+        from gateway.identity.keyfile import KeyFile
+
         return KeyFile(home / wanted.file)
+    from gateway.identity.fetching import Source
+
     source = Source(
         issuer=issuer,
         url=wanted.url,
@@ -190,6 +198,9 @@ def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:
     tokens = JwtVerifier(profiles, settings.origin)
     for one in settings.issuers.values():
         if one.kind == "mtls":  # there is one at most
+            from gateway.identity.front import AnyProof
+            from gateway.identity.x509 import CertificateVerifier
+
             return AnyProof(tokens, CertificateVerifier(one, settings.tenant))
     return tokens
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from gateway.catalogue import pins
+from gateway.core.model import Target
 from gateway.journals.sqlite import SqliteJournal
+from gateway.policy.live import LivePolicies
 from gateway.ports import Protector, ToolServer
 from gateway.settings import Settings
 from gateway.undo.doubts import Doubts
@@ -15,6 +18,25 @@ from gateway.undo.reverser import PackReverser
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
+
+
+def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
+    """The undo packs in force. Raises `Misconfigured` at file:line."""
+
+    def redacted(targets: Iterable[Target]) -> dict[Target, list[str]]:
+        tools = (target for target in targets if target.kind == "tool")
+        marks = {target: policies.current.marks_of(target) for target in tools}
+        return {
+            target: [pointer for pointer, mark in marked.items() if mark == "redacted"]
+            for target, marked in marks.items()
+        }
+
+    return LivePacks(
+        settings.policy_dir,
+        settings.servers,
+        lambda: pins.load(settings.policy_dir, settings.servers).by_target,
+        redacted,
+    )
 
 
 def own_reads(

@@ -15,8 +15,8 @@ from typing import Final
 import anyio
 
 from gateway.app.credentials import Lending
-from gateway.app.gateway import close_servers, microseconds, new_call_id, open_packs
-from gateway.app.reverse import own_reads
+from gateway.app.gateway import close_servers, microseconds, new_call_id
+from gateway.app.reverse import open_packs, own_reads
 from gateway.errands import GatewayErrands
 from gateway.journals import runs
 from gateway.journals.protect import Protector

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gateway.evidence.checkpoint import Notary
-from gateway.evidence.giving import LiveWarrants
-from gateway.evidence.sequencer import FILE
-from gateway.evidence.tiles import Tiles
-from gateway.evidence.warrant import Registry
-from gateway.journals.sqlite import SqliteReader
-from gateway.journals.tilefile import TileFile
 from gateway.receipts import Receipts
 from gateway.settings import Settings
+
+if TYPE_CHECKING:  # loaded by who makes a warrant
+    from gateway.evidence.warrant import Registry
+    from gateway.journals.tilefile import TileFile
 
 JOURNAL: Final = "journal.db"
 
 
 def open_tiles(state_dir: Path) -> TileFile:
     """The log's hashes and checkpoints. Raises `JournalError`."""
+    from gateway.evidence.sequencer import FILE
+    from gateway.journals.tilefile import TileFile
+
     return TileFile(state_dir / FILE)
 
 
 def open_registry(state_dir: Path) -> Registry:
     """What warrants are made from. Raises `Misconfigured`, `JournalError`."""
+    from gateway.evidence.checkpoint import Notary
+    from gateway.evidence.tiles import Tiles
+    from gateway.evidence.warrant import Registry
+    from gateway.journals.sqlite import SqliteReader
+
     kept = open_tiles(state_dir)
     reader = SqliteReader(state_dir / JOURNAL)
     return Registry(reader, kept, Tiles(kept).node, Notary.open(state_dir))
@@ -34,4 +39,6 @@ def receipts(settings: Settings) -> Receipts:
     """Warrants name rules and files, so hosts get them only where the operator says so."""
     if settings.evidence.warrants != "hosts":
         return Receipts(None)
+    from gateway.evidence.giving import LiveWarrants
+
     return Receipts(LiveWarrants(lambda: open_registry(settings.state_dir)))

@@ -14,7 +14,6 @@ import uvloop
 from gateway import settings as settings_file
 from gateway.app.beside import beside
 from gateway.app.gateway import Gateway, open_gateway
-from gateway.app.undo import keep_deadlines
 from gateway.cli import logs
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
@@ -29,7 +28,7 @@ KEPT: Final = 4 * 1024 * 1024
 """Bytes of free memory the process keeps."""
 
 BREATH: Final = 0.05
-"""Seconds from the first connection to the start of tool servers that were not waited for."""
+"""Seconds from the first connection to the start of what was not waited for."""
 
 
 @click.command()
@@ -52,7 +51,7 @@ def command(config: Path, log_level: str, log_format: logs.Form) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_gateway(settings) as gateway, beside(gateway):
+    async with open_gateway(settings) as gateway, beside(gateway, deadlines=True):
         app = http.build_app(
             gateway.gate,
             settings,
@@ -61,13 +60,8 @@ async def _serve(settings: Settings) -> None:
             desk=gateway.desk,
             events=gateway.events,
         )
-        keeping = asyncio.create_task(keep_deadlines(settings))
         _settle_memory()
-        try:
-            await http.serve(app, settings, on_ready=lambda address: _up(gateway, address))
-        finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+        await http.serve(app, settings, on_ready=lambda address: _up(gateway, address))
 
 
 def _settle_memory() -> None:
@@ -85,8 +79,8 @@ def _settle_memory() -> None:
 
 def _up(gateway: Gateway, address: str) -> None:
     _greet(gateway, address)
-    # Processes that start share the processor with us: whoever waits at the door is answered first.
-    asyncio.get_running_loop().call_later(BREATH, gateway.catalogue.look)
+    # What waits for this takes the processor for a while: whoever stands at the door is answered first.
+    asyncio.get_running_loop().call_later(BREATH, gateway.up.set)
 
 
 def _greet(gateway: Gateway, address: str) -> None:

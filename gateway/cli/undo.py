@@ -39,7 +39,7 @@ def check(config: Path, as_json: bool) -> None:
     as things stand (not approved, another descriptor, a value or a companion missing).
     """
     from gateway import settings as settings_file
-    from gateway.app.gateway import open_packs
+    from gateway.app.reverse import open_packs
     from gateway.policy.live import LivePolicies
 
     settings = settings_file.load(config)

@@ -18,26 +18,13 @@ import httpx
 
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_set
+from gateway.identity.keycache import Fetched, Unfetched
 from gateway.identity.presented import json_object
-from gateway.identity.profile import VerificationKey
 from gateway.issuers import safe_url
 
 MAX_BYTES: Final = 256 * 1024
 SECONDS: Final = 10.0
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
-
-
-class Unfetched(Exception):
-    """No keys this time. The message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What an issuer's keys are now."""
-
-    keys: Mapping[str, VerificationKey]
-    max_age: int | None = None
-    """Seconds the issuer says they are good for."""
 
 
 @dataclass(frozen=True, slots=True)

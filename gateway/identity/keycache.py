@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
 
-from gateway.identity.fetching import Fetched, Unfetched
 from gateway.identity.profile import VerificationKey
 
 GAP: Final = 30.0
@@ -31,6 +31,19 @@ RETRY: Final = 5.0
 """Seconds after a fetch that failed; doubled each time, up to `SHORTEST`."""
 
 log = logging.getLogger("bulkhead.identity")
+
+
+class Unfetched(Exception):
+    """No keys this time. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an issuer's keys are now."""
+
+    keys: Mapping[str, VerificationKey]
+    max_age: int | None = None
+    """Seconds the issuer says they are good for."""
 
 
 class KeyCache:

@@ -9,8 +9,8 @@ import asyncio
 from typing import Any, Final
 
 from gateway.errors import Misconfigured, Where
-from gateway.identity.fetching import Fetched, Unfetched
 from gateway.identity.jwk import NotAKey, of_public
+from gateway.identity.keycache import Fetched, Unfetched
 from gateway.identity.profile import VerificationKey
 
 SECONDS: Final = 5.0

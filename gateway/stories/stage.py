@@ -133,6 +133,7 @@ class Stage:
             tasks.start_soon(serve)
             with anyio.fail_after(START_SECONDS):
                 await up.wait()
+            running.up.set()
             try:
                 yield
             finally:

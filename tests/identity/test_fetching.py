@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from gateway.identity import fetching
-from gateway.identity.fetching import Source, Unfetched
+from gateway.identity.fetching import Source
+from gateway.identity.keycache import Unfetched
 from gateway.issuers import safe_url
 from tests.identity.idp import jwk, new_key
 

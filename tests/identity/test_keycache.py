@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.identity.fetching import Fetched, Unfetched
-from gateway.identity.keycache import GAP, STALE, KeyCache
+from gateway.identity.keycache import GAP, STALE, Fetched, KeyCache, Unfetched
 from gateway.identity.profile import VerificationKey
 
 

@@ -13,9 +13,8 @@ import spiffe
 
 from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
 from gateway.errors import Misconfigured, Refused
-from gateway.identity.fetching import Unfetched
 from gateway.identity.jwt import JwtVerifier
-from gateway.identity.keycache import GAP, KeyCache
+from gateway.identity.keycache import GAP, KeyCache, Unfetched
 from gateway.identity.kinds import profile
 from gateway.identity.workloadapi import WorkloadApi
 from gateway.issuers import From, IssuerSettings, KeySettings
