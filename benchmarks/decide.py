@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 
@@ -23,6 +22,7 @@ from gateway.core.model import AccessRequest, Effect, Tier
 from gateway.policy import PolicySnapshot, load
 from gateway.policy.rules import Rule
 from gateway.policy.verdicts import Verdicts, asked
+from gateway.values import replace
 
 MODEL = Path(__file__).parents[1] / "policies" / "model.conf"
 SIZES = (10, 1_000, 10_000)

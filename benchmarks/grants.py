@@ -19,7 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,7 @@ from gateway.errors import Where
 from gateway.grants.book import GrantBook
 from gateway.journals import spending
 from gateway.journals.sqlite import SqliteJournal
+from gateway.values import replace
 
 DEPTH: Final = 4
 BATCHES: Final = (1, 16, 64)

@@ -6,7 +6,6 @@ It puts two questions together that are always asked together. It knows the port
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
 
 from gateway.core import fence
 from gateway.core.approval import DUTY
@@ -17,10 +16,10 @@ from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.ports import Fences, Grants, Watching
 from gateway.reasons import Reason
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Value):
     """Step 7's answer: what a call is made under, and what a fence would catch it by."""
 
     cover: Cover

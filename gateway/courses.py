@@ -7,7 +7,6 @@ fences, grants, budgets, its arguments) is looked at each time. It decides nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.decide import Decided
@@ -28,14 +27,14 @@ from gateway.core.model import (
 from gateway.core.resolve import Table
 from gateway.errors import Where
 from gateway.ports import PolicyView
+from gateway.values import Value
 
 MOST: Final = 4_096
 """Past it all are forgotten: tokens are new every hour."""
 CALL: Final = "tools/call"
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Value):
     """What leads from one caller's name for a tool to the permit. Nothing of the call it was learned from."""
 
     identity: WorkloadIdentity

@@ -6,14 +6,13 @@ It knows the core's values and nothing of any adapter.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.credential import Account, Credential, CredentialLease
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value):
     """A credential a provider is asked for."""
 
     lease: str
@@ -21,15 +20,17 @@ class Wanted:
     account: Account
     seconds: int
     """It is used no longer than this."""
-    token: str = field(default="", repr=False)
+    token: str = ""
     """The agent's own, for providers that show it to an authorization server; empty when not at hand."""
 
+    def __repr__(self) -> str:
+        return f"Wanted({self.lease}, {self.account})"
 
-@dataclass(frozen=True, slots=True)
-class Minted:
+
+class Minted(Value):
     """What a provider gave."""
 
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, str]
     """By the names its settings use."""
     secret: frozenset[str]
     """Which of the values are secrets."""
@@ -37,6 +38,9 @@ class Minted:
     """What the provider knows it by when it is to end. No secret: it is written down."""
     seconds: int | None = None
     """How long it is good by itself; None: it does not say."""
+
+    def __repr__(self) -> str:
+        return f"Minted({self.ref})"
 
 
 OwnCredential = Callable[[], Awaitable[Credential]]

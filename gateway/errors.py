@@ -10,14 +10,13 @@ What a tool server did is not here: it is a value (`core.model.Outcome`), never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import final
 
 from gateway.reasons import Reason
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Value):
     """A place in an operator's file. Shown to operators only, never to an agent."""
 
     file: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from gateway.core.validate import SchemaFault, compile_schema
 from gateway.errors import Refused
 from gateway.ports import Mark
 from gateway.reasons import Reason
+from gateway.values import Value, as_plain
 
 HOLD: Final = "hold"
 """The duty."""
@@ -47,8 +47,7 @@ TO_COME: Final = frozenset(
 """Why a held call cannot be sent at its time, and perhaps can a little later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Value):
     """A held call, with all that sending it takes. Times: microseconds since the epoch."""
 
     call_id: str
@@ -140,7 +139,7 @@ def _of_shape(schema: Any, said: JsonObject, text: str) -> JsonObject | None:
 
 
 def _as_json(request: Request) -> JsonObject:
-    plain = asdict(request)
+    plain = as_plain(request)
     plain["identity"]["tiers"] = sorted(request.identity.tiers)
     return plain
 

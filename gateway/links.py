@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.model import Answer, Endpoint, Request, Resolved
@@ -19,6 +18,7 @@ from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.ports import Remembered
 from gateway.reasons import Reason
+from gateway.values import replace
 
 MOST_EACH: Final = 1_000
 MOST: Final = 1_000

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.bounds import Bounds
 from gateway.core.model import Answer, Request
 from gateway.core.resolve import Table
 from gateway.ports import Catalogue, Policies, PolicyView, Shelves
+from gateway.values import Value, replace
 from gateway.views import visible
 
 MOST: Final = 64
 """Answers kept. The one asked for longest ago is forgotten first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Value):
     """An answer, and what it was made of."""
 
     answer: Answer

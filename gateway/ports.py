@@ -6,7 +6,6 @@ It knows the core's values and nothing of any adapter.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
@@ -36,6 +35,7 @@ from gateway.core.model import (
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
 from gateway.core.reverse import Lease, Leased, Reversal, Settled
+from gateway.values import Value, field
 
 Mark = Literal["sealed", "redacted"]
 """sealed: kept encrypted, for undo and nobody's eyes; redacted: only a salted commitment is kept."""
@@ -134,8 +134,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CallRow:
+class CallRow(Value):
     """One call as the journal's projection has it. Times: microseconds since the epoch."""
 
     record: CallRecord
@@ -146,8 +145,7 @@ class CallRow:
     """Body of the latest settling line ({} while intent): outcome kind, result digest, reason, ..."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallFilter:
+class CallFilter(Value):
     """Which calls: every given field must match. `since` in microseconds."""
 
     agent: str | None = None
@@ -318,8 +316,7 @@ class Grants(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GrantAct:
+class GrantAct(Value):
     """One thing that is asked about grants."""
 
     verb: Literal["create", "delegate", "list", "show", "revoke", "complete"]
@@ -406,8 +403,7 @@ class Reverser(Protocol[P]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(Value):
     """Why the gateway calls by itself: written with the call, so that nobody takes it for an agent's."""
 
     operator: str
@@ -519,8 +515,7 @@ class Outlet(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(Value):
     """One message for a tool server. Carries nothing of the agent's credentials."""
 
     method: str
@@ -627,8 +622,7 @@ class Catalogue(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Value):
     """What an endpoint says of itself in `initialize` and `server/discover`."""
 
     server_info: JsonObject

@@ -6,10 +6,10 @@ nothing is added unless it asks. It knows no journal and no signature.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from gateway.core.model import Answer, JsonObject, Request
+from gateway.values import replace
 
 OURS: Final = "bulkhead/"
 CALL: Final = f"{OURS}call"

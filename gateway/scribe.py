@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 from gateway import holding
@@ -21,6 +20,7 @@ from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import Journal, Pending, Protector
 from gateway.reasons import Reason
+from gateway.values import replace
 from gateway.way import Way
 
 log = logging.getLogger("bulkhead.line")

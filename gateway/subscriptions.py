@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from gateway.errors import Refused
 from gateway.pep import Line
 from gateway.ports import Catalogue, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
+from gateway.values import replace
 from gateway.views import KINDS, may_read, view
 
 MOST: Final = 256

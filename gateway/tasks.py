@@ -8,13 +8,13 @@ still has it, and the journal says who made it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import asdict
 from typing import Final
 
 from gateway.core.model import Request, Resolved
 from gateway.core.resolve import Table
 from gateway.core.tasks import TaskMade, is_about_a_task, named, owner_of, resolve_task
 from gateway.ports import Remembered
+from gateway.values import as_plain
 
 MOST: Final = 10_000
 """Tasks remembered. The oldest is forgotten first."""
@@ -33,7 +33,7 @@ class Tasks:
         """Remember a task. The first to have made it keeps it."""
         self._keep(made)
         if self._shared is not None:
-            self._shared.note(KIND, made.owner, {made.task_id: asdict(made)})
+            self._shared.note(KIND, made.owner, {made.task_id: as_plain(made)})
 
     def _keep(self, made: TaskMade) -> None:
         found = self._made.setdefault((made.owner, made.task_id), {})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from gateway.values import Value
 
 KEPT: Final = 4_096
 """Newest ones, when nobody takes them."""
@@ -16,8 +17,7 @@ def newest() -> deque[float]:
     return deque(maxlen=KEPT)
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(Value):
     """What is timed of one process."""
 
     decisions: deque[float]

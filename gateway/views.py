@@ -6,7 +6,6 @@ It makes no list and forwards nothing; it knows the ports and no wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from gateway.bounds import Bounds
@@ -15,6 +14,7 @@ from gateway.core.model import Entry, Request, Resolved
 from gateway.core.resolve import Shelf, Table, resolve
 from gateway.errors import Refused
 from gateway.ports import PolicyView
+from gateway.values import replace
 
 KINDS: Final = ("tools", "prompts", "resources")
 """What a list change is told of. Templates are resources."""

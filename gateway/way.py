@@ -14,6 +14,7 @@ from gateway.core.model import Request, Resolved, Target
 from gateway.core.record import Claim, Permit
 from gateway.core.reverse import Reversal
 from gateway.ports import Pending, PolicyView, Prepared
+from gateway.values import Value
 
 
 @dataclass(slots=True)
@@ -43,16 +44,14 @@ class Way:
     """When it came, by the Line's `Pace`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reversible:
+class Reversible(Value):
     """Step 9's answer: a call decided with its level known; what is leased and captured, for a write."""
 
     decided: Decided
     prepared: Prepared | None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Value):
     """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
 
     reversible: Reversible

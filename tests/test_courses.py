@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.errors import Refused
 from gateway.policy.snapshot import PolicySnapshot, load
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from tests.test_pep import WHO
 
 HERE = Endpoint("server", server="s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from gateway.core.model import (
 )
 from gateway.core.resolve import Table
 from gateway.listed import MOST, Lists
+from gateway.values import replace
 from tests.free import NoFences, NoGrants
 
 ALICE = WorkloadIdentity(

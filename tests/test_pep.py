@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -40,6 +40,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.catalogue.offering import Seen
 from tests.free import unbounded
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gateway.errors import Refused
 from gateway.grants.book import GrantBook
 from gateway.pep import Line
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.free import NoFences
 from tests.grants.given import NOON, SECOND, grant
 from tests.journals.test_spending import Purse, purse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gateway.core.model import (
@@ -30,6 +30,7 @@ from gateway.errors import Where
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
 from gateway.subscriptions import MOST, Follower, Subscriptions
+from gateway.values import replace
 from tests.free import unbounded
 
 UPDATED = "notifications/resources/updated"

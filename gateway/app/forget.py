@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -19,13 +18,13 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallRow
 from gateway.settings import Settings
+from gateway.values import Value
 
 PATIENCE: Final = 10
 """Tries, a second apart, to empty the write-ahead log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forgetting:
+class Forgetting(Value):
     """Forgets calls of one journal."""
 
     journal: SqliteJournal

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -48,6 +47,7 @@ from gateway.timings import Timings
 from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
 from gateway.undo.reverser import PackReverser
+from gateway.values import Value
 from gateway.wire.servers.seal import Seal
 
 log = logging.getLogger("bulkhead")
@@ -55,8 +55,7 @@ log = logging.getLogger("bulkhead")
 CLOSE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Value):
     """Everything a front end or a command needs of a running gateway."""
 
     settings: Settings
@@ -102,8 +101,7 @@ class Gateway:
         return schema if isinstance(schema, dict) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Value):
     """What all else of a gateway is built on."""
 
     settings: Settings

@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from gateway.identity.profile import IssuerProfile, Keys
 from gateway.issuers import IssuerSettings, KeySettings
 from gateway.ports import Verifier
 from gateway.settings import Settings
+from gateway.values import Value
 
 if TYPE_CHECKING:  # each kind of issuer and proof is loaded where bulkhead.yaml names one
     from gateway.identity.sets import Transmitter
@@ -37,8 +37,7 @@ SSF_DISCOVERY: Final = "/.well-known/ssf-configuration"
 log = logging.getLogger("bulkhead.identity")
 
 
-@dataclass(frozen=True, slots=True)
-class Identities:
+class Identities(Value):
     """Whom a gateway believes."""
 
     verifier: Verifier

@@ -7,7 +7,6 @@ The policy is asked about `operator:<name>`, tier admin, intent `approve`: tool 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.approvals.asking import new_ticket
@@ -19,13 +18,13 @@ from gateway.core.reverse import Level
 from gateway.errors import Refused
 from gateway.ports import Journal, Policies, Protector, Tickets
 from gateway.reasons import Reason
+from gateway.values import Value
 
 INTENT: Final = "approve"
 OPEN: Final = "break-glass:open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deciding:
+class Deciding(Value, kw_only=True):
     """Where operators answer."""
 
     journal: Journal

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.catalogue.items import Item, examine
 from gateway.core.model import JsonObject, RpcError
 from gateway.core.resolve import KINDS, ListKind
 from gateway.ports import ServerUnavailable, ToolServer
+from gateway.values import Value, field
 
 MAX_PAGES: Final = 1000
 MAX_ITEMS: Final = 50_000
@@ -27,8 +27,7 @@ MAX_PROBLEM: Final = 500
 METHOD_NOT_FOUND: Final = -32601
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedPage:
+class FetchedPage(Value):
     """One page as the server cut it: the cursor it was asked by, its result less the items, these examined."""
 
     cursor: str | None
@@ -36,8 +35,7 @@ class FetchedPage:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Value):
     """One list of one server: pages, or the error of a server that has no such list."""
 
     pages: tuple[FetchedPage, ...] = ()
@@ -48,8 +46,7 @@ class Fetched:
         return tuple(item for page in self.pages for item in page.items)
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
+class Lists(Value):
     """What one server offers. A list that could not be read is in `problems` and not in `kinds`."""
 
     kinds: Mapping[ListKind, Fetched] = field(default_factory=dict)

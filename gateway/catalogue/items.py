@@ -5,7 +5,6 @@ A descriptor that is not fit is kept back alone; the rest of its list is served.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,14 +15,14 @@ from gateway.core.model import JsonObject
 from gateway.core.resolve import KINDS, ListKind
 from gateway.core.validate import compile_prompt, compile_schema
 from gateway.sdk import inbound, uri_template
+from gateway.values import Value
 
 MAX_DESCRIPTOR: Final = 256 * 1024
 """Bytes of one canonical descriptor."""
 MAX_URI: Final = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Value):
     """One listed descriptor, looked at once."""
 
     name: str

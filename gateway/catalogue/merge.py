@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.catalogue import itself
@@ -29,6 +29,7 @@ from gateway.core.model import Entry, ItsSelf, Target
 from gateway.core.published import prefixed, without_prefix
 from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table, Template
 from gateway.settings import ServerSettings
+from gateway.values import replace
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from gateway.catalogue.text import unseen
 from gateway.core.model import Target
+from gateway.values import Value
 
 MAX_PUBLIC = 64
 MAX_NATIVE = 256
@@ -23,8 +23,7 @@ _OTHER = re.compile(r"[^A-Za-z0-9_-]")
 _HASH_LENGTH = 10
 
 
-@dataclass(frozen=True, slots=True)
-class PublicNames:
+class PublicNames(Value):
     """The table: a public name for each target, and the targets that may not have theirs."""
 
     by_target: Mapping[Target, str]

@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,6 +22,7 @@ from gateway.catalogue.text import spelt_out
 from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
+from gateway.values import Value, field, replace
 from gateway.yamlfile import refuse_open_to_all
 
 DIRECTORY: Final = "pins"
@@ -31,8 +31,7 @@ _PINNED: Final[tuple[Kind, ...]] = (*KINDS, "about")
 _PIN_KEYS: Final = frozenset({"digest", "approved_at", "approved_by", "descriptor"})
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Value):
     """One approved descriptor. `approved_at` is RFC 3339, UTC; `approved_by` is for people."""
 
     digest: str
@@ -41,8 +40,7 @@ class Pin:
     descriptor: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Pins:
+class Pins(Value):
     """All approved descriptors of all servers, as the files had them when they were read."""
 
     directory: Path

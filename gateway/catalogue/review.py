@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.catalogue import itself
@@ -18,21 +17,20 @@ from gateway.catalogue.items import Item
 from gateway.catalogue.pins import Pin
 from gateway.catalogue.text import flags, spelt_out
 from gateway.core.model import Target
+from gateway.values import Value
 
 Status = Literal["approved", "new", "changed", "unfit", "gone", "unread"]
 """unfit: it cannot be approved. gone: approved, no longer listed. unread: its list could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Value):
     """One field that is not as it was approved: lines of a unified diff, without its head."""
 
     field: str
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Value):
     """One target of one server, for a person to judge."""
 
     target: Target

@@ -7,7 +7,6 @@ knows packs and tool servers, and no ground.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
@@ -24,13 +23,13 @@ from gateway.undo.packs import Packs
 from gateway.undo.reverser import version_of
 from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
 from gateway.undo.toolpack import ToolPack
+from gateway.values import Value, replace
 
 UNCAPPED: Final = Level.READ
 """Certification asks what a pack says, not what it may claim."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Value):
     """A call that was made, and what is known of it."""
 
     tool: str

@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,14 +22,14 @@ from urllib.parse import quote
 from gateway.certify.files import look
 from gateway.errors import Misconfigured
 from gateway.settings import EnvironmentRule, ServerSettings
+from gateway.values import Value
 
 _SQLITE: Final = b"SQLite format 3\0"
 _BESIDE_SQLITE: Final = ("-wal", "-shm", "-journal")
 _RELATIVE: Final = re.compile(r"(?P<option>-[\w-]+=)?(?P<path>[^-/].*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Value):
     """Paths of the real world -> what a scratch world begins with there."""
 
     seeds: Mapping[Path, Path]

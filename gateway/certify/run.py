@@ -27,6 +27,7 @@ from gateway.undo import packs as pack_files
 from gateway.undo.packs import Packs
 from gateway.undo.reading import answer
 from gateway.undo.toolpack import ToolPack
+from gateway.values import Value
 from gateway.wire.servers import open_server
 
 MOST_CALLS: Final = 8
@@ -54,8 +55,7 @@ class Tally:
     """Tool -> what it said when a call of it changed nothing, the last time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scratch:
+class Scratch(Value):
     """The servers on a scratch world, and the pack that is tried on them."""
 
     server: str

@@ -27,13 +27,13 @@ from gateway.undo.companion.store import NOTHING
 from gateway.undo.draft import is_reading
 from gateway.undo.functions import compiled
 from gateway.undo.lists import unordered
+from gateway.values import Value
 
 READS: Final = 3
 """So many calls of reading tools are a look, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Value):
     """What is known of the server: by name, the input schemas of what it may be asked."""
 
     server: str

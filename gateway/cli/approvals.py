@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
 from gateway.errors import Misconfigured
+from gateway.values import as_plain
 
 T = TypeVar("T")
 DAY_SECONDS = 86_400
@@ -39,7 +39,7 @@ def list_tickets(config: Path, as_json: bool, everything: bool) -> None:
     found = asyncio.run(at_desk(config, lambda desk: desk.tickets.since(since)))
     shown = [one for one in found if everything or told.stand(one, now()) == "waiting"]
     if as_json:
-        print_json([asdict(one) for one in shown])
+        print_json([as_plain(one) for one in shown])
     for one in () if as_json else shown:
         click.echo(told.line(one, now()))
 
@@ -57,7 +57,7 @@ def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
         return told.unsealed(one, desk.protector) if opened else one
 
     one = asyncio.run(at_desk(config, look))
-    print_json(asdict(one)) if as_json else told.print_ticket(one, now())
+    print_json(as_plain(one)) if as_json else told.print_ticket(one, now())
 
 
 @command.command()
@@ -129,7 +129,7 @@ async def named(desk: Deciding, name: str) -> Ticket:
 def say(ticket: Ticket, as_json: bool) -> None:
     """The ticket as it stands after a word."""
     if as_json:
-        print_json(asdict(ticket))
+        print_json(as_plain(ticket))
     else:
         click.echo(told.line(ticket, now()))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -12,6 +11,7 @@ from gateway.cli.journal_text import when
 from gateway.cli.visible import visible
 from gateway.core.approval import Ticket
 from gateway.ports import Protector
+from gateway.values import replace
 
 _HIDDEN: Final = ("sealed", "redacted")
 

@@ -7,13 +7,13 @@ import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.values import Value
 
 if TYPE_CHECKING:
     from gateway.catalogue.pins import Pins
@@ -71,8 +71,7 @@ def certify(config: Path, as_json: bool, server: str | None, **asked: Any) -> No
         click.echo(signed or "Nothing is signed: answers were lost.")
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Value):
     """What was typed."""
 
     pack: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import click
 
@@ -11,6 +10,7 @@ from gateway.cli.journal_text import when
 from gateway.cli.visible import visible
 from gateway.core.credential import CredentialLease
 from gateway.core.model import JsonObject
+from gateway.values import as_plain
 
 
 def print_list(leases: Sequence[CredentialLease]) -> None:
@@ -25,7 +25,7 @@ def print_list(leases: Sequence[CredentialLease]) -> None:
 
 def as_json(lease: CredentialLease) -> JsonObject:
     """For programs."""
-    return asdict(lease)
+    return as_plain(lease)
 
 
 def until(lease: CredentialLease) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -19,6 +18,7 @@ from gateway.cli.visible import visible
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import Tier
 from gateway.fences.log import FenceLog
+from gateway.values import as_plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,7 +66,7 @@ def list_fences(config: Path, as_json: bool) -> None:
     """What is stopped now, oldest first."""
     standing = FenceLog(settings.load(config).state_dir).read()
     if as_json:
-        print_json([asdict(fence) for fence in standing])
+        print_json([as_plain(fence) for fence in standing])
     else:
         print_fences(standing)
 
@@ -84,7 +84,7 @@ def lift(
     wanted = fences_of(operator, why, everything, **scope)
     lifted = asyncio.run(_lift(config, wanted, operator, why))
     if as_json:
-        print_json([asdict(fence) for fence in lifted])
+        print_json([as_plain(fence) for fence in lifted])
     else:
         print_fences(lifted)
     if not lifted:

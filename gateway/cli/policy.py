@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +30,7 @@ from gateway.policy.rehearse import Rehearsal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow, JournalReader
 from gateway.settings import Settings
+from gateway.values import replace
 
 
 @click.group()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from gateway.cli.visible import visible
 from gateway.policy import load
 from gateway.policy.diff import ORDER, Change, Said, diff
 from gateway.policy.diff_entries import Entry, entries
+from gateway.values import as_plain
 
 DIRECTORY: Final = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -41,7 +41,7 @@ def command(old: Path, new: Path, config: Path, as_json: bool) -> None:
         print_json(
             {
                 "decisions": [_as_json(change) for change in changes],
-                "entries": [asdict(entry) for entry in others],
+                "entries": [as_plain(entry) for entry in others],
             }
         )
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from gateway.policy.rehearse import Rehearsal
 from gateway.policy.replay import Group, Kind, Replayed, replay
 from gateway.ports import EventRow, JournalReader
 from gateway.settings import Settings
+from gateway.values import as_plain
 
 if TYPE_CHECKING:
     from gateway.journals.sqlite import SqliteReader
@@ -89,7 +89,7 @@ def pages(reader: JournalReader, since: int | None = None) -> Iterator[Sequence[
 
 
 def _print_json(done: Replayed) -> None:
-    groups = {kind: [asdict(group) for group in done.groups(kind)] for kind in TITLES}
+    groups = {kind: [as_plain(group) for group in done.groups(kind)] for kind in TITLES}
     print_json({"calls": done.total, **done.counts, "groups": groups})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gateway.cli.visible import visible
 from gateway.policy import load, suggest_into
 from gateway.policy.rules import AGENT
 from gateway.policy.suggest import Calls, Suggestion, suggest
+from gateway.values import as_plain
 
 
 @click.command("suggest")
@@ -96,7 +96,7 @@ def _as_json(found: Suggestion, version: str) -> dict[str, Any]:
             {
                 "line": rule.line,
                 "behind": [{"id": one.id, "where": str(one.where)} for one in rule.behind],
-                "tools": {tool: asdict(calls) for tool, calls in rule.tools.items()},
+                "tools": {tool: as_plain(calls) for tool, calls in rule.tools.items()},
             }
             for rule in found.rules
         ],
@@ -109,5 +109,5 @@ def _as_json(found: Suggestion, version: str) -> dict[str, Any]:
             ),
             *({"line": rule.id, "where": str(rule.where)} for rule in found.orphans),
         ],
-        "left": {why: asdict(calls) for why, calls in found.left.items()},
+        "left": {why: as_plain(calls) for why, calls in found.left.items()},
     }

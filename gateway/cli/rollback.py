@@ -9,7 +9,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from gateway.undo.plan import Choice
 from gateway.undo.report import Report
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
+from gateway.values import Value, replace
 
 CONFLICTS_LEFT = 4
 STEP_FAILED = 7
@@ -155,8 +155,7 @@ async def _resume(config: Path, operator: str, undo_id: str) -> Done | None:
         return report, rollback.names(report)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value):
     """What was typed."""
 
     wanted: Wanted

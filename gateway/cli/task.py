@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from gateway.errors import Refused
 from gateway.reasons import Reason
 from gateway.undo.deadlines import SECONDS, Deadlines, Promise
 from gateway.undo.report import Report
+from gateway.values import as_plain
 
 CONFLICTS_LEFT = 4
 """As `bulkhead rollback`: something is left to a person."""
@@ -103,7 +103,7 @@ def list_tasks(config: Path, as_json: bool) -> None:
     """Every task that was begun, by deadline."""
     promises = _deadlines(config).all()
     if as_json:
-        print_json([asdict(promise) for promise in promises])
+        print_json([as_plain(promise) for promise in promises])
     for promise in () if as_json else promises:
         _print(promise)
 
@@ -139,7 +139,7 @@ def _deadlines(config: Path) -> Deadlines:
 
 def _say(promise: Promise, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(promise))
+        print_json(as_plain(promise))
     else:
         _print(promise)
 

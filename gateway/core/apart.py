@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.record import State
+from gateway.values import Value, field
 
 Class = Literal["arguments", "images", "results"]
 CLASSES: Final[tuple[Class, ...]] = ("arguments", "images", "results")
@@ -101,8 +101,7 @@ def forgotten(document: JsonObject, apart: Mapping[Class, JsonObject]) -> JsonOb
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Value):
     """One line as stored: `body` is the exact bytes that stay."""
 
     seq: int

@@ -12,7 +12,6 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from gateway.core.describe import beside
@@ -20,6 +19,7 @@ from gateway.core.model import Classified, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value, field, replace
 
 DUTY: Final = "approve"
 WAITING_SECONDS: Final = 3_600
@@ -34,8 +34,7 @@ _PROTOCOL: Final = "io.modelcontextprotocol/"
 Stand = Literal["waiting", "approved", "denied", "used", "closed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class Ticket(Value, kw_only=True):
     """A question to a person, and the answer. Times: microseconds since the epoch."""
 
     id: str
@@ -74,7 +73,6 @@ class Ticket:
     """The last call that used it."""
 
 
-@dataclass(frozen=True, slots=True)
 class Leave(Claim):
     """The intent of `call_id` stands or falls with this ticket."""
 
@@ -83,7 +81,6 @@ class Leave(Claim):
     at: int
 
 
-@dataclass(frozen=True, slots=True)
 class Word(Claim):
     """What an operator says to a ticket."""
 

@@ -10,7 +10,6 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +17,7 @@ from gateway.core.fence import Caught
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, Tier
 from gateway.core.record import Claim
+from gateway.values import Value, field
 
 MOST_SECONDS: Final = 900
 """How long any credential is used."""
@@ -28,16 +28,14 @@ Key = tuple[str, str, str, str, Tier]
 """Issuer, tenant, agent, grant or task, tier: one credential of a server for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Behalf:
+class Behalf(Value):
     """Who a call is made for, as the Line has established it."""
 
     classified: Classified
     cover: Cover
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Value):
     """What a credential is for. `ends_at`: microseconds since the epoch; None: no end of its own."""
 
     issuer: str
@@ -111,18 +109,20 @@ class Over:
             do()
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Value):
     """What goes with a message: headers over HTTP, variables into a process. Never printed."""
 
     lease: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    over: Over = field(default_factory=Over, repr=False)
-    turned_away: Over = field(default_factory=Over, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    over: Over = field(default_factory=Over)
+    turned_away: Over = field(default_factory=Over)
     """Said by whoever showed it to its server, when that would not have it."""
-    hide: Callable[[str], str] = field(default=str, repr=False)
+    hide: Callable[[str], str] = str
     """A text with every secret of this server's credentials taken out."""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.lease})"
 
 
 class LeaseState(StrEnum):
@@ -148,8 +148,7 @@ LIVE: Final = frozenset({LeaseState.PENDING, LeaseState.ACTIVE, LeaseState.REVOK
 """There is something to end yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialLease:
+class CredentialLease(Value):
     """One credential on record, without the secret. Times: microseconds since the epoch."""
 
     id: str
@@ -186,7 +185,6 @@ class CredentialLease:
         return self.agent == ITSELF
 
 
-@dataclass(frozen=True, slots=True)
 class Moved(Claim):
     """A lease's row as it now stands, as part of the line that tells of it."""
 

@@ -6,7 +6,6 @@ It asks no policy by itself: it makes the question and reads the answer.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from gateway.core.model import (
     AccessRequest,
@@ -20,18 +19,17 @@ from gateway.core.model import (
 from gateway.core.reverse import READ, Reversal
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Value):
     """Step 8's answer: a call that is permitted, with the decision that permits it."""
 
     classified: Classified
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Discharged:
+class Discharged(Value):
     """A decided call whose every duty was fulfilled. Made by `discharge` only."""
 
     decided: Decided

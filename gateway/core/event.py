@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityEvent:
+class SecurityEvent(Value):
     """One security event token (RFC 8417), verified."""
 
     transmitter: str

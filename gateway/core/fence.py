@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
+from gateway.values import Value
 
 Scope = Literal["agent", "task", "grant", "server", "tier", "tenant", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Value):
     """One thing that is stopped, until the fence is lifted."""
 
     scope: Scope
@@ -28,8 +27,7 @@ class Fence:
         return f"{self.scope} {self.value}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Caught:
+class Caught(Value):
     """What of a call a fence may stop. Empty: not known yet, or nothing."""
 
     agent: str

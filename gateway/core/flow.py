@@ -9,7 +9,6 @@ Laws:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Flow, FlowMode, Label
@@ -18,7 +17,6 @@ from gateway.core.record import Claim
 LABELS: Final[frozenset[Label]] = frozenset({"private", "untrusted"})
 
 
-@dataclass(frozen=True, slots=True)
 class Passage(Claim):
     """One call's part in the flow of its task."""
 

@@ -6,7 +6,6 @@ lines stay, with their commitments, so every proof of them still holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.record import Claim
@@ -15,7 +14,6 @@ METHOD: Final = "journal/forgotten"
 VERDICT: Final = "forgotten"
 
 
-@dataclass(frozen=True, slots=True)
 class Forget(Claim):
     """The payloads of these lines are destroyed with the line that says so."""
 

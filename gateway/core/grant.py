@@ -10,12 +10,12 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.core.flow import Passage, passage, root_of
 from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
 from gateway.core.record import Claim
+from gateway.values import Value, field
 
 MAX_DEPTH: Final = 4
 """Grants in a chain, the root included."""
@@ -31,8 +31,7 @@ Limit = int | None
 """None: no limit of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Value, kw_only=True):
     """What is given. Tools are `server/tool` or `server/prefix*`, by their names in policy.csv."""
 
     tiers: frozenset[Tier]
@@ -57,8 +56,7 @@ class Terms:
     """Nothing leaves once private or untrusted data was read; not only when both were."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Value, kw_only=True):
     """Terms for one agent and one task. Times: microseconds since the epoch."""
 
     id: str
@@ -88,8 +86,7 @@ class Grant:
         return any(limit is not None for limit in limits)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Value):
     """A grant as it stands: in force or not, and what is left of it."""
 
     grant: Grant
@@ -119,14 +116,12 @@ Chain = tuple[Grant, ...]
 """A grant, its parent, and so on up to the root."""
 
 
-@dataclass(frozen=True, slots=True)
 class Give(Claim):
     """A new grant, as part of the line that tells who gave it."""
 
     grant: Grant
 
 
-@dataclass(frozen=True, slots=True)
 class End(Claim):
     """The end of a grant and of all below it, as part of the line that tells who ended it."""
 
@@ -135,8 +130,7 @@ class End(Claim):
     said: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(Value):
     """Step 7's answer: what a call is made under."""
 
     chain: Chain
@@ -150,7 +144,6 @@ class Cover:
         return self.chain[0].id if self.chain else ""
 
 
-@dataclass(frozen=True, slots=True)
 class Spend(Claim):
     """One call's share of every budget above it."""
 

@@ -6,13 +6,13 @@ Read this file first. It knows nothing of HTTP, SQLite, Casbin or time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.errors import Where
 from gateway.reasons import Reason
+from gateway.values import Value, field
 
 JsonObject = dict[str, Any]
 """A JSON object as parsed once, strictly, by the wire. Never mutated after that."""
@@ -59,8 +59,7 @@ class Era(StrEnum):
     STATELESS = "stateless"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value):
     """One address agents can reach. Its own OAuth resource (audience).
 
     `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
@@ -98,8 +97,7 @@ class Endpoint:
 # Step 2: who is calling.
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value):
     """What an edge saw of the caller. Unbelieved (RATS, RFC 9334)."""
 
     authorization: tuple[str, ...]
@@ -115,8 +113,7 @@ class Evidence:
     """The client's, in DER, as the TLS handshake verified it against the configured authorities."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadIdentity:
+class WorkloadIdentity(Value):
     """Who the caller is, verified for one endpoint."""
 
     issuer: str
@@ -136,8 +133,7 @@ class WorkloadIdentity:
     """The principal it acts for, as a delegated token says (RFC 8693); empty: for nobody but itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientFacts:
+class ClientFacts(Value):
     """What the agent's MCP client says of itself. Forwarded, never believed, never a policy subject."""
 
     protocol_version: str
@@ -147,8 +143,7 @@ class ClientFacts:
     """The least severe log message it asked to hear; None: it did not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value):
     """One JSON-RPC request of an identified agent, parsed strictly. What was parsed is what is forwarded."""
 
     endpoint: Endpoint
@@ -170,8 +165,7 @@ Kind = Literal["tool", "prompt", "resource", "template", "method", "about"]
 """`about`: what a server says of itself. Approved like the others, and never called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value):
     """One thing of one tool server, by the server's own name for it."""
 
     server: str
@@ -185,8 +179,7 @@ class Target:
         return self.name if self.kind == "tool" else f"{self.kind}:{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """A catalogue entry: an approved descriptor under its public name."""
 
     target: Target
@@ -197,8 +190,7 @@ class Entry:
     """`sha256:<hex>` of the canonical descriptor, as approved."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItsSelf:
+class ItsSelf(Value):
     """What a server says of itself, as far as agents may hear it."""
 
     info: JsonObject | None
@@ -207,8 +199,7 @@ class ItsSelf:
     instructions: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Value):
     """Step 4's answer: the target, and the params as the tool server must get them."""
 
     request: Request
@@ -238,8 +229,7 @@ FlowMode = Literal["lax", "strict"]
 """lax: no way out once both were read. strict: none once either was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Value):
     """What a call reads, and whether it lets something out."""
 
     reads: frozenset[Label]
@@ -247,8 +237,7 @@ class Flow:
     mode: FlowMode
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(Value):
     """Step 5's answer: the one tier, the effect and the destination of this call, and the line that said so."""
 
     resolved: Resolved
@@ -263,8 +252,7 @@ class Classified:
 # Steps 7 and 8: may it.
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(Value):
     """The question to the PDP. Every string non-empty. Shapes as AuthZEN: subject, resource, action, context."""
 
     subject: str
@@ -287,8 +275,7 @@ class AccessRequest:
     on_behalf_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(Value):
     """A duty attached to a permit, by the rule that demands it. One that is not fulfilled is a deny."""
 
     name: Literal["approve", "hold"]
@@ -298,16 +285,14 @@ class Obligation:
     """How long a call is held; 0 where time plays no part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shadow:
+class Shadow(Value):
     """A rule that is tried out: it would deny this call, and does not."""
 
     rule: str
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value):
     """The answer, always with its reason."""
 
     permitted: bool
@@ -367,8 +352,7 @@ class CallRecord(NamedTuple):
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]
 
 
-@dataclass(frozen=True, slots=True)
-class RpcError:
+class RpcError(Value):
     """A JSON-RPC error object, raw: every member passes through verbatim."""
 
     code: int
@@ -386,8 +370,7 @@ class RpcError:
         return body
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value):
     """What the tool server did with one forwarded call. A value, never an exception.
 
     ok          a result
@@ -406,8 +389,7 @@ class Outcome:
     """The lease of the credential it was forwarded with; empty when its server needs none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """What goes back to the agent for one request: a result or an error, never both."""
 
     result: JsonObject | None = None

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from gateway.core.model import CallRecord, Effect, OutcomeKind
+from gateway.values import Value
 
 
 class State(StrEnum):
@@ -97,16 +98,13 @@ def move(current: State | None, to: State) -> State:
     return to
 
 
-class Claim:
+class Claim(Value):
     """Something a line stands or falls with: it is used up in the very commit that makes the line durable.
 
     A line whose claim does not hold is not written; whoever waits for it gets a `Refused`."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value):
     """One line for the journal. `kind` is the state it moves the call to; `body` is JSON-ready."""
 
     call_id: str
@@ -119,16 +117,14 @@ class Line:
     claims: tuple[Claim, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(Value):
     """A line accepted by the journal, in order, not yet durable. Made by journals only."""
 
     call_id: str
     kind: State
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Value):
     """A line that is durable: it survives a power cut. Made by journals only."""
 
     call_id: str

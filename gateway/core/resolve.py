@@ -13,7 +13,6 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from gateway.core.lookalikes import refuse_look_alikes
@@ -29,6 +28,7 @@ from gateway.core.model import (
 )
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value, field
 
 ListKind = Literal["tool", "prompt", "resource", "template"]
 
@@ -58,8 +58,7 @@ NAMED: Final[Mapping[str, tuple[ListKind, str]]] = {
 """Methods that name one catalogue entry, and the params member that holds the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Value):
     """A resource template with its matcher (RFC 6570, compiled by whoever built the table)."""
 
     entry: Entry
@@ -69,8 +68,7 @@ class Template:
     """The server's own URI for one of this scope."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Value):
     """The entries of one scope, by the name an agent uses in that scope."""
 
     tools: Mapping[str, Entry] = field(default_factory=dict)
@@ -87,8 +85,7 @@ class Shelf:
     """The server whose unlisted resources may be asked for here, decided as `resource:<uri>`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Value):
     """One page of a server's list as the server cut it."""
 
     cursor: str | None
@@ -99,16 +96,14 @@ class Page:
     """One for each item; None where the item is not approved."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Value):
     """One list of one server: its pages, or the server's own error when it has no such list."""
 
     pages: tuple[Page, ...] = ()
     absent: RpcError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Value):
     """One version of the catalogue: the aggregate shelf, and one shelf per server with native names."""
 
     version: str

@@ -8,12 +8,12 @@ call, never of the tool.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Literal
 
 from gateway.core.model import CallRecord, JsonObject
 from gateway.core.record import Claim, State
+from gateway.values import Value, field, replace
 
 
 class Level(StrEnum):
@@ -49,8 +49,7 @@ Strategy = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(Value):
     """What one read found: a value that fits its schema, nothing there, or something that is neither."""
 
     kind: Literal["value", "absent", "other"]
@@ -61,8 +60,7 @@ Image = Mapping[str, Captured]
 """Captures by name: a pre-image or a post-image. An empty image proves nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value):
     """One literal inverse call."""
 
     server: str
@@ -72,16 +70,14 @@ class Step:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Value):
     """A held resource. `epoch` only ever grows: it is the order of writes, and the fence."""
 
     key: str
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reversal:
+class Reversal(Value):
     """How this very call would be taken back: found before it is forwarded, written with its intent."""
 
     level: Level
@@ -115,7 +111,6 @@ def server_key(server: str) -> str:
     return f"server:/{server}"
 
 
-@dataclass(frozen=True, slots=True)
 class Leased(Claim):
     """A line says what a write left behind: true only if the call still has its leases as that is written."""
 
@@ -124,8 +119,7 @@ class Leased(Claim):
     """Rows in the store: resources held alone and shared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Value):
     """What is known once a call has been answered and the world looked at again."""
 
     state: State
@@ -147,8 +141,7 @@ def lapsed(settled: Settled) -> Settled:
     return replace(settled, reversal=lowered, why=why, rests_on=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Value):
     """All the journal knows of how one call is undone: for who settles, plans and executes."""
 
     record: CallRecord

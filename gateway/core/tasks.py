@@ -8,7 +8,6 @@ Spec: ext-tasks, `CreateTaskResult`. Pure: it is told which task is meant.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.core.lookalikes import refuse_look_alikes
@@ -25,6 +24,7 @@ from gateway.core.resolve import Table
 from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value, replace
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 MAX_TASK_ID: Final = 1024
@@ -36,8 +36,7 @@ _METHODS: Final[Mapping[Era, frozenset[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TaskMade:
+class TaskMade(Value):
     """One task of one tool server, and the call it came from."""
 
     server: str

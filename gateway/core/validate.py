@@ -8,7 +8,6 @@ made within bounds is a no. Messages name places and expectations, never values.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limite
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
 from gateway.core.quick import Yes, compile_quick
+from gateway.values import Value
 
 __all__ = [
     "ArgumentCheck",
@@ -55,8 +55,7 @@ _EXPECTED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentCheck:
+class ArgumentCheck(Value):
     """What one approved descriptor asks of a call's arguments, compiled once."""
 
     _ask: Callable[[JsonObject], str | None]

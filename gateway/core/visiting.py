@@ -6,10 +6,10 @@ answers proves nothing and is dropped. The same call comes again, and the ticket
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.model import Answer, Era, JsonObject, Request
+from gateway.values import replace
 
 MARK: Final = "bulkhead-ticket."
 """In front of a `requestState` that is of this file's making. It is believed in nothing."""

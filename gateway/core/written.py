@@ -11,7 +11,6 @@ with the outcome, and the resources where only then it is known which. A line wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
 from typing import Any, Final
 
 from gateway.core.model import JsonObject
@@ -25,6 +24,7 @@ from gateway.core.reverse import (
     Settled,
     Step,
 )
+from gateway.values import as_plain, replace
 
 Seal = Callable[[Any], JsonObject]
 Unseal = Callable[[Mapping[str, Any]], Any]
@@ -149,7 +149,7 @@ def _read_image(members: Mapping[str, Any]) -> Image:
 
 
 def _steps(steps: tuple[Step, ...] | None) -> list[JsonObject] | None:
-    return None if steps is None else [asdict(step) for step in steps]
+    return None if steps is None else [as_plain(step) for step in steps]
 
 
 def _read_steps(steps: list[JsonObject] | None) -> tuple[Step, ...] | None:

@@ -6,20 +6,19 @@ It knows the ports, and no provider and no secret.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.credential import ITSELF, CredentialLease, LeaseState, Moved
 from gateway.credential_ports import CredentialLedger
 from gateway.ports import Journal, Protector
+from gateway.values import Value, replace
 
 METHOD = "credentials/"
 """In front of what happened, as the journal has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Value):
     """One for a process. `clock`: microseconds since the epoch."""
 
     ledger: CredentialLedger

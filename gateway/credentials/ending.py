@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -21,6 +21,7 @@ from gateway.credential_ports import CredentialProvider, Minted, NoCredential
 from gateway.credentials.book import Book
 from gateway.credentials.hidden import Hidden
 from gateway.errors import JournalError
+from gateway.values import replace
 
 log = logging.getLogger("bulkhead.credentials")
 

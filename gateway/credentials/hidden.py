@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import re2
 
 from gateway.core.model import Outcome, RpcError
+from gateway.values import replace
 
 MARK: Final = "[credential]"
 SHORTEST: Final = 8

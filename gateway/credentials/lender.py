@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core.credential import (
@@ -28,6 +27,7 @@ from gateway.credentials.ending import Ending, Held
 from gateway.credentials.hidden import Hidden
 from gateway.credentials.shape import filled
 from gateway.errors import JournalError
+from gateway.values import Value, replace
 
 log = logging.getLogger("bulkhead.credentials")
 
@@ -43,8 +43,7 @@ Slot = tuple[str, Key, str]
 """Server, account, and the agent's token where one credential is for one token only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Value):
     """What is configured for one tier of one server."""
 
     name: str

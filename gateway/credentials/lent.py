@@ -6,7 +6,6 @@ It is around those servers only that have any; others know nothing of this. It k
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 
 from gateway.core.credential import account
 from gateway.core.model import Answer, Effect, JsonObject, Outcome
@@ -17,6 +16,7 @@ from gateway.credentials.hidden import Hidden
 from gateway.credentials.lender import Lender
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
 from gateway.reasons import Reason
+from gateway.values import replace
 
 
 class Lent:

@@ -12,7 +12,6 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.credential_ports import Minted, NoCredential
 from gateway.credential_settings import LOOPBACK, TokenEndpoint
 from gateway.credentials.references import Reference
+from gateway.values import Value
 
 SECONDS: Final = 10.0
 MAX_BYTES: Final = 64 * 1024
@@ -60,12 +60,14 @@ async def answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, 
         raise NoCredential(f"{request.url}: {type(error).__name__}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Value):
     """An access token. `seconds`: how long it is good; None where the server does not say."""
 
-    text: str = field(repr=False)
+    text: str
     seconds: int | None
+
+    def __repr__(self) -> str:
+        return f"Token({self.seconds})"
 
     def minted(self) -> Minted:
         """As a provider gives it."""

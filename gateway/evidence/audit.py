@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gateway.evidence.merkle import EMPTY_ROOT
 from gateway.evidence.verify import Checkpoint, leaf_hash, node_hash
 from gateway.ports import EventRow
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Value):
     """What came of it. Sound iff `wrong` is empty."""
 
     lines: int

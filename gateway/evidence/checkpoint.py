@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.evidence.verify import Checkpoint, Key, checkpoint_text
 from gateway.signer import Signer
+from gateway.values import Value
 
 KEY_FILE: Final = "checkpoint.key"
 
 
-@dataclass(frozen=True, slots=True)
-class Notary:
+class Notary(Value):
     """Signs for one installation's log."""
 
     signer: Signer

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.forget import METHOD
@@ -19,6 +18,7 @@ from gateway.evidence.merkle import Node
 from gateway.evidence.proof import Checkpoints, prove
 from gateway.evidence.verify import signed_bytes, told
 from gateway.ports import CallFilter, CallRow, EventRow, JournalReader
+from gateway.values import Value
 
 CREATED: Final = "grants/created"
 UNDO: Final = "bulkhead/undo"
@@ -26,8 +26,7 @@ MANY: Final = 1_000_000
 PARTS: Final = ("call", "grants", "undone")
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(Value):
     """Everything a warrant is made from."""
 
     reader: JournalReader

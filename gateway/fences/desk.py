@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core import record
@@ -26,6 +25,7 @@ from gateway.credential_ports import CredentialLedger
 from gateway.errors import Refused
 from gateway.fences.log import FenceLog
 from gateway.ports import CallFilter, CallRow, GrantStore, Journal, JournalReader, Protector
+from gateway.values import Value
 
 PATIENCE: Final = 2.0
 """Seconds for what is under way to end."""
@@ -34,8 +34,7 @@ CREDENTIALS_PATIENCE: Final = 5.0
 MANY: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Contained:
+class Contained(Value):
     """What was done, and what is not over yet."""
 
     fences: tuple[Fence, ...]
@@ -65,8 +64,7 @@ class Contained:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(Value, kw_only=True):
     """`clock`: microseconds since the epoch."""
 
     log: FenceLog

@@ -13,19 +13,16 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from gateway.core.fence import Fence
 from gateway.errors import JournalError, Misconfigured, Where
+from gateway.values import as_plain, from_plain
 
 FILE: Final = "fences.jsonl"
 CUT: Final = b"\x18"
 """Put after what a power cut left of a line. JSON has none in it."""
-_FENCE: Final = TypeAdapter(Fence)
 
 
 class FenceLog:
@@ -60,7 +57,7 @@ class FenceLog:
 
     def fence(self, *fences: Fence) -> None:
         """Stop these. Durable on return, and seen by every gateway at its next look. Raises `JournalError`."""
-        self._write([{"fence": asdict(fence)} for fence in fences])
+        self._write([{"fence": as_plain(fence)} for fence in fences])
 
     def lift(self, lifted: Sequence[Fence], by: str, why: str, at: int) -> None:
         """These stop nothing any more. Durable on return. Raises `JournalError`."""
@@ -90,11 +87,11 @@ class FenceLog:
         try:
             said = json.loads(line)
             if "fence" in said:
-                fence = _FENCE.validate_python(said["fence"])
+                fence = from_plain(Fence, said["fence"])
                 self._standing.setdefault((fence.scope, fence.value), fence)
             else:
                 self._standing.pop((said["lift"]["scope"], said["lift"]["value"]), None)
-        except (ValueError, KeyError, TypeError, ValidationError):
+        except (ValueError, KeyError, TypeError):
             raise Misconfigured("not a fence", Where(str(self.path), self._lines + 1)) from None
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:

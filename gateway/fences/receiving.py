@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.event import SecurityEvent
@@ -18,6 +17,7 @@ from gateway.errors import Refused
 from gateway.fences.desk import Desk
 from gateway.ports import Remembered
 from gateway.reasons import Reason
+from gateway.values import Value
 
 KIND: Final = "security event"
 
@@ -36,8 +36,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Receiving:
+class Receiving(Value):
     """`ports.Events`. `clock`: microseconds since the epoch. `refused`: tell of one that was not taken."""
 
     reader: Reader

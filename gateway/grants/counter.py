@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from pydantic import ValidationError
@@ -42,6 +41,7 @@ from gateway.grants.shown import as_json
 from gateway.ports import GrantAct, Policies
 from gateway.reasons import Reason, told
 from gateway.settings import ITSELF
+from gateway.values import Value
 
 log = logging.getLogger("bulkhead.grants")
 
@@ -50,8 +50,7 @@ HOLDER: Final = frozenset({"show", "complete"})
 GIVER: Final = frozenset({"show", "revoke"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counter:
+class Counter(Value, kw_only=True):
     """`ports.GrantDesk`."""
 
     office: Office

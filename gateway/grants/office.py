@@ -8,7 +8,6 @@ itself are one commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 from gateway.core import record
 from gateway.core.act import of_act
@@ -29,6 +28,7 @@ from gateway.errors import Refused
 from gateway.grants.asked import Asked
 from gateway.ports import GrantStore, Journal, Protector
 from gateway.reasons import Reason
+from gateway.values import Value, replace
 
 METHOD = "grants/"
 """In front of what was done, as the journal has it."""
@@ -36,8 +36,7 @@ NO_RULE = Decision(True, Reason.ALLOWED_BY_RULE)
 """The leave of who may write to the state directory: an operator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class Office(Value, kw_only=True):
     """One for a process. `clock`: microseconds since the epoch."""
 
     store: GrantStore

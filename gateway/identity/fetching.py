@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +20,14 @@ from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.keycache import Fetched, Unfetched
 from gateway.identity.presented import json_object
 from gateway.issuers import safe_url
+from gateway.values import Value
 
 MAX_BYTES: Final = 256 * 1024
 SECONDS: Final = 10.0
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value):
     """Where one issuer's keys are: a JWK Set (`url`), or metadata of exactly this `issuer`."""
 
     issuer: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
@@ -22,13 +21,13 @@ from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, Verific
 from gateway.identity.proof import Binding, Proofs, binding
 from gateway.identity.spiffe import domain_of
 from gateway.reasons import Reason
+from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
 _SIGNATURES: Final = jwt.PyJWS()
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
+class _Verified(Value):
     """A cached answer, good only while the key that proved it is still its issuer's key."""
 
     profile: IssuerProfile

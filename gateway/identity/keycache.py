@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
 
 from gateway.identity.profile import VerificationKey
+from gateway.values import Value
 
 GAP: Final = 30.0
 """Seconds between two fetches, at least, whatever tokens say."""
@@ -37,8 +37,7 @@ class Unfetched(Exception):
     """No keys this time. The message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Value):
     """What an issuer's keys are now."""
 
     keys: Mapping[str, VerificationKey]

@@ -13,7 +13,6 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.errors import Misconfigured, Where
+from gateway.values import Value
 
 ROTATE_AFTER: Final = 30 * 24 * 3600
 """Seconds a key signs before the next one is made."""
@@ -39,8 +39,7 @@ _KID: Final = re.compile(r"(\d{9,12})-[0-9a-f]{8}")
 _INSTALL: Final = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
+class SigningKey(Value):
     """One key pair and when it was made (seconds since the epoch)."""
 
     kid: str

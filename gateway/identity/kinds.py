@@ -7,7 +7,6 @@ AWS outbound identity federation, Google and Microsoft identity platforms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Tier
@@ -15,10 +14,10 @@ from gateway.identity.naming import Reader
 from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys
 from gateway.identity.spiffe import SvidReader
 from gateway.issuers import IssuerSettings, Kind
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Value):
     """How a kind's tokens look. See `IssuerProfile`."""
 
     types: tuple[str, ...]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.identity.profile import Claimed, ClaimError
 from gateway.issuers import AGENT, WORD, From, IssuerSettings, Kind
+from gateway.values import Value
 
 MAX_ACTORS: Final = 4
 PRINCIPAL: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -25,8 +25,7 @@ _NO_TASK: Final = From(value="standing")
 _MISSING: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Value):
     """How one issuer's claims are read."""
 
     agent: From

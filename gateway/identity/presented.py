@@ -12,11 +12,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
 
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value
 
 MAX_HEADER: Final = 8 * 1024
 """Bytes of the whole Authorization value. Ordinary front ends (nginx, node) stop at 8 KiB too."""
@@ -29,8 +29,7 @@ FORBIDDEN_HEADER: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "ct
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(Value):
     """A well-formed token. `header` and `claims` are what it says, not what is so."""
 
     text: str

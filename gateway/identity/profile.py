@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.core.model import Tier
+from gateway.values import Value
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
@@ -25,16 +25,14 @@ MAX_TTL_ADMIN: Final = 900
 """The same for a token of the admin tier."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
+class VerificationKey(Value):
     """A public key and the one algorithm it may verify: a token cannot choose another."""
 
     algorithm: str
     public: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Value):
     """What a profile reads from verified claims. `agent` is bare; the verifier puts `agent:` in front."""
 
     agent: str
@@ -80,8 +78,7 @@ async def no_more_keys() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerProfile:
+class IssuerProfile(Value):
     """One accepted issuer."""
 
     issuer: str

@@ -10,7 +10,6 @@ import base64
 import hashlib
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
 
 import jwt
@@ -20,6 +19,7 @@ from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
 from gateway.reasons import Reason
+from gateway.values import Value
 
 WINDOW: Final = 60
 """Seconds a proof's `iat` may be away from now, either way."""
@@ -31,8 +31,7 @@ ALGORITHMS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
 _SIGNATURES: Final = jwt.PyJWS()
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Value):
     """What a token is bound to, and its thumbprint (SHA-256, base64url)."""
 
     to: Literal["jkt", "x5t#S256"]

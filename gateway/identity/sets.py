@@ -7,7 +7,6 @@ purged and credentials compromised (RISC 1.0). All others are taken and change n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.event import SecurityEvent
@@ -19,6 +18,7 @@ from gateway.identity.presented import Presented, bad, present
 from gateway.identity.profile import ClaimError, Keys
 from gateway.issuers import AGENT, From
 from gateway.reasons import Reason
+from gateway.values import Value
 
 MAX_AGE: Final = 7 * 86_400
 """Seconds a transmitter may take to deliver one."""
@@ -39,8 +39,7 @@ _PARTS: Final = ("user", "application")
 """Who of a complex subject can be an agent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transmitter:
+class Transmitter(Value):
     """One that is believed, about the subjects of one issuer."""
 
     id: str

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.identity.profile import Claimed, ClaimError
+from gateway.values import Value
 
 MAX_ID: Final = 2048
 _DOMAIN: Final = r"[a-z0-9._-]{1,255}"
@@ -27,8 +27,7 @@ def domain_of(subject: Any) -> str | None:
     return found[1]
 
 
-@dataclass(frozen=True, slots=True)
-class SvidReader:
+class SvidReader(Value):
     """Claims of an SVID of one trust domain."""
 
     domain: str

@@ -9,20 +9,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
-
-from pydantic import TypeAdapter
 
 from gateway.core.credential import LIVE, CredentialLease, Moved
 from gateway.errors import JournalError
 from gateway.journals import runs
 from gateway.journals.leases import Desk
+from gateway.values import as_json, from_json, replace
 
 DAYS: Final = 30
 """How long the row of a lease that is over is kept. Its lines in the journal stay."""
-_DOCUMENT: Final = TypeAdapter(CredentialLease)
 _LIVE: Final = f"state IN ({', '.join(repr(str(state)) for state in sorted(LIVE))})"
 
 
@@ -37,10 +34,7 @@ def take(connection: sqlite3.Connection, moved: Sequence[Moved]) -> None:
 def _write(connection: sqlite3.Connection, leases: Sequence[CredentialLease]) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO credential (id, run, state, asked_at, document) VALUES (?, ?, ?, ?, ?)",
-        [
-            (each.id, each.run, each.state.value, each.asked_at, _DOCUMENT.dump_json(each).decode())
-            for each in leases
-        ],
+        [(each.id, each.run, each.state.value, each.asked_at, as_json(each)) for each in leases],
     )
 
 
@@ -64,7 +58,7 @@ def _adopt(
 
 def _rows(connection: sqlite3.Connection, condition: str, *values: object) -> list[CredentialLease]:
     found = connection.execute(f"SELECT document FROM credential WHERE {condition}", values)
-    return [_DOCUMENT.validate_json(document) for (document,) in found]
+    return [from_json(CredentialLease, document) for (document,) in found]
 
 
 def _newest_first(connection: sqlite3.Connection, live: bool) -> list[CredentialLease]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gateway.core.apart import EventRow
+from gateway.values import Value
 
 PAGE: Final = 1_000
 FOR: Final = "for call "
@@ -28,8 +28,7 @@ class Reader(Protocol):
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """Lines that have payloads, by the call that is to be forgotten."""
 
     lines: Mapping[str, tuple[int, ...]]

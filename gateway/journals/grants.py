@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import TypeAdapter
-
 from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
 from gateway.journals import budgets, labels
 from gateway.reasons import Reason
+from gateway.values import as_json, from_json
 
 T = TypeVar("T")
 
 EPOCH: Final = "grants.epoch"
-_DOCUMENT: Final = TypeAdapter(Grant)
 _STANDING: Final = (
     "SELECT document, state, said, rev, used, uses, writes, bytes, used_at"
     ' FROM "grant" JOIN purse ON place = purse WHERE'
@@ -70,7 +68,7 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
     holder = json.dumps([grant.tenant, grant.agent, grant.task])
     _check_root(connection, grant, holder)
-    purse, document = budgets.place(grant.root, grant.id), _DOCUMENT.dump_json(grant).decode()
+    purse, document = budgets.place(grant.root, grant.id), as_json(grant)
     connection.execute(
         f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '', ?, ?, ?, ?, 'active')",
         (grant.id, document, holder, grant.root_task, purse, grant.parent),
@@ -122,7 +120,7 @@ def _children(connection: sqlite3.Connection, grant: Grant) -> int:
 def standing(row: Sequence[object]) -> Standing:
     """A row of `_STANDING`."""
     document, *rest = row
-    return Standing(_DOCUMENT.validate_json(str(document)), *rest)  # type: ignore[arg-type]
+    return Standing(from_json(Grant, str(document)), *rest)  # type: ignore[arg-type]
 
 
 # On the event loop:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.core.reverse import overlaps
 from gateway.journals import runs
 from gateway.journals.rows import flat, statement
+from gateway.values import Value
 
 _INTO: Final = "INSERT INTO lease (key, alone, call_id, run, until, quiesce, orphan) "
 _ROW: Final = "(?, ?, ?, ?, ?, ?, 0)"
@@ -24,8 +24,7 @@ FEW: Final = 8
 """Rows that are put in with one statement: there is one for each number of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value):
     """What one call wants: resources alone, and resources with all others that share them."""
 
     call_id: str
@@ -45,8 +44,7 @@ def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
     return any(overlaps(one, other) for one in some for other in others)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value):
     """When a lease ends by itself. Microseconds."""
 
     until: int

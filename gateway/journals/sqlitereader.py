@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from gateway.errors import JournalError, Misconfigured, Where
 from gateway.journals import form
 from gateway.journals.payloadreader import PayloadReader
 from gateway.ports import CallFilter, CallRow, EventRow
+from gateway.values import replace
 
 MIN_PREFIX: Final = 6
 

@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from gateway.core import approval
 from gateway.core.approval import Leave, Ticket, Word
 from gateway.errors import JournalError, Refused
 from gateway.journals.leases import Desk
+from gateway.values import as_plain
 
 HOUR: Final = 3_600_000_000
 MONTH: Final = 30 * 24 * HOUR
@@ -78,7 +78,7 @@ def _ask(connection: sqlite3.Connection, new: Ticket) -> Ticket | Refused:
         if found is new:
             connection.execute(
                 "INSERT INTO ticket (id, agent, created_at, expires_at, document) VALUES (?, ?, ?, ?, ?)",
-                (new.id, new.agent, new.created_at, new.expires_at, json.dumps(asdict(new))),
+                (new.id, new.agent, new.created_at, new.expires_at, json.dumps(as_plain(new))),
             )
         connection.execute("COMMIT")
         return found
@@ -109,7 +109,7 @@ def _at(connection: sqlite3.Connection, ticket: str) -> Ticket | None:
 def _write(connection: sqlite3.Connection, ticket: Ticket) -> None:
     connection.execute(
         "UPDATE ticket SET expires_at = ?, document = ? WHERE id = ?",
-        (ticket.expires_at, json.dumps(asdict(ticket)), ticket.id),
+        (ticket.expires_at, json.dumps(as_plain(ticket)), ticket.id),
     )
 
 

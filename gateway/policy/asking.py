@@ -5,7 +5,6 @@ It builds the same values the Line builds, so what is asked here is decided as t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -30,6 +29,7 @@ from gateway.core.reverse import Level, Reversal
 from gateway.errors import Refused
 from gateway.ports import PolicyView
 from gateway.settings import ITSELF
+from gateway.values import Value, field
 
 _METHOD: Final[dict[Kind, tuple[str, str]]] = {
     "tool": ("tools/call", "name"),
@@ -40,8 +40,7 @@ _METHOD: Final[dict[Kind, tuple[str, str]]] = {
 _EVERYWHERE: Final = Endpoint("all")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value):
     """Who would call what, with which arguments."""
 
     agent: str
@@ -81,8 +80,7 @@ class Asked:
         return Request(self.endpoint, identity, Era.STATELESS, 0, method, params, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """What the policy says of it. `classified` is None when the target has no class."""
 
     decision: Decision

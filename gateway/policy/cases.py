@@ -16,7 +16,6 @@ of the rules that lay a duty on the call, all of them. `shadows`: the same of th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -28,6 +27,7 @@ from gateway.errors import Misconfigured, Where
 from gateway.policy.asking import Asked, Reply, ask, target
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.reasons import Reason
+from gateway.values import Value
 from gateway.yamlfile import Strict
 
 FILE: Final = "tests.yaml"
@@ -82,8 +82,7 @@ class _File(Strict):
     cases: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Value):
     """One case, what was decided, and what was wrong with that (nothing: empty)."""
 
     case: Case

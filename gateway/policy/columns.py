@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Tier
@@ -18,13 +17,13 @@ from gateway.policy.patterns import ANY
 from gateway.policy.reach import Reach, own, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.values import Value
 
 FRESH: Final = "~other"
 """A word no file can hold, where names are spelt by an alphabet; and part of those that are not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+class Class(Value):
     """Words of one column that no rule of either policy tells apart."""
 
     mask: int
@@ -37,8 +36,7 @@ class Class:
 Column = Sequence[Class]
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(Value):
     """An agent's tenant and its roles under either policy."""
 
     label: str
@@ -47,8 +45,7 @@ class Who:
     after: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Value):
     """The columns by name: who, server, tier, tool, intent, destination; and which bits stand for what."""
 
     columns: Mapping[str, Column]

@@ -18,7 +18,6 @@ It knows rules and conditions, and neither files nor the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core.model import AccessRequest, Decision, Obligation, Shadow
@@ -29,13 +28,13 @@ from gateway.policy.index import Index
 from gateway.policy.rules import Rule
 from gateway.policy.verdicts import Outcomes, Plan, Verdicts
 from gateway.reasons import Reason
+from gateway.values import Value, replace
 
 _NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 _UNCONDITIONAL: Final = (_NOTHING,)
 
 
-@dataclass(frozen=True, slots=True)
-class Pdp:
+class Pdp(Value):
     """One version of the policy."""
 
     index: Index

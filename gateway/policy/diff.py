@@ -9,7 +9,6 @@ it may report what no call gets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
@@ -20,6 +19,7 @@ from gateway.policy.patterns import ANY
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.verdicts import Outcomes, asked
+from gateway.values import Value
 
 ORDER: Final = ("who", "server", "tier", "tool", "intent", "destination")
 MAX_CONDITIONS: Final = 7
@@ -32,8 +32,7 @@ Said = tuple[str, str, str]
 """Answer (`allowed`, `denied`, with its duties), rule and place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """One decision that is another, and where: the words of each column."""
 
     old: Said

@@ -6,7 +6,6 @@ It compares loaded values, name by name, and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.policy.classify import LOCAL
@@ -14,12 +13,12 @@ from gateway.policy.columns import FRESH
 from gateway.policy.intents import FILE
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import SECTION, ByArgument, Line, Section
+from gateway.values import Value
 
 NOTHING: Final = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """One thing that is another, was not there, or is gone."""
 
     what: str

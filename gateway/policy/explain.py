@@ -6,7 +6,6 @@ For operators. It asks the policy the same question the Line would and adds noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.core.decide import question
 from gateway.core.model import AccessRequest
@@ -15,12 +14,12 @@ from gateway.policy import conditions, near_miss
 from gateway.policy.asking import Asked, Reply, ask, is_own, own_question
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.values import Value
 
 LIMIT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Considered(Value):
     """One rule of the same tier, server and tool: it matched, or the columns it failed on."""
 
     id: str
@@ -29,8 +28,7 @@ class Considered:
     failed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Value):
     """The whole answer to "why"."""
 
     reply: Reply

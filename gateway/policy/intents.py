@@ -15,7 +15,6 @@ A grant names its intent and gives no more than stands here. Nothing here is eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from gateway.core.grant import Terms
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.terms import Written
+from gateway.values import Value, field
 from gateway.yamlfile import Strict
 
 FILE: Final = "intents.yaml"
@@ -57,8 +57,7 @@ class _File(Strict):
         return standing
 
 
-@dataclass(frozen=True, slots=True)
-class Intents:
+class Intents(Value):
     """The catalogue. Without a file: no intents, and grants only for admin, which then nobody gets."""
 
     standing: frozenset[Tier] = STANDING

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from gateway.core.model import Tier
@@ -18,10 +17,10 @@ from gateway.policy.patterns import ANY
 from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """One remark at one place."""
 
     severity: Literal["error", "warning"]

@@ -9,7 +9,6 @@ values only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from gateway.policy import cases, patterns
 from gateway.policy.cases import Result
@@ -21,10 +20,10 @@ from gateway.policy.rules import NOT_IN_ALLOW, Rule, Rulebook, Word
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.verdicts import Verdicts
 from gateway.settings import ITSELF
+from gateway.values import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(Value):
     """One rule, changed."""
 
     rule: Rule
@@ -34,8 +33,7 @@ class Mutant:
     """What stands in its place; None: nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Value):
     """All mutants, and those that no case noticed."""
 
     mutants: int

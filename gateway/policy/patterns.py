@@ -6,14 +6,14 @@ know `covers`, for the lint. They know no file and no rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+from gateway.values import Value
 
 ANY = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Value):
     """A set of names: some exactly, some by prefix. `*` is the empty prefix."""
 
     exact: frozenset[str]
@@ -55,8 +55,7 @@ def names(text: str) -> Names:
     return Names(frozenset(exact), tuple(prefixes))
 
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
+class Hosts(Value):
     """A set of destinations: any, some exactly, some by domain (`*.example.com`: below it, not itself)."""
 
     any: bool

@@ -6,7 +6,6 @@ It reads loaded values only, and judges no rule.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Tier
@@ -17,14 +16,14 @@ from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import Line, Section
 from gateway.settings import ITSELF
+from gateway.values import Value
 
 BY_OPERATORS: Final = ("undo:", "approve:", "break-glass:")
 OWN: Final = (*BY_OPERATORS, "grants:")
 """The gateway's own business, of operators and orchestrators: tier admin, and in no tiers.yaml."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Value):
     """Things of one kind that one rule could be about."""
 
     server: str

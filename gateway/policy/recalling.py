@@ -6,19 +6,18 @@ It knows lines as a reader gives them, and no store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gateway.policy.recalled import Beside, Recalled, Unseal, recall
 from gateway.policy.rehearse import Rehearsal
 from gateway.ports import EventRow
+from gateway.values import Value
 
 Pages = Iterable[Sequence[EventRow]]
 Open = Callable[[Sequence[EventRow]], Sequence[EventRow]]
 """The same lines, with their payloads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recalling:
+class Recalling(Value):
     """Where calls are read from, and how they are opened."""
 
     pages: Pages

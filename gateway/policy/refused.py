@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from gateway.core.grant import Terms, outside
 from gateway.core.model import Classified
@@ -16,10 +15,10 @@ from gateway.core.steps import STEPS, Step
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 from gateway.reasons import Reason
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """What was said no to, where on the Line, and why."""
 
     reason: Reason

@@ -13,7 +13,7 @@ It knows no journal. One rehearsal is for one thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
@@ -27,6 +27,7 @@ from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import ByArgument, Line
 from gateway.policy.verdicts import Outcomes, Plan
 from gateway.reasons import Reason
+from gateway.values import Value, replace
 
 MAX_WAYS: Final = 1_000
 """More ways than that are not gone through: the call cannot be told."""
@@ -38,8 +39,7 @@ _ALL_BUT_ARGUMENTS: Final = tuple(
 NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Possible:
+class Possible(Value):
     """Every answer one call could get."""
 
     answers: frozenset[Answer]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -23,6 +22,7 @@ from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.policy import engine, patterns
 from gateway.settings import SERVER_ID
+from gateway.values import Value
 from gateway.yamlfile import refuse_open_to_all
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -59,8 +59,7 @@ NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")
 """Columns where an allow may not say `*`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value):
     """One `p` line, and where it stands."""
 
     row: engine.Row
@@ -102,8 +101,7 @@ class Rule:
         return engine.conditions(self.row.when)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Value):
     """One `g` line: this agent has this role in this tenant. Roles have no roles."""
 
     agent: str
@@ -112,8 +110,7 @@ class Member:
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class Rulebook:
+class Rulebook(Value):
     """policy.csv, whole."""
 
     rules: tuple[Rule, ...]

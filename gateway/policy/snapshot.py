@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from gateway.policy.tiers import Tiers
 from gateway.policy.verdicts import Verdicts
 from gateway.ports import Mark
 from gateway.settings import ITSELF, ServerSettings
+from gateway.values import Value, replace
 
 FILES: Final = (
     "model.conf",
@@ -37,8 +37,7 @@ FILES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySnapshot:
+class PolicySnapshot(Value):
     """Implements `ports.PolicyView`. Safe to ask from any thread; never changes."""
 
     version: str

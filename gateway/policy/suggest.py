@@ -21,6 +21,7 @@ from gateway.policy.rehearse import Rehearsal
 from gateway.policy.rules import Member, Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.settings import ITSELF
+from gateway.values import Value
 
 ID: Final = 32
 """Characters of a rule's id at most."""
@@ -57,8 +58,7 @@ class Place(NamedTuple):
     when: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suggested:
+class Suggested(Value):
     """One rule, and the calls behind each of its tools."""
 
     id: str
@@ -76,16 +76,14 @@ class Suggested:
         return ", ".join(("p", self.id, *about, p.destination, p.when, "allow"))
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Value):
     """A rule that is not judged and named a role the agent gives up, for its new role."""
 
     rule: Rule
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Value):
     """All there is to change in policy.csv for one agent."""
 
     agent: str

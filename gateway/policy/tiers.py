@@ -19,7 +19,6 @@ What an entry means for a call is classify.py's. Nothing here is ever taken from
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -33,6 +32,7 @@ from gateway.policy import patterns, pointers
 from gateway.policy.fragments import Fragment
 from gateway.ports import Mark
 from gateway.settings import SERVER_ID
+from gateway.values import Value
 from gateway.yamlfile import Strict
 
 Section = Literal["tools", "prompts", "resources", "methods"]
@@ -142,8 +142,7 @@ class _File(Strict):
     servers: dict[str, ServerTiers]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value):
     """One entry with its pattern and its place."""
 
     pattern: patterns.Names

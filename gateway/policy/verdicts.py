@@ -7,13 +7,13 @@ can name one. By nothing less. It lives and dies with its version of the policy;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from gateway.core.model import AccessRequest
 from gateway.policy.engine import NONE, Engine, Question, Row, Verdict
 from gateway.policy.index import Index
 from gateway.policy.rules import Rule
+from gateway.values import Value
 
 MOST: Final = 16_384
 """Of each kind remembered. Past it all is forgotten: names that agents make up take no room for long."""
@@ -24,8 +24,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """The rules that could match a question about one thing, asked by whoever has these roles."""
 
     roles: frozenset[str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import anyio
@@ -19,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 
 from gateway.core.model import JsonObject
 from gateway.stories.story import AgentPlan, Trick
+from gateway.values import Value
 
 VERSION: Final = "2026-07-28"
 PATIENCE: Final = 30.0
@@ -27,8 +27,7 @@ PATIENCE: Final = 30.0
 _META: Final = "io.modelcontextprotocol/"
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value):
     """What an agent got for one request."""
 
     text: str
@@ -42,8 +41,7 @@ class Heard:
     """What a list showed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value):
     """One agent at one endpoint with one token."""
 
     name: str

@@ -26,6 +26,7 @@ from gateway.stories.stage import HERE, Programs, Ran, Stage, fill, fill_all
 from gateway.stories.story import Expected, Step, Story, endpoint
 from gateway.stories.world import Look, World, changes, untrue
 from gateway.undo.own import AGENT as LOOKS
+from gateway.values import Value
 
 RECORD_SECONDS: Final = 2.0
 """For the line of a call to be in the journal: a caller turned away does not wait for it."""
@@ -33,16 +34,14 @@ EVENTUALLY: Final = 10.0
 """Seconds a list may take to follow the world."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Value):
     """The journal's record of one call, and the text of the policy line it points at."""
 
     row: CallRow
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Value):
     """One step, what came of it, and what is wrong with that."""
 
     step: Step
@@ -55,8 +54,7 @@ class Observed:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(Value):
     """A whole play."""
 
     story: Story

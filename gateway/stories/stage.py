@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT
@@ -26,6 +25,7 @@ from gateway.app.gateway import open_gateway
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Settings
 from gateway.stories.story import Story
+from gateway.values import Value
 from gateway.wire.agents import http
 
 STARTER: Final = Path(gateway.__file__).resolve().parents[1] / "policies"
@@ -34,8 +34,7 @@ MODEL: Final = "model.conf"
 START_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Programs:
+class Programs(Value):
     """What {bin} and {python} stand for in a story, and what runs `bulkhead`."""
 
     bin: Path = Path(sys.executable).parent
@@ -45,16 +44,14 @@ class Programs:
 HERE: Final = Programs()
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Value):
     """A command an operator ran, and what it printed."""
 
     status: int
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Value):
     """Where one play takes place."""
 
     root: Path

@@ -6,7 +6,6 @@ Pure shapes: nothing here plays, looks or decides.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -18,6 +17,7 @@ from gateway.errors import Misconfigured
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.stories.plan import WorldClaim, WorldPlan
+from gateway.values import Value
 from gateway.yamlfile import Strict
 
 FILE: Final = "story.yaml"
@@ -214,8 +214,7 @@ class Script(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Value):
     """A script and where it stands."""
 
     name: str

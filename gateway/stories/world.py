@@ -9,11 +9,11 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.stories.plan import Repository, WorldClaim, WorldPlan
+from gateway.values import Value, field
 
 _GIT_ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -23,8 +23,7 @@ _GIT_ENVIRONMENT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryLook:
+class RepositoryLook(Value):
     """A repository as it is: where HEAD is, every ref, the index and the work tree against HEAD."""
 
     branch: str
@@ -34,8 +33,7 @@ class RepositoryLook:
     status: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Value):
     """Everything in the world at one moment. Two looks are equal if and only if nothing changed."""
 
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.core.record import State
 from gateway.ports import EventRow
+from gateway.values import Value
 
 MAX_OPEN: Final = 20_000
 """Calls whose end is waited for. More than that under way: the oldest are given up, and counted."""
@@ -22,8 +23,7 @@ _PROTOCOL: Final = {"ok": "ok", "tool_error": "ok", "rejected": "rejected", "in_
 _TOOL: Final = {"ok": "ok", "tool_error": "error"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Value):
     """One call that has come to an end, or to a refusal. Times: microseconds since the epoch."""
 
     call_id: str

@@ -5,19 +5,18 @@ Needs the extra `telemetry`. It knows OpenTelemetry's providers, and nothing of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Telemetry
+from gateway.values import Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
 
 
-@dataclass(frozen=True, slots=True)
-class Providers:
+class Providers(Value):
     """Where meters and tracers come from. `close` sends what is left."""
 
     meters: MeterProvider

@@ -11,12 +11,12 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.errors import Misconfigured, Where
 from gateway.signer import Signer, is_signed
+from gateway.values import Value, as_plain
 
 CERTIFIERS: Final = "certifiers.json"
 KEY_FILE: Final = "certifier.key"
@@ -24,8 +24,7 @@ _CONTEXT: Final = b"bulkhead undo certificate 1\n"
 """Signed in front of the statement, so that no other signature of the same key can be taken for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Value):
     """What was tried and what came of it."""
 
     pack: str
@@ -55,7 +54,7 @@ def certifier(state_dir: Path) -> Signer:
 
 def lock(certificate: Certificate, signer: Signer) -> str:
     """The lock file's text."""
-    statement = asdict(certificate)
+    statement = as_plain(certificate)
     signature = base64.b64encode(signer.sign(_signed(statement))).decode()
     signed = {"certificate": statement, "signed_by": signer.name, "signature": signature}
     return json.dumps(signed, indent=2) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway.core.model import JsonObject
 from gateway.core.reverse import Guard, Level, Strategy
@@ -12,10 +11,10 @@ from gateway.errors import Where
 from gateway.undo.grammar import Node
 from gateway.undo.reading import CompiledRead
 from gateway.undo.templates import Members, Template
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCapture:
+class CompiledCapture(Value):
     """One part of an image."""
 
     name: str
@@ -26,16 +25,14 @@ class CompiledCapture:
     compare: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledChanges:
+class CompiledChanges(Value):
     """The two reads of undo/changes.py: what changed since the mark, and how those records are now."""
 
     found: CompiledCapture
     now: CompiledCapture
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledStep:
+class CompiledStep(Value):
     """One inverse call, not yet worked out."""
 
     server: str
@@ -49,8 +46,7 @@ class CompiledStep:
     """None for a companion nobody pinned."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCase:
+class CompiledCase(Value):
     """One way back."""
 
     when: Node
@@ -67,8 +63,7 @@ class CompiledCase:
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledTool:
+class CompiledTool(Value):
     """All a pack says of one tool."""
 
     server: str

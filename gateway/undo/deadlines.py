@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.reasons import Reason
+from gateway.values import Value, as_plain, replace
 
 DIRECTORY: Final = "tasks"
 SECONDS: Final = 600
@@ -27,8 +27,7 @@ LATE_SECONDS: Final = 3_600
 Stand = Literal["open", "confirmed", "undone", "asks"]
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(Value):
     """A task under a deadline. Times: microseconds since the epoch."""
 
     task: str
@@ -134,7 +133,7 @@ class Deadlines:
         path = self._path(promise.task)
         draft = path.with_suffix(f".{os.getpid()}")
         with draft.open("w") as file:
-            json.dump(asdict(promise), file)
+            json.dump(as_plain(promise), file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.core import record, written
 from gateway.core.model import JsonObject, Outcome
@@ -23,6 +23,7 @@ from gateway.undo import level
 from gateway.undo.own import OwnReads
 from gateway.undo.ready import Ready
 from gateway.undo.scope import CaptureFailed, TemplateFailed
+from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import JsonObject
+from gateway.values import Value
 
 _READING: Final = re.compile(
     r"(get|read|list|search|find|show|fetch|query|describe|count|view)(_|-|$|[A-Z])"
@@ -43,8 +43,7 @@ _OPPOSITE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Value):
     """What one server says of itself: `serverInfo`, and its tools with their digests."""
 
     name: str

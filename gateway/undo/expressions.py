@@ -8,7 +8,6 @@ and `true` are three things. Every step and every byte made is counted. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.undo import grammar
@@ -23,14 +22,14 @@ from gateway.undo.grammar import (
     ValueAccess,
 )
 from gateway.undo.scope import TemplateFailed
+from gateway.values import Value
 
 MAX_STEPS: Final = 200_000
 MAX_BYTES: Final = 32 * 1024 * 1024
 Function = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Value):
     """Stands in a context for what is not a value: `absent`, `other`, or not known yet."""
 
     what: str
@@ -66,8 +65,7 @@ class Budget:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Value):
     """The names an expression may use, the functions, and what may still be spent."""
 
     names: Mapping[str, Any]

@@ -7,12 +7,11 @@ tool and arguments, as if that call had found the world of now and left the worl
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core.reverse import Image, Lease, Recorded, Reversal, Step
 from gateway.undo import changes
 from gateway.undo.packs import Case, ToolPack
 from gateway.undo.scope import NeedsResult, Scope, TemplateFailed
+from gateway.values import replace
 
 
 class CannotForce(Exception):

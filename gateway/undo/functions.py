@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,10 +20,10 @@ import re2
 from gateway.core.model import JsonObject
 from gateway.undo import edits, lists
 from gateway.undo.expressions import Missing, same
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Value):
     """A function, what it takes and what it gives, as JSON types; `any` is anything, `maybe` also nothing."""
 
     function: Callable[..., Any]

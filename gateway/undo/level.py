@@ -6,7 +6,6 @@ Closed: what a pack cannot work out is level none or in doubt, never a guess.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.core.model import Outcome
@@ -14,6 +13,7 @@ from gateway.core.record import OUTCOME_STATE, State
 from gateway.core.reverse import Guard, Image, Lease, Level, Reversal, Step, Strategy, overlaps
 from gateway.undo import changes
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
+from gateway.values import Value, replace
 
 CHANGED_ALL_THE_SAME: Final = "it says that it failed, and what it writes is not as before"
 
@@ -58,8 +58,7 @@ class AnyPack(Protocol):
     def same(self, recorded: Image, current: Image) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """A reversal, and the case it came from: None when nothing more can be made of it."""
 
     reversal: Reversal

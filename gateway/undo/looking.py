@@ -5,7 +5,6 @@ It knows packs, versions and reads; what a look means is for who asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.model import Target
@@ -14,6 +13,7 @@ from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs, ToolPack
 from gateway.undo.plan import Standing
 from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
+from gateway.values import Value
 
 
 class Versions(Protocol):
@@ -24,8 +24,7 @@ class Versions(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Value):
     """One call with what is needed to look at it: its pack and its reads."""
 
     pack: ToolPack

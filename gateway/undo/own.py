@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from gateway import __version__
@@ -27,6 +26,7 @@ from gateway.core.reverse import Captured, Image
 from gateway.errors import JournalError
 from gateway.ports import Journal, Mark, Outbound, Protector, ToolServer
 from gateway.undo.scope import CaptureFailed, ReadCall
+from gateway.values import Value
 
 log = logging.getLogger("bulkhead.undo")
 
@@ -36,8 +36,7 @@ ITSELF: Final = ClientFacts("2026-07-28", {}, {"name": "bulkhead", "version": __
 READ_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Value):
     """On whose account a read is made: it is found in the journal beside that call."""
 
     call_id: str

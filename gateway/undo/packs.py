@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +31,14 @@ from gateway.undo.pack_model import PackFile
 from gateway.undo.scope import Pinned
 from gateway.undo.setting import Setting
 from gateway.undo.toolpack import Case, ToolPack
+from gateway.values import Value, field, replace
 
 __all__ = ["Case", "Packs", "ToolPack", "load"]
 
 DIRECTORY: Final = "undo"
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(Value):
     """One file: its tools, each usable or not and why."""
 
     file: str
@@ -60,8 +59,7 @@ class Pack:
             return False
 
 
-@dataclass(frozen=True, slots=True)
-class Packs:
+class Packs(Value):
     """All packs of one policy directory, checked. Immutable."""
 
     by_server: Mapping[str, Pack] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from gateway.ports import (
     Errands,
@@ -20,10 +19,10 @@ from gateway.undo.held import Held, Waitings
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker
 from gateway.undo.settling import Settler, Tools
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Value):
     """What a rollback is made of. `clock`: microseconds since the epoch."""
 
     reader: JournalReader

@@ -9,12 +9,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.reverse import Image, Recorded, Verdict
 from gateway.signer import Signer, is_signed
+from gateway.values import Value, as_plain, field
 
 Standing = Literal[
     "ready",
@@ -54,8 +54,7 @@ NOT_THERE: Final[frozenset[Standing]] = frozenset({"already", "nothing", "not_ap
 TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "held", "waits"})
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Value):
     """Who read from that tool server since: they may have seen it. What they looked at is not known."""
 
     agent: str
@@ -63,8 +62,7 @@ class Exposure:
     reads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Value):
     """One call of a plan."""
 
     call: Recorded
@@ -80,8 +78,7 @@ class Planned:
     """What the look found; None when there was none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """All of it, in the order of undoing."""
 
     scope: JsonObject
@@ -104,8 +101,10 @@ class Plan:
 
 def _decisive(entry: Planned) -> list[Any]:
     call = entry.call
-    steps = None if call.reversal.steps is None else [asdict(step) for step in call.reversal.steps]
-    current = {name: asdict(one) for name, one in (entry.current or {}).items()}
+    steps = (
+        None if call.reversal.steps is None else [as_plain(step) for step in call.reversal.steps]
+    )
+    current = {name: as_plain(one) for name, one in (entry.current or {}).items()}
     return [
         call.call_id,
         call.lines,
@@ -168,7 +167,7 @@ def as_json(plan: Plan, signer: Signer) -> JsonObject:
 
 def _entry_json(entry: Planned) -> JsonObject:
     call, reversal = entry.call, entry.call.reversal
-    steps = None if reversal.steps is None else [asdict(step) for step in reversal.steps]
+    steps = None if reversal.steps is None else [as_plain(step) for step in reversal.steps]
     return {
         "call": call.call_id,
         "agent": call.record.agent,
@@ -190,7 +189,7 @@ def _entry_json(entry: Planned) -> JsonObject:
         "inverse": steps,
         "after": list(entry.after),
         "dependents": list(entry.dependents),
-        "exposed": [asdict(each) for each in entry.exposed],
+        "exposed": [as_plain(each) for each in entry.exposed],
     }
 
 

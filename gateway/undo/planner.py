@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.model import Decision
@@ -24,6 +24,7 @@ from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Plann
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
+from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
 IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})

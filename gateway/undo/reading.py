@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.dialect import TooManySteps, count, limited
@@ -21,6 +20,7 @@ from gateway.undo.grammar import Node
 from gateway.undo.rendering import render
 from gateway.undo.scope import CaptureFailed, TemplateFailed
 from gateway.undo.templates import Template
+from gateway.values import Value
 
 MAX_WORDS: Final = 4_096
 
@@ -48,8 +48,7 @@ def answer(outcome: Outcome) -> JsonObject:
     return seen
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRead:
+class CompiledRead(Value):
     """One entry of `reads:`."""
 
     name: str
@@ -64,8 +63,7 @@ class CompiledRead:
     unordered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BoundRead:
+class BoundRead(Value):
     """A read of one call: the names its `take` may use are worked out."""
 
     read: CompiledRead

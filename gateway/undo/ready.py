@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.core.model import JsonObject, Target
 from gateway.core.reverse import Reversal
 from gateway.undo.level import AnyCase, AnyPack
 from gateway.undo.own import For
 from gateway.undo.scope import Scope
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Value):
     """`ports.Prepared`, and what settling needs to know."""
 
     call_id: str

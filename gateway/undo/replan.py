@@ -6,12 +6,11 @@ that reads other things than those cannot speak for the call.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core.record import State
 from gateway.core.reverse import Recorded
 from gateway.undo.looking import Looker, Unsighted
 from gateway.undo.scope import NeedsResult, TemplateFailed
+from gateway.values import replace
 
 
 async def replanned(looker: Looker, call: Recorded, pack: str | None = None) -> Recorded:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.reverse import Verdict
 from gateway.undo.thread import Found
+from gateway.values import Value
 
 Summary = Literal["complete", "complete_with_residue", "partial"]
 
@@ -42,8 +42,7 @@ MEANING: Final[dict[Verdict, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """Per call its verdict, in the order of undoing."""
 
     undo_id: str

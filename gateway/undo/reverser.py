@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from gateway.core import written
@@ -26,6 +25,7 @@ from gateway.undo.level import AnyPack, Found
 from gateway.undo.own import For, OwnReads
 from gateway.undo.ready import Ready
 from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
+from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.model import Effect, JsonObject
@@ -36,6 +35,7 @@ from gateway.undo.thread import (
     read,
     undone_before,
 )
+from gateway.values import replace
 
 HOUR: Final = 3_600.0
 

@@ -6,11 +6,11 @@ It knows the words of undo and the model; no file, no server and no template.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.core.model import JsonObject, Outcome
 from gateway.core.reverse import Captured, Image
+from gateway.values import Value, field
 
 
 class CaptureFailed(Exception):
@@ -32,8 +32,7 @@ class TemplateFailed(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Value):
     """What a pack's expressions may look at. What is not known yet is None, and asking for it fails.
 
     `args` are the arguments as forwarded. `call` holds `id` and nothing a clock says. `pre` was read
@@ -57,8 +56,7 @@ class ReadSpec(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCall:
+class ReadCall(Value):
     """One read to make: `tools/call` of `tool` at `server`, then `spec.take(outcome)`.
 
     `name` is its key in the Image (`file`, or `dirs[0]`, `dirs[1]` for a read that is made for each of

@@ -6,7 +6,6 @@ Pure but for the reading of the journal. It selects; whether a call can be undon
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from gateway.core.model import Effect, JsonObject
@@ -16,14 +15,14 @@ from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow, JournalReader
 from gateway.reasons import Reason
 from gateway.undo.ledger import Ledger
+from gateway.values import Value, replace
 
 MANY: Final = 1_000_000
 THREAD: Final = "bulkhead/undo"
 """The method of an undo's own thread in the journal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value):
     """A call is wanted when it fits every kind of scope that is given, by any of its values."""
 
     calls: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ class Wanted:
 
     @property
     def is_empty(self) -> bool:
-        return not any(getattr(self, field.name) for field in fields(self))
+        return not any(getattr(self, name) for name in self.__struct_fields__)
 
     @classmethod
     def of_json(cls, scope: JsonObject) -> Wanted:
@@ -59,7 +58,7 @@ class Wanted:
 
     def as_json(self) -> JsonObject:
         """Only what was given."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()

@@ -6,7 +6,6 @@ It knows the file, the approved descriptors and which companion there is; not wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ruamel.yaml.comments import CommentedMap
@@ -18,14 +17,14 @@ from gateway.undo.grammar import TemplateFault
 from gateway.undo.pack_model import PackFile
 from gateway.undo.scope import Pinned
 from gateway.undo.shapes import Wrong
+from gateway.values import Value
 from gateway.yamlfile import line_of
 
 T = TypeVar("T")
 Step = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Value):
     """A pack's file and what it stands in: its server, that server's companion, the approved descriptors."""
 
     file: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.core import record, written
@@ -21,6 +20,7 @@ from gateway.undo import level
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.scope import NeedsResult, TemplateFailed
+from gateway.values import Value, replace
 
 Writer = Literal["gone", "ours", "theirs"]
 """Who has the process the call was forwarded to: nobody any more, we do, or a gateway that still runs."""
@@ -28,8 +28,7 @@ Writer = Literal["gone", "ours", "theirs"]
 LEASE_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """What became of one call in doubt."""
 
     call_id: str
@@ -37,8 +36,7 @@ class Finding:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Value):
     """What settling needs. `clock`: microseconds since the epoch."""
 
     ledger: Ledger

@@ -7,10 +7,10 @@ something open, so does this. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import JsonObject
+from gateway.values import Value
 
 MAX_BRANCHES: Final = 64
 NUMBERS: Final = frozenset({"integer", "number"})
@@ -20,8 +20,7 @@ class Wrong(ValueError):
     """This can never be: the message says what was asked of what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Value):
     """A schema and the document its references point into."""
 
     schema: Any

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.undo import grammar
 from gateway.undo.grammar import Node, TemplateFault
+from gateway.values import Value
 
 MAX_DEPTH: Final = 32
 _NAME: Final = r"[a-zA-Z_][a-zA-Z0-9_]*"
@@ -21,52 +21,44 @@ _EACH: Final = re.compile(rf"each\(({_NAME})(?:,\s*({_NAME}))?\)")
 _BY: Final = re.compile(rf"by\(({_NAME})\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Value):
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Value):
     """Text with `${..}` in it."""
 
     parts: tuple[str | Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Eval:
+class Eval(Value):
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Value):
     test: Node
     then: Template
     otherwise: Template | None
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(Value):
     over: Template
     name: str
     index: str | None
     each: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+class Let(Value):
     names: tuple[tuple[str, Template], ...]
     body: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(Value):
     arms: tuple[tuple[Node, Template], ...]
     default: Template | None
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(Value):
     """`$merge`, `$flatten`, `$reverse`, `$sort` of one value."""
 
     operator: str
@@ -75,13 +67,11 @@ class Turned:
     by: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Value):
     items: tuple[Template, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Value):
     pairs: tuple[tuple[str, Template], ...]
 
 

@@ -11,7 +11,6 @@ Lines are never undone, and a step that has one is never done again (ARIES: comp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.core import written
@@ -21,6 +20,7 @@ from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, V
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo import changes
 from gateway.undo.select import MANY, THREAD
+from gateway.values import Value, field
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
 """Verdicts after which nothing of a call is left to be undone."""
@@ -30,24 +30,21 @@ TAKEN_BACK: Final = frozenset({"restored", "compensated"})
 FOR: Final = "for call "
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """One call's verdict, and why, for the operator."""
 
     verdict: Verdict
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Value):
     """A call of which some steps are done: how many, and the world as it was found after the last."""
 
     done: int
     image: Image | None
 
 
-@dataclass(frozen=True, slots=True)
-class Forced:
+class Forced(Value):
     """A call of its own for what a forced undo overwrites."""
 
     call_id: str
@@ -56,8 +53,7 @@ class Forced:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(Value):
     """An undo as its lines have it."""
 
     undo_id: str

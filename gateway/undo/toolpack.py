@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import JsonObject, Outcome
@@ -23,6 +22,7 @@ from gateway.undo.reading import BoundRead, answer
 from gateway.undo.rendering import render
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
 from gateway.undo.templates import Template
+from gateway.values import Value
 
 MAX_READS: Final = 64
 MAX_STEPS: Final = 256
@@ -63,8 +63,7 @@ def _seen(captured: Captured) -> Any:
     return captured.value if captured.kind == "value" else Missing(captured.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Value):
     """One way this very call is undone, chosen from its pre-image."""
 
     level: Level
@@ -116,8 +115,7 @@ def _each(node: Node | None, around: Context) -> Iterable[Context]:
     return [around.having({"each": item}) for item in items]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolPack:
+class ToolPack(Value):
     """What a pack says of one tool of one server."""
 
     tool: CompiledTool

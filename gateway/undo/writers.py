@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.record import State
 from gateway.core.reverse import forgotten
 from gateway.core.written import MEMBER, Unseal
 from gateway.ports import JournalReader
+from gateway.values import Value
 
 PAGE: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Wrote:
+class Wrote(Value):
     """A call that was to be forwarded and is not known to only look. No keys: it held no lease."""
 
     seq: int

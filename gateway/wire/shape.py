@@ -6,10 +6,10 @@ Source: MCP 2026-07-28, basic/index (resultType) and server/utilities/caching (t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.model import Era, JsonObject, RpcError
+from gateway.values import replace
 
 CACHEABLE: Final = frozenset(
     {

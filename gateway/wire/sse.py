@@ -8,7 +8,8 @@ It knows nothing of HTTP or JSON-RPC.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from gateway.values import Value
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = (b"\n", b"\r")
@@ -20,8 +21,7 @@ class EventTooLarge(Exception):
     """One event is larger than the stream's limit. The stream cannot be read any further."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value):
     """One dispatched event. `data` is the raw bytes, lines joined by LF; UTF-8 is the reader's to check."""
 
     data: bytes

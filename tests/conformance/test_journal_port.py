@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.errors import JournalError
 from gateway.journals.memory import Memory, MemoryJournal, MemoryReader
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter, Journal, JournalReader
+from gateway.values import replace
 from tests.journals.calls import NOON, call_record, intent, outcome, refusal
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from gateway.identity.x509 import CertificateVerifier
 from gateway.issuers import From, IssuerSettings
 from gateway.ports import Verifier
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.identity import idp
 from tests.identity.authority import Authority
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from gateway.core.model import ClientFacts, Endpoint, Era, Request
 from gateway.core.resolve import NAMED
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.test_pep import WHO
 
 HERE = Endpoint("server", server="s")

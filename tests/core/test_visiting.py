@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, Era, JsonObject, Request
 from gateway.core.visiting import MARK, invited, returned
+from gateway.values import replace
 from tests.test_pep import WHO
 
 LINKS: JsonObject = {"elicitation": {"url": {}}}

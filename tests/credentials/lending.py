@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.credential import LIVE, Account, CredentialLease, LeaseState, Moved
@@ -20,6 +20,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.journals.protect import Protector
 from gateway.journals.vault import Vault
 from gateway.ports import Pending
+from gateway.values import replace
 
 SECOND = 1_000_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.core.model import Label, Tier
 from gateway.credentials.alive import Alive
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import replace
 
 SECOND = 1_000_000
 LEASE = CredentialLease(

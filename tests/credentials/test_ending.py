@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from gateway.core.credential import LeaseState
 from gateway.credentials import ending
+from gateway.values import replace
 from tests.credentials.lending import SECOND, UNREACHABLE, World, who
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.core.credential import Credential, LeaseState
 from gateway.core.model import Tier
 from gateway.credential_ports import NoCredential
 from gateway.credentials.lender import MOST
+from gateway.values import replace
 from tests.credentials.lending import NEVER_MADE, SECOND, UNREACHABLE, World, who
 
 

@@ -92,7 +92,7 @@ async def test_a_call_goes_with_a_credential_and_without_an_outlet() -> None:
 
 
 def _fields(message: Outbound) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in message.__dataclass_fields__}
+    return {name: getattr(message, name) for name in message.__struct_fields__}
 
 
 async def test_without_one_nothing_is_forwarded() -> None:

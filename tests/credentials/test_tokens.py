@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core.credential import Account
 from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
 from gateway.credentials import tokens
 from gateway.credentials.tokens import Tokens
+from gateway.values import replace
 
 ENDPOINT = Endpoint("all")
 ANN = WorkloadIdentity(

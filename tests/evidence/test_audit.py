@@ -6,7 +6,6 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from gateway.core.record import State
 from gateway.evidence.audit import Frontier, audit
 from gateway.evidence.verify import Checkpoint, leaf_hash
 from gateway.ports import EventRow
+from gateway.values import replace
 
 MUTATIONS = int(os.environ.get("BULKHEAD_TEST_MUTATIONS", "900"))
 LINES = 70

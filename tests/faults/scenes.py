@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -30,6 +29,7 @@ from gateway.undo.outbox import Outbox
 from gateway.undo.report import Report
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
+from gateway.values import replace
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record, intent
 from tests.undo.rig import Rig

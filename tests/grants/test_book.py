@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from gateway.core.grant import Grant, Spend, Standing
 from gateway.core.model import Effect, Label, Tier
 from gateway.errors import Refused
 from gateway.grants.book import GrantBook
+from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant
 
 

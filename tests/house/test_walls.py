@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, short, tree
 
-GROUND: Final = {"errors", "reasons"}
+GROUND: Final = {"errors", "reasons", "values"}
 SEAMS: Final = GROUND | {"core", "ports", "credential_ports"}
 ADAPTER: Final = SEAMS | {
     "issuers",
@@ -61,7 +61,8 @@ HOUSE: Final = (
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reasons": set(),
     "sdk": set(),
-    "errors": {"reasons"},
+    "values": set(),
+    "errors": {"reasons", "values"},
     "core": GROUND,
     "ports": GROUND | {"core"},
     "credential_ports": GROUND | {"core"},
@@ -79,7 +80,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "signer": GROUND,
     "holding": SEAMS,
     "epoch": set(),
-    "timings": set(),
+    "timings": {"values"},
     "evenly": set(),
     "handed": set(),
     "bounds": SEAMS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -15,6 +14,7 @@ from gateway.errors import Refused
 from gateway.identity import proof as proofs
 from gateway.identity.jwt import JwtVerifier
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.identity.idp import digest, jwk, new_key, thumbprint
 from tests.identity.idp import proof as make
 from tests.identity.test_jwt import DATA, ENDPOINTS, NOW, ORIGIN, b64, good_at, profile, token

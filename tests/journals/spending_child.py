@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from gateway.core.grant import Spend
 from gateway.errors import Refused
 from gateway.journals.sqlite import SqliteJournal
+from gateway.values import replace
 from tests.journals.calls import NOON, intent
 
 CALLERS = 8

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 from pathlib import Path
 
 from gateway.core.model import ClientFacts, Endpoint, Era, Request, Tier, WorkloadIdentity
@@ -17,6 +16,7 @@ from gateway.journals.remembered import MOST_EACH, SqliteRemembered
 from gateway.journals.sqlite import SqliteJournal
 from gateway.links import Links
 from gateway.tasks import Tasks
+from gateway.values import replace
 from tests.journals.calls import intent
 
 WHO = WorkloadIdentity(

@@ -10,13 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from gateway.core.grant import End, Grant
 from gateway.errors import Misconfigured
 from gateway.journals import schema
 from gateway.journals.sqlite import SqliteJournal
+from gateway.values import as_json
 from tests.grants.given import grant
 from tests.journals.calls import intent, outcome
 from tests.journals.test_spending import purse
@@ -157,7 +157,7 @@ async def test_what_was_left_of_grants_is_left_of_them_after_the_purses_were_mad
 
 def _old_grant(connection: sqlite3.Connection, given: Grant, used: int, state: str) -> None:
     terms = given.terms
-    document = TypeAdapter(Grant).dump_json(given).decode()
+    document = as_json(given)
     rev = connection.execute('SELECT count(*) + 1 FROM "grant"').fetchone()[0]
     connection.execute(
         "INSERT INTO \"grant\" VALUES (?, ?, ?, '', ?, ?)",

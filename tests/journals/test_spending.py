@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gateway.errors import JournalError, Refused
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
+from gateway.values import replace
 from tests.grants.given import NOON, SECOND, grant
 from tests.journals.calls import call_record, intent
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.policy import load
 from gateway.policy.asking import Asked, ask
 from gateway.policy.lint import lint
 from gateway.reasons import Reason
+from gateway.values import replace
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 QUESTION = AccessRequest(

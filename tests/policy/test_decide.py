@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.errors import Where
 from gateway.policy.engine import Engine, EngineFault, Question, Row, Verdict
 from gateway.policy.verdicts import Verdicts
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.policy.written import ALLOW, READER, loaded, question
 
 CONSTRAINTS = """\

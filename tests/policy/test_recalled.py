@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from gateway.core import record
 from gateway.policy.recalled import BESIDE, HIDDEN, Answer, Recalled, recall
 from gateway.ports import EventRow
+from gateway.values import replace
 from tests.journals.calls import NOON, call_record, intent, outcome, refusal
 from tests.policy.recording import row
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from gateway.core.model import Target
@@ -12,6 +11,7 @@ from gateway.policy.recalled import Recalled
 from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
 from gateway.ports import EventRow
+from gateway.values import replace
 from tests.policy.recording import recorded
 from tests.policy.written import ALLOW, READER, TIERS, loaded
 

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +52,7 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.pep import Line
 from gateway.ports import Outbound
+from gateway.values import replace
 from tests.catalogue.offering import Seen
 from tests.free import AtOnce, NoFences
 from tests.grants.given import NOON, grant

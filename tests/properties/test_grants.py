@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume, given
@@ -13,6 +12,7 @@ from gateway.core.model import Classified, Effect, Tier
 from gateway.errors import Refused
 from gateway.grants.asked import Asked
 from gateway.grants.office import _narrowed
+from gateway.values import replace
 from tests.grants.given import call
 
 NAMES = ("read_file", "read_dir", "read_", "write", "r", "prompt:read", "resource:file:///a")
@@ -56,7 +56,7 @@ calls = st.builds(
 def families(draw: st.DrawFn) -> tuple[Terms, Terms]:
     """A parent, and a child that has most of its terms from it."""
     parent, other = draw(terms), draw(terms)
-    fields = Terms.__dataclass_fields__
+    fields = Terms.__struct_fields__
     own = {name: getattr(other, name) for name in fields if draw(st.integers(0, 5)) == 0}
     return parent, replace(parent, **own)
 
@@ -87,14 +87,12 @@ def test_a_grant_is_no_wider_than_itself(parent: Terms) -> None:
     assert not wider(parent, parent)
 
 
-@given(
-    parent=terms, child=terms, silent=st.sets(st.sampled_from(sorted(Terms.__dataclass_fields__)))
-)
+@given(parent=terms, child=terms, silent=st.sets(st.sampled_from(sorted(Terms.__struct_fields__))))
 def test_what_is_handed_on_is_narrower_or_refused_whatever_is_asked(
     parent: Terms, child: Terms, silent: set[str]
 ) -> None:
     """What is left out is as the parent has it."""
-    said = {name: getattr(child, name) for name in Terms.__dataclass_fields__ if name not in silent}
+    said = {name: getattr(child, name) for name in Terms.__struct_fields__ if name not in silent}
     said = {name: value for name, value in said.items() if value not in (None, 0, {}, [])}
     asked = Asked(agent="agent:bob", task="t", intent="general", **said)
     try:
@@ -122,9 +120,9 @@ def test_every_field_is_looked_at() -> None:
         strict_flow=True,
     )
     looked_at = set()
-    for name in Terms.__dataclass_fields__:
+    for name in Terms.__struct_fields__:
         value: Any = 2 if name == "burst" else getattr(widest, name)
         if wider(replace(narrow, **{name: value}), narrow):
             looked_at.add(name)
     # Bounds of the whole chain are asked at every call: they cannot widen.
-    assert set(Terms.__dataclass_fields__) - looked_at == {"bounds"}
+    assert set(Terms.__struct_fields__) - looked_at == {"bounds"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from hypothesis import given
@@ -16,6 +15,7 @@ from gateway.policy import patterns
 from gateway.policy.asking import Asked
 from gateway.policy.classify import Classifier
 from gateway.policy.tiers import Entry, Line
+from gateway.values import replace
 
 TARGET: Final = Target("db", "tool", "query")
 scalars = (

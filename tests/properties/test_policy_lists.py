@@ -7,7 +7,6 @@ URL. All calls are tried; the list is asked once.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from gateway.core.model import JsonObject, Target, Tier
 from gateway.errors import Refused
 from gateway.policy import PolicySnapshot
 from gateway.policy.asking import Asked
+from gateway.values import replace
 from tests.policy.written import READER, loaded
 
 TIERS: Final = """\

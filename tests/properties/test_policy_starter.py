@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from gateway.core.decide import question
 from gateway.core.model import Effect, Target, Tier
 from gateway.policy import PolicySnapshot, load
 from gateway.policy.asking import Asked
+from gateway.values import replace
 from tests import npm
 from tests.system import starter
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +30,7 @@ from gateway.stories.play import Listener, Observed, Played, play
 from gateway.stories.stage import STARTER, Stage
 from gateway.stories.story import Story
 from gateway.stories.world import Look
+from gateway.values import replace
 from tests.scenarios.test_scenarios import BOUND, SCENARIOS, STORIES, warm
 
 TOLD: Final = STORIES if settings.get_current_profile_name() == "campaign" else ["climb"]

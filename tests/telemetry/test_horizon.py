@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.telemetry.horizon import Horizon
+from gateway.values import replace
 from tests.journals.calls import intent, outcome
 from tests.telemetry.test_facts import folded
 

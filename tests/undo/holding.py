@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core.model import AccessRequest, Decision, Obligation
 from gateway.undo.held import Held, Waitings
 from gateway.undo.outbox import Outbox
 from gateway.undo.parts import held_calls
+from gateway.values import replace
 from tests.undo.rig import HERE, Deaf, Policy, Rig
 
 SECONDS = 60

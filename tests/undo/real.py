@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +25,7 @@ from gateway.undo.plan import Plan
 from gateway.undo.report import Report
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler, Tools
+from gateway.values import replace
 from tests.undo.rig import Behind, Policy, Rig, a_gateway
 from tests.undo.scratch import Seen, World
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ from gateway.undo.reverser import PackReverser
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
+from gateway.values import replace
 from tests.catalogue.offering import Seen
 from tests.free import AtOnce, unbounded
 

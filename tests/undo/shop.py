@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from gateway.undo.level import AnyPack
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
 from gateway.undo.scope import CaptureFailed, NeedsResult, ReadCall, Scope
+from gateway.values import replace
 
 NOON = 1_795_000_000_000_000
 OK = Outcome("ok", {"content": []})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from gateway.undo.certificate import (
     holding,
     lock,
 )
+from gateway.values import replace
 
 DIGEST = "sha256:" + "a" * 64
 MADE = Certificate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from gateway.undo.draft import Offered, draft
 from gateway.undo.packs import Packs
 from gateway.undo.scope import Scope
 from gateway.undo.toolpack import ToolPack
+from gateway.values import replace
 from tests.undo import notes
 from tests.undo.notes import tool
 

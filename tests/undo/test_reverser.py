@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from gateway.errors import Refused
 from gateway.journals.leases import NEVER
 from gateway.reasons import Reason
 from gateway.undo.scope import TemplateFailed
+from gateway.values import replace
 from tests.undo.shop import OK, ShelfCase, Shop, put, shop
 
 WRONG = Outcome("tool_error", {"content": [], "isError": True})

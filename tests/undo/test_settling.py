@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from gateway.undo.looking import Sight, Unsighted
 from gateway.undo.own import For
 from gateway.undo.scope import CaptureFailed, Scope
 from gateway.undo.settling import Settler, Tools, Writer
+from gateway.values import replace
 from tests.undo.shop import OK, Shop, put, record_of, shop
 
 DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer")

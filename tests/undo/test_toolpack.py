@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from gateway.core.model import Outcome, RpcError
 from gateway.core.reverse import Captured, Level, Step
 from gateway.undo.scope import CaptureFailed, NeedsResult, Scope, TemplateFailed
+from gateway.values import replace
 from tests.undo.notes import PACK, answered, pack
 
 SCOPE = Scope({"id": "a/b", "body": "new"}, {"id": "c1"})

@@ -10,17 +10,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from gateway.evidence.anchoring import Unanchored
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Value):
     """Who signs, and where for."""
 
     access: str

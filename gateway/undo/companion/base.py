@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import anyio
@@ -25,6 +24,8 @@ from mcp.types import (
     Tool,
     ToolAnnotations,
 )
+
+from gateway.values import Value, field
 
 JsonObject = dict[str, Any]
 Code = Literal["ABSENT", "OTHER", "CONFLICT", "OUTSIDE", "TOO_LARGE", "INVALID", "FAILED"]
@@ -54,8 +55,7 @@ def conflict(what: str, expected: str, found: str) -> No:
     return No("CONFLICT", f"{what} is {found}, not {expected}")
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Value):
     """One tool. `run` takes the arguments by name and gives the structured result."""
 
     name: str

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gateway.undo.companion.base import JsonObject, No
 from gateway.undo.companion.gitrun import GitFailed, Repository
+from gateway.values import Value
 
 
 def look(repository: Repository, to: str) -> JsonObject:
@@ -29,8 +29,7 @@ def look(repository: Repository, to: str) -> JsonObject:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Coming:
+class _Coming(Value):
     """What is tracked now, and what the checkout changes."""
 
     tracked: frozenset[str]

@@ -23,7 +23,6 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +30,7 @@ from gateway.undo.companion import names
 from gateway.undo.companion.base import ABSENT, STATE, TEXT, JsonObject, No, Operation, conflict
 from gateway.undo.companion.rooted import Place, Root
 from gateway.undo.companion.states import file_state, kind_of, state_of
+from gateway.values import Value
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MODE: Final[JsonObject] = {"type": "string", "pattern": "^[0-7]{4}$"}
@@ -38,8 +38,7 @@ MODE: Final[JsonObject] = {"type": "string", "pattern": "^[0-7]{4}$"}
 B64: Final[JsonObject] = {"type": "string", "contentEncoding": "base64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Value):
     """The operations, over one root."""
 
     root: Root

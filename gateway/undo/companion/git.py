@@ -27,7 +27,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +41,7 @@ from gateway.undo.companion.base import (
     conflict,
 )
 from gateway.undo.companion.gitrun import GitFailed, Repositories, Repository
+from gateway.values import Value
 
 SHA: Final[JsonObject] = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
 REF: Final[JsonObject] = {"type": "string", "pattern": "^refs/[^\\s~^:?*\\[\\\\]+$"}
@@ -49,8 +49,7 @@ MOST_CHANGES: Final = 2000
 MOST_BYTES: Final = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(Value):
     """The operations, over all repositories below one root."""
 
     repositories: Repositories

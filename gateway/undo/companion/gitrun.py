@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import Misconfigured
 from gateway.undo.companion.base import No
+from gateway.values import Value
 
 SECONDS: Final = 60
 _QUIET: Final = (
@@ -31,8 +31,7 @@ class GitFailed(Exception):
     """git said no. The message is its own, shortened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Value):
     """A working tree and its directory of refs and objects, both below the root."""
 
     tree: Path
@@ -70,8 +69,7 @@ def _environment() -> dict[str, str]:
     return {**kept, **fixed}
 
 
-@dataclass(frozen=True, slots=True)
-class Repositories:
+class Repositories(Value):
     """Every repository below a root, the root itself included."""
 
     root: Path

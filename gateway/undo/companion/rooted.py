@@ -10,17 +10,16 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Misconfigured
 from gateway.undo.companion.base import No
+from gateway.values import Value
 
 _STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value):
     """A name in an open directory."""
 
     directory: int
@@ -31,8 +30,7 @@ class Place:
         return Place(self.directory, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Value):
     """A directory and the spellings it is known by."""
 
     handle: int

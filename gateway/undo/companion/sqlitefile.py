@@ -17,13 +17,13 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from gateway.errors import Misconfigured
 from gateway.undo.companion.base import No
+from gateway.values import Value
 
 BUSY_SECONDS: Final = 10.0
 PRAGMAS: Final = ("user_version", "application_id")
@@ -37,8 +37,7 @@ _AFTER: Final = ("index", "trigger", "view")
 """What is made again once the rows are there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Value):
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]

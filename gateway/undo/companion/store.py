@@ -17,10 +17,10 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gateway.undo.companion.base import TEXT, JsonObject, No, Operation
+from gateway.values import Value
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Of all records together, as JSON."""
@@ -76,8 +76,7 @@ def _is_plain(value: Any) -> bool:
     return kind in (str, int, float, bool, type(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Functions:
+class Functions(Value):
     """A store of its owner's functions."""
 
     alone: Callable[[], AbstractContextManager[Any]]

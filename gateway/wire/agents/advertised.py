@@ -5,11 +5,11 @@ Asked only where a refusal of the wire's own would otherwise say that a hidden t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Request
 from gateway.ports import Gate
+from gateway.values import replace
 from gateway.wire.agents.answering import ask_gate
 from gateway.wire.asking import cannot_ask
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from functools import lru_cache
 
 from gateway.core.model import Answer, Era, JsonObject, Request
@@ -12,6 +11,7 @@ from gateway.core.settle import GATEWAY_ERRORS
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
 from gateway.sdk import inbound
+from gateway.values import replace
 from gateway.wire import shape, strict_json
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.messages import error_body, refusal, result_body, result_in

@@ -6,7 +6,6 @@ One outward answer for every token that is not good; which way it was not good i
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.model import Endpoint, Evidence, JsonObject, Tier, WorkloadIdentity
@@ -14,6 +13,7 @@ from gateway.errors import Refused
 from gateway.ports import Gate
 from gateway.reasons import Reason
 from gateway.settings import Settings
+from gateway.values import Value
 from gateway.wire import strict_json
 from gateway.wire.agents.exchange import Exchange, Rejected, Reply
 from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
@@ -25,8 +25,7 @@ PROOFS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
 log = logging.getLogger("bulkhead.wire")
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Value):
     """What the endpoints of a gateway say of themselves to who has no token yet."""
 
     origin: str

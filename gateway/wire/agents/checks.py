@@ -6,12 +6,12 @@ the one content type, no encoded bodies, an agent that accepts what it will get.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.reasons import Reason
 from gateway.settings import Settings
+from gateway.values import Value
 from gateway.wire.agents.exchange import Head, Rejected
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 
@@ -35,8 +35,7 @@ HEADER_MISMATCH: Final = -32020
 ROUTING: Final = frozenset({"mcp-protocol-version", "mcp-method", "mcp-name"})
 
 
-@dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Value):
     """Which Host and Origin headers are ours."""
 
     hosts: frozenset[str]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
+
+from gateway.values import Value
 
 Header = tuple[str, str]
 
@@ -18,8 +19,7 @@ class Gone(Exception):
     """The other side of the connection is closed, or takes nothing any more."""
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Value, dict=True):
     """What came before the body. Header names are lower case; order and repetition are kept."""
 
     method: str
@@ -66,8 +66,7 @@ class Head:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """A whole answer."""
 
     status: int

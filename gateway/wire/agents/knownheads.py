@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.core.model import Endpoint
+from gateway.values import Value, replace
 from gateway.wire.agents.exchange import Exchange, Head
 
 MAX_HEAD: Final = 16 * 1024
@@ -29,8 +29,7 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})\r\n
 """The line of a head that says how long its body is, as clients write it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Value):
     """One head."""
 
     head: Head

@@ -5,11 +5,10 @@ The ones an operator does set (body, depth, concurrency) are in `gateway.setting
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Value):
     """Seconds, bytes and counts."""
 
     body_seconds: float = 20.0

@@ -5,12 +5,12 @@ It knows the envelope, and no method.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import JsonObject, RequestId, RpcError
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import Value
 from gateway.wire import strict_json
 from gateway.wire.agents.exchange import Header, Rejected, Reply
 
@@ -22,8 +22,7 @@ REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """A request: it is owed an answer."""
 
     id: RequestId
@@ -31,16 +30,14 @@ class Call:
     params: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Value):
     """A notification: it is owed nothing."""
 
     method: str
     params: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Value):
     """The agent's answer to a request of ours."""
 
     id: RequestId

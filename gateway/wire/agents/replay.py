@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.values import Value
 from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.limits import Limits
 
@@ -27,8 +27,7 @@ class Budget:
         self.used = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """One event: its number in the stream, and the message it carries."""
 
     number: int

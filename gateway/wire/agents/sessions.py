@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -23,6 +22,7 @@ from gateway.core.model import (
 )
 from gateway.ports import Gate
 from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
+from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
 from gateway.wire.agents.answering import ask_gate, body_of

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from gateway.core.model import (
     Answer,
@@ -23,6 +22,7 @@ from gateway.core.model import (
 )
 from gateway.ports import Gate, Outlet
 from gateway.sdk import PROTOCOL_VERSION_META_KEY, inbound
+from gateway.values import replace
 from gateway.wire import loglevels, sse
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.advertised import advertises

@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import following
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Settings
+from gateway.values import Value
 
 log = logging.getLogger("bulkhead.wire")
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Value):
     """PEM. `authorities`: None where no client certificate is asked for."""
 
     certificate: Path

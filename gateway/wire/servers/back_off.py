@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gateway.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
+class BackOff(Value):
     """Seconds between a death and the next start: doubled each time, up to `most`."""
 
     first: float = 0.5

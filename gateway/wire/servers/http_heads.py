@@ -8,8 +8,9 @@ time: its body is counted. It knows HTTP's framing, and no socket and no MCP. Bo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from gateway.values import Value
 
 MAX_HEAD: Final = 4 * 1024
 MOST: Final = 256
@@ -25,8 +26,7 @@ _FRAMING: Final = frozenset(
 _SPARED: Final = (b"connection", b"keep-alive")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Value):
     """One head, and what follows from it alone."""
 
     status: int

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.credential import Credential
@@ -15,6 +14,7 @@ from gateway.core.model import JsonObject, Outcome
 from gateway.credential_ports import NoCredential, OwnCredential
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerLimits
+from gateway.values import Value
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
@@ -27,8 +27,7 @@ NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Value):
     """One server's name, limits and way in."""
 
     name: str

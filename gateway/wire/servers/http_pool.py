@@ -11,10 +11,10 @@ import asyncio
 import functools
 import ssl
 import weakref
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.values import Value
 from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_heads import KnownHeads
 from gateway.wire.servers.http_reply import NotSent, Patience, Reply
@@ -24,8 +24,7 @@ KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Value):
     """Where a server is: what to connect to, and what to write in a request."""
 
     host: str

@@ -11,13 +11,14 @@ import asyncio
 import re
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
+from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_exchange import MUTE, Exchange, Note, Session

@@ -12,11 +12,11 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, Outcome
 from gateway.ports import Channel, Outbound, Outlet
+from gateway.values import Value
 from gateway.wire import asking
 from gateway.wire.servers import envelope
 
@@ -27,8 +27,7 @@ MAX_QUESTIONS: Final = 32
 _PROGRESS: Final = "notifications/progress"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Value):
     """What the server asked, and where its answer goes."""
 
     method: str

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, ToolServer
+from gateway.values import replace
 from gateway.wire.servers import seal
 from gateway.wire.servers.envelope import STATELESS_VERSION
 from gateway.wire.servers.parked import ParkedCall, Shelf

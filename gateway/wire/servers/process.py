@@ -17,7 +17,6 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from typing import Final
@@ -27,6 +26,7 @@ import psutil
 from gateway.core.credential import Credential
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
+from gateway.values import Value
 from gateway.wire.servers.guarding import GUARD
 from gateway.wire.servers.stdio_lines import Lines, Overlong
 
@@ -39,8 +39,7 @@ END_PATIENCE: Final = 1.0
 HIGH_WATER: Final = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Value):
     """What to start: `argv[0]` is an absolute path."""
 
     name: str

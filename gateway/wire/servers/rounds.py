@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import replace
 from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, ToolServer, Watched
+from gateway.values import replace
 from gateway.wire.servers.envelope import STATELESS_VERSION
 
 MAX_ROUNDS: Final = 16

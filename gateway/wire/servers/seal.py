@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import os
 import secrets
-from dataclasses import asdict, dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.core.model import JsonObject
 from gateway.ports import Outbound
+from gateway.values import Value, as_plain
 from gateway.wire import strict_json
 
 MARK: Final = "bulkhead.parked."
@@ -31,8 +31,7 @@ _OF_THE_ANSWER: Final = frozenset({"_meta", "inputResponses", "requestState"})
 """Params in which a retry may differ from the request it goes on with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value):
     """What a state says."""
 
     gateway: str
@@ -58,7 +57,7 @@ class Seal:
     def state(self, claim: Claim) -> str:
         """The claim as an agent may carry it."""
         nonce = os.urandom(_NONCE)
-        said = strict_json.dumps(asdict(claim))
+        said = strict_json.dumps(as_plain(claim))
         return MARK + _written(nonce + self._cipher.encrypt(nonce, said, MARK.encode()))
 
     def claim(self, state: str) -> Claim:

@@ -8,10 +8,10 @@ one, and remembered as such. It knows the two first messages of the protocol and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
+from gateway.values import Value
 from gateway.wire.servers import envelope
 
 PROBE_SECONDS: Final = 3.0
@@ -31,8 +31,7 @@ class NoGreeting(Exception):
     """It speaks no era we do. The message says what it answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(Value):
     """What a server said of itself."""
 
     era: Era

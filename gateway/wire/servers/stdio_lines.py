@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from gateway.values import Value
 
 EDGE: Final = 256
 """Bytes kept of each end of an overlong line."""
@@ -19,8 +20,7 @@ _ID_LAST: Final = re.compile(rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"
 _METHOD_FIRST: Final = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"method"\s*:')
 
 
-@dataclass(frozen=True, slots=True)
-class Overlong:
+class Overlong(Value):
     """A line that was longer than allowed, without its middle."""
 
     start: bytes

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
+from gateway.values import Value
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_conversation import Conversation
 from gateway.wire.servers.stdio_greeting import Greeting
 
 
-@dataclass(frozen=True, slots=True)
-class Up:
+class Up(Value):
     """What there is to talk to."""
 
     process: Process

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.model import (
@@ -27,6 +27,7 @@ from gateway.errors import Refused
 from gateway.ports import About, Channel, Told
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits, ServerSettings, Settings
+from gateway.values import replace
 from gateway.wire.agents import http
 from gateway.wire.agents.limits import Limits
 

@@ -7,7 +7,6 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from gateway.core.credential import Credential
 from gateway.core.model import Era, Outcome
 from gateway.ports import ServerUnavailable
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from gateway.wire.servers.http import HttpServer
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
 from tests.wire.servers.test_http import Ear, leave, tool

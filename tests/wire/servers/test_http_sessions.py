@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.core.model import Answer, JsonObject
 from gateway.ports import Outbound
+from gateway.values import replace
 from gateway.wire.servers import http_sessions
 from tests.servers.http_raw import Script, Wire
 from tests.wire.servers.test_http import AGENT, Ear, leave, tool

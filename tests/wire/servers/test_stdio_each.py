@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -16,6 +15,7 @@ from gateway.core.credential import Credential
 from gateway.core.model import Answer, ClientFacts, JsonObject, Outcome
 from gateway.ports import Outbound, WatchedServer
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from gateway.wire.servers import open_server, stdio_each
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.servers.stdio_each import Each

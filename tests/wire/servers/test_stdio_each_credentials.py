@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gateway.core.credential import Credential
 from gateway.core.model import Outcome
 from gateway.ports import Outbound, WatchedServer
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from gateway.wire.servers import open_server, stdio_each
 from tests.servers.clients import Remembers, leave, tool
 from tests.servers.telltale import VARIABLE, digest

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.core.model import JsonObject, RpcError
 from gateway.ports import Watch
+from gateway.values import replace
 from gateway.wire.servers.http import HttpServer
 from gateway.wire.servers.watches import Watches
 from tests.servers.http_sdk import World
