@@ -72,3 +72,6 @@ async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) ->
 
 def _load() -> None:
     from gateway.app import evidence, retention, undo  # noqa: F401
+    from gateway.wire import json_runs
+
+    json_runs.get_ready()

@@ -11,23 +11,23 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
 from gateway.core.credential import Credential, CredentialLease
 from gateway.core.model import Evidence, Outcome, Tier, WorkloadIdentity
 from gateway.credential_ports import CredentialProvider, NoCredential, OwnCredential
 from gateway.credential_settings import Offer, templates
-from gateway.credentials.book import Book
-from gateway.credentials.ending import Ending
-from gateway.credentials.lender import Lender, Offered
-from gateway.credentials.lent import Lent
-from gateway.credentials.providers import provider
 from gateway.credentials.tokens import Tokens
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.ports import WatchedServer
 from gateway.settings import Settings
 from gateway.wire.servers import LateAnswer
+
+if TYPE_CHECKING:  # loaded where a server has credentials, or had some
+    from gateway.credentials.ending import Ending
+    from gateway.credentials.lender import Lender, Offered
 
 log = logging.getLogger("bulkhead.credentials")
 
@@ -111,6 +111,11 @@ class Lending:
         self._close = ledger.close
         if not self._offers and not ledger.all(live=True):
             return dict(servers)
+        from gateway.credentials.book import Book
+        from gateway.credentials.ending import Ending
+        from gateway.credentials.lender import Lender
+        from gateway.credentials.lent import Lent
+
         book = Book(ledger, journal, protector, microseconds, new_call_id)
         self._ending = Ending(book, self._provider_of, lambda lease: self._dead(lease))
         lender = Lender(self._offers, book, self._ending, self._tokens.find, self._settings.tenant)
@@ -149,6 +154,9 @@ class Lending:
 
 
 def _offered(settings: Settings, name: str, offer: Offer) -> Offered:
+    from gateway.credentials.lender import Offered
+    from gateway.credentials.providers import provider
+
     server = settings.servers[name]
     over_http = server.command is None
     return Offered(

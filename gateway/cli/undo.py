@@ -16,7 +16,8 @@ from gateway.cli.options import config_option, json_option, print_json
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.undo.draft import Offered
-    from gateway.undo.packs import Pack, Packs
+    from gateway.undo.packfile import Pack
+    from gateway.undo.packs import Packs
 
 FETCH_SECONDS = 30.0
 

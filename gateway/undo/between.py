@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core.reverse import Image
-from gateway.undo.expressions import same
+from gateway.undo.alike import same
 
 
 def nothing_new(known: Sequence[Image], world: Image) -> bool:

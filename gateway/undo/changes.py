@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.core.reverse import Captured, Image, Lease
-from gateway.undo.expressions import same as equal
+from gateway.undo.alike import same as equal
 
 NAME: Final = "changes"
 MANY: Final = 256

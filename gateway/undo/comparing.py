@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.core.record import DOUBTFUL
 from gateway.core.reverse import Image, Recorded, Reversal
-from gateway.undo.packs import ToolPack
 from gateway.undo.plan import Standing
 from gateway.undo.scope import Scope
+from gateway.undo.toolpack import ToolPack
 
 
 def compare(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:

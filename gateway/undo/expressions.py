@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.undo import grammar
+from gateway.undo.alike import same
 from gateway.undo.grammar import (
     BinOp,
     ContextValue,
@@ -267,14 +268,3 @@ def kind(value: Any) -> str:
         case Missing():
             return value.what
     return "no JSON value"
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equal as JSON, by type first, all the way down; member order does not count."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    return bool(a == b)

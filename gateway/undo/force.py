@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from gateway.core.reverse import Image, Lease, Recorded, Reversal, Step
 from gateway.undo import changes
-from gateway.undo.packs import Case, ToolPack
 from gateway.undo.scope import NeedsResult, Scope, TemplateFailed
+from gateway.undo.toolpack import Case, ToolPack
 from gateway.values import replace
 
 

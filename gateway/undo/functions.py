@@ -19,7 +19,8 @@ import re2
 
 from gateway.core.model import JsonObject
 from gateway.undo import edits, lists
-from gateway.undo.expressions import Missing, same
+from gateway.undo.alike import same
+from gateway.undo.expressions import Missing
 from gateway.values import Value
 
 

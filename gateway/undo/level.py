@@ -93,6 +93,11 @@ def unfound(pack: AnyPack, leases: Sequence[Lease], why: str) -> Reversal:
     )
 
 
+def unknown(why: str) -> Reversal:
+    """A call of which no pack says anything that holds."""
+    return Reversal(Level.UNKNOWN, why=why)
+
+
 def _reversal(
     base: Reversal, pack: AnyPack, cap: Level, case: AnyCase, scope: Scope, now: int
 ) -> Reversal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.undo.expressions import same
+from gateway.undo.alike import same
 
 
 def concat(*lists: list[Any]) -> list[Any]:

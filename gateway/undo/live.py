@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import following
 from gateway.core.model import Target
@@ -15,8 +16,11 @@ from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
 from gateway.undo import packs
 from gateway.undo.level import AnyPack
-from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.packs import Packs
 from gateway.undo.scope import Pinned
+
+if TYPE_CHECKING:  # loaded where there are packs
+    from gateway.undo.toolpack import ToolPack
 
 Pins = Callable[[], Mapping[Target, Pinned]]
 Redacted = Callable[[Iterable[Target]], Mapping[Target, Collection[str]]]
@@ -46,6 +50,8 @@ class LivePacks:
 
     def cap(self, pack: AnyPack) -> Level:
         """The highest level this pack may claim."""
+        from gateway.undo.toolpack import ToolPack
+
         assert isinstance(pack, ToolPack)
         return self.current.level_cap(pack)
 

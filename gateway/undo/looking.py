@@ -10,9 +10,10 @@ from typing import Protocol
 from gateway.core.model import Target
 from gateway.core.reverse import Image, Level, Recorded, Reversal
 from gateway.undo.own import For, OwnReads
-from gateway.undo.packs import Packs, ToolPack
+from gateway.undo.packs import Packs
 from gateway.undo.plan import Standing
 from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
+from gateway.undo.toolpack import ToolPack
 from gateway.values import Value
 
 

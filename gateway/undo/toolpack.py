@@ -13,8 +13,9 @@ from typing import Any, Final
 from gateway.core.model import JsonObject, Outcome
 from gateway.core.reverse import Captured, Guard, Image, Level, Step, Strategy, overlaps
 from gateway.undo import changes
+from gateway.undo.alike import same
 from gateway.undo.compiled import CompiledCapture, CompiledCase, CompiledStep, CompiledTool
-from gateway.undo.expressions import Budget, Context, Missing, condition, evaluate, same
+from gateway.undo.expressions import Budget, Context, Missing, condition, evaluate
 from gateway.undo.functions import FUNCTIONS
 from gateway.undo.grammar import Node
 from gateway.undo.lists import unordered

@@ -8,6 +8,7 @@ and is then read by steps (json_walk.py).
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 import pydantic_core
@@ -62,9 +63,23 @@ def _or_containers(value: bytes) -> bytes:
 
 
 _VALUE: Final = _or_containers(_or_containers(SCALAR))
-ITEMS: Final = re.compile(rb"(?:%b,)*+" % _item(_VALUE))
-MEMBERS: Final = re.compile(rb"(?:%b,)*+" % _member(_VALUE))
-"""As many whole ones as there are, each with its comma: a step of Python for each costs too much."""
+
+
+@cache
+def items() -> re.Pattern[bytes]:
+    """As many whole ones as there are, each with its comma: a step of Python for each costs too much."""
+    return re.compile(rb"(?:%b,)*+" % _item(_VALUE))
+
+
+@cache
+def members() -> re.Pattern[bytes]:
+    """The same of an object's members."""
+    return re.compile(rb"(?:%b,)*+" % _member(_VALUE))
+
+
+def get_ready() -> None:
+    """Make the patterns that take a while to make, so that no result waits for them."""
+    items(), members()
 
 
 def text_end(data: bytes, at: int, size: int) -> tuple[int, bool]:

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gateway.wire.json_runs import (
-    ITEMS,
-    MEMBERS,
     NEAR,
     SCALAR,
     SPACE,
@@ -24,6 +22,8 @@ from gateway.wire.json_runs import (
     are_items,
     guessed_end,
     is_text,
+    items,
+    members,
     text_end,
 )
 
@@ -237,7 +237,7 @@ class Walk:
             return at
         if not is_object and (after := self._alike(data, at)):
             return after
-        found = (MEMBERS if is_object else ITEMS).match(data, at, at + STEPPED)
+        found = (members() if is_object else items()).match(data, at, at + STEPPED)
         return at if found is None else found.end()
 
     def _alike(self, data: bytes, at: int) -> int:

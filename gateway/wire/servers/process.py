@@ -21,8 +21,6 @@ from functools import partial
 from threading import Thread
 from typing import Final
 
-import psutil
-
 from gateway.core.credential import Credential
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
@@ -125,14 +123,19 @@ class Process:
 
     async def stop(self, patience: float = EOF_PATIENCE) -> None:
         """End it and every process it started. Takes at most about three times `patience` seconds."""
-        tree = _descendants(self.pid)
+        from gateway.wire.servers import offspring
+
+        tree = offspring.of(self.pid)
         if not self._stdin.is_closing():
             self._stdin.close()
         if not await self._gone(patience):
-            tree |= _descendants(self.pid)
-            self._signal(signal.SIGTERM, tree)
+            tree |= offspring.of(self.pid)
+            self._signal(signal.SIGTERM)
+            offspring.tell(tree, signal.SIGTERM)
             await self._gone(patience)
-        self._signal(signal.SIGKILL, tree | _descendants(self.pid))
+        tree |= offspring.of(self.pid)
+        self._signal(signal.SIGKILL)
+        offspring.tell(tree, signal.SIGKILL)
         await self._gone(patience)
         GUARD.forget(self.pid)
         if not self._input.lost:
@@ -145,13 +148,10 @@ class Process:
         await asyncio.wait([self._exited], timeout=patience)
         return self._exited.done()
 
-    def _signal(self, signum: signal.Signals, tree: set[psutil.Process]) -> None:
-        """To the whole group, and to those descendants that left it. psutil never hits a reused pid."""
+    def _signal(self, signum: signal.Signals) -> None:
+        """To the whole group; descendants that left it are told each by itself."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signum)
-        for process in tree:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(signum)
 
     async def _connect(self, popen: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
@@ -251,6 +251,8 @@ async def start(
     By `subprocess` and not by the event loop: uvloop lets a child inherit every descriptor the gateway
     was itself started with, and a second copy of the pipes, so that their end is not seen.
     """
+    from gateway.wire.servers import offspring  # noqa: F401 - now, and not when it is to be stopped
+
     pipe = subprocess.PIPE
     popen = subprocess.Popen(  # noqa: ASYNC220 - milliseconds, and it never waits
         what.argv,
@@ -289,10 +291,3 @@ def escaped(raw: bytes) -> str:
     """Bytes of a server as text that cannot move a terminal's cursor or forge a log line."""
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _descendants(pid: int) -> set[psutil.Process]:
-    try:
-        return set(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return set()
