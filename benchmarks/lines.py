@@ -31,6 +31,7 @@ from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.protect import Protector
 from gateway.journals.sqlitefile import SqliteFile
+from gateway.values import replace
 
 LOOK: Final = 800
 """Lines the evidence's thread finds at one look when 2,000 calls come in a second."""
@@ -44,7 +45,7 @@ def lines(calls: int) -> list[tuple[Line, Line]]:
     everyday, at = call_record(""), microseconds()
     return [
         (
-            record.intent(everyday._replace(call_id=call_id), at),
+            record.intent(replace(everyday, call_id=call_id), at),
             record.outcome(call_id, at, "ok", {"digest": "sha256:" + "0" * 64}),
         )
         for call_id in (new_call_id() for _ in range(calls))

@@ -39,6 +39,7 @@ from gateway.core.reverse import Level
 from gateway.errors import Refused, Where
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
 from gateway.reasons import Reason
+from gateway.values import replace
 
 log = logging.getLogger("bulkhead.errands")
 
@@ -155,7 +156,7 @@ class GatewayErrands:
             rule=decision.rule or "",
             where=decision.where,
         )
-        return with_others(entry, decision)._replace(endpoint="", target=_name(errand))
+        return replace(with_others(entry, decision), endpoint="", target=_name(errand))
 
     async def _refused(self, call_id: str, errand: Classified, decision: Decision) -> Refused:
         """The refusal, on record before anybody hears of it."""

@@ -185,7 +185,7 @@ class Scribe:
             clean=self._protector.protect_text,
         )
         grant = way.covered.cover.grant if way.covered else ""
-        return entry._replace(grant=grant) if grant else entry
+        return replace(entry, grant=grant) if grant else entry
 
 
 def _level(way: Way) -> dict[str, str]:

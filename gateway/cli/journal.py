@@ -18,6 +18,7 @@ from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.ports import CallFilter, CallRow, EventRow
+from gateway.values import as_plain
 
 if TYPE_CHECKING:
     from gateway.journals.sqlite import SqliteReader
@@ -166,7 +167,7 @@ def _line_json(line: EventRow) -> dict[str, Any]:
 
 def _call_json(call: CallRow) -> dict[str, Any]:
     return {
-        **call.record._asdict(),
+        **as_plain(call.record),
         "state": call.state.value,
         "created_at": call.created_at,
         "settled_at": call.settled_at,

@@ -49,14 +49,20 @@ def split(document: JsonObject) -> tuple[JsonObject, dict[Class, JsonObject]]:
     record = document.get("record")
     if record is not None and (record["arguments"] or record["beside"]):
         stays["record"] = record = dict(record)
-        apart["arguments"] = {"record": {name: record.pop(name) for name in _RECORD}}
-    body = document["body"]
-    if not (_QUOTING.isdisjoint(body) or document["kind"] == _NOTED):
-        stays["body"] = _split_body(body, apart)
+        apart["arguments"] = quoted(*(record.pop(name) for name in _RECORD))
+    stays["body"] = split_body(document["kind"], document["body"], apart)
     return stays, apart
 
 
-def _split_body(body: JsonObject, apart: dict[Class, JsonObject]) -> JsonObject:
+def quoted(arguments: JsonObject, digest: str, beside: JsonObject) -> JsonObject:
+    """What of a record stands apart, when there are arguments or something beside them."""
+    return {"record": dict(zip(_RECORD, (arguments, digest, beside), strict=True))}
+
+
+def split_body(line: str, body: JsonObject, apart: dict[Class, JsonObject]) -> JsonObject:
+    """What of the body of a line of this kind stays; the rest is put into `apart`."""
+    if _QUOTING.isdisjoint(body) or line == _NOTED:
+        return body
     stays: JsonObject = {}
     for name, said in body.items():
         kind = _BODY.get(name)

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from gateway.core.model import CallRecord, Classified, Decision, JsonObject, Request, Resolved
 from gateway.errors import Where
+from gateway.values import replace
 
 Reached: TypeAlias = Request | Resolved | Classified
 """The furthest value a call came to."""
@@ -77,7 +78,7 @@ def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
         return entry
     duties = " ".join(duty.rule for duty in decision.obligations)
     shadows = " ".join(shadow.rule for shadow in decision.shadows)
-    return entry._replace(duties=duties, shadows=shadows)
+    return replace(entry, duties=duties, shadows=shadows)
 
 
 def trace_of(params: JsonObject) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from gateway.errors import Where
 from gateway.reasons import Reason
@@ -310,7 +309,7 @@ class Decision(Value):
 # Steps 11 to 14: what is written, what came back.
 
 
-class CallRecord(NamedTuple):
+class CallRecord(Value):
     """What the journal keeps of a call from its first line on. Arguments are already protected."""
 
     call_id: str
@@ -333,7 +332,7 @@ class CallRecord(NamedTuple):
     arguments: Mapping[str, Any]
     """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
     arguments_digest: str
-    beside: Mapping[str, Any] = MappingProxyType({})
+    beside: Mapping[str, Any] = field(default_factory=dict)
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
     grant: str = ""
     """The grant it was made under; empty when a standing role was enough."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.core.model import CallRecord
 
 OWN: Final = frozenset({"call_id", "arguments", "arguments_digest", "beside", "trace"})
-FIELDS: Final = CallRecord._fields
+FIELDS: Final = CallRecord.__struct_fields__
 COMMON: Final = tuple(name for name in FIELDS if name not in OWN)
 MOST: Final = 1_024
 LONGEST: Final = 4_096
@@ -26,22 +26,22 @@ _DIGEST, _TRACE = (
 class Common:
     """The members before a record's digest, between that and its trace, and after."""
 
-    def __init__(self, json: Callable[[Mapping[str, Any]], bytes]) -> None:
+    def __init__(self, json: Callable[[Mapping[str, Any]], str]) -> None:
         self._json = json
-        self._known: dict[tuple[str, ...], tuple[bytes, bytes, bytes]] = {}
+        self._known: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
-    def of(self, record: CallRecord) -> tuple[bytes, bytes, bytes]:
+    def of(self, record: CallRecord) -> tuple[str, str, str]:
         """Each as `,"name":"value"`, ..."""
         values = _common(record)
         known = self._known.get(values)
         return self._made(values) if known is None else known
 
-    def _made(self, values: tuple[str, ...]) -> tuple[bytes, bytes, bytes]:
+    def _made(self, values: tuple[str, ...]) -> tuple[str, str, str]:
         said = [
-            b"," + self._json({name: value})[1:-1]
+            "," + self._json({name: value})[1:-1]
             for name, value in zip(COMMON, values, strict=True)
         ]
-        made = b"".join(said[:_DIGEST]), b"".join(said[_DIGEST:_TRACE]), b"".join(said[_TRACE:])
+        made = "".join(said[:_DIGEST]), "".join(said[_DIGEST:_TRACE]), "".join(said[_TRACE:])
         if sum(map(len, made)) <= LONGEST:
             if len(self._known) >= MOST:
                 self._known.clear()

@@ -24,10 +24,7 @@ from gateway.ports import CallRow
 
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
-_CALL: Final = b'{"v":%d,"call":' % VERSION
-_RECORD: Final = b',"record":{"call_id":'
-_PAYLOADS: Final = b',"%b":{' % apart.MEMBER.encode()
-_CLASSES: Final = [b'"%b":"' % kind.encode() for kind in apart.CLASSES]
+_CALL: Final = f'{{"v":{VERSION},"call":'
 _simple: Final = attrgetter(*_SIMPLE)
 
 
@@ -41,52 +38,42 @@ def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
-    stays, parts = apart.split(_splittable(line))
-    payloads = [
-        Payload.of(apart.CLASSES.index(kind), _ascii_json(part, line.call_id))
-        for kind, part in parts.items()
-    ]
-    body = _ascii_json(stays["body"], line.call_id) if line.body else b"{}"
-    said = [b'%b%b,"kind":"%b","at":%d' % (_CALL, _text(line.call_id), line.kind.encode(), line.at)]
-    said += b',"run":', _run(run), b',"body":', body
-    if line.record is not None:
-        said += _staying(line.record, whole="arguments" in stays["record"])
-    if payloads:
-        said += _PAYLOADS, b",".join(map(_committed, payloads)), b"}"
-    said.append(b"}")
-    return b"".join(said), tuple(payloads)
+    call, kind, record = _text(line.call_id), line.kind, line.record
+    parts: dict[apart.Class, JsonObject] = {}
+    staying = "" if record is None else f',"record":{_staying(record, call, parts)}'
+    body = apart.split_body(kind, line.body, parts) if line.body else {}
+    said = _ascii_json(body, line.call_id).decode() if body else "{}"
+    payloads = [_payload(kind, part, line.call_id) for kind, part in parts.items()] if parts else []
+    committed = f',"{apart.MEMBER}":{{{_committed(payloads)}}}' if payloads else ""
+    begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)}'
+    whole = f'{begun},"body":{said}{staying}{committed}}}'
+    return whole.encode(), tuple(payloads)
 
 
-def _splittable(line: Line) -> JsonObject:
-    """What of a line can come to be kept apart."""
-    document: JsonObject = {"kind": line.kind, "body": line.body}
-    if line.record is not None:
-        document["record"] = {
-            "arguments": dict(line.record.arguments),
-            "arguments_digest": line.record.arguments_digest,
-            "beside": dict(line.record.beside),
-        }
-    return document
-
-
-def _staying(record: CallRecord, whole: bool) -> Sequence[bytes]:
-    """The record's members, in order. `whole`: nothing of it is kept apart, as there are no arguments."""
+def _staying(record: CallRecord, call: str, parts: dict[apart.Class, JsonObject]) -> str:
+    """The record's members that stay, in order; what quotes the call is put into `parts`."""
+    arguments, digest, beside = record.arguments, record.arguments_digest, record.beside
     before, between, after = _common.of(record)
-    digest = b',"arguments_digest":' + _text(record.arguments_digest) if whole else b""
-    trace = _text(record.trace) if record.trace else b'""'
-    end = b',"arguments":{},"beside":{}}' if whole else b"}"
-    call = _text(record.call_id)
-    return _RECORD, call, before, digest, between, b',"trace":', trace, after, end
+    trace = _text(record.trace) if record.trace else '""'
+    if arguments or beside:
+        parts["arguments"] = apart.quoted(dict(arguments), digest, dict(beside))
+        return f'{{"call_id":{call}{before}{between},"trace":{trace}{after}}}'
+    said = f',"arguments_digest":{_text(digest)}'
+    return f'{{"call_id":{call}{before}{said}{between},"trace":{trace}{after},"arguments":{{}},"beside":{{}}}}'
 
 
-def _committed(payload: Payload) -> bytes:
-    return _CLASSES[payload.kind] + payload.commitment.encode() + b'"'
+def _payload(kind: apart.Class, part: JsonObject, call_id: str) -> Payload:
+    return Payload.of(apart.CLASSES.index(kind), _ascii_json(part, call_id))
 
 
-def _text(text: str) -> bytes:
+def _committed(payloads: Sequence[Payload]) -> str:
+    return ",".join([f'"{apart.CLASSES[one.kind]}":"{one.commitment}"' for one in payloads])
+
+
+def _text(text: str) -> str:
     if text.isascii() and text.isalnum():
-        return b'"' + text.encode() + b'"'
-    return _ascii_json(text, "")
+        return f'"{text}"'
+    return _ascii_json(text, "").decode()
 
 
 _run: Final = lru_cache(16)(_text)
@@ -116,7 +103,9 @@ def record_members(record: CallRecord) -> dict[str, Any]:
 
 def _ascii_json(document: Any, call_id: str) -> bytes:
     try:
-        raw = pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
+        raw = pydantic_core.to_json(document, inf_nan_mode="strings")
+        if not raw.isascii():
+            raw = pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
     except pydantic_core.PydanticSerializationError:
         # Lone surrogates and depths past 255: the standard library takes both, only slower.
         raw = _slow_json(document, call_id)
@@ -130,7 +119,7 @@ def _slow_json(document: Any, call_id: str) -> bytes:
         raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
 
 
-_common: Final = Common(lambda members: _ascii_json(members, ""))
+_common: Final = Common(lambda members: _ascii_json(members, "").decode())
 
 
 def row(

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from gateway.core.model import JsonObject
 from gateway.journals.detect import holds_secret, is_secret_name, without_secrets
 from gateway.journals.vault import Vault
@@ -39,6 +41,7 @@ DEPTH: Final = 64
 
 _FORMS: Final = frozenset({"sealed", "redacted"})
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 class Protector:
@@ -66,9 +69,10 @@ class Protector:
         `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
         nowhere are passed over. The arguments are not changed.
         """
-        text = _canonical(arguments)
+        names, texts, exact = _looked_over(arguments)
+        text = _canonical_fast(arguments) if exact else _canonical(arguments)
         digest = self._digest(text)
-        if not marks and len(text) <= INLINE_BYTES and not _suspicious(arguments):
+        if not marks and len(text) <= INLINE_BYTES and not _suspicious(names, texts):
             return arguments, digest
         paths = {_path(pointer): mark for pointer, mark in marks.items()}
         kept = self._keep(arguments, (), paths)
@@ -149,16 +153,25 @@ class Protector:
         return f"hmac-sha256:{self._vault.commit(b'arguments', text.encode('ascii'))}"
 
 
-def _suspicious(arguments: JsonObject) -> bool:
+def _canonical_fast(value: Any) -> str:
+    """The same text, for a value without doubles: those have two ways to be written."""
+    try:
+        raw = _sorted(value)
+    except (OverflowError, TypeError, ValueError, RecursionError):
+        return _canonical(value)  # integers past 64 bits, lone surrogates, great depth
+    return raw.decode() if raw.isascii() else _canonical(value)
+
+
+def _suspicious(names: list[str], texts: list[str]) -> bool:
     """False when nothing in the arguments can be a secret or one of our own forms: one look at all texts."""
-    names, texts = _names_and_texts(arguments)
     return any(map(_is_taken, names)) or holds_secret("\n".join((*names, *texts)))
 
 
-def _names_and_texts(root: JsonObject) -> tuple[list[str], list[str]]:
-    """Every member name and every text, in no order."""
+def _looked_over(root: JsonObject) -> tuple[list[str], list[str], bool]:
+    """Every member name and every text, in no order, and whether no number among them is a double."""
     names: list[str] = []
     texts: list[str] = []
+    exact = True
     branches: list[Any] = [root]
     while branches:
         branch = branches.pop()
@@ -170,7 +183,9 @@ def _names_and_texts(root: JsonObject) -> tuple[list[str], list[str]]:
                 texts.append(value)
             elif isinstance(value, (dict, list)):
                 branches.append(value)
-    return names, texts
+            elif isinstance(value, float):
+                exact = False
+    return names, texts, exact
 
 
 def _is_taken(name: str) -> bool:

@@ -20,7 +20,7 @@ from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, V
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo import changes
 from gateway.undo.select import MANY, THREAD
-from gateway.values import Value, field
+from gateway.values import Value, field, replace
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
 """Verdicts after which nothing of a call is left to be undone."""
@@ -142,7 +142,8 @@ class Writer:
     async def forced(self, operator: str, call: Recorded, reversal: Reversal) -> str:
         """A call of its own for what a forced undo overwrites: its id. It is undone like any other."""
         call_id = self._new_call_id()
-        entry = call.record._replace(
+        entry = replace(
+            call.record,
             call_id=call_id,
             agent=operator,
             task=self.undo_id,

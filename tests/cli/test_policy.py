@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.core import record
 from gateway.core.model import CallRecord
 from gateway.journals.sqlite import SqliteJournal
+from gateway.values import replace
 from tests.policy.written import ALLOW, READER, written
 from tests.system import starter
 
@@ -144,7 +145,7 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
     (place / ".bulkhead").mkdir(mode=0o700)
     journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
     for number, level in enumerate(("none", "exact")):
-        written = RECORDED._replace(call_id=f"level-{number}", tier="tool", effect="write")
+        written = replace(RECORDED, call_id=f"level-{number}", tier="tool", effect="write")
         body = {"undo": {"level": level, "guard": "none"}}
         await journal.append(record.intent(written, 1, body)).sealed()
     await journal.aclose()

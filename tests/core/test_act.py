@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.act import of_act
 from gateway.errors import Where
+from gateway.values import as_plain
 
 
 def test_an_act_has_what_is_said_of_it_and_nothing_of_a_call() -> None:
@@ -17,7 +18,7 @@ def test_an_act_has_what_is_said_of_it_and_nothing_of_a_call() -> None:
         rule=None,
         where=Where("policies/policy.csv", 3),
     )
-    said = {name: value for name, value in made._asdict().items() if value}
+    said = {name: value for name, value in as_plain(made).items() if value}
     assert said == {
         "call_id": "c1",
         "agent": "operator:ada",

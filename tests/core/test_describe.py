@@ -8,6 +8,7 @@ from gateway.core.describe import trace_of, with_others
 from gateway.core.model import Decision, Obligation, Shadow
 from gateway.errors import Where
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.journals.calls import PLAIN
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -41,4 +42,4 @@ def test_the_rules_beside_the_deciding_one_are_written_by_id() -> None:
     )
     entry = with_others(PLAIN, decision)
     assert (entry.duties, entry.shadows) == ("O1 O2", "W1")
-    assert entry._replace(duties="", shadows="") == PLAIN
+    assert replace(entry, duties="", shadows="") == PLAIN

@@ -24,6 +24,7 @@ from gateway.evidence.checkpoint import Notary
 from gateway.evidence.proof import NotYet
 from gateway.evidence.verify import Unsound, authorised, bounded, check, reversible
 from gateway.journals.sqlite import SqliteJournal
+from gateway.values import replace
 from tests.journals.calls import NOON, call_record, outcome, refusal
 
 HOUR = 3600 * 1_000_000
@@ -58,7 +59,7 @@ def asked(name: str, grant: str = "", effect: str = "write", undo: Any = UNDO) -
 
 
 def undoing(name: str, of: str, verdict: str) -> list[Line]:
-    entry = call_record(name)._replace(method="bulkhead/undo", arguments={"of": [of, "other"]})
+    entry = replace(call_record(name), method="bulkhead/undo", arguments={"of": [of, "other"]})
     said = {"of": of, "verdict": verdict, "why": ""}
     return [
         Line(name, State.UNDOING, NOON + 5, {}, entry),

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.core import record
 from gateway.core.model import CallRecord, OutcomeKind
 from gateway.core.record import Line
+from gateway.values import replace
 
 NOON = 1_795_000_000_000_000
 
@@ -33,7 +34,7 @@ PLAIN = CallRecord(
 
 
 def call_record(call_id: str, **changes: Any) -> CallRecord:
-    return PLAIN._replace(call_id=call_id, **changes)
+    return replace(PLAIN, call_id=call_id, **changes)
 
 
 def intent(call_id: str, at: int = NOON, **changes: Any) -> Line:

@@ -17,6 +17,7 @@ from gateway.evidence.verify import leaf_hash
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.proofs import Retention as Kept
 from gateway.settings import ServerSettings, Settings
+from gateway.values import replace
 from tests.journals.calls import NOON, call_record
 
 UNDO = {"level": "exact", "kept": {"sealed": "x"}, "leases": [["file:/a", 1]], "why": "a"}
@@ -30,7 +31,7 @@ def settings(**days: int) -> Settings:
 
 
 def call(name: str, at: int, is_over: bool = True) -> list[Line]:
-    first = record.intent(call_record(name)._replace(effect="write"), at, {"undo": UNDO})
+    first = record.intent(replace(call_record(name), effect="write"), at, {"undo": UNDO})
     last = record.outcome(name, at + 1, "ok", {"result": RESULT})
     return [first, last] if is_over else [first]
 

@@ -13,6 +13,7 @@ from gateway.core.record import Line, State
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.salts import SALT_BYTES
+from gateway.values import as_plain
 from tests.journals.calls import NOON, call_record, intent, outcome
 
 
@@ -26,7 +27,7 @@ def test_a_line_says_everything_in_these_very_bytes() -> None:
 
 def test_a_first_line_holds_the_whole_record() -> None:
     line = json.loads(form.encode(intent("call-1"), "run-1"))
-    assert line["record"] == call_record("call-1")._asdict()
+    assert line["record"] == as_plain(call_record("call-1"))
 
 
 @pytest.mark.parametrize("depth", [10, 250, 600])

@@ -205,6 +205,26 @@ def test_whatever_is_not_redacted_comes_back_exactly(arguments: Any, sealed: lis
     assert digest == PROTECTOR.digest(before)
 
 
+NAMES = st.text() | st.sampled_from(
+    ["a", "B", "\x7f", "\u00e9", "\ud800", '"', "\\", "\x1f", "\u2028"]
+)
+EXACT = st.recursive(
+    NAMES | st.integers() | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+DOUBLES = st.floats() | st.sampled_from([1e16, 1e22, 1e-7, -0.0, 5e-324])
+
+
+@given(arguments=st.dictionaries(NAMES, EXACT | DOUBLES | st.lists(DOUBLES), max_size=4))
+def test_the_digest_is_that_of_the_standard_librarys_text(arguments: Any) -> None:
+    text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
+    said = Vault(bytes(32)).commit(b"arguments", text.encode("ascii"))
+    assert (
+        PROTECTOR.protect(arguments, {})[1] == f"hmac-sha256:{said}" == PROTECTOR.digest(arguments)
+    )
+
+
 def test_only_this_installation_opens_what_it_sealed() -> None:
     kept = keep({"a": "x"}, a="sealed")
     forgeries: list[dict[str, Any]] = [{"sealed": "AAAA"}, {"sealed": 5}, {}]
