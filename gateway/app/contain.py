@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
-from gateway.app.gateway import microseconds, new_call_id
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
 from gateway.journals.protect import Protector

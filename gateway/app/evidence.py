@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.app.gateway import microseconds
+from gateway.app.clock import microseconds
 from gateway.app.warrants import JOURNAL, open_tiles
 from gateway.evidence.anchoring import Anchor, keep_anchoring
 from gateway.evidence.checkpoint import Notary

@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from gateway.app.gateway import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.forget import METHOD, VERDICT, Forget

@@ -14,8 +14,7 @@ import anyio
 
 from gateway import following
 from gateway.app.bounds import LiveBounds
-from gateway.app.clock import microseconds as microseconds
-from gateway.app.clock import new_call_id as new_call_id
+from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
 from gateway.app.events import receiving
 from gateway.app.grants import counter, office

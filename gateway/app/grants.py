@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.bounds import Bounds
-from gateway.grants.counter import Counter
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
-from gateway.policy.live import LivePolicies
 from gateway.ports import GrantStore, Journal
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.app.policies import PoliciesWhenAsked
+    from gateway.grants.counter import Counter
+    from gateway.policy.live import LivePolicies
 
 
 def office(
     settings: Settings,
-    policies: LivePolicies,
+    policies: LivePolicies | PoliciesWhenAsked,
     protector: Protector,
     journal: Journal,
     store: GrantStore,
@@ -36,4 +40,6 @@ def office(
 
 def counter(office: Office, policies: LivePolicies, bounds: Bounds) -> Counter:
     """Where they are asked for over the network: what is fenced gets none."""
+    from gateway.grants.counter import Counter
+
     return Counter(office=office, policies=policies, admit=bounds.admit)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.app.gateway import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id
 from gateway.app.grants import office
+from gateway.app.policies import PoliciesWhenAsked
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
-from gateway.policy.live import LivePolicies
 from gateway.settings import Settings
 
 
 @asynccontextmanager
 async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """Raises `Misconfigured`, `JournalError`."""
-    policies = LivePolicies(settings.policy_dir, settings.servers)
+    policies = PoliciesWhenAsked(settings)
     protector = Protector.open(settings.state_dir)
     journal = await SqliteJournal.open(settings.state_dir / "journal.db")
     store = journal.grants()

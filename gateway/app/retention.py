@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.app.gateway import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.apart import CLASSES, Class

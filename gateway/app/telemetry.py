@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway import __version__
-from gateway.app.gateway import Gateway, microseconds
+from gateway.app.clock import microseconds
+from gateway.app.gateway import Gateway
 from gateway.journals.sqlite import SqliteReader
 from gateway.telemetry.facts import Folder
 from gateway.telemetry.follow import Follower, keep_following

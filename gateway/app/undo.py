@@ -14,8 +14,9 @@ from typing import Final
 
 import anyio
 
+from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
-from gateway.app.gateway import close_servers, microseconds, new_call_id
+from gateway.app.gateway import close_servers
 from gateway.app.reverse import open_packs, own_reads
 from gateway.errands import GatewayErrands
 from gateway.journals import runs

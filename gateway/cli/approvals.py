@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from gateway import settings
-from gateway.approvals.deciding import Deciding
 from gateway.cli import approvals_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
@@ -19,6 +18,9 @@ from gateway.cli.visible import visible
 from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
 from gateway.errors import Misconfigured
 from gateway.values import as_plain
+
+if TYPE_CHECKING:
+    from gateway.approvals.deciding import Deciding
 
 T = TypeVar("T")
 DAY_SECONDS = 86_400

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.journal_text import when
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.approval import Ticket
 from gateway.ports import Protector

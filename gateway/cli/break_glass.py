@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway import settings
-from gateway.approvals.deciding import Deciding
 from gateway.cli import approvals_text as told
 from gateway.cli.approvals import answered, at_desk, named, now, say
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option
 from gateway.core.approval import LEAVE_SECONDS, Ticket
 from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.approvals.deciding import Deciding
 
 
 @click.group()

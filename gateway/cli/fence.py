@@ -11,9 +11,9 @@ from typing import Any, TypeVar, get_args
 import click
 
 from gateway import settings
-from gateway.cli.journal_text import when
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import Tier

@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
 from gateway import settings
 from gateway.cli import grant_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.token import Seconds
+from gateway.cli.times import Seconds
 from gateway.core.grant import Standing
 from gateway.core.model import Tier
-from gateway.grants.asked import Asked
 from gateway.grants.shown import as_json as as_json_of
 
 if TYPE_CHECKING:
+    from gateway.grants.asked import Asked
     from gateway.grants.office import Office
 
 T = TypeVar("T")
@@ -178,6 +177,10 @@ async def _at(config: Path, work: Callable[[Office], Awaitable[T]]) -> T:
 
 def _asked(**said: Any) -> Asked:
     """Raises `click.UsageError` for what no request for a grant may say."""
+    from pydantic import ValidationError
+
+    from gateway.grants.asked import Asked
+
     given = {name: value for name, value in said.items() if value not in (None, ())}
     try:
         return Asked.model_validate_json(json.dumps(given))

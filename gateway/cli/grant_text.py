@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from gateway.cli.journal_text import when
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.grant import Standing
 from gateway.grants.shown import limits

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from gateway import settings
-from gateway.cli.journal_text import when
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.model import JsonObject
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.record import State
 from gateway.ports import CallRow, EventRow
@@ -150,14 +150,6 @@ def one_line(line: EventRow, call: CallRow) -> str:
         *map(visible, (record.call_id[:SHORT], record.agent, record.tier, _target(call), by, said)),
     )
     return "  ".join(part for part in parts if part)
-
-
-def when(at: int) -> str:
-    """Local date and time, to the millisecond."""
-    try:
-        return datetime.fromtimestamp(at / 1_000_000).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    except (ValueError, OverflowError, OSError):
-        return str(at)
 
 
 def _target(call: CallRow) -> str:

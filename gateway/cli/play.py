@@ -10,14 +10,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import anyio
 import click
 
 import gateway
-from gateway.cli import play_text
 from gateway.cli.options import json_option, print_json
-from gateway.stories import story as stories
-from gateway.stories.play import play
 
 SCENARIOS: Final = Path(gateway.__file__).resolve().parents[1] / "scenarios"
 
@@ -27,6 +23,12 @@ SCENARIOS: Final = Path(gateway.__file__).resolve().parents[1] / "scenarios"
 @json_option
 def command(story: str, as_json: bool) -> None:
     """Play STORY (a name under scenarios/, or a path) in a fresh world and tell what happened."""
+    import anyio
+
+    from gateway.cli import play_text
+    from gateway.stories import story as stories
+    from gateway.stories.play import play
+
     here = Path("scenarios")
     told = stories.read(stories.find(story, here if here.is_dir() else SCENARIOS))
     teller = None if as_json else play_text.Teller()

@@ -10,9 +10,9 @@ import click
 
 from gateway import settings
 from gateway.cli.journal_options import Since
-from gateway.cli.journal_text import when
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.policy_replay import recalling
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.policy import load, suggest_into
 from gateway.policy.rules import AGENT

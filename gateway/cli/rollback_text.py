@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from gateway.cli.journal_text import console, when
+from gateway.cli.journal_text import console
+from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.reverse import Step
 from gateway.undo.plan import TO_DO, Plan, Planned

@@ -28,7 +28,6 @@ from gateway.catalogue.text import printable
 from gateway.cli import servers_text as told
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.errors import Misconfigured
-from gateway.policy.draft import draft_tiers
 from gateway.ports import ToolServer
 from gateway.settings import Settings
 from gateway.wire.servers import open_server
@@ -240,6 +239,8 @@ def _draft(settings: Settings, name: str, reviews: Sequence[Review]) -> str:
     tree: Any = yamlfile.read(path) if path.exists() else {}
     if name in (tree.get("servers") or {}):
         return ""
+    from gateway.policy.draft import draft_tiers
+
     return draft_tiers(
         name,
         [

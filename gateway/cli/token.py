@@ -5,35 +5,19 @@ Prints the token and nothing else on standard output, so that it can stand in `$
 
 from __future__ import annotations
 
-import re
 import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gateway import settings as settings_file
-from gateway.app.identity import open_local
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.times import Seconds
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-
-
-class Seconds(click.ParamType[int]):
-    """`90`, `90s`, `15m` or `1h`, as whole seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = re.fullmatch(r"([0-9]{1,6})([smh]?)", str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a duration like 90s, 15m or 1h", param, ctx)
-        return int(match[1]) * _UNITS[match[2]]
 
 
 @click.command()
@@ -72,6 +56,8 @@ def command(
     config: Path,
 ) -> None:
     """Mint a token for one agent: for /mcp, for one tier (--tier), or for one server (--server)."""
+    from gateway.app.identity import open_local
+
     settings = settings_file.load(config)
     if grants and (tiers or server):
         raise click.UsageError("--grants is an endpoint of its own")

@@ -8,6 +8,7 @@ itself are one commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from gateway.core import record
 from gateway.core.act import of_act
@@ -25,10 +26,12 @@ from gateway.core.grant import (
 from gateway.core.model import Decision, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
-from gateway.grants.asked import Asked
 from gateway.ports import GrantStore, Journal, Protector
 from gateway.reasons import Reason
 from gateway.values import Value, replace
+
+if TYPE_CHECKING:
+    from gateway.grants.asked import Asked
 
 METHOD = "grants/"
 """In front of what was done, as the journal has it."""

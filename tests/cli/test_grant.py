@@ -1,0 +1,55 @@
+"""`bulkhead grant` where the policy cannot be read: grants are looked at and ended, and none is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Home, everybody, one_tier
+
+INTENTS = json.dumps(
+    {
+        "intents": {
+            "general": {"tells": "All.", "tiers": ["data"], "tools": ["store/*"], "seconds": 600}
+        }
+    }
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home.make(
+        tmp_path / "home",
+        {"store": {"command": ["/bin/false"]}},
+        policy=everybody([("data", "store")]),
+        tiers=one_tier("store"),
+        intents=INTENTS,
+    )
+    home.grant("tester", "--tier", "data")
+    (home.root / "policies" / "policy.csv").write_text("p, broken\n")
+    return home
+
+
+def test_they_are_looked_at_and_ended(home: Home) -> None:
+    [given] = json.loads(home.must("grant", "list", "--json"))
+    home.must("grant", "revoke", given["id"], "--why", "test", "--as", "ada")
+    assert json.loads(home.must("grant", "list", "--json")) == []
+
+
+def test_none_is_given(home: Home) -> None:
+    ran = home.run("grant", "create", "--agent", "b", "--task", "t", "--intent", "general")
+    assert ran.returncode == 2
+    assert "policy.csv:1" in ran.stderr
+    assert len(json.loads(home.must("grant", "list", "--json"))) == 1
+
+
+@pytest.mark.parametrize("command", ["grant", "approvals", "fence", "token"])
+def test_a_command_loads_no_more_than_it_says(command: str) -> None:
+    told = f"import sys, gateway.cli.{command}\nprint(*sys.modules)"
+    words = [sys.executable, "-c", told]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert {"casbin", "jsonschema", "rich", "jwt", "httpx"}.isdisjoint(ran.stdout.split())
