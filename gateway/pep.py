@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import anyio
@@ -290,8 +289,8 @@ class Line:
                 await self._scribe.outcome(pending, call_id, outcome, body, None)
             else:
                 settled = await self._reverser.settle(prepared, outcome)
-                body_of = partial(self._reverser.body, prepared)
-                await self._scribe.settled(pending, call_id, outcome, settled, body_of)
+                reverser = self._reverser
+                await self._scribe.settled(pending, outcome, settled, prepared, reverser)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)

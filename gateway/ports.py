@@ -256,7 +256,9 @@ class Leases(Protocol):
         ...
 
     def release(self, call_id: str, after: float = 0.0) -> None:
-        """Let go of all it has, at once or `after` seconds. Never fails; nothing held, nothing done."""
+        """Let go of all it has, at once or `after` seconds. Never fails; nothing held, nothing done.
+
+        Whoever takes it next has it when every line that was queued before is durable or refused, not before."""
         ...
 
 

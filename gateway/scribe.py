@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from gateway import holding
 from gateway.core import record, settle
@@ -18,7 +19,7 @@ from gateway.core.model import Answer, CallRecord, Classified, Decision, Outcome
 from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
-from gateway.ports import Journal, Pending, Protector
+from gateway.ports import Journal, Pending, Prepared, Protector, Reverser
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.way import Way
@@ -26,6 +27,11 @@ from gateway.way import Way
 log = logging.getLogger("bulkhead.line")
 
 Results = Literal["none", "writes", "all"]
+P = TypeVar("P", bound=Prepared)
+
+
+def nothing() -> None:
+    """When nothing is to be done."""
 
 
 class Scribe:
@@ -89,8 +95,10 @@ class Scribe:
         body: dict[str, Any],
         state: State | None,
         claims: tuple[Claim, ...] = (),
+        queued: Callable[[], None] = nothing,
     ) -> None:
-        """Step 14's line: durable on return, and with it the intent before it.
+        """Step 14's line: durable on return, and with it the intent before it. `queued`: called when it is on
+        its way.
 
         Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
         said = settle.outcome_body(outcome, self._protector.protect_text)
@@ -99,26 +107,32 @@ class Scribe:
         line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(replace(line, claims=claims) if claims else line)
+        queued()
         await pending.sealed()
         await settled_line.sealed()
 
     async def settled(
         self,
         pending: Pending,
-        call_id: str,
         outcome: Outcome,
         settled: Settled,
-        body_of: Callable[[Settled], dict[str, Any]],
+        prepared: P,
+        reverser: Reverser[P],
     ) -> None:
         """The same, of a write. What it left behind is believed only if its leases hold in the very
-        commit that says so. Raises `JournalError`."""
+        commit that says so. Raises `JournalError`.
+
+        They are let go behind that line: the next writer has them when it is durable, and not before. Those of a
+        call in doubt are not."""
+        call_id, state = pending.line.call_id, settled.state
         rests_on = (settled.rests_on,) if settled.rests_on else ()
-        kept, state = self._result(outcome) if self._results == "writes" else {}, settled.state
+        kept = self._result(outcome) if self._results == "writes" else {}
+        done = nothing if state is State.IN_DOUBT else partial(reverser.release, call_id)
         try:
-            body = {**kept, **body_of(settled)}
-            await self.outcome(pending, call_id, outcome, body, state, rests_on)
+            body = {**kept, **reverser.body(prepared, settled)}
+            await self.outcome(pending, call_id, outcome, body, state, rests_on, done)
         except Refused:
-            body = {**kept, **body_of(lapsed(settled))}
+            body = {**kept, **reverser.body(prepared, lapsed(settled))}
             await self.outcome(pending, call_id, outcome, body, state)
 
     def _result(self, outcome: Outcome) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from gateway.core.model import (
     JsonObject,
     Obligation,
     Outcome,
+    OutcomeKind,
     Request,
     Resolved,
     Shadow,
@@ -487,9 +488,31 @@ async def test_a_write_is_prepared_before_its_intent_and_let_go_after_its_outcom
     world = World()
     await world.call()
     [first, _] = world.journal.memory.events
-    asked = world.reversing.asked
+    asked = [*dict.fromkeys(world.reversing.asked)]
     assert asked == [("call1", "prepare"), ("", "settle ok"), ("call1", "release")]
     assert json.loads(first.body)["body"] == {"undo": {"level": "exact"}}
+
+
+@pytest.mark.parametrize(("kind", "let_go"), [("ok", True), ("in_doubt", False)])
+async def test_leases_are_let_go_behind_the_outcome_when_that_is_queued_unless_it_is_in_doubt(
+    kind: OutcomeKind, let_go: bool
+) -> None:
+    """Nobody hears of either before the line is durable."""
+    world = World()
+    world.server.gate.clear()
+    world.server.outcome = Outcome(kind, result={"content": []})
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(5):
+        await world.server.reached.wait()
+        world.journal.hold()
+        world.server.gate.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        asked, done = [*world.reversing.asked], call.done()
+        world.journal.release()
+        await call
+    assert (("call1", "release") in asked, done) == (let_go, False)
+    assert ("call1", "release") in world.reversing.asked
 
 
 async def test_a_read_is_neither_prepared_nor_settled_nor_asked_twice() -> None:

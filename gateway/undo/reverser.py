@@ -1,8 +1,8 @@
 """Step 9 of the Line and its part of step 14: leases, pre-image, level; post-image and what it says.
 
 The order is the point: the resources are leased, then read, then the call goes out, then they are read
-again, and only when all that is durable are they let go. It knows packs by what they answer (level.py)
-and tool servers by their port.
+again, and they are let go behind the line that says all that: who comes next has them when it is durable. It
+knows packs by what they answer (level.py) and tool servers by their port.
 """
 
 from __future__ import annotations

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from gateway.core.reverse import Lease
 from gateway.errors import JournalError, Refused
+from gateway.journals.commit import Work
+from gateway.journals.entry import Entry
 from gateway.journals.leases import SqliteLeases
 from gateway.journals.sqlite import SqliteJournal
+from gateway.journals.sqlitefile import SqliteFile
 from gateway.reasons import Reason
+from tests.journals.calls import intent
 
 
 @asynccontextmanager
@@ -74,6 +78,33 @@ async def test_resources_exclude_each_other_by_whole_segments(
         leases.release("first")
         granted = await second
     assert (at_once, len(granted)) == (together, 1)
+
+
+async def test_who_comes_next_has_it_in_the_commit_of_the_line_it_was_let_go_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[tuple[list[str], int]] = []
+    write = SqliteFile.write
+
+    def seen(self: SqliteFile, lines: Sequence[Entry], works: Sequence[Work] = ()) -> Any:
+        commits.append(([line.line.call_id for line in lines], len(works)))
+        return write(self, lines, works)
+
+    monkeypatch.setattr(SqliteFile, "write", seen)
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        leases = journal.leases()
+        await take(leases, "first", "file:/a")
+        waiting = asyncio.create_task(take(leases, "second", "file:/a"))
+        await asyncio.sleep(0)
+        line = journal.append(intent("first"))
+        leases.release("first")
+        await line.sealed()
+        [lease] = await waiting
+        await journal.aclose()
+    # The first one's; then a line, its end and the second one's.
+    assert commits == [([], 1), (["first"], 2)]
+    assert lease.epoch == 2
 
 
 async def test_two_processes_never_both_hold_a_resource(tmp_path: Path) -> None:
