@@ -84,10 +84,11 @@ class LiveCatalogue:
 
     async def start(self) -> None:
         """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
-        lists are known from the last time are not waited for, and not asked before `look` or a call."""
+        lists are known from the last time are not waited for, and not asked before `look` or a call. Nor is
+        one waited for that had none the last time."""
         await self._begin_with_earlier()
         for name in self._servers:
-            if name not in self._saved:
+            if not self._saved.get(name, Lists()).kinds:
                 self._look(name)
         try:
             async with asyncio.timeout(self._pace.grace):
@@ -96,6 +97,8 @@ class LiveCatalogue:
         except TimeoutError:
             slow = [name for name, tried in self._tried.items() if not tried.is_set()]
             log.warning("not waiting any longer for: %s", ", ".join(slow))
+            for name in slow:
+                self._keep(name, Lists())
 
     def look(self) -> None:
         """The start is over: ask also those that it left alone, which take the processor from who starts."""
@@ -239,8 +242,9 @@ class LiveCatalogue:
             self._keep(name, Lists(kept.kinds, {}, kept.said))
 
     def _keep(self, name: str, lists: Lists) -> None:
-        """For the next start: what was ever read, also while some list of the server cannot be."""
-        if self._earlier and lists.kinds and lists != self._saved.get(name):
+        """For the next start: what was ever read, also while some list of the server cannot be; or that
+        nothing was."""
+        if self._earlier and lists != self._saved.get(name):
             self._saved[name] = lists
             self._earlier.save(name, lists)
 

@@ -67,7 +67,7 @@ async def test_a_slow_server_delays_the_start_by_the_grace_and_joins_later() -> 
     slow, quick = OfferingServer("slow", tool=[READ]), OfferingServer("quick", tool=[READ])
     slow.stuck.clear()
     known = pins(approved("slow", READ), approved("quick", READ))
-    pace = Pace(deadline=5, grace=0.05, retry=(0.001, 0.01), settle=0)
+    pace = Pace(deadline=5, grace=0.3, retry=(0.001, 0.01), settle=0)
     async with living(slow, quick, known=known, pace=pace) as catalogue:
         first, status = list(catalogue.current.aggregate.tools), catalogue.status()
         slow.stuck.set()
@@ -314,6 +314,31 @@ async def test_a_server_of_which_one_list_cannot_be_read_is_known_the_next_time(
     async with living(half, known=known, earlier=earlier) as catalogue:
         shown = list(catalogue.current.aggregate.tools)
     assert (state, shown) == ("failing", ["files__read"])
+
+
+@pytest.mark.parametrize("why", ["refused", "silent"])
+async def test_a_server_that_was_not_there_the_last_time_is_asked_and_not_waited_for(
+    tmp_path: Path, why: str
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    dead = OfferingServer(tool=[READ])
+    if why == "refused":
+        dead.broken = "connection refused"
+    else:
+        dead.stuck.clear()
+    hasty = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
+    async with living(dead, known=known, earlier=earlier, pace=hasty):
+        pass
+    dead.broken = None
+    dead.stuck.clear()
+    patient = Pace(deadline=60, grace=60, retry=(0.001, 0.01), settle=0)
+    async with living(dead, known=known, earlier=earlier, pace=patient) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+        dead.stuck.set()
+        await becomes(catalogue, "files__read")
+    assert shown == []
+    async with living(OfferingServer(), known=known, earlier=earlier) as catalogue:
+        assert list(catalogue.current.aggregate.tools) == ["files__read"]
 
 
 async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: Path) -> None:
