@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -70,6 +71,8 @@ class _Here:
 
     claim: Claim
     turn: asyncio.Future[None]
+    behind: str = ""
+    """The call it waits for."""
     rows: int = 0
     ending: list[asyncio.TimerHandle] = field(default_factory=list)
 
@@ -82,6 +85,7 @@ class SqliteLeases:
         self._desk = desk
         self._clock = clock
         self._patience = patience
+        self._runs_at = desk.runs_at
         self._line: dict[str, _Here] = {}
         """By call, in the order they came: those that hold and those that wait."""
         self._ends: dict[str, int] = {}
@@ -101,7 +105,7 @@ class SqliteLeases:
         here = _Here(claim, asyncio.get_running_loop().create_future())
         assert call_id not in self._line
         self._line[call_id] = here
-        self._admit()
+        self._place(here)
         blocker = ""
         try:
             async with asyncio.timeout(self._patience):
@@ -146,7 +150,9 @@ class SqliteLeases:
         here.turn.cancel()
         if here.rows:
             self._end(call_id, 0)
-        self._admit()
+        for other in self._line.values():
+            if other.behind == call_id:
+                self._place(other)
 
     def _end(self, call_id: str, until: int) -> None:
         self._ends[call_id] = until
@@ -181,7 +187,7 @@ class SqliteLeases:
         def work(connection: sqlite3.Connection) -> list[int] | str:
             now = self._clock()
             terms = Terms(now + int(term * 1e6), int(quiesce * 1e6))
-            return grant(connection, claim, terms, now, self._desk.run, self._desk.runs_at)
+            return grant(connection, claim, terms, now, self._desk.run, self._runs_at)
 
         # Set before: who is cancelled or meets a failing disk may have got them all the same.
         here.rows = len(claim.alone) + len(claim.shared)
@@ -191,10 +197,11 @@ class SqliteLeases:
             here.rows = 0
         return epochs
 
-    def _admit(self) -> None:
-        """Whose turn is it: everybody nobody before them excludes."""
-        before: list[Claim] = []
-        for here in self._line.values():
-            if not here.turn.done() and not any(here.claim.excludes(other) for other in before):
-                here.turn.set_result(None)
-            before.append(here.claim)
+    def _place(self, here: _Here) -> None:
+        """Is it its turn? It is when nobody before it excludes it. Until then it stands behind the last who does,
+        and is placed anew when that one goes: of many who want the same, one."""
+        before = [*takewhile(lambda other: other is not here, self._line.values())]
+        excluding = (each for each in reversed(before) if here.claim.excludes(each.claim))
+        here.behind = next((each.claim.call_id for each in excluding), "")
+        if not here.behind and not here.turn.done():
+            here.turn.set_result(None)

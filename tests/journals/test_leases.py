@@ -184,6 +184,34 @@ async def test_a_waiter_who_goes_away_lets_the_next_one_in(tmp_path: Path) -> No
     assert held == (False, True)
 
 
+async def test_who_waits_behind_several_has_it_when_the_last_of_them_is_gone(
+    tmp_path: Path,
+) -> None:
+    """Whichever goes first, and whether it held or waited itself."""
+    order: list[str] = []
+
+    async def write(leases: SqliteLeases, call: str, *keys: str) -> None:
+        await take(leases, call, *keys)
+        order.append(call)
+
+    async with desk(tmp_path) as leases:
+        await take(leases, "a", "file:/a")
+        await take(leases, "b", "file:/b")
+        both = asyncio.create_task(write(leases, "both", "file:/a", "file:/b"))
+        behind = asyncio.create_task(write(leases, "behind", "file:/b"))
+        aside = asyncio.create_task(write(leases, "aside", "file:/c"))
+        await aside
+        for call in ("b", "a"):
+            order.append(f"{call} gone")
+            leases.release(call)
+            await take(leases, f"after {call}", f"elsewhere:/{call}")
+        await both
+        order.append("both gone")
+        leases.release("both")
+        await behind
+    assert order == ["aside", "b gone", "a gone", "both", "both gone", "behind"]
+
+
 async def test_another_process_waits_and_gets_a_later_epoch(tmp_path: Path) -> None:
     async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
         [first] = await take(ours, "first", "file:/a")
