@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.core.record import MOVES, UNSETTLED, IllegalMove, Line, State, move
-from gateway.errors import Refused
+from gateway.errors import JournalError, Refused
 from gateway.journals import claims
 from gateway.journals.budgets import Left, bodies
 from gateway.journals.entry import Entry
@@ -67,7 +67,7 @@ def write(
     works: Sequence[Work] = (),
 ) -> tuple[list[int | str | Refused], list[Any]]:
     """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold. And what
-    the works made, after the lines.
+    the works made, after the lines: a `JournalError` for one that could not be done.
 
     Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
     sealed = _sealed(entries, keeper)
@@ -79,7 +79,7 @@ def write(
         connection.execute("BEGIN IMMEDIATE")
         results = [_alone(connection, entry, run) for entry in entries]
     _insert_payloads(connection, results, sealed)
-    made = [work(connection) for work in works]
+    made = [_made(connection, work) for work in works]
     connection.execute("COMMIT")
     _remember(places, entries, results)
     return results, made
@@ -90,6 +90,14 @@ def _sealed(entries: Sequence[Entry], keeper: Keeper) -> list[tuple[int, int, Ke
     having = [(at, payload) for at, entry in enumerate(entries) for payload in entry.payloads]
     kept = keeper.seal_all([payload for _, payload in having])
     return [(at, payload.kind, one) for (at, payload), one in zip(having, kept, strict=True)]
+
+
+def _made(connection: sqlite3.Connection, work: Work) -> Any:
+    """What the work made; a `JournalError` when it asked for what no row can hold: that harms no line."""
+    try:
+        return work(connection)
+    except _LINE_AT_FAULT as error:
+        return JournalError(f"{type(error).__name__}: {error}")
 
 
 def _remember(
