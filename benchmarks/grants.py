@@ -2,8 +2,10 @@
 
     python -m benchmarks.grants [--grants 10000] [--seconds 1] [--json]
 
-`statement` is the CPU of the one statement, in an open transaction, per call, at batches of 1, 16 and 64
-calls: of one task, whose grants are the same, and of many tasks. `journal` is the CPU of a whole intent
+`spend` is the CPU of admission: everything the writer does for a spend that is not in the lines' own statement, per
+call, at batches of 1, 16 and 64 calls: of one task, whose grants are the same, and of many tasks. In it is a call's
+share of `fold`, the statement that brings the table up to date once in so many lines, two of them to a call, all
+tasks by turns. `journal` is the CPU of a whole intent
 with its spend less that of one without, per call, in turns within one run. `check` is the look at a chain of
 four in memory at step 7. Absolute numbers are the machine's.
 """
@@ -41,7 +43,7 @@ from gateway.core.model import (
 )
 from gateway.errors import Where
 from gateway.grants.book import GrantBook
-from gateway.journals import spending
+from gateway.journals.ledger import LINES, Ledger
 from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
 
@@ -119,33 +121,45 @@ def spends(batch: int, chains: Sequence[int]) -> list[Spend]:
     return [Spend(ids(chains[n % len(chains)]), 1, 120, now) for n in range(batch)]
 
 
-def statement(path: Path, chains: int, seconds: float) -> list[Cost]:
-    """The statement alone; the commit after it is not timed."""
+def admission(path: Path, chains: int, seconds: float) -> list[Cost]:
+    """Without the commit after it, which is the lines'."""
     connection = sqlite3.connect(path, isolation_level=None)
-    spending.prepare(connection)
-    costs = []
+    ledger = Ledger(connection)
+    share = _folding(ledger, chains)
+    costs = [Cost("fold", LINES // 2, "many", share)]
     for batch in BATCHES:
-        for name, pick in (
-            ("one", lambda: [7]),
-            ("many", lambda: random.sample(range(chains), 64)),
-        ):
-            costs.append(Cost("statement", batch, name, _each(connection, batch, pick, seconds)))
+        alone = _each(ledger, batch, lambda: [7], seconds)
+        mixed = _each(ledger, batch, lambda: random.sample(range(chains), 64), seconds)
+        costs.append(Cost("spend", batch, "one", alone))
+        costs.append(Cost("spend", batch, "many", mixed + share))
     connection.close()
     return costs
 
 
-def _each(
-    connection: sqlite3.Connection, batch: int, pick: Callable[[], list[int]], seconds: float
-) -> float:
+def _folding(ledger: Ledger, chains: int) -> float:
+    calls = LINES // 2
+    for _ in range(0, calls, 64):
+        ledger.begin(sure=False)
+        ledger.take(spends(64, random.sample(range(chains), 64)))
+        ledger.commit([])
+    ledger.begin(sure=False)
+    began = time.thread_time_ns()
+    ledger.fold()
+    took = time.thread_time_ns() - began
+    ledger.commit([])
+    return took / calls / 1_000
+
+
+def _each(ledger: Ledger, batch: int, pick: Callable[[], list[int]], seconds: float) -> float:
     took: list[float] = []
     until = time.perf_counter() + seconds / 2
     while time.perf_counter() < until:
         some = spends(batch, pick())
-        connection.execute("BEGIN IMMEDIATE")
+        ledger.begin(sure=False)
         began = time.thread_time_ns()
-        spending.take(connection, some)
+        ledger.take(some)
         took.append((time.thread_time_ns() - began) / batch / 1_000)
-        connection.execute("COMMIT")
+        ledger.commit([])
     return statistics.median(took)
 
 
@@ -221,7 +235,7 @@ async def measure(grants: int, seconds: float) -> list[Cost]:
         journal = await SqliteJournal.open(path)
         try:
             await give(journal, chains)
-            found = [*statement(path, chains, seconds), check(journal, chains, seconds)]
+            found = [*admission(path, chains, seconds), check(journal, chains, seconds)]
             return found + await through_journal(journal, chains, seconds * 2)
         finally:
             await journal.aclose()
@@ -243,7 +257,7 @@ def main() -> None:
     )
     for cost in costs:
         print(
-            f"{cost.what:<10} batch {cost.batch:<3} {cost.chains:<5} {cost.cpu_us:8.1f} us of CPU"
+            f"{cost.what:<10} batch {cost.batch:<5} {cost.chains:<5} {cost.cpu_us:8.1f} us of CPU"
         )
 
 

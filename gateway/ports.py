@@ -276,7 +276,8 @@ class GrantStore(Protocol):
         ...
 
     def since(self, rev: int) -> Sequence[Standing]:
-        """Every grant given or ended after `rev`, in that order. Raises `JournalError`."""
+        """Every grant given or ended after `rev`, in that order; what is left of them may be of a while ago.
+        Raises `JournalError`."""
         ...
 
     def find(self, grant_id: str) -> Standing | None:

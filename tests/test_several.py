@@ -20,7 +20,7 @@ from gateway.reasons import Reason
 from gateway.values import replace
 from tests.free import NoFences
 from tests.grants.given import NOON, SECOND, grant
-from tests.journals.test_spending import Purse, purse
+from tests.journals.test_ledger import Purse, purse
 from tests.test_pep import Policy, World, reason
 
 

@@ -52,8 +52,6 @@ from gateway.wire.servers.seal import Seal
 log = logging.getLogger("bulkhead")
 
 CLOSE_SECONDS = 10.0
-BREATH = 0.05
-"""Seconds from the first connection to the start of what was not waited for."""
 
 
 class Gateway(Value):
@@ -72,12 +70,7 @@ class Gateway(Value):
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
     up: asyncio.Event
-    """What can wait until agents are answered waits for it."""
-
-    def answers(self) -> None:
-        """Said by who serves, once agents are answered. What waits for it takes the processor for a while:
-        whoever stands at the door comes first."""
-        asyncio.get_running_loop().call_later(BREATH, self.up.set)
+    """Set by who serves, once agents are answered: what can wait until then waits for it."""
 
     @property
     def issuer(self) -> LocalIssuer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 from pathlib import Path
@@ -25,6 +26,9 @@ WHOLE: Final = 1024 * 1024
 """Bytes. What is larger is the system's: a body that grows need not be copied, and is given back whole."""
 KEPT: Final = 4 * 1024 * 1024
 """Bytes of free memory the process keeps."""
+
+BREATH: Final = 0.05
+"""Seconds from the first connection to the start of what was not waited for."""
 
 
 @click.command()
@@ -75,7 +79,8 @@ def _settle_memory() -> None:
 
 def _up(gateway: Gateway, address: str) -> None:
     _greet(gateway, address)
-    gateway.answers()
+    # What waits for this takes the processor for a while: whoever stands at the door is answered first.
+    asyncio.get_running_loop().call_later(BREATH, gateway.up.set)
 
 
 def _greet(gateway: Gateway, address: str) -> None:

@@ -58,7 +58,7 @@ async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, inte
         # Verified now, so that a bad token ends the command; and, if it was given, for every request.
         identity = await gateway.gate.identify(evidence)
         who = evidence if agent is None else identity
-        gateway.answers()
+        gateway.up.set()
         await stdio.serve(gateway.gate, endpoint, who, settings.limits)
 
 

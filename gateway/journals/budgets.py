@@ -1,35 +1,39 @@
-"""What was left of each budget before and after a call, in the call's own line.
+"""How a call's share of its grants' budgets is written: for people in the line, for the ledger beside it.
 
-Only the commit that spends knows it, so it is put behind the line's bytes there, before they are stored:
-`"budget": [{"grant", "before": {...}, "after": {...}}]`, the call's own grant first, each with what is limited.
+In the line, `"budget": [{"grant", "before": {...}, "after": {...}}]`, the call's own grant first, each with what is
+limited. Only the commit that spends knows it, so it is put behind the line's bytes there, before they are stored.
+Beside it, `writes bytes at place place ...`: what ledger.py reads again. It knows no store.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
 from gateway.core.grant import Spend
+from gateway.core.purse import Left
 from gateway.journals.entry import Entry
 
-Left = Mapping[int, Sequence[int | None]]
-"""Of each purse, by its place: uses, writes, bytes; None where there is no limit."""
 NAMES: Final = ("uses", "writes", "bytes")
 _OF_GRANT: Final = 40
 _OF_ROOT: Final = 23
+_BETWEEN: Final = ";"
+"""Two spends of one line."""
 
 
-@lru_cache(maxsize=16_384)
-def places(chain: tuple[str, ...]) -> tuple[int, ...]:
+Bill = tuple[str, str]
+"""Of one call: what is told in its line, and what stands beside it."""
+
+
+def places(chain: Sequence[str]) -> list[int]:
     """Where the purses of a chain lie, its own grant's first: beside all of their root's.
 
     A number in 63 bits, of the ids alone: nothing is looked up to find it. A second grant that came to the same
     one (one in a trillion, of one root) would not be given."""
     root = _bits(chain[-1], _OF_ROOT) << _OF_GRANT
-    return tuple(root | _bits(grant, _OF_GRANT) for grant in chain)
+    return [root | _bits(grant, _OF_GRANT) for grant in chain]
 
 
 def place(root: str, grant: str) -> int:
@@ -41,48 +45,34 @@ def _bits(text: str, count: int) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> (64 - count)
 
 
-def bodies(entries: Sequence[Entry], left: Left) -> list[bytes]:
-    """The bytes to store of these lines. `left`: before all of them."""
-    if not left:
-        return [entry.body for entry in entries]
-    running = dict(left)
-    return [_with(entry, running) for entry in entries]
+def form(grant: str, left: Left) -> str:
+    """How a spend from a grant's purse is told, but for the numbers: `form % (before + after)`. It serves for always,
+    as what is not limited never gets a limit. Empty when nothing is limited."""
+    fields, comma = "", ""
+    for name, has in zip(NAMES, left, strict=True):
+        # "%.0s" takes a value and says nothing.
+        fields += "%.0s" if has is None else f'{comma}"{name}":%s'
+        comma = comma if has is None else ","
+    quoted = json.dumps(grant).replace("%", "%%")
+    return f'{{"grant":{quoted},"before":{{{fields}}},"after":{{{fields}}}}}' if comma else ""
 
 
-def _with(entry: Entry, running: dict[int, Sequence[int | None]]) -> bytes:
-    told = [
-        one
-        for claim in entry.source.claims
-        if isinstance(claim, Spend)
-        for one in _budget(claim, running)
-    ]
-    if not told:
-        return entry.body
-    return f'{entry.body[:-1].decode()},"budget":[{",".join(told)}]}}'.encode()
+def read(spent: str) -> Iterator[tuple[int, ...]]:
+    """Of each spend of a line: writes, bytes, at, and the places."""
+    for one in spent.split(_BETWEEN):
+        yield tuple(map(int, one.split()))
 
 
-def _budget(spend: Spend, running: dict[int, Sequence[int | None]]) -> list[str]:
-    """And `running` is taken on to after this call."""
-    told = []
-    for grant, purse in zip(spend.chain, places(spend.chain), strict=True):
-        uses, writes, size = before = running[purse]
-        after = running[purse] = (
-            None if uses is None else uses - 1,
-            None if writes is None else writes - spend.writes,
-            None if size is None else size - spend.bytes,
-        )
-        if after != (None, None, None):
-            name, was, is_ = _quoted(grant), _named(before), _named(after)
-            told.append(f'{{"grant":{name},"before":{{{was}}},"after":{{{is_}}}}}')
-    return told
+def written(entries: Sequence[Entry], bills: Sequence[Bill]) -> list[tuple[bytes, str]]:
+    """The bytes to store of these lines, and what stands beside them. `bills`: of all their spends, in order."""
+    if not bills:
+        return [(entry.body, "") for entry in entries]
+    upcoming = iter(bills)
+    return [_written(entry, upcoming) for entry in entries]
 
 
-def _named(left: Sequence[int | None]) -> str:
-    return ",".join(
-        [f'"{name}":{have}' for name, have in zip(NAMES, left, strict=True) if have is not None]
-    )
-
-
-@lru_cache(maxsize=16_384)
-def _quoted(grant: str) -> str:
-    return json.dumps(grant)
+def _written(entry: Entry, upcoming: Iterator[Bill]) -> tuple[bytes, str]:
+    own = [next(upcoming) for claim in entry.source.claims if type(claim) is Spend]
+    told = ",".join([told for told, _ in own if told])
+    body = b'%b,"budget":[%b]}' % (entry.body[:-1], told.encode()) if told else entry.body
+    return body, _BETWEEN.join([spent for _, spent in own])

@@ -6,7 +6,6 @@ A claim that does not hold raises `Refused`, and the line goes with it. It knows
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,13 +16,16 @@ from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
 from gateway.core.reverse import Leased
-from gateway.journals import credentials, forgetting, grants, labels, leased, spending, tickets
-from gateway.journals.budgets import Left
+from gateway.journals import credentials, forgetting, grants, labels, leased, tickets
+from gateway.journals.budgets import Bill
+from gateway.journals.ledger import Ledger
 
-TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], Left | None]]] = {
-    Spend: spending.take,
+OF_BUDGETS: Final[Mapping[type[Claim], Callable[[Ledger, Sequence[Any]], list[Bill]]]] = {
+    Spend: Ledger.take,
     Give: grants.give,
     End: grants.end,
+}
+TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]], None]]] = {
     Passage: labels.take,
     Leave: tickets.take_leaves,
     Word: tickets.take_words,
@@ -33,12 +35,14 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
 }
 
 
-def take(connection: sqlite3.Connection, claims: Iterable[Claim]) -> Left:
-    """All of these, and what was left before of the budgets they took from. Raises `Refused` when one does not
-    hold: the caller rolls back."""
-    kinds, left = defaultdict[type[Claim], list[Claim]](list), dict[int, Sequence[int | None]]()
+def take(ledger: Ledger, claims: Iterable[Claim]) -> list[Bill]:
+    """All of these, and the bill of each spend. Raises `Refused` when one does not hold: the caller rolls back."""
+    kinds, bills = dict[type[Claim], list[Claim]](), list[Bill]()
     for claim in claims:
-        kinds[type(claim)].append(claim)
+        kinds.setdefault(type(claim), []).append(claim)
     for kind, some in kinds.items():
-        left.update(TAKERS[kind](connection, some) or {})
-    return left
+        if kind in OF_BUDGETS:
+            bills += OF_BUDGETS[kind](ledger, some)
+        else:
+            TAKERS[kind](ledger.connection, some)
+    return bills

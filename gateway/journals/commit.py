@@ -12,15 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.core.record import MOVES, UNSETTLED, IllegalMove, Line, State, move
-from gateway.errors import JournalError, Refused
+from gateway.errors import Refused
 from gateway.journals import claims
-from gateway.journals.budgets import Left, bodies
+from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
+from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept
 from gateway.journals.rows import chunks, flat, statement
 
-EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body) VALUES "
-EVENT_ROW: Final = "(?, ?, ?, ?)"
+EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES "
+EVENT_ROW: Final = "(?, ?, ?, ?, ?)"
 PAYLOAD: Final = "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES "
 PAYLOAD_ROW: Final = "(?, ?, ?, ?)"
 CALL: Final = (
@@ -55,11 +56,11 @@ _LINE_AT_FAULT: Final = (sqlite3.IntegrityError, UnicodeError, OverflowError)
 
 
 class _Unclear(Exception):
-    """A line of the batch does not fit the rows: find out which, one by one."""
+    """A line of the batch does not fit the rows, or rests on what is no longer so: find out which, one by one."""
 
 
 def write(
-    connection: sqlite3.Connection,
+    ledger: Ledger,
     entries: Sequence[Entry],
     run: int,
     keeper: Keeper,
@@ -67,20 +68,20 @@ def write(
     works: Sequence[Work] = (),
 ) -> tuple[list[int | str | Refused], list[Any]]:
     """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold. And what
-    the works made, after the lines: a `JournalError` for one that could not be done.
+    the works made, after the lines.
 
     Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
     sealed = _sealed(entries, keeper)
-    connection.execute("BEGIN IMMEDIATE")
+    ledger.begin(sure=False)
     try:
-        results: list[int | str | Refused] = [*_together(connection, entries, run, places)]
+        results: list[int | str | Refused] = [*_together(ledger, entries, run, places)]
     except (_Unclear, Refused, *_LINE_AT_FAULT):
-        connection.execute("ROLLBACK")
-        connection.execute("BEGIN IMMEDIATE")
-        results = [_alone(connection, entry, run) for entry in entries]
-    _insert_payloads(connection, results, sealed)
-    made = [_made(connection, work) for work in works]
-    connection.execute("COMMIT")
+        ledger.roll_back()
+        ledger.begin(sure=True)
+        results = [_alone(ledger, entry, run) for entry in entries]
+    _insert_payloads(ledger.connection, results, sealed)
+    made = [work(ledger.connection) for work in works]
+    ledger.commit([result for result in results if isinstance(result, int)])
     _remember(places, entries, results)
     return results, made
 
@@ -90,14 +91,6 @@ def _sealed(entries: Sequence[Entry], keeper: Keeper) -> list[tuple[int, int, Ke
     having = [(at, payload) for at, entry in enumerate(entries) for payload in entry.payloads]
     kept = keeper.seal_all([payload for _, payload in having])
     return [(at, payload.kind, one) for (at, payload), one in zip(having, kept, strict=True)]
-
-
-def _made(connection: sqlite3.Connection, work: Work) -> Any:
-    """What the work made; a `JournalError` when it asked for what no row can hold: that harms no line."""
-    try:
-        return work(connection)
-    except _LINE_AT_FAULT as error:
-        return JournalError(f"{type(error).__name__}: {error}")
 
 
 def _remember(
@@ -112,14 +105,14 @@ def _remember(
             places[line.call_id] = result
 
 
-def _together(
-    connection: sqlite3.Connection, entries: Sequence[Entry], run: int, places: Places
-) -> list[int]:
-    left = claims.take(connection, [claim for entry in entries for claim in entry.source.claims])
-    seqs = _insert_events(connection, entries, left)
+def _together(ledger: Ledger, entries: Sequence[Entry], run: int, places: Places) -> list[int]:
+    claimed = [claim for entry in entries for claim in entry.source.claims]
+    seqs = _insert_events(ledger.connection, entries, claims.take(ledger, claimed))
+    if claimed and not ledger.is_current(seqs[0]):
+        raise _Unclear
     firsts, moves = _projected(entries, seqs, run, places)
-    _insert_calls(connection, firsts)
-    if _move_calls(connection, moves) != len(moves):
+    _insert_calls(ledger.connection, firsts)
+    if _move_calls(ledger.connection, moves) != len(moves):
         raise _Unclear
     return seqs
 
@@ -146,31 +139,36 @@ def _projected(
     return [_call_values(*first, *last, run) for first, last in begun.values()], moves
 
 
-def _alone(connection: sqlite3.Connection, entry: Entry, run: int) -> int | str | Refused:
+def _alone(ledger: Ledger, entry: Entry, run: int) -> int | str | Refused:
     """One line, checked against the row of its call; a refused one leaves no trace."""
-    connection.execute("SAVEPOINT line")
+    ledger.connection.execute("SAVEPOINT line")
+    mark = ledger.mark()
     try:
-        return _checked(connection, entry, run)
+        return _checked(ledger, entry, run)
     except Refused as no:
-        connection.execute("ROLLBACK TO line")
+        _undo(ledger, mark)
         return no
     except (IllegalMove, *_LINE_AT_FAULT) as error:
-        connection.execute("ROLLBACK TO line")
+        _undo(ledger, mark)
         return f"call {entry.line.call_id}: {type(error).__name__}: {error}"
     finally:
-        connection.execute("RELEASE line")
+        ledger.connection.execute("RELEASE line")
 
 
-def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
-    line = entry.source
+def _undo(ledger: Ledger, mark: int) -> None:
+    ledger.connection.execute("ROLLBACK TO line")
+    ledger.back_to(mark)
+
+
+def _checked(ledger: Ledger, entry: Entry, run: int) -> int:
+    line, connection = entry.source, ledger.connection
     found = connection.execute("SELECT state FROM call WHERE call_id = ?", (line.call_id,))
     row = found.fetchone()
     current = State(row[0]) if row else None
     move(current, line.kind)
     if (current is None) is not (line.record is not None):
         raise IllegalMove("the first line has the record, and no other")
-    left = claims.take(connection, line.claims)
-    [seq] = _insert_events(connection, [entry], left)
+    [seq] = _insert_events(connection, [entry], claims.take(ledger, line.claims))
     if current is None:
         _insert_calls(connection, [_call_values(line, seq, line, seq, run)])
     else:
@@ -180,15 +178,15 @@ def _checked(connection: sqlite3.Connection, entry: Entry, run: int) -> int:
 
 
 def _insert_events(
-    connection: sqlite3.Connection, entries: Sequence[Entry], left: Left
+    connection: sqlite3.Connection, entries: Sequence[Entry], bills: Sequence[Bill]
 ) -> list[int]:
-    """`left`: of budgets, before all of these."""
+    """`bills`: of the budgets they took from."""
     seqs: list[int] = []
-    for chunk in chunks([*zip(entries, bodies(entries, left), strict=True)]):
+    for chunk in chunks([*zip(entries, written(entries, bills), strict=True)]):
         values: list[Any] = []
-        for entry, body in chunk:
+        for entry, (body, spent) in chunk:
             line = entry.source
-            values += (line.call_id, _WORDS[line.kind], line.at, bytearray(body))
+            values += (line.call_id, _WORDS[line.kind], line.at, bytearray(body), spent)
         last = connection.execute(statement(EVENT, EVENT_ROW, len(chunk)), values).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.

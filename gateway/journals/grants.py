@@ -1,6 +1,6 @@
 """Grants in the journal's database: given, ended, and read again by every gateway process that shares it.
 
-What a grant says never changes; what is left of it (spending.py) and whether it is over do. It asks
+What a grant says never changes; what is left of it (ledger.py) and whether it is over do. It asks
 nothing of who gives or ends: that is for whoever calls.
 """
 
@@ -10,22 +10,25 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
+from gateway.core.purse import Purse
 from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
 from gateway.journals import budgets, labels
+from gateway.journals.budgets import Bill
+from gateway.journals.ledger import Ledger
 from gateway.reasons import Reason
-from gateway.values import as_json, from_json
+from gateway.values import as_json, from_json, replace
 
 T = TypeVar("T")
 
 EPOCH: Final = "grants.epoch"
 _STANDING: Final = (
-    "SELECT document, state, said, rev, used, uses, writes, bytes, used_at"
-    ' FROM "grant" JOIN purse ON place = purse WHERE'
+    "SELECT place, document, state, said, rev, used, uses, writes, bytes, used_at"
+    ' FROM "grant" JOIN purses ON place = purse WHERE'
 )
 _TREE: Final = (
     "WITH RECURSIVE tree (id, purse) AS ("
@@ -39,30 +42,33 @@ _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
 # In the thread that owns the connection, inside the transaction of a line:
 
 
-def give(connection: sqlite3.Connection, given: Sequence[Give]) -> None:
+def give(ledger: Ledger, given: Sequence[Give]) -> list[Bill]:
     """New grants. Raises `Refused` (grant_over) for one whose parent is no longer in force, (outside_grant)
     for an agent's task that works for another one."""
     for each in given:
-        _insert(connection, each.grant)
+        _insert(ledger, each.grant)
+    return []
 
 
-def end(connection: sqlite3.Connection, ended: Sequence[End]) -> None:
+def end(ledger: Ledger, ended: Sequence[End]) -> list[Bill]:
     """These and all below them, as far as they are in force. Raises `Refused` for one that is not there."""
+    connection = ledger.connection
     for each in ended:
         found = connection.execute(f"{_TREE} SELECT id, purse FROM tree", (each.grant,)).fetchall()
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant {each.grant} is in force")
         for one, purse in found:
-            connection.execute("UPDATE purse SET expires_at = 0 WHERE place = ?", (purse,))
+            ledger.end(purse)
             connection.execute(
                 f'UPDATE "grant" SET state = ?, said = ?, rev = {_NEXT} WHERE id = ?',
                 (each.state, each.said, one),
             )
+    return []
 
 
-def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
-    terms = grant.terms
-    if grant.parent and not _is_alive(connection, grant.parent, grant.created_at):
+def _insert(ledger: Ledger, grant: Grant) -> None:
+    terms, connection = grant.terms, ledger.connection
+    if grant.parent and not _is_alive(ledger, grant):
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
     if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
@@ -74,7 +80,7 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
         (grant.id, document, holder, grant.root_task, purse, grant.parent),
     )
     connection.execute(
-        "INSERT INTO purse VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO purses VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
             purse,
             grant.expires_at,
@@ -85,9 +91,10 @@ def _insert(connection: sqlite3.Connection, grant: Grant) -> None:
             terms.bytes,
             None if terms.per_minute is None else 60_000_000 // terms.per_minute,
             terms.burst,
-            grant.created_at,  # as long as it will be later: a spend changes the row in its place
+            grant.created_at,  # as long as it will be later: a row is changed in its place
         ),
     )
+    ledger.given(purse)
 
 
 def _check_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> None:
@@ -100,27 +107,30 @@ def _check_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> No
         raise Refused(Reason.OUTSIDE_GRANT, why)
 
 
-def _is_alive(connection: sqlite3.Connection, grant_id: str, now: int) -> bool:
-    found = connection.execute(
-        'SELECT 1 FROM "grant" JOIN purse ON place = purse WHERE id = ? AND expires_at > ?'
-        " AND (idle IS NULL OR used_at + idle > ?)",
-        (grant_id, now, now),
-    )
-    return found.fetchone() is not None
+def _is_alive(ledger: Ledger, grant: Grant) -> bool:
+    """Its parent, when it is given."""
+    parent = ledger.find(budgets.place(grant.root, grant.parent))
+    return parent is not None and not parent.over(grant.created_at)
 
 
 def _children(connection: sqlite3.Connection, grant: Grant) -> int:
     found = connection.execute(
-        'SELECT count(*) FROM "grant" JOIN purse ON place = purse WHERE parent = ? AND expires_at > ?',
+        'SELECT count(*) FROM "grant" JOIN purses ON place = purse WHERE parent = ? AND expires_at > ?',
         (grant.parent, grant.created_at),
     )
     return int(found.fetchone()[0])
 
 
-def standing(row: Sequence[object]) -> Standing:
-    """A row of `_STANDING`."""
-    document, *rest = row
-    return Standing(from_json(Grant, str(document)), *rest)  # type: ignore[arg-type]
+def _standing(row: Sequence[Any], purse: Purse | None) -> Standing:
+    """Of a row of `_STANDING`. `purse`: what the table is behind of."""
+    _, document, *rest = row
+    found = Standing(from_json(Grant, document), *rest)
+    if purse is None:
+        return found
+    uses, writes, size = purse.left
+    return replace(
+        found, used=purse.used, uses=uses, writes=writes, bytes=size, used_at=purse.used_at
+    )
 
 
 # On the event loop:
@@ -133,7 +143,10 @@ class SqliteGrants:
         """`path`: the journal's file. Raises `JournalError`."""
         self._path = path
         self._epoch = Epoch(path.with_name(EPOCH))
-        self._read = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+        self._read = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
+        )
+        self._ledger = Ledger(self._read)
 
     @property
     def epoch(self) -> int:
@@ -146,7 +159,9 @@ class SqliteGrants:
 
     def since(self, rev: int) -> Sequence[Standing]:
         """See `ports.GrantStore`."""
-        return self._rows("rev > ? ORDER BY rev", rev)
+        sql = f"{_STANDING} rev > ? ORDER BY rev"
+        rows = self._ask(lambda: self._read.execute(sql, (rev,)).fetchall())
+        return [_standing(row, None) for row in rows]
 
     def find(self, grant_id: str) -> Standing | None:
         """See `ports.GrantStore`."""
@@ -167,8 +182,20 @@ class SqliteGrants:
         self._epoch.close()
 
     def _rows(self, condition: str, *values: object) -> Sequence[Standing]:
-        sql = f"{_STANDING} {condition}"
-        return self._ask(lambda: [standing(row) for row in self._read.execute(sql, values)])
+        return self._ask(lambda: self._as_of_now(f"{_STANDING} {condition}", values))
+
+    def _as_of_now(self, sql: str, values: Sequence[object]) -> list[Standing]:
+        self._read.execute("BEGIN")
+        try:
+            self._ledger.catch_up()
+            rows = self._read.execute(sql, values)
+            return [_standing(row, self._ledger.known(row[0])) for row in rows]
+        except sqlite3.Error:
+            # It may have stopped half way.
+            self._ledger = Ledger(self._read)
+            raise
+        finally:
+            self._read.execute("ROLLBACK")
 
     def _ask(self, work: Callable[[], T]) -> T:
         try:

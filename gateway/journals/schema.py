@@ -172,6 +172,18 @@ def fewer_indexes(db: Database) -> None:
         db.execute(f"DROP INDEX idx_call_{column}")
 
 
+@migrations()
+def folded(db: Database) -> None:
+    """A spend is told by its line and nowhere else; `purses` are as of the line in `folded` (ledger.py).
+
+    By another name: a process of the version before, which knows nothing of the lines since, finds none and
+    spends nothing."""
+    db.execute("ALTER TABLE event ADD COLUMN spent TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE purse RENAME TO purses")
+    db.execute("CREATE TABLE folded (seq INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO folded SELECT coalesce(max(seq), 0) FROM event")
+
+
 _NEW_PURSE: Final = (
     "INSERT INTO purse SELECT ?, iif(state = 'active', expires_at, 0), idle, used_at, used, uses,"
     " writes, bytes, step, burst, due FROM old_purse WHERE place = ?"

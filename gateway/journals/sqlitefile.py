@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
-from gateway.journals import commit, runs, schema, spending
+from gateway.journals import commit, runs, schema
 from gateway.journals.entry import Entry
+from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import Keeper
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class SqliteFile:
         self._places: commit.Places = {}
         self._inode = os.stat(path).st_ino
         self._connection: sqlite3.Connection | None = connection
+        self._ledger = Ledger(connection)
 
     @classmethod
     def open(cls, path: Path, now: int) -> SqliteFile:
@@ -92,7 +94,7 @@ class SqliteFile:
             connection = self._connected()
             with _as_durable_as(connection, entries):
                 return commit.write(
-                    connection, entries, self._row, self._keeper, self._places, works
+                    self._ledger, entries, self._row, self._keeper, self._places, works
                 )
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
@@ -160,6 +162,7 @@ class SqliteFile:
             raise FileNotFoundError("it was replaced by another file while in use")
         if self._connection is None:
             self._connection = _connect(self.path)
+            self._ledger = Ledger(self._connection)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -196,7 +199,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # What is deleted is overwritten: resources let go, payloads forgotten.
     connection.execute("PRAGMA secure_delete = ON")
-    spending.prepare(connection)
     return connection
 
 

@@ -74,6 +74,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._turn: list[Entry | Joined] = []
+        self._since = 0.0
+        """When the first of them came, by the loop's clock."""
         self._looking = False
         self._alarm: asyncio.TimerHandle | None = None
         self._queue: queue.SimpleQueue[list[Entry | Joined] | Callable[[], None] | None] = (
@@ -97,7 +99,9 @@ class Writer:
 
     def _add(self, one: Entry | Joined) -> None:
         if not self._turn:
-            self._alarm = self._loop.call_later(UNASKED, self._hand_over)
+            self._since = self._loop.time()
+            if self._alarm is None:
+                self._alarm = self._loop.call_later(UNASKED, self._late)
         self._turn.append(one)
 
     def _hurry(self) -> None:
@@ -114,6 +118,17 @@ class Writer:
             self._loop.call_soon(self._look, have, turns - 1)
         else:
             self._looking = False
+            self._hand_over()
+
+    def _late(self) -> None:
+        """One alarm serves many lines: those it was set for have mostly gone, so it is set again for the others."""
+        self._alarm = None
+        if not self._turn:
+            return
+        left = self._since + UNASKED - self._loop.time()
+        if left > 0:
+            self._alarm = self._loop.call_later(left, self._late)
+        else:
             self._hand_over()
 
     async def do(self, work: Callable[[], T]) -> T:
@@ -137,8 +152,6 @@ class Writer:
 
     def _hand_over(self) -> None:
         if self._turn:
-            if self._alarm is not None:
-                self._alarm.cancel()
             turn, self._turn = self._turn, []
             self._queue.put(turn)
 

@@ -130,7 +130,7 @@ class Stage(Value):
             tasks.start_soon(serve)
             with anyio.fail_after(START_SECONDS):
                 await up.wait()
-            running.answers()
+            running.up.set()
             try:
                 yield
             finally:

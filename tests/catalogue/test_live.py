@@ -172,7 +172,7 @@ async def test_servers_that_answer_while_a_table_is_made_share_the_next() -> Non
         each.stuck.clear()
     clock = count(0, 0.05).__next__  # as if each table took so long
     by_name = {each.name: each for each in (first, *others)}
-    pace = Pace(deadline=5, grace=0.3, retry=(0.001, 0.01), settle=0)
+    pace = Pace(deadline=5, grace=0.01, retry=(0.001, 0.01), settle=0)
     catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace, clock=clock)
     told: list[Table] = []
     async with asyncio.timeout(10):

@@ -7,13 +7,16 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from gateway.core.grant import Spend
+from gateway.core.purse import Left
 from gateway.journals import budgets
 from gateway.journals.entry import Entry
 from gateway.journals.sqlite import SqliteReader
 from tests.grants.given import NOON, grant
 from tests.journals.calls import intent
-from tests.journals.test_spending import purse
+from tests.journals.test_ledger import purse
 
 
 async def test_each_call_begins_with_what_the_one_before_it_left(tmp_path: Path) -> None:
@@ -39,20 +42,50 @@ async def test_each_call_begins_with_what_the_one_before_it_left(tmp_path: Path)
 
 
 def test_a_call_that_spends_nothing_says_nothing() -> None:
-    line = intent("call-1")
-    body = b'{"v":2}'
-    free = Entry(line, body, None)
-    assert budgets.bodies([free], {}) == [body]
-    assert budgets.bodies([free], {7: (None, None, None)}) == [body]
+    free = Entry(intent("call-1"), b'{"v":2}', None)
+    assert budgets.written([free], []) == [(b'{"v":2}', "")]
 
 
-def test_a_grant_without_limits_is_not_told_of() -> None:
-    spend = Spend(("a",), 1, 9, NOON)
+def spending(*spends: Spend) -> Entry:
     line = intent("call-1")
-    entry = Entry(
-        type(line)(line.call_id, line.kind, line.at, {}, line.record, (spend,)), b"{}", None
-    )
-    assert budgets.bodies([entry], {budgets.place("a", "a"): (None, None, None)}) == [b"{}"]
+    return Entry(type(line)(line.call_id, line.kind, line.at, {}, line.record, spends), b"{}", None)
+
+
+def test_a_grant_without_limits_is_not_told_of_and_its_spend_is_kept() -> None:
+    assert budgets.form("a", (None, None, None)) == ""
+    entry = spending(Spend(("a",), 1, 9, NOON))
+    assert budgets.written([entry], [("", "1 9 5 7")]) == [(b"{}", "1 9 5 7")]
+
+
+def test_each_spend_goes_to_its_own_line_and_two_of_one_line_are_both_kept() -> None:
+    one = Spend(("a",), 1, 9, NOON)
+    entries = [spending(one), spending(), spending(one, one)]
+    bills = [('{"n":1}', "1 1 1 1"), ('{"n":2}', "2 2 2 2"), ('{"n":3}', "3 3 3 3 4")]
+    said = budgets.written(entries, bills)
+    assert [body for body, _ in said] == [
+        b'{,"budget":[{"n":1}]}',
+        b"{}",
+        b'{,"budget":[{"n":2},{"n":3}]}',
+    ]
+    kept = [spent for _, spent in said]
+    assert kept == ["1 1 1 1", "", "2 2 2 2;3 3 3 3 4"]
+    assert [*budgets.read(kept[2])] == [(2, 2, 2, 2), (3, 3, 3, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        ((5, None, None), '{"grant":"50%","before":{"uses":5},"after":{"uses":4}}'),
+        ((None, 5, None), '{"grant":"50%","before":{"writes":5},"after":{"writes":4}}'),
+        (
+            (5, None, 5),
+            '{"grant":"50%","before":{"uses":5,"bytes":5},"after":{"uses":4,"bytes":4}}',
+        ),
+    ],
+)
+def test_only_what_is_limited_is_told(left: Left, told: str) -> None:
+    after = tuple(None if has is None else has - 1 for has in left)
+    assert budgets.form("50%", left) % (*left, *after) == told
 
 
 def test_purses_of_one_root_lie_side_by_side_and_each_at_a_place_of_its_own() -> None:
@@ -62,4 +95,4 @@ def test_purses_of_one_root_lie_side_by_side_and_each_at_a_place_of_its_own() ->
     assert len({place for some in found for place in some}) == 2_000
     assert all(0 <= place < 2**63 for some in found for place in some)
     assert all(earlier[1] < later[0] for earlier, later in pairwise(apart))
-    assert budgets.places(("c", "b", "a")) == tuple(budgets.place("a", one) for one in "cba")
+    assert budgets.places(("c", "b", "a")) == [budgets.place("a", one) for one in "cba"]

@@ -267,19 +267,6 @@ async def test_an_epoch_is_never_given_twice_also_when_its_lease_and_its_process
     assert epochs == [1, 2, 3]
 
 
-async def test_a_resource_no_row_can_hold_harms_no_line_beside_it(tmp_path: Path) -> None:
-    async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(tmp_path / "journal.db")
-        leases = journal.leases()
-        line = journal.append(intent("beside"))
-        with pytest.raises(JournalError, match="surrogates"):
-            await take(leases, "odd", "file:/a", "file:/\ud800")
-        sealed = await line.sealed()
-        [lease] = await take(leases, "next", "file:/a")
-        await journal.aclose()
-    assert (sealed.call_id, lease.key) == ("beside", "file:/a")
-
-
 async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
     async with desk(tmp_path) as leases:
         leases.release("nobody")

@@ -19,7 +19,7 @@ from gateway.journals.sqlite import SqliteJournal
 from gateway.values import as_json
 from tests.grants.given import grant
 from tests.journals.calls import intent, outcome
-from tests.journals.test_spending import purse
+from tests.journals.test_ledger import purse
 
 
 async def _written(path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from gateway.core import record
+from gateway.core.forget import Forget
 from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Spend, Standing
 from gateway.errors import JournalError, Refused
+from gateway.journals import ledger
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
@@ -60,9 +63,10 @@ class Purse:
 
 
 @asynccontextmanager
-async def purse(path: Path, *grants: Grant) -> AsyncIterator[Purse]:
+async def purse(path: Path, *grants: Grant, start: int = 0) -> AsyncIterator[Purse]:
+    """`start`: the number of its first call, where several share the file."""
     journal = await SqliteJournal.open(path)
-    one = Purse(journal, journal.grants(), count())
+    one = Purse(journal, journal.grants(), count(start))
     try:
         await one.give(*grants)
         yield one
@@ -76,11 +80,8 @@ async def test_a_call_that_overspends_leaves_no_line(tmp_path: Path) -> None:
     async with purse(path, grant("a", uses=2)) as one:
         said = [await one.spend("a") for _ in range(3)]
         left = one.standing("a")
-    reader = SqliteReader(path)
-    calls = reader.calls(CallFilter(state=record.State.INTENT), 10)
-    reader.close()
     assert said == ["", "", "grant_spent: grant a: no uses are left"]
-    assert (left.uses, left.used, len(calls)) == (0, 2, 2)
+    assert (left.uses, left.used, sent(path)) == (0, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -247,25 +248,175 @@ async def test_a_journal_that_cannot_be_written_spends_nothing(tmp_path: Path) -
     assert left == 1
 
 
-async def test_500_of_500_uses_under_racing_processes(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    root = grant("a", uses=500)
-    chain = [root]
+def children(path: Path, *more: str) -> list[list[str]]:
+    """How to start four of them."""
+    command = [sys.executable, "-m", "tests.journals.spending_child", str(path), "d,c,b,a"]
+    return [[*command, f"p{n}", *more] for n in range(4)]
+
+
+def four_deep(**limits: Any) -> list[Grant]:
+    chain = [grant("a", **limits)]
     for name in "bcd":
         chain.append(grant(name, chain[-1]))
-    async with purse(path, *chain) as one:
-        command = [sys.executable, "-m", "tests.journals.spending_child", str(path), "d,c,b,a"]
+    return chain
+
+
+def sent(path: Path) -> int:
+    """Calls whose intent is in the journal."""
+    with closing(SqliteReader(path)) as reader:
+        states = record.State.INTENT, record.State.IN_DOUBT
+        return sum(len(reader.calls(CallFilter(state=state), 1_000)) for state in states)
+
+
+@pytest.mark.parametrize("lines", ["50", "1000000"])
+async def test_500_of_500_uses_under_racing_processes(tmp_path: Path, lines: str) -> None:
+    """Whether the purses are folded all the time or never."""
+    path = tmp_path / "journal.db"
+    async with purse(path, *four_deep(uses=500)) as one:
         async with asyncio.timeout(60):
             processes = [
-                await asyncio.create_subprocess_exec(*command, f"p{n}", stdout=subprocess.PIPE)
-                for n in range(4)
+                await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+                for command in children(path, lines)
             ]
             said = [(await each.communicate())[0] for each in processes]
         left = [one.standing(name) for name in "abcd"]
-    reader = SqliteReader(path)
-    calls = reader.calls(CallFilter(state=record.State.IN_DOUBT), 1_000)
-    calls = [*calls, *reader.calls(CallFilter(state=record.State.INTENT), 1_000)]
-    reader.close()
-    assert sum(map(int, said)) == 500
+        late = await one.spend("d", "c", "b", "a")
+    assert sum(map(len, said)) == 500
     assert [each.used for each in left] == [500] * 4
-    assert (left[0].uses, len(calls)) == (0, 500)
+    assert (left[0].uses, sent(path)) == (0, 500)
+    assert late == "grant_spent: grant a: no uses are left"
+
+
+@pytest.mark.parametrize("lines", ["50", "1000000"])
+async def test_no_spend_is_lost_when_its_process_is_killed(tmp_path: Path, lines: str) -> None:
+    """At any moment, before the purses were folded or right after."""
+    path = tmp_path / "journal.db"
+    async with purse(path, *four_deep(uses=10**6)):
+        pass
+    let_through = 0
+    for kill, command in enumerate(children(path, lines)):
+        async with asyncio.timeout(60):
+            process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            let_through += len(await process.stdout.readexactly(20 + 31 * kill))
+            process.kill()
+            let_through += len(await process.stdout.read())
+            await process.wait()
+        async with purse(path, start=1_000 * (kill + 1)) as one:
+            used = [one.standing(name).used for name in "abcd"]
+            assert await one.spend("d", "c", "b", "a") == ""
+            let_through += 1
+            again = [one.standing(name).used for name in "abcd"]
+        # What the kill cut off was durable and is told to nobody: it counts as spent.
+        assert used == [used[0]] * 4
+        assert again == [sent(path)] * 4 == [used[0] + 1] * 4
+        assert again[0] >= let_through
+
+
+async def test_processes_that_spend_by_turns_see_each_others_spends_ends_and_grants(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    root = grant("a", uses=5, idle=5)
+    async with purse(path, root) as one, purse(path, start=1_000) as other:
+        said = [await each.spend("a") for each in (one, other, one, other)]
+        await other.give(grant("b", root))
+        said.append(await one.spend("b", "a", at=NOON + 4 * SECOND))
+        assert [each.standing("a").uses for each in (one, other)] == [0, 0]
+        assert await other.spend("a") == "grant_spent: grant a: no uses are left"
+        # The other's spend kept it from being idle, which only the file knows.
+        late = await other.spend("a", at=NOON + 8 * SECOND)
+        await one.claim(End("b", "revoked", "operator:ada"))
+        gone = [await each.spend("b", "a") for each in (one, other)]
+    assert said == [""] * 5
+    assert late == "grant_spent: grant a: no uses are left"
+    assert gone == ["grant_over: grant b: it was revoked or completed"] * 2
+
+
+async def test_what_somebody_else_keeps_in_use_is_not_idle(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with purse(path, grant("a", idle=5)) as one, purse(path, start=1_000) as other:
+        assert await other.spend("a") == ""
+        # So long alone that it does not look first any more.
+        for _ in range(ledger.ALERT + 2):
+            await other.spend("a")
+        assert await one.spend("a", at=NOON + 4 * SECOND) == ""
+        assert await other.spend("a", at=NOON + 8 * SECOND) == ""
+        await one.claim(End("a", "completed", ""))
+        assert await other.spend("a", at=NOON + 9 * SECOND) != ""
+
+
+async def test_a_batch_that_is_refused_leaves_no_trace_in_memory_either(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    root = grant("a", uses=9)
+    async with purse(path, root, grant("b", root, writes=2, bytes=50)) as one:
+        said = await asyncio.gather(
+            *(one.spend("b", "a", writes=n % 2, size=10 * (n % 3)) for n in range(12))
+        )
+        claims = (
+            Give(grant("late", root)),
+            Spend(("late", "a"), 0, 0, NOON),
+            End("gone", "revoked", ""),
+        )
+        line = record.noted(call_record("act-late"), NOON, {}, claims)
+        with pytest.raises(Refused, match="no grant gone is in force"):
+            await one.journal.append(line).sealed()
+        assert await one.spend("late", "a") == "grant_over: grant late: there is no such grant"
+        in_memory = one.standing("a"), one.standing("b")
+        ways = [await one.spend("b", "a"), await one.spend("a", at=NOON + 1)]
+    async with purse(path, start=1_000) as again:
+        reopened = again.standing("a"), again.standing("b")
+    assert [bool(why) for why in said].count(False) == in_memory[0].used == in_memory[1].used
+    assert sum(not why for why in ways) == reopened[0].used - in_memory[0].used
+    assert (reopened[0].uses, reopened[1].uses) == (9 - reopened[0].used, None)
+
+
+async def test_folded_at_every_line_or_never_the_purses_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = grant("a", uses=500, per_minute=6_000, burst=50)
+    left = []
+    for lines, most in ((1, 1), (7, 2), (10**6, 10**6)):
+        monkeypatch.setattr(ledger, "LINES", lines)
+        monkeypatch.setattr(ledger, "MOST", most)
+        path = tmp_path / f"{lines}" / "journal.db"
+        async with purse(path, root, grant("b", root, bytes=300), grant("o")) as one:
+            for n in range(20):
+                chains = [("b", "a"), ("a",), ("o",)]
+                await asyncio.gather(*(one.spend(*c, size=n, at=NOON + n) for c in chains))
+            held = len(one.journal._file._ledger._purses)
+            left.append([replace(row, rev=0) for row in one.store.all()])
+        with closing(sqlite3.connect(path)) as connection:
+            [(folded,)] = connection.execute("SELECT seq FROM folded")
+            [(last,)] = connection.execute("SELECT max(seq) FROM event")
+        assert folded > last - 2 * lines if lines < 10**6 else folded == 0
+        assert held <= max(most, 3)
+    assert left[0] == left[1] == left[2]
+    assert [row.used for row in left[0]] != [0, 0, 0]
+
+
+async def test_what_is_forgotten_of_calls_gives_no_budget_back(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with purse(path, grant("a", uses=5)) as one:
+        assert [await one.spend("a") for _ in range(3)] == [""] * 3
+        lines = [row.seq for row in SqliteReader(path).events(0, 100)]
+        for seq in lines:
+            await one.claim(Forget("call-1", (seq,)))
+        await one.journal.do(lambda c: c.execute("DELETE FROM payload"))
+        assert await one.journal.scrub()
+        assert one.standing("a").uses == 2
+    async with purse(path, start=1_000) as again:
+        assert again.standing("a").uses == 2
+        assert [bool(await again.spend("a")) for _ in range(3)] == [False, False, True]
+
+
+async def test_a_process_of_the_version_before_spends_nothing(tmp_path: Path) -> None:
+    """It took from a table that says too much by now."""
+    path = tmp_path / "journal.db"
+    async with purse(path, grant("a", uses=5)) as one:
+        await one.spend("a")
+        with (
+            closing(sqlite3.connect(path)) as older,
+            pytest.raises(sqlite3.OperationalError, match="no such table"),
+        ):
+            older.execute("INSERT INTO purse (place) VALUES (1) ON CONFLICT DO UPDATE SET used = 1")
