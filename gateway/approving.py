@@ -15,7 +15,7 @@ async def fulfil(
     """See to the duty, if a rule lays it on this call and nobody has yet. True: time has passed.
 
     A request about a task goes with the call that made it. Raises as `ports.Approvals`."""
-    wanted = any(duty.name == DUTY for duty in decided.decision.obligations)
+    wanted = DUTY in [duty.name for duty in decided.decision.obligations]
     if approvals is None or not wanted or DUTY in way.fulfilled:
         return False
     if not is_about_a_task(way.request):

@@ -108,8 +108,8 @@ class Scribe:
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(replace(line, claims=claims) if claims else line)
         queued()
-        await pending.sealed()
         await settled_line.sealed()
+        await pending.sealed()
 
     async def settled(
         self,

@@ -159,6 +159,8 @@ def claims(
 ) -> tuple[Claim, ...]:
     """What a call takes when its intent is written. `size`: bytes of its arguments, asked only when
     some grant counts them. `approved`: a person has let this very call out."""
+    if not cover.chain and classified.flow is None:
+        return ()
     strict = any(grant.terms.strict_flow for grant in cover.chain)
     identity = classified.resolved.request.identity
     own = root_of(identity.tenant, identity.task)

@@ -18,6 +18,7 @@ from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limite
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
 from gateway.core.quick import Yes, compile_quick
+from gateway.made import Made
 from gateway.values import Value
 
 __all__ = [
@@ -157,7 +158,7 @@ def check_call(resolved: Resolved) -> str | None:
     if not isinstance(arguments, dict):
         return "arguments: must be an object"
     try:
-        return _compiled(_ByDigest(entry)).check(arguments)
+        return _CHECKS.of(entry).check(arguments)
     except SchemaFault as error:
         return f"arguments: the schema cannot be used: {error}"
 
@@ -182,6 +183,10 @@ class _ByDigest:
 def _compiled(approved: _ByDigest) -> ArgumentCheck:
     make = compile_prompt if approved.entry.target.kind == "prompt" else compile_schema
     return make(approved.entry.descriptor)
+
+
+_CHECKS: Final[Made[Entry, ArgumentCheck]] = Made(lambda entry: _compiled(_ByDigest(entry)), 8192)
+"""By the entry itself: a new table has new ones, with the same digests."""
 
 
 def _expectation(problem: Any) -> str:

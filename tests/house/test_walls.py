@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, short, tree
 
-GROUND: Final = {"errors", "reasons", "values"}
+GROUND: Final = {"errors", "reasons", "values", "made"}
 SEAMS: Final = GROUND | {"core", "ports", "credential_ports"}
 ADAPTER: Final = SEAMS | {
     "issuers",
@@ -62,6 +62,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "reasons": set(),
     "sdk": set(),
     "values": set(),
+    "made": set(),
     "errors": {"reasons", "values"},
     "core": GROUND,
     "ports": GROUND | {"core"},

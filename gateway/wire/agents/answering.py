@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Final
 
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.core.settle import GATEWAY_ERRORS
+from gateway.made import Made
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
 from gateway.sdk import inbound
@@ -15,7 +17,6 @@ from gateway.values import replace
 from gateway.wire import shape, strict_json
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.messages import error_body, refusal, result_body, result_in
-from gateway.wire.same import Same
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -33,7 +34,7 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
         error = shape.error_for(request.era, request.method, request.params, answer.error)
         return answer if error is answer.error else Answer(None, error, answer.http_status)
     if answer.lasting:
-        shaped = _shaped(request.era, request.method, Same(answer.result or {}))
+        shaped = _shaper(request.era, request.method).of(answer.result or {})
         return answer if shaped is answer.result else replace(answer, result=shaped)
     result = shape.result_for(request.era, request.method, answer.result or {})
     return Answer(result, None, answer.http_status, answer.carried)
@@ -50,18 +51,17 @@ def body_of(request: Request, answer: Answer) -> bytes:
     if answer.error is not None:
         return error_body(request.id, answer.error)
     if answer.lasting:
-        return result_in(request.id, _written(Same(answer.result or {})))
+        return result_in(request.id, _WRITTEN.of(answer.result or {}))
     return result_body(request.id, answer.result or {})
 
 
-@lru_cache(maxsize=128)
-def _shaped(era: Era, method: str, result: Same[JsonObject]) -> JsonObject:
-    return shape.result_for(era, method, result.it)
+_WRITTEN: Final = Made(strict_json.dumps, 128)
 
 
-@lru_cache(maxsize=128)
-def _written(result: Same[JsonObject]) -> bytes:
-    return strict_json.dumps(result.it)
+@lru_cache(maxsize=16)
+def _shaper(era: Era, method: str) -> Made[JsonObject, JsonObject]:
+    """Of results that last: lists."""
+    return Made(partial(shape.result_for, era, method), 128)
 
 
 def status_of(answer: Answer) -> int:

@@ -14,9 +14,9 @@ CLOSE: Final = (("connection", "close"),)
 
 async def body_of(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
     """Every byte of it. Raises `Rejected` (408, 413), `Gone`."""
-    declared_length(exchange.head, max_bytes)
     if exchange.whole is not None:
         return exchange.whole
+    declared_length(exchange.head, max_bytes)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):

@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE
 
+from gateway.made import Made
 from gateway.wire.agents.asgi import PIECE, STALL_SECONDS
 from gateway.wire.agents.exchange import Gone, Head, Header, Reply
-from gateway.wire.same import Same
 
 _JSON: Final = b"content-type: application/json\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -145,14 +145,16 @@ class LaneExchange:
         more, closes = _written(tuple(headers))
         self.keep_alive = self.keep_alive and not closes
         close = b"" if self.keep_alive or closes else _CLOSE
-        always = _always(Same(self._carrier.server_state.default_headers))
+        always = _ALWAYS.of(self._carrier.server_state.default_headers)
         return b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], always, framing, more, close)
 
 
-@lru_cache(maxsize=4)
-def _always(headers: Same[list[tuple[bytes, bytes]]]) -> bytes:
+def _always(headers: list[tuple[bytes, bytes]]) -> bytes:
     """The engine's own, such as the date: a new list each second."""
-    return b"".join(b"%b: %b\r\n" % header for header in headers.it)
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+_ALWAYS: Final = Made(_always, 4)
 
 
 @lru_cache(maxsize=256)

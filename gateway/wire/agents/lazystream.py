@@ -30,27 +30,32 @@ class LazyStream:
     def __init__(self, exchange: Exchange, write_seconds: float) -> None:
         self._exchange = exchange
         self._write_seconds = write_seconds
-        self._turn = asyncio.Lock()
+        self._writers: asyncio.Lock | None = None
+        """One writes at a time; made when there is one before the answer."""
         self._open = False
         self._answering = False
-        """Set once an answer is written in pieces: nothing may come between them."""
+        """Set once an answer is being written: nothing may come between or after."""
         self._as_event = False
         self._dead = False
 
     async def send(self, frame: bytes, *, last: bool = False) -> None:
         """One frame; the stream opens with the first."""
-        async with self._turn:
+        async with self._turn():
             if not self._answering:
                 await self._write(frame, last)
 
     async def keep_alive(self) -> None:
         """A comment, unless something is being written anyway."""
-        if not self._turn.locked():
+        if self._writers is None or not self._writers.locked():
             await self.send(sse.comment())
 
     async def end(self, body: bytes, status: int) -> None:
         """The answer itself: as JSON with its status, or as the stream's last event."""
-        async with self._turn:
+        if self._writers is None:
+            self._answering = True
+            await self._exchange.reply(Reply(status, body))
+            return
+        async with self._turn():
             if self._open:
                 await self._write(sse.encode(body), last=True)
             else:
@@ -58,7 +63,7 @@ class LazyStream:
 
     async def write_answer(self, piece: bytes, id: str | None = None) -> None:
         """A piece of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
-        async with self._turn:
+        async with self._turn():
             if not self._answering:
                 self._answering, self._as_event = True, self._open
                 event = b"" if id is None else b"id: %b\n" % id.encode()
@@ -67,7 +72,7 @@ class LazyStream:
 
     async def end_answer(self, rest: bytes | None) -> None:
         """The last of its pieces. None: it stays without an end, and so does the connection."""
-        async with self._turn:
+        async with self._turn():
             if rest is None:
                 self._dead = True
                 self._exchange.cut()
@@ -76,8 +81,13 @@ class LazyStream:
 
     async def close(self) -> None:
         """End an open stream without another word."""
-        async with self._turn:
+        async with self._turn():
             await self._write(b"", last=True)
+
+    def _turn(self) -> asyncio.Lock:
+        if self._writers is None:
+            self._writers = asyncio.Lock()
+        return self._writers
 
     async def _write(
         self, frame: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.made import Made
 from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -22,7 +22,6 @@ from gateway.sdk import (
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
-from gateway.wire.same import Same
 
 HEADER_MISMATCH: Final = -32020
 NAMED: Final = {
@@ -48,9 +47,10 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
 
     Without a head (stdio) there are no headers to agree.
     """
-    plain = None if head is None else _plain(call, head)
-    if head is not None and plain is not None:
-        return _facts(plain, head.length)
+    meta = call.params.get("_meta")
+    if head is not None and isinstance(meta, dict) and _says_the_same(call, meta, head):
+        said = meta[CLIENT_CAPABILITIES_META_KEY], meta.get(CLIENT_INFO_META_KEY)
+        return _facts(LATEST_MODERN_VERSION, *said, head.length)
     body = {"method": call.method, "params": call.params}
     headers = None if head is None else head.last
     verdict = inbound.classify_inbound_request(body, headers=headers)
@@ -58,35 +58,28 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
         raise _mismatch(verdict)
     if head is not None:
         _check_name(call, head)
-    return _facts(verdict)
+    return _facts(verdict.protocol_version, verdict.client_capabilities, verdict.client_info)
 
 
-def _plain(call: Call, head: Head) -> inbound.InboundModernRoute | None:
-    """The verdict on a request that says everything, and in headers and body the same; None: ask in full."""
-    meta, headers = call.params.get("_meta"), head.last
-    if not isinstance(meta, dict) or meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
-        return None
-    member = NAMED.get(call.method)
+def _says_the_same(call: Call, meta: JsonObject, head: Head) -> bool:
+    """Does it say everything, and in headers and body the same? If not, it is asked in full."""
+    if meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
+        return False
+    member, headers = NAMED.get(call.method), head.last
     name = None if member is None else call.params.get(member)
     named = headers.get(inbound.MCP_NAME_HEADER)
-    same = (
+    return (
         headers.get(inbound.MCP_PROTOCOL_VERSION_HEADER) == LATEST_MODERN_VERSION
         and headers.get(inbound.MCP_METHOD_HEADER) == call.method
         and (member is None or (isinstance(named, str) and named == name))
         and (named is None or not named.startswith("=?"))
+        and CLIENT_CAPABILITIES_META_KEY in meta
     )
-    if not same or CLIENT_CAPABILITIES_META_KEY not in meta:
-        return None
-    info, capabilities = meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY]
-    return inbound.InboundModernRoute(LATEST_MODERN_VERSION, info, capabilities)
 
 
-def _facts(route: inbound.InboundModernRoute, within: int | None = None) -> ClientFacts:
-    version, capabilities, info = (
-        route.protocol_version,
-        route.client_capabilities,
-        route.client_info,
-    )
+def _facts(
+    version: str, capabilities: object, info: object, within: int | None = None
+) -> ClientFacts:
     facts = facts_of(version, capabilities, info, within)
     if isinstance(facts, RpcError):
         raise Mismatch(facts)
@@ -109,7 +102,7 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     Those it declares must say what the arguments say, and be there once.
     """
     sent = head.starting(_PARAM_PREFIX)
-    declared = None if schema is None else _declared(Same(schema))
+    declared = None if schema is None else _DECLARED.of(schema)
     if schema is None or not declared:
         return sent
     counts = Counter(name for name, _ in sent)
@@ -122,13 +115,15 @@ def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[He
     return tuple(header for header in sent if header[0] not in declared)
 
 
-@lru_cache(maxsize=4_096)
-def _declared(schema: Same[JsonObject]) -> frozenset[str]:
+def _declared(schema: JsonObject) -> frozenset[str]:
     """The headers a schema declares, lower case; none if what it declares is invalid."""
-    if inbound.find_invalid_x_mcp_header(schema.it) is not None:
+    if inbound.find_invalid_x_mcp_header(schema) is not None:
         return frozenset()
-    tokens = inbound.x_mcp_header_map(schema.it).values()
+    tokens = inbound.x_mcp_header_map(schema).values()
     return frozenset(f"{_PARAM_PREFIX}{token.lower()}" for token in tokens)
+
+
+_DECLARED: Final = Made(_declared, 4_096)
 
 
 def _arguments(call: Call) -> Mapping[str, Any]:
