@@ -1,8 +1,8 @@
 """What was learned on the way and every gateway process of one state directory must know: a table in its journal.
 
 It is a memory, not a record: rows are found by kind, owner and name, names are kept as keyed digests and
-bodies sealed, and the oldest are forgotten. A note is written in turn with the journal's lines, so
-whoever waits for a later line has it, too. It knows nothing of tasks and links.
+bodies sealed, and the oldest are forgotten. A note is written in the transaction of the journal's lines that
+are queued with it, so whoever waits for a later line has it, too. It knows nothing of tasks and links.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ DAYS: Final = 30
 LARGEST: Final = 256 * 1024
 """Characters of one sealed body. What is larger is this process's own knowledge."""
 
+UNWRITTEN: Final = "what an agent was told is known to this process only"
+
 Row = tuple[str, str, str, int, str]
 
 
@@ -54,15 +56,20 @@ class SqliteRemembered:
             sealed = json.dumps(self._protector.seal(fact))
             if len(sealed) <= LARGEST:
                 rows.append((kind, owner, self._protector.digest(name), now, sealed))
-        if rows:
-            self._desk.post(lambda connection: _write(connection, rows))
+        if not rows:
+            return
+        try:
+            written = self._desk.join(lambda connection: _write(connection, rows), hurried=False)
+            written.add_done_callback(_said)
+        except JournalError as error:
+            log.warning("%s: %s", UNWRITTEN, error)
 
     async def written(self) -> None:
         """See `ports.Remembered`."""
         try:
             await self._desk.do(lambda connection: None)
         except JournalError as error:
-            log.warning("what an agent was told is known to this process only: %s", error)
+            log.warning("%s: %s", UNWRITTEN, error)
 
     async def find(self, kind: str, owner: str, name: str) -> Sequence[JsonObject]:
         """See `ports.Remembered`."""
@@ -75,28 +82,24 @@ class SqliteRemembered:
             return []
 
 
+def _said(written: asyncio.Future[None]) -> None:
+    if not written.cancelled() and (error := written.exception()) is not None:
+        log.warning("%s: %s", UNWRITTEN, error)
+
+
 # In the thread that owns the connection:
 
 
 def _write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    # The line that is written after it waits for the disk, for both.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "INSERT INTO remembered (kind, owner, name, at, body) VALUES (?, ?, ?, ?, ?)", rows
-        )
-        kind, owner, *_ = rows[0]
-        connection.execute(
-            "DELETE FROM remembered WHERE kind = ? AND owner = ? AND id <= (SELECT id FROM remembered"
-            " WHERE kind = ? AND owner = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-            (kind, owner, kind, owner, MOST_EACH),
-        )
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        connection.execute("PRAGMA synchronous = FULL")
+    connection.executemany(
+        "INSERT INTO remembered (kind, owner, name, at, body) VALUES (?, ?, ?, ?, ?)", rows
+    )
+    kind, owner, *_ = rows[0]
+    connection.execute(
+        "DELETE FROM remembered WHERE kind = ? AND owner = ? AND id <= (SELECT id FROM remembered"
+        " WHERE kind = ? AND owner = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (kind, owner, kind, owner, MOST_EACH),
+    )
 
 
 def _forget(connection: sqlite3.Connection, before: int) -> None:
