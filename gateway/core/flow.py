@@ -4,7 +4,8 @@ Laws:
 1. A label once raised is never lowered, but by an approval for one call.
 2. It is raised in the commit that makes the reading call's intent durable, so before its result exists.
 3. A call that lets something out is decided on the labels of that same commit, own private reads included.
-4. What an agent read in a task by its role alone comes along when it works for another task's grant.
+4. What an agent read in a task by its role alone comes along when it works for another task's grant,
+   with its first call there, whatever that is.
 """
 
 from __future__ import annotations
@@ -36,12 +37,14 @@ def root_of(tenant: str, root_task: str) -> str:
 
 def passage(flow: Flow | None, root: str, strict: bool, approved: bool, own: str) -> Passage | None:
     """The claim of a call; None for one that touches no label. `strict`: its grant asks for it.
-    `approved`: a person let this very call out. `own`: the root of its agent's own task."""
+    `approved`: a person let this very call out. `own`: the root of its agent's own task, of which law 4 speaks
+    whatever the call does: what it knows, all who work for the other task may know from then on."""
+    brings = own if own != root else ""
     if flow is None or not (flow.reads or flow.egress):
-        return None
+        return Passage(root, frozenset(), None, brings) if brings else None
     mode: FlowMode = "strict" if strict else flow.mode
     out = mode if flow.egress and not approved else None
-    return Passage(root, flow.reads, out, own if own != root else "")
+    return Passage(root, flow.reads, out, brings)
 
 
 def closed(asked: Passage, raised: frozenset[Label]) -> str:

@@ -234,7 +234,8 @@ class Flows(RuleBasedStateMachine, Seen):
         params: JsonObject = {"name": f"s__{tool}", "arguments": said}
         request = Request(Endpoint("all"), identity, Era.STATELESS, 1, "tools/call", params, FACTS)
         knew = self.own[agent] | self.shared[root]
-        self.begun[root] |= FLOWS[tool].reads | self.own[agent]
+        # What it asked for before its grant is its own, answered or not.
+        self.begun[root] |= FLOWS[tool].reads | self.own[agent] | self.begun[task]
         self.server.gates[number] = asyncio.Event()
         called = asyncio.ensure_future(self.line.call(request, Deaf()))
         strict = FLOWS[tool].mode == "strict" or (agent == "cid" and agent in self.given)
@@ -317,6 +318,30 @@ def test_what_was_read_before_a_grant_comes_along_to_it() -> None:
         some.all_are_answered_at_once()
         reached = len(some.server.sent)
     assert reached == 2
+
+
+def test_it_comes_along_with_a_call_that_reads_nothing() -> None:
+    with flows() as some:
+        some.begins_a_call("bob", "read_secret")
+        some.all_are_answered_at_once()
+        some.is_given_its_grant("ann")
+        some.is_given_its_grant("bob")
+        for agent, tool in (("ann", "read_web"), ("bob", "read_plain"), ("ann", "send")):
+            some.begins_a_call(agent, tool)
+            some.all_are_answered_at_once()
+        reached = len(some.server.sent)
+    assert reached == 3
+
+
+def test_so_does_what_is_not_answered_yet() -> None:
+    with flows() as some:
+        some.is_given_its_grant("ann")
+        some.begins_a_call("bob", "read_both")
+        some.is_given_its_grant("bob")
+        some.begins_a_call("bob", "send")
+        some.all_are_answered_at_once()
+        reached = len(some.server.sent)
+    assert reached == 1
 
 
 def test_a_person_lets_one_call_out_and_no_second() -> None:
