@@ -513,7 +513,7 @@ class Outlet(Protocol):
         """Before the first piece. False: the result must be read whole."""
         ...
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """The next bytes. Returns when there is room for more; dropped if nobody reads any longer."""
         ...
 

@@ -34,8 +34,6 @@ STEPPED: Final = 16 * 1024
 """Bytes of members and items taken at once by steps."""
 DOUBTS: Final = 32
 """Times a run of items is not looked for after one was refused."""
-FAST_DEPTH: Final = 256
-"""The fast parser goes no deeper."""
 
 _space: Final = re.compile(SPACE)
 _string: Final = re.compile(STRING)
@@ -83,6 +81,8 @@ class Walk:
         self._rest = b""
         self._far = False
         """The text being read did not end near its beginning."""
+        self.within_text = False
+        """All that was fed last is of one text, without its quotes: no space between tokens is in it."""
         self._doubts = 0
         self._doubted = 0
         """How deep a run of items was last refused; it is not looked for there, or deeper, for a while."""
@@ -96,6 +96,7 @@ class Walk:
         """The next bytes, cut anywhere."""
         self._check(data)
         data, at, self._from = self._rest + data, 0, 0
+        self.within_text = self._expect == self._text
         while at < len(data):
             after = self._expect(data, at)
             if after is None:
@@ -179,9 +180,9 @@ class Walk:
         return self._ended(data, after)
 
     def _text(self, data: bytes, at: int) -> int | None:
-        end, ended = text_end(data, at, WINDOW if self._far else NEAR)
+        end, ended, escaped = text_end(data, at, WINDOW if self._far else NEAR)
         self._far = not ended
-        if not is_text(data, at, end, self._ascii):
+        if not is_text(data, at, end, self._ascii and not escaped):
             raise Malformed("a string with an escape or a character it cannot have")
         if ended:
             return self._ended(data, end + 1)
@@ -222,6 +223,7 @@ class Walk:
 
     def _ended(self, data: bytes, at: int) -> int:
         """A value ends before `at`."""
+        self.within_text = False
         if self._inside and len(self._stack) == self._level:
             self._inside = False
             self._listener.piece(data[self._from : at])
@@ -243,11 +245,11 @@ class Walk:
     def _alike(self, data: bytes, at: int) -> int:
         """The end of a run of items like the first, after its comma; or 0."""
         depth = len(self._stack)
-        if depth > MAX_DEPTH - FAST_DEPTH or (self._doubts and depth >= self._doubted):
+        if self._doubts and depth >= self._doubted:
             self._doubts = max(0, self._doubts - 1)
             return 0
         end = guessed_end(data, at)
-        if end and not are_items(data[at:end]):
+        if end and not are_items(data[at:end], MAX_DEPTH - depth):
             end, self._doubts, self._doubted = 0, DOUBTS, depth
         return end + 1 if end else 0
 

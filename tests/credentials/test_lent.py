@@ -65,7 +65,7 @@ class Outlet:
     async def begin(self) -> bool:
         raise AssertionError("only a whole result can be searched")
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         raise AssertionError
 
 

@@ -203,3 +203,19 @@ def test_exactly_what_is_a_text_is_taken_for_one(parts: list[bytes], cut: int) -
 def test_an_array_of_nothing_but_commas_is_not_taken() -> None:
     for inside in (b" ,1,1", b"1,,1", b"1, ,1", b",", b'{"a":1},,{"a":1}', b'{"a":1}, ,{"a":1}'):
         assert not walked(ALIKE % inside, 9999)[0]
+
+
+def nested(levels: int, wide: bool) -> bytes:
+    """An item of so many levels; `wide`: with brackets side by side besides."""
+    return b'{"d":%b1%b%b}' % (b"[" * (levels - 1), b"]" * (levels - 1), b',"w":[[],[]]' * wide)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("times", [3, 2 * MAX_DEPTH])
+def test_items_alike_go_no_deeper_than_anything_else(times: int, wide: bool) -> None:
+    above = 3  # the document, its result, the list
+    few = [nested(7, wide)] * times
+    for levels in (40, MAX_DEPTH - above):
+        assert walked(ALIKE % b",".join([*few, nested(levels, wide), *few]), 99_999)[0]
+    deep = [*few, nested(MAX_DEPTH - above + 1, wide), *few]
+    assert not walked(ALIKE % b",".join(deep), 99_999)[0]

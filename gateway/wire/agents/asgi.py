@@ -69,9 +69,11 @@ class AsgiExchange:
         """The head of an answer written piece by piece."""
         await self._begin(200, headers)
 
-    async def write(self, chunk: bytes, *, last: bool = False) -> None:
-        """One piece."""
-        await self._carry(chunk, last=last)
+    async def write(self, *pieces: bytes, last: bool = False) -> None:
+        """See `Exchange`."""
+        for piece in pieces[:-1]:
+            await self._carry(piece, last=False)
+        await self._carry(pieces[-1], last=last)
 
     async def _carry(self, body: bytes, *, last: bool) -> None:
         """In pieces, so that what a slow reader has not taken is not copied into the carrier's buffer.

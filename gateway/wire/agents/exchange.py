@@ -111,7 +111,7 @@ class Exchange(Protocol):
         """Begin an answer of status 200 that is written piece by piece."""
         ...
 
-    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+    async def write(self, *pieces: bytes, last: bool = False) -> None:
         """Returns when the connection has room again: a slow reader slows its writer."""
         ...
 

@@ -7,7 +7,6 @@ The work goes on to its end all the same, and its outcome is known.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -26,7 +25,7 @@ class Flow:
         """`start` tells who reads the stream that it has begun; False when nobody does."""
         self._id = id
         self._start = start
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._waiting = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -44,14 +43,14 @@ class Flow:
             await self.write(head(self._id))
         return self.begun
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """See `ports.Outlet`."""
         while self._waiting > ROOM and not self._lost:
             self._room.clear()
             await self._room.wait()
         if not self._lost:
-            self._pieces.append(piece)
-            self._waiting += len(piece)
+            self._pieces += pieces
+            self._waiting += sum(map(len, pieces))
             self._news.set()
 
     def end(self, rest: bytes | None) -> None:
@@ -71,10 +70,9 @@ class Flow:
         try:
             while self._pieces or not self._over:
                 while self._pieces:
-                    piece = self._pieces.popleft()
-                    self._waiting -= len(piece)
+                    pieces, self._pieces, self._waiting = self._pieces, [], 0
                     self._room.set()
-                    await out.write_answer(piece, event_id)
+                    await out.write_answer(*pieces, id=event_id)
                 self._news.clear()
                 if not self._over:
                     await self._news.wait()

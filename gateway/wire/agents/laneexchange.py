@@ -18,6 +18,9 @@ _JSON: Final = b"content-type: application/json\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _CLOSE: Final = b"connection: close\r\n"
 
+COPIED: Final = 16 * 1024
+"""Bytes up to which it costs less to join them than to hand over each."""
+
 
 class Carrier(Protocol):
     """The connection."""
@@ -84,12 +87,13 @@ class LaneExchange:
         await self._room()
         self._put(self._head(200, _CHUNKED, headers))
 
-    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+    async def write(self, *pieces: bytes, last: bool = False) -> None:
         """See `Exchange`."""
-        for start in range(0, len(chunk), PIECE):
-            piece = chunk[start : start + PIECE]
-            await self._room()
-            self._put(b"%x\r\n%b\r\n" % (len(piece), piece))
+        for whole in pieces:
+            for start in range(0, len(whole), PIECE):
+                piece = whole[start : start + PIECE]
+                await self._room()
+                self._put(b"%x\r\n" % len(piece), piece, b"\r\n")
         if last:
             await self._room()
             self._put(b"0\r\n\r\n")
@@ -121,9 +125,13 @@ class LaneExchange:
         if self._told is not None:
             self._told()
 
-    def _put(self, data: bytes) -> None:
-        if not self._over:
-            self._carrier.transport.write(data)
+    def _put(self, *pieces: bytes) -> None:
+        if self._over:
+            return
+        if sum(map(len, pieces)) > COPIED:
+            self._carrier.transport.writelines(pieces)
+        else:
+            self._carrier.transport.write(b"".join(pieces))
 
     def _end(self) -> None:
         if not self._over:

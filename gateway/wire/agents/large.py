@@ -27,23 +27,20 @@ class LargeAnswer:
     async def begin(self) -> bool:
         """See `ports.Outlet`."""
         self.begun = True
-        await self._write(head(self._id))
+        await self.write(head(self._id))
         return True
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """See `ports.Outlet`."""
-        await self._write(piece)
+        if not self._lost:
+            try:
+                await self._stream.write_answer(*pieces)
+            except Gone:
+                self._lost = True
 
     async def end(self, answer: Answer) -> None:
         """What is left of the answer, or no end at all. Raises `Gone`."""
         await self._stream.end_answer(rest(answer))
-
-    async def _write(self, piece: bytes) -> None:
-        if not self._lost:
-            try:
-                await self._stream.write_answer(piece)
-            except Gone:
-                self._lost = True
 
 
 def head(id: RequestId) -> bytes:

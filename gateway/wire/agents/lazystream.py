@@ -24,7 +24,7 @@ MIB: Final = 1024 * 1024
 class LazyStream:
     """`send` and `keep_alive` any number of times, then `end` once. All raise `Gone`.
 
-    `write_seconds`: what a reader may take for the first and for every further MiB of one frame.
+    `write_seconds`: what a reader may take for the first and for every further MiB written at once.
     """
 
     def __init__(self, exchange: Exchange, write_seconds: float) -> None:
@@ -42,7 +42,7 @@ class LazyStream:
         """One frame; the stream opens with the first."""
         async with self._turn():
             if not self._answering:
-                await self._write(frame, last)
+                await self._write(frame, last=last)
 
     async def keep_alive(self) -> None:
         """A comment, unless something is being written anyway."""
@@ -61,14 +61,15 @@ class LazyStream:
             else:
                 await self._exchange.reply(Reply(status, body))
 
-    async def write_answer(self, piece: bytes, id: str | None = None) -> None:
-        """A piece of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
+    async def write_answer(self, *pieces: bytes, id: str | None = None) -> None:
+        """Pieces of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
         async with self._turn():
             if not self._answering:
                 self._answering, self._as_event = True, self._open
                 event = b"" if id is None else b"id: %b\n" % id.encode()
-                piece = b"event: message\n%bdata: %b" % (event, piece) if self._open else piece
-            await self._write(piece, last=False, headers=JSON)
+                if self._open:
+                    pieces = (b"event: message\n%bdata: " % event, *pieces)
+            await self._write(*pieces, last=False, headers=JSON)
 
     async def end_answer(self, rest: bytes | None) -> None:
         """The last of its pieces. None: it stays without an end, and so does the connection."""
@@ -90,16 +91,17 @@ class LazyStream:
         return self._writers
 
     async def _write(
-        self, frame: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM
+        self, *pieces: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM
     ) -> None:
         if self._dead:
             raise Gone
+        size = sum(map(len, pieces))
         try:
-            async with asyncio.timeout(self._write_seconds * (1 + len(frame) // MIB)):
+            async with asyncio.timeout(self._write_seconds * (1 + size // MIB)):
                 if not self._open:
                     self._open = True
                     await self._exchange.start(headers)
-                await self._exchange.write(frame, last=last)
+                await self._exchange.write(*pieces, last=last)
                 # A carrier that has lost its connection takes everything at once: without a turn of
                 # the loop a writer without end would never hear that it is cancelled.
                 await asyncio.sleep(0)

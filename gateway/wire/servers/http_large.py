@@ -6,7 +6,7 @@ knows bodies and event streams by what they yield, and no era.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from gateway.core.model import JsonObject
@@ -17,8 +17,8 @@ from gateway.wire.servers.sift import Sift
 LARGE: Final = 256 * 1024
 """Bytes of a message from which on it is worth passing on in pieces."""
 
-More = Callable[[], Awaitable[bytes]]
-"""The next bytes of the message; none at its end."""
+More = Callable[[], Awaitable[Sequence[bytes]]]
+"""The next pieces of the message, as many as are there; none at its end."""
 
 
 async def carried(
@@ -31,22 +31,23 @@ async def carried(
     """
     sift, begun = Sift(), bytearray(first)
     try:
-        members = sift.feed(first)
-        while not sift.begun and len(begun) < look and (piece := await more()):
-            begun += piece
-            members = sift.feed(piece)
+        members = [sift.feed(first)]
+        while not sift.begun and len(begun) < look and (pieces := await more()):
+            for piece in pieces:
+                begun += piece
+            members = [sift.feed(piece) for piece in pieces]
     except Malformed:
         return bytes(begun)
     if not sift.begun or not await outlet.begin():
         return bytes(begun)
     size = len(begun)
     while True:
-        if members:
-            await outlet.write(members)
-        piece = await more()
-        if not piece:
+        if members := [*filter(None, members)]:
+            await outlet.write(*members)
+        pieces = await more()
+        if not pieces:
             return sift.rest()
-        size += len(piece)
+        size += sum(map(len, pieces))
         if size > limit:
             raise Malformed("it is larger than limits.max_result")
-        members = sift.feed(piece)
+        members = [sift.feed(piece) for piece in pieces]

@@ -6,7 +6,7 @@ It knows JSON-RPC's envelope and SSE, no era and no session.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from gateway.core.model import JsonObject
@@ -114,7 +114,7 @@ class Messages:
             while len(begun) <= enough and (piece := await self.reply.read()):
                 begun += piece
             if len(begun) > enough:
-                begun = bytearray(await self._carry(bytes(begun), self.reply.read, LARGE))
+                begun = bytearray(await self._carry(bytes(begun), self.reply.pieces, LARGE))
                 if self.carried:
                     return None
         return await self.reply.body(self._limit, bytes(begun)) or None
@@ -142,14 +142,14 @@ class Messages:
         """Pass the event that has begun on as it comes, if that can be done."""
         data, flow = self._parser.flow()
 
-        async def more() -> bytes:
+        async def more() -> Sequence[bytes]:
             while not flow.ended:
                 piece = await self.reply.read()
                 if not piece:
                     raise Malformed("the stream ended within it")
                 if found := flow.feed(piece):
-                    return found
-            return b""
+                    return (found,)
+            return ()
 
         # The parser has not seen what `more` would take away.
         await self._carry(data, more, look=0)

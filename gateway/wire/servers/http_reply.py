@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from gateway.wire.servers.http_heads import SMALL, Header, Known, length_of, media_of, value_of
 from gateway.wire.servers.http_vigil import FOREVER, Vigil
 
-HIGH_WATER: Final = 256 * 1024
+HIGH_WATER: Final = 512 * 1024
 """Unread body above which the socket is read no further."""
 LOW_WATER: Final = 64 * 1024
 DRAIN: Final = 1.0
@@ -103,6 +103,17 @@ class Reply:
         if self._unread < LOW_WATER and self._source is not None:
             self._source.resume()
         return piece
+
+    async def pieces(self) -> Sequence[bytes]:
+        """All of the body that is there, and at least a piece of it; none at its end. Raises `Broken`."""
+        first = await self.read()
+        if not self._pieces:
+            return (first,) if first else ()
+        others, self._unread = [*self._pieces], 0
+        self._pieces.clear()
+        if self._source is not None:
+            self._source.resume()
+        return (first, *others)
 
     async def body(self, limit: int, begun: bytes = b"") -> bytes:
         """The whole body, `begun` being what was read of it. Raises `Broken`, also when it is larger than

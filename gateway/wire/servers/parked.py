@@ -118,10 +118,10 @@ class ParkedCall:
         """See `ports.Outlet`: that of the request that is open now."""
         return self._outlet is not None and await self._outlet.begin()
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """See `ports.Outlet`."""
         if self._outlet is not None:
-            await self._outlet.write(piece)
+            await self._outlet.write(*pieces)
 
     def _key(self, method: str, params: JsonObject) -> str:
         name = key = asking.key(method, params)

@@ -46,7 +46,9 @@ class Sift:
         self._walk.feed(data)
         out = b"".join(self._out)
         self._out.clear()
-        return out.translate(_SPACES) if b"\n" in out or b"\r" in out else out
+        if not self._walk.within_text and (b"\n" in out or b"\r" in out):
+            return out.translate(_SPACES)
+        return out
 
     def rest(self) -> JsonObject:
         """The response is over: what is left of it, with those members of the result that were held back."""

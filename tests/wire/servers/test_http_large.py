@@ -32,8 +32,8 @@ class Out:
         self.begun.set()
         return self._opens
 
-    async def write(self, piece: bytes) -> None:
-        self.members += piece
+    async def write(self, *pieces: bytes) -> None:
+        self.members += b"".join(pieces)
 
 
 async def carried(script: Script, out: Out) -> Outcome:
