@@ -1,26 +1,38 @@
 """May the result of a call go to its agent while it is still coming? What the Line says of it, before it is known.
 
 Two laws hold for a result in pieces as for a whole one: nothing of it goes before the intent is durable,
-and its end not before the outcome is. The first stands here, the second in the order of the Line.
+and its end not before the outcome is. The first stands here, the second in the order of the Line. So that a large
+result does not wait for its intent, that of a tool whose results were large is written as soon as it is queued.
 """
 
 from __future__ import annotations
 
-from gateway.core.model import Request
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.model import Resolved, Target
 from gateway.errors import JournalError, Refused
 from gateway.ports import Channel, Outlet, Pending, Prepared
+
+AGAIN: Final = 8
+"""Calls of a tool that are taken for large ones after one that was."""
+MOST: Final = 1_024
+"""Tools remembered; past it all are forgotten."""
 
 
 class AfterIntent:
     """An outlet that opens when the call's intent is durable."""
 
-    def __init__(self, outlet: Outlet, intent: Pending) -> None:
+    def __init__(self, outlet: Outlet, intent: Pending, opens: Callable[[], None]) -> None:
+        """`opens` is told when there is a large result."""
         self._outlet = outlet
         self._intent = intent
+        self._opens = opens
         self.write = outlet.write
 
     async def begin(self) -> bool:
         """See `ports.Outlet`."""
+        self._opens()
         try:
             await self._intent.sealed()
         except (JournalError, Refused):
@@ -28,13 +40,36 @@ class AfterIntent:
         return await self._outlet.begin()
 
 
-def outlet(
-    request: Request, channel: Channel, intent: Pending, prepared: Prepared | None
-) -> Outlet | None:
-    """Where a large result of this call may go in pieces; None where the whole must be looked at first.
+class Carrying:
+    """What results may go in pieces, and of which tools they lately did."""
 
-    That is so on the aggregates, where links are told anew, and for writes with an undo pack, whose
-    steps may need the result."""
-    there: Outlet | None = getattr(channel, "outlet", None)
-    looked_at = request.endpoint.kind != "server" or (prepared and prepared.reversal.pack)
-    return None if there is None or looked_at else AfterIntent(there, intent)
+    def __init__(self) -> None:
+        self._likely: dict[Target, int] = {}
+        """How many more calls are taken for large ones."""
+
+    def outlet(
+        self, resolved: Resolved, channel: Channel, intent: Pending, prepared: Prepared | None
+    ) -> Outlet | None:
+        """Where a large result of this call may go in pieces; None where the whole must be looked at first.
+
+        That is so on the aggregates, where links are told anew, and for writes with an undo pack, whose
+        steps may need the result."""
+        there: Outlet | None = getattr(channel, "outlet", None)
+        looked_at = resolved.request.endpoint.kind != "server"
+        if there is None or looked_at or (prepared and prepared.reversal.pack):
+            return None
+        target = resolved.target
+        if target in self._likely:
+            self._expect(target, intent)
+        return AfterIntent(there, intent, lambda: self._note(target))
+
+    def _expect(self, target: Target, intent: Pending) -> None:
+        intent.hurry()
+        self._likely[target] -= 1
+        if not self._likely[target]:
+            del self._likely[target]
+
+    def _note(self, target: Target) -> None:
+        if len(self._likely) >= MOST:
+            self._likely.clear()
+        self._likely[target] = AGAIN

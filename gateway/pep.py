@@ -15,7 +15,7 @@ import anyio
 
 from gateway import approving, holding, several
 from gateway.bounds import Bounds
-from gateway.carrying import outlet
+from gateway.carrying import Carrying
 from gateway.core import record, settle
 from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
@@ -87,6 +87,7 @@ class Line:
         self._courses = Courses()
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
+        self._carrying = Carrying()
 
     async def call(self, request: Request, channel: Channel) -> Answer:
         """The answer to one request of an identified agent (design: steps 4 to 15).
@@ -247,7 +248,7 @@ class Line:
             request.client,
             owner_of(request.identity),
             request.extra_headers,
-            outlet(request, channel, recorded.pending, prepared),
+            self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
             Behalf(recorded.reversible.decided.classified, recorded.covered.cover),  # for 12
         )

@@ -104,6 +104,10 @@ class Pending(Protocol):
     @property
     def line(self) -> Queued: ...
 
+    def hurry(self) -> None:
+        """Somebody will wait for it: it goes to the disk now."""
+        ...
+
     async def sealed(self) -> Sealed:
         """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
         if a claim of it did not hold."""

@@ -14,6 +14,10 @@ from gateway.errors import JournalError, Refused
 from gateway.journals.payloads import Payload
 
 
+def _at_leisure() -> None:
+    """No writer has it."""
+
+
 class Entry:
     """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
 
@@ -42,8 +46,8 @@ class Entry:
         self.payloads = payloads
         self.began = 0.0
         """Since when somebody waits for it; 0 while nobody does."""
-        self.hurry: Callable[[], None] | None = None
-        """Told when somebody waits."""
+        self.hurry: Callable[[], None] = _at_leisure
+        """See `ports.Pending`: the writer's, once it has it."""
         self.expects = expects
         self.size = len(body)
         """Bytes it keeps waiting."""
@@ -66,8 +70,7 @@ class Entry:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters = (*self._waiters, waiter)
             self.began = self.began or time.perf_counter()
-            if self.hurry is not None:
-                self.hurry()
+            self.hurry()
             await waiter
         if isinstance(self._error, Refused):
             no = self._error

@@ -62,7 +62,6 @@ def put_hurried(writer: Writer, name: str) -> None:
     """As a line that somebody waits for."""
     one = entry(name)
     writer.put(one)
-    assert one.hurry is not None
     one.hurry()
 
 
