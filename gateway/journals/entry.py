@@ -25,6 +25,7 @@ class Entry:
         "_error",
         "_seq",
         "_waiters",
+        "asked",
         "began",
         "body",
         "expects",
@@ -46,6 +47,8 @@ class Entry:
         self.payloads = payloads
         self.began = 0.0
         """Since when somebody waits for it; 0 while nobody does."""
+        self.asked: Callable[[], None] = _at_leisure
+        """Told when somebody waits."""
         self.hurry: Callable[[], None] = _at_leisure
         """See `ports.Pending`: the writer's, once it has it."""
         self.expects = expects
@@ -70,7 +73,7 @@ class Entry:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters = (*self._waiters, waiter)
             self.began = self.began or time.perf_counter()
-            self.hurry()
+            self.asked()
             await waiter
         if isinstance(self._error, Refused):
             no = self._error

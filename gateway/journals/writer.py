@@ -86,7 +86,7 @@ class Writer:
 
     def put(self, entry: Entry) -> None:
         """Queue one line."""
-        entry.hurry = self._hurry
+        entry.asked, entry.hurry = self._hurry, self._hand_over
         self._add(entry)
 
     def join(self, work: Callable[[Any], T], hurried: bool) -> asyncio.Future[T]:

@@ -62,7 +62,7 @@ def put_hurried(writer: Writer, name: str) -> None:
     """As a line that somebody waits for."""
     one = entry(name)
     writer.put(one)
-    one.hurry()
+    one.asked()
 
 
 async def entered(file: SlowFile) -> None:
@@ -277,3 +277,17 @@ async def test_work_that_fails_says_so_and_the_thread_goes_on(
         again = await writer.do(lambda: ["still here"])
         await writer.close()
     assert again == ["still here"]
+
+
+async def test_a_line_in_a_hurry_goes_at_once_with_those_before_it() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        before, hurried = entry("before"), entry("hurried")
+        writer.put(before)
+        writer.put(hurried)
+        hurried.hurry()
+        writer.put(entry("after"))
+        await hurried.sealed()
+        await writer.close()
+    assert file.batches == [["before", "hurried"], ["after"]]
