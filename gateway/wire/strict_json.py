@@ -12,6 +12,7 @@ import math
 import re
 from typing import Any, Final
 
+import msgspec
 import pydantic_core
 
 from gateway.errors import Refused
@@ -30,6 +31,7 @@ _SPACED: Final = (b" :", b"\t:", b"\n:", b"\r:")
 _LARGE: Final = 10**18
 _LONG: Final = b"0" * MAX_DIGITS
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_ENCODER: Final = msgspec.json.Encoder()
 _DOUBT: Final = object()
 _PIECE: Final = 64 * 1024
 _SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -92,7 +94,7 @@ def _plainly(body: bytes) -> Any:
         return _DOUBT
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
-        if pydantic_core.to_json(value) == body:
+        if _ENCODER.encode(value) == body:
             return value
     except ValueError:
         return _DOUBT
@@ -156,9 +158,9 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
 def dumps(value: Any) -> bytes:
     """A value from `parse` or `parse_answer` as compact UTF-8 JSON. Integers and doubles are exact."""
     try:
-        return pydantic_core.to_json(value, inf_nan_mode="null")
+        return _ENCODER.encode(value)
     except ValueError:
-        # Lone surrogates have no UTF-8, and the fast writer has a depth guard of its own.
+        # Lone surrogates have no UTF-8.
         finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
         return json.dumps(finite, separators=(",", ":"), allow_nan=False).encode()
 
