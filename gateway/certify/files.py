@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from gateway.certify.ground import moved
+from gateway.certify.moving import moved
 from gateway.core.model import JsonObject
 from gateway.settings import ServerSettings
 

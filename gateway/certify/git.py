@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from gateway.certify.files import CONTENTS, look
-from gateway.certify.ground import moved
+from gateway.certify.moving import moved
 from gateway.core.model import JsonObject
 from gateway.settings import ServerSettings
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from gateway.certify import files, git, memory
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.settings import ServerSettings
@@ -64,18 +65,9 @@ def ground(name: str) -> tuple[Ground, str]:
 
 
 def _built_in(name: str) -> Ground:
-    from gateway.certify import files, git, memory
-
     grounds: dict[str, Callable[[], Ground]] = {
         "files": files.Ground,
         "git": git.Ground,
         "memory": memory.Ground,
     }
     return grounds[name]()
-
-
-def moved(settings: ServerSettings, word: str, world: Path) -> ServerSettings:
-    """The settings with one path of the command, and of the pack's values, changed to the scratch world."""
-    command = tuple(str(world) if each == word else each for each in settings.command or ())
-    undo = {name: str(world) if value == word else value for name, value in settings.undo.items()}
-    return settings.model_copy(update={"command": command, "undo": undo, "cwd": str(world)})
