@@ -97,6 +97,8 @@ class _Connection(asyncio.Protocol):
         self._began = 0.0
         self._left = -1
         """Bytes of the answer still to come; -1 before its head, -2 when it is chunked."""
+        self._events = False
+        """It is an event stream."""
         self._held = b""
         self._last = b""
         """The last answer that came in one piece, with a length: it was a good one."""
@@ -132,7 +134,11 @@ class _Connection(asyncio.Protocol):
             self._answered()
 
     def _keep(self, data: bytes) -> None:
-        """The end of what came, for the end of the answer; notifications are counted on the way."""
+        """The end of what came, for the end of the answer; notifications are counted on the way, where there can
+        be some: looking through all of a large answer would be measured with it."""
+        if not self._events:
+            self._held = self._held[-64:] + data if len(data) < 64 else data[-64:]
+            return
         window = self._held[-(len(PROGRESS) - 1) :] + data
         self.told += window.count(PROGRESS)
         self._held = window[-64:]
@@ -148,6 +154,7 @@ class _Connection(asyncio.Protocol):
         length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
         self._left = int(length) - (len(self._held) - end - 4) if length else -2
         if self._left == -2:
+            self._events = b"text/event-stream" in head
             self.told += self._held.count(PROGRESS)
         elif self._left == 0:
             self._last = self._held
