@@ -106,7 +106,7 @@ def _uncut(bare: bytes, start: int, end: int) -> int:
 
 
 def is_text(data: bytes, at: int, end: int, plain: bool) -> bool:
-    """What may stand between quotes; there is no quote in it that is not escaped.
+    """What may stand between quotes; there is no quote in it that is not escaped, and it is UTF-8.
 
     `plain`: it is ASCII and has no escapes, at a guess: so it is read faster."""
     if end - at > BRIEF:
@@ -120,6 +120,18 @@ def is_text(data: bytes, at: int, end: int, plain: bool) -> bool:
         except ValueError:
             pass  # perhaps only for half of a surrogate pair
     return _body.fullmatch(data, at, end) is not None
+
+
+def is_plain(data: bytes) -> bool:
+    """What may stand between quotes, whatever it is: no escapes, and UTF-8 in whole characters. Most is ASCII, at a
+    guess."""
+    if b'"' in data or b"\\" in data:
+        return False
+    try:
+        _fields.validate_json(b'{"":"%b"}' % data)
+    except ValueError:
+        return False
+    return True
 
 
 def are_items(text: bytes, deepest: int) -> bool:

@@ -21,6 +21,7 @@ from gateway.wire.json_runs import (
     WINDOW,
     are_items,
     guessed_end,
+    is_plain,
     is_text,
     items,
     members,
@@ -94,6 +95,9 @@ class Walk:
 
     def feed(self, data: bytes) -> None:
         """The next bytes, cut anywhere."""
+        if self._goes_on(data):
+            self._listener.piece(data)
+            return
         self._check(data)
         data, at, self._from = self._rest + data, 0, 0
         self.within_text = self._expect == self._text
@@ -107,6 +111,11 @@ class Walk:
             raise Malformed(f"a name or a number of more than {MAX_TOKEN} bytes, or none at all")
         if self._inside and at > self._from:
             self._listener.piece(data[self._from : at])
+
+    def _goes_on(self, data: bytes) -> bool:
+        """The text that the last bytes were of goes on in all of these, as in those: nothing else is to be seen to."""
+        likely = self.within_text and self._ascii and not self._rest
+        return likely and len(data) > NEAR and is_plain(data)
 
     def _check(self, data: bytes) -> None:
         """UTF-8 it is, all of it."""

@@ -219,3 +219,40 @@ def test_items_alike_go_no_deeper_than_anything_else(times: int, wide: bool) -> 
         assert walked(ALIKE % b",".join([*few, nested(levels, wide), *few]), 99_999)[0]
     deep = [*few, nested(MAX_DEPTH - above + 1, wide), *few]
     assert not walked(ALIKE % b",".join(deep), 99_999)[0]
+
+
+ENDS = [
+    b"",
+    b"\xc3",
+    b"\xa9",
+    b"\xe2\x82",
+    b"\xac",
+    b"\xff",
+    b"\x00",
+    b"\n",
+    b'"',
+    b'"}}',
+    b"\\",
+    b"\\u00",
+    b"e9",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)), min_size=1, max_size=4))
+def test_a_text_that_goes_on_in_whole_pieces_is_read_no_less_strictly(
+    ends: list[tuple[bytes, bytes]],
+) -> None:
+    long = b"x" * (json_runs.NEAR + 1)
+    pieces = [b'{"result":{"a":"' + long, long, *(b + long + e for b, e in ends), b'"}}']
+    noting = Noting()
+    walk = Walk(noting, "result")
+    body = b"".join(pieces)
+    try:
+        for piece in pieces:
+            walk.feed(piece)
+    except Malformed:
+        assert not strict(body)
+        return
+    assert walk.complete is strict(body)
+    if walk.complete:
+        assert noting.members[-1] == (2, "a", body[15:-2])
