@@ -29,18 +29,18 @@ async def carried(
 
     Raises `Malformed`, and what `more` raises, when it breaks on the way.
     """
-    sift, begun = Sift(), bytearray(first)
+    sift, others = Sift(), bytearray()
     try:
         members = [sift.feed(first)]
-        while not sift.begun and len(begun) < look and (pieces := await more()):
+        while not sift.begun and len(first) + len(others) < look and (pieces := await more()):
             for piece in pieces:
-                begun += piece
+                others += piece
             members = [sift.feed(piece) for piece in pieces]
     except Malformed:
-        return bytes(begun)
+        return first + others
     if not sift.begun or not await outlet.begin():
-        return bytes(begun)
-    size = len(begun)
+        return first + others
+    size = len(first) + len(others)
     while True:
         if members := [*filter(None, members)]:
             await outlet.write(*members)

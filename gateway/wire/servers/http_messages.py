@@ -107,17 +107,24 @@ class Messages:
         if not self._json:
             what = repr(self._media[:40]) if self._media else "no content type"
             raise Broken(f"it answered with {what}, neither JSON nor an event stream")
-        begun = bytearray()
+        begun = b""
         if self._outlet is not None:
-            # Of one that says it is large, the first piece is enough to begin with.
-            enough = 0 if self.reply.length > LARGE else LARGE
-            while len(begun) <= enough and (piece := await self.reply.read()):
-                begun += piece
-            if len(begun) > enough:
-                begun = bytearray(await self._carry(bytes(begun), self.reply.pieces, LARGE))
+            begun = await self._begin()
+            if begun and max(self.reply.length, len(begun)) > LARGE:
+                begun = await self._carry(begun, self.reply.pieces, LARGE)
                 if self.carried:
                     return None
-        return await self.reply.body(self._limit, bytes(begun)) or None
+        return await self.reply.body(self._limit, begun) or None
+
+    async def _begin(self) -> bytes:
+        """Of a body that says it is large its first piece; of another so much that it is, or all of it."""
+        first = await self.reply.read()
+        if self.reply.length > LARGE:
+            return first
+        begun = bytearray(first)
+        while len(begun) <= LARGE and (piece := await self.reply.read()):
+            begun += piece
+        return bytes(begun)
 
     async def _event(self) -> bytes | None:
         while not self._waiting:
