@@ -17,7 +17,7 @@ from typing import Final
 from gateway.core import grant as core
 from gateway.core.flow import root_of
 from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
-from gateway.core.model import Classified, Tier, WorkloadIdentity
+from gateway.core.model import Classified, Target, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.validate import ArgumentCheck, compile_bound
 from gateway.errors import JournalError, Refused
@@ -28,6 +28,8 @@ log = logging.getLogger("bulkhead.grants")
 
 EVERY: Final = 0.05
 """Seconds between two looks of the watch."""
+MOST: Final = 8_192
+"""Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
 
 Key = tuple[str, str, str]
 """Tenant, agent, task."""
@@ -50,6 +52,8 @@ class GrantBook:
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
         self._checks: dict[tuple[str, str], ArgumentCheck] = {}
+        self._told: dict[tuple[str, Tier, Target, str], str] = {}
+        """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
 
     def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
         """See `ports.Grants`."""
@@ -76,7 +80,7 @@ class GrantBook:
             return False
         if not chains:
             return classified.tier in self._standing()
-        return any(not _outside_terms(chain, classified) for chain in chains)
+        return any(not self._outside_terms(chain, classified) for chain in chains)
 
     def in_force(self, identity: WorkloadIdentity) -> Hashable:
         """See `ports.Grants`."""
@@ -168,16 +172,29 @@ class GrantBook:
             self._checks.pop((grant.id, name), None)
 
     def _outside(self, chain: Chain, classified: Classified) -> str:
-        why = _outside_terms(chain, classified)
+        why = self._outside_terms(chain, classified)
         if why:
             return why
         resolved = classified.resolved
-        for grant in chain:
+        for grant in [grant for grant in chain if grant.terms.bounds]:
             for name, bound in bounds_of(grant.terms, resolved.target):
                 problem = self._check(grant, name, bound).check(resolved.arguments)
                 if problem is not None:
                     return f"grant {grant.id}: {problem}"
         return ""
+
+    def _outside_terms(self, chain: Chain, classified: Classified) -> str:
+        """The first thing of a call, but its arguments, that some grant of the chain does not give, in words."""
+        resolved, own = classified.resolved, chain[0]
+        if own.intent != resolved.request.identity.intent:
+            return f"grant {own.id}: intent {resolved.request.identity.intent}"
+        key = (own.id, classified.tier, resolved.target, classified.destination)
+        why = self._told.get(key)
+        if why is None:
+            if len(self._told) >= MOST:
+                self._told.clear()
+            why = self._told[key] = _not_given(chain, classified)
+        return why
 
     def _check(self, grant: Grant, name: str, bound: dict[str, object]) -> ArgumentCheck:
         key = (grant.id, name)
@@ -186,11 +203,7 @@ class GrantBook:
         return self._checks[key]
 
 
-def _outside_terms(chain: Chain, classified: Classified) -> str:
-    """The first thing of a call, but its arguments, that some grant of the chain does not give, in words."""
-    identity, own = classified.resolved.request.identity, chain[0]
-    if own.intent != identity.intent:
-        return f"grant {own.id}: intent {identity.intent}"
+def _not_given(chain: Chain, classified: Classified) -> str:
     for grant in chain:
         why = outside(grant.terms, classified)
         if why:

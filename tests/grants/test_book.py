@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.core.grant import Grant, Spend, Standing
-from gateway.core.model import Effect, Label, Tier
+from gateway.core.model import Classified, Effect, Label, Tier
 from gateway.errors import Refused
-from gateway.grants.book import GrantBook
+from gateway.grants.book import MOST, GrantBook
 from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant
 
@@ -123,6 +123,40 @@ def test_the_whole_chain_must_cover_a_call() -> None:
     assert [one.id for one in world.book.cover(call("b")).chain] == ["b", "a"]
     reason, detail = world.refusal("b", tool="git_show")
     assert (reason, detail.startswith("grant a:")) == ("outside_grant", True)
+
+
+def test_what_was_said_of_one_class_of_calls_is_said_of_no_other() -> None:
+    """A book that was asked before says what one says that never was."""
+    root = grant(
+        "a", tools=("git/*",), destinations=("local",), tiers=frozenset({Tier.DATA, Tier.TOOL})
+    )
+    child = grant("b", root, tools=("git/git_log",), tiers=frozenset({Tier.DATA}))
+    asked = [
+        replace(call(agent, tool), tier=tier, destination=destination)
+        for agent in ("a", "b")
+        for tool in ("git_log", "git_show")
+        for tier in (Tier.DATA, Tier.TOOL, Tier.ADMIN)
+        for destination in ("local", "elsewhere.example")
+    ]
+    book = World(root, child).book
+    told = [_said(book, one) for one in asked]
+    assert [_said(book, one) for one in reversed(asked)] == told[::-1]
+    assert [_said(World(root, child).book, one) for one in asked] == told
+    assert len({*told}) > 4
+
+
+def _said(book: GrantBook, one: Classified) -> str:
+    try:
+        return book.cover(one).grant
+    except Refused as no:
+        return no.detail
+
+
+def test_what_is_kept_of_it_is_bounded() -> None:
+    book = World(grant("a", destinations=("*",))).book
+    for number in range(MOST + 10):
+        book.cover(replace(call("a"), destination=f"h{number}.example"))
+    assert len(book._told) <= MOST
 
 
 def test_labels_live_with_the_task_of_the_root() -> None:
