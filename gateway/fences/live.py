@@ -1,8 +1,8 @@
 """The fences of one gateway process: asked before a call and after it, and set upon those under way.
 
 Nothing waits here. A look at the log is one system call; a fence that is new is read at once, by
-whoever looks first: the next call, the end of a call, or the watch that looks a hundred times a second
-so that what is under way is cut off too.
+whoever looks first: the next call, the end of a call, or the watch, which looks a hundred times a second
+while something is under way, so that it is cut off too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ log = logging.getLogger("bulkhead.fences")
 
 EVERY: Final = 0.01
 """Seconds between two looks of the watch."""
+QUIET: Final = 0.05
+"""The same while no call is under way: one that begins just then is cut off no later than that."""
 UNREADABLE: Final = Fence("all", "", "gateway", "the fence log cannot be read", 0)
 
 
@@ -56,7 +58,7 @@ class LiveFences:
     async def watch(self) -> None:
         """Looks until cancelled; now and then whether the log is still the one at its path."""
         for look in count():
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(EVERY if self._under_way else QUIET)
             self._look()
             if look % 100 == 0 and not self._log.is_ours:
                 self._stop(f"{self._log.path} was replaced")
