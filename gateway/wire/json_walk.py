@@ -20,6 +20,7 @@ from gateway.wire.json_runs import (
     STRING,
     WINDOW,
     are_items,
+    goes_on,
     guessed_end,
     is_plain,
     is_text,
@@ -189,6 +190,8 @@ class Walk:
         return self._ended(data, after)
 
     def _text(self, data: bytes, at: int) -> int | None:
+        if self._far and (far := goes_on(data, at)):
+            return far
         end, ended, escaped = text_end(data, at, WINDOW if self._far else NEAR)
         self._far = not ended
         if not is_text(data, at, end, self._ascii and not escaped):

@@ -236,13 +236,17 @@ ENDS = [
     b"\\u00",
     b"e9",
 ]
+LONG = [b"x", b"x\\n", b'\\"', b"\\\\", b"\\u00e9", "\u00e9\\t".encode(), b"\\ud83d"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)), min_size=1, max_size=4))
+@given(
+    st.lists(st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)), min_size=1, max_size=4),
+    st.sampled_from(LONG),
+)
 def test_a_text_that_goes_on_in_whole_pieces_is_read_no_less_strictly(
-    ends: list[tuple[bytes, bytes]],
+    ends: list[tuple[bytes, bytes]], filling: bytes
 ) -> None:
-    long = b"x" * (json_runs.NEAR + 1)
+    long = filling * (json_runs.NEAR + 1)
     pieces = [b'{"result":{"a":"' + long, long, *(b + long + e for b, e in ends), b'"}}']
     noting = Noting()
     walk = Walk(noting, "result")
