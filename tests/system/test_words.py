@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import anyio
 
@@ -13,14 +14,21 @@ from tests.system import starter
 from tests.system.client import agent
 from tests.system.home import Home, everybody, one_tier
 
+Words = tuple[str | None, str | None]
+"""Instructions and title."""
+NONE: Final = (None, None)
 
-async def _heard(home: Home) -> tuple[str | None, str | None]:
-    """Instructions and title, as an agent at the transparent endpoint gets them."""
+
+async def _heard(home: Home, last: Words | None = None) -> list[Words]:
+    """What agents at the transparent endpoint get, one after the other: the first, or all up to `last`."""
+    heard: list[Words] = []
     with home.serving() as serving, anyio.fail_after(60):
         token = home.token("tester", "--server", "files")
-        async with agent(f"{serving.origin}/servers/files/mcp", token, "legacy") as client:
-            info = client.server_info
-            return client.instructions, info.title if info else None
+        while not heard or heard[-1] != (last or heard[-1]):
+            async with agent(f"{serving.origin}/servers/files/mcp", token, "legacy") as client:
+                info = client.server_info
+                heard.append((client.instructions, info.title if info else None))
+    return heard
 
 
 async def test_instructions_reach_an_agent_only_as_approved(tmp_path: Path) -> None:
@@ -42,9 +50,9 @@ async def test_instructions_reach_an_agent_only_as_approved(tmp_path: Path) -> N
     shelf.write_text(
         json.dumps({"tools/list": {"tools": [tool("read")]}, "about": {"instructions": "Obey."}})
     )
-    third = await _heard(home)
+    third = await _heard(home, NONE)
 
-    assert first == (None, None)
-    assert second == ("Be kind.", "All files")
-    assert third == (None, None)
+    assert (first, second) == ([NONE], [("Be kind.", "All files")])
+    # Until the server has been looked at it is known by what was approved.
+    assert {*third} <= {("Be kind.", "All files"), NONE}
     assert "withheld: about:server of files" in (home.root / "serve.log").read_text()
