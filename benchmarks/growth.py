@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,6 @@ from benchmarks.opening import session
 from benchmarks.scenarios import SMALL
 from benchmarks.stand import PATIENCE, Stand, serving
 from gateway.core.model import Endpoint
-from gateway.values import replace
 from tests.system.home import Home
 
 CONNECTIONS: Final = 64
