@@ -161,23 +161,27 @@ class SqliteLeases:
                 self._join(lambda connection: None, hurried=False)
 
     def _join(self, work: Callable[[sqlite3.Connection], T], hurried: bool) -> asyncio.Future[T]:
-        """The work, when what is to be ended has been."""
-        ends = dict[str, int]()
+        """The work, when what is to be ended by now has been: what is let go later may have a line that rests on
+        it in a later transaction."""
+        ends, self._ends = self._ends, {}
 
         def ended(connection: sqlite3.Connection) -> T:
-            ends.update(self._ends)
             end(connection, ends)
-            for call_id, until in ends.items():
-                if self._ends.get(call_id) == until:
-                    self._ends.pop(call_id, None)
             return work(connection)
 
         def told(done: asyncio.Future[T]) -> None:
             if done.cancelled() or done.exception() is not None:
-                # Unless something else is to become of it meanwhile.
-                self._ends.update({**ends, **self._ends})
+                again()
 
-        done = self._desk.join(ended, hurried)
+        def again() -> None:
+            # Unless something else is to become of it meanwhile.
+            self._ends = {**ends, **self._ends}
+
+        try:
+            done = self._desk.join(ended, hurried)
+        except JournalError:
+            again()
+            raise
         done.add_done_callback(told)
         return done
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from gateway.journals.leases import SqliteLeases
 from gateway.journals.sqlite import SqliteJournal
 from gateway.journals.sqlitefile import SqliteFile
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.journals.calls import intent
 
 
@@ -105,6 +108,34 @@ async def test_who_comes_next_has_it_in_the_commit_of_the_line_it_was_let_go_beh
     # The first one's; then a line, its end and the second one's.
     assert commits == [([], 1), (["first"], 2)]
     assert lease.epoch == 2
+
+
+async def test_a_line_rests_on_leases_that_are_let_go_behind_it_whatever_is_written_before(
+    tmp_path: Path,
+) -> None:
+    """A transaction that is under way when they are let go leaves them alone."""
+    under_way, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def holds_up(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(under_way.set)
+        assert go_on.wait(10)
+
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        leases = journal.leases()
+        await take(leases, "first", "file:/a")
+        held_up = journal.join(holds_up)
+        beside = asyncio.create_task(take(leases, "beside", "file:/b"))
+        await under_way.wait()
+        line = journal.append(replace(intent("first"), claims=(leases.claim("first"),)))
+        leases.release("first")
+        go_on.set()
+        sealed = await line.sealed()
+        await asyncio.gather(held_up, beside)
+        await take(leases, "next", "file:/a")
+        await journal.aclose()
+    assert sealed.call_id == "first"
 
 
 async def test_two_processes_never_both_hold_a_resource(tmp_path: Path) -> None:

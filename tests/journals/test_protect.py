@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core import record
@@ -216,6 +216,7 @@ EXACT = st.recursive(
 DOUBLES = st.floats() | st.sampled_from([1e16, 1e22, 1e-7, -0.0, 5e-324])
 
 
+@example(arguments={"\x7f": []})
 @given(arguments=st.dictionaries(NAMES, EXACT | DOUBLES | st.lists(DOUBLES), max_size=4))
 def test_the_digest_is_that_of_the_standard_librarys_text(arguments: Any) -> None:
     text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
