@@ -42,18 +42,6 @@ _NOTED: Final = "noted"
 """What an operator said quotes no call; and a grant's line must prove itself for ever."""
 
 
-def split(document: JsonObject) -> tuple[JsonObject, dict[Class, JsonObject]]:
-    """The line as it stays, and its payloads by class: none where there is nothing to keep apart."""
-    stays = dict(document)
-    apart: dict[Class, JsonObject] = {}
-    record = document.get("record")
-    if record is not None and (record["arguments"] or record["beside"]):
-        stays["record"] = record = dict(record)
-        apart["arguments"] = quoted(*(record.pop(name) for name in _RECORD))
-    stays["body"] = split_body(document["kind"], document["body"], apart)
-    return stays, apart
-
-
 def quoted(arguments: JsonObject, digest: str, beside: JsonObject) -> JsonObject:
     """What of a record stands apart, when there are arguments or something beside them."""
     return {"record": dict(zip(_RECORD, (arguments, digest, beside), strict=True))}

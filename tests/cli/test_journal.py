@@ -213,6 +213,8 @@ def following(place: Path) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env={**os.environ, "BULKHEAD_CONFIG": str(place / "bulkhead.yaml")},
         cwd=Path(__file__).parents[2],
+        # Whoever runs the tests in the background of a script has it ignored, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     yield process
     process.kill()
