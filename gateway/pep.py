@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
 
-from gateway import approving, holding, several
+from gateway import approving, holding, plain, several
 from gateway.bounds import Bounds
 from gateway.carrying import Carrying
 from gateway.core import record, settle
@@ -27,6 +27,7 @@ from gateway.core.validate import Check
 from gateway.courses import Courses
 from gateway.errors import JournalError, Refused
 from gateway.evenly import Pace
+from gateway.finishing import to_its_end
 from gateway.links import Links
 from gateway.ports import (
     Approvals,
@@ -95,9 +96,12 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt.
         """
-        way = Way(self._new_call_id(), request, self._policies.current, request)
-        way.began = self._pace.now()
-        return await self._let_go(way, channel)
+        policy, began = self._policies.current, self._pace.now()
+        way = Way(self._new_call_id(), request, policy, request, began=began)
+        try:
+            return await self._go(way, channel)
+        finally:
+            self._let_go(way)
 
     async def send(self, waiting: holding.Waiting, channel: Channel) -> Answer:
         """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
@@ -105,23 +109,26 @@ class Line:
         request, fulfilled = waiting.request, waiting.fulfilled
         policy = self._policies.current
         way = Way(waiting.call_id, request, policy, request, waiting.target, fulfilled, waited=True)
-        return await self._let_go(way, channel)
-
-    async def _let_go(self, way: Way, channel: Channel) -> Answer:
         try:
             return await self._go(way, channel)
         finally:
-            if way.holds:
-                self._reverser.release(way.call_id)
+            self._let_go(way)
+
+    def _let_go(self, way: Way) -> None:
+        if way.holds:
+            self._reverser.release(way.call_id)
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
-            await self._recall(way.request)
-            decided = await self._see(way, self._decide(way))  # 3 to 8
-            reversible = await self._reverse(way, decided)  # 9
-            reversible = await self._approve(way, reversible)
-            if self._waits(way, reversible):
-                return await self._hold(way, reversible)
+            if plain.names_earlier(way.request):
+                await self._recall(way.request)
+            decided = self._decide(way)  # 3 to 8
+            reversible = Reversible(decided, None)
+            if not plain.is_plain(decided, self._catalogue.unseen):
+                reversible = await self._reverse(way, await self._see(way, decided))  # 9
+                reversible = await self._approve(way, reversible)
+                if self._waits(way, reversible):
+                    return await self._hold(way, reversible)
             recorded = await several.under(way, reversible, self._record, self._decide_again)  # 11
         except Refused as no:
             answer = await self._scribe.refusal(way, no)
@@ -269,16 +276,9 @@ class Line:
             self._tasks.note(made)
         return outcome
 
-    async def _finish(self, recorded: Recorded, outcome: Outcome) -> Answer:
-        """What a write did is looked at and written down also when its agent has gone away meanwhile."""
-        if recorded.reversible.prepared is None:
-            return await self._settle(recorded, outcome)
-        settling = asyncio.create_task(self._settle(recorded, outcome))
-        try:
-            return await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            await asyncio.wait([settling])
-            raise
+    def _finish(self, recorded: Recorded, outcome: Outcome) -> Awaitable[Answer]:
+        settling = self._settle(recorded, outcome)
+        return settling if recorded.reversible.prepared is None else to_its_end(settling)
 
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""

@@ -54,6 +54,7 @@ HOUSE: Final = (
         "receipts",
         "timings",
         "evenly",
+        "finishing",
         "handed",
     }
 )
@@ -90,10 +91,14 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "carrying": SEAMS,
     "approving": SEAMS | {"way"},
     "several": SEAMS | {"way"},
+    "plain": SEAMS | {"links"},
+    "finishing": set(),
     "approvals": SEAMS,
     "pep": SEAMS
     | {
         "several",
+        "plain",
+        "finishing",
         "approving",
         "links",
         "courses",
