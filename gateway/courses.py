@@ -50,7 +50,9 @@ class Course(Value):
 
     def decided(self, request: Request) -> Decided:
         """A call like the one before."""
-        params = {**request.params, "name": self.target.name}
+        params, name = request.params, self.target.name
+        if params["name"] != name:
+            params = {**params, "name": name}
         resolved = Resolved(request, self.target, self.entry, params)
         classified = Classified(
             resolved, self.tier, self.effect, self.destination, self.where, self.flow

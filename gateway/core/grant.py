@@ -173,7 +173,10 @@ def claims(
 
 def can_fail(claims: Iterable[Claim]) -> bool:
     """Whether a call must wait until its claims are taken before it is forwarded, also if it only reads."""
-    return any(not isinstance(claim, Passage) or claim.out is not None for claim in claims)
+    for claim in claims:
+        if not isinstance(claim, Passage) or claim.out is not None:
+            return True
+    return False
 
 
 def _spend(chain: Chain, classified: Classified, at: int, size: Callable[[], int]) -> Spend | None:

@@ -37,7 +37,7 @@ class LiveFences:
         self._fences: tuple[Fence, ...] = ()
         self._under_way: set[Watched] = set()
         self.on_change: Callable[[], None] = lambda: None
-        self._fences, self._size = log.read(), len(log)
+        self._fences, self._size = log.read(), log.length()
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
@@ -65,7 +65,7 @@ class LiveFences:
 
     def _look(self) -> None:
         try:
-            size = len(self._log)
+            size = self._log.length()
             if size == self._size:
                 return
             self._fences, self._size = self._log.read(), size

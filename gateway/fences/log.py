@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,14 +39,12 @@ class FenceLog:
             self._fd = os.open(self.path, flags, 0o600)
         except OSError as error:
             raise Misconfigured(f"fences: {error.strerror}", Where(str(self.path))) from None
+        self.length = partial(os.lseek, self._fd, 0, os.SEEK_END)
+        """Bytes so far: another number means another state. One system call, and nothing around it."""
         self._standing: dict[tuple[str, str], Fence] = {}
         self._read = 0
         """Bytes that have been taken up, and lines."""
         self._lines = 0
-
-    def __len__(self) -> int:
-        """Bytes so far: another number means another state."""
-        return os.lseek(self._fd, 0, os.SEEK_END)
 
     @property
     def is_ours(self) -> bool:
@@ -67,9 +66,10 @@ class FenceLog:
     def read(self) -> tuple[Fence, ...]:
         """What is fenced now, oldest first. Raises `Misconfigured` at the line that is none of ours, and for a
         log that was cut."""
-        if len(self) < self._read:
+        size = self.length()
+        if size < self._read:
             raise Misconfigured("it has become shorter", Where(str(self.path)))
-        news = os.pread(self._fd, len(self) - self._read, self._read)
+        news = os.pread(self._fd, size - self._read, self._read)
         for line in news[: news.rfind(b"\n") + 1].splitlines(keepends=True):
             self._take(line.rstrip(b"\n"))
             self._read += len(line)
@@ -102,7 +102,7 @@ class FenceLog:
 
     def _append(self, lines: bytes) -> None:
         with self._locked():
-            size = len(self)
+            size = self.length()
             torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
             whole = CUT + b"\n" + lines if torn else lines
             if os.write(self._fd, whole) < len(whole):
