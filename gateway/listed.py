@@ -79,4 +79,6 @@ def _key(request: Request) -> Hashable:
         identity.intent,
         identity.tiers,
         identity.grant,
+        # Cursors are for one agent and whom it acts for.
+        identity.on_behalf_of,
     )

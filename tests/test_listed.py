@@ -108,7 +108,7 @@ OTHERS = [
     *(replace(ASKED, params={"cursor": cursor}) for cursor in ("", "1", 1, True, None, [1])),
     *(
         replace(ASKED, identity=replace(ALICE, **{member: "other"}))  # type: ignore[arg-type]
-        for member in ("issuer", "agent", "tenant", "task", "intent", "grant")
+        for member in ("issuer", "agent", "tenant", "task", "intent", "grant", "on_behalf_of")
     ),
     replace(ASKED, identity=replace(ALICE, tiers=frozenset({Tier.TOOL}))),
 ]
