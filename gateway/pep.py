@@ -234,21 +234,21 @@ class Line:
         classified, effect = reversible.decided.classified, reversible.decided.classified.effect
         covered, claims = self._bounds.take(way.covered, classified, way.fulfilled)  # 10
         claims += way.claims
-        queued_will_do = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
-        body = None if prepared is None else prepared.body
-        pending = self._scribe.intent(way, discharged, body, claims)
+        at_once = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
+        pending = self._scribe.intent(way, discharged, prepared.body if prepared else None, claims)
         try:
-            line = pending.line if queued_will_do else await pending.sealed()
+            line = pending.line if at_once else await pending.sealed()
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
-        return Recorded(reversible, pending, record.permit(line, effect), covered)
+        return Recorded(reversible, pending, record.permit(line, effect), covered, at_once)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
-        resolved = recorded.resolved
+        resolved, prepared = recorded.resolved, recorded.reversible.prepared
         request, server = resolved.request, resolved.target.server
-        prepared = recorded.reversible.prepared
+        if not recorded.at_once and self._bounds.withholds(recorded.covered):
+            return settle.not_forwarded(server, Reason.FENCED, "fenced before it was sent")
         message = Outbound(
             request.method,
             resolved.params,

@@ -58,6 +58,8 @@ class Recorded(Value):
     pending: Pending
     permit: Permit
     covered: Covered
+    at_once: bool
+    """Its line is queued, and no time has passed since it was decided."""
 
     @property
     def resolved(self) -> Resolved:

@@ -7,10 +7,13 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.bounds import Bounds
+from gateway.core.fence import Fence
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -37,13 +40,15 @@ from gateway.core.resolve import Shelf, Table
 from gateway.core.reverse import Level, Reversal, Settled
 from gateway.core.tasks import EXTENSION
 from gateway.errors import JournalError, Refused, Where
+from gateway.fences.live import LiveFences
+from gateway.fences.log import FenceLog
 from gateway.journals.memory import MemoryJournal
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import unbounded
+from tests.free import NoGrants, unbounded
 
 WHO = WorkloadIdentity(
     "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA, Tier.TOOL}), "jti", 2**40
@@ -209,7 +214,12 @@ class Deaf:
 class World(Seen):
     """A Line with everything around it in view."""
 
-    def __init__(self, policy: Policy | None = None, server: Server | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        server: Server | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
         self.policy = policy or Policy()
         self.server = server or Server()
         self.journal = MemoryJournal()
@@ -227,7 +237,7 @@ class World(Seen):
             protector=self.protector,
             servers={"s": self.server},
             reverser=self.reversing,
-            bounds=unbounded(),
+            bounds=bounds or unbounded(),
             pace=self.pace,
             clock=lambda: 5,
             new_call_id=lambda: f"call{next(ids)}",
@@ -276,6 +286,23 @@ async def test_a_write_is_not_forwarded_before_its_intent_is_durable() -> None:
     world.journal.release()
     await call
     assert len(world.server.got) == 1
+
+
+async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forwarded(
+    tmp_path: Path,
+) -> None:
+    fences = LiveFences(FenceLog(tmp_path))
+    world = World(bounds=Bounds(NoGrants(), fences))
+    world.journal.hold()
+    call = asyncio.ensure_future(world.call())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    FenceLog(tmp_path).fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
+    fences.standing()  # some other call has seen it by now
+    world.journal.release()
+    assert reason(await call) == "fenced"
+    assert world.server.got == []
+    assert world.states() == [("call1", "intent"), ("call1", "rejected")]
 
 
 async def test_a_read_is_forwarded_at_once_and_answered_only_when_its_lines_are_durable() -> None:
