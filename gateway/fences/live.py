@@ -14,7 +14,7 @@ from itertools import count
 from typing import Final
 
 from gateway.core.fence import Catchable, Fence
-from gateway.errors import Misconfigured, Refused
+from gateway.errors import Misconfigured, Refused, Where
 from gateway.fences.log import FenceLog
 from gateway.reasons import Reason
 
@@ -24,6 +24,8 @@ EVERY: Final = 0.01
 """Seconds between two looks of the watch."""
 QUIET: Final = 0.05
 """The same while no call is under way: one that begins just then is cut off no later than that."""
+LOOKS: Final = 100
+"""Looks after which it is looked whether the log is still the one at its path."""
 UNREADABLE: Final = Fence("all", "", "gateway", "the fence log cannot be read", 0)
 
 
@@ -36,8 +38,11 @@ class LiveFences:
         self._size = -1
         self._fences: tuple[Fence, ...] = ()
         self._under_way: set[Watched] = set()
+        self._is_ours = True
+        """As of the last look of the watch."""
         self.on_change: Callable[[], None] = lambda: None
-        self._fences, self._size = log.read(), log.length()
+        # Its length first: what is written meanwhile is news.
+        self._size, self._fences = log.length(), log.read()
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
@@ -59,15 +64,18 @@ class LiveFences:
         """Looks until cancelled; now and then whether the log is still the one at its path."""
         for look in count():
             await asyncio.sleep(EVERY if self._under_way else QUIET)
+            if look % LOOKS == 0:
+                self._is_ours = self._log.is_ours
+                self._size = self._size if self._is_ours else -1
             self._look()
-            if look % 100 == 0 and not self._log.is_ours:
-                self._stop(f"{self._log.path} was replaced")
 
     def _look(self) -> None:
         try:
             size = self._log.length()
             if size == self._size:
                 return
+            if not self._is_ours:
+                raise Misconfigured("another file is in its place", Where(str(self._log.path)))
             self._fences, self._size = self._log.read(), size
         except (OSError, Misconfigured) as error:
             self._stop(str(error))

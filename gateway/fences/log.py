@@ -48,10 +48,10 @@ class FenceLog:
 
     @property
     def is_ours(self) -> bool:
-        """Is the file still the one at its path?"""
+        """Is the file still the one at its path? Doubt is a no."""
         try:
             return os.stat(self.path).st_ino == os.fstat(self._fd).st_ino
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def fence(self, *fences: Fence) -> None:

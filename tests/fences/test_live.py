@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.core.fence import Caught, Fence, Scope
 from gateway.errors import Refused
+from gateway.fences import live
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 
@@ -63,6 +66,63 @@ def test_a_log_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="cannot be read"):
             fences.check(Caught("agent:b", "other", "t2"))
+
+
+def test_a_fence_that_falls_while_a_gateway_starts_is_seen(tmp_path: Path) -> None:
+    class Slow(FenceLog):
+        def read(self) -> tuple[Fence, ...]:
+            found = super().read()
+            if not found:
+                FenceLog(tmp_path).fence(fence("all"))
+            return found
+
+    with pytest.raises(Refused):
+        LiveFences(Slow(tmp_path)).check(WHOLE)
+
+
+def _moved_away(state: Path) -> None:
+    state.rename(state.with_name("kept"))
+
+
+def _for_another_file(state: Path) -> None:
+    _moved_away(state)
+    FenceLog(state).fence(fence("agent", "agent:z"))
+
+
+def _for_a_file_where_its_directory_was(state: Path) -> None:
+    _moved_away(state)
+    state.touch()
+
+
+@pytest.mark.parametrize(
+    "replaced", [_moved_away, _for_another_file, _for_a_file_where_its_directory_was]
+)
+async def test_while_another_file_is_in_its_place_everything_is_stopped(
+    replaced: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOKS", 1)
+    state, began = tmp_path / "state", asyncio.Event()
+    fences = LiveFences(FenceLog(state))
+    watch = asyncio.create_task(fences.watch())
+    mine = asyncio.create_task(_forward(fences, WHOLE, began))
+    async with asyncio.timeout(5):
+        await began.wait()
+        replaced(state)
+        assert await mine == "cut off"
+    for _ in range(3):
+        with pytest.raises(Refused, match="cannot be read"):
+            fences.check(WHOLE)
+    if state.is_dir():
+        shutil.rmtree(state)
+    else:
+        state.unlink(missing_ok=True)
+    state.with_name("kept").rename(state)
+    async with asyncio.timeout(5):
+        while fences.standing():
+            await asyncio.sleep(0)
+    fences.check(WHOLE)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _forward(fences: LiveFences, caught: Caught, began: asyncio.Event) -> str:
