@@ -12,6 +12,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable
+from itertools import count
 from typing import Final
 
 from gateway.core import grant as core
@@ -28,6 +29,8 @@ log = logging.getLogger("bulkhead.grants")
 
 EVERY: Final = 0.05
 """Seconds between two looks of the watch."""
+UNSAID: Final = 20
+"""Looks of the watch after which it reads without being told to."""
 MOST: Final = 8_192
 """Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
 
@@ -101,9 +104,14 @@ class GrantBook:
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""
         epoch = self._store.epoch
-        if epoch == self._epoch:
-            return
-        for row in self._store.since(self._rev):
+        if epoch != self._epoch:
+            self._take_up()
+            self._epoch = epoch
+
+    def _take_up(self) -> bool:
+        """Was there anything?"""
+        rows = self._store.since(self._rev)
+        for row in rows:
             grant = row.grant
             ids = self._by_task[(grant.tenant, grant.agent, grant.task)]
             if row.state == "active":
@@ -112,15 +120,19 @@ class GrantBook:
             else:
                 self._drop(grant)
             self._rev = row.rev
-        self._epoch = epoch
-        self.on_change()
+        if rows:
+            self.on_change()
+        return bool(rows)
 
     async def watch(self) -> None:
-        """Looks also when nobody calls, until cancelled."""
-        while True:
+        """Looks also when nobody calls, until cancelled; now and then also when there is said to be no news: a
+        process may have died between a change and its word of it, which is then given to all."""
+        for look in count(1):
             await asyncio.sleep(EVERY)
             try:
                 self.refresh()
+                if look % UNSAID == 0 and self._take_up():
+                    self._store.changed()
             except JournalError as error:
                 log.error("grants cannot be read: %s", error)
 

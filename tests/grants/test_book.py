@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from gateway.core.grant import Grant, Spend, Standing
 from gateway.core.model import Classified, Effect, Label, Tier
 from gateway.errors import Refused
+from gateway.grants import book
 from gateway.grants.book import MOST, GrantBook
 from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant
@@ -38,7 +40,7 @@ class Store:
         return [row for row in self.rows if row.rev > rev]
 
     def changed(self) -> None:
-        raise AssertionError("a book gives nothing")
+        self.epoch += 1
 
     def find(self, grant_id: str) -> Standing | None:
         raise AssertionError("a book looks once for all")
@@ -239,3 +241,25 @@ def test_a_uri_that_may_climb_is_covered_by_its_exact_name_only(uri: str) -> Non
     )
     assert outside(terms(tools=("files/resource:file:///srv/*",)), climbing) != ""
     assert outside(terms(tools=(f"files/resource:{uri}",)), climbing) == ""
+
+
+async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book, "EVERY", 0)
+    world, told = World(grant("a"), standing=frozenset()), list[int]()
+    world.book.cover(call("a"))
+    world.book.on_change = lambda: told.append(1)
+    before = world.store.epoch
+    world.store.ended(grant("a"))
+    world.store.epoch = before  # its process died between the two
+    world.book.cover(call("a"))
+    watch = asyncio.create_task(world.book.watch())
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0)
+    assert world.refusal("a")[0] == "grant_over"
+    assert world.store.epoch == before + 1
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    assert told == [1]
