@@ -7,6 +7,7 @@ piped and hashed as they stand. It knows no store.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -25,6 +26,8 @@ from gateway.ports import CallRow
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
 _CALL: Final = f'{{"v":{VERSION},"call":'
+_CONSTANT: Final = re.compile("NaN|Infinity")
+"""What may be no number in JSON, or only a word in a text."""
 _simple: Final = attrgetter(*_SIMPLE)
 
 
@@ -114,7 +117,11 @@ def _ascii_json(document: Any, call_id: str) -> bytes:
 
 def _slow_json(document: Any, call_id: str) -> bytes:
     try:
-        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+        text = json.dumps(document, separators=(",", ":"))
+        if _CONSTANT.search(text):
+            named = json.loads(text, parse_constant=str)
+            text = json.dumps(named, separators=(",", ":"), allow_nan=False)
+        return text.encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
 

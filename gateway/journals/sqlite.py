@@ -44,7 +44,7 @@ PROBE_SECONDS: Final = 0.1
 """While the journal is broken one line in this time is tried; the others are refused at once."""
 
 LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
-UNRECORDED: Final = "an outcome came while the journal could not be written"
+UNRECORDED: Final = "an outcome came, and could not be written"
 
 
 def _written(line: Line, run: str) -> tuple[bytes, State, tuple[Payload, ...]]:
@@ -95,13 +95,13 @@ class SqliteJournal:
         """
         self._check_open()
         expects = self._open_calls.admit(line)
-        body, payloads = form.write(line, self._file.run.id)
-        entry = Entry(line, body, expects, payloads)
         try:
+            body, payloads = form.write(line, self._file.run.id)
             self._check_able()
         except JournalError:
             self._owe(line)
             raise
+        entry = Entry(line, body, expects, payloads)
         self._open_calls.note(line)
         self._waiting += 1
         self._waiting_bytes += entry.size

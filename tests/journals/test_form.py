@@ -53,6 +53,15 @@ def test_what_is_no_number_in_json_is_written_as_its_name() -> None:
     assert json.loads(raw)["record"]["arguments"] == {"a": "NaN", "b": "-Infinity"}
 
 
+@pytest.mark.parametrize("beside", ["\ud800", "Infinity", "é"])
+def test_so_it_is_beside_a_text_that_is_written_the_slow_way(beside: str) -> None:
+    """A tool server may answer with both."""
+    arguments = {"a": [float("inf"), float("nan"), -0.0, 10**30], beside: beside}
+    raw = form.encode(intent("call-1", arguments=arguments), "run-1")
+    kept = json.loads(raw)["record"]["arguments"]
+    assert kept == {"a": ["Infinity", "NaN", -0.0, 10**30], beside: beside}
+
+
 def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
     members = form.record_members(call_record("call-1"))
     del members["descriptor"]

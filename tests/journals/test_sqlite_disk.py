@@ -18,6 +18,7 @@ from gateway.errors import JournalError, Misconfigured
 from gateway.journals import commit, sqlite
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
+from gateway.values import replace
 from tests.journals.calls import intent, outcome
 from tests.journals.test_sqlite_crash import child, named, reports
 
@@ -238,6 +239,18 @@ async def test_an_outcome_the_disk_refused_is_in_doubt_as_soon_as_there_is_room(
         "three": State.APPLIED,
         "four": State.INTENT,
     }
+
+
+async def test_an_outcome_that_no_line_can_say_is_in_doubt(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with asyncio.timeout(30):
+        journal = await SqliteJournal.open(path)
+        await journal.append(intent("one")).sealed()
+        with pytest.raises(JournalError, match="cannot be written as JSON"):
+            journal.append(replace(outcome("one"), body={"result": object()}))
+        await journal.append(intent("two")).sealed()
+        await journal.aclose()
+    assert states(path) == {"one": State.IN_DOUBT, "two": State.INTENT}
 
 
 async def test_too_many_waiting_lines_are_refused_not_hoarded(
