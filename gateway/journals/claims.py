@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from gateway.core.approval import Leave, Word
@@ -36,13 +37,12 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
 
 
 def take(ledger: Ledger, claims: Iterable[Claim]) -> list[Bill]:
-    """All of these, and the bill of each spend. Raises `Refused` when one does not hold: the caller rolls back."""
-    kinds, bills = dict[type[Claim], list[Claim]](), list[Bill]()
-    for claim in claims:
-        kinds.setdefault(type(claim), []).append(claim)
-    for kind, some in kinds.items():
+    """All of these, in their order, and the bill of each spend. Raises `Refused` when one does not hold: the caller
+    rolls back."""
+    bills = list[Bill]()
+    for kind, some in groupby(claims, type):
         if kind in OF_BUDGETS:
-            bills += OF_BUDGETS[kind](ledger, some)
+            bills += OF_BUDGETS[kind](ledger, [*some])
         else:
-            TAKERS[kind](ledger.connection, some)
+            TAKERS[kind](ledger.connection, [*some])
     return bills

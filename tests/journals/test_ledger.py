@@ -154,6 +154,22 @@ async def test_a_batch_with_one_that_overspends_seals_the_others(tmp_path: Path)
     assert used == (5, 10)
 
 
+async def test_what_is_ended_between_two_calls_of_one_batch_is_ended_for_the_second(
+    tmp_path: Path,
+) -> None:
+    async with purse(tmp_path / "journal.db", grant("a"), grant("b")) as one:
+        before, ended, after, other = await asyncio.gather(
+            one.spend("a", writes=1),
+            one.claim(End("a", "revoked", "")),
+            one.spend("a", writes=1),
+            one.spend("b", writes=1),
+        )
+        used = one.standing("a").used
+    assert (before, ended, other) == ("", None, "")
+    assert after == "grant_over: grant a: it was revoked or completed"
+    assert used == 1
+
+
 async def test_so_many_in_a_minute_and_so_many_at_once(tmp_path: Path) -> None:
     async with purse(tmp_path / "journal.db", grant("a", per_minute=60, burst=2)) as one:
         at_once = [await one.spend("a") for _ in range(3)]
