@@ -32,6 +32,7 @@ _LARGE: Final = 10**18
 _LONG: Final = b"0" * MAX_DIGITS
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _ENCODER: Final = msgspec.json.Encoder()
+_FAST: Final = msgspec.json.Decoder()
 _DOUBT: Final = object()
 _PIECE: Final = 64 * 1024
 _SUSPECT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -57,14 +58,15 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     """
     if len(body) > max_bytes:
         raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
-    if body.startswith(_BOM):
-        raise Refused(Reason.MALFORMED, "body starts with a byte order mark")
-    _check_shape(body, max_depth)
+    if len(body) > MAX_VALUES or body.count(b"[") + body.count(b"{") > max_depth:
+        _check_shape(body, max_depth)
     value = _plainly(body)
     return _strictly(body, max_depth) if value is _DOUBT else value
 
 
 def _strictly(body: bytes, max_depth: int) -> Any:
+    if body.startswith(_BOM):
+        raise Refused(Reason.MALFORMED, "body starts with a byte order mark")
     try:
         text = body.decode()
         value = _DECODER.decode(text)
@@ -93,10 +95,10 @@ def _plainly(body: bytes) -> Any:
     if b"\\u" in body or _LONG in body.translate(_DIGITS):
         return _DOUBT
     try:
-        value = pydantic_core.from_json(body, allow_inf_nan=False)
+        value = _FAST.decode(body)
         if _ENCODER.encode(value) == body:
             return value
-    except ValueError:
+    except (ValueError, RecursionError):
         return _DOUBT
     return value if _counted(body, value) else _DOUBT
 
