@@ -32,7 +32,7 @@ from gateway.ports import (
     Watched,
 )
 from gateway.reasons import Reason
-from gateway.receipts import Receipts
+from gateway.receipts import Receipts, is_asked, with_id
 from gateway.subscriptions import Subscriptions
 from gateway.turned_away import TurnedAway
 
@@ -83,6 +83,13 @@ class FrontGate:
             seconds=seconds,
         )
 
+    def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
+        """See `ports.Gate`."""
+        identity = self._verifier.recall(evidence, self._seconds())
+        if identity is not None and self.noted is not None:
+            self.noted(evidence, identity)
+        return identity
+
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """See `ports.Gate`."""
         try:
@@ -121,5 +128,11 @@ class FrontGate:
         if request.method in SUBSCRIBING:
             return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
         call, again = visiting.returned(request)
-        answer = await self._receipts.add(call, await self._line.call(call, channel))
-        return answer if again else visiting.invited(call, answer, self._origin)
+        answer = await self._line.call(call, channel)
+        if is_asked(call):
+            answer = await self._receipts.add(call, answer)
+        else:
+            answer = with_id(call, answer)
+        return (
+            answer if again or not answer.ticket else visiting.invited(call, answer, self._origin)
+        )

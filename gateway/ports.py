@@ -52,6 +52,11 @@ class Verifier(Protocol):
         """
         ...
 
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
+        """What `verify` said of the same evidence before, where it would say so again: everything it rested on is
+        still so. None: it is to be asked. Never raises."""
+        ...
+
     async def refreshed(self, evidence: Evidence) -> bool:
         """After `unknown_key`: waits, a little, for a look at the issuer's present keys. False: it is too
         soon for one, so asking again would not help. Never raises."""
@@ -671,6 +676,10 @@ class Following(Protocol):
 
 class Gate(Protocol):
     """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
+
+    def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
+        """Step 2 for a caller that was identified by the same before, and still is. None: `identify` it."""
+        ...
 
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         """Step 2. Raises `Refused`; the wire makes a 401 or 403 of it. Waits, a little, only for the key

@@ -6,7 +6,7 @@ nothing is added unless it asks. It knows no journal and no signature.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from gateway.core.model import Answer, JsonObject, Request
 from gateway.values import replace
@@ -31,21 +31,36 @@ class Receipts:
         self._warrants = warrants
 
     async def add(self, request: Request, answer: Answer) -> Answer:
-        """The answer with what its host may know. Results that are on their way in pieces stay as they are."""
-        result = answer.result
-        if request.method != "tools/call" or result is None or answer.carried or not answer.call_id:
-            return answer
-        is_asked = _meta(request.params).get(WARRANT) is True
-        if request.endpoint.kind == "server" and not is_asked:
-            return answer
+        """The answer with what its host may know."""
+        if not is_asked(request) or not _is_told(request, answer):
+            return with_id(request, answer)
+        warrant = await self._warrants.of(answer.call_id) if self._warrants else None
+        return _with(answer, {CALL: answer.call_id, WARRANT: warrant})
+
+
+def is_asked(request: Request) -> bool:
+    """Does the host want the warrant itself?"""
+    meta = request.params.get("_meta")
+    return isinstance(meta, dict) and meta.get(WARRANT) is True
+
+
+def with_id(request: Request, answer: Answer) -> Answer:
+    """The answer with what a host may know that has not asked."""
+    if request.endpoint.kind == "server" or not _is_told(request, answer):
+        return answer
+    return _with(answer, {CALL: answer.call_id})
+
+
+def _is_told(request: Request, answer: Answer) -> bool:
+    """Results that are on their way in pieces stay as they are."""
+    is_call = request.method == "tools/call" and answer.call_id != ""
+    return is_call and answer.result is not None and not answer.carried
+
+
+def _with(answer: Answer, ours: JsonObject) -> Answer:
+    result: JsonObject = answer.result or {}
+    meta = result.get("_meta")
+    if isinstance(meta, dict):
         # What a tool server says in our name is not passed on where we speak ourselves.
-        told = {name: said for name, said in _meta(result).items() if not name.startswith(OURS)}
-        told[CALL] = answer.call_id
-        if is_asked:
-            told[WARRANT] = await self._warrants.of(answer.call_id) if self._warrants else None
-        return replace(answer, result={**result, "_meta": told})
-
-
-def _meta(holder: JsonObject) -> dict[str, Any]:
-    meta = holder.get("_meta")
-    return meta if isinstance(meta, dict) else {}
+        ours = {name: said for name, said in meta.items() if not name.startswith(OURS)} | ours
+    return replace(answer, result={**result, "_meta": ours})

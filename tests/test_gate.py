@@ -23,6 +23,7 @@ class Verifier:
     answers: list[Any]
     can_look: bool = True
     looked: int = 0
+    known: WorkloadIdentity | None = None
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         answer = self.answers.pop(0)
@@ -30,6 +31,9 @@ class Verifier:
             raise Refused(answer)
         assert isinstance(answer, WorkloadIdentity)
         return answer
+
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
+        return self.known
 
     async def refreshed(self, evidence: Evidence) -> bool:
         self.looked += 1
@@ -83,3 +87,20 @@ async def test_no_other_refusal_waits_for_anything(reason: Reason) -> None:
     with pytest.raises(Refused):
         await gate(verifier, away).identify(EVIDENCE)
     assert (verifier.looked, away.noted) == (0, [reason])
+
+
+def test_who_is_known_again_is_noted_like_who_is_identified() -> None:
+    noted: list[tuple[Evidence, WorkloadIdentity]] = []
+    front = gate(Verifier([], known=WHO), TurnedAway())
+    assert front.recalled(EVIDENCE) is WHO
+    front.noted = lambda evidence, identity: noted.append((evidence, identity))
+    assert front.recalled(EVIDENCE) is WHO
+    assert noted == [(EVIDENCE, WHO)]
+
+
+def test_who_is_not_known_again_is_neither_noted_nor_turned_away() -> None:
+    away, noted = TurnedAway(), list[Evidence]()
+    front = gate(Verifier([]), away)
+    front.noted = lambda evidence, _: noted.append(evidence)
+    assert front.recalled(EVIDENCE) is None
+    assert (away.noted, noted) == ([], [])

@@ -20,6 +20,10 @@ class AnyProof:
         """See `ports.Verifier`."""
         return self._of(evidence).verify(evidence, now)
 
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
+        """See `ports.Verifier`."""
+        return self._of(evidence).recall(evidence, now)
+
     async def refreshed(self, evidence: Evidence) -> bool:
         """See `ports.Verifier`."""
         return await self._of(evidence).refreshed(evidence)

@@ -25,6 +25,7 @@ from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
 _SIGNATURES: Final = jwt.PyJWS()
+_Slot = tuple[str, tuple[str, ...]]
 
 
 class _Verified(Value):
@@ -43,23 +44,25 @@ class JwtVerifier:
     def __init__(self, issuers: Iterable[IssuerProfile], origin: str) -> None:
         self._profiles = {profile.issuer: profile for profile in issuers}
         self._origin = origin.rstrip("/")
-        self._cache: OrderedDict[tuple[str, tuple[str, ...]], _Verified] = OrderedDict()
+        self._cache: OrderedDict[_Slot, _Verified] = OrderedDict()
         self._proofs = Proofs(self._origin)
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """See `ports.Verifier`. `now`: seconds since the epoch."""
-        # By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of
-        # the key, because a token is good at one audience only.
-        slot = (evidence.endpoint.path, evidence.authorization)
-        known = self._recall(slot, now)
+        known = self._known(evidence, now)
         if known is not None and known.binding is None:
             return known.identity
         scheme, token = credential(evidence.authorization)
         if known is None:
             known = self._verify(present(token), evidence.endpoint, now)
         self._check_bound(known.binding, scheme, token, evidence, now)
-        self._remember(slot, known)
+        self._remember(_slot(evidence), known)
         return known.identity
+
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
+        """See `ports.Verifier`. A token that is bound to a key wants a proof each time."""
+        known = self._known(evidence, now)
+        return None if known is None or known.binding is not None else known.identity
 
     async def refreshed(self, evidence: Evidence) -> bool:
         """See `ports.Verifier`."""
@@ -123,17 +126,19 @@ class JwtVerifier:
         else:
             self._proofs.check(bound, scheme, token, evidence, now)
 
-    def _recall(self, slot: tuple[str, tuple[str, ...]], now: int) -> _Verified | None:
+    def _known(self, evidence: Evidence, now: int) -> _Verified | None:
+        slot = _slot(evidence)
         known = self._cache.get(slot)
         if known is None:
             return None
-        if known.profile.key(known.kid) is not known.key or _expired(known.identity, now):
+        expired = known.identity.expires_at + LEEWAY <= now
+        if expired or known.profile.key(known.kid) is not known.key:
             del self._cache[slot]
             return None
         self._cache.move_to_end(slot)
         return known
 
-    def _remember(self, slot: tuple[str, tuple[str, ...]], verified: _Verified) -> None:
+    def _remember(self, slot: _Slot, verified: _Verified) -> None:
         self._cache[slot] = verified
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
@@ -154,5 +159,7 @@ def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:
         bad(str(error))
 
 
-def _expired(identity: WorkloadIdentity, now: int) -> bool:
-    return identity.expires_at + LEEWAY <= now
+def _slot(evidence: Evidence) -> _Slot:
+    """By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of it, because
+    a token is good at one audience only."""
+    return evidence.endpoint.path, evidence.authorization

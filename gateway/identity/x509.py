@@ -66,6 +66,10 @@ class CertificateVerifier:
             grant=claimed.grant,
         )
 
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
+        """See `ports.Verifier`: of a certificate it is its bytes that are remembered, and not what it is good for."""
+        return None
+
     async def refreshed(self, evidence: Evidence) -> bool:
         """See `ports.Verifier`."""
         return False

@@ -26,9 +26,13 @@ def widest(level: str | None, other: str | None) -> str | None:
     return min(level, other, key=LEVELS.index)
 
 
-def heard(method: str, params: JsonObject, floor: str) -> bool:
-    """Whether a notification passes a floor. Everything but log messages does, and so do unknown levels."""
+def heard(method: str, params: JsonObject, floor: str | None) -> bool:
+    """Whether a notification passes a floor. Everything but log messages does, and so do unknown levels.
+
+    None: there is nobody for log messages."""
     level = params.get("level")
-    if method != MESSAGE or level not in LEVELS:
+    if method != MESSAGE:
         return True
+    if floor is None or level not in LEVELS:
+        return floor is not None
     return LEVELS.index(level) >= LEVELS.index(floor)

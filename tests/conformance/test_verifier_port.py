@@ -191,6 +191,16 @@ def test_one_changed_character_is_no_proof(tokens: Bench) -> None:
             tokens.verifier.verify(replace(proof, authorization=(changed,)), NOW)
 
 
+def test_nobody_is_recalled_before_and_nobody_but_who_was_verified(bench: Bench) -> None:
+    proof = bench.prove("triage-1", DATA)
+    assert bench.verifier.recall(proof, NOW) is None
+    verified = bench.verifier.verify(proof, NOW)
+    assert bench.verifier.recall(proof, NOW) in (None, verified)
+    assert bench.verifier.recall(replace(proof, endpoint=TOOL), NOW) is None
+    assert bench.verifier.recall(Evidence((), DATA), NOW) is None
+    assert bench.verifier.recall(proof, NOW + bench.lifetime + 60) is None
+
+
 def test_verification_never_awaits(bench: Bench) -> None:
     assert not inspect.iscoroutinefunction(bench.verifier.verify)
 

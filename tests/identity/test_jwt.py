@@ -427,6 +427,18 @@ class TestCache:
         with pytest.raises(Refused, match="no such key"):
             verifier.verify(evidence, NOW)
 
+    def test_it_is_recalled_while_its_key_stands_and_it_has_not_expired(self) -> None:
+        keys = {"k1": VerificationKey("EdDSA", OURS.public_key())}
+        verifier = JwtVerifier([profile(keys)], ORIGIN)
+        evidence = Evidence((f"Bearer {token()}",), DATA)
+        who = verifier.verify(evidence, NOW)
+        assert verifier.recall(evidence, NOW + 1) is who
+        assert verifier.recall(Evidence(evidence.authorization, ENDPOINTS["admin"]), NOW) is None
+        keys["k1"] = VerificationKey("EdDSA", OURS.public_key())
+        assert verifier.recall(evidence, NOW) is None
+        verifier.verify(evidence, NOW)
+        assert verifier.recall(evidence, NOW + 900 + LEEWAY) is None
+
     def test_padding_makes_no_second_token_of_a_remembered_one(self) -> None:
         verifier = JwtVerifier([profile()], ORIGIN)
         text = token()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import lru_cache, partial
 from typing import Final
@@ -25,8 +24,6 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
     """The gate's answer, in the shape of the agent's era. A gate that raises, against its word, is a closed one."""
     try:
         answer = await gate.answer(request, channel)
-    except asyncio.CancelledError:
-        raise
     except Exception:
         log.exception("the gate raised on %s", request.method)
         return gateway_error(Reason.INTERNAL)
@@ -37,6 +34,8 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
         shaped = _shaper(request.era, request.method).of(answer.result or {})
         return answer if shaped is answer.result else replace(answer, result=shaped)
     result = shape.result_for(request.era, request.method, answer.result or {})
+    if result is answer.result:
+        return answer
     return Answer(result, None, answer.http_status, answer.carried)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import HTTPScope
@@ -47,6 +47,11 @@ class AsgiExchange:
         self._send = send
         self._watch: asyncio.Future[None] | None = None
 
+    @property
+    def task(self) -> asyncio.Task[Any] | None:
+        """See `Exchange`: the engine serves each in one of its own."""
+        return asyncio.current_task()
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `Gone`."""
         more = True
@@ -64,6 +69,10 @@ class AsgiExchange:
             headers.insert(0, ("content-type", "application/json"))
         await self._begin(reply.status, headers)
         await self._carry(reply.body, last=True)
+
+    def put(self, reply: Reply) -> bool:
+        """See `Exchange`: an engine is handed everything by waiting."""
+        return False
 
     async def start(self, headers: Sequence[Header]) -> None:
         """The head of an answer written piece by piece."""

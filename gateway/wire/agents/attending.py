@@ -7,10 +7,10 @@ where it stands. It knows no message.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from math import ceil
+from typing import Any, Final
 
 from gateway.wire.agents.exchange import Exchange, Gone
-from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 
 LOOKS: Final = 4
@@ -18,52 +18,60 @@ LOOKS: Final = 4
 
 
 class Quiet:
-    """The requests of one wire that may have been silent for too long, behind one timer."""
+    """The requests of one wire that may have been silent for too long, behind one timer that counts its looks."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
         self._every = min(limits.quiet_stateless, limits.keep_alive) / LOOKS
-        self._due: dict[Attending, float] = {}
+        self.first = ceil(limits.quiet_stateless / self._every) + 1
+        """Looks until an answer shows life: the next may come at once, and does not count."""
+        self.between = ceil(limits.keep_alive / self._every)
+        """The same between two signs of it, which follow upon a look."""
+        self._looked = 0
+        self._due: dict[Attending, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, one: Attending, seconds: float) -> None:
-        """It shows life in so many seconds, unless it is let go before; perhaps a little later."""
-        loop = asyncio.get_running_loop()
-        self._due[one] = loop.time() + seconds
+    def watch(self, one: Attending, looks: int) -> None:
+        """It shows life with so many looks, unless it is let go before."""
+        self._due[one] = self._looked + looks
         if self._timer is None:
-            self._timer = loop.call_later(self._every, self._look)
+            self._wait()
 
     def let_go(self, one: Attending) -> None:
         """Its answer is there."""
         self._due.pop(one, None)
 
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._look)
+
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        for one in [one for one, due in self._due.items() if due <= now]:
+        self._looked += 1
+        self._timer = None
+        for one in [one for one, due in self._due.items() if due <= self._looked]:
             del self._due[one]
             one.show_life()
-        self._timer = loop.call_later(self._every, self._look) if self._due else None
+        if self._due:
+            self._wait()
 
 
 class Attending:
     """Entered around the work, as `asyncio.timeout` is. Raises `Gone` in place of a cancellation of its own."""
 
-    __slots__ = ("_at_work", "_exchange", "_left", "_quiet", "_sign", "_stream", "_task")
+    _exchange: Exchange
+    _quiet: Quiet
+    _left = False
+    _at_work = False
+    _task: asyncio.Task[Any] | None = None
+    _sign: asyncio.Task[None] | None = None
 
-    def __init__(self, exchange: Exchange, stream: LazyStream, quiet: Quiet) -> None:
-        self._exchange = exchange
-        self._stream = stream
-        self._quiet = quiet
-        self._left = False
-        self._at_work = False
-        self._sign: asyncio.Task[None] | None = None
+    async def keep_alive(self) -> None:
+        """A sign of life. Raises `Gone`."""
+        raise NotImplementedError
 
     def __enter__(self) -> None:
-        self._task = asyncio.current_task()
+        self._task = self._exchange.task
         self._at_work = True
         self._exchange.watch(self._leave)
-        self._quiet.watch(self, self._quiet.limits.quiet_stateless)
+        self._quiet.watch(self, self._quiet.first)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._at_work = False
@@ -85,10 +93,10 @@ class Attending:
 
     async def _show_life(self) -> None:
         try:
-            await self._stream.keep_alive()
+            await self.keep_alive()
         except Gone:
             if self._at_work:
                 self._leave()
             return
         if self._at_work:
-            self._quiet.watch(self, self._quiet.limits.keep_alive)
+            self._quiet.watch(self, self._quiet.between)

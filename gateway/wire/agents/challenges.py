@@ -15,7 +15,7 @@ from gateway.reasons import Reason
 from gateway.settings import Settings
 from gateway.values import Value
 from gateway.wire import strict_json
-from gateway.wire.agents.exchange import Exchange, Rejected, Reply
+from gateway.wire.agents.exchange import Head, Rejected, Reply
 from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
 
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
@@ -49,24 +49,25 @@ class Resource(Value):
         )
 
 
-async def identify(
-    gate: Gate, exchange: Exchange, endpoint: Endpoint, resource: Resource
-) -> WorkloadIdentity:
-    """Who sent this, by what the connection and its head show. Raises `Rejected` (401, 403)."""
-    head = exchange.head
-    evidence = Evidence(
+def evidence_of(head: Head, endpoint: Endpoint, certificate: bytes = b"") -> Evidence:
+    """What a head shows of who sent it, and the connection it came on."""
+    return Evidence(
         authorization=head.every("authorization"),
         endpoint=endpoint,
         proofs=head.every("dpop"),
         method=head.method,
         path=head.path,
-        certificate=exchange.certificate,
+        certificate=certificate,
     )
+
+
+async def identify(gate: Gate, evidence: Evidence, resource: Resource) -> WorkloadIdentity:
+    """Who sent this. Raises `Rejected` (401, 403)."""
     try:
         return await gate.identify(evidence)
     except Refused as refused:
-        log.info("not identified at %s: %s", endpoint.path, refused.reason)
-        raise challenge(refused.reason, endpoint, resource) from None
+        log.info("not identified at %s: %s", evidence.endpoint.path, refused.reason)
+        raise challenge(refused.reason, evidence.endpoint, resource) from None
 
 
 def challenge(reason: Reason, endpoint: Endpoint, resource: Resource) -> Rejected:

@@ -14,7 +14,9 @@ from gateway.core.model import Endpoint, Era, WorkloadIdentity
 from gateway.ports import Gate
 from gateway.sdk import MODERN_PROTOCOL_VERSIONS
 from gateway.settings import RequestLimits, Settings
+from gateway.values import replace
 from gateway.wire.agents import challenges
+from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.bodies import body_of
 from gateway.wire.agents.checks import check_head, declared_length
 from gateway.wire.agents.era import era_of
@@ -28,7 +30,7 @@ from gateway.wire.agents.messages import (
     rejected,
 )
 from gateway.wire.agents.session import Sessions, owner_of
-from gateway.wire.agents.sessions import SESSION_ID, SessionEra
+from gateway.wire.agents.sessions import SessionEra
 from gateway.wire.agents.stateless import SchemaOf, Stateless
 
 THREAD_FROM: Final = 32 * 1024
@@ -57,68 +59,69 @@ class Door:
     async def serve(self, endpoint: Endpoint, exchange: Exchange) -> None:
         """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
         try:
-            self.check(exchange.head)
+            admitted = self.admit(endpoint, exchange.head)
         except Rejected as no:
             await exchange.reply(no.reply)
             return
-        await self.serve_admitted(endpoint, exchange)
+        await self.serve_admitted(admitted, exchange)
 
-    def check(self, head: Head) -> None:
-        """Everything about a head but whose it is. Raises `Rejected`."""
+    def admit(self, endpoint: Endpoint, head: Head) -> Admitted:
+        """Asks everything about a head but whose it is. Raises `Rejected`."""
         check_head(head)
+        return Admitted.of(head, endpoint)
 
-    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+    async def serve_admitted(self, admitted: Admitted, exchange: Exchange) -> None:
         """The same for a head that has passed all its checks."""
         try:
-            await self._admitted(endpoint, exchange)
+            evidence = admitted.evidence
+            if exchange.certificate:
+                evidence = replace(evidence, certificate=exchange.certificate)
+            identity = self._gate.recalled(evidence)
+            if identity is None:
+                identity = await challenges.identify(self._gate, evidence, self._resource)
+            if admitted.head.method != "POST":
+                await self._session_only(exchange, admitted, identity)
+                return
+            declared_length(admitted.head, self._bounds.max_body)  # before it counts as work
+            owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
+            self._in_work.enter(owner)
+            try:
+                whole = exchange.whole
+                if whole is None or len(whole) >= THREAD_FROM:
+                    message = await self._message(exchange)
+                else:
+                    message = self._parse(whole)
+                if self._era(admitted, message) is Era.STATELESS:
+                    await self._era_stateless.post(exchange, admitted, identity, message)
+                else:
+                    await self._era_sessions.post(exchange, admitted, identity, message)
+            finally:
+                self._in_work.leave(owner)
         except Rejected as no:
             await exchange.reply(no.reply)
         except Gone:
             return
 
-    async def _admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
-        identity = await challenges.identify(self._gate, exchange, endpoint, self._resource)
-        if exchange.head.method == "POST":
-            await self._post(endpoint, exchange, identity)
-        else:
-            await self._session_only(endpoint, exchange, identity)
-
     async def _session_only(
-        self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
+        self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity
     ) -> None:
-        head = exchange.head
-        stateless = head.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS
-        if stateless or head.get(SESSION_ID) is None:
+        if admitted.version in MODERN_PROTOCOL_VERSIONS or admitted.session is None:
             raise rejected(405, INVALID_REQUEST, "use POST", headers=(("allow", "POST"),))
-        if head.method == "GET":
-            await self._era_sessions.get(exchange, endpoint, identity)
+        if admitted.head.method == "GET":
+            await self._era_sessions.get(exchange, admitted, identity)
         else:
-            await self._era_sessions.delete(exchange, endpoint, identity)
-
-    async def _post(
-        self, endpoint: Endpoint, exchange: Exchange, identity: WorkloadIdentity
-    ) -> None:
-        declared_length(exchange.head, self._bounds.max_body)  # before it counts as work
-        owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
-        self._in_work.enter(owner)
-        try:
-            message = await self._message(exchange)
-            if self._era(exchange.head, message) is Era.STATELESS:
-                await self._era_stateless.serve(exchange, endpoint, identity, message)
-            else:
-                await self._era_sessions.post(exchange, endpoint, identity, message)
-        finally:
-            self._in_work.leave(owner)
-
-    def _era(self, head: Head, message: Message) -> Era:
-        version, session = head.get("mcp-protocol-version"), head.get(SESSION_ID)
-        return era_of(message, version=version, session=session is not None)
+            await self._era_sessions.delete(exchange, admitted, identity)
 
     async def _message(self, exchange: Exchange) -> Message:
-        bounds = self._bounds
-        body = await body_of(exchange, bounds.max_body, self._limits.body_seconds)
+        body = await body_of(exchange, self._bounds.max_body, self._limits.body_seconds)
         if len(body) < THREAD_FROM:
-            return parse(body, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
-        return await asyncio.to_thread(
-            parse, body, max_bytes=bounds.max_body, max_depth=bounds.max_depth
-        )
+            return self._parse(body)
+        return await asyncio.to_thread(self._parse, body)
+
+    def _parse(self, body: bytes) -> Message:
+        bounds = self._bounds
+        return parse(body, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
+
+    def _era(self, admitted: Admitted, message: Message) -> Era:
+        in_session = admitted.session is not None
+        return era_of(message, version=admitted.version, session=in_session)

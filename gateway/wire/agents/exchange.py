@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.values import Value
 
@@ -44,10 +44,6 @@ class Head(Value, dict=True):
             found[name] = (*found.get(name, ()), value)
         return found
 
-    @cached_property
-    def _starting(self) -> dict[str, tuple[Header, ...]]:
-        return {}
-
     def every(self, name: str) -> tuple[str, ...]:
         """Every value of a header, in order."""
         return self._every.get(name, ())
@@ -56,14 +52,6 @@ class Head(Value, dict=True):
         """The first value of a header."""
         values = self._every.get(name)
         return values[0] if values else None
-
-    def starting(self, prefix: str) -> tuple[Header, ...]:
-        """The headers whose names start so, as they came."""
-        found = self._starting.get(prefix)
-        if found is None:
-            found = tuple(header for header in self.headers if header[0].startswith(prefix))
-            self._starting[prefix] = found
-        return found
 
 
 class Reply(Value):
@@ -91,6 +79,11 @@ class Exchange(Protocol):
     def head(self) -> Head: ...
 
     @property
+    def task(self) -> asyncio.Task[Any] | None:
+        """What serves it."""
+        ...
+
+    @property
     def certificate(self) -> bytes:
         """The client's, in DER; empty where the connection has none. Of this very connection: two may send
         the same head."""
@@ -106,6 +99,10 @@ class Exchange(Protocol):
         ...
 
     async def reply(self, reply: Reply) -> None: ...
+
+    def put(self, reply: Reply) -> bool:
+        """The same, where nothing has to be waited for. False: nothing of it is written."""
+        ...
 
     async def start(self, headers: Sequence[Header]) -> None:
         """Begin an answer of status 200 that is written piece by piece."""

@@ -51,7 +51,8 @@ class GrantsFace:
         """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
         try:
             check_single(exchange.head)
-            identity = await challenges.identify(self._gate, exchange, GRANTS, self._resource)
+            shown = challenges.evidence_of(exchange.head, GRANTS, exchange.certificate)
+            identity = await challenges.identify(self._gate, shown, self._resource)
             act = await self._act(exchange)
             await exchange.reply(_reply(act, await self._desk.act(identity, act)))
         except Rejected as no:

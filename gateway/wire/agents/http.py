@@ -16,12 +16,13 @@ from typing import Any
 
 import uvicorn
 
-from gateway.core.model import Endpoint, JsonObject
+from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
 from gateway.ports import Events, Gate, GrantDesk
 from gateway.settings import Settings
 from gateway.wire import strict_json
 from gateway.wire.agents import challenges, events, notice
+from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.asgi import AsgiApp
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
@@ -81,6 +82,7 @@ class Face:
         self._door = Door(gate, settings, schema_of, limits)
         self._resource = challenges.Resource.of(settings)
         self._ready = ready
+        self.serve_admitted = self._door.serve_admitted
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -101,21 +103,16 @@ class Face:
             return
         await self._door.serve(endpoint, exchange)
 
-    def admits(self, head: Head) -> Endpoint | None:
+    def admits(self, head: Head) -> Admitted | None:
         """See `knownheads.Front`."""
         endpoint = endpoint_at(head.path)
         if endpoint is None or head.method != "POST":
             return None
         try:
             self._callers.check(head)
-            self._door.check(head)
+            return self._door.admit(endpoint, head)
         except Rejected:
             return None
-        return endpoint
-
-    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
-        """See `knownheads.Front`."""
-        await self._door.serve_admitted(endpoint, exchange)
 
     def close(self) -> None:
         """End every session and every listen: their streams end and let the server stop."""

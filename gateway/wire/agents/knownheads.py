@@ -10,8 +10,8 @@ import re
 from collections import OrderedDict
 from typing import Final, Protocol
 
-from gateway.core.model import Endpoint
 from gateway.values import Value, replace
+from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Exchange, Head
 
 MAX_HEAD: Final = 16 * 1024
@@ -32,8 +32,7 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})\r\n
 class Known(Value):
     """One head."""
 
-    head: Head
-    endpoint: Endpoint
+    admitted: Admitted
     start: int
     """Where its body begins."""
     size: int
@@ -43,11 +42,11 @@ class Known(Value):
 class Front(Protocol):
     """Who checks heads, and serves what stands behind them."""
 
-    def admits(self, head: Head) -> Endpoint | None:
-        """The MCP endpoint of a POST whose head passes every check; None if it does not."""
+    def admits(self, head: Head) -> Admitted | None:
+        """A POST to an MCP endpoint whose head passes every check; None if it does not."""
         ...
 
-    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+    async def serve_admitted(self, admitted: Admitted, exchange: Exchange) -> None:
         """Answer one such request. Never raises for what the caller did."""
         ...
 
@@ -76,9 +75,10 @@ class KnownHeads:
         like = self._alike.get(common) if length else None
         if like is None or int(length) > MAX_BODY:
             return None
-        headers = tuple((n, length if n == "content-length" else v) for n, v in like.head.headers)
-        head = replace(like.head, headers=headers)
-        known = Known(head, like.endpoint, len(raw), len(raw) + int(length))
+        before, endpoint = like.admitted.head, like.admitted.endpoint
+        headers = tuple((n, length if n == "content-length" else v) for n, v in before.headers)
+        admitted = Admitted.of(replace(before, headers=headers), endpoint)
+        known = Known(admitted, len(raw), len(raw) + int(length))
         self._keep(raw, known)
         return known
 
@@ -89,10 +89,9 @@ class KnownHeads:
             return
         if len(raw) > MAX_HEAD or not _has_one_reading(raw, head):
             return
-        endpoint = self.front.admits(head)
-        if endpoint is not None:
-            known = Known(head, endpoint, len(raw), len(raw) + int(length))
-            self._keep(raw, known)
+        admitted = self.front.admits(head)
+        if admitted is not None:
+            self._keep(raw, Known(admitted, len(raw), len(raw) + int(length)))
 
     def _keep(self, raw: bytes, known: Known) -> None:
         self._bytes += len(raw) if raw not in self._known else 0

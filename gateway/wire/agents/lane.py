@@ -95,6 +95,9 @@ class Lane(BoundedHeads):
     def answered(self, exchange: LaneExchange) -> None:
         """The last byte of an answer is written."""
         self._exchange = None
+        if exchange.task is not None:
+            exchange.task.remove_done_callback(self._served)
+            self.tasks.discard(exchange.task)
         self.server_state.total_requests += 1
         if not exchange.keep_alive or self.transport.is_closing():
             self.transport.close()
@@ -150,10 +153,13 @@ class Lane(BoundedHeads):
         self._learning = None
 
     def _serve(self, known: Known, data: bytes) -> None:
-        self._not_late()
-        self._believed()
-        exchange = self._exchange = LaneExchange(known.head, data[known.start :], self)
-        serving = self.heads.front.serve_admitted(known.endpoint, exchange)
+        if self._known is not None:
+            self._not_late()
+        if self._clock is not None:
+            self._believed()
+        exchange = LaneExchange(known.admitted.head, data[known.start :], self)
+        self._exchange = exchange
+        serving = self.heads.front.serve_admitted(known.admitted, exchange)
         task = exchange.task = self.loop.create_task(serving)
         self.tasks.add(task)
         task.add_done_callback(self._served)

@@ -15,6 +15,7 @@ from gateway.wire.agents.asgi import PIECE, STALL_SECONDS
 from gateway.wire.agents.exchange import Gone, Head, Header, Reply
 
 _JSON: Final = b"content-type: application/json\r\n"
+_LENGTH: Final = b"content-length: "
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _CLOSE: Final = b"connection: close\r\n"
 
@@ -68,19 +69,28 @@ class LaneExchange:
 
     async def reply(self, reply: Reply) -> None:
         """See `Exchange`."""
-        body = reply.body
-        typed = _JSON if body and not reply.typed else b""
-        length = b"content-length: %d\r\n" % len(body)
         await self._room()
-        head = self._head(reply.status, typed + length, reply.headers)
-        if len(body) <= PIECE:
-            self._put(head + body)
-        else:
-            self._put(head)
-            for start in range(0, len(body), PIECE):
-                await self._room()
-                self._put(body[start : start + PIECE])
+        if self.put(reply):
+            return
+        body = reply.body
+        self._put(self._head_of(reply))
+        for start in range(0, len(body), PIECE):
+            await self._room()
+            self._put(body[start : start + PIECE])
         self._end()
+
+    def put(self, reply: Reply) -> bool:
+        """See `Exchange`."""
+        body = reply.body
+        if self._carrier.flow.write_paused or len(body) > PIECE:
+            return False
+        if reply.status == 200 and body and not (reply.headers or reply.typed) and self.keep_alive:
+            plain = _PLAIN.of(self._carrier.server_state.default_headers)
+            self._put(b"%b%d\r\n\r\n" % (plain, len(body)), body)
+        else:
+            self._put(self._head_of(reply), body)
+        self._end()
+        return True
 
     async def start(self, headers: Sequence[Header]) -> None:
         """See `Exchange`."""
@@ -149,6 +159,11 @@ class LaneExchange:
         except TimeoutError:
             raise Gone from None
 
+    def _head_of(self, reply: Reply) -> bytes:
+        typed = _JSON if reply.body and not reply.typed else b""
+        length = b"%b%d\r\n" % (_LENGTH, len(reply.body))
+        return self._head(reply.status, typed + length, reply.headers)
+
     def _head(self, status: int, framing: bytes, headers: Sequence[Header]) -> bytes:
         more, closes = _written(tuple(headers))
         self.keep_alive = self.keep_alive and not closes
@@ -163,6 +178,14 @@ def _always(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 _ALWAYS: Final = Made(_always, 4)
+
+
+def _plain(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The head of an answer that is JSON and nothing else, up to its length."""
+    return b"%b%b%b%b" % (STATUS_LINE[200], _always(headers), _JSON, _LENGTH)
+
+
+_PLAIN: Final = Made(_plain, 4)
 
 
 @lru_cache(maxsize=256)

@@ -16,22 +16,19 @@ END: Final = b"}}"
 
 
 class LargeAnswer:
-    """`ports.Outlet` onto the answer to one POST."""
+    """On the stream of the answer to one POST."""
 
     def __init__(self, stream: LazyStream, id: RequestId) -> None:
         self._stream = stream
         self._id = id
         self._lost = False
-        self.begun = False
 
-    async def begin(self) -> bool:
-        """See `ports.Outlet`."""
-        self.begun = True
+    async def begin(self) -> None:
+        """Its head."""
         await self.write(head(self._id))
-        return True
 
     async def write(self, *pieces: bytes) -> None:
-        """See `ports.Outlet`."""
+        """The next bytes; dropped if nobody reads any longer."""
         if not self._lost:
             try:
                 await self._stream.write_answer(*pieces)

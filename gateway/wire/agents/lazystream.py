@@ -30,8 +30,8 @@ class LazyStream:
     def __init__(self, exchange: Exchange, write_seconds: float) -> None:
         self._exchange = exchange
         self._write_seconds = write_seconds
-        self._writers: asyncio.Lock | None = None
-        """One writes at a time; made when there is one before the answer."""
+        self._turn = asyncio.Lock()
+        """One writes at a time."""
         self._open = False
         self._answering = False
         """Set once an answer is being written: nothing may come between or after."""
@@ -40,30 +40,26 @@ class LazyStream:
 
     async def send(self, frame: bytes, *, last: bool = False) -> None:
         """One frame; the stream opens with the first."""
-        async with self._turn():
+        async with self._turn:
             if not self._answering:
                 await self._write(frame, last=last)
 
     async def keep_alive(self) -> None:
         """A comment, unless something is being written anyway."""
-        if self._writers is None or not self._writers.locked():
+        if not self._turn.locked():
             await self.send(sse.comment())
 
-    async def end(self, body: bytes, status: int) -> None:
+    async def end(self, reply: Reply) -> None:
         """The answer itself: as JSON with its status, or as the stream's last event."""
-        if self._writers is None:
-            self._answering = True
-            await self._exchange.reply(Reply(status, body))
-            return
-        async with self._turn():
+        async with self._turn:
             if self._open:
-                await self._write(sse.encode(body), last=True)
+                await self._write(sse.encode(reply.body), last=True)
             else:
-                await self._exchange.reply(Reply(status, body))
+                await self._exchange.reply(reply)
 
     async def write_answer(self, *pieces: bytes, id: str | None = None) -> None:
         """Pieces of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
-        async with self._turn():
+        async with self._turn:
             if not self._answering:
                 self._answering, self._as_event = True, self._open
                 event = b"" if id is None else b"id: %b\n" % id.encode()
@@ -73,7 +69,7 @@ class LazyStream:
 
     async def end_answer(self, rest: bytes | None) -> None:
         """The last of its pieces. None: it stays without an end, and so does the connection."""
-        async with self._turn():
+        async with self._turn:
             if rest is None:
                 self._dead = True
                 self._exchange.cut()
@@ -82,13 +78,8 @@ class LazyStream:
 
     async def close(self) -> None:
         """End an open stream without another word."""
-        async with self._turn():
+        async with self._turn:
             await self._write(b"", last=True)
-
-    def _turn(self) -> asyncio.Lock:
-        if self._writers is None:
-            self._writers = asyncio.Lock()
-        return self._writers
 
     async def _write(
         self, *pieces: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM

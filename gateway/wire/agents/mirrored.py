@@ -19,6 +19,9 @@ from gateway.sdk import (
     PROTOCOL_VERSION_META_KEY,
     inbound,
 )
+from gateway.values import replace
+from gateway.wire import loglevels
+from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
@@ -31,7 +34,6 @@ NAMED: Final = {
     "tasks/cancel": "taskId",
 }
 """Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
-_PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
 
 
 class Mismatch(Exception):
@@ -42,7 +44,11 @@ class Mismatch(Exception):
         self.error = error
 
 
-def client_facts(call: Call, head: Head | None) -> ClientFacts:
+class ParamMismatch(Mismatch):
+    """The same of a header that repeats an argument."""
+
+
+def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
     """The envelope of a stateless request, its headers agreeing with it. Raises `Mismatch`.
 
     Without a head (stdio) there are no headers to agree.
@@ -50,40 +56,36 @@ def client_facts(call: Call, head: Head | None) -> ClientFacts:
     meta = call.params.get("_meta")
     if head is not None and isinstance(meta, dict) and _says_the_same(call, meta, head):
         said = meta[CLIENT_CAPABILITIES_META_KEY], meta.get(CLIENT_INFO_META_KEY)
-        return _facts(LATEST_MODERN_VERSION, *said, head.length)
-    body = {"method": call.method, "params": call.params}
-    headers = None if head is None else head.last
-    verdict = inbound.classify_inbound_request(body, headers=headers)
-    if isinstance(verdict, inbound.InboundLadderRejection):
-        raise _mismatch(verdict)
-    if head is not None:
-        _check_name(call, head)
-    return _facts(verdict.protocol_version, verdict.client_capabilities, verdict.client_info)
+        facts = facts_of(LATEST_MODERN_VERSION, *said, head.head.length)
+    else:
+        facts = _in_full(call, head)
+    if isinstance(facts, RpcError):
+        raise Mismatch(facts)
+    level = loglevels.requested(call.params)
+    return facts if level is None else replace(facts, log_level=level)
 
 
-def _says_the_same(call: Call, meta: JsonObject, head: Head) -> bool:
+def _says_the_same(call: Call, meta: JsonObject, head: Admitted) -> bool:
     """Does it say everything, and in headers and body the same? If not, it is asked in full."""
-    if meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
-        return False
-    member, headers = NAMED.get(call.method), head.last
-    name = None if member is None else call.params.get(member)
-    named = headers.get(inbound.MCP_NAME_HEADER)
+    member, named = NAMED.get(call.method), head.name
     return (
-        headers.get(inbound.MCP_PROTOCOL_VERSION_HEADER) == LATEST_MODERN_VERSION
-        and headers.get(inbound.MCP_METHOD_HEADER) == call.method
-        and (member is None or (isinstance(named, str) and named == name))
+        meta.get(PROTOCOL_VERSION_META_KEY) == head.version == LATEST_MODERN_VERSION
+        and head.method == call.method
+        and (member is None or (named is not None and named == call.params.get(member)))
         and (named is None or not named.startswith("=?"))
         and CLIENT_CAPABILITIES_META_KEY in meta
     )
 
 
-def _facts(
-    version: str, capabilities: object, info: object, within: int | None = None
-) -> ClientFacts:
-    facts = facts_of(version, capabilities, info, within)
-    if isinstance(facts, RpcError):
-        raise Mismatch(facts)
-    return facts
+def _in_full(call: Call, head: Admitted | None) -> ClientFacts | RpcError:
+    body = {"method": call.method, "params": call.params}
+    headers = None if head is None else head.head.last
+    verdict = inbound.classify_inbound_request(body, headers=headers)
+    if isinstance(verdict, inbound.InboundLadderRejection):
+        raise _mismatch(verdict)
+    if head is not None:
+        _check_name(call, head.head)
+    return facts_of(verdict.protocol_version, verdict.client_capabilities, verdict.client_info)
 
 
 def _check_name(call: Call, head: Head) -> None:
@@ -96,22 +98,24 @@ def _check_name(call: Call, head: Head) -> None:
         raise Mismatch(RpcError(HEADER_MISMATCH, message))
 
 
-def param_headers(call: Call, head: Head, schema: JsonObject | None) -> tuple[Header, ...]:
-    """The `Mcp-Param-*` headers the advertised schema does not declare, as they came. Raises `Mismatch`.
+def param_headers(
+    call: Call, sent: tuple[Header, ...], schema: JsonObject | None
+) -> tuple[Header, ...]:
+    """Of the `Mcp-Param-*` headers those the advertised schema does not declare, as they came.
 
+    Raises `ParamMismatch`.
     Those it declares must say what the arguments say, and be there once.
     """
-    sent = head.starting(_PARAM_PREFIX)
     declared = None if schema is None else _DECLARED.of(schema)
     if schema is None or not declared:
         return sent
     counts = Counter(name for name, _ in sent)
     twice = next((name for name in counts if counts[name] > 1 and name in declared), None)
     if twice is not None:
-        raise Mismatch(RpcError(HEADER_MISMATCH, f"{twice} header appears more than once"))
+        raise ParamMismatch(RpcError(HEADER_MISMATCH, f"{twice} header appears more than once"))
     rejection = inbound.validate_mcp_param_headers(schema, _arguments(call), dict(sent))
     if rejection is not None:
-        raise _mismatch(rejection)
+        raise ParamMismatch(_mismatch(rejection).error)
     return tuple(header for header in sent if header[0] not in declared)
 
 
@@ -120,7 +124,7 @@ def _declared(schema: JsonObject) -> frozenset[str]:
     if inbound.find_invalid_x_mcp_header(schema) is not None:
         return frozenset()
     tokens = inbound.x_mcp_header_map(schema).values()
-    return frozenset(f"{_PARAM_PREFIX}{token.lower()}" for token in tokens)
+    return frozenset(f"{PARAM_PREFIX}{token.lower()}" for token in tokens)
 
 
 _DECLARED: Final = Made(_declared, 4_096)

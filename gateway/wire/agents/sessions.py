@@ -25,8 +25,9 @@ from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
 from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
+from gateway.wire.agents.admitted import SESSION_ID, Admitted
 from gateway.wire.agents.answering import ask_gate, body_of
-from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
 from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.large import rest
@@ -51,7 +52,6 @@ from gateway.wire.agents.replay import Stream
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
 
-SESSION_ID = "mcp-session-id"
 TOO_LARGE: Final = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
 
 
@@ -65,13 +65,13 @@ class SessionEra:
         self._in_work = InWork(most_in_work)
 
     async def post(
-        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity, message: Message
+        self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity, message: Message
     ) -> None:
         """One message. Raises `Rejected`, and `Gone` when nobody is left to answer to."""
         if isinstance(message, Call) and message.method == "initialize":
-            await self._initialize(exchange, endpoint, identity, message)
+            await self._initialize(exchange, admitted.endpoint, identity, message)
             return
-        session = self._session(exchange.head, endpoint, identity)
+        session = self._session(admitted, identity)
         if isinstance(message, Call):
             await self._call(exchange, session, identity, message)
             return
@@ -81,9 +81,9 @@ class SessionEra:
             settle(session, message)
         await exchange.reply(Reply(202))
 
-    async def get(self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+    async def get(self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity) -> None:
         """The standing stream, or with Last-Event-ID the rest of the stream it names."""
-        session = self._session(exchange.head, endpoint, identity)
+        session = self._session(admitted, identity)
         event_id = exchange.head.get("last-event-id")
         if event_id is None:
             stream, after = session.standing, session.standing.delivered
@@ -104,20 +104,20 @@ class SessionEra:
             self._sessions.touch(session)
 
     async def delete(
-        self, exchange: Exchange, endpoint: Endpoint, identity: WorkloadIdentity
+        self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity
     ) -> None:
         """End the session and what is in work in it."""
-        self._sessions.end(self._session(exchange.head, endpoint, identity))
+        self._sessions.end(self._session(admitted, identity))
         await exchange.reply(Reply(204))
 
-    def _session(self, head: Head, endpoint: Endpoint, identity: WorkloadIdentity) -> Session:
-        version, id = head.get("mcp-protocol-version"), head.get(SESSION_ID)
+    def _session(self, admitted: Admitted, identity: WorkloadIdentity) -> Session:
+        version, id = admitted.version, admitted.session
         if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
             served = ", ".join(HANDSHAKE_PROTOCOL_VERSIONS)
             raise rejected(400, INVALID_REQUEST, f"sessions are served at: {served}")
         if id is None:
             raise rejected(400, INVALID_REQUEST, "Mcp-Session-Id is missing: initialize first")
-        session = self._sessions.find(id, endpoint, owner_of(identity))
+        session = self._sessions.find(id, admitted.endpoint, owner_of(identity))
         if session is None:
             raise rejected(404, INVALID_REQUEST, "there is no such session: initialize again")
         return session

@@ -91,6 +91,15 @@ class RememberingGate:
     """`hang` waits for it."""
     canned: Answer | None = None
     tenant: str = "local"
+    recalls: bool = False
+    """Does it know again who was identified before?"""
+
+    def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
+        """Whoever was identified before by the same, while the token is good."""
+        token = "".join(evidence.authorization).removeprefix("Bearer ")
+        if not self.recalls or evidence not in self.evidence or token not in TOKENS:
+            return None
+        return self._who(token)
 
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
         self.evidence.append(evidence)
@@ -101,6 +110,9 @@ class RememberingGate:
             raise Refused(Reason.BAD_TOKEN, "unknown token")
         if token == "narrow-token":
             raise Refused(Reason.INSUFFICIENT_SCOPE)
+        return self._who(token)
+
+    def _who(self, token: str) -> WorkloadIdentity:
         return WorkloadIdentity(
             issuer="https://issuer.example",
             agent=TOKENS[token],

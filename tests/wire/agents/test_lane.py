@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.core.model import Endpoint
 from gateway.wire.agents import knownheads, lane
+from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Exchange, Head
 from gateway.wire.agents.knownheads import Known, KnownHeads
 from gateway.wire.agents.laneexchange import LaneExchange
@@ -146,8 +147,11 @@ async def test_who_goes_away_has_cancelled(abrupt: bool) -> None:
     assert len(gate.cancelled) == 1
 
 
-async def test_a_token_is_asked_for_with_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = RememberingGate()
+@pytest.mark.parametrize("recalls", [False, True])
+async def test_a_token_is_asked_for_with_every_request(
+    recalls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = RememberingGate(recalls=recalls)
     async with primed(gate) as (line, request, _):
         monkeypatch.setattr("tests.wire.agents.house.TOKENS", {})
         line.writer.write(request)
@@ -156,13 +160,22 @@ async def test_a_token_is_asked_for_with_every_request(monkeypatch: pytest.Monke
     assert len(gate.requests) == 1
 
 
+async def test_who_is_known_again_is_not_identified_anew() -> None:
+    gate = RememberingGate(recalls=True)
+    async with primed(gate) as (line, request, _):
+        line.writer.write(request)
+        assert (await line.reply()).status == 200
+    assert len(gate.evidence) == 1
+    assert gate.requests[0].identity == gate.requests[1].identity
+
+
 class Front:
     """Admits what is for /mcp."""
 
-    def admits(self, head: Head) -> Endpoint | None:
-        return Endpoint("all") if head.path == "/mcp" else None
+    def admits(self, head: Head) -> Admitted | None:
+        return Admitted.of(head, Endpoint("all")) if head.path == "/mcp" else None
 
-    async def serve_admitted(self, endpoint: Endpoint, exchange: Exchange) -> None:
+    async def serve_admitted(self, admitted: Admitted, exchange: Exchange) -> None:
         raise AssertionError("nobody asked")
 
 
@@ -240,7 +253,8 @@ def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
         engine.parser.feed_data(other)
         alike = known.find(other)
         if alike is not None:
-            assert alike.head == engine.head
+            assert engine.head is not None
+            assert alike.admitted == Admitted.of(engine.head, Endpoint("all"))
             _is_what_the_engine_reads(other, alike, engine)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.core.model import Endpoint
 from gateway.sdk import inbound
 from gateway.wire.agents import mirrored
+from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Head
 from gateway.wire.agents.messages import Call
 
@@ -32,10 +34,10 @@ METHODS = ["tools/call", "tasks/get", "tools/list", "resources/read", "vendor/ec
 VERSIONS: list[str | None] = [VERSION, "2025-11-25", None]
 
 
-def _head(version: str | None, method: str | None, name: str | None) -> Head:
+def _head(version: str | None, method: str | None, name: str | None) -> Admitted:
     given = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
     sent = ((header, value) for header, value in given.items() if value is not None)
-    return Head("POST", "/mcp", tuple(sent))
+    return Admitted.of(Head("POST", "/mcp", tuple(sent)), Endpoint("all"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -50,9 +52,9 @@ def test_what_is_believed_at_once_the_whole_ladder_believes_too(method: str) -> 
             continue
         believed += 1
         body = {"method": call.method, "params": call.params}
-        verdict = inbound.classify_inbound_request(body, headers=dict(head.headers))
+        verdict = inbound.classify_inbound_request(body, headers=dict(head.head.headers))
         assert not isinstance(verdict, inbound.InboundLadderRejection)
         told = verdict.protocol_version, verdict.client_capabilities, verdict.client_info
         assert told == (VERSION, meta.get(CAPABILITIES), meta.get(INFO))
-        mirrored._check_name(call, head)
+        mirrored._check_name(call, head.head)
     assert believed > 0

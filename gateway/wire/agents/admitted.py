@@ -1,0 +1,50 @@
+"""A head that has passed every check, and what it says: concluded once, also of one that comes again and again.
+
+Only what follows from the head alone. Whose it is, and whether the body says the same, is asked with every request.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.model import Endpoint, Evidence
+from gateway.sdk import inbound
+from gateway.values import Value
+from gateway.wire.agents.challenges import evidence_of
+from gateway.wire.agents.exchange import Head, Header
+
+SESSION_ID: Final = "mcp-session-id"
+PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
+
+
+class Admitted(Value):
+    """One head, at one endpoint. Of a header that may be there once there is one, or none."""
+
+    head: Head
+    endpoint: Endpoint
+    evidence: Evidence
+    """What it shows of who sent it, on a connection without a client's certificate."""
+    version: str | None
+    """`MCP-Protocol-Version`."""
+    session: str | None
+    """`Mcp-Session-Id`."""
+    method: str | None
+    """`Mcp-Method`."""
+    name: str | None
+    """`Mcp-Name`."""
+    params: tuple[Header, ...]
+    """The `Mcp-Param-*` headers, as they came."""
+
+    @classmethod
+    def of(cls, head: Head, endpoint: Endpoint) -> Admitted:
+        """What it says. The checks are who calls this one's to make."""
+        return cls(
+            head,
+            endpoint,
+            evidence_of(head, endpoint),
+            head.get(inbound.MCP_PROTOCOL_VERSION_HEADER),
+            head.get(SESSION_ID),
+            head.get(inbound.MCP_METHOD_HEADER),
+            head.get(inbound.MCP_NAME_HEADER),
+            tuple(header for header in head.headers if header[0].startswith(PARAM_PREFIX)),
+        )

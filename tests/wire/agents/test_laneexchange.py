@@ -1,0 +1,76 @@
+"""An answer on the short way: at once where it can be, else when its reader has room; its head is the same in both."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
+
+from gateway.wire.agents.asgi import PIECE
+from gateway.wire.agents.exchange import Head, Reply
+from gateway.wire.agents.laneexchange import COPIED, LaneExchange
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+
+class Carrier:
+    """A connection without a network."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.transport: asyncio.Transport = self.wire
+        self.flow = FlowControl(self.transport)
+        self.server_state = ServerState()
+        self.certificate = b""
+        self.ended = 0
+
+    def answered(self, exchange: LaneExchange) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b"1" * (COPIED + 1), b"1" * (PIECE + 1)])
+async def test_an_answer_waits_for_a_reader_who_has_enough_to_read(body: bytes) -> None:
+    carrier = Carrier()
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    carrier.flow.pause_writing()
+    assert not exchange.put(Reply(200, body))
+    waiting = asyncio.ensure_future(exchange.reply(Reply(200, body)))
+    await asyncio.sleep(0)
+    assert (carrier.wire.written, carrier.ended) == (b"", 0)
+    carrier.flow.resume_writing()
+    await waiting
+    head, _, rest = carrier.wire.written.partition(b"\r\n\r\n")
+    assert b"content-length: %d" % len(body) in head
+    assert (rest, carrier.ended) == (body, 1)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"{}"),
+        Reply(200),
+        Reply(400, b"{}"),
+        Reply(200, b"{}", (("x", "y"),)),
+        Reply(200, b"a", (("content-type", "text/plain"),), typed=True),
+    ],
+)
+def test_the_usual_answer_has_the_head_of_every_other(reply: Reply) -> None:
+    carrier = Carrier()
+    carrier.server_state.default_headers = [(b"date", b"now")]
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    assert exchange.put(reply)
+    usual = carrier.wire.written
+    carrier.wire.written = b""
+    again = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    assert usual == again._head_of(reply) + reply.body
