@@ -12,7 +12,7 @@ from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.apart import CLASSES, Class
 from gateway.core.model import JsonObject
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Misconfigured
 from gateway.journals import expiring
 from gateway.journals.sqlite import SqliteJournal
 from gateway.settings import Settings
@@ -70,6 +70,6 @@ async def keep_retention(settings: Settings) -> None:
                 await retention.sweep(journal, microseconds())
             finally:
                 await journal.aclose()
-        except JournalError as error:
+        except (JournalError, Misconfigured, OSError) as error:
             log.error("payloads outlast their time: %s", error)
         await asyncio.sleep(EVERY_SECONDS)

@@ -97,7 +97,7 @@ async def keep_anchoring(
                     await asyncio.sleep(seconds)
             finally:
                 anchoring.close()
-        except JournalError as error:
+        except (JournalError, OSError) as error:
             log.error("checkpoints are not anchored: %s", error)
             await asyncio.sleep(50 * LOOK_SECONDS)
         finally:

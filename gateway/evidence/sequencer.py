@@ -112,7 +112,7 @@ async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -
             while True:
                 await asyncio.to_thread(working.catch_up)
                 await asyncio.sleep(LOOK_SECONDS)
-        except (JournalError, Misconfigured) as error:
+        except (JournalError, Misconfigured, OSError) as error:
             log.error("the journal's evidence is not kept up: %s", error)
             await asyncio.sleep(50 * LOOK_SECONDS)
         finally:
@@ -120,8 +120,13 @@ async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -
 
 
 def lock(path: Path) -> int | None:
-    """Held while the descriptor is open, also by a process that is killed: then by nobody."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Held while the descriptor is open, also by a process that is killed: then by nobody. None: somebody has it,
+    or it cannot be had now (the disk is full, too many files are open)."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        log.error("%s: %s", path, error.strerror)
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -5,6 +5,7 @@ Whoever writes the next line of a held call has it: the journal lets only one fo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +18,8 @@ from gateway.holding import Waiting
 from gateway.ports import CallFilter, CallRow, Errands, Journal, JournalReader, Protector
 from gateway.reasons import Reason
 
+log = logging.getLogger("bulkhead.held")
+
 MANY: Final = 100_000
 
 
@@ -28,9 +31,15 @@ class Waitings:
         self._protector = protector
 
     def all(self) -> list[Waiting]:
-        """By the time they are sent. Raises `JournalError`, `ValueError`."""
-        rows = self._reader.calls(CallFilter(state=State.HELD), MANY)
-        return sorted(map(self._of, rows), key=lambda each: each.release_at)
+        """By the time they are sent. One that cannot be opened here is logged and left out. Raises
+        `JournalError`."""
+        found: list[Waiting] = []
+        for row in self._reader.calls(CallFilter(state=State.HELD), MANY):
+            try:
+                found.append(self._of(row))
+            except ValueError as error:
+                log.error("%s", error)
+        return sorted(found, key=lambda each: each.release_at)
 
     def row(self, call: str) -> CallRow:
         """A held call, by its id or a unique prefix. Raises `Refused` (unknown_target)."""
@@ -49,7 +58,10 @@ class Waitings:
         lines = self._reader.lines(record.call_id)
         bodies = [line.said["body"] for line in lines]
         target = Target(record.server, "tool", record.target)
-        return holding.waiting(record.call_id, target, bodies, self._protector.unseal)
+        try:
+            return holding.waiting(record.call_id, target, bodies, self._protector.unseal)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"held call {record.call_id} cannot be opened here: {error}") from None
 
 
 class Held:

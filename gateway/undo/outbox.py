@@ -41,8 +41,10 @@ class Outbox:
             while True:
                 try:
                     self.look()
-                except (JournalError, ValueError) as error:
+                except JournalError as error:
                     log.error("held calls cannot be looked at: %s", error)
+                except Exception:
+                    log.exception("held calls cannot be looked at")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             for task in self._under_way.values():
@@ -50,7 +52,7 @@ class Outbox:
             await self.settled()
 
     def look(self) -> None:
-        """Begins to send what is due. Raises `JournalError`, `ValueError`."""
+        """Begins to send what is due. Raises `JournalError`."""
         now = self._clock()
         for waiting in self._waitings.all():
             if self._is_due(waiting, now):

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from gateway.errors import JournalError
+from gateway.evidence import sequencer as sequencer_module
 from gateway.evidence.audit import audit
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.proof import NotYet, extends, prove
@@ -118,6 +119,26 @@ async def test_of_two_gateways_one_sequences_and_the_other_takes_over(tmp_path: 
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
     assert began == ["first", "second"]
+
+
+async def test_a_lock_that_cannot_be_had_now_is_had_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full, or too many files were open."""
+    monkeypatch.setattr(sequencer_module, "LOOK_SECONDS", 0)
+    await written(tmp_path, range(2))
+    (tmp_path / "evidence.lock").mkdir()
+    notes: list[str] = []
+    with anyio.fail_after(20):
+        keeping = asyncio.create_task(keep_sequencing(tmp_path, lambda: sequencer(tmp_path, notes)))
+        for _ in range(3):
+            await asyncio.to_thread(lambda: None)
+        (tmp_path / "evidence.lock").rmdir()
+        while not notes:
+            await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert keeping.cancelled()
 
 
 async def test_a_call_is_proven_and_a_log_that_grew_too(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app import retention
 from gateway.app.retention import DAY, Retention
 from gateway.core import record
+from gateway.core.apart import Class
 from gateway.core.record import Line
 from gateway.evidence.audit import Frontier
 from gateway.evidence.verify import leaf_hash
@@ -90,3 +92,29 @@ async def test_a_sweep_that_destroys_something_is_on_record(tmp_path: Path) -> N
     with closing(SqliteReader(path)) as reader:
         noted = [row for row in reader.events(0, 100) if row.kind is record.State.NOTED]
     assert [row.said["body"] for row in noted] == [{"class": "images", "before": TODAY - 5 * DAY}]
+
+
+async def test_a_journal_that_cannot_be_opened_now_is_swept_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = asyncio.Event()
+
+    class Told(Retention):
+        async def sweep(self, journal: SqliteJournal, now: int) -> dict[Class, int]:
+            swept.set()
+            return await super().sweep(journal, now)
+
+    monkeypatch.setattr(retention, "Retention", Told)
+    monkeypatch.setattr(retention, "EVERY_SECONDS", 0)
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"restored from the wrong place" * 1_000)
+    kept = settings(results=1).model_copy(update={"home": str(tmp_path), "state": "."})
+    async with asyncio.timeout(20):
+        keeping = asyncio.create_task(retention.keep_retention(kept))
+        for _ in range(3):
+            await asyncio.to_thread(lambda: None)
+        path.unlink()
+        await swept.wait()
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert keeping.cancelled()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
+from unittest.mock import patch
 
 import anyio
+import pytest
 
 from gateway.core.model import Outcome
 from gateway.core.record import Permit, State
 from gateway.core.resolve import Shelf, Table
+from gateway.journals.payloads import PAYLOADS
 from gateway.ports import Outbound
+from gateway.undo import outbox as outbox_module
+from gateway.undo.outbox import Outbox
 from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
-from tests.undo.rig import Rig, Store, a_rig
+from tests.undo.rig import Deaf, Rig, Store, a_rig
 
 HOUR = 3_600 * 1_000_000
 
@@ -104,6 +110,47 @@ async def test_one_whose_time_was_missed_by_more_than_an_hour_is_put_to_a_person
         await desk(rig).release(call, "operator:o")
         await sent(rig, BEFORE)
         assert state(rig, call) == "applied"
+
+
+async def test_one_that_cannot_be_opened_keeps_no_other_from_being_sent(tmp_path: Path) -> None:
+    """Its payload was lost, or a gateway of another version has written it."""
+    store = Store({"a": "old", "b": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        lost = await rig.call("put", key="a", value="new")
+        call = await rig.call("put", key="b", value="new")
+        await rig.journal.do(lambda connection: _lose(connection, lost))
+        with pytest.raises(ValueError, match=lost):
+            waitings(rig).find(lost)
+        await sent(rig)
+        assert (state(rig, lost), state(rig, call)) == ("held", "applied")
+    assert store.records == {"a": "old", "b": "new"}
+
+
+def _lose(connection: sqlite3.Connection, call: str) -> None:
+    connection.execute(
+        "DELETE FROM payload WHERE id / ? IN (SELECT seq FROM event WHERE call_id = ?)",
+        (PAYLOADS, call),
+    )
+
+
+async def test_who_sends_them_goes_on_whatever_happens(tmp_path: Path) -> None:
+    class Failing(Outbox):
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+            raise RuntimeError
+
+    async with a_rig(tmp_path, Store()) as rig:
+        outbox = Failing(waitings(rig), lambda waiting: rig.line.send(waiting, Deaf()), lambda: DUE)
+        with patch.object(outbox_module, "LOOK_SECONDS", 0):
+            keeping = asyncio.create_task(outbox.keep())
+            with anyio.fail_after(20):
+                while outbox.looks < 3:
+                    await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert keeping.cancelled()
 
 
 class Slow(Store):
