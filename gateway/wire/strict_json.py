@@ -141,7 +141,7 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
     """
     if len(body) > max_bytes:
         raise Unreadable(f"larger than {max_bytes} bytes")
-    if _values_over(body, MAX_ANSWER_VALUES):
+    if len(body) > MAX_ANSWER_VALUES and _values_over(body, MAX_ANSWER_VALUES):
         raise Unreadable(f"more than {MAX_ANSWER_VALUES} values")
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)

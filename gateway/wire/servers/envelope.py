@@ -43,12 +43,11 @@ def ids() -> Iterator[int]:
 
 def request(message: Outbound, id: int, era: Era, token: int | None = None) -> JsonObject:
     """The request for a server of this era. With `token`, that progress token in place of the agent's."""
-    return {
-        "jsonrpc": "2.0",
-        "id": id,
-        "method": message.method,
-        "params": params_for(message.params, message.client, era, token),
-    }
+    params, client = message.params, message.client
+    as_it_is = _stamped if era is Era.STATELESS else _unstamped
+    if token is not None or not as_it_is(params.get("_meta"), client):
+        params = params_for(params, client, era, token)
+    return {"jsonrpc": "2.0", "id": id, "method": message.method, "params": params}
 
 
 def params_for(
@@ -60,8 +59,6 @@ def params_for(
     server is told the agent's own capabilities and client info, never the gateway's.
     """
     given = params.get("_meta")
-    if token is None and (_stamped if era is Era.STATELESS else _unstamped)(given, client):
-        return params
     meta = dict(given) if isinstance(given, dict) else {}
     for key in _STAMPS:
         meta.pop(key, None)
@@ -83,11 +80,10 @@ def _stamped(meta: Any, client: ClientFacts) -> bool:
     """Whether it holds already, to the letter, all that a stateless server is to be told."""
     return (
         type(meta) is dict
-        and client.protocol_version == STATELESS_VERSION
-        and meta.get(META_VERSION) == STATELESS_VERSION
         and meta.get(META_CAPABILITIES) is client.capabilities
         and meta.get(META_CLIENT) is client.info
-        and (META_CLIENT in meta) is (client.info is not None)
+        and meta.get(META_VERSION) == client.protocol_version == STATELESS_VERSION
+        and (client.info is not None or META_CLIENT not in meta)
         and (client.log_level is None or META_LOG_LEVEL in meta)
     )
 

@@ -7,7 +7,7 @@ what each era says in http_stateless and http_sessions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
@@ -27,7 +27,7 @@ from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_reply import Broken, NotSent, Patience
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
-from gateway.wire.servers.http_stateless import EraMoved, Stateless
+from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import Listens
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
@@ -58,10 +58,11 @@ class HttpServer:
             fixed_headers(name, templates(offer, "headers"))
         self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids(), own)
         self._forced = None if settings.era == "auto" else Era(settings.era)
-        self._era: Era | None = None
+        self.era: Era | None = None
+        """What it speaks; None while that is not known."""
         self._probing: asyncio.Task[None] | None = None
         self._changes = Changes(self._listen, self._noticed)
-        self._stateless = Stateless(self._link, self._changes.note)
+        self._stateless = Stateless(self._link, self._changes.note, self._moved)
         self._sessions = Sessions(self._link, self._changes.note, self._changes.restarted)
         self._listens = Listens(self._link, self._told)
         self._subscribes = Subscribes(self._ask_own, lambda: self._changes.open(HEARS), self._told)
@@ -73,11 +74,6 @@ class HttpServer:
     @property
     def name(self) -> str:
         return self._link.name
-
-    @property
-    def era(self) -> Era | None:
-        """What it speaks; None while that is not known."""
-        return self._era
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own."""
@@ -138,40 +134,45 @@ class HttpServer:
         """What is known of the server, for operators."""
         about = self._about()
         version, info = about.get("protocolVersion"), about.get("serverInfo")
-        if self._era is Era.STATELESS:
+        if self.era is Era.STATELESS:
             meta = about.get("_meta")
             version = envelope.STATELESS_VERSION
             info = meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
         return {
             "transport": "http",
-            "era": str(self._era) if self._era else None,
+            "era": str(self.era) if self.era else None,
             "protocol_version": version,
             "server_info": info,
             "capabilities": about.get("capabilities", {}),
             "instructions": about.get("instructions"),
             "state": "connected"
-            if self._era
+            if self.era
             else ("unavailable" if self._last_error else "unknown"),
             "last_error": self._last_error or None,
         }
 
     def _about(self) -> JsonObject:
-        return self._stateless.about if self._era is Era.STATELESS else self._sessions.about
+        return self._stateless.about if self.era is Era.STATELESS else self._sessions.about
 
-    async def _send(self, message: Outbound, channel: Channel) -> Outcome:
+    def _send(self, message: Outbound, channel: Channel) -> Coroutine[Any, Any, Outcome]:
+        """Raises `NotSent`, `Broken`."""
         patience = self._link.patience()
-        if self._era is Era.STATELESS:
-            talk: Stateless | Sessions = self._stateless
-        else:
-            talk = await self._talk(patience)
+        if self.era is Era.STATELESS:
+            return self._stateless.send(message, channel, patience)
+        return self._send_in(message, channel, patience)
+
+    async def _send_in(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
+        """In the era that is found."""
+        talk = await self._talk(patience)
         try:
             return await talk.send(message, channel, patience)
-        except EraMoved as moved:
-            self._era = None
-            return moved.outcome
         except NotSent:
-            self._era = None  # it may come back as another version of itself
+            self._moved()
             raise
+
+    def _moved(self) -> None:
+        """It may come back as another version of itself, or has."""
+        self.era = None
 
     async def _read(self, message: Outbound) -> Outcome:
         if message.method == "server/discover":
@@ -187,7 +188,7 @@ class HttpServer:
     async def _discover(self) -> Outcome:
         """What the server says of itself. A session server said it in `initialize`."""
         patience = self._link.patience()
-        self._era = None
+        self.era = None
         talk = await self._talk(patience)
         if isinstance(talk, Stateless):
             return Outcome("ok", result=talk.about)
@@ -206,16 +207,16 @@ class HttpServer:
         All who ask meanwhile share one probe and its failure: a server that hangs costs each of them the
         time of one probe.
         """
-        while self._era is None:
+        while self.era is None:
             if self._probing is None:
                 self._probing = asyncio.ensure_future(self._probe(patience))
                 self._probing.add_done_callback(_seen)
             await asyncio.shield(self._probing)
-        return self._stateless if self._era is Era.STATELESS else self._sessions
+        return self._stateless if self.era is Era.STATELESS else self._sessions
 
     async def _probe(self, patience: Patience) -> None:
         try:
-            self._era, about = await probe(self._link, self._forced, patience)
+            self.era, about = await probe(self._link, self._forced, patience)
             if about is not None:
                 self._stateless.about = about
         finally:
@@ -251,7 +252,7 @@ class HttpServer:
         try:
             return await talk.listen(hear, opened)
         except NotSent:
-            self._era = None
+            self.era = None
             raise
 
 

@@ -10,14 +10,23 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
 
-from gateway.wire.servers.http_heads import Header, Known, KnownHeads, keeps_of
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
-from gateway.wire.servers.http_vigil import Vigil
+from gateway.wire.servers.http_heads import (
+    SMALL,
+    Head,
+    Header,
+    Known,
+    KnownHeads,
+    head_of,
+    value_of,
+)
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply, lost
+from gateway.wire.servers.http_vigil import FOREVER, Vigil
 
 MAX_HEADERS: Final = 256
 MAX_DRY: Final = 64 * 1024
@@ -33,10 +42,18 @@ class Connection(asyncio.Protocol):
         self._on_idle = on_idle
         self._known = known
         self._vigil = vigil
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._asked = 0
+        """Requests that were written."""
+        self._patience: Patience
+        self._since: float
+        """When the last one was."""
+        self._waiting: asyncio.Future[Reply] | None = None
+        """Who is to be told of its reply."""
         self._reply: Reply | None = None
-        self._used = False
+        """From when its head is there until it is over."""
         self._heard = False
         """Something of this reply has come."""
         self._left = 0
@@ -54,24 +71,32 @@ class Connection(asyncio.Protocol):
         """Seconds the server says it keeps the connection while it is idle, if it does."""
         self.idle_until = 0.0
 
-    def send(self, request: bytes, patience: Patience) -> Reply:
-        """Write one whole request. Raises `NotSent` when the connection has ended before a byte left."""
-        transport = self._transport
-        if transport is None or not self.usable:
-            raise NotSent("the connection has ended")
-        reply = self._reply = Reply(self, patience, self._used, self._vigil)
-        self._used = True
-        self._heard = False
-        transport.write(request)
-        return reply
+    def send(self, request: bytes, patience: Patience) -> asyncio.Future[Reply]:
+        """Write one whole request. What comes is its reply, from when its head is there; or `Broken`.
 
-    @property
-    def usable(self) -> bool:
-        """Idle and, as far as the operating system knows, open: nothing may have come unasked, not even an end."""
+        Raises `NotSent` before a byte has left, unless it is idle and, as far as the operating system knows,
+        open: nothing may have come unasked, not even an end."""
         transport = self._transport
-        if transport is None or transport.is_closing() or self._reply is not None:
-            return False
-        return not (self._used and self._poll is not None and self._poll.poll(0))
+        if transport is None or transport.is_closing() or self._waiting or self._reply:
+            raise NotSent("the connection has ended")
+        if self._asked and self._poll is not None and self._poll.poll(0):
+            raise NotSent("the connection has ended while it was idle")
+        self._asked += 1
+        self._heard = False
+        self._patience = patience
+        self._since = now = self._loop.time()
+        waiting = self._waiting = self._loop.create_future()
+        if (due := patience.due(now, False)) < self._vigil.at:
+            self._vigil.expect(due)
+        transport.write(request)
+        return waiting
+
+    def give_up(self, waiting: asyncio.Future[Reply]) -> None:
+        """Nobody waits for this reply any more: unless it is whole, its connection ends at once."""
+        if self._waiting is waiting:
+            self.abort()
+        elif not waiting.cancelled() and waiting.exception() is None:
+            waiting.result().close()
 
     def abort(self) -> None:
         """Close at once, whatever is in flight."""
@@ -83,11 +108,23 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def look(self, now: float) -> float:
+        """See `http_vigil.Awaited`."""
+        if self._reply is not None:
+            return self._reply.look(now)
+        if self._waiting is None:
+            return FOREVER
+        if late := self._patience.late(now, self._since, False):
+            self._fail(late)
+            return FOREVER
+        return self._patience.due(self._since, False)
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not an isinstance: uvloop's transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        self._vigil.begin(self)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -95,46 +132,54 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        reply = self._reply
-        if reply is None:
+        if self._left:
+            self._count(data)
+        elif self._waiting is None and self._reply is None:
             self.abort()
-        elif self._left:
-            self._count(reply, data)
         elif self._heard or (known := self._known.find(data)) is None:
             self._parse(data)
+        elif len(data) == known.start + known.length:
+            self._came(known, data[known.start :])
         else:
-            self._recognise(reply, known, data)
+            self._recognise(known, data[known.start :])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        reply, self._reply = self._reply, None
         self._transport = None
+        self._vigil.over(self)
+        reply, self._reply = self._reply, None
         if reply is not None:
-            ends_it = bool(reply.status) and not self._framed
-            reply.lost(exc, ends_it=ends_it, heard=self._heard)
+            reply.lost(exc, ends_it=not self._framed)
+            self._tell(reply)
+        else:
+            self._tell(lost(stale=self._asked > 1 and not self._heard))
 
     # A head that was read before.
 
-    def _recognise(self, reply: Reply, known: Known, data: bytes) -> None:
-        self.keeps = known.keeps
-        body = data[known.start :]
-        if len(body) == known.length:
-            self._reply = None
-            reply.came(known, body)
-            self._on_idle(self)
-            return
+    def _came(self, known: Known, body: bytes) -> None:
+        """All of a reply at once."""
+        head, patience, pieces = known.head, self._patience, deque((body,))
+        self.keeps = head.keeps
+        self._tell(Reply(None, patience, self._vigil, self._loop, self._since, head, pieces, True))
+        self._on_idle(self)
+
+    def _recognise(self, known: Known, body: bytes) -> None:
+        """Who waits for a small body is not told before something of it comes."""
         self._heard = self._framed = True
         self._left = known.length
-        reply.known(known)
+        self._reply = self._begun(known.head)
+        if known.length > SMALL:
+            self._tell(self._reply)
         if body:
-            self._count(reply, body)
+            self._count(body)
 
-    def _count(self, reply: Reply, body: bytes) -> None:
+    def _count(self, body: bytes) -> None:
         """The body of a known head ends where it says; what comes behind it was not asked for."""
         left = self._left - len(body)
         self._left = max(left, 0)
-        self._pass(reply, body if left >= 0 else body[:left])
+        if self._reply is not None:
+            self._pass(self._reply, body if left >= 0 else body[:left])
         if left <= 0:
-            self._finish(reply, keep=left == 0)
+            self._finish(keep=left == 0)
 
     # httptools
 
@@ -148,18 +193,19 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(f"its reply is not HTTP/1.1 as we read it: {error}")
+            self._fail(Broken(f"its reply is not HTTP/1.1 as we read it: {error}"))
             return
         if self._dry > MAX_DRY:
-            self._fail(f"more than {MAX_DRY} bytes of head or framing without a byte of body")
+            self._fail(
+                Broken(f"more than {MAX_DRY} bytes of head and framing without a byte of body")
+            )
 
     def on_message_begin(self) -> None:
-        if self._reply is None:
+        if self._waiting is None:
             raise ValueError("a reply nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        reply = self._reply
-        if reply is None or reply.status:
+        if self._waiting is None:
             return  # a trailer
         if len(self._headers) >= MAX_HEADERS:
             raise ValueError("too many headers")
@@ -174,12 +220,16 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if self._reply is None or status < 200:
+        if self._waiting is None or status < 200:
+            return
+        encoding = value_of(self._headers, b"content-encoding").lower()
+        if encoding not in ("", "identity"):
+            self._fail(Broken(f"it sent a body encoded as {encoding[:20]!r}, which is refused"))
             return
         if status in (204, 304):
             self._framed = True
-        self.keeps = keeps_of(self._headers)
-        self._reply.began(status, self._headers)
+        self._reply = self._begun(head_of(status, self._headers))
+        self._tell(self._reply)
 
     def on_body(self, body: bytes) -> None:
         self._dry = 0
@@ -189,36 +239,57 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         reply = self._reply
         if reply is None:
-            return
-        if not reply.status:
             if self._parser.get_status_code() == 101:
                 raise ValueError("it switched protocols")
             self._headers, self._learning = [], None  # an interim (1xx) head is over
             return
         keep = self._parser.should_keep_alive()
         if keep and self._learning is not None:
-            self._known.learn(self._learning, self._fed, reply.status, self._headers)
-        self._finish(reply, keep)
+            self._known.learn(self._learning, self._fed, reply.head)
+        self._finish(keep)
 
     # Either way.
 
+    def _begun(self, head: Head) -> Reply:
+        """From the head on it is `idle` that counts."""
+        self.keeps = head.keeps
+        now = self._loop.time()
+        self._vigil.expect(self._patience.due(now, True))
+        return Reply(self, self._patience, self._vigil, self._loop, now, head)
+
+    def _tell(self, came: Reply | Broken) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        if isinstance(came, Broken):
+            if not waiting.done():
+                waiting.set_exception(came)
+        elif waiting.done():
+            came.close()
+        else:
+            waiting.set_result(came)
+
     def _pass(self, reply: Reply, body: bytes) -> None:
-        if not reply.arrived(body) and not self._paused:
+        more = reply.arrived(body)
+        self._tell(reply)
+        if not more and not self._paused:
             if self._transport is not None and not self._transport.is_closing():
                 self._paused = True
                 self._transport.pause_reading()
 
-    def _finish(self, reply: Reply, keep: bool) -> None:
-        self._reply = None
+    def _finish(self, keep: bool) -> None:
+        reply, self._reply = self._reply, None
         self._framed = False
-        reply.finish()
+        if reply is not None:
+            reply.finish()
         self.resume()
         if keep:
             self._on_idle(self)
         else:
             self.abort()
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, error: Broken) -> None:
         if self._reply is not None:
-            self._reply.fail(Broken(why))
+            self._reply.fail(error)
+        self._tell(error)
         self.abort()

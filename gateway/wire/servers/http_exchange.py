@@ -98,13 +98,13 @@ class Exchange:
         reply = await self._link.post(
             self._session.headers, body, patience, self._session.credential
         )
-        if not 200 <= reply.status < 300:
+        if not 200 <= reply.head.status < 300:
             credential = self._session.credential
             outcome, said = await self._link.refusal(reply, self._id, credential)
             if said.get("id") != self._id and self._session.id is not None:
                 # 404 is the protocol's word for a session that has ended; some servers say 400.
-                self._session.gone = reply.status in (400, 404)
-                if reply.status == 404:
+                self._session.gone = reply.head.status in (400, 404)
+                if reply.head.status == 404:
                     return None
             return outcome
         plain = plain_answer(reply, self._id, self._link.limits.max_result)
@@ -150,9 +150,9 @@ class Exchange:
             reply = await self._link.get(headers, patience, self._session.credential)
         except NotSent as error:
             raise Broken(f"its stream could not be taken up again: {error}") from None
-        if reply.status != 200:
+        if reply.head.status != 200:
             reply.close()
-            raise Broken(f"its stream could not be taken up again: HTTP {reply.status}")
+            raise Broken(f"its stream could not be taken up again: HTTP {reply.head.status}")
         return Messages(reply, self._link.limits.max_result, ended)
 
     async def hear(self, message: JsonObject) -> None:

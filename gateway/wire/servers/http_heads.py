@@ -26,13 +26,21 @@ _FRAMING: Final = frozenset(
 _SPARED: Final = (b"connection", b"keep-alive")
 
 
-class Known(Value):
-    """One head, and what follows from it alone."""
+class Head(Value):
+    """One head as the parser has read it."""
 
     status: int
     headers: Sequence[Header]
     media: str
+    """The media type without parameters, in lower case."""
     keeps: float | None
+    """Seconds the server says it keeps an idle connection, if it does."""
+
+
+class Known(Value):
+    """A head that was read before, and what follows from it alone."""
+
+    head: Head
     start: int
     """Where the body begins."""
     length: int
@@ -49,18 +57,24 @@ class KnownHeads:
         """What is known of the head that `data` begins with."""
         return self._known.get(data[: data.find(END) + 4])
 
-    def learn(self, data: bytes, size: int, status: int, headers: Sequence[Header]) -> None:
+    def learn(self, data: bytes, size: int, head: Head) -> None:
         """The parser has read `size` bytes, of which `data` are the first, as one whole reply, after which
         the connection is kept."""
         start = data.find(END) + 4
-        length = length_of(headers)
+        length = length_of(head.headers)
         if length < 0 or start < 4 or start + length != size or start > MAX_HEAD:
             return
-        if status >= 200 and status not in (204, 304) and _has_one_reading(data[:start], headers):
+        framed = head.status >= 200 and head.status not in (204, 304)
+        if framed and _has_one_reading(data[:start], head.headers):
             if len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
-            media, keeps = media_of(headers), keeps_of(headers)
-            self._known[data[:start]] = Known(status, headers, media, keeps, start, length)
+            self._known[data[:start]] = Known(head, start, length)
+
+
+def head_of(status: int, headers: Sequence[Header]) -> Head:
+    """What a status and headers say."""
+    media = value_of(headers, b"content-type").partition(";")[0].strip().lower()
+    return Head(status, headers, media, _keeps(headers))
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> str:
@@ -71,13 +85,8 @@ def value_of(headers: Sequence[Header], name: bytes) -> str:
     return ""
 
 
-def media_of(headers: Sequence[Header]) -> str:
-    """The media type without parameters, in lower case."""
-    return value_of(headers, b"content-type").partition(";")[0].strip().lower()
-
-
-def keeps_of(headers: Sequence[Header]) -> float | None:
-    """Seconds the server says it keeps an idle connection (`Keep-Alive: timeout=N`), if it does."""
+def _keeps(headers: Sequence[Header]) -> float | None:
+    """`Keep-Alive: timeout=N`."""
     _, found, rest = value_of(headers, b"keep-alive").partition("timeout=")
     seconds = rest.partition(",")[0].strip()
     return float(seconds) if found and seconds.isdigit() and len(seconds) < 6 else None

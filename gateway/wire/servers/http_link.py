@@ -5,7 +5,6 @@ It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
@@ -42,8 +41,7 @@ class Link(Value):
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
         limits = self.limits
-        deadline = asyncio.get_running_loop().time() + limits.total
-        return Patience(limits.first_byte, limits.idle, deadline)
+        return Patience(limits.first_byte, limits.idle, self.pool.now() + limits.total)
 
     def standing(self) -> Patience:
         """The limits of a stream that is meant to stay open."""
@@ -111,10 +109,10 @@ class Link(Value):
         _tell(reply, credential)
         body = await self._error_body(reply)
         error = envelope.rpc_error(body.get("error"))
-        if error is not None and (reply.status < 500 or body.get("id") == id):
+        if error is not None and (reply.head.status < 500 or body.get("id") == id):
             return Outcome("rejected", error=error), body
-        why = f"it answered HTTP {reply.status}"
-        if reply.status in NO_EFFECT:
+        why = f"it answered HTTP {reply.head.status}"
+        if reply.head.status in NO_EFFECT:
             return envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, why), {}
         return envelope.in_doubt(self.name, why), {}
 
@@ -130,5 +128,5 @@ class Link(Value):
 
 
 def _tell(reply: Reply, credential: Credential | None) -> None:
-    if reply.status == UNAUTHORIZED and credential is not None:
+    if reply.head.status == UNAUTHORIZED and credential is not None:
         credential.turned_away.say()

@@ -27,7 +27,7 @@ Hear = Callable[[JsonObject], Awaitable[None]]
 def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
     """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
     body = reply.whole
-    if body is None or len(body) > LARGE or len(body) > most or reply.media != JSON:
+    if body is None or reply.head.media != JSON or len(body) > LARGE:
         return None
     try:
         value = parse_answer(body, max_bytes=most)
@@ -45,7 +45,7 @@ class Messages:
     """
 
     def __init__(self, reply: Reply, max_message: int, resumes: Messages | None = None) -> None:
-        media = reply.media
+        media = reply.head.media
         self.reply = reply
         self.is_stream = media == "text/event-stream"
         self._json = media == JSON

@@ -24,6 +24,9 @@ KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
 
 
+Sent = tuple[Connection, asyncio.Future[Reply]]
+
+
 class Address(Value):
     """Where a server is: what to connect to, and what to write in a request."""
 
@@ -74,6 +77,7 @@ class Pool:
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, request: bytes, patience: Patience) -> Reply:
         """Write one request and return its reply as soon as the head is there.
@@ -81,18 +85,25 @@ class Pool:
         Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
         the connection at once.
         """
-        now = asyncio.get_running_loop().time()
+        now = self.now()
         if patience.deadline <= now:
             raise NotSent("limits.total had passed before it could be sent")
-        reply = self._send_kept(request, patience, now)
-        if reply is None:
-            reply = (await self._connect()).send(request, patience)
+        sent = self._send_kept(request, patience, now)
+        if sent is None:
+            connection = await self._connect()
+            sent = connection, connection.send(request, patience)
+        connection, waiting = sent
         try:
-            await reply.head()
+            return await waiting
         except BaseException:
-            reply.close()
+            connection.give_up(waiting)
             raise
-        return reply
+
+    def now(self) -> float:
+        """By the clock of the loop it serves."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     async def aclose(self) -> None:
         """Close every connection, idle or not."""
@@ -104,12 +115,12 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
-    def _send_kept(self, request: bytes, patience: Patience, now: float) -> Reply | None:
+    def _send_kept(self, request: bytes, patience: Patience, now: float) -> Sent | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.idle_until > now:
                 try:
-                    return connection.send(request, patience)
+                    return connection, connection.send(request, patience)
                 except NotSent:
                     pass  # it ended while idle: the next one, or a new one
             connection.abort()
@@ -146,16 +157,15 @@ class Pool:
         if self._closed:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
         said = connection.keeps
         keep = KEEP_IDLE if said is None else min(KEEP_IDLE, said - 1)
         if keep <= 0:
             connection.abort()
             return
-        connection.idle_until = loop.time() + keep
+        connection.idle_until = self.now() + keep
         self._idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(KEEP_IDLE, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(KEEP_IDLE, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle too long; the most recently used stay at the end of the list."""

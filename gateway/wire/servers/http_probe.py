@@ -44,16 +44,16 @@ async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
     id = next(link.ids)
     headers = stateless_lines(Outbound("server/discover", {}, envelope.GATEWAY, ""), {})
     reply = await link.post(headers, envelope.discover(id), patience)
-    if not 200 <= reply.status < 300:
+    if not 200 <= reply.head.status < 300:
         _, body = await link.refusal(reply, id)
-        return reply.status, body
+        return reply.head.status, body
     try:
         answer = await Messages(reply, link.limits.max_result).answer_to(id, _ignore)
     except BaseException:
         reply.close()
         raise
     reply.drain()
-    return reply.status, answer or {}
+    return reply.head.status, answer or {}
 
 
 def _verdict(status: int, answer: JsonObject) -> Era:

@@ -1,4 +1,4 @@
-"""One HTTP reply being read: its head, its body piece by piece, its time, its end.
+"""One HTTP reply being read, from its head on: its body piece by piece, its time, its end.
 
 It keeps the limits: silence, total time, and how much may wait unread. It knows no socket and no framing;
 those are the connection's, which feeds it.
@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-from gateway.wire.servers.http_heads import SMALL, Header, Known, length_of, media_of, value_of
+from msgspec import Struct, field
+
+from gateway.values import Value
+from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.http_vigil import FOREVER, Vigil
 
 HIGH_WATER: Final = 512 * 1024
@@ -36,12 +39,31 @@ class Broken(Exception):
         """A kept connection ended before any byte of a reply: most likely the server never read it."""
 
 
-class Patience(NamedTuple):
+def lost(*, stale: bool = False) -> Broken:
+    """The end of a connection before the end of a reply."""
+    return Broken("the connection broke before the answer was complete", stale=stale, lost=True)
+
+
+class Patience(Value):
     """How long one exchange may take. Seconds; `deadline` is absolute, by the loop's clock."""
 
     first_byte: float
     idle: float
     deadline: float
+
+    def due(self, since: float, begun: bool) -> float:
+        """When silence since then is too long, before a reply has `begun` or after; or all of it is."""
+        due = since + (self.idle if begun else self.first_byte)
+        return due if due < self.deadline else self.deadline
+
+    def late(self, now: float, since: float, begun: bool) -> Broken | None:
+        """What was passed of it, if anything."""
+        if now < self.due(since, begun):
+            return None
+        if now >= self.deadline:
+            return Broken("no answer within limits.total")
+        limit, seconds = ("idle", self.idle) if begun else ("first_byte", self.first_byte)
+        return Broken(f"silent for {seconds:g} s, limits.{limit}")
 
 
 class Source(Protocol):
@@ -54,43 +76,27 @@ class Source(Protocol):
         """There is room for more."""
 
 
-class Reply:
-    """The reply to one request: the head, then the body piece by piece, as fast as it is read."""
+class Reply(Struct, eq=False):
+    """The reply to one request, from when its head is there: its body piece by piece, as fast as it is read."""
 
-    status = 0
-    _headers: Sequence[Header] = ()
-    _media: str | None = None
-    _unread = 0
-    _complete = False
+    _source: Source | None
+    """None from the end of the reply on: the connection may then be serving another one."""
+    _patience: Patience
+    _vigil: Vigil
+    """Has its source looked at, and so this reply, until it is over."""
+    _loop: asyncio.AbstractEventLoop
+    _heard: float
+    """When something of it came last."""
+    head: Head
+    _pieces: deque[bytes] = field(default_factory=deque)
+    _complete: bool = False
+    _unread: int = 0
     _error: Broken | None = None
     _waiter: asyncio.Future[None] | None = None
-    _held = 0
-    _draining = False
-
-    def __init__(self, source: Source, patience: Patience, reused: bool, vigil: Vigil) -> None:
-        self._source: Source | None = source
-        # None from the end of the reply on: the connection may then be serving another one.
-        self._patience = patience
-        self._reused = reused
-        self._vigil = vigil
-        self._pieces: deque[bytes] = deque()
-        self._loop = asyncio.get_running_loop()
-        self._heard = now = self._loop.time()
-        vigil.begin(self, min(now + patience.first_byte, patience.deadline))
+    _held: int = 0
+    _draining: bool = False
 
     # What the reader does.
-
-    async def head(self) -> None:
-        """Returns when the status and the headers are there. Raises `Broken`."""
-        while not self.status:
-            await self._news()
-        if self._media is not None:
-            return  # a head that was read before: it has no encoding
-        encoding = self.header("content-encoding").lower()
-        if encoding not in ("", "identity"):
-            raise self.fail(
-                Broken(f"it sent a body encoded as {encoding[:20]!r}, which is refused")
-            )
 
     async def read(self) -> bytes:
         """The next piece of the body; empty at its end. Raises `Broken`."""
@@ -137,18 +143,13 @@ class Reply:
         return self._pieces[0] if self._complete and len(self._pieces) == 1 else None
 
     @property
-    def media(self) -> str:
-        """The media type without parameters, in lower case."""
-        return media_of(self._headers) if self._media is None else self._media
-
-    @property
     def length(self) -> int:
         """Of the body, when its head says so once and plainly; else -1."""
-        return length_of(self._headers)
+        return length_of(self.head.headers)
 
     def header(self, name: str) -> str:
         """A header's value by its lower-case name; empty if absent. Of several, the first."""
-        return value_of(self._headers, name.encode())
+        return value_of(self.head.headers, name.encode())
 
     def hold(self) -> None:
         """Until `release`, silence is not the server's fault: it waits for us. The deadline stays."""
@@ -182,53 +183,19 @@ class Reply:
         self._error = self._error or error
         self._pieces.clear()
         source, self._source = self._source, None
-        self._stop()
+        self._wake()
         if source is not None:
             source.abort()
         return error
 
-    def lost(self, error: Exception | None, ends_it: bool, heard: bool) -> None:
-        """The connection is gone. `ends_it`: this body's end is the connection's end; `heard`: anything at
-        all of this reply had come."""
+    def lost(self, error: Exception | None, ends_it: bool) -> None:
+        """The connection is gone. `ends_it`: this body's end is the connection's end."""
         if ends_it and error is None:
             self.finish()
             return
         self._source = None
-        self._error = self._error or Broken(
-            "the connection broke before the answer was complete",
-            stale=self._reused and not heard,
-            lost=True,
-        )
-        self._stop()
-
-    def began(self, status: int, headers: Sequence[Header]) -> None:
-        """The head is there."""
-        self.status = status
-        self._headers = headers
-        self._listen_on()
+        self._error = self._error or lost()
         self._wake()
-
-    def known(self, head: Known) -> None:
-        """The head is there, and it is one that was read before. Who waits for a small body is not told
-        before something of it comes."""
-        self.status, self._headers, self._media = head.status, head.headers, head.media
-        self._listen_on()
-        if head.length > SMALL:
-            self._wake()
-
-    def came(self, head: Known, body: bytes) -> None:
-        """All of it is there, with a head that was read before."""
-        self.status, self._headers, self._media = head.status, head.headers, head.media
-        if body:
-            self._pieces.append(body)
-            self._unread = len(body)
-        self.finish()
-
-    def _listen_on(self) -> None:
-        """From the head on it is `idle` that counts."""
-        self._heard = self._loop.time()
-        if self._patience.idle < self._patience.first_byte:
-            self._vigil.expect(self._heard + self._patience.idle)
 
     def arrived(self, piece: bytes) -> bool:
         """Take a piece of body; False when there is more unread than there should be."""
@@ -248,10 +215,6 @@ class Reply:
     def finish(self) -> None:
         self._complete = True
         self._source = None
-        self._stop()
-
-    def _stop(self) -> None:
-        self._vigil.over(self)
         self._wake()
 
     def _wake(self) -> None:
@@ -268,14 +231,12 @@ class Reply:
 
     def look(self, now: float) -> float:
         """See `http_vigil.Awaited`."""
-        silence = self._patience.idle if self.status else self._patience.first_byte
+        if self._error is not None:
+            return FOREVER
         # Unread pieces mean the reader is slow, a hold means we are: not the server.
         since = now if self._held or self._pieces else self._heard
-        if now >= self._patience.deadline:
-            self.fail(Broken("no answer within limits.total"))
-        elif now >= since + silence:
-            limit = "idle" if self.status else "first_byte"
-            self.fail(Broken(f"silent for {silence:g} s, limits.{limit}"))
-        else:
-            return min(since + silence, self._patience.deadline)
+        late = self._patience.late(now, since, True)
+        if late is None:
+            return self._patience.due(since, True)
+        self.fail(late)
         return FOREVER

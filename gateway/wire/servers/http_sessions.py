@@ -124,10 +124,10 @@ class Sessions:
         key, session = await self.session(OWN, envelope.GATEWAY, self._link.patience())
         reply = await self._link.get(session.headers, self._link.standing())
         try:
-            if reply.status == 404 and session.id is not None:
+            if reply.head.status == 404 and session.id is not None:
                 self._drop(key, session)
                 raise Broken("the session had ended")
-            if reply.status != 200:
+            if reply.head.status != 200:
                 return False
             opened()
             messages = Messages(reply, self._link.limits.max_result)
@@ -174,10 +174,10 @@ class Sessions:
         hello["params"]["protocolVersion"] = _version(client)
         try:
             reply = await self._link.post(b"", hello, patience, credential)
-            if not 200 <= reply.status < 300:
+            if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, id, credential)
                 why = outcome.error.message if outcome.error else outcome.detail
-                raise NotSent(f"it opened no session: HTTP {reply.status}: {why[:200]}")
+                raise NotSent(f"it opened no session: HTTP {reply.head.status}: {why[:200]}")
             answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
             reply.drain()
             session, about = self._agree(answer, reply.header("mcp-session-id"))

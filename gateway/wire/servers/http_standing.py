@@ -71,7 +71,7 @@ class Standing:
         session = self._session
         reply = await self._link.get(session.headers, self._link.standing(), session.credential)
         try:
-            if reply.status != 200:
+            if reply.head.status != 200:
                 self._refused = True
                 return
             self._settled.set()

@@ -14,12 +14,13 @@ from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
-from gateway.wire.servers.http_reply import Broken, Patience, Reply
+from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 
 LISTEN: Final = "subscriptions/listen"
 STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})
 """HeaderMismatch, MissingRequiredClientCapability, UnsupportedProtocolVersion: no older server sends them."""
+_NOTHING: Final[HeaderMap] = {}
 _DOUBTFUL: Final = frozenset({400, 404, 405})
 _KNOWN: Final = frozenset({-32700, -32601, -32602, -32020, -32021})
 
@@ -31,38 +32,39 @@ LIST_CHANGED: Final[dict[str, str]] = {
 """Capability with `listChanged` -> the member of `subscriptions/listen` that asks for it."""
 
 
-class EraMoved(Exception):
-    """The answer is not one of this era: the server is to be probed again. Holds the outcome so far."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-
 class Stateless:
     """Calls to one stateless server."""
 
-    def __init__(self, link: Link, note: Callable[[str], None]) -> None:
-        """`note` is told the method of each notification on a call's own stream."""
+    def __init__(self, link: Link, note: Callable[[str], None], moved: Callable[[], None]) -> None:
+        """`note` is told the method of each notification on a call's own stream; `moved` that it may be
+        of another era now: it could not be reached, or its answer was not one of this era."""
         self._link = link
         self._note = note
+        self._moved = moved
         self._declared: dict[str, HeaderMap] = {}
         self._listing: dict[str, HeaderMap] = {}
         self.about: JsonObject = {}
         """The last `server/discover` result."""
 
     async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
-        """Forward once and read what comes. Raises `NotSent`, `Broken`, `EraMoved`."""
+        """Forward once and read what comes. Raises `NotSent`, `Broken`."""
         if message.method == LISTEN:
             patience = self._link.standing()
         id = next(self._link.ids)
-        headers = stateless_lines(message, self._declared_by(message))
+        declared = self._declared_by(message) if self._declared or self._listing else _NOTHING
+        headers = stateless_lines(message, declared)
         body = envelope.request(message, id, Era.STATELESS)
-        reply = await self._link.post(headers, body, patience, message.credential)
-        if not 200 <= reply.status < 300:
+        try:
+            reply = await self._link.post(headers, body, patience, message.credential)
+        except NotSent:
+            self._moved()
+            raise
+        if not 200 <= reply.head.status < 300:
             outcome, said = await self._link.refusal(reply, id, message.credential)
-            if reply.status in _DOUBTFUL and not _of_this_era(outcome.error, said.get("id") == id):
-                raise EraMoved(outcome)
+            if reply.head.status in _DOUBTFUL and not _of_this_era(
+                outcome.error, said.get("id") == id
+            ):
+                self._moved()
             return outcome
         answer = plain_answer(reply, id, self._link.limits.max_result)
         if answer is not None:
@@ -107,7 +109,7 @@ class Stateless:
         headers = stateless_lines(message, {})
         reply = await self._link.post(headers, body, self._link.standing())
         try:
-            if not 200 <= reply.status < 300:
+            if not 200 <= reply.head.status < 300:
                 return False
             opened()
 
@@ -133,12 +135,10 @@ class Stateless:
             self._declared = self._listing
 
     def _declared_by(self, message: Outbound) -> HeaderMap:
-        if message.method != "tools/call":
-            return {}
         name = message.params.get("name")
-        if not isinstance(name, str):
-            return {}
-        return self._listing.get(name) or self._declared.get(name) or {}
+        if message.method != "tools/call" or not isinstance(name, str):
+            return _NOTHING
+        return self._listing.get(name) or self._declared.get(name) or _NOTHING
 
     def _wanted(self) -> JsonObject:
         capabilities = self.about.get("capabilities")

@@ -16,7 +16,7 @@ class Awaited(Protocol):
     """Something that can be late."""
 
     def look(self, now: float) -> float:
-        """End it if it is late; else when to look again, by the loop's clock."""
+        """End it if it is late. When to look again, by the loop's clock: `FOREVER` while nothing is waited for."""
         ...
 
 
@@ -25,33 +25,32 @@ class Vigil:
 
     def __init__(self) -> None:
         self._open: set[Awaited] = set()
-        self._at = FOREVER
+        self.at = FOREVER
+        """When it looks next."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, one: Awaited, due: float) -> None:
-        """Wait for one more, which can be late from `due` on."""
+    def begin(self, one: Awaited) -> None:
+        """One more to look at."""
         self._open.add(one)
-        if due < self._at:
-            self.expect(due)
 
     def expect(self, due: float) -> None:
         """One of them can be late from `due` on."""
-        if due < self._at:
+        if due < self.at:
             self.close()
-            self._at = due
+            self.at = due
             self._timer = asyncio.get_running_loop().call_at(due, self._look)
 
     def over(self, one: Awaited) -> None:
-        """It is not waited for any more."""
+        """It is not looked at any more."""
         self._open.discard(one)
 
     def close(self) -> None:
         """Look no more."""
-        self._at = FOREVER
+        self.at = FOREVER
         if self._timer is not None:
             self._timer.cancel()
 
     def _look(self) -> None:
-        self._at = FOREVER
+        self.at = FOREVER
         now = asyncio.get_running_loop().time()
         self.expect(min([one.look(now) for one in list(self._open)], default=FOREVER))

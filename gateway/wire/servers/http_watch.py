@@ -178,7 +178,7 @@ class _Listen:
         body = envelope.request(message, self._id, Era.STATELESS)
         reply = await self._link.post(stateless_lines(message, {}), body, self._link.standing())
         try:
-            if not 200 <= reply.status < 300:
+            if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, self._id)
                 self.error = outcome.error
                 return

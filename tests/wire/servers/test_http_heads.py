@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -59,26 +60,30 @@ class Transport:
         return None
 
 
-def connected(known: KnownHeads) -> Connection:
-    connection = Connection(lambda _: None, known, Vigil())
-    connection.connection_made(Transport())  # type: ignore[arg-type]
+def connected(
+    known: KnownHeads, transport: Transport, idle: Callable[[Connection], None]
+) -> Connection:
+    connection = Connection(idle, known, Vigil())
+    connection.connection_made(transport)  # type: ignore[arg-type]
     return connection
 
 
-async def asked(connection: Connection, pieces: list[bytes]) -> tuple[Any, ...]:
-    """What is read of a reply that comes in these pieces and then no more."""
-    reply = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+async def asked(known: KnownHeads, pieces: list[bytes]) -> tuple[Any, ...]:
+    """What is read of a reply that comes in these pieces and then no more, and whether its connection is kept."""
+    transport, idle = Transport(), list[Connection]()
+    connection = connected(known, transport, idle.append)
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
     for piece in pieces:
         connection.data_received(piece)
-    usable = connection.usable
+    kept = idle == [connection] and not transport.closed
     connection.connection_lost(ConnectionResetError())
-    return (*await read(reply), usable)
+    return (*await read(waiting), kept)
 
 
-async def read(reply: Reply) -> tuple[Any, ...]:
+async def read(waiting: asyncio.Future[Reply]) -> tuple[Any, ...]:
     try:
-        await reply.head()
-        head = (reply.status, reply.media, reply.header("content-length"))
+        reply = await waiting
+        head = (reply.head.status, reply.head.media, reply.header("content-length"))
         return (*head, await reply.body(1000))
     except Broken:
         return ("broken",)
@@ -87,7 +92,7 @@ async def read(reply: Reply) -> tuple[Any, ...]:
 async def taught(replies: list[bytes]) -> KnownHeads:
     known = KnownHeads()
     for reply in replies:
-        await asked(connected(known), [reply])
+        await asked(known, [reply])
     return known
 
 
@@ -119,7 +124,7 @@ def test_what_is_read_behind_a_known_head_is_what_the_parser_reads(
 
     async def both() -> tuple[Any, Any]:
         known = await taught(KNOWABLE + READ_ANEW)
-        return await asked(connected(known), pieces), await asked(connected(KnownHeads()), pieces)
+        return await asked(known, pieces), await asked(KnownHeads(), pieces)
 
     first, second = asyncio.run(both())
     assert first == second
@@ -127,7 +132,7 @@ def test_what_is_read_behind_a_known_head_is_what_the_parser_reads(
 
 async def test_a_connection_is_kept_as_long_as_a_known_head_says() -> None:
     known = await taught(KNOWABLE)
-    connection = connected(known)
+    connection = connected(known, Transport(), lambda _: None)
     said = []
     for reply in (KNOWABLE[3], PLAIN):
         connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
@@ -142,5 +147,25 @@ async def test_heads_without_end_are_forgotten() -> None:
         b"HTTP/1.1 200 OK\r\nX: %d\r\nContent-Length: 0\r\n\r\n" % n for n in range(MOST + 1)
     ]
     for reply in replies:
-        await asked(connected(known), [reply])
+        await asked(known, [reply])
     assert [reply for reply in replies if known.find(reply) is None] == replies[:1]
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("come", [b"", PLAIN[:9], PLAIN[:-5], PLAIN[:-1], PLAIN])
+async def test_a_caller_who_leaves_ends_the_connection_unless_the_reply_is_whole(
+    come: bytes, before: bool, known_before: bool
+) -> None:
+    transport = Transport()
+    known = await taught([PLAIN] if known_before else [])
+    connection = connected(known, transport, lambda _: None)
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    if before:
+        waiting.cancel()
+    if come:
+        connection.data_received(come)
+    connection.give_up(waiting)
+    # The parser tells of a head before the body behind it, and then nobody waits any more.
+    whole = come == PLAIN and (known_before or not before)
+    assert transport.closed is not whole

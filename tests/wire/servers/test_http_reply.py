@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.wire.servers.http_heads import head_of
 from gateway.wire.servers.http_reply import HIGH_WATER, Patience, Reply
 from gateway.wire.servers.http_vigil import Vigil
 
@@ -21,8 +22,9 @@ class Wire:
 
 
 def reply_on(wire: Wire) -> Reply:
-    later = asyncio.get_running_loop().time() + 60
-    return Reply(wire, Patience(60, 60, later), reused=False, vigil=Vigil())
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    return Reply(wire, Patience(60, 60, now + 60), Vigil(), loop, now, head_of(200, ()))
 
 
 async def test_all_that_is_there_comes_together_and_makes_room() -> None:

@@ -27,7 +27,8 @@ async def test_each_is_found_late_whatever_order_they_came_in() -> None:
     vigil, now = Vigil(), asyncio.get_running_loop().time()
     all_of_them = [Late(vigil, now + seconds) for seconds in (0.05, 0.01, 0.03)]
     for one in all_of_them:
-        vigil.begin(one, one.due)
+        vigil.begin(one)
+        vigil.expect(one.due)
     async with asyncio.timeout(5):
         await asyncio.gather(*(one.found.wait() for one in all_of_them))
     assert asyncio.get_running_loop().time() >= now + 0.05
@@ -36,7 +37,8 @@ async def test_each_is_found_late_whatever_order_they_came_in() -> None:
 async def test_one_that_can_be_late_sooner_than_it_said_is_found_sooner() -> None:
     vigil, now = Vigil(), asyncio.get_running_loop().time()
     one = Late(vigil, now + 1000)
-    vigil.begin(one, one.due)
+    vigil.begin(one)
+    vigil.expect(one.due)
     one.due = now + 0.01
     vigil.expect(one.due)
     async with asyncio.timeout(5):
@@ -46,8 +48,9 @@ async def test_one_that_can_be_late_sooner_than_it_said_is_found_sooner() -> Non
 async def test_one_that_is_over_is_not_looked_at() -> None:
     vigil, now = Vigil(), asyncio.get_running_loop().time()
     over, other = Late(vigil, now + 0.01), Late(vigil, now + 0.02)
-    vigil.begin(over, over.due)
-    vigil.begin(other, other.due)
+    for one in (over, other):
+        vigil.begin(one)
+        vigil.expect(one.due)
     vigil.over(over)
     async with asyncio.timeout(5):
         await other.found.wait()
