@@ -21,7 +21,12 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.model import JsonObject
-from gateway.journals.detect import holds_secret, is_secret_name, without_secrets
+from gateway.journals.detect import (
+    holds_secret,
+    is_secret_name,
+    shows_secret,
+    without_secrets,
+)
 from gateway.journals.vault import Vault
 from gateway.ports import Mark
 
@@ -39,6 +44,8 @@ TEXT_CHARACTERS: Final = 4_096
 DEPTH: Final = 64
 """A value deeper than this in the tree is sealed whole."""
 
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+"""Doubles have two ways to be written."""
 _FORMS: Final = frozenset({"sealed", "redacted"})
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _sorted: Final = msgspec.json.Encoder(order="sorted").encode
@@ -61,7 +68,7 @@ class Protector:
 
     def digest(self, value: Any) -> str:
         """`hmac-sha256:<hex>` of a JSON value: members sorted, no spaces, ASCII. Keyed per installation."""
-        return self._digest(_canonical(value))
+        return self._digest(_canonical(value).encode("ascii"))
 
     def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
         """The arguments as the journal may keep them, and the digest of the originals.
@@ -69,9 +76,12 @@ class Protector:
         `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
         nowhere are passed over. The arguments are not changed.
         """
+        plain = None if marks else _plain(arguments)
+        if plain is not None:
+            return arguments, self._digest(plain)
         names, texts, exact = _looked_over(arguments)
         text = _canonical_fast(arguments) if exact else _canonical(arguments)
-        digest = self._digest(text)
+        digest = self._digest(text.encode("ascii"))
         if not marks and len(text) <= INLINE_BYTES and not _suspicious(names, texts):
             return arguments, digest
         paths = {_path(pointer): mark for pointer, mark in marks.items()}
@@ -149,12 +159,25 @@ class Protector:
     def _too_large(self, text: str) -> JsonObject:
         return {**self._redacted(text), "bytes": len(text)}
 
-    def _digest(self, text: str) -> str:
-        return f"hmac-sha256:{self._vault.commit(b'arguments', text.encode('ascii'))}"
+    def _digest(self, text: bytes) -> str:
+        return f"hmac-sha256:{self._vault.commit(b'arguments', text)}"
+
+
+def _plain(arguments: JsonObject) -> bytes | None:
+    """The canonical text of most arguments, if one look at it shows that they may be kept as they are."""
+    if not _SCALARS.issuperset(map(type, arguments.values())):
+        return None
+    try:
+        raw = _sorted(arguments)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    if len(raw) > INLINE_BYTES or not raw.isascii() or b"\\" in raw or b"\x7f" in raw:
+        return None  # too long, or not written as the texts are
+    return None if any(map(_is_taken, arguments)) or shows_secret(raw) else raw
 
 
 def _canonical_fast(value: Any) -> str:
-    """The same text, for a value without doubles: those have two ways to be written."""
+    """The same text, for a value without doubles."""
     try:
         raw = _sorted(value)
     except (OverflowError, TypeError, ValueError, RecursionError):

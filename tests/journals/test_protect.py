@@ -14,13 +14,24 @@ from hypothesis import strategies as st
 
 from gateway.core import record
 from gateway.journals import protect
+from gateway.journals.detect import holds_secret, is_secret_name
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.journals.vault import Vault
 from tests.journals.calls import NOON, call_record
+from tests.journals.test_detect import CASES
 
 PROTECTOR = Protector(Vault(bytes(32)))
 TOKEN = "ghp_" + "A1b2" * 9
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        ["token", "pass", "word", "pwd", "=", ":", "//", "@", "a", "abcd", " ", '"', "\n", "\\"]
+    ),
+    max_size=8,
+).map("".join)
+"""Texts in which now and then a secret stands."""
 
 
 def keep(arguments: Any, **marks: Any) -> Any:
@@ -114,6 +125,22 @@ def test_a_secret_anywhere_in_a_text_seals_the_text_and_nothing_beside_it() -> N
     assert kept["list"][0] == "a"
     assert form_of(kept["list"][1]) == "sealed"
     assert kept["path"] == "/srv"
+
+
+@pytest.mark.parametrize(("name", "secret"), CASES, ids=[name for name, _ in CASES])
+def test_a_secret_alone_or_among_words_is_never_kept_in_clear(name: str, secret: str) -> None:
+    for text in (secret, f"so {secret} it is", f"so\n{secret}\n", f"\\{secret}", f"\u2028{secret}"):
+        assert form_of(keep({"a": 1, "text": text, "z": "z"})["text"]) == "sealed", name
+        assert form_of(keep({text: "harmless"})) == "sealed", name
+
+
+@given(st.dictionaries(PARTS, PARTS | st.integers() | st.none(), max_size=3))
+def test_what_is_kept_as_it_is_holds_no_secret_and_no_name_of_one(arguments: Any) -> None:
+    if keep(arguments) == arguments:
+        texts = [one for pair in arguments.items() for one in pair if isinstance(one, str)]
+        assert not any(map(holds_secret, texts))
+        held = [name for name, value in arguments.items() if value is not None]
+        assert not any(map(is_secret_name, held))
 
 
 def test_a_secret_for_a_name_seals_the_whole_object() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,14 @@ def test_purposes_do_not_mix() -> None:
     vault = Vault(bytes(32))
     assert vault.commit(b"a", b"b") != vault.commit(b"b", b"a")
     assert vault.commit(b"a", b"b") == vault.commit(b"a", b"b")
+
+
+@pytest.mark.parametrize("size", [0, 1, 55, 56, 64, 5_000])
+def test_a_commitment_is_the_hmac_of_the_standard_library(size: int) -> None:
+    vault = Vault(b"k" * 32)
+    plain = bytes(range(256)) * 20
+    wanted = hmac.new(vault.subkey(b"commit"), b"purpose\0" + plain[:size], "sha256").hexdigest()
+    assert vault.commit(b"purpose", plain[:size]) == wanted
 
 
 @pytest.mark.parametrize("bad", [b"", b"short", b"x" * 40])
