@@ -86,10 +86,11 @@ def body(
     return {**until, "request": kept, **written.intent_body(UNSENT, seal)}
 
 
-def sent(entry: CallRecord, at: int, body: JsonObject | None) -> Line:
-    """The intent of a call that was held: what it was decided on now stands in the line."""
+def sent(call_id: str, entry: CallRecord, at: int, body: JsonObject | None) -> Line:
+    """The intent of a call that was held: what it was decided on now stands in the line. `entry`: its record, or
+    what that has in common with others."""
     decided = {"rule": entry.rule, "where": entry.where, "policy_version": entry.policy_version}
-    return after_hold(entry.call_id, at, State.INTENT, {**(body or {}), **decided})
+    return after_hold(call_id, at, State.INTENT, {**(body or {}), **decided})
 
 
 def refused(entry: CallRecord, at: int, reason: str, detail: str) -> Line:

@@ -5,7 +5,15 @@ It knows the core's values and nothing of any adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
@@ -92,7 +100,8 @@ class PolicyView(Protocol):
         ...
 
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
-        """JSON pointers (RFC 6901) into the call's arguments that the journal may not keep in clear."""
+        """JSON pointers (RFC 6901) into the call's arguments that the journal may not keep in clear: the same for
+        every call of a target."""
         ...
 
 
@@ -113,8 +122,8 @@ class Pending(Protocol):
         """Somebody will wait for it: it goes to the disk now."""
         ...
 
-    async def sealed(self) -> Sealed:
-        """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
+    def sealed(self) -> Awaitable[Sealed]:
+        """Ends when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
         if a claim of it did not hold."""
         ...
 

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from gateway import holding
+from gateway.alike import Alike
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
-from gateway.core.describe import arguments_of, beside, describe, with_others
-from gateway.core.model import Answer, CallRecord, Classified, Decision, Outcome
+from gateway.core.describe import (
+    Reached,
+    arguments_of,
+    beside,
+    describe,
+    request_of,
+    trace_of,
+    whole,
+)
+from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own
 from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
-from gateway.ports import Journal, Pending, Prepared, Protector, Reverser
+from gateway.ports import Journal, Mark, Pending, Prepared, Protector, Reverser
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.way import Way
@@ -49,6 +58,7 @@ class Scribe:
         self._journal = journal
         self._protector = protector
         self._clock = clock
+        self._alike = Alike(protector.protect_text)
 
     @property
     def sound(self) -> bool:
@@ -64,20 +74,24 @@ class Scribe:
     ) -> Pending:
         """Step 11's line, queued. `body`: what the undo of a write will need; `claims`: what the line
         stands or falls with. Raises `JournalError`."""
-        entry = self._decided(way, discharged.decided.decision)
-        made = holding.sent if way.waited else record.intent
-        line = made(entry, self._clock(), body)
-        return self._journal.append(replace(line, claims=claims) if claims else line)
+        decided, at, grant = discharged.decided, self._clock(), _grant(way)
+        like = self._alike.of(decided, way.policy, grant)
+        if way.waited:
+            line = replace(holding.sent(way.call_id, like.record, at, body), claims=claims)
+        else:
+            own = self._own(decided.classified, like.marks)
+            line = record.intent_like(way.call_id, at, body or {}, like.record, claims, own)
+        return self._journal.append(line)
 
     async def held(self, way: Way, discharged: Discharged, reversal: Reversal) -> Answer:
         """The line of a call that waits, durable on return, and what its agent hears.
 
         Raises `Refused` for one that cannot be kept, `JournalError`."""
         decided, now = discharged.decided, self._clock()
-        entry = self._decided(way, decided.decision)
-        marks = way.policy.marks(decided.classified)
+        like = self._alike.of(decided, way.policy, _grant(way))
+        entry = whole(way.call_id, like.record, self._own(decided.classified, like.marks))
         until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
-        body = holding.body(way.request, until, way.fulfilled, marks, self._protector.seal)
+        body = holding.body(way.request, until, way.fulfilled, like.marks, self._protector.seal)
         await self._journal.append(record.held(entry, now, body, way.claims)).sealed()
         return holding.answer(way.call_id, until, decided.classified.resolved.entry)
 
@@ -104,9 +118,10 @@ class Scribe:
         said = settle.outcome_body(outcome, self._protector.protect_text)
         if self._results == "all":
             body = {**self._result(outcome), **body}
-        line = record.outcome(call_id, self._clock(), outcome.kind, {**said, **body}, state)
+        said = {**said, **body} if body else said
+        line = record.outcome(call_id, self._clock(), outcome.kind, said, state, claims)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
-        settled_line = self._journal.append(replace(line, claims=claims) if claims else line)
+        settled_line = self._journal.append(line)
         queued()
         await settled_line.sealed()
         await pending.sealed()
@@ -149,7 +164,7 @@ class Scribe:
         if way.waited and no.reason in holding.TO_COME:
             return settle.refused(request, no.reason, no.detail, call_id)  # it waits on
         try:
-            entry = self._describe(way, no.rule, no.where)
+            entry = self._described(way, no.rule, no.where)
         except Exception:
             # What cannot be described safely is written down without its arguments, never not at all.
             log.exception("call %s cannot be described", call_id)
@@ -177,29 +192,36 @@ class Scribe:
             policy_version=way.policy.version,
         )
 
-    def _decided(self, way: Way, decision: Decision) -> CallRecord:
-        entry = self._describe(way, decision.rule or "", decision.where)
-        return with_others(entry, decision)
-
-    def _describe(self, way: Way, rule: str, where: Where | None) -> CallRecord:
+    def _described(self, way: Way, rule: str, where: Where | None) -> CallRecord:
+        """Of a call that goes no further, however far it came."""
         policy, reached = way.policy, way.reached
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
-        arguments, digest = self._protector.protect(arguments_of(reached), marks)
-        more = beside(reached)
-        others = self._protector.protect(more, {})[0] if more else more
+        own = self._own(reached, marks)
         entry = describe(
             way.call_id,
             reached,
-            arguments=arguments,
-            arguments_digest=digest,
+            arguments=own.arguments,
+            arguments_digest=own.arguments_digest,
             policy_version=policy.version,
-            beside=others,
+            beside=own.beside,
             rule=rule,
             where=where,
             clean=self._protector.protect_text,
         )
-        grant = way.covered.cover.grant if way.covered else ""
+        grant = _grant(way)
         return replace(entry, grant=grant) if grant else entry
+
+    def _own(self, reached: Reached, marks: Mapping[str, Mark]) -> Own:
+        """What of its record is the call's own, as the journal may keep it."""
+        arguments, digest = self._protector.protect(arguments_of(reached), marks)
+        more = beside(reached)
+        others = self._protector.protect(more, {})[0] if more else more
+        request = request_of(reached)
+        return Own(arguments, digest, others, trace_of(request.params), request.session or "")
+
+
+def _grant(way: Way) -> str:
+    return way.covered.cover.grant if way.covered else ""
 
 
 def _level(way: Way) -> dict[str, str]:

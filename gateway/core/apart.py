@@ -26,7 +26,6 @@ CLASSES: Final[tuple[Class, ...]] = ("arguments", "images", "results")
 MEMBER: Final = "payloads"
 """The line's member that has the commitments, by class."""
 
-_RECORD: Final = ("arguments", "arguments_digest", "beside")
 _BODY: Final[Mapping[str, Class]] = {
     "detail": "arguments",
     "message": "arguments",
@@ -44,7 +43,7 @@ _NOTED: Final = "noted"
 
 def quoted(arguments: JsonObject, digest: str, beside: JsonObject) -> JsonObject:
     """What of a record stands apart, when there are arguments or something beside them."""
-    return {"record": dict(zip(_RECORD, (arguments, digest, beside), strict=True))}
+    return {"record": {"arguments": arguments, "arguments_digest": digest, "beside": beside}}
 
 
 def split_body(line: str, body: JsonObject, apart: dict[Class, JsonObject]) -> JsonObject:

@@ -6,10 +6,18 @@ Pure: arguments arrive already protected; it sees no secret and writes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
-from gateway.core.model import CallRecord, Classified, Decision, JsonObject, Request, Resolved
+from gateway.core.model import (
+    CallRecord,
+    Classified,
+    Decision,
+    JsonObject,
+    Own,
+    Request,
+    Resolved,
+)
 from gateway.errors import Where
 from gateway.values import replace
 
@@ -27,10 +35,10 @@ def describe(
     call_id: str,
     reached: Reached,
     *,
-    arguments: JsonObject,
+    arguments: Mapping[str, Any],
     arguments_digest: str,
     policy_version: str,
-    beside: JsonObject | None = None,
+    beside: Mapping[str, Any] | None = None,
     rule: str = "",
     where: Where | None = None,
     clean: Callable[[str], str] = str,
@@ -72,6 +80,13 @@ def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | Non
     return reached, None, None
 
 
+def request_of(reached: Reached) -> Request:
+    """The request, however far it came."""
+    if isinstance(reached, Classified):
+        return reached.resolved.request
+    return reached.request if isinstance(reached, Resolved) else reached
+
+
 def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
     """The same, with the rules that had a word beside the deciding one."""
     if not decision.obligations and not decision.shadows:
@@ -79,6 +94,42 @@ def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
     duties = " ".join(duty.rule for duty in decision.obligations)
     shadows = " ".join(shadow.rule for shadow in decision.shadows)
     return replace(entry, duties=duties, shadows=shadows)
+
+
+def like(
+    classified: Classified,
+    decision: Decision,
+    grant: str,
+    policy_version: str,
+    clean: Callable[[str], str],
+) -> CallRecord:
+    """What calls like this one have in common: the record of none, without all that is a call's own."""
+    entry = describe(
+        "",
+        classified,
+        arguments={},
+        arguments_digest="",
+        policy_version=policy_version,
+        rule=decision.rule or "",
+        where=decision.where,
+        clean=clean,
+    )
+    return replace(with_others(entry, decision), grant=grant, trace="", session="")
+
+
+def whole(call_id: str, record: CallRecord, own: Own | None) -> CallRecord:
+    """One call's record, out of what it has in common with others and its own."""
+    if own is None:
+        return record
+    return replace(
+        record,
+        call_id=call_id,
+        arguments=own.arguments,
+        arguments_digest=own.arguments_digest,
+        beside=own.beside,
+        trace=own.trace,
+        session=own.session,
+    )
 
 
 def trace_of(params: JsonObject) -> str:
@@ -112,6 +163,8 @@ def beside(reached: Reached) -> JsonObject:
     if not isinstance(reached, Resolved | Classified):
         return {}
     resolved = reached.resolved if isinstance(reached, Classified) else reached
+    if _OWN.issuperset(resolved.params):
+        return {}
     if resolved.request.method not in ("tools/call", "prompts/get"):
         return {}  # their params are their arguments
     return {name: value for name, value in resolved.params.items() if name not in _OWN}

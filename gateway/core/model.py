@@ -348,6 +348,16 @@ class CallRecord(Value):
     """As in `WorkloadIdentity`."""
 
 
+class Own(Value):
+    """What of a call's record is its own, where all else is that of others like it. Members as in `CallRecord`."""
+
+    arguments: JsonObject
+    arguments_digest: str
+    beside: JsonObject
+    trace: str
+    session: str
+
+
 OutcomeKind = Literal["ok", "tool_error", "rejected", "in_doubt"]
 
 

@@ -15,7 +15,7 @@ from dataclasses import InitVar, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from gateway.core.model import CallRecord, Effect, OutcomeKind
+from gateway.core.model import CallRecord, Effect, OutcomeKind, Own
 from gateway.values import Value
 
 
@@ -98,6 +98,9 @@ def move(current: State | None, to: State) -> State:
     return to
 
 
+_BEGUN: Final = move(None, State.INTENT)
+
+
 class Claim(Value):
     """Something a line stands or falls with: it is used up in the very commit that makes the line durable.
 
@@ -115,6 +118,8 @@ class Line(Value):
     record: CallRecord | None = None
     """Set on the first line of a call (refused, intent); later lines name the call only."""
     claims: tuple[Claim, ...] = ()
+    own: Own | None = None
+    """Where `record` is what the call has in common with others, and nobody's: what is not in it."""
 
 
 class Queued(Value):
@@ -168,6 +173,18 @@ def intent(
     return Line(record.call_id, move(None, State.INTENT), at, body or {}, record, claims)
 
 
+def intent_like(
+    call_id: str,
+    at: int,
+    body: dict[str, Any],
+    like: CallRecord,
+    claims: tuple[Claim, ...],
+    own: Own,
+) -> Line:
+    """The same, of one among calls like it. `like`: what they have in common (core/describe.py)."""
+    return Line(call_id, _BEGUN, at, body, like, claims, own)
+
+
 def noted(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim, ...]) -> Line:
     """The line of what an operator said, durable with what it changes or not at all."""
     return Line(record.call_id, move(None, State.NOTED), at, body, record, claims)
@@ -192,13 +209,18 @@ def refusal(
 
 
 def outcome(
-    call_id: str, at: int, kind: OutcomeKind, body: dict[str, Any], state: State | None = None
+    call_id: str,
+    at: int,
+    kind: OutcomeKind,
+    body: dict[str, Any],
+    state: State | None = None,
+    claims: tuple[Claim, ...] = (),
 ) -> Line:
     """The line written after a forward (or, as `in_doubt`, by recovery).
 
     `state`: where the call stands when a look at the world says other than the outcome's own words."""
     stands = OUTCOME_STATE[kind] if state is None else state
-    return Line(call_id, move(State.INTENT, stands), at, {"outcome": kind, **body})
+    return Line(call_id, move(State.INTENT, stands), at, {"outcome": kind, **body}, None, claims)
 
 
 def settled(call_id: str, at: int, current: State, to: State, body: dict[str, Any]) -> Line:

@@ -146,23 +146,22 @@ def not_forwarded(server: str, reason: Reason, why: str) -> Outcome:
 
 def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     """What the journal keeps of an outcome: its kind's facts, never the result itself."""
-    said = _facts(outcome, protect_text)
-    return {**said, "credential": outcome.credential} if outcome.credential else said
-
-
-def _facts(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
+    said: JsonObject = {}
     if outcome.error is not None:
-        message = protect_text(outcome.error.message[:500])
-        return {"code": outcome.error.code, "message": message}
-    if outcome.kind == "in_doubt":
-        return {"detail": protect_text(outcome.detail[:500])}
-    task_id = task_id_of(outcome.result or {})
-    if task_id is not None:
-        return {"task": task_id}
-    if (outcome.result or {}).get("resultType") == "input_required":
-        # Not its end: the server waits for answers, which come with a call of its own.
-        return {"asked": True}
-    return {}
+        said["code"] = outcome.error.code
+        said["message"] = protect_text(outcome.error.message[:500])
+    elif outcome.kind == "in_doubt":
+        said["detail"] = protect_text(outcome.detail[:500])
+    elif outcome.result:
+        task_id = task_id_of(outcome.result)
+        if task_id is not None:
+            said["task"] = task_id
+        elif outcome.result.get("resultType") == "input_required":
+            # Not its end: the server waits for answers, which come with a call of its own.
+            said["asked"] = True
+    if outcome.credential:
+        said["credential"] = outcome.credential
+    return said
 
 
 def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:

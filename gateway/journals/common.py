@@ -1,5 +1,5 @@
-"""What one record after another has in common, as JSON made once: all of it but its id, its trace and what
-quotes the call. Bounded; what is too long to be met again is not kept.
+"""What one record after another has in common, as JSON made once: all of it but what is a call's own. Bounded; what
+is too long to be met again is not kept.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from gateway.core.model import CallRecord
+from gateway.core.model import CallRecord, Own
 
-OWN: Final = frozenset({"call_id", "arguments", "arguments_digest", "beside", "trace"})
+OWN: Final = frozenset({"call_id", *Own.__struct_fields__})
 FIELDS: Final = CallRecord.__struct_fields__
 COMMON: Final = tuple(name for name in FIELDS if name not in OWN)
+Texts = tuple[str, str, str]
+
 MOST: Final = 1_024
 LONGEST: Final = 4_096
 
@@ -24,19 +26,19 @@ _DIGEST, _TRACE = (
 
 
 class Common:
-    """The members before a record's digest, between that and its trace, and after."""
+    """The members before a record's digest, between that and its trace, and after its session."""
 
     def __init__(self, json: Callable[[Mapping[str, Any]], str]) -> None:
         self._json = json
-        self._known: dict[tuple[str, ...], tuple[str, str, str]] = {}
+        self._known: dict[tuple[str, ...], Texts] = {}
 
-    def of(self, record: CallRecord) -> tuple[str, str, str]:
+    def of(self, record: CallRecord) -> Texts:
         """Each as `,"name":"value"`, ..."""
         values = _common(record)
         known = self._known.get(values)
         return self._made(values) if known is None else known
 
-    def _made(self, values: tuple[str, ...]) -> tuple[str, str, str]:
+    def _made(self, values: tuple[str, ...]) -> Texts:
         said = [
             "," + self._json({name: value})[1:-1]
             for name, value in zip(COMMON, values, strict=True)

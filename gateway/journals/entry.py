@@ -7,32 +7,50 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Sequence
+from typing import Final, Protocol
 
 from gateway.core.record import Line, Queued, Sealed, State
 from gateway.errors import JournalError, Refused
 from gateway.journals.payloads import Payload
 
 
-def _at_leisure() -> None:
+class Ways(Protocol):
+    """How a line comes to the disk."""
+
+    def asked(self) -> None:
+        """Somebody waits."""
+        ...
+
+    def hurry(self) -> None:
+        """Somebody will."""
+        ...
+
+
+class _AtLeisure:
     """No writer has it."""
+
+    def asked(self) -> None: ...
+
+    def hurry(self) -> None: ...
+
+
+_AT_LEISURE: Final = _AtLeisure()
 
 
 class Entry:
     """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
 
     __slots__ = (
-        "_error",
-        "_seq",
+        "_result",
         "_waiters",
-        "asked",
         "began",
         "body",
         "expects",
-        "hurry",
         "payloads",
         "size",
         "source",
+        "ways",
     )
 
     def __init__(
@@ -40,55 +58,60 @@ class Entry:
         source: Line,
         body: bytes,
         expects: State | None,
-        payloads: tuple[Payload, ...] = (),
+        payloads: Sequence[Payload] = (),
     ) -> None:
         self.source = source
         self.body = body
-        self.payloads = payloads
-        self.began = 0.0
-        """Since when somebody waits for it; 0 while nobody does."""
-        self.asked: Callable[[], None] = _at_leisure
-        """Told when somebody waits."""
-        self.hurry: Callable[[], None] = _at_leisure
-        """See `ports.Pending`: the writer's, once it has it."""
         self.expects = expects
+        self.payloads = payloads
         self.size = len(body)
         """Bytes it keeps waiting."""
         for payload in payloads:
             self.size += len(payload.plain)
-        self._seq: int | None = None
-        self._error: str | Refused | None = None
-        self._waiters: tuple[asyncio.Future[None], ...] = ()
+        self.began = 0.0
+        """Since when somebody waits for it; 0 while nobody does."""
+        self.ways: Ways = _AT_LEISURE
+        """The writer's, once it has it."""
+        self._result: int | str | Refused | None = None
+        self._waiters: list[asyncio.Future[Sealed]] | None = None
 
     @property
     def line(self) -> Queued:
         """See `ports.Pending`."""
         return Queued(self.source.call_id, self.source.kind)
 
-    async def sealed(self) -> Sealed:
-        """Returns when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
-        if a claim of it did not hold."""
-        if self._seq is None and self._error is None:
-            # A future per waiter, so that one who is cancelled takes nobody along.
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters = (*self._waiters, waiter)
-            self.began = self.began or time.perf_counter()
-            self.asked()
-            await waiter
-        if isinstance(self._error, Refused):
-            no = self._error
-            raise Refused(no.reason, no.detail, no.where, no.rule)
-        if self._seq is None:
-            raise JournalError(self._error)
-        return Sealed(self.source.call_id, self.source.kind, self._seq)
+    def hurry(self) -> None:
+        """See `ports.Pending`."""
+        self.ways.hurry()
+
+    def sealed(self) -> Awaitable[Sealed]:
+        """See `ports.Pending`."""
+        # A future per waiter, so that one who is cancelled takes nobody along.
+        waiter: asyncio.Future[Sealed] = asyncio.get_running_loop().create_future()
+        if self._result is not None:
+            self._tell(waiter, self._result)
+            return waiter
+        if self._waiters is None:
+            self._waiters, self.began = [waiter], time.perf_counter()
+        else:
+            self._waiters.append(waiter)
+        self.ways.asked()
+        return waiter
 
     def settle(self, result: int | str | Refused) -> None:
         """The writer's answer: the line's sequence number, or what went wrong."""
+        self._result = result
+        if self._waiters is not None:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    self._tell(waiter, result)
+            self._waiters = None
+
+    def _tell(self, waiter: asyncio.Future[Sealed], result: int | str | Refused) -> None:
         if isinstance(result, int):
-            self._seq = result
+            waiter.set_result(Sealed(self.source.call_id, self.source.kind, result))
+        elif isinstance(result, Refused):
+            # One of its own: whoever raises it puts the way it went into it.
+            waiter.set_exception(Refused(result.reason, result.detail, result.where, result.rule))
         else:
-            self._error = result
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters = ()
+            waiter.set_exception(JournalError(result))

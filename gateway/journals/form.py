@@ -16,11 +16,13 @@ from typing import Any, Final
 import pydantic_core
 
 from gateway.core import apart
-from gateway.core.model import CallRecord, JsonObject
+from gateway.core.describe import whole
+from gateway.core.model import CallRecord, JsonObject, Own
 from gateway.core.record import UNSETTLED, Line, State
 from gateway.errors import JournalError
-from gateway.journals.common import FIELDS, Common
+from gateway.journals.common import FIELDS, MOST, Common, Texts
 from gateway.journals.payloads import Payload
+from gateway.made import Made
 from gateway.ports import CallRow
 
 VERSION: Final = 2
@@ -41,28 +43,40 @@ def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
-    call, kind, record = _text(line.call_id), line.kind, line.record
+    call, kind, body, record = _text(line.call_id), line.kind, line.body, line.record
     parts: dict[apart.Class, JsonObject] = {}
-    staying = "" if record is None else f',"record":{_staying(record, call, parts)}'
-    body = apart.split_body(kind, line.body, parts) if line.body else {}
-    said = _ascii_json(body, line.call_id).decode() if body else "{}"
-    payloads = [_payload(kind, part, line.call_id) for kind, part in parts.items()] if parts else []
-    committed = f',"{apart.MEMBER}":{{{_committed(payloads)}}}' if payloads else ""
-    begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)}'
-    whole = f'{begun},"body":{said}{staying}{committed}}}'
-    return whole.encode(), tuple(payloads)
+    if record is None:
+        staying = ""
+    elif line.own is None:
+        staying = _staying(_common.of(record), _own(record), call, parts)
+    else:
+        staying = _staying(_again.of(record), line.own, call, parts)
+    body = apart.split_body(kind, body, parts) if body else body
+    said = _ascii_json(body, call).decode() if body else "{}"
+    begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
+    if not parts:
+        return f"{begun}}}".encode(), ()
+    payloads = tuple([_payload(kind, part, call) for kind, part in parts.items()])
+    return f'{begun},"{apart.MEMBER}":{{{_committed(payloads)}}}}}'.encode(), payloads
 
 
-def _staying(record: CallRecord, call: str, parts: dict[apart.Class, JsonObject]) -> str:
+def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:
     """The record's members that stay, in order; what quotes the call is put into `parts`."""
-    arguments, digest, beside = record.arguments, record.arguments_digest, record.beside
-    before, between, after = _common.of(record)
-    trace = _text(record.trace) if record.trace else '""'
+    before, between, after = common
+    arguments, digest, beside = own.arguments, own.arguments_digest, own.beside
+    trace = _text(own.trace) if own.trace else '""'
+    session = _text(own.session) if own.session else '""'
+    begun = f',"record":{{"call_id":{call}{before}'
+    ended = f'{between},"trace":{trace},"session":{session}{after}'
     if arguments or beside:
-        parts["arguments"] = apart.quoted(dict(arguments), digest, dict(beside))
-        return f'{{"call_id":{call}{before}{between},"trace":{trace}{after}}}'
-    said = f',"arguments_digest":{_text(digest)}'
-    return f'{{"call_id":{call}{before}{said}{between},"trace":{trace}{after},"arguments":{{}},"beside":{{}}}}'
+        parts["arguments"] = apart.quoted(arguments, digest, beside)
+        return f"{begun}{ended}}}"
+    return f'{begun},"arguments_digest":{_text(digest)}{ended},"arguments":{{}},"beside":{{}}}}'
+
+
+def _own(record: CallRecord) -> Own:
+    arguments, beside = dict(record.arguments), dict(record.beside)
+    return Own(arguments, record.arguments_digest, beside, record.trace, record.session)
 
 
 def _payload(kind: apart.Class, part: JsonObject, call_id: str) -> Payload:
@@ -92,7 +106,7 @@ def _document(line: Line, run: str) -> JsonObject:
         "body": line.body,
     }
     if line.record is not None:
-        document["record"] = record_members(line.record)
+        document["record"] = record_members(whole(line.call_id, line.record, line.own))
     return document
 
 
@@ -127,6 +141,8 @@ def _slow_json(document: Any, call_id: str) -> bytes:
 
 
 _common: Final = Common(lambda members: _ascii_json(members, "").decode())
+_again: Final = Made(_common.of, MOST)
+"""Of records without anything of their own: the very same one comes again."""
 
 
 def row(

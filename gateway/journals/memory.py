@@ -95,9 +95,8 @@ class MemoryJournal:
     def append(self, line: Line) -> Pending:
         """Queue one line. Raises `JournalError` when broken or closed, `IllegalMove` for one that cannot follow."""
         self._check()
-        expects = self._open_calls.admit(line)
-        entry = Entry(line, form.encode(line, f"memory-{self._run}"), expects)
-        self._open_calls.note(line)
+        body = form.encode(line, f"memory-{self._run}")
+        entry = Entry(line, body, self._open_calls.take(line))
         self._waiting.append(entry)
         if not self._holding:
             self._seal()

@@ -15,30 +15,27 @@ class OpenCalls:
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
 
-    def admit(self, line: Line) -> State | None:
-        """The state the call must be in for this line; None if only the store can tell, or it is the first.
+    def take(self, line: Line) -> State | None:
+        """This line is about to be queued. The state the call must be in for it; None if only the store can tell,
+        or it is the first.
 
         Raises `IllegalMove` for a move the table does not hold, a first line without its record, and
-        a later line with one.
-        """
-        known = self._states.get(line.call_id)
-        is_first = line.record is not None
-        if line.kind not in (FIRST if is_first else LATER):
-            raise IllegalMove(f"call {line.call_id}: the first line has the record, and no other")
-        if line.record is not None and line.record.call_id != line.call_id:
-            raise IllegalMove(f"a line of call {line.call_id} with the record of another")
-        if is_first or known is not None:
-            move(known, line.kind)
+        a later line with one."""
+        call_id, kind, record = line.call_id, line.kind, line.record
+        known = self._states.get(call_id)
+        if kind not in (LATER if record is None else FIRST):
+            raise IllegalMove(f"call {call_id}: the first line has the record, and no other")
+        if record is None:
+            if known is None:
+                return None
+        elif line.own is None and record.call_id != call_id:
+            raise IllegalMove(f"a line of call {call_id} with the record of another")
+        move(known, kind)
+        if MOVES[kind]:
+            self._states[call_id] = kind
+        elif known is not None:
+            del self._states[call_id]
         return known
-
-    def note(self, line: Line) -> None:
-        """This line is queued: from here on the call stands where it says, if it is one we know."""
-        if line.record is None and line.call_id not in self._states:
-            return
-        if MOVES[line.kind]:
-            self._states[line.call_id] = line.kind
-        else:
-            self._states.pop(line.call_id, None)
 
     def forget(self, call_id: str) -> None:
         """A line of this call was not written: only the store knows its state now."""

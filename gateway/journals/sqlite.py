@@ -62,6 +62,8 @@ class SqliteJournal:
     def __init__(self, file: SqliteFile, clock: Callable[[], int]) -> None:
         """Use `open`."""
         self._file = file
+        self.run = file.run.id
+        """This process's run."""
         self._clock = clock
         self._open_calls = OpenCalls()
         self._owed: set[str] = set()
@@ -94,15 +96,13 @@ class SqliteJournal:
         a line that cannot follow. A move only the file can judge is refused by `sealed()`.
         """
         self._check_open()
-        expects = self._open_calls.admit(line)
         try:
-            body, payloads = form.write(line, self._file.run.id)
             self._check_able()
+            body, payloads = form.write(line, self.run)
         except JournalError:
             self._owe(line)
             raise
-        entry = Entry(line, body, expects, payloads)
-        self._open_calls.note(line)
+        entry = Entry(line, body, self._open_calls.take(line), payloads)
         self._waiting += 1
         self._waiting_bytes += entry.size
         self._writer.put(entry)
@@ -131,11 +131,6 @@ class SqliteJournal:
     def credentials(self) -> SqliteCredentials:
         """The leases of credentials in this journal's file. Raises `JournalError`."""
         return SqliteCredentials(self, self._file.path, self._clock)
-
-    @property
-    def run(self) -> str:
-        """This process's run."""
-        return self._file.run.id
 
     @property
     def runs_at(self) -> Path:

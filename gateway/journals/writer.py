@@ -86,7 +86,7 @@ class Writer:
 
     def put(self, entry: Entry) -> None:
         """Queue one line."""
-        entry.asked, entry.hurry = self._hurry, self._hand_over
+        entry.ways = self
         self._add(entry)
 
     def join(self, work: Callable[[Any], T], hurried: bool) -> asyncio.Future[T]:
@@ -94,7 +94,7 @@ class Writer:
         done: asyncio.Future[T] = self._loop.create_future()
         self._add(Joined(work, done))
         if hurried:
-            self._hurry()
+            self.asked()
         return done
 
     def _add(self, one: Entry | Joined) -> None:
@@ -104,7 +104,7 @@ class Writer:
                 self._alarm = self._loop.call_later(UNASKED, self._late)
         self._turn.append(one)
 
-    def _hurry(self) -> None:
+    def asked(self) -> None:
         """Somebody waits: all that is queued goes."""
         if self._turn and not self._looking:
             self._looking = True
@@ -118,7 +118,7 @@ class Writer:
             self._loop.call_soon(self._look, have, turns - 1)
         else:
             self._looking = False
-            self._hand_over()
+            self.hurry()
 
     def _late(self) -> None:
         """One alarm serves many lines: those it was set for have mostly gone, so it is set again for the others."""
@@ -129,28 +129,29 @@ class Writer:
         if left > 0:
             self._alarm = self._loop.call_later(left, self._late)
         else:
-            self._hand_over()
+            self.hurry()
 
     async def do(self, work: Callable[[], T]) -> T:
         """What `work` returns, called in the thread after all that is queued. Raises its `JournalError` or
         `Refused`."""
         done: asyncio.Future[T] = self._loop.create_future()
-        self._hand_over()
+        self.hurry()
         self._queue.put(lambda: self._do(work, done))
         return await done
 
     def post(self, work: Callable[[], object]) -> None:
         """The same; nobody waits, and a failure is logged."""
-        self._hand_over()
+        self.hurry()
         self._queue.put(lambda: self._attempt(work))
 
     async def close(self) -> None:
         """Write what is queued, close the file, end the thread."""
-        self._hand_over()
+        self.hurry()
         self._queue.put(None)
         await asyncio.shield(self._closed)
 
-    def _hand_over(self) -> None:
+    def hurry(self) -> None:
+        """All that is queued goes now."""
         if self._turn:
             turn, self._turn = self._turn, []
             self._queue.put(turn)

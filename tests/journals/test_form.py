@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import apart
-from gateway.core.model import JsonObject
-from gateway.core.record import Line, State
+from gateway.core.describe import whole
+from gateway.core.model import JsonObject, Own
+from gateway.core.record import Line, State, intent_like
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.salts import SALT_BYTES
@@ -77,6 +79,10 @@ def test_every_character_a_terminal_could_act_on_is_escaped() -> None:
     assert json.loads(raw)["record"]["arguments"] == {everything: everything}
 
 
+NOTHING = Own({}, "", {}, "", "")
+LIKE = {
+    task: whole("", call_record("", task=task), NOTHING) for task in ("task-1", "task-2", "\u2028")
+}
 TEXTS = st.text() | st.sampled_from(["", "call-1", "abc234", "\x7f", "\u2028", '"', "\ud800"])
 VALUES = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=3)
 BODIES = st.dictionaries(st.sampled_from(["digest", "detail", "kept", "result", "why"]), VALUES)
@@ -107,6 +113,28 @@ def test_a_line_written_in_pieces_is_the_whole_line_split(
     assert written == _dumped(stays)
     kept = {apart.CLASSES[payload.kind]: payload.plain[SALT_BYTES:] for payload in payloads}
     assert kept == {name: _dumped(part) for name, part in parts.items()}
+
+
+@given(
+    arguments=VALUES,
+    beside=VALUES,
+    said=st.fixed_dictionaries(dict.fromkeys(("trace", "session", "arguments_digest"), TEXTS)),
+    task=st.sampled_from(["task-1", "task-2", "\u2028"]),
+)
+def test_a_call_among_others_like_it_is_written_as_one_by_itself(
+    arguments: dict[str, Any], beside: dict[str, Any], said: dict[str, str], task: str
+) -> None:
+    record = call_record("call-1", task=task, arguments=arguments, beside=beside, **said)
+    alone = Line("call-1", State.INTENT, NOON, {}, record)
+    own = Own(arguments=arguments, beside=beside, **said)
+    among = intent_like("call-1", NOON, {}, LIKE[task], (), own)
+    assert form.encode(among, "run-1") == form.encode(alone, "run-1")
+    written, payloads = form.write(among, "run-1")
+    by_itself, its = form.write(alone, "run-1")
+    for payload, other in zip(payloads, its, strict=True):
+        by_itself = by_itself.replace(other.commitment.encode(), payload.commitment.encode())
+        assert payload.plain[SALT_BYTES:] == other.plain[SALT_BYTES:]
+    assert written == by_itself
 
 
 def _split(document: JsonObject) -> tuple[JsonObject, dict[apart.Class, JsonObject]]:

@@ -62,7 +62,7 @@ def put_hurried(writer: Writer, name: str) -> None:
     """As a line that somebody waits for."""
     one = entry(name)
     writer.put(one)
-    one.asked()
+    one.ways.asked()
 
 
 async def entered(file: SlowFile) -> None:
@@ -110,10 +110,10 @@ async def test_who_waits_for_an_earlier_line_hurries_those_after_it() -> None:
         writer, _ = writer_on(file)
         first, second = entry("first"), entry("second")
         writer.put(first)
-        waiting = asyncio.create_task(first.sealed())
+        waiting = asyncio.ensure_future(first.sealed())
         await entered(file)
         writer.put(second)
-        again = asyncio.create_task(first.sealed())
+        again = asyncio.ensure_future(first.sealed())
         file.gate.set()
         await asyncio.gather(waiting, again, second.sealed())
         await writer.close()

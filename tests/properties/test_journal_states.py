@@ -25,7 +25,7 @@ class TableOfStates(RuleBasedStateMachine):
     def try_a_line(self, call: str, to: State, with_record: bool) -> None:
         line = Line(call, to, NOON, {}, call_record(call) if with_record else None)
         try:
-            expects = self.open_calls.admit(line)
+            expects = self.open_calls.take(line)
         except IllegalMove:
             wrong_record = to not in (FIRST if with_record else LATER)
             current = None if with_record else self.stands.get(call)
@@ -46,7 +46,6 @@ class TableOfStates(RuleBasedStateMachine):
         except IllegalMove:
             self.open_calls.forget(line.call_id)
             return
-        self.open_calls.note(line)
         self.stands[line.call_id] = to
         self.walked.setdefault(line.call_id, []).append(to)
 

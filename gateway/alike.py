@@ -1,0 +1,73 @@
+"""What the records of calls like one another have in common: described once, found again by all that it is made of.
+
+It knows neither what a call brings of its own nor where records are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final
+
+from gateway.core.decide import Decided
+from gateway.core.describe import like
+from gateway.core.model import CallRecord
+from gateway.ports import Mark, PolicyView
+from gateway.values import Value
+
+MOST: Final = 4_096
+"""Past it all are forgotten."""
+
+
+class Like(Value):
+    """Of calls like one another."""
+
+    record: CallRecord
+    """Without what is a call's own (`core.model.Own`)."""
+    marks: Mapping[str, Mark]
+    made_of: tuple[Any, ...]
+    """Kept alive: so no other object can be taken for one of these."""
+
+
+class Alike:
+    """What was described, for one scribe."""
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        """`clean`: keeps secrets out of a name."""
+        self._clean = clean
+        self._known: dict[Hashable, Like] = {}
+
+    def of(self, decided: Decided, policy: PolicyView, grant: str) -> Like:
+        """What a call that was so decided has in common with others. `grant`: which it is made under."""
+        classified, decision = decided.classified, decided.decision
+        resolved = classified.resolved
+        request = resolved.request
+        # By which object it is, where one is made once and then comes again; else by what it says.
+        key = (
+            id(policy),
+            id(request.identity),
+            id(request.endpoint),
+            id(resolved.entry),
+            id(decision.where),
+            resolved.target,
+            request.method,
+            classified.tier,
+            classified.effect,
+            classified.destination,
+            decision.rule,
+            decision.obligations,
+            decision.shadows,
+            grant,
+        )
+        known = self._known.get(key)
+        return self._made(key, decided, policy, grant) if known is None else known
+
+    def _made(self, key: Hashable, decided: Decided, policy: PolicyView, grant: str) -> Like:
+        classified, decision = decided.classified, decided.decision
+        record = like(classified, decision, grant, policy.version, self._clean)
+        request, entry = classified.resolved.request, classified.resolved.entry
+        made_of = (policy, request.identity, request.endpoint, entry, decision.where)
+        made = Like(record, policy.marks(classified), made_of)
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known[key] = made
+        return made
