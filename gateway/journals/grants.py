@@ -7,6 +7,7 @@ nothing of who gives or ends: that is for whoever calls.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from gateway.journals.budgets import Bill
 from gateway.journals.ledger import Ledger
 from gateway.reasons import Reason
 from gateway.values import as_json, from_json, replace
+
+log = logging.getLogger("bulkhead.journal")
 
 T = TypeVar("T")
 
@@ -155,7 +158,11 @@ class SqliteGrants:
 
     def changed(self) -> None:
         """See `ports.GrantStore`."""
-        self._epoch.grow()
+        try:
+            self._epoch.grow()
+        except OSError as error:
+            # It is durable all the same: who looks without being told (grants/book.py) finds it.
+            log.error("%s: what changed is not told: %s", self._path, error)
 
     def since(self, rev: int) -> Sequence[Standing]:
         """See `ports.GrantStore`."""

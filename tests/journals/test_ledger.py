@@ -20,7 +20,7 @@ from gateway.core.forget import Forget
 from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Spend, Standing
 from gateway.errors import JournalError, Refused
 from gateway.journals import ledger
-from gateway.journals.grants import SqliteGrants
+from gateway.journals.grants import EPOCH, SqliteGrants
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
 from gateway.values import replace
@@ -251,6 +251,15 @@ async def test_every_change_but_a_spend_is_news(tmp_path: Path) -> None:
         read_back = one.standing("b").grant
     assert (seen, news) == (["a", "b"], [("a", "completed")])
     assert read_back == grant("b")
+
+
+async def test_a_change_that_a_full_disk_lets_nobody_tell_of_is_a_change_all_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / EPOCH).symlink_to("/dev/full")
+    async with purse(tmp_path / "journal.db", grant("a")) as one:
+        one.store.changed()
+        assert one.store.find("a") is not None
 
 
 async def test_a_journal_that_cannot_be_written_spends_nothing(tmp_path: Path) -> None:
