@@ -43,6 +43,8 @@ SUBSCRIBING: Final = frozenset(
     {"subscriptions/listen", "resources/subscribe", "resources/unsubscribe"}
 )
 """What a wire brings to `follow`: what is subscribed to lasts longer than a request."""
+APART: Final = LISTS | SUBSCRIBING
+"""What does not go down the Line."""
 
 
 class FrontGate:
@@ -123,10 +125,8 @@ class FrontGate:
 
     async def answer(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Gate`."""
-        if request.method in LISTS:
-            return self._lists.answer(request)
-        if request.method in SUBSCRIBING:
-            return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
+        if request.method in APART:
+            return self._apart(request)
         call, again = visiting.returned(request)
         answer = await self._line.call(call, channel)
         if is_asked(call):
@@ -136,3 +136,8 @@ class FrontGate:
         return (
             answer if again or not answer.ticket else visiting.invited(call, answer, self._origin)
         )
+
+    def _apart(self, request: Request) -> Answer:
+        if request.method in LISTS:
+            return self._lists.answer(request)
+        return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from gateway.errors import Where
@@ -58,7 +59,7 @@ class Era(StrEnum):
     STATELESS = "stateless"
 
 
-class Endpoint(Value):
+class Endpoint(Value, dict=True):
     """One address agents can reach. Its own OAuth resource (audience).
 
     `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
@@ -70,14 +71,14 @@ class Endpoint(Value):
     tier: Tier | None = None
     server: str | None = None
 
-    @property
+    @cached_property
     def tiers(self) -> frozenset[Tier]:
         """The tiers a call may have when it comes in here."""
         if self.kind == "tier" and self.tier is not None:
             return frozenset({self.tier})
         return frozenset({Tier.DATA, Tier.TOOL})
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The URL path, without host."""
         match self.kind:

@@ -25,8 +25,18 @@ async def ask_gate(gate: Gate, request: Request, channel: Channel) -> Answer:
     try:
         answer = await gate.answer(request, channel)
     except Exception:
-        log.exception("the gate raised on %s", request.method)
-        return gateway_error(Reason.INTERNAL)
+        return raised(request)
+    return shaped(request, answer)
+
+
+def raised(request: Request) -> Answer:
+    """Instead of the answer of a gate that has just raised."""
+    log.exception("the gate raised on %s", request.method)
+    return gateway_error(Reason.INTERNAL)
+
+
+def shaped(request: Request, answer: Answer) -> Answer:
+    """An answer in the shape of the agent's era."""
     if answer.error is not None:
         error = shape.error_for(request.era, request.method, request.params, answer.error)
         return answer if error is answer.error else Answer(None, error, answer.http_status)

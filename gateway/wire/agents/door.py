@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Final
 
 from gateway.core.model import Endpoint, Era, WorkloadIdentity
@@ -51,6 +52,9 @@ class Door:
         self._era_sessions = SessionEra(gate, self.sessions, limits, self._bounds.concurrency)
         self._era_stateless = Stateless(gate, schema_of, limits)
         self._in_work = InWork(self._bounds.concurrency)
+        self._parse = partial(
+            parse, max_bytes=self._bounds.max_body, max_depth=self._bounds.max_depth
+        )
 
     def end_listens(self) -> None:
         """What listens gets its result."""
@@ -91,7 +95,9 @@ class Door:
                     message = await self._message(exchange)
                 else:
                     message = self._parse(whole)
-                if self._era(admitted, message) is Era.STATELESS:
+                in_session = admitted.session is not None
+                era = era_of(message, version=admitted.version, session=in_session)
+                if era is Era.STATELESS:
                     await self._era_stateless.post(exchange, admitted, identity, message)
                 else:
                     await self._era_sessions.post(exchange, admitted, identity, message)
@@ -117,11 +123,3 @@ class Door:
         if len(body) < THREAD_FROM:
             return self._parse(body)
         return await asyncio.to_thread(self._parse, body)
-
-    def _parse(self, body: bytes) -> Message:
-        bounds = self._bounds
-        return parse(body, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
-
-    def _era(self, admitted: Admitted, message: Message) -> Era:
-        in_session = admitted.session is not None
-        return era_of(message, version=admitted.version, session=in_session)

@@ -32,9 +32,9 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})\r\n
 class Known(Value):
     """One head."""
 
+    raw: bytes
+    """Up to where its body begins."""
     admitted: Admitted
-    start: int
-    """Where its body begins."""
     size: int
     """Bytes of head and body."""
 
@@ -78,8 +78,8 @@ class KnownHeads:
         before, endpoint = like.admitted.head, like.admitted.endpoint
         headers = tuple((n, length if n == "content-length" else v) for n, v in before.headers)
         admitted = Admitted.of(replace(before, headers=headers), endpoint)
-        known = Known(admitted, len(raw), len(raw) + int(length))
-        self._keep(raw, known)
+        known = Known(raw, admitted, len(raw) + int(length))
+        self._keep(known)
         return known
 
     def learn(self, raw: bytes, head: Head) -> None:
@@ -91,9 +91,10 @@ class KnownHeads:
             return
         admitted = self.front.admits(head)
         if admitted is not None:
-            self._keep(raw, Known(admitted, len(raw), len(raw) + int(length)))
+            self._keep(Known(raw, admitted, len(raw) + int(length)))
 
-    def _keep(self, raw: bytes, known: Known) -> None:
+    def _keep(self, known: Known) -> None:
+        raw = known.raw
         self._bytes += len(raw) if raw not in self._known else 0
         self._known[raw] = known
         common, length = _apart(raw)

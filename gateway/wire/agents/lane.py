@@ -20,6 +20,8 @@ from gateway.wire.agents.laneexchange import LaneExchange
 
 LATE: Final = 1.0
 """Seconds a body may come after its head before the engine waits for it instead."""
+KEPT: Final = 2 * 1024
+"""Bytes up to which a connection keeps its last head, also where there are too many to be remembered."""
 END: Final = b"\r\n\r\n"
 
 log = logging.getLogger("bulkhead.wire")
@@ -38,6 +40,8 @@ class Lane(BoundedHeads):
     """What came and is nobody's yet: a request without its whole body, or what follows the one being served."""
     _known: Known | None = None
     """What is known of the head of `_held`."""
+    _last: Known | None = None
+    """The head that came last: most clients say one again and again."""
     _late: asyncio.TimerHandle | None = None
     _exchange: LaneExchange | None = None
     """What is being served here."""
@@ -118,13 +122,14 @@ class Lane(BoundedHeads):
 
     def _taken(self, data: bytes) -> bool:
         """Served or held here. False: it is the engine's."""
-        known = self._known
-        if known is None:
+        known = self._known or self._last
+        if known is None or not data.startswith(known.raw):
             end = data.find(END) + len(END)
             known = self.heads.find(data[:end])
             if known is None:
                 self._learning = data[:end]
                 return False
+            self._last = known if len(known.raw) <= KEPT else None
         if len(data) < known.size:
             self._hold(known, data)
         elif len(data) == known.size:
@@ -157,7 +162,7 @@ class Lane(BoundedHeads):
             self._not_late()
         if self._clock is not None:
             self._believed()
-        exchange = LaneExchange(known.admitted.head, data[known.start :], self)
+        exchange = LaneExchange(known.admitted.head, data[len(known.raw) :], self)
         self._exchange = exchange
         serving = self.heads.front.serve_admitted(known.admitted, exchange)
         task = exchange.task = self.loop.create_task(serving)

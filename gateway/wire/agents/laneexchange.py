@@ -81,15 +81,21 @@ class LaneExchange:
 
     def put(self, reply: Reply) -> bool:
         """See `Exchange`."""
-        body = reply.body
-        if self._carrier.flow.write_paused or len(body) > PIECE:
+        carrier, body = self._carrier, reply.body
+        if carrier.flow.write_paused or len(body) > PIECE:
             return False
         if reply.status == 200 and body and not (reply.headers or reply.typed) and self.keep_alive:
-            plain = _PLAIN.of(self._carrier.server_state.default_headers)
-            self._put(b"%b%d\r\n\r\n" % (plain, len(body)), body)
+            plain = _PLAIN.of(carrier.server_state.default_headers)
+            head = b"%b%d\r\n\r\n" % (plain, len(body))
         else:
-            self._put(self._head_of(reply), body)
-        self._end()
+            head = self._head_of(reply)
+        if not self._over:
+            self._over = True
+            if len(body) <= COPIED:
+                carrier.transport.write(head + body)
+            else:
+                carrier.transport.writelines((head, body))
+            carrier.answered(self)
         return True
 
     async def start(self, headers: Sequence[Header]) -> None:

@@ -67,17 +67,20 @@ class Posted(Attending):
         if not self._over:
             await self._opened().keep_alive()
 
-    async def end(self, answer: Answer) -> None:
-        """The answer, or what is left of it. Raises `Gone`."""
+    def whole(self, answer: Answer) -> Reply | None:
+        """The answer, to be written now; None where something came before it: `end` it."""
         self._over = True
+        if self._stream is not None:
+            return None
+        return Reply(status_of(answer), body_of(self._request, answer))
+
+    async def end(self, answer: Answer) -> None:
+        """What is left of the answer. Raises `Gone`."""
         if self._large is not None:
             await self._large.end(answer)
-            return
-        reply = Reply(status_of(answer), body_of(self._request, answer))
-        if self._stream is not None:
-            await self._stream.end(reply)
-        elif not self._exchange.put(reply):
-            await self._exchange.reply(reply)
+        else:
+            body = body_of(self._request, answer)
+            await self._opened().end(Reply(status_of(answer), body))
 
     def _opened(self) -> LazyStream:
         if self._stream is None:

@@ -27,7 +27,7 @@ from gateway.wire import loglevels
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.advertised import advertises
-from gateway.wire.agents.answering import ask_gate, overloaded, status_of
+from gateway.wire.agents.answering import overloaded, raised, shaped, status_of
 from gateway.wire.agents.attending import Quiet
 from gateway.wire.agents.exchange import Exchange, Header, Reply
 from gateway.wire.agents.limits import Limits
@@ -106,8 +106,16 @@ class Stateless:
             answer = await self._apart(request, posted)
         else:
             with posted:
-                answer = await ask_gate(self._gate, request, posted)
-        await posted.end(answer)
+                try:
+                    answer = await self._gate.answer(request, posted)
+                except Exception:
+                    answer = raised(request)
+            answer = shaped(request, answer)
+        reply = posted.whole(answer)
+        if reply is None:
+            await posted.end(answer)
+        elif not exchange.put(reply):
+            await exchange.reply(reply)
 
     async def _note(self, exchange: Exchange, note: Note | Response) -> None:
         if isinstance(note, Response):

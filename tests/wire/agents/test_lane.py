@@ -259,13 +259,13 @@ def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
 
 
 def _is_what_the_engine_reads(raw: bytes, found: Known, read: Read) -> None:
-    assert (found.start, read.url) == (len(raw), b"/mcp")
+    assert (found.raw, read.url) == (raw, b"/mcp")
     again = Read()
-    again.parser.feed_data((raw + b"x" * (found.size - found.start)) * 2)
+    again.parser.feed_data((raw + b"x" * (found.size - len(found.raw))) * 2)
     assert again.ended == 2
-    if found.size > found.start:
+    if found.size > len(found.raw):
         short = Read()
-        short.parser.feed_data(raw + b"x" * (found.size - found.start - 1))
+        short.parser.feed_data(raw + b"x" * (found.size - len(found.raw) - 1))
         assert short.ended == 0
 
 
@@ -275,7 +275,7 @@ def test_a_head_whose_length_is_left_out_is_like_no_other(monkeypatch: pytest.Mo
     raw = b"POST /mcp HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
     known.learn(raw, Head("POST", "/mcp", (("content-length", "5"),)))
     alike = known.find(raw.replace(b": 5", b": 17"))
-    assert alike is not None and alike.size - alike.start == 17
+    assert alike is not None and alike.size - len(alike.raw) == 17
     for odd in (b": ", b": 05", b": +5", b": 70000", b": 100000"):
         assert known.find(raw.replace(b": 5", odd)) is None
 
@@ -292,3 +292,17 @@ def test_heads_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(knownheads, "MOST_BYTES", len(raws[0]) + 10)
     known.learn(raws[0], head)
     assert [known.find(raw) is not None for raw in raws] == [True, False, False, False, False]
+
+
+async def test_a_connection_may_say_one_head_and_then_another(short: list[bytes]) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, start):
+        other = request.replace(b'"echo"', b'"fail"').replace(b"mcp-name: echo", b"mcp-name: fail")
+        for sent in (request, other, other, request, other, request):
+            line.writer.write(sent)
+            await line.reply()
+        line.writer.write(request.replace(b'"echo"', b'"fail"'))
+        assert (await line.reply()).status == 400
+    names = [asked.params["name"] for asked in gate.requests]
+    assert names == ["echo", "echo", "fail", "fail", "echo", "fail", "echo"]
+    assert short[-1] == request[start:].replace(b'"echo"', b'"fail"')
