@@ -11,9 +11,10 @@ from typing import Any
 
 from gateway.bounds import Bounds
 from gateway.core.fence import Catchable, Fence
+from gateway.core.flow import Passage
 from gateway.core.grant import Grant
-from gateway.core.model import Answer, Decision, Effect, Tier
-from gateway.errors import Refused
+from gateway.core.model import Answer, Decision, Effect, Obligation, Tier
+from gateway.errors import Refused, Where
 from gateway.grants.book import GrantBook
 from gateway.pep import Line
 from gateway.reasons import Reason
@@ -39,6 +40,7 @@ class Granted(World):
 
     def __init__(self, one: Purse, effect: Effect = Effect.WRITE) -> None:
         super().__init__(Policy(effect))
+        self.persons = Persons()
         self.fences = Fences()
         book = GrantBook(one.store, lambda: frozenset(Tier), lambda: NOON + SECOND)
         ids = count(1)
@@ -54,7 +56,19 @@ class Granted(World):
             pace=self.pace,
             clock=lambda: NOON + SECOND,
             new_call_id=lambda: f"call{next(ids)}",
+            approvals=self.persons,
         )
+
+
+class Persons:
+    """They give their leave to every call, and remember under which grant it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def leave(self, call_id: str, *said: Any) -> Passage:
+        self.asked.append(said[-1].id)
+        return Passage(call_id, frozenset(), None)
 
 
 def given(name: str, parent: Grant | None = None, **limits: Any) -> Grant:
@@ -129,3 +143,15 @@ async def test_all_is_decided_again_before_the_next(tmp_path: Path) -> None:
         second = told(await world.call())
         asked, used = len(world.policy.asked), one.standing("g2").used
     assert (first, second, used) == ("ok", "not_available", 0), asked
+
+
+async def test_a_persons_leave_is_for_one_grant_and_asked_for_again_under_the_next(
+    tmp_path: Path,
+) -> None:
+    async with granted(tmp_path, given("g1", uses=1), given("g2")) as (one, world):
+        duty = Obligation("approve", "O1", Where("policies/policy.csv", 4))
+        world.policy.decision = replace(world.policy.decision, obligations=(duty,))
+        said = [told(await world.call()) for _ in range(2)]
+        used = [one.standing(name).used for name in ("g1", "g2")]
+    assert (said, used) == (["ok", "ok"], [1, 1])
+    assert world.persons.asked == ["g1", "g1", "g2"]

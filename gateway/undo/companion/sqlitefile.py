@@ -16,7 +16,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -35,6 +35,8 @@ _SPELT: Final[Mapping[str, Callable[[str], Any]]] = {
 }
 _AFTER: Final = ("index", "trigger", "view")
 """What is made again once the rows are there."""
+_NUMBERS: Final = "sqlite_sequence"
+"""SQLite's own table of what AUTOINCREMENT has given out."""
 
 
 class _Table(Value):
@@ -45,7 +47,7 @@ class _Table(Value):
 
     @property
     def selected(self) -> str:
-        return ", ".join(map(_name, dict.fromkeys((*self.key, *self.columns))))
+        return ", ".join(map(_name, (*self.key, *self.columns)))
 
 
 class SqliteFile:
@@ -55,23 +57,28 @@ class SqliteFile:
         """Raises `Misconfigured` when there is no such file."""
         if not path.is_file():
             raise Misconfigured(f"{path}: no such file")
-        self._database = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        self._path = path
+        self._database: sqlite3.Connection
         self._tables: dict[str, _Table] = {}
         self._seen: dict[str, Any] = {}
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """One transaction in which nobody else writes."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            self._look()
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        with closing(self._opened()) as self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._look()
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def _opened(self) -> sqlite3.Connection:
+        """Anew each time: another file may have been put in its place, and the old one is no longer its."""
+        place = f"{self._path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
 
     def keys(self) -> Iterable[str]:
         """Everything there is."""
@@ -89,9 +96,12 @@ class SqliteFile:
         remade = self._tables_made(schema)
         self._rows_gone(records, remade)
         self._look()
-        self._rows_come(records)
+        kept = remade & self._tables.keys()
+        rows = {key: value for key, value in others.items() if _table_of(key) in kept}
+        self._rows_come({**rows, **records})
+        self._numbers_come({**others, **records})
         for kind, name, sql in waiting:
-            if f"schema/{kind}/{quote(name, safe='')}" not in schema:
+            if _made(kind, name) not in schema:
                 self._database.execute(sql)
         for key in sorted(schema):
             if schema[key] is not None and key.split("/")[1] in _AFTER:
@@ -106,11 +116,13 @@ class SqliteFile:
     def _without_triggers(self, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """Take away triggers, and what is to be gone or made anew; what must come back, how it was made."""
         found = (
-            "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type != 'table'"
+            "SELECT type, name, tbl_name, sql FROM sqlite_master"
+            " WHERE sql IS NOT NULL AND type != 'table'"
         )
         waiting = []
-        for kind, name, sql in self._database.execute(found).fetchall():
-            if kind == "trigger" or f"schema/{kind}/{quote(name, safe='')}" in schema:
+        for kind, name, table, sql in self._database.execute(found).fetchall():
+            touched = {_made(kind, name), _made("table", table)} & schema.keys()
+            if kind == "trigger" or touched:
                 self._database.execute(f"DROP {kind} {_name(name)}")
                 waiting.append((kind, name, sql))
         return waiting
@@ -131,7 +143,7 @@ class SqliteFile:
 
     def _rows_gone(self, records: Mapping[str, Any], remade: set[str]) -> None:
         for key in records:
-            if not key.startswith("rows/") or key not in self._seen:
+            if _table_of(key) in ("", _NUMBERS) or key not in self._seen:
                 continue
             table, values = self._row(key)
             if table.name in remade:
@@ -141,14 +153,24 @@ class SqliteFile:
 
     def _rows_come(self, records: Mapping[str, Any]) -> None:
         for key, record in records.items():
-            if not key.startswith("rows/") or record is None:
-                continue
-            table, values = self._row(key)
-            row = {**dict(zip(table.key, values, strict=True)), **_values(record)}
-            names = ", ".join(map(_name, row))
-            marks = ", ".join("?" * len(row))
-            sql = f"INSERT INTO {_name(table.name)} ({names}) VALUES ({marks})"
-            self._database.execute(sql, list(row.values()))
+            if record is not None and _table_of(key) not in ("", _NUMBERS):
+                self._row_comes(key, record)
+
+    def _numbers_come(self, records: Mapping[str, Any]) -> None:
+        """Last, and all of them: SQLite writes some of its own whenever a row comes or a table goes."""
+        if _NUMBERS in self._tables:
+            self._database.execute(f"DELETE FROM {_NUMBERS}")
+        for key, record in records.items():
+            if record is not None and _table_of(key) == _NUMBERS:
+                self._row_comes(key, record)
+
+    def _row_comes(self, key: str, record: Mapping[str, Any]) -> None:
+        table, values = self._row(key)
+        row = {**dict(zip(table.key, values, strict=True)), **_values(record)}
+        names = ", ".join(map(_name, row))
+        marks = ", ".join("?" * len(row))
+        sql = f"INSERT INTO {_name(table.name)} ({names}) VALUES ({marks})"
+        self._database.execute(sql, list(row.values()))
 
     def _row(self, key: str) -> tuple[_Table, list[Any]]:
         _, name, spelt = key.split("/", 2)
@@ -167,30 +189,42 @@ class SqliteFile:
             self._seen[f"pragma/{pragma}"] = {"is": value}
 
     def _note(self, kind: str, name: str, sql: str) -> None:
-        if name != "sqlite_sequence":
-            self._seen[f"schema/{kind}/{quote(name, safe='')}"] = {"sql": sql}
+        if name != _NUMBERS:
+            self._seen[_made(kind, name)] = {"sql": sql}
         if kind != "table" or sql.upper().startswith("CREATE VIRTUAL"):
             return
-        table = self._tables[name] = self._shape(name, sql)
-        rows = self._database.execute(f"SELECT {table.selected} FROM {_name(name)}")
-        names = [each[0] for each in rows.description]
-        for row in rows:
-            held = dict(zip(names, map(_record, row), strict=True))
-            spelt = json.dumps([held[each] for each in table.key])
-            record = {each: held[each] for each in table.columns}
+        table = self._tables[name] = self._shape(name)
+        # By their places: a rowid that is an INTEGER PRIMARY KEY too comes back under that column's name.
+        wide = len(table.key)
+        for row in self._database.execute(f"SELECT {table.selected} FROM {_name(name)}"):
+            held = [_record(each) for each in row]
+            spelt = json.dumps(held[:wide])
+            record = dict(zip(table.columns, held[wide:], strict=True))
             self._seen[f"rows/{quote(name, safe='')}/{quote(spelt, safe='')}"] = record
 
-    def _shape(self, name: str, sql: str) -> _Table:
+    def _shape(self, name: str) -> _Table:
         about = self._database.execute(f"PRAGMA table_xinfo({_name(name)})").fetchall()
         columns = tuple(row[1] for row in about if row[6] == 0)
-        if "WITHOUT ROWID" in " ".join(sql.upper().split()):
-            key = tuple(row[1] for row in sorted(about, key=lambda row: row[5]) if row[5])
+        # Only a table without rowids has columns of this kind under its own name: those of its primary key.
+        key = tuple(row[2] for row in self._database.execute(f"PRAGMA index_info({_name(name)})"))
+        if key:
             return _Table(name, columns, key)
         lower = {column.lower() for column in columns}
         free = next((each for each in ("rowid", "_rowid_", "oid") if each not in lower), None)
         if free is None:
             raise No("OTHER", f"{name} hides its rowids")
         return _Table(name, columns, (free,))
+
+
+def _made(kind: str, name: str) -> str:
+    """The key of how something is made."""
+    return f"schema/{kind}/{quote(name, safe='')}"
+
+
+def _table_of(key: str) -> str:
+    """The table of a row; empty for what is no row."""
+    kind, _, rest = key.partition("/")
+    return unquote(rest.partition("/")[0]) if kind == "rows" else ""
 
 
 def _pragma(key: str) -> str:
