@@ -1,0 +1,162 @@
+"""The companion of a SQLite file: whatever SQL did, every row and every table is as it was, or nothing is touched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.undo.companion.base import No
+from gateway.undo.companion.sqlitefile import SqliteFile
+from gateway.undo.companion.store import Compared
+
+NUMBERED = [
+    "CREATE TABLE book (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT)",
+    "CREATE INDEX by_title ON book (title)",
+    "CREATE TABLE author (id INTEGER PRIMARY KEY AUTOINCREMENT)",
+    "INSERT INTO book (title) VALUES ('Emma'), ('Persuasion'), ('Sanditon')",
+    "DELETE FROM book WHERE title = 'Sanditon'",
+    "INSERT INTO author DEFAULT VALUES",
+]
+MIGRATED = [
+    "CREATE TABLE fresh (id INTEGER PRIMARY KEY AUTOINCREMENT, title VARCHAR(9) NOT NULL)",
+    "INSERT INTO fresh SELECT * FROM book",
+    "DROP TABLE book",
+    "ALTER TABLE fresh RENAME TO book",
+    "CREATE INDEX by_title ON book (title)",
+]
+"""How SQLite wants a table altered: made anew, filled, and named as the old one."""
+
+WORLDS: dict[str, tuple[list[str], list[str]]] = {
+    "a row with an integer primary key": (
+        ["CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (7, 'x'), (9, 'y')"],
+        ["UPDATE t SET a = 'z' WHERE id = 7", "DELETE FROM t WHERE id = 9", "INSERT INTO t (a) VALUES (1)"],
+    ),
+    "numbers given out by two tables": (
+        NUMBERED,
+        ["INSERT INTO author DEFAULT VALUES", "INSERT INTO book (title) VALUES ('Emma')"],
+    ),
+    "a dropped table that gave out numbers": (NUMBERED, ["DROP TABLE book"]),
+    "a table altered by making it anew": (NUMBERED, MIGRATED),
+    "the same, and a row after it": (
+        NUMBERED,
+        [*MIGRATED, "INSERT INTO book (title) VALUES ('Emma')"],
+    ),
+    "a constraint put on a table with rows": (
+        ["CREATE TABLE t (a)", "INSERT INTO t VALUES ('x')"],
+        [
+            "CREATE TABLE n (a CHECK (a <> ''))",
+            "INSERT INTO n SELECT * FROM t",
+            "DROP TABLE t",
+            "ALTER TABLE n RENAME TO t",
+        ],
+    ),
+    "a table whose text only says WITHOUT ROWID": (
+        ["CREATE TABLE t (a DEFAULT 'without rowid')", "INSERT INTO t VALUES ('x'), ('y')"],
+        ["DELETE FROM t WHERE a = 'x'"],
+    ),
+    "a table without rowids, keyed across its columns": (
+        [
+            "CREATE TABLE t (a TEXT COLLATE NOCASE, b, PRIMARY KEY (b, a)) WITHOUT ROWID",
+            "INSERT INTO t VALUES ('x', 1)",
+        ],
+        ["INSERT INTO t VALUES ('y', 1)", "DELETE FROM t WHERE a = 'X'"],
+    ),
+    "a table with a column called rowid": (
+        ["CREATE TABLE t (rowid, a)", "INSERT INTO t VALUES (5, 'x'), (5, 'y')"],
+        ["DELETE FROM t WHERE a = 'x'"],
+    ),
+    "what a trigger did": (
+        [
+            "CREATE TABLE t (a)",
+            "CREATE TABLE seen (a)",
+            "CREATE TRIGGER look AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.a); END",
+        ],
+        ["INSERT INTO t VALUES (1)", "DROP TRIGGER look"],
+    ),
+    "values JSON has no word for": (
+        [
+            "CREATE TABLE t (a, b REAL)",
+            "INSERT INTO t VALUES (x'00ff', 1e999), (9223372036854775807, 2), (-0.0, 1e-310)",
+        ],
+        ["DELETE FROM t"],
+    ),
+    "a column more": (
+        ["CREATE TABLE t (a)", "INSERT INTO t VALUES ('x')", "CREATE VIEW v AS SELECT a FROM t"],
+        ["ALTER TABLE t ADD COLUMN b DEFAULT 3", "DROP VIEW v", "PRAGMA user_version = 4"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shop.db"
+
+
+def run(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def seen(path: Path) -> Iterator[str]:
+    """Read past the companion: how everything is made, and every row of every table in its order."""
+    with closing(sqlite3.connect(path)) as database:
+        made = database.execute(
+            "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+        ).fetchall()
+        for kind, name, sql in made:
+            yield f"{kind} {name} {sql}"
+            if kind == "table":
+                yield from map(repr, database.execute(f'SELECT * FROM "{name}"').fetchall())
+        yield repr(database.execute("PRAGMA user_version").fetchone())
+
+
+def changed_by(path: Path, compared: Compared, *statements: str) -> dict[str, Any]:
+    mark = compared.state()["state"]
+    run(path, *statements)
+    return compared.changes(mark)
+
+
+@pytest.mark.parametrize(("before", "sql"), WORLDS.values(), ids=list(WORLDS))
+def test_what_sql_did_is_put_back(path: Path, before: list[str], sql: list[str]) -> None:
+    run(path, *before)
+    was, compared = list(seen(path)), Compared(SqliteFile(path))
+    changes = changed_by(path, compared, *sql)
+    assert list(seen(path)) != was
+    assert compared.put(changes["was"], changes["now"]) == {"changed": True}
+    assert list(seen(path)) == was
+
+
+def test_a_row_somebody_else_wrote_into_a_new_table_is_not_lost_with_it(path: Path) -> None:
+    run(path, "CREATE TABLE other (a)")
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
+    run(path, "INSERT INTO t VALUES (2)")
+    was = list(seen(path))
+    with pytest.raises(No, match="FAILED"):
+        compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
+
+
+def test_a_file_put_in_the_place_of_another_is_the_one_that_is_looked_at(path: Path) -> None:
+    run(path, "CREATE TABLE t (a)", "INSERT INTO t VALUES ('x')")
+    compared = Compared(SqliteFile(path))
+    mark = compared.state()["state"]
+    run(path.with_name("other.db"), "CREATE TABLE t (a)")
+    os.replace(path.with_name("other.db"), path)
+    assert list(compared.changes(mark)["was"].values()) == [{"a": "x"}]
+
+
+def test_a_file_that_was_taken_away_is_not_made_by_a_look(path: Path) -> None:
+    run(path, "CREATE TABLE t (a)")
+    compared = Compared(SqliteFile(path))
+    path.unlink()
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        compared.state()
+    assert not path.exists()
