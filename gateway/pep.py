@@ -129,7 +129,8 @@ class Line:
                 reversible = await self._approve(way, reversible)
                 if self._waits(way, reversible):
                     return await self._hold(way, reversible)
-            recorded = await several.under(way, reversible, self._record, self._decide_again)  # 11
+            steps = self._record, self._decide_again, self._approve
+            recorded = await several.under(way, reversible, *steps)  # 11
         except Refused as no:
             answer = await self._scribe.refusal(way, no)
             if no.reason in UNTOLD:
@@ -210,9 +211,8 @@ class Line:
 
     async def _approve(self, way: Way, reversible: Reversible) -> Reversible:
         """A person's leave for this very call, where a rule wants it. Looking takes time: decided again."""
-        decided, prepared = reversible.decided, reversible.prepared
-        if await approving.fulfil(self._approvals, way, decided, prepared):
-            return self._decide_again(way, prepared)
+        while await approving.fulfil(self._approvals, way, reversible):
+            reversible = self._decide_again(way, reversible.prepared)
         return reversible
 
     def _waits(self, way: Way, reversible: Reversible) -> bool:

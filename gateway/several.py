@@ -23,9 +23,10 @@ async def under(
     reversible: Reversible,
     write: Callable[[Way, Reversible], Awaitable[Recorded]],
     again: Callable[[Way, Prepared | None], Reversible],
+    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
 ) -> Recorded:
-    """`write`: step 11 under what step 7 found; `again`: steps 3 to 8. Raises `Refused`: that there was not
-    enough, when nothing else covers the call."""
+    """`write`: step 11 under what step 7 found; `again`: steps 3 to 8; `approve`: a person's leave, which is for
+    one grant. Raises `Refused`: that there was not enough, when nothing else covers the call."""
     while True:
         try:
             return await write(way, reversible)
@@ -34,7 +35,7 @@ async def under(
             if no.reason not in SPENT or not grant:
                 raise
             way.spent |= {grant}
-            reversible = _next(way, reversible, again, no)
+            reversible = await approve(way, _next(way, reversible, again, no))
 
 
 def _next(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.bounds import Covered
 from gateway.core.decide import Decided
 from gateway.core.describe import Reached
-from gateway.core.model import Request, Resolved, Target
+from gateway.core.model import JsonObject, Request, Resolved, Target
 from gateway.core.record import Claim, Permit
 from gateway.core.reverse import Reversal
 from gateway.ports import Pending, PolicyView, Prepared
@@ -31,6 +31,8 @@ class Way:
     """Names of duties that were seen to."""
     claims: tuple[Claim, ...] = ()
     """What its first line uses up, beside what it is made under."""
+    bound: JsonObject | None = None
+    """What a person's leave among those is for (`core.approval.binding`)."""
     waited: bool = False
     """It was held, and its time has come: its first line is written."""
     holds: bool = False
