@@ -24,11 +24,12 @@ from gateway.wire.servers.http_exchange import MUTE
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import Listens
+from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
 from gateway.wire.servers.watching import MEMBERS

@@ -25,8 +25,9 @@ from gateway.wire.servers.http_heads import (
     head_of,
     value_of,
 )
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply, lost
-from gateway.wire.servers.http_vigil import FOREVER, Vigil
+from gateway.wire.servers.http_reply import Broken, NotSent, Reply, lost
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 MAX_HEADERS: Final = 256
 MAX_DRY: Final = 64 * 1024
@@ -109,13 +110,13 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def look(self, now: float) -> float:
-        """See `http_vigil.Awaited`."""
+        """See `vigil.Awaited`."""
         if self._reply is not None:
             return self._reply.look(now)
         if self._waiting is None:
             return FOREVER
         if late := self._patience.late(now, self._since, False):
-            self._fail(late)
+            self._fail(Broken(late))
             return FOREVER
         return self._patience.due(self._since, False)
 

@@ -16,8 +16,9 @@ from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import lines
+from gateway.wire.servers.patience import Patience
 
 MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""

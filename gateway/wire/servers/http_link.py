@@ -16,9 +16,10 @@ from gateway.settings import MAX_WHOLE, ServerLimits
 from gateway.values import Value
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_pool import Pool
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
+from gateway.wire.servers.http_reply import Broken, NotSent, Reply
 from gateway.wire.servers.http_request import Requests, lines
-from gateway.wire.servers.http_vigil import FOREVER
+from gateway.wire.servers.patience import Patience, patience
+from gateway.wire.servers.vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
 UNAUTHORIZED: Final = 401
@@ -40,8 +41,7 @@ class Link(Value):
 
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
-        limits = self.limits
-        return Patience(limits.first_byte, limits.idle, self.pool.now() + limits.total)
+        return patience(self.limits, self.pool.now())
 
     def standing(self) -> Patience:
         """The limits of a stream that is meant to stay open."""

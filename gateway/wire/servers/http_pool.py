@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from gateway.values import Value
 from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_heads import KnownHeads
-from gateway.wire.servers.http_reply import NotSent, Patience, Reply
-from gateway.wire.servers.http_vigil import Vigil
+from gateway.wire.servers.http_reply import NotSent, Reply
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import Vigil
 
 KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""

@@ -11,9 +11,10 @@ from gateway.ports import Outbound
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.http_stateless import STATELESS_ERRORS
+from gateway.wire.servers.patience import Patience
 
 _NO_VERDICT = frozenset({401, 403, 407, 408, 421, 425, 429})
 _UNSUPPORTED_VERSION = -32022

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from msgspec import Struct, field
 
-from gateway.values import Value
 from gateway.wire.servers.http_heads import Head, length_of, value_of
-from gateway.wire.servers.http_vigil import FOREVER, Vigil
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 HIGH_WATER: Final = 512 * 1024
 """Unread body above which the socket is read no further."""
@@ -42,28 +42,6 @@ class Broken(Exception):
 def lost(*, stale: bool = False) -> Broken:
     """The end of a connection before the end of a reply."""
     return Broken("the connection broke before the answer was complete", stale=stale, lost=True)
-
-
-class Patience(Value):
-    """How long one exchange may take. Seconds; `deadline` is absolute, by the loop's clock."""
-
-    first_byte: float
-    idle: float
-    deadline: float
-
-    def due(self, since: float, begun: bool) -> float:
-        """When silence since then is too long, before a reply has `begun` or after; or all of it is."""
-        due = since + (self.idle if begun else self.first_byte)
-        return due if due < self.deadline else self.deadline
-
-    def late(self, now: float, since: float, begun: bool) -> Broken | None:
-        """What was passed of it, if anything."""
-        if now < self.due(since, begun):
-            return None
-        if now >= self.deadline:
-            return Broken("no answer within limits.total")
-        limit, seconds = ("idle", self.idle) if begun else ("first_byte", self.first_byte)
-        return Broken(f"silent for {seconds:g} s, limits.{limit}")
 
 
 class Source(Protocol):
@@ -230,13 +208,12 @@ class Reply(Struct, eq=False):
         return self._waiter
 
     def look(self, now: float) -> float:
-        """See `http_vigil.Awaited`."""
+        """See `vigil.Awaited`."""
         if self._error is not None:
             return FOREVER
         # Unread pieces mean the reader is slow, a hold means we are: not the server.
         since = now if self._held or self._pieces else self._heard
-        late = self._patience.late(now, since, True)
-        if late is None:
-            return self._patience.due(since, True)
-        self.fail(late)
-        return FOREVER
+        if late := self._patience.late(now, since, True):
+            self.fail(Broken(late))
+            return FOREVER
+        return self._patience.due(since, True)

@@ -24,8 +24,9 @@ from gateway.wire.servers import envelope
 from gateway.wire.servers.http_exchange import MUTE, Exchange, Note, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_standing import Standing, can_be_asked
+from gateway.wire.servers.patience import Patience
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"

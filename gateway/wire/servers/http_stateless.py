@@ -14,8 +14,9 @@ from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience, Reply
+from gateway.wire.servers.http_reply import Broken, NotSent, Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
+from gateway.wire.servers.patience import Patience
 
 LISTEN: Final = "subscriptions/listen"
 STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})

@@ -106,8 +106,13 @@ class Process:
         self._stdin.write(line)
         return True
 
+    @property
+    def has_room(self) -> bool:
+        """It has read what it was given, but for `HIGH_WATER` bytes."""
+        return self._room.is_set()
+
     async def room(self) -> None:
-        """Returns when it has read what it was given, but for `HIGH_WATER` bytes."""
+        """Returns when it has room, or has ended."""
         await self._room.wait()
 
     @property

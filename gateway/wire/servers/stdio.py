@@ -90,7 +90,8 @@ class StdioServer:
             return envelope.not_forwarded(
                 self._name, Reason.SERVER_UNAVAILABLE, self._last_error or self._state
             )
-        await hear_logs(up.conversation, up.greeting, message, self._limits.first_byte)
+        if message.client.log_level is not None:
+            await hear_logs(up.conversation, up.greeting, message, self._limits.first_byte)
         return await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:

@@ -1,6 +1,6 @@
 """One call in flight at a stdio server: what arrives for it, in order, until its answer or its limit.
 
-It knows a call's channel to its agent and the server's limits, and nothing of processes. Everything
+It knows a call's channel to its agent and its limits, and nothing of processes. Everything
 that comes for the call before the answer is told to the agent before the answer. A slow agent holds up
 its own call only: what waits for it is bounded, and notifications beyond that are dropped.
 """
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.ports import Channel
-from gateway.settings import ServerLimits
 from gateway.wire.servers.envelope import INTERNAL_ERROR
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 log = logging.getLogger("bulkhead.stdio")
 
@@ -35,16 +35,34 @@ class LimitReached(Exception):
 class InFlight:
     """One forwarded call."""
 
-    def __init__(self, call_id: str, token: str | int | None, channel: Channel) -> None:
+    sent = False
+    _bytes = 0
+    _outcome: Outcome | None = None
+    _heard = False
+    """Something has come for it."""
+    _news: asyncio.Future[None] | None = None
+    """While nothing is there to be told, and it is waited for."""
+    _since = 0.0
+    """From when."""
+    _late = ""
+    """What was passed of its limits, if anything."""
+
+    def __init__(
+        self,
+        call_id: str,
+        token: str | int | None,
+        channel: Channel,
+        patience: Patience,
+        vigil: Vigil,
+    ) -> None:
+        """`vigil`: has it looked at until it is over."""
         self.call_id = call_id
         self.token = token
         """The agent's own progress token; on the wire stands the request id."""
-        self.sent = False
         self._channel = channel
+        self._patience = patience
+        self._vigil = vigil
         self._waiting: deque[tuple[str, JsonObject, Reply | None, int]] = deque()
-        self._bytes = 0
-        self._outcome: Outcome | None = None
-        self._news = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
 
     def tell(self, method: str, params: JsonObject, size: int) -> None:
@@ -63,61 +81,67 @@ class InFlight:
         """The end of the call. Only the first counts."""
         if self._outcome is None:
             self._outcome = outcome
-            self._news.set()
+            self._wake()
 
-    async def outcome(self, limits: ServerLimits) -> Outcome:
+    async def outcome(self) -> Outcome:
         """Relay what comes until the answer. Raises `LimitReached`."""
-        end = time.monotonic() + limits.total
-        within: Literal["first_byte", "idle"] = "first_byte"
         try:
             while True:
-                await self._arrival(within, limits, end)
-                within = "idle"
                 while self._waiting:
-                    await self._relay(*self._waiting.popleft(), end)
+                    await self._relay(*self._waiting.popleft())
                 if self._outcome is not None:
                     return self._outcome
+                if self._late:
+                    raise LimitReached(self._late)
+                await self._arrival()
         finally:
             for task in self._asking:
                 task.cancel()
 
-    async def _arrival(
-        self, within: Literal["first_byte", "idle"], limits: ServerLimits, end: float
-    ) -> None:
-        """Wait for news. While a person is being asked something, only the total limit counts."""
-        allowed = limits.first_byte if within == "first_byte" else limits.idle
-        left = end - time.monotonic()
-        total = bool(self._asking) or left < allowed
-        try:
-            async with asyncio.timeout(max(0.0, left) if total else allowed):
-                await self._news.wait()
-        except TimeoutError:
-            name, seconds = ("total", limits.total) if total else (within, allowed)
-            raise LimitReached(f"no answer within limits.{name} ({seconds:g} s)") from None
-        self._news.clear()
+    def _arrival(self) -> asyncio.Future[None]:
+        """To be waited for. It comes in time, if only to say that it is late."""
+        loop = asyncio.get_running_loop()
+        self._news, self._since = loop.create_future(), loop.time()
+        self._vigil.expect(self._patience.due(self._since, self._heard))
+        return self._news
 
-    async def _relay(
-        self, method: str, params: JsonObject, reply: Reply | None, size: int, end: float
-    ) -> None:
+    def look(self, now: float) -> float:
+        """See `vigil.Awaited`. While a person is being asked something, only the total limit counts."""
+        if self._news is None:
+            return FOREVER
+        since = now if self._asking else self._since
+        self._late = self._patience.late(now, since, self._heard)
+        if self._late:
+            self._wake()
+            return FOREVER
+        return self._patience.due(since, self._heard)
+
+    def _wake(self) -> None:
+        self._heard = True
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
+
+    async def _relay(self, method: str, params: JsonObject, reply: Reply | None, size: int) -> None:
         self._bytes -= size
         if reply is None:
-            await self._notify(method, params, end)
+            await self._notify(method, params)
             return
         task = asyncio.create_task(self._question(method, params, reply))
         self._asking.add(task)
         task.add_done_callback(self._asked)
 
-    async def _notify(self, method: str, params: JsonObject, end: float) -> None:
+    async def _notify(self, method: str, params: JsonObject) -> None:
         """An agent that does not read loses notifications, never the answer."""
         try:
-            async with asyncio.timeout(max(0.0, end - time.monotonic())):
+            async with asyncio.timeout_at(self._patience.deadline):
                 await self._channel.notify(method, params)
         except Exception as error:
             log.info("call %s: %s not told to the agent: %r", self.call_id, method, error)
 
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
-        self._news.set()
+        self._wake()
 
     async def _question(self, method: str, params: JsonObject, reply: Reply) -> None:
         try:
@@ -136,4 +160,4 @@ class InFlight:
     def _arrived(self, method: str, params: JsonObject, reply: Reply | None, size: int) -> None:
         self._waiting.append((method, params, reply, size))
         self._bytes += size
-        self._news.set()
+        self._wake()

@@ -27,9 +27,11 @@ from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import strict_json
 from gateway.wire.servers import envelope
+from gateway.wire.servers.patience import patience
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Overlong
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 MAX_LATE: Final = 10_000
 """Calls given up on whose late answers are still recognised."""
@@ -72,6 +74,8 @@ class Conversation:
         self._own: dict[int, asyncio.Future[Outcome]] = {}
         self._given_up: OrderedDict[int, str] = OrderedDict()
         self._writing = asyncio.Lock()
+        self._vigil = Vigil()
+        self._vigil.begin(self)
         self.of_one_agent = False
         """Nobody else's calls come here."""
         self.log_level: str | None = None
@@ -94,7 +98,7 @@ class Conversation:
         self._own[id] = waiting
         try:
             async with asyncio.timeout(seconds):
-                if not await self._send(message(id)):
+                if not await self._send(_line(message(id))):
                     raise Gone(self.epitaph())
                 return await waiting
         finally:
@@ -103,7 +107,7 @@ class Conversation:
 
     def say(self, message: JsonObject) -> None:
         """A notification or an answer. Lost when the process is gone, like everything it was told."""
-        self._process.write(strict_json.dumps(message) + b"\n")
+        self._process.write(_line(message))
 
     # What agents ask.
 
@@ -114,13 +118,14 @@ class Conversation:
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
         id = next(self._ids)
         token = envelope.progress_token(message.params)
-        call = self._calls[id] = InFlight(call_id, token, channel)
+        terms = patience(self._limits, asyncio.get_running_loop().time())
+        call = self._calls[id] = InFlight(call_id, token, channel, terms, self._vigil)
         for question in self._early:
             self._put(*question)
         self._early.clear()
         request = envelope.request(message, id, era, None if token is None else id)
         try:
-            return await self._forward(call, request)
+            return await self._forward(call, _line(request))
         except LimitReached as limit:
             self._give_up(id, call, str(limit))
             return envelope.in_doubt(self._name, str(limit))
@@ -131,28 +136,34 @@ class Conversation:
         finally:
             del self._calls[id]
 
-    async def _forward(self, call: InFlight, request: JsonObject) -> Outcome:
-        try:
-            async with asyncio.timeout(self._limits.first_byte):
-                call.sent = await self._send(request)
-        except TimeoutError:
-            why = "it does not read its standard input"
-            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
+    async def _forward(self, call: InFlight, line: bytes) -> Outcome:
+        if self._process.has_room and not self._writing.locked():
+            call.sent = self._process.write(line)
+        else:
+            try:
+                async with asyncio.timeout(self._limits.first_byte):
+                    call.sent = await self._send(line)
+            except TimeoutError:
+                why = "it does not read its standard input"
+                return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
         if not call.sent:
             why = self.epitaph()
             return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
-        return await call.outcome(self._limits)
+        return await call.outcome()
 
-    async def _send(self, message: JsonObject) -> bool:
+    async def _send(self, line: bytes) -> bool:
         """One message, when the server has read most of those before it. False if it is gone.
 
         The queue is here and not in the pipe's buffer: a server that stops reading costs one message
         of memory, and what never left can be refused instead of being in doubt.
         """
-        line = strict_json.dumps(message) + b"\n"
         async with self._writing:
             await self._process.room()
             return self._process.write(line)
+
+    def look(self, now: float) -> float:
+        """See `vigil.Awaited`: at every call."""
+        return min([call.look(now) for call in list(self._calls.values())], default=FOREVER)
 
     def _give_up(self, id: int, call: InFlight, why: str) -> None:
         self._given_up[id] = call.call_id
@@ -168,11 +179,11 @@ class Conversation:
             if isinstance(line, Overlong):
                 self._overlong(line)
             else:
-                self._line(line)
+                self._message_in(line)
         except Exception:
             self.log.exception("a message of the server was dropped")
 
-    def _line(self, line: bytes) -> None:
+    def _message_in(self, line: bytes) -> None:
         if not line.strip():
             return
         try:
@@ -274,8 +285,13 @@ class Conversation:
 
     def _lost(self) -> None:
         self._given_up.clear()
+        self._vigil.close()
         for call in self._calls.values():
             call.answer(envelope.in_doubt(self._name, self.epitaph()))
         for waiting in self._own.values():
             if not waiting.done():
                 waiting.set_exception(Gone(self.epitaph()))
+
+
+def _line(message: JsonObject) -> bytes:
+    return strict_json.dumps(message) + b"\n"

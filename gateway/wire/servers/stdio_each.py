@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
@@ -86,8 +86,15 @@ class Each:
         """The shared process's."""
         return self._shared.era
 
-    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+    def call(
+        self, permit: Permit, message: Outbound, channel: Channel
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`."""
+        if message.credential is None and not message.client.capabilities:
+            return self._shared.call(permit, message, channel)
+        return self._placed(permit, message, channel)
+
+    async def _placed(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         own = await self._place(message)
         if own is None:
             if message.credential is not None and message.method != SUBSCRIBE:

@@ -7,7 +7,7 @@ named, and reading goes on after its newline.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.values import Value
@@ -47,13 +47,18 @@ class Lines:
         self._start: bytes | None = None
         """Set while an overlong line is being passed over; `_kept` is then its latest end."""
 
-    def feed(self, chunk: bytes) -> Iterator[bytes | Overlong]:
+    def feed(self, chunk: bytes) -> Sequence[bytes | Overlong]:
         """The lines that end in this chunk, without their newline."""
-        first, *rest = chunk.split(b"\n")
-        self._keep(first)
-        for part in rest:
-            yield self._take()
+        parts = chunk.split(b"\n")
+        if not self._kept and len(chunk) <= self._max:
+            self._kept += parts.pop()
+            return parts
+        lines: list[bytes | Overlong] = []
+        self._keep(parts[0])
+        for part in parts[1:]:
+            lines.append(self._take())
             self._keep(part)
+        return lines
 
     def _keep(self, part: bytes) -> None:
         self._kept += part

@@ -14,9 +14,10 @@ import pytest
 from gateway.wire.servers.http_connection import MAX_DRY, Connection
 from gateway.wire.servers.http_heads import KnownHeads
 from gateway.wire.servers.http_pool import Pool, address
-from gateway.wire.servers.http_reply import Broken, NotSent, Patience
+from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import Requests
-from gateway.wire.servers.http_vigil import Vigil
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import Vigil
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
 
 MIB = 1024 * 1024

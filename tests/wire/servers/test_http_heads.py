@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_heads import MAX_HEAD, MOST, KnownHeads
-from gateway.wire.servers.http_reply import Broken, Patience, Reply
-from gateway.wire.servers.http_vigil import FOREVER, Vigil
+from gateway.wire.servers.http_reply import Broken, Reply
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\ntruth"
 LIE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nlie"

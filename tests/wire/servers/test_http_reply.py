@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from gateway.wire.servers.http_heads import head_of
-from gateway.wire.servers.http_reply import HIGH_WATER, Patience, Reply
-from gateway.wire.servers.http_vigil import Vigil
+from gateway.wire.servers.http_reply import HIGH_WATER, Reply
+from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.vigil import Vigil
 
 
 class Wire:

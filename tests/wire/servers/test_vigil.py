@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.wire.servers.http_vigil import FOREVER, Vigil
+from gateway.wire.servers.vigil import FOREVER, Vigil
 
 
 class Late:
