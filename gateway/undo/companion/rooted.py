@@ -1,7 +1,8 @@
 """Places below one directory, reached step by step without ever following a symbolic link.
 
 Every step is opened relative to the one before it, so nothing a writer does to the names in between can
-lead outside. `..` is refused, not resolved. It knows nothing of what is in a place.
+lead outside. The root itself is opened by its name each time: where another directory was put in its place, that one
+is looked at, as a tool server does. `..` is refused, not resolved. It knows nothing of what is in a place.
 """
 
 from __future__ import annotations
@@ -33,18 +34,30 @@ class Place(Value):
 class Root(Value):
     """A directory and the spellings it is known by."""
 
-    handle: int
     spellings: tuple[str, ...]
+    """The first has no link in it."""
 
     @classmethod
     def open(cls, path: Path) -> Root:
         """Raises `Misconfigured` when there is no such directory."""
         real = os.path.realpath(path)
         try:
-            handle = os.open(real, _STEP)
+            os.close(os.open(real, _STEP))
         except OSError as error:
             raise Misconfigured(f"{path}: {error.strerror}") from None
-        return cls(handle, tuple(dict.fromkeys((real, os.path.abspath(path)))))
+        return cls(tuple(dict.fromkeys((real, os.path.abspath(path)))))
+
+    @contextmanager
+    def itself(self) -> Iterator[int]:
+        """The root, open. Raises `No` (FAILED) when it is gone: nobody knows then what is below it."""
+        try:
+            held = os.open(self.spellings[0], _STEP)
+        except OSError as error:
+            raise No("FAILED", f"the root is not there any more: {error.strerror}") from None
+        try:
+            yield held
+        finally:
+            os.close(held)
 
     def parts(self, path: str) -> list[str]:
         """The steps from the root. Raises `No` for the root itself and anything not below it."""
@@ -70,7 +83,8 @@ class Root(Value):
         """The place, its directory open. Raises `No`: ABSENT without that directory, OTHER for a link or a
         file on the way."""
         *way, name = self.parts(path)
-        held = os.dup(self.handle)
+        with self.itself() as root:
+            held = os.dup(root)
         try:
             for step in way:
                 held = _deeper(held, step)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,20 @@ class Tree:
 
     def keys(self) -> Iterable[str]:
         """Every path below the root."""
-        return self._below(self._root.handle, "")
+        with self._root.itself() as root:
+            yield from self._below(root, "")
 
     def read(self, key: str) -> Any:
         """What is there. Raises `No` for what is neither a file, a directory nor a link."""
         self._states[key] = ABSENT
-        try:
-            with self._root.place(key) as place:
-                return self._at(key, place)
-        except No as no:
-            if no.code == "ABSENT":
-                return None
-            raise
+        with ExitStack() as held:
+            try:
+                place = held.enter_context(self._root.place(key))
+            except No as no:
+                if no.code in ("ABSENT", "OTHER"):  # below what is no directory there is nothing
+                    return None
+                raise
+            return self._at(key, place)
 
     def write(self, records: Mapping[str, Any]) -> None:
         """Deepest first what goes, topmost first what comes."""

@@ -213,3 +213,19 @@ def test_a_file_beyond_the_reading_limit_still_has_a_state(root: Path, served: S
 def test_an_absolute_path_below_the_root_is_the_same_place(root: Path, served: Served) -> None:
     (root / "f").write_bytes(b"x")
     assert served.file_read(path=str(root / "f")) == served.file_read(path="f")
+
+
+def test_another_directory_in_the_place_of_the_root_is_the_one_that_is_looked_at(
+    root: Path, served: Served
+) -> None:
+    (root / "file").write_bytes(b"old")
+    root.rename(root.with_name("old"))
+    root.mkdir()
+    (root / "file").write_bytes(b"new")
+    assert served.file_read(path="file")["bytes_b64"] == b64(b"new")
+
+
+def test_a_root_that_is_gone_is_not_taken_for_an_empty_one(root: Path, served: Served) -> None:
+    root.rename(root.with_name("old"))
+    assert refused(served, "file_state", path="file") == "FAILED"
+    assert refused(served, "file_read", path="file") == "FAILED"
