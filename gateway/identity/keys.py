@@ -105,7 +105,12 @@ def _make(directory: Path, now: int) -> None:
 
 
 def _key_files(directory: Path) -> list[Path]:
-    files = [file for file in directory.glob("*.pem") if _KID.fullmatch(file.stem)]
+    try:
+        files = [file for file in directory.glob("*.pem") if _KID.fullmatch(file.stem)]
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot look for keys: {error.strerror}", Where(str(directory))
+        ) from None
     return sorted(files, key=lambda file: (_made_at(file.stem), file.stem), reverse=True)
 
 

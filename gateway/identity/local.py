@@ -119,12 +119,11 @@ class LocalIssuer:
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers=headers)
 
     def _hold(self, keys: tuple[SigningKey, ...]) -> None:
-        """Keep known key objects: a verifier recognises a key it has seen by identity."""
+        """Keep known key objects: a verifier recognises a key it has seen by identity. Known is one by its bytes:
+        another may have been put in its file."""
         known: Mapping[str, VerificationKey] = getattr(self, "_public", {})
-        self._public = {
-            key.kid: known.get(key.kid) or VerificationKey(ALGORITHM, key.private.public_key())
-            for key in keys
-        }
+        read = {key.kid: VerificationKey(ALGORITHM, key.private.public_key()) for key in keys}
+        self._public = {kid: known[kid] if known.get(kid) == k else k for kid, k in read.items()}
         self._keys = keys
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Misconfigured, Refused
@@ -196,3 +199,34 @@ def test_it_refuses_to_work_beyond_loopback(tmp_path: Path, host: str) -> None:
         refuse_beyond_loopback(host)
     with pytest.raises(Misconfigured, match="loopback only"):
         LocalIssuer.open(tmp_path, f"http://{f'[{host}]' if ':' in host else host}:8811", NOW)
+
+
+def test_a_key_that_another_took_the_place_of_is_believed_no_more(tmp_path: Path) -> None:
+    """Whoever finds that a key was read by others puts a new one in its file."""
+    issuer = LocalIssuer.open(tmp_path, ORIGIN, NOW)
+    verify, stolen = verifier(issuer), mint(issuer)
+    verify.verify(evidence(stolen), NOW)
+    [file] = (tmp_path / "issuer").glob("*.pem")
+    fresh = Ed25519PrivateKey.generate()
+    file.write_bytes(fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    issuer.refresh()
+    with pytest.raises(Refused):
+        verify.verify(evidence(stolen), NOW)
+    assert verify.verify(evidence(mint(issuer)), NOW).agent == "agent:demo"
+
+
+def test_keys_that_cannot_be_looked_for_are_not_believed(tmp_path: Path) -> None:
+    """Too many files are open: whether they are still there nobody can tell."""
+    issuer = LocalIssuer.open(tmp_path, ORIGIN, NOW)
+    verify, token = verifier(issuer), mint(issuer)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(Misconfigured, match="Too many open files"):
+            issuer.refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pytest.raises(Refused):
+        verify.verify(evidence(token), NOW)
+    issuer.refresh()
+    assert verify.verify(evidence(token), NOW).agent == "agent:demo"
