@@ -6,9 +6,12 @@ It knows paths and signatures, and nothing of what the files mean.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Final
+
+log = logging.getLogger("bulkhead")
 
 EVERY: Final = 1.0
 """Seconds between two looks."""
@@ -27,12 +30,21 @@ async def changes(
     taken: Signature | None = None
     before: Signature | None = None
     while True:
-        now = await asyncio.to_thread(signature, files())
-        if now != taken and (taken is None or now == before):
+        now = await asyncio.to_thread(_look, files)
+        if now not in (None, taken) and (taken is None or now == before):
             taken = now
-            yield now
+            yield taken
         before = now
         await asyncio.sleep(every)
+
+
+def _look(files: Callable[[], Iterable[Path]]) -> Signature | None:
+    """None: there is no telling now, as when too many files are open. It is looked again."""
+    try:
+        return signature(files())
+    except OSError as error:
+        log.warning("whether files have changed cannot be seen: %s", error)
+        return None
 
 
 def signature(files: Iterable[Path]) -> Signature:

@@ -60,3 +60,23 @@ async def test_a_real_file_is_seen_to_change(tmp_path: Path) -> None:
         third = await anext(changes)
     assert first != second
     assert third == ()
+
+
+async def test_who_cannot_look_now_looks_again(tmp_path: Path) -> None:
+    """Whoever opens many connections uses up what a look takes."""
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text("1")
+    fails: list[OSError] = []
+
+    def listed() -> list[Path]:
+        if fails:
+            raise fails.pop()
+        return [*tmp_path.glob("*.json")]
+
+    changes = following.changes(listed, every=0)
+    async with asyncio.timeout(10):
+        first = await anext(changes)
+        fails += [OSError(24, "Too many open files")] * 3
+        other.write_text("2")
+        second = await anext(changes)
+    assert [len(first), len(second)] == [1, 2]
