@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from gateway.core.model import CallRecord
 from gateway.core.record import MOVES, UNSETTLED, IllegalMove, Line, State, move
 from gateway.errors import Refused
 from gateway.journals import claims
@@ -40,11 +41,10 @@ PLACE: Final = "SELECT first_seq FROM call WHERE call_id = ?"
 NONE: Final = ""
 """In place of a None, which the driver binds by asking around for who could adapt it; so it does with
 bytes, and not with a bytearray."""
-_WORDS: Final = {state: state.value for state in State}
 
-Written = tuple[Line, int]
-"""A line and its number."""
-Row = tuple[Any, ...]
+Row = list[Any]
+LAST, STATE, SETTLED = 1, 3, 9
+"""Of a row of `call`, what a later line changes."""
 
 Work = Callable[[sqlite3.Connection], Any]
 """What is done in the lines' transaction beside them. It begins and ends none."""
@@ -121,22 +121,22 @@ def _projected(
     entries: Sequence[Entry], seqs: Sequence[int], run: int, places: Places
 ) -> tuple[list[Row], list[Row]]:
     """The calls that begin with these lines, as these lines leave them; and the moves of earlier ones."""
-    begun: dict[str, tuple[Written, Written]] = {}
+    begun: dict[str, Row] = {}
     moves: list[Row] = []
     for entry, seq in zip(entries, seqs, strict=True):
         line = entry.source
-        first, last = begun.get(line.call_id, (None, None))
-        if line.record is not None and first is None:
-            begun[line.call_id] = (line, seq), (line, seq)
+        row = begun.get(line.call_id)
+        if line.record is not None and row is None:
+            begun[line.call_id] = _call_row(line, line.record, seq, run)
         elif line.record is not None or entry.expects is None:
             raise _Unclear
-        elif first is not None and last is not None and entry.expects is last[0].kind:
-            begun[line.call_id] = first, (line, seq)
-        elif first is None and line.call_id in places:
-            moves.append(_move_values(line, places[line.call_id], entry.expects, seq, run))
+        elif row is not None and row[STATE] == entry.expects:
+            row[LAST], row[STATE], row[SETTLED] = seq, line.kind._value_, _settled_at(line)
+        elif row is None and line.call_id in places:
+            moves.append(_move_row(line, places[line.call_id], entry.expects, seq, run))
         else:
             raise _Unclear
-    return [_call_values(*first, *last, run) for first, last in begun.values()], moves
+    return [*begun.values()], moves
 
 
 def _alone(ledger: Ledger, entry: Entry, run: int) -> int | str | Refused:
@@ -169,11 +169,11 @@ def _checked(ledger: Ledger, entry: Entry, run: int) -> int:
     if (current is None) is not (line.record is not None):
         raise IllegalMove("the first line has the record, and no other")
     [seq] = _insert_events(connection, [entry], claims.take(ledger, line.claims))
-    if current is None:
-        _insert_calls(connection, [_call_values(line, seq, line, seq, run)])
-    else:
+    if line.record is not None:
+        _insert_calls(connection, [_call_row(line, line.record, seq, run)])
+    elif current is not None:
         [[first]] = connection.execute(PLACE, (line.call_id,))
-        _move_calls(connection, [_move_values(line, first, current, seq, run)])
+        _move_calls(connection, [_move_row(line, first, current, seq, run)])
     return seq
 
 
@@ -181,16 +181,20 @@ def _insert_events(
     connection: sqlite3.Connection, entries: Sequence[Entry], bills: Sequence[Bill]
 ) -> list[int]:
     """`bills`: of the budgets they took from."""
+    values: list[Any] = []
+    for entry in entries:
+        line = entry.source
+        values += (line.call_id, line.kind._value_, line.at, bytearray(entry.body), NONE)
+    if bills:
+        told = written(entries, bills)
+        values[3::5], values[4::5] = [bytearray(body) for body, _ in told], [one for _, one in told]
     seqs: list[int] = []
-    for chunk in chunks([*zip(entries, written(entries, bills), strict=True)]):
-        values: list[Any] = []
-        for entry, (body, spent) in chunk:
-            line = entry.source
-            values += (line.call_id, _WORDS[line.kind], line.at, bytearray(body), spent)
-        last = connection.execute(statement(EVENT, EVENT_ROW, len(chunk)), values).lastrowid
+    for chunk in chunks(values, 5):
+        count = len(chunk) // 5
+        last = connection.execute(statement(EVENT, EVENT_ROW, count), chunk).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
-        seqs += range(last - len(chunk) + 1, last + 1)
+        seqs += range(last - count + 1, last + 1)
     return seqs
 
 
@@ -200,55 +204,51 @@ def _insert_payloads(
     sealed: Sequence[tuple[int, int, Kept]],
 ) -> None:
     """Of the lines that were written."""
-    rows = [
-        (seq * PAYLOADS + kind, ref, bytearray(key), bytearray(data))
-        for at, kind, (ref, key, data) in sealed
-        if isinstance(seq := results[at], int)
-    ]
-    _in_chunks(connection, PAYLOAD, PAYLOAD_ROW, rows)
+    values: list[Any] = []
+    for at, kind, kept in sealed:
+        seq = results[at]
+        if isinstance(seq, int):
+            values += (seq * PAYLOADS + kind, kept.ref, bytearray(kept.key), bytearray(kept.data))
+    for chunk in chunks(values, 4):
+        connection.execute(statement(PAYLOAD, PAYLOAD_ROW, len(chunk) // 4), chunk)
 
 
 def _insert_calls(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    _in_chunks(connection, CALL, CALL_ROW, rows)
+    for chunk in chunks(rows):
+        connection.execute(statement(CALL, CALL_ROW, len(chunk)), flat(chunk))
 
 
 def _move_calls(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
-    return _in_chunks(connection, MOVE, MOVE_ROW, rows, MOVED)
-
-
-def _in_chunks(
-    connection: sqlite3.Connection, head: str, row: str, rows: Sequence[Row], tail: str = ""
-) -> int:
-    """How many rows were written."""
-    written = 0
+    """How many there were."""
+    moved = 0
     for chunk in chunks(rows):
-        sql = statement(head, row, len(chunk), tail)
-        written += connection.execute(sql, flat(chunk)).rowcount
-    return written
+        moved += connection.execute(
+            statement(MOVE, MOVE_ROW, len(chunk), MOVED), flat(chunk)
+        ).rowcount
+    return moved
 
 
-def _call_values(first: Line, first_seq: int, last: Line, last_seq: int, run: int) -> Row:
-    record = first.record
-    assert record is not None
-    return (
-        first_seq,
-        last_seq,
-        first.call_id,
-        _WORDS[last.kind],
+def _call_row(line: Line, record: CallRecord, seq: int, run: int) -> Row:
+    return [
+        seq,
+        seq,
+        line.call_id,
+        line.kind._value_,
         record.agent,
         record.server,
         record.tier,
         record.task,
-        first.at,
-        _settled_at(last),
+        line.at,
+        _settled_at(line),
         run,
         record.grant,
-    )
+    ]
 
 
-def _move_values(line: Line, first: int, current: State, seq: int, run: int) -> Row:
+def _move_row(line: Line, first: int, current: State, seq: int, run: int) -> Row:
     sends = run if line.kind is State.INTENT else NONE
-    return (first, line.call_id, _WORDS[current], _WORDS[line.kind], seq, _settled_at(line), sends)
+    said = line.kind._value_
+    return [first, line.call_id, current._value_, said, seq, _settled_at(line), sends]
 
 
 def _settled_at(line: Line) -> int | str:

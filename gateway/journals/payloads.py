@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.journals import salts
 from gateway.journals.salts import SALT_BYTES
 from gateway.journals.vault import NONCE_BYTES, Vault
+from gateway.values import Value
 
 PAYLOADS: Final = 8
 """Payloads a line can have: a payload's number is its line's times this, and its class."""
@@ -31,7 +32,7 @@ _ONCE: Final = bytes(NONCE_BYTES)
 """A payload's key encrypts once, so it needs no other nonce (NIST SP 800-38D, 8.2)."""
 
 
-class Payload(NamedTuple):
+class Payload(Value):
     """What is to be kept apart of one line: the salt in front, then the JSON."""
 
     kind: int
@@ -49,7 +50,7 @@ class Payload(NamedTuple):
         return f"sha256:{sha256(self.plain).hexdigest()}"
 
 
-class Kept(NamedTuple):
+class Kept(Value):
     """A payload as it lies on the disk."""
 
     ref: str
