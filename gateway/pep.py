@@ -287,7 +287,7 @@ class Line:
         try:
             if prepared is None:
                 body = finished(recorded.resolved, outcome)
-                await self._scribe.outcome(pending, call_id, outcome, body, None)
+                await self._scribe.outcome(call_id, outcome, body, None)
             else:
                 settled = await self._reverser.settle(prepared, outcome)
                 reverser = self._reverser

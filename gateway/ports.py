@@ -139,7 +139,8 @@ class Journal(Protocol):
 
     def append(self, line: Line) -> Pending:
         """Queue one line; lines are sealed in the order of these calls: at once when somebody waits for
-        one of them or a later one, else a few milliseconds later. Raises `JournalError` at once
+        one of them or a later one, else a few milliseconds later; a later line of a call never without the
+        earlier ones. Raises `JournalError` at once
         when the journal is known to be unable to write. Never blocks."""
         ...
 

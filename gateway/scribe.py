@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -15,17 +15,9 @@ from gateway import holding
 from gateway.alike import Alike
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
-from gateway.core.describe import (
-    Reached,
-    arguments_of,
-    beside,
-    describe,
-    request_of,
-    trace_of,
-    whole,
-)
-from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own
-from gateway.core.record import Claim, State
+from gateway.core.describe import asked_with, beside, describe, trace_of, whole
+from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own, Request, Resolved
+from gateway.core.record import Claim, Sealed, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
 from gateway.ports import Journal, Mark, Pending, Prepared, Protector, Reverser
@@ -79,7 +71,7 @@ class Scribe:
         if way.waited:
             line = replace(holding.sent(way.call_id, like.record, at, body), claims=claims)
         else:
-            own = self._own(decided.classified, like.marks)
+            own = self._own(decided.classified.resolved, like.marks)
             line = record.intent_like(way.call_id, at, body or {}, like.record, claims, own)
         return self._journal.append(line)
 
@@ -89,7 +81,7 @@ class Scribe:
         Raises `Refused` for one that cannot be kept, `JournalError`."""
         decided, now = discharged.decided, self._clock()
         like = self._alike.of(decided, way.policy, _grant(way))
-        entry = whole(way.call_id, like.record, self._own(decided.classified, like.marks))
+        entry = whole(way.call_id, like.record, self._own(decided.classified.resolved, like.marks))
         until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
         body = holding.body(way.request, until, way.fulfilled, like.marks, self._protector.seal)
         await self._journal.append(record.held(entry, now, body, way.claims)).sealed()
@@ -101,18 +93,17 @@ class Scribe:
         with contextlib.suppress(JournalError):
             self._journal.append(record.outcome(call_id, self._clock(), "rejected", body))
 
-    async def outcome(
+    def outcome(
         self,
-        pending: Pending,
         call_id: str,
         outcome: Outcome,
         body: dict[str, Any],
         state: State | None,
         claims: tuple[Claim, ...] = (),
         queued: Callable[[], None] = nothing,
-    ) -> None:
-        """Step 14's line: durable on return, and with it the intent before it. `queued`: called when it is on
-        its way.
+    ) -> Awaitable[Sealed]:
+        """Step 14's line, queued: durable when it was waited for, and with it the intent, which it follows.
+        `queued`: called when it is on its way.
 
         Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
         said = settle.outcome_body(outcome, self._protector.protect_text)
@@ -123,8 +114,7 @@ class Scribe:
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(line)
         queued()
-        await settled_line.sealed()
-        await pending.sealed()
+        return settled_line.sealed()
 
     async def settled(
         self,
@@ -145,10 +135,10 @@ class Scribe:
         done = nothing if state is State.IN_DOUBT else partial(reverser.release, call_id)
         try:
             body = {**kept, **reverser.body(prepared, settled)}
-            await self.outcome(pending, call_id, outcome, body, state, rests_on, done)
+            await self.outcome(call_id, outcome, body, state, rests_on, done)
         except Refused:
             body = {**kept, **reverser.body(prepared, lapsed(settled))}
-            await self.outcome(pending, call_id, outcome, body, state)
+            await self.outcome(call_id, outcome, body, state)
 
     def _result(self, outcome: Outcome) -> dict[str, Any]:
         """What the tool server answered, as the journal may keep it; nothing where it is too large, or gone
@@ -196,7 +186,7 @@ class Scribe:
         """Of a call that goes no further, however far it came."""
         policy, reached = way.policy, way.reached
         marks = policy.marks(reached) if isinstance(reached, Classified) else {}
-        own = self._own(reached, marks)
+        own = self._own(reached.resolved if isinstance(reached, Classified) else reached, marks)
         entry = describe(
             way.call_id,
             reached,
@@ -211,12 +201,14 @@ class Scribe:
         grant = _grant(way)
         return replace(entry, grant=grant) if grant else entry
 
-    def _own(self, reached: Reached, marks: Mapping[str, Mark]) -> Own:
+    def _own(self, reached: Request | Resolved, marks: Mapping[str, Mark]) -> Own:
         """What of its record is the call's own, as the journal may keep it."""
-        arguments, digest = self._protector.protect(arguments_of(reached), marks)
-        more = beside(reached)
+        if isinstance(reached, Resolved):
+            request, asked, more = reached.request, reached.arguments, beside(reached)
+        else:
+            request, asked, more = reached, asked_with(reached), {}
+        arguments, digest = self._protector.protect(asked, marks)
         others = self._protector.protect(more, {})[0] if more else more
-        request = request_of(reached)
         return Own(arguments, digest, others, trace_of(request.params), request.session or "")
 
 

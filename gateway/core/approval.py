@@ -116,7 +116,7 @@ def shown_beside(classified: Classified) -> JsonObject:
     request, meta = classified.resolved.request, _meta(classified)
     headers = [list(pair) for pair in request.extra_headers]
     more = {"_meta": meta, "headers": headers}
-    return {**beside(classified), **{name: value for name, value in more.items() if value}}
+    return {**beside(classified.resolved), **{name: value for name, value in more.items() if value}}
 
 
 def _meta(classified: Classified) -> JsonObject:

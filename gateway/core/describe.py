@@ -80,13 +80,6 @@ def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | Non
     return reached, None, None
 
 
-def request_of(reached: Reached) -> Request:
-    """The request, however far it came."""
-    if isinstance(reached, Classified):
-        return reached.resolved.request
-    return reached.request if isinstance(reached, Resolved) else reached
-
-
 def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
     """The same, with the rules that had a word beside the deciding one."""
     if not decision.obligations and not decision.shadows:
@@ -148,21 +141,14 @@ def asked_for(request: Request) -> str:
     return ""
 
 
-def arguments_of(reached: Reached) -> JsonObject:
-    """The arguments to write down, however far the call came."""
-    if isinstance(reached, Classified):
-        return reached.resolved.arguments
-    if isinstance(reached, Resolved):
-        return reached.arguments
-    arguments = reached.params.get("arguments")
+def asked_with(request: Request) -> JsonObject:
+    """The arguments to write down of a call that came no further."""
+    arguments = request.params.get("arguments")
     return arguments if isinstance(arguments, dict) else {}
 
 
-def beside(reached: Reached) -> JsonObject:
+def beside(resolved: Resolved) -> JsonObject:
     """What policy does not look at and the tool server gets all the same, beside `_meta`."""
-    if not isinstance(reached, Resolved | Classified):
-        return {}
-    resolved = reached.resolved if isinstance(reached, Classified) else reached
     if _OWN.issuperset(resolved.params):
         return {}
     if resolved.request.method not in ("tools/call", "prompts/get"):

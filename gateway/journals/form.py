@@ -27,6 +27,7 @@ from gateway.ports import CallRow
 
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
+_PLACES: Final = {name: place for place, name in enumerate(apart.CLASSES)}
 _CALL: Final = f'{{"v":{VERSION},"call":'
 _CONSTANT: Final = re.compile("NaN|Infinity")
 """What may be no number in JSON, or only a word in a text."""
@@ -38,7 +39,7 @@ def encode(line: Line, run: str) -> bytes:
     return _ascii_json(_document(line, run), line.call_id)
 
 
-def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
+def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
     """The bytes of a line as they are hashed and stay, and its payloads, which may be forgotten.
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
@@ -51,13 +52,19 @@ def write(line: Line, run: str) -> tuple[bytes, tuple[Payload, ...]]:
         staying = _staying(_common.of(record), _own(record), call, parts)
     else:
         staying = _staying(_again.of(record), line.own, call, parts)
-    body = apart.split_body(kind, body, parts) if body else body
-    said = _ascii_json(body, call).decode() if body else "{}"
+    if len(body) == 1 and body.get("outcome") == "ok":
+        said = '{"outcome":"ok"}'  # most of them
+    else:
+        said = _ascii_json(apart.split_body(kind, body, parts), call).decode() if body else "{}"
     begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
     if not parts:
         return f"{begun}}}".encode(), ()
-    payloads = tuple([_payload(kind, part, call) for kind, part in parts.items()])
-    return f'{begun},"{apart.MEMBER}":{{{_committed(payloads)}}}}}'.encode(), payloads
+    payloads, committed = list[Payload](), ""
+    for name, part in parts.items():
+        payload = Payload.of(_PLACES[name], _ascii_json(part, call))
+        payloads.append(payload)
+        committed += f',"{name}":"{payload.commitment}"'
+    return f'{begun},"{apart.MEMBER}":{{{committed[1:]}}}}}'.encode(), payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:
@@ -77,14 +84,6 @@ def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonOb
 def _own(record: CallRecord) -> Own:
     arguments, beside = dict(record.arguments), dict(record.beside)
     return Own(arguments, record.arguments_digest, beside, record.trace, record.session)
-
-
-def _payload(kind: apart.Class, part: JsonObject, call_id: str) -> Payload:
-    return Payload.of(apart.CLASSES.index(kind), _ascii_json(part, call_id))
-
-
-def _committed(payloads: Sequence[Payload]) -> str:
-    return ",".join([f'"{apart.CLASSES[one.kind]}":"{one.commitment}"' for one in payloads])
 
 
 def _text(text: str) -> str:

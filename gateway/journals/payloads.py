@@ -38,16 +38,14 @@ class Payload(Value):
     kind: int
     """Its class, by its place in `core.apart.CLASSES`."""
     plain: bytes
+    commitment: str
+    """`sha256:<hex>`, for the line."""
 
     @classmethod
     def of(cls, kind: int, json: bytes) -> Payload:
         """With a salt of its own."""
-        return cls(kind, salts.fresh() + json)
-
-    @property
-    def commitment(self) -> str:
-        """`sha256:<hex>`, for the line."""
-        return f"sha256:{sha256(self.plain).hexdigest()}"
+        plain = salts.fresh() + json
+        return cls(kind, plain, f"sha256:{sha256(plain).hexdigest()}")
 
 
 class Kept(Value):

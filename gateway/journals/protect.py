@@ -15,6 +15,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ UNDO_BYTES: Final = 16 * 1024 * 1024
 """A larger pre-image is not kept: its call cannot be undone."""
 TOTAL_BYTES: Final = 1024 * 1024
 """Arguments that are still larger after all that are not kept at all."""
+PLAIN_BYTES: Final = 2 * 1024
+"""Longer arguments are looked at one by one."""
 TEXT_CHARACTERS: Final = 4_096
 """Detail lines end here."""
 
@@ -76,8 +79,7 @@ class Protector:
         `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
         nowhere are passed over. The arguments are not changed.
         """
-        plain = None if marks else _plain(arguments)
-        if plain is not None:
+        if not marks and (plain := _plain(arguments)) is not None:
             return arguments, self._digest(plain)
         names, texts, exact = _looked_over(arguments)
         text = _canonical_fast(arguments) if exact else _canonical(arguments)
@@ -171,9 +173,9 @@ def _plain(arguments: JsonObject) -> bytes | None:
         raw = _sorted(arguments)
     except (OverflowError, TypeError, ValueError):
         return None
-    if len(raw) > INLINE_BYTES or not raw.isascii() or b"\\" in raw or b"\x7f" in raw:
+    if len(raw) > PLAIN_BYTES or not raw.isascii() or b"\\" in raw or b"\x7f" in raw:
         return None  # too long, or not written as the texts are
-    return None if any(map(_is_taken, arguments)) or shows_secret(raw) else raw
+    return None if shows_secret(raw) or _some_taken(tuple(arguments)) else raw
 
 
 def _canonical_fast(value: Any) -> str:
@@ -211,6 +213,12 @@ def _looked_over(root: JsonObject) -> tuple[list[str], list[str], bool]:
             elif isinstance(value, float):
                 exact = False
     return names, texts, exact
+
+
+@lru_cache(1_024)
+def _some_taken(names: tuple[str, ...]) -> bool:
+    """Of the names a tool's arguments have: they come again."""
+    return any(map(_is_taken, names))
 
 
 def _is_taken(name: str) -> bool:

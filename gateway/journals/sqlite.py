@@ -47,7 +47,7 @@ LOST: Final = "the gateway process that forwarded it ended before an outcome was
 UNRECORDED: Final = "an outcome came, and could not be written"
 
 
-def _written(line: Line, run: str) -> tuple[bytes, State, tuple[Payload, ...]]:
+def _written(line: Line, run: str) -> tuple[bytes, State, Sequence[Payload]]:
     body, payloads = form.write(line, run)
     return body, State.INTENT, payloads
 

@@ -124,6 +124,16 @@ async def test_a_cancelled_waiter_takes_nobody_along(store: Store) -> None:
     assert sealed.call_id == "call-1"
 
 
+async def test_no_later_line_is_sealed_without_the_first(store: Store) -> None:
+    """Whoever waits for an outcome has waited for its intent."""
+    async with opened(store) as here, opened(store) as there:
+        await write(here, intent("call-1"), outcome("call-1"))
+        begun, ended = there.append(intent("call-1")), there.append(outcome("call-1"))
+        for refused in (ended, begun):
+            with pytest.raises(JournalError, match="call-1"):
+                await refused.sealed()
+
+
 async def test_a_call_is_read_back_as_it_was_written(store: Store) -> None:
     asked = call_record(
         "call-0001", arguments={"a": [1, 2.5, None, "é\u202e\x7f\x00"], "big": 2**70}

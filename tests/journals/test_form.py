@@ -85,7 +85,9 @@ LIKE = {
 }
 TEXTS = st.text() | st.sampled_from(["", "call-1", "abc234", "\x7f", "\u2028", '"', "\ud800"])
 VALUES = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=3)
-BODIES = st.dictionaries(st.sampled_from(["digest", "detail", "kept", "result", "why"]), VALUES)
+BODIES = st.dictionaries(
+    st.sampled_from(["digest", "detail", "kept", "result", "why"]), VALUES
+) | st.sampled_from([{"outcome": "ok"}, {"outcome": "tool_error"}, {"outcome": "ok", "task": "t"}])
 
 
 @given(
