@@ -182,9 +182,12 @@ class LiveCatalogue:
             read = await self._read(name)
             # What was listed the last time and cannot be read now was not looked at: calls stay closed.
             stale = read.problems.keys() & self._lists.get(name, Lists()).kinds.keys()
-            await self._take(name, read)
-            if not stale:
-                self._unseen.discard(name)
+            try:
+                if await self._take(name, read) and not stale:
+                    self._unseen.discard(name)
+            except Exception:
+                # Whatever its lists do to us: who is not looked at any more could change unseen.
+                log.exception("the lists of %s cannot be taken", name)
             self._tried[name].set()
             self._looked[name].set()
             wait = pause if read.problems else self._look_again(read)
@@ -220,11 +223,13 @@ class LiveCatalogue:
     def _look_again(self, read: Lists) -> float:
         """The server's own shortest `ttlMs`, between 30 s and ours."""
         pages = [page.raw.get("ttlMs") for each in read.kinds.values() for page in each.pages]
-        own = [ttl / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
+        longest = int(self._pace.ttl * 1000)  # first: its own may be larger than any double
+        own = [min(ttl, longest) / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
         return min([self._pace.ttl, *(max(30.0, ttl) for ttl in own)])
 
-    async def _take(self, name: str, read: Lists) -> None:
-        """A list that could not be read stays as it was; what is as it was makes no new table."""
+    async def _take(self, name: str, read: Lists) -> bool:
+        """A list that could not be read stays as it was; what is as it was makes no new table. False: what was read
+        makes none, and the one before stays."""
         before = self._lists.get(name, Lists())
         for problem in dict.fromkeys(read.problems.values()):
             if problem not in before.problems.values():
@@ -238,8 +243,10 @@ class LiveCatalogue:
             await asyncio.sleep(self._table_seconds)
             if name in self._arrived:
                 self._take_arrived()
-        if self._lists.get(name) == kept:
+        taken = self._lists.get(name) == kept
+        if taken:
             self._keep(name, Lists(kept.kinds, {}, kept.said))
+        return taken
 
     def _keep(self, name: str, lists: Lists) -> None:
         """For the next start: what was ever read, also while some list of the server cannot be; or that

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.catalogue import live
 from gateway.catalogue.earlier import EarlierLists
+from gateway.catalogue.fetch import Lists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, load, save
@@ -99,6 +101,19 @@ async def test_a_change_after_approval_hides_the_tool_and_changing_back_shows_it
         server.announce()
         await becomes(catalogue, "files__read", "files__write")
     assert "changed since" in hidden.quarantined[Target("files", "tool", "read")]
+
+
+@pytest.mark.parametrize("ttl", [10**400, 2**70, True, -(10**400)])
+async def test_a_server_whose_lists_hold_for_ever_by_its_word_is_looked_at_all_the_same(
+    ttl: int,
+) -> None:
+    server = OfferingServer()
+    server.offer("tool", [READ], ttlMs=ttl)
+    async with living(server, known=pins(approved("files", READ, WRITE))) as catalogue:
+        assert [*catalogue.current.aggregate.tools] == ["files__read"]
+        server.offer("tool", [READ | {"description": "poison"}, WRITE])
+        server.announce()
+        await becomes(catalogue, "files__write")
 
 
 async def test_a_restart_is_looked_at_again() -> None:
@@ -382,3 +397,38 @@ async def test_a_server_whose_lists_cannot_be_read_any_more_is_shown_and_not_cal
         while "files" in catalogue.unseen:
             await asyncio.sleep(0)
     assert (shown, no.value.reason) == (["files__read"], Reason.SERVER_UNAVAILABLE)
+
+
+async def test_a_server_whose_lists_make_no_table_is_not_called_on_the_strength_of_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> Table:
+        raise ValueError("no table comes of this")
+
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=known, earlier=earlier):
+        pass
+    server.offer("tool", [READ | {"description": "poison"}])
+    async with living(server, known=known, earlier=earlier) as catalogue:
+        with monkeypatch.context() as broken:
+            broken.setattr(live, "merge", failing)
+            with pytest.raises(Refused) as no:
+                await catalogue.seen("files")
+        server.announce()
+        await becomes(catalogue)
+    assert no.value.reason is Reason.SERVER_UNAVAILABLE
+
+
+async def test_whatever_goes_wrong_with_its_lists_a_server_is_looked_at_again(
+    tmp_path: Path,
+) -> None:
+    class Failing(EarlierLists):
+        def save(self, server: str, lists: Lists) -> None:
+            raise RecursionError
+
+    server, known = OfferingServer(tool=[READ]), pins(approved("files", READ, WRITE))
+    async with living(server, known=known, earlier=Failing(tmp_path)) as catalogue:
+        server.offer("tool", [READ | {"description": "poison"}, WRITE])
+        server.announce()
+        await becomes(catalogue, "files__write")
