@@ -19,7 +19,10 @@ ROOM: Final = 256 * 1024
 
 
 class Flow:
-    """`ports.Outlet`, and what reads from it. One reader, once."""
+    """`ports.Outlet`, and what reads from it. One reader, once, and nobody before it has begun."""
+
+    _news: asyncio.Event
+    _room: asyncio.Event
 
     def __init__(self, id: RequestId, start: Callable[[], bool]) -> None:
         """`start` tells who reads the stream that it has begun; False when nobody does."""
@@ -27,8 +30,6 @@ class Flow:
         self._start = start
         self._pieces: list[bytes] = []
         self._waiting = 0
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
         self._rest: bytes | None = None
         self._over = False
         self._lost = False
@@ -38,6 +39,7 @@ class Flow:
 
     async def begin(self) -> bool:
         """See `ports.Outlet`."""
+        self._news, self._room = asyncio.Event(), asyncio.Event()
         self.begun = self._start()
         if self.begun:
             await self.write(head(self._id))

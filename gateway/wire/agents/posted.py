@@ -9,11 +9,13 @@ from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.ports import Outlet
 from gateway.wire import loglevels, sse
 from gateway.wire.agents.answering import body_of, status_of
-from gateway.wire.agents.attending import Attending, Quiet
+from gateway.wire.agents.attending import Attending
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
+from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import notification_body
+from gateway.wire.agents.quiet import Quiet
 from gateway.wire.asking import cannot_ask
 
 
@@ -25,13 +27,11 @@ class Posted(Attending):
     _over = False
     """The answer is being written: nothing may come between or after."""
 
-    def __init__(
-        self, exchange: Exchange, quiet: Quiet, request: Request, write_seconds: float
-    ) -> None:
+    def __init__(self, exchange: Exchange, quiet: Quiet, request: Request, limits: Limits) -> None:
         self._exchange = exchange
         self._quiet = quiet
         self._request = request
-        self._write_seconds = write_seconds
+        self._limits = limits
 
     @property
     def outlet(self) -> Outlet:
@@ -84,7 +84,7 @@ class Posted(Attending):
 
     def _opened(self) -> LazyStream:
         if self._stream is None:
-            self._stream = LazyStream(self._exchange, self._write_seconds)
+            self._stream = LazyStream(self._exchange, self._limits.write_seconds)
         return self._stream
 
 

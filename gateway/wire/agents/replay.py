@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from gateway.values import Value
@@ -70,7 +71,8 @@ class Stream:
         """Set when its answer comes in pieces, which are not kept."""
         self.flows_after = 0
         """The number of the event before it."""
-        self._room = asyncio.Event()
+        self._room: asyncio.Event | None = None
+        """What a writer waits for that has to."""
         self._next = 1
         self._shelf = shelf
         self._limits = limits
@@ -99,6 +101,7 @@ class Stream:
         try:
             async with asyncio.timeout(self._limits.write_seconds):
                 while self._must_wait(len(body)):
+                    self._room = self._room or asyncio.Event()
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError:
@@ -116,10 +119,11 @@ class Stream:
         self._keep(body)
         return True
 
-    def end(self, body: bytes, otherwise: bytes) -> None:
-        """The last message: the answer. `otherwise` stands in for one that cannot be kept for an absent reader."""
+    def end(self, body: bytes, otherwise: Callable[[], bytes]) -> None:
+        """The last message: the answer. `otherwise` makes what stands in for one that cannot be kept for an
+        absent reader."""
         if not self.put(body) and not self.abandoned:
-            self._keep(otherwise)
+            self._keep(otherwise())
         self.ended = True
         self.wake.set()
 
@@ -147,7 +151,7 @@ class Stream:
         """The reader has this event: what waits for room may go on."""
         self.delivered = max(self.delivered, number)
         self._shelf.forget_delivered(0)
-        self._room.set()
+        self._freed()
 
     def drop(self, *, delivered_only: bool) -> bool:
         """Forget the oldest event. False when there is none to forget."""
@@ -163,7 +167,28 @@ class Stream:
             self.flow.lose()
         while self.drop(delivered_only=False):
             pass
-        self._room.set()
+        self._freed()
+
+    def _freed(self) -> None:
+        if self._room is not None:
+            self._room.set()
+
+
+class First:
+    """What ends the wait for the first event of a stream: it, or silence for too long, or that its agent goes away."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.gone = False
+
+    def leave(self) -> None:
+        """The agent is gone."""
+        self.gone = True
+        self._stream.wake.set()
+
+    def show_life(self) -> None:
+        """See `quiet.Silent`."""
+        self._stream.wake.set()
 
 
 class Shelf:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.model import (
     Answer,
@@ -47,8 +48,9 @@ from gateway.wire.agents.messages import (
     rejected,
     result_body,
 )
+from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.reading import Reader
-from gateway.wire.agents.replay import Stream
+from gateway.wire.agents.replay import First, Stream
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
 
@@ -63,6 +65,7 @@ class SessionEra:
         self._sessions = sessions
         self._limits = limits
         self._in_work = InWork(most_in_work)
+        self._quiet = Quiet(limits.quiet_sessions)
 
     async def post(
         self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity, message: Message
@@ -157,16 +160,19 @@ class SessionEra:
         stream.reader = call
         flow = Flow(call.id, lambda: stream.start(flow))
         channel = SessionChannel(session, stream, flow)
-        task = asyncio.get_running_loop().create_task(self._work(session, request, channel))
+        work = self._work(session, request, channel)
+        task = asyncio.get_running_loop().create_task(work)
         session.running[call.id] = task
         task.add_done_callback(partial(self._done, session, stream, request))
         return stream
 
-    async def _work(self, session: Session, request: Request, channel: SessionChannel) -> Answer:
+    def _work(
+        self, session: Session, request: Request, channel: SessionChannel
+    ) -> Coroutine[Any, Any, Answer]:
         if request.method in (SUBSCRIBE, UNSUBSCRIBE):
             told = partial(tell_standing, session)
-            return await listening.subscribed(self._gate, session, request, told)
-        return await ask_gate(self._gate, request, channel)
+            return listening.subscribed(self._gate, session, request, told)
+        return ask_gate(self._gate, request, channel)
 
     def _done(
         self, session: Session, stream: Stream, request: Request, task: asyncio.Task[Answer]
@@ -179,29 +185,22 @@ class SessionEra:
             answer = Answer(error=RpcError(REQUEST_CANCELLED, "Request cancelled"))
         else:
             answer = task.result()
-        lost = error_body(request.id, TOO_LARGE)
+        lost = partial(error_body, request.id, TOO_LARGE)
         if stream.flow is not None:
             stream.flow.end(rest(answer))
-        stream.end(lost if answer.carried else body_of(request, answer), lost)
+        stream.end(lost() if answer.carried else body_of(request, answer), lost)
 
     async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
-        gone = False
-
-        def left() -> None:
-            nonlocal gone
-            gone = True
-            stream.wake.set()
-
-        exchange.watch(left)
+        first = First(stream)
+        exchange.watch(first.leave)
+        self._quiet.watch(first, self._limits.quiet_sessions)
         try:
-            async with asyncio.timeout(self._limits.quiet_sessions):
-                await stream.wake.wait()
-        except TimeoutError:
-            pass
+            await stream.wake.wait()
         finally:
             exchange.watch(None)
-        if gone and not stream.events:
+            self._quiet.let_go(first)
+        if first.gone and not stream.events:
             # Nobody has seen an id of this stream: nobody can come back for it.
             session.shelf.forget(stream)
             raise Gone
@@ -211,7 +210,9 @@ class SessionEra:
         elif stream.ended and len(stream.events) == 1 and stream.last == 1:
             body = stream.events[0].body
             session.shelf.forget(stream)
-            await exchange.reply(Reply(200, body))
+            reply = Reply(200, body)
+            if not exchange.put(reply):
+                await exchange.reply(reply)
         else:
             await Reader(session, stream, exchange, self._limits).read(0)
 

@@ -28,7 +28,6 @@ from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import overloaded, raised, shaped, status_of
-from gateway.wire.agents.attending import Quiet
 from gateway.wire.agents.exchange import Exchange, Header, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, listen
@@ -44,6 +43,7 @@ from gateway.wire.agents.messages import (
     rejected,
 )
 from gateway.wire.agents.posted import Posted, unasked
+from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.session import Owner, owner_of
 
 APART: Final = hello.REMOVED | {"server/discover", LISTEN}
@@ -79,7 +79,7 @@ class Stateless:
         self._gate = gate
         self._schema_of = schema_of
         self._limits = limits
-        self._quiet = Quiet(limits)
+        self._quiet = Quiet(min(limits.quiet_stateless, limits.keep_alive))
         self.over = asyncio.Event()
         """Set when the gateway is about to stop: what listens ends with a result."""
         self._listens: Counter[Owner] = Counter()
@@ -101,7 +101,7 @@ class Stateless:
                 await exchange.reply(Reply(status_of(answer), body))
                 return
             request = hidden
-        posted = Posted(exchange, self._quiet, request, self._limits.write_seconds)
+        posted = Posted(exchange, self._quiet, request, self._limits)
         if request.method in APART:
             answer = await self._apart(request, posted)
         else:
