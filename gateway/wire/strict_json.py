@@ -22,6 +22,8 @@ MAX_VALUES: Final = 100_000
 """Most values (members and elements) one agent's body may hold, whatever its size in bytes."""
 MAX_ANSWER_VALUES: Final = 2_000_000
 """The same for one message of a tool server."""
+MAX_ANSWER_DEPTH: Final = 201
+"""Levels of such a message: the fast parser's own bound, and so that of the slow one."""
 MAX_DIGITS: Final = 19
 """Most digits of an integer: any 64-bit number fits."""
 
@@ -135,9 +137,9 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
 
     Lenient where a real server would work when asked directly: of a member given twice the last wins,
     a lone surrogate survives as it is (`dumps` writes it back as its escape), integers of any length a
-    person would write are exact. Bounded in bytes and, by the parsers' own guards, in depth. NaN and
-    Infinity are not JSON. A number past the range of a double is infinite here and null in `dumps`,
-    as in JavaScript. Bounded in values too: a byte of JSON can cost thirty of memory.
+    person would write are exact. Bounded in bytes and in depth. NaN and Infinity are not JSON. A number
+    past the range of a double is infinite here and null in `dumps`, as in JavaScript. Bounded in values
+    too: a byte of JSON can cost thirty of memory.
     """
     if len(body) > max_bytes:
         raise Unreadable(f"larger than {max_bytes} bytes")
@@ -149,6 +151,8 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
         if b"\\u" not in body:
             raise Unreadable(f"not JSON: {error}") from None
     # The fast parser refuses lone surrogates, and JavaScript makes them by cutting a string in two.
+    if _deeper_than(_structure(body), MAX_ANSWER_DEPTH):
+        raise Unreadable(f"more than {MAX_ANSWER_DEPTH} levels deep")
     try:
         return _LENIENT.decode(body.decode())
     except UnicodeDecodeError as error:

@@ -240,6 +240,19 @@ def test_an_answer_that_is_not_json_within_the_bounds_is_unreadable(body: bytes)
         answer(body, max_bytes=64 * 1024 * 1024)
 
 
+@pytest.mark.parametrize("opening, closing", [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("text", [b'"a"', b'"\\ud800"'])
+def test_an_answer_is_no_deeper_by_whichever_parser_it_is_read(
+    opening: bytes, closing: bytes, text: bytes
+) -> None:
+    """What the deeper stack of a later step could not walk would be an outcome nobody can write down."""
+    fits = 201
+    assert answer(opening * fits + text + closing * fits)
+    deeper = fits + 1
+    with pytest.raises(Unreadable):
+        answer(opening * deeper + text + closing * deeper)
+
+
 def test_an_answer_over_the_bound_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="larger than 2 bytes"):
         answer(b"[1]", max_bytes=2)
