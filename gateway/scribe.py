@@ -31,10 +31,6 @@ Results = Literal["none", "writes", "all"]
 P = TypeVar("P", bound=Prepared)
 
 
-def nothing() -> None:
-    """When nothing is to be done."""
-
-
 class Scribe:
     """Writes the Line's lines."""
 
@@ -100,7 +96,7 @@ class Scribe:
         body: dict[str, Any],
         state: State | None,
         claims: tuple[Claim, ...] = (),
-        queued: Callable[[], None] = nothing,
+        queued: Callable[[], None] | None = None,
     ) -> Awaitable[Sealed]:
         """Step 14's line, queued: durable when it was waited for, and with it the intent, which it follows.
         `queued`: called when it is on its way.
@@ -113,7 +109,8 @@ class Scribe:
         line = record.outcome(call_id, self._clock(), outcome.kind, said, state, claims)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(line)
-        queued()
+        if queued is not None:
+            queued()
         return settled_line.sealed()
 
     async def settled(
@@ -132,7 +129,7 @@ class Scribe:
         call_id, state = pending.line.call_id, settled.state
         rests_on = (settled.rests_on,) if settled.rests_on else ()
         kept = self._result(outcome) if self._results == "writes" else {}
-        done = nothing if state is State.IN_DOUBT else partial(reverser.release, call_id)
+        done = None if state is State.IN_DOUBT else partial(reverser.release, call_id)
         try:
             body = {**kept, **reverser.body(prepared, settled)}
             await self.outcome(call_id, outcome, body, state, rests_on, done)

@@ -99,6 +99,7 @@ def move(current: State | None, to: State) -> State:
 
 
 _BEGUN: Final = move(None, State.INTENT)
+_STANDS: Final = {kind: move(State.INTENT, state) for kind, state in OUTCOME_STATE.items()}
 
 
 class Claim(Value):
@@ -219,8 +220,8 @@ def outcome(
     """The line written after a forward (or, as `in_doubt`, by recovery).
 
     `state`: where the call stands when a look at the world says other than the outcome's own words."""
-    stands = OUTCOME_STATE[kind] if state is None else state
-    return Line(call_id, move(State.INTENT, stands), at, {"outcome": kind, **body}, None, claims)
+    stands = _STANDS[kind] if state is None else move(State.INTENT, state)
+    return Line(call_id, stands, at, {"outcome": kind, **body}, None, claims)
 
 
 def settled(call_id: str, at: int, current: State, to: State, body: dict[str, Any]) -> Line:

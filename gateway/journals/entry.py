@@ -59,6 +59,7 @@ class Entry:
         body: bytes,
         expects: State | None,
         payloads: Sequence[Payload] = (),
+        ways: Ways = _AT_LEISURE,
     ) -> None:
         self.source = source
         self.body = body
@@ -70,8 +71,8 @@ class Entry:
             self.size += len(payload.plain)
         self.began = 0.0
         """Since when somebody waits for it; 0 while nobody does."""
-        self.ways: Ways = _AT_LEISURE
-        """The writer's, once it has it."""
+        self.ways = ways
+        """Those of the writer that gets it."""
         self._result: int | str | Refused | None = None
         self._waiters: list[asyncio.Future[Sealed]] | None = None
 

@@ -6,7 +6,7 @@ decides alone about calls this memory does not hold (other processes', or settle
 
 from __future__ import annotations
 
-from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State, move
+from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State
 
 
 class OpenCalls:
@@ -30,7 +30,8 @@ class OpenCalls:
                 return None
         elif line.own is None and record.call_id != call_id:
             raise IllegalMove(f"a line of call {call_id} with the record of another")
-        move(known, kind)
+        if kind not in MOVES[known]:
+            raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if MOVES[kind]:
             self._states[call_id] = kind
         elif known is not None:

@@ -80,7 +80,7 @@ class Protector:
         nowhere are passed over. The arguments are not changed.
         """
         if not marks and (plain := _plain(arguments)) is not None:
-            return arguments, self._digest(plain)
+            return arguments, f"hmac-sha256:{self._vault.commit(b'arguments', plain)}"
         names, texts, exact = _looked_over(arguments)
         text = _canonical_fast(arguments) if exact else _canonical(arguments)
         digest = self._digest(text.encode("ascii"))

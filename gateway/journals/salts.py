@@ -12,14 +12,10 @@ SALT_BYTES: Final = 32
 _AT_ONCE: Final = 128
 
 
-def fresh() -> bytes:
-    """32 bytes nobody can guess. Safe in any thread."""
-    return _salts.take()
-
-
 def _some() -> Iterator[bytes]:
     some = os.urandom(SALT_BYTES * _AT_ONCE)
     return (some[at : at + SALT_BYTES] for at in range(0, len(some), SALT_BYTES))
 
 
-_salts: Final = Pool(_some)
+fresh: Final = Pool(_some).take
+"""32 bytes nobody can guess. Safe in any thread."""

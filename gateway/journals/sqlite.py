@@ -102,7 +102,7 @@ class SqliteJournal:
         except JournalError:
             self._owe(line)
             raise
-        entry = Entry(line, body, self._open_calls.take(line), payloads)
+        entry = Entry(line, body, self._open_calls.take(line), payloads, self._writer)
         self._waiting += 1
         self._waiting_bytes += entry.size
         self._writer.put(entry)

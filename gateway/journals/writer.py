@@ -84,25 +84,21 @@ class Writer:
         # A daemon: whoever forgets to close must not hang, and no unwritten line was ever promised.
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
-    def put(self, entry: Entry) -> None:
-        """Queue one line."""
-        entry.ways = self
-        self._add(entry)
-
-    def join(self, work: Callable[[Any], T], hurried: bool) -> asyncio.Future[T]:
-        """Queue work for the batch it gets into: what it makes, or `JournalError`. `hurried`: somebody waits."""
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._add(Joined(work, done))
-        if hurried:
-            self.asked()
-        return done
-
-    def _add(self, one: Entry | Joined) -> None:
+    def put(self, one: Entry | Joined) -> None:
+        """Queue one line, which knows this writer, or work."""
         if not self._turn:
             self._since = self._loop.time()
             if self._alarm is None:
                 self._alarm = self._loop.call_later(UNASKED, self._late)
         self._turn.append(one)
+
+    def join(self, work: Callable[[Any], T], hurried: bool) -> asyncio.Future[T]:
+        """Queue work for the batch it gets into: what it makes, or `JournalError`. `hurried`: somebody waits."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        self.put(Joined(work, done))
+        if hurried:
+            self.asked()
+        return done
 
     def asked(self) -> None:
         """Somebody waits: all that is queued goes."""

@@ -58,10 +58,15 @@ def entry(name: str) -> Entry:
     return Entry(intent(name), b"{}", None)
 
 
+def put(writer: Writer, one: Entry) -> None:
+    one.ways = writer
+    writer.put(one)
+
+
 def put_hurried(writer: Writer, name: str) -> None:
     """As a line that somebody waits for."""
     one = entry(name)
-    writer.put(one)
+    put(writer, one)
     one.ways.asked()
 
 
@@ -74,11 +79,11 @@ async def test_what_gathers_while_the_disk_is_busy_is_the_next_batch() -> None:
     file.gate.clear()
     async with asyncio.timeout(30):
         writer, reports = writer_on(file)
-        writer.put(entry("first"))
+        put(writer, entry("first"))
         await entered(file)
         entries = [entry(f"call-{n}") for n in range(100)]
         for each in entries:
-            writer.put(each)
+            put(writer, each)
         file.gate.set()
         for each in entries:
             await each.sealed()
@@ -92,10 +97,10 @@ async def test_what_nobody_waits_for_goes_along_with_what_somebody_does() -> Non
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
         begun, ended = entry("intent"), entry("outcome")
-        writer.put(begun)
+        put(writer, begun)
         await asyncio.sleep(0)
         before = [*file.batches]
-        writer.put(ended)
+        put(writer, ended)
         await ended.sealed()
         await begun.sealed()
         await writer.close()
@@ -109,10 +114,10 @@ async def test_who_waits_for_an_earlier_line_hurries_those_after_it() -> None:
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
         first, second = entry("first"), entry("second")
-        writer.put(first)
+        put(writer, first)
         waiting = asyncio.ensure_future(first.sealed())
         await entered(file)
-        writer.put(second)
+        put(writer, second)
         again = asyncio.ensure_future(first.sealed())
         file.gate.set()
         await asyncio.gather(waiting, again, second.sealed())
@@ -126,7 +131,7 @@ async def test_what_nobody_ever_waits_for_goes_by_itself_and_so_does_the_next() 
         writer, _ = writer_on(file)
         for name in ("a read that hangs", "another"):
             file.entered.clear()
-            writer.put(entry(name))
+            put(writer, entry(name))
             await entered(file)
         batches = [*file.batches]
         await writer.close()
@@ -177,10 +182,10 @@ async def test_no_batch_is_larger_than_its_bound() -> None:
     file.gate.clear()
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
-        writer.put(entry("first"))
+        put(writer, entry("first"))
         await entered(file)
         for n in range(MAX_BATCH * 2 + 5):
-            writer.put(entry(f"call-{n}"))
+            put(writer, entry(f"call-{n}"))
         file.gate.set()
         await writer.close()
     assert [len(batch) for batch in file.batches] == [1, MAX_BATCH, MAX_BATCH, 5]
@@ -190,9 +195,9 @@ async def test_other_work_has_its_turn_after_what_was_queued_before_it() -> None
     file = SlowFile()
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
-        writer.put(entry("before"))
+        put(writer, entry("before"))
         seen = await writer.do(lambda: [name for batch in file.batches for name in batch])
-        writer.put(entry("after"))
+        put(writer, entry("after"))
         await writer.close()
     assert seen == ["before"]
     assert file.closed
@@ -205,7 +210,7 @@ async def test_work_that_joins_is_done_with_the_lines_queued_with_it_and_after_t
         writer, _ = writer_on(file)
         unhurried = writer.join(lambda file: len(file.batches), hurried=False)
         line = entry("beside")
-        writer.put(line)
+        put(writer, line)
         hurried = writer.join(lambda file: file.batches[-1], hurried=True)
         made = await hurried, await unhurried
         sealed = await line.sealed()
@@ -247,12 +252,12 @@ async def test_a_failed_batch_fails_its_lines_and_the_next_one_is_written(
         writer, reports = writer_on(file)
         file.fails_with = failure
         failed = entry("failed")
-        writer.put(failed)
+        put(writer, failed)
         with pytest.raises(JournalError, match=str(failure)):
             await failed.sealed()
         file.fails_with = None
         written = entry("written")
-        writer.put(written)
+        put(writer, written)
         sealed = await written.sealed()
         await writer.close()
     assert sealed.call_id == "written"
@@ -285,8 +290,8 @@ async def test_a_line_in_a_hurry_goes_at_once_with_those_before_it() -> None:
     async with asyncio.timeout(30):
         writer, _ = writer_on(file)
         before, hurried = entry("before"), entry("hurried")
-        writer.put(before)
-        writer.put(hurried)
+        put(writer, before)
+        put(writer, hurried)
         hurried.hurry()
         assert file.entered.wait(20), "the loop has not turned, and it is being written"
         file.gate.set()
