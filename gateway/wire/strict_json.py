@@ -22,7 +22,7 @@ MAX_VALUES: Final = 100_000
 """Most values (members and elements) one agent's body may hold, whatever its size in bytes."""
 MAX_ANSWER_VALUES: Final = 2_000_000
 """The same for one message of a tool server."""
-MAX_ANSWER_DEPTH: Final = 201
+MAX_ANSWER_DEPTH: Final = 200
 """Levels of such a message: the fast parser's own bound, and so that of the slow one."""
 MAX_DIGITS: Final = 19
 """Most digits of an integer: any 64-bit number fits."""

@@ -246,7 +246,7 @@ def test_an_answer_is_no_deeper_by_whichever_parser_it_is_read(
     opening: bytes, closing: bytes, text: bytes
 ) -> None:
     """What the deeper stack of a later step could not walk would be an outcome nobody can write down."""
-    fits = 201
+    fits = 200
     assert answer(opening * fits + text + closing * fits)
     deeper = fits + 1
     with pytest.raises(Unreadable):
