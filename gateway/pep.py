@@ -148,7 +148,7 @@ class Line:
         except Exception:
             # Past the forward nobody may say that nothing was done.
             log.exception("call %s failed after it was forwarded", way.call_id)
-            return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
+            return self._scribe.unknown(way)
 
     async def _recall(self, request: Request) -> None:
         """What another gateway process has learned of what is named here. Decides nothing."""

@@ -165,6 +165,15 @@ class Scribe:
             return self.unrecorded(way, error)
         return settle.refused(request, no.reason, no.detail, call_id)
 
+    def unknown(self, way: Way) -> Answer:
+        """We failed between the forward and the answer. The call is in doubt, if it is not settled by now: nothing
+        stays under way for ever."""
+        body = {"detail": "the gateway failed after it was forwarded"}
+        line = record.outcome(way.call_id, self._clock(), "in_doubt", body)
+        with contextlib.suppress(JournalError, record.IllegalMove):
+            self._journal.append(line)
+        return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
+
     def unrecorded(self, way: Way, error: JournalError) -> Answer:
         """What cannot be written is not done."""
         log.error("call %s refused, the journal cannot be written: %s", way.call_id, error)

@@ -427,7 +427,19 @@ async def test_a_failure_of_ours_after_the_forward_is_never_told_as_nothing_done
     answer = await world.call()
     assert len(world.server.got) == 1
     assert reason(answer) == "outcome_unknown"
-    assert world.states()[-1] == ("call1", "intent")
+    assert world.states() == [("call1", "intent"), ("call1", "in_doubt")]
+
+
+async def test_a_failure_of_ours_after_the_outcome_was_written_leaves_it_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> Answer:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr("gateway.core.settle.answered", broken)
+    world = World()
+    assert reason(await world.call()) == "outcome_unknown"
+    assert world.states() == [("call1", "intent"), ("call1", "applied")]
 
 
 REFUSALS: dict[str, tuple[Callable[[], World], str]] = {
