@@ -721,6 +721,24 @@ async def test_a_word_about_a_task_is_decided_at_the_level_of_the_call_that_made
     assert world.policy.asked[-1].arguments == {"x": 1}
 
 
+@pytest.mark.parametrize("status", [[], {}, None, 1, "working"])
+async def test_whatever_a_server_calls_the_state_of_a_task_its_word_is_passed_on(
+    status: Any,
+) -> None:
+    made = {"resultType": "task", "taskId": "task-1", "content": []}
+    world = World(Policy(Effect.READ, Tier.DATA), Server(Outcome("ok", made)))
+    entry = _entry("t")
+    world.current = Table("1", Shelf(tools={"s__t": entry}), {"s": Shelf(tools={"t": entry})})
+    await world.call()
+    world.server.outcome = Outcome("ok", {"status": status})
+    client = ClientFacts("2026-07-28", {"extensions": {EXTENSION: {}}})
+    params = {"taskId": "task-1"}
+    about = Request(Endpoint("all"), WHO, Era.STATELESS, 2, "tasks/get", params, client)
+    async with asyncio.timeout(5):
+        answer = await world.line.call(about, Deaf())
+    assert answer.result == {"status": status}
+
+
 async def test_rules_on_trial_stand_in_the_journal_and_nothing_of_them_in_the_answer() -> None:
     shadows = (Shadow("W1", RULE), Shadow("W2", RULE))
     world = World(Policy(decision=replace(ALLOWED, shadows=shadows)))

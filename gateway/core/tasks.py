@@ -119,7 +119,8 @@ def finished(resolved: Resolved, outcome: Outcome) -> JsonObject:
         return {}
     # 2025-11-25 asks for the result itself, with a request of its own that waits for the end.
     status = "completed" if request.method == "tasks/result" else result.get("status")
-    return {"task": request.params["taskId"], "status": status} if status in ENDS else {}
+    ended = isinstance(status, str) and status in ENDS
+    return {"task": request.params["taskId"], "status": status} if ended else {}
 
 
 def task_id_of(result: JsonObject) -> str | None:
