@@ -122,10 +122,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         doubts.late(call_id, outcome)
 
     ground = await _ground(settings, late)
-    journal, protector = ground.journal, ground.protector
-    reads = own_reads(journal, protector, ground.servers, microseconds, new_call_id)
+    journal, protector, servers = ground.journal, ground.protector, ground.servers
+    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
     reverser, doubts = reversing(
-        settings, ground.packs, reads, journal, protector, ground.servers, microseconds
+        settings, ground.packs, reads, journal, protector, servers, microseconds, ground.catalogue
     )
     bounds = LiveBounds(settings, journal, ground.policies, microseconds)
     line = _line(ground, bounds, reverser)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from gateway.catalogue import pins
+from gateway.catalogue.live import LiveCatalogue
 from gateway.core.model import Target
 from gateway.journals.sqlite import SqliteJournal
 from gateway.policy.live import LivePolicies
@@ -64,8 +65,13 @@ def reversing(
     protector: Protector,
     servers: Mapping[str, ToolServer],
     clock: Callable[[], int],
+    catalogue: LiveCatalogue,
 ) -> tuple[PackReverser, Doubts]:
     """Step 9, and what keeps its calls in doubt: over one set of leases."""
+
+    async def withheld(target: Target) -> str | None:
+        return catalogue.current.quarantined.get(target)
+
     leases, keeps = journal.leases(), settings.retention.images
     doubts = Doubts(
         journal=journal,
@@ -84,6 +90,7 @@ def reversing(
         servers=servers,
         settings=settings.servers,
         clock=clock,
+        withheld=withheld,
         keeps=None if keeps is None else keeps * DAY,
     )
     return reverser, doubts

@@ -18,6 +18,8 @@ from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
 from gateway.app.gateway import close_servers
 from gateway.app.reverse import open_packs, own_reads
+from gateway.catalogue import pins
+from gateway.catalogue.offered import Offered
 from gateway.errands import GatewayErrands
 from gateway.journals import runs
 from gateway.journals.protect import Protector
@@ -123,10 +125,12 @@ def _parts(
     grants: GrantStore,
 ) -> Parts:
     reads = own_reads(journal, protector, servers, microseconds, new_call_id)
+    approved = pins.load(settings.policy_dir, settings.servers)
+    offered = Offered({name: servers[name] for name in settings.offered}, approved)
     return Parts(
         reader=reader,
         ledger=Ledger(reader, protector),
-        looker=Looker(packs.current, ServerVersions(servers), reads),
+        looker=Looker(packs.current, ServerVersions(servers), reads, offered.why_withheld),
         errands=_errands(settings, policies, protector, servers, journal),
         leases=journal.leases(),
         journal=journal,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.core.model import Target
 from gateway.core.reverse import Image, Level, Recorded, Reversal
+from gateway.undo.approved import Withheld, changed
 from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs
 from gateway.undo.plan import Standing
@@ -45,7 +46,10 @@ class Unsighted(Exception):
 class Looker:
     """Looks at what calls wrote, as they looked when they were made."""
 
-    def __init__(self, packs: Packs, versions: Versions, reads: OwnReads) -> None:
+    def __init__(
+        self, packs: Packs, versions: Versions, reads: OwnReads, withheld: Withheld
+    ) -> None:
+        self._withheld = withheld
         self._packs = packs
         self._versions = versions
         self._reads = reads
@@ -61,6 +65,8 @@ class Looker:
         pack = self._packs.find(target, version)
         if isinstance(pack, Reversal):
             raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
+        if why := await changed(pack, target.server, self._withheld):
+            raise Unsighted("unreadable", why)
         if pack.pack != call.reversal.pack and not anew:
             raise Unsighted("unreadable", "the undo pack has been changed since this call")
         arguments = call.partial if call.arguments is None else call.arguments

@@ -111,7 +111,8 @@ def _usable(setting: Setting, tool: CompiledTool, pack: str) -> ToolPack | Rever
         return unknown(
             f"{setting.file} needs {name}: servers.{setting.server}.undo in bulkhead.yaml"
         )
-    for name in sorted(_tools_of(tool)):
+    rests_on = frozenset(_tools_of(tool))
+    for name in sorted(rests_on):
         if setting.pinned(name) is None:
             return unknown(f"{name} of {setting.server} is not approved")
         if setting.fitting(name) is None:
@@ -120,7 +121,7 @@ def _usable(setting: Setting, tool: CompiledTool, pack: str) -> ToolPack | Rever
         return Reversal(
             Level.NONE, why=f"{setting.file} needs a companion, and {setting.server} has none"
         )
-    return ToolPack(tool, pack, setting.file)
+    return ToolPack(tool, pack, setting.file, rests_on)
 
 
 def _tools_of(tool: CompiledTool) -> set[str]:

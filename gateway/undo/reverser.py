@@ -20,6 +20,7 @@ from gateway.errors import JournalError
 from gateway.ports import Leases, Protector, ToolServer
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import level
+from gateway.undo.approved import Withheld, changed
 from gateway.undo.doubts import Doubts
 from gateway.undo.level import AnyPack, Found
 from gateway.undo.own import For, OwnReads
@@ -58,11 +59,13 @@ class PackReverser:
         servers: Mapping[str, ToolServer],
         settings: Mapping[str, ServerSettings],
         clock: Callable[[], int],
+        withheld: Withheld,
         keeps: int | None = None,
     ) -> None:
         """`clock`: microseconds since the epoch. `keeps`: so long are images kept; None: until they are
         forgotten."""
         self._keeps = keeps
+        self._withheld = withheld
         self._packs = packs
         self._leases = leases
         self._doubts = doubts
@@ -81,6 +84,9 @@ class PackReverser:
         account = For(call_id, identity.tenant, identity.task, identity.intent, secret)
         scope = Scope(resolved.arguments, {"id": call_id})
         pack = self._packs.find(target, self._version(target.server))
+        if not isinstance(pack, Reversal):
+            why = await changed(pack, target.server, self._withheld)
+            pack = pack if why is None else level.unknown(why)
         if isinstance(pack, Reversal):
             leases = await self._take(call_id, target.server, None)
             return self._ready(call_id, target, account, scope, Found(replace(pack, leases=leases)))

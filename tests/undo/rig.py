@@ -302,6 +302,11 @@ class Pin:
         self.digest = digest(self.descriptor)
 
 
+async def nothing_withheld(target: Target) -> str | None:
+    """All is offered as it was approved."""
+    return None
+
+
 class _Live:
     def __init__(self, loaded: Packs) -> None:
         self.loaded = loaded
@@ -459,6 +464,7 @@ async def a_gateway(
         servers=servers,
         settings=settings,
         clock=clock,
+        withheld=nothing_withheld,
     )
     entries = {
         f"{target.server}__{target.name}": Entry(
@@ -482,7 +488,7 @@ async def a_gateway(
     parts = Parts(
         reader=reader,
         ledger=Ledger(reader, protector),
-        looker=Looker(known, ServerVersions(servers), reads),
+        looker=Looker(known, ServerVersions(servers), reads, nothing_withheld),
         errands=GatewayErrands(
             policies=policy, destinations={}, companions=companions, tenant="local", **common
         ),

@@ -117,6 +117,7 @@ class ShelfPack:
     """What the pack says. Each answer may be replaced."""
 
     pack: str = "shelf@sha256:aa"
+    rests_on: frozenset[str] = frozenset({"put", "look"})
     undo_window_seconds: int | None = 60
     hold_seconds: int = 0
     case: ShelfCase | None = field(default_factory=ShelfCase)
@@ -158,6 +159,8 @@ class ShelfPacks:
 
     pack: ShelfPack | None
     level: Level = Level.NOOP
+    withheld: dict[str, str] = field(default_factory=dict)
+    """Tools of the shelf that are not as they were approved, and why."""
 
     def find(self, target: Target, server_version: str | None) -> AnyPack | Reversal:
         assert server_version == "1.0"
@@ -165,6 +168,10 @@ class ShelfPacks:
 
     def cap(self, pack: AnyPack) -> Level:
         return self.level
+
+    async def why_withheld(self, target: Target) -> str | None:
+        assert (target.server, target.kind) == ("shelf", "tool")
+        return self.withheld.get(target.name)
 
 
 def put(name: str = "a", text: str = "new") -> Classified:
@@ -247,7 +254,13 @@ async def shop(
     settings = {"shelf": ServerSettings(command=("true",), limits=limits)}
     del common["journal"]
     reverser = PackReverser(
-        **common, packs=packs, leases=leases, doubts=doubts, reads=reads, settings=settings
+        **common,
+        packs=packs,
+        leases=leases,
+        doubts=doubts,
+        reads=reads,
+        settings=settings,
+        withheld=packs.why_withheld,
     )
     try:
         yield Shop(

@@ -92,6 +92,19 @@ async def test_without_a_pack_a_write_has_the_server_to_itself(tmp_path: Path) -
     assert again.reversal.leases[0].epoch > 1
 
 
+async def test_a_tool_that_is_withheld_is_not_read_with_and_its_word_is_nobodys(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.packs.withheld["look"] = "changed since it was approved"
+        ready = await at.reverser.prepare("call-1", put(), False)
+        settled = await at.reverser.settle(ready, OK)
+    assert at.shelf.looked == []
+    assert ready.reversal.why == "look of shelf is withheld: changed since it was approved"
+    assert {ready.reversal.level, settled.reversal.level} == {Level.UNKNOWN}
+    assert ready.reversal.leases == (Lease("server:/shelf", 1),)
+
+
 async def test_writers_of_one_thing_wait_for_each_other_and_others_do_not(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         at.shelf.texts["a"] = "old"

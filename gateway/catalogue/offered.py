@@ -1,0 +1,41 @@
+"""What a process without a catalogue knows of the tools it calls: each server is asked once what it lists.
+
+A rollback starts tool servers of its own, perhaps others than those a person approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.catalogue.fetch import fetch_lists
+from gateway.catalogue.pins import Pins
+from gateway.catalogue.review import review
+from gateway.core.model import Target
+from gateway.ports import ToolServer
+
+SECONDS: Final = 30.0
+
+
+class Offered:
+    """The tools of servers that agents are offered, held against the approvals."""
+
+    def __init__(self, servers: Mapping[str, ToolServer], approved: Pins) -> None:
+        self._servers = servers
+        self._approved = approved
+        self._found: dict[str, dict[Target, str]] = {}
+
+    async def why_withheld(self, target: Target) -> str | None:
+        """Why nobody is to call it as it is now; None when it is as it was approved."""
+        server = self._servers.get(target.server)
+        if server is None:
+            return None
+        if target.server not in self._found:
+            lists = await fetch_lists(target.server, server, SECONDS)
+            reviews = review(target.server, lists, self._approved.of(target.server))
+            self._found[target.server] = {
+                each.target: f"{each.status}{each.note and f': {each.note}'}"
+                for each in reviews
+                if each.status != "approved"
+            }
+        return self._found[target.server].get(target)
