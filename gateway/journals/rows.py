@@ -17,12 +17,11 @@ T = TypeVar("T")
 
 def chunks(rows: Sequence[T], width: int = 1) -> Iterator[Sequence[T]]:
     """Runs of 256, 128, ... 1 rows of so many members each."""
-    start, size = 0, MOST * width
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield rows[start : start + size]
-        start += size
+    start, left = 0, len(rows) // width
+    while left:
+        size = min(MOST, 1 << left.bit_length() - 1)
+        yield rows[start * width : (start + size) * width]
+        start, left = start + size, left - size
 
 
 def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -51,6 +51,7 @@ class SqliteFile:
         self._keeper = keeper
         self._row = row
         self._places: commit.Places = {}
+        self._name = str(path)
         self._inode = os.stat(path).st_ino
         self._connection: sqlite3.Connection | None = connection
         self._ledger = Ledger(connection)
@@ -92,10 +93,15 @@ class SqliteFile:
         """
         try:
             connection = self._connected()
-            with _as_durable_as(connection, entries):
-                return commit.write(
-                    self._ledger, entries, self._row, self._keeper, self._places, works
-                )
+            if not entries:
+                # No line waits for the disk: one that rests on it is written to the same log later.
+                connection.execute("PRAGMA synchronous = NORMAL")
+            written = commit.write(
+                self._ledger, entries, self._row, self._keeper, self._places, works
+            )
+            if not entries:
+                connection.execute("PRAGMA synchronous = FULL")
+            return written
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
@@ -158,7 +164,7 @@ class SqliteFile:
         self.run.end()
 
     def _connected(self) -> sqlite3.Connection:
-        if os.stat(self.path).st_ino != self._inode:
+        if os.stat(self._name).st_ino != self._inode:
             raise FileNotFoundError("it was replaced by another file while in use")
         if self._connection is None:
             self._connection = _connect(self.path)
@@ -170,16 +176,6 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
-
-
-@contextmanager
-def _as_durable_as(connection: sqlite3.Connection, entries: Sequence[Entry]) -> Iterator[None]:
-    """Where no line waits for the disk nothing does: a line that rests on it is written to the same log later."""
-    if not entries:
-        connection.execute("PRAGMA synchronous = NORMAL")
-    yield
-    if not entries:
-        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
