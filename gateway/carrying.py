@@ -7,12 +7,13 @@ result does not wait for its intent, that of a tool whose results were large is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from gateway.core.model import Resolved, Target
 from gateway.errors import JournalError, Refused
 from gateway.ports import Channel, Outlet, Pending, Prepared
+from gateway.values import Value
 
 AGAIN: Final = 8
 """Calls of a tool that are taken for large ones after one that was."""
@@ -20,24 +21,27 @@ MOST: Final = 1_024
 """Tools remembered; past it all are forgotten."""
 
 
-class AfterIntent:
+class AfterIntent(Value):
     """An outlet that opens when the call's intent is durable."""
 
-    def __init__(self, outlet: Outlet, intent: Pending, opens: Callable[[], None]) -> None:
-        """`opens` is told when there is a large result."""
-        self._outlet = outlet
-        self._intent = intent
-        self._opens = opens
-        self.write = outlet.write
+    outlet: Outlet
+    intent: Pending
+    target: Target
+    carrying: Carrying
+    """Is told of the target when there is a large result."""
 
     async def begin(self) -> bool:
         """See `ports.Outlet`."""
-        self._opens()
+        self.carrying.note(self.target)
         try:
-            await self._intent.sealed()
+            await self.intent.sealed()
         except (JournalError, Refused):
             return False  # the Line will find out the same
-        return await self._outlet.begin()
+        return await self.outlet.begin()
+
+    def write(self, *pieces: bytes) -> Coroutine[Any, Any, None]:
+        """See `ports.Outlet`."""
+        return self.outlet.write(*pieces)
 
 
 class Carrying:
@@ -59,9 +63,9 @@ class Carrying:
         if there is None or looked_at or (prepared and prepared.reversal.pack):
             return None
         target = resolved.target
-        if target in self._likely:
+        if self._likely and target in self._likely:
             self._expect(target, intent)
-        return AfterIntent(there, intent, lambda: self._note(target))
+        return AfterIntent(there, intent, target, self)
 
     def _expect(self, target: Target, intent: Pending) -> None:
         intent.hurry()
@@ -69,7 +73,8 @@ class Carrying:
         if not self._likely[target]:
             del self._likely[target]
 
-    def _note(self, target: Target) -> None:
+    def note(self, target: Target) -> None:
+        """Its result is a large one."""
         if len(self._likely) >= MOST:
             self._likely.clear()
         self._likely[target] = AGAIN

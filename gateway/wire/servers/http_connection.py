@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
             reply.lost(exc, ends_it=not self._framed)
             self._tell(reply)
         else:
-            self._tell(lost(stale=self._asked > 1 and not self._heard))
+            self._tell_no(lost(stale=self._asked > 1 and not self._heard))
 
     # A head that was read before.
 
@@ -258,17 +258,19 @@ class Connection(asyncio.Protocol):
         self._vigil.expect(self._patience.due(now, True))
         return Reply(self, self._patience, self._vigil, self._loop, now, head)
 
-    def _tell(self, came: Reply | Broken) -> None:
+    def _tell(self, reply: Reply) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is None:
             return
-        if isinstance(came, Broken):
-            if not waiting.done():
-                waiting.set_exception(came)
-        elif waiting.done():
-            came.close()
+        if waiting.done():
+            reply.close()
         else:
-            waiting.set_result(came)
+            waiting.set_result(reply)
+
+    def _tell_no(self, error: Broken) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
 
     def _pass(self, reply: Reply, body: bytes) -> None:
         more = reply.arrived(body)
@@ -292,5 +294,5 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: Broken) -> None:
         if self._reply is not None:
             self._reply.fail(error)
-        self._tell(error)
+        self._tell_no(error)
         self.abort()
