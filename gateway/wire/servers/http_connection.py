@@ -87,8 +87,9 @@ class Connection(asyncio.Protocol):
         self._patience = patience
         self._since = now = self._loop.time()
         waiting = self._waiting = self._loop.create_future()
-        if (due := patience.due(now, False)) < self._vigil.at:
-            self._vigil.expect(due)
+        vigil = self._vigil
+        if now + patience.first_byte < vigil.at or patience.deadline < vigil.at:
+            vigil.expect(patience.due(now, False))
         transport.write(request)
         return waiting
 
@@ -139,7 +140,7 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif self._heard or (known := self._known.find(data)) is None:
             self._parse(data)
-        elif len(data) == known.start + known.length:
+        elif len(data) == known.size:
             self._came(known, data[known.start :])
         else:
             self._recognise(known, data[known.start :])

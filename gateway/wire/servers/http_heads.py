@@ -45,6 +45,8 @@ class Known(Value):
     """Where the body begins."""
     length: int
     """Of the body."""
+    size: int
+    """Of both."""
 
 
 class KnownHeads:
@@ -68,7 +70,7 @@ class KnownHeads:
         if framed and _has_one_reading(data[:start], head.headers):
             if len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
-            self._known[data[:start]] = Known(head, start, length)
+            self._known[data[:start]] = Known(head, start, length, size)
 
 
 def head_of(status: int, headers: Sequence[Header]) -> Head:
