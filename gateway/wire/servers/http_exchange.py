@@ -24,7 +24,6 @@ MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""
 RETRY: Final = 1.0
 """Seconds before a stream is taken up again, when the server does not say."""
-NOTICE: Final = 5.0
 
 Note = Callable[[str], None]
 """Told the method of each notification on a call's own stream."""
@@ -34,7 +33,17 @@ Chore = Callable[[Coroutine[Any, Any, None]], None]
 class Session:
     """One `initialize`d session."""
 
-    __slots__ = ("calls", "credential", "gone", "headers", "id", "in_flight", "log_level", "used")
+    __slots__ = (
+        "_clock",
+        "calls",
+        "credential",
+        "gone",
+        "headers",
+        "id",
+        "in_flight",
+        "log_level",
+        "used",
+    )
 
     def __init__(self, id: str | None, version: str, credential: Credential | None = None) -> None:
         self.id = id
@@ -46,7 +55,8 @@ class Session:
         self.in_flight = 0
         self.calls: list[Exchange] = []
         """Agents' calls under way, oldest first."""
-        self.used = asyncio.get_running_loop().time()
+        self._clock = asyncio.get_running_loop().time
+        self.used = self._clock()
         self.log_level: str | None = None
         """What the server was told by logging/setLevel: the widest anyone in this session asked for."""
         self.gone = False
@@ -55,7 +65,7 @@ class Session:
     def left(self) -> None:
         """A call in it has ended."""
         self.in_flight -= 1
-        self.used = asyncio.get_running_loop().time()
+        self.used = self._clock()
 
 
 class Exchange:
@@ -196,10 +206,9 @@ class Exchange:
                 reply.release()
 
     async def _post(self, message: JsonObject) -> None:
-        deadline = asyncio.get_running_loop().time() + NOTICE
-        patience = Patience(NOTICE, NOTICE, deadline)
-        session = self._session
-        (await self._link.post(session.headers, message, patience, session.credential)).drain()
+        link, session = self._link, self._session
+        reply = await link.post(session.headers, message, link.notice(), session.credential)
+        reply.drain()
 
 
 class Mute:

@@ -23,6 +23,8 @@ from gateway.wire.servers.vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
 UNAUTHORIZED: Final = 401
+NOTICE: Final = 5.0
+"""Seconds a message nobody waits for (cancelled, DELETE) may take."""
 NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
 
@@ -42,6 +44,10 @@ class Link(Value):
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
         return patience(self.limits, self.pool.now())
+
+    def notice(self) -> Patience:
+        """The limits of a message nobody waits for."""
+        return Patience(NOTICE, NOTICE, self.pool.now() + NOTICE)
 
     def standing(self) -> Patience:
         """The limits of a stream that is meant to stay open."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject, Outcome
+from gateway.made import Made
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -36,11 +37,10 @@ MAX_EACH: Final = 32
 """Of one principal, who opens one for every client info it makes up: it ends its own, not the others'."""
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
-NOTICE: Final = 5.0
-"""Seconds a message nobody waits for (cancelled, DELETE) may take."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 
-Key = tuple[str, str, bytes]
+Key = tuple[str, bytes]
+"""Who, and what the server is told of its client."""
 
 
 @dataclass(slots=True)
@@ -69,6 +69,7 @@ class Sessions:
         self._on_renewed = on_renewed
         """Called when the gateway's own session had to be opened again."""
         self._places: dict[Key, _Place] = {}
+        self._said = Made(_said, MAX_SESSIONS)
         self._chores: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._had_own = False
@@ -82,7 +83,7 @@ class Sessions:
         sent in the new one. What was under way in the old one is the doubt of its own caller.
         """
         for _ in range(2):
-            key, session = await self.session(
+            key, session = self._is_open(message) or await self.session(
                 message.principal, message.client, patience, message.credential
             )
             if message.client.log_level is not None:
@@ -142,6 +143,15 @@ class Sessions:
         finally:
             reply.close()
 
+    def _is_open(self, message: Outbound) -> tuple[Key, Session] | None:
+        """As `session`, where nothing is to be waited for."""
+        key = (message.principal, self._said.of(message.client))
+        place = self._places.get(key)
+        if place is None or place.session is None:
+            return None
+        place.session.credential = message.credential
+        return key, place.session
+
     async def session(
         self,
         principal: str,
@@ -152,7 +162,7 @@ class Sessions:
         """The session of this principal and client, opened if need be; from now on with this credential.
 
         Raises `NotSent`."""
-        key = (principal, _version(client), dumps([client.capabilities, client.info]))
+        key = (principal, self._said.of(client))
         place = self._places.get(key)
         if place is None:
             mine = [each for each in self._places if each[0] == principal]
@@ -161,9 +171,7 @@ class Sessions:
             place = _Place(asyncio.ensure_future(self._open(client, patience, credential)))
             self._places[key] = place
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
-        session = place.session
-        if session is None:
-            session = await asyncio.shield(place.opening)
+        session = await asyncio.shield(place.opening)
         session.credential = credential
         return key, session
 
@@ -237,8 +245,7 @@ class Sessions:
             session = place.session
             if session and not session.in_flight and loop.time() - session.used > IDLE:
                 self._end(key)
-        again = bool(self._places)
-        self._sweeper = loop.call_later(IDLE / 4, self._sweep) if again else None
+        self._sweeper = loop.call_later(IDLE / 4, self._sweep) if self._places else None
 
     def _drop(self, key: Key, session: Session) -> None:
         place = self._places.get(key)
@@ -250,12 +257,8 @@ class Sessions:
         session = place.session
         place.close()
         if session is not None and session.id is not None:
-            self.chore(self._delete(session))
-
-    async def _delete(self, session: Session) -> None:
-        deadline = asyncio.get_running_loop().time() + NOTICE
-        patience = Patience(NOTICE, NOTICE, deadline)
-        await self._link.delete(session.headers, patience, session.credential)
+            link = self._link
+            self.chore(link.delete(session.headers, link.notice(), session.credential))
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what nobody waits for. Its failure is nobody's news."""
@@ -285,6 +288,10 @@ async def _quietly(work: Coroutine[Any, Any, None]) -> None:
 
 async def _ignore(message: JsonObject) -> None:
     """Before it has answered, a server has nothing to say that anyone could hear."""
+
+
+def _said(client: ClientFacts) -> bytes:
+    return dumps([_version(client), client.capabilities, client.info])
 
 
 def _version(client: ClientFacts) -> str:
