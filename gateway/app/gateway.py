@@ -269,7 +269,9 @@ async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
         try:
             catalogue.reload_pins()
         except Misconfigured as error:
-            log.warning("approvals not taken, the earlier ones stay in force: %s", error)
+            log.warning(
+                "approvals of a server not taken, its earlier ones stay in force: %s", error
+            )
 
 
 async def close_servers(servers: Mapping[str, ToolServer]) -> None:

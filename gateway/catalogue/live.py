@@ -16,7 +16,7 @@ from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
 from gateway.catalogue.pace import Pace
-from gateway.catalogue.pins import Pins, load
+from gateway.catalogue.pins import Pins, again
 from gateway.catalogue.text import printable
 from gateway.core.resolve import KINDS, Table
 from gateway.errors import Refused
@@ -146,9 +146,11 @@ class LiveCatalogue:
         return lambda: self._told.remove(told)
 
     def reload_pins(self) -> None:
-        """Read the pin files again. Raises `Misconfigured` and keeps the pins it has if they are not right."""
-        pins = load(self._pins.directory.parent, self._known_servers)
+        """Read the pin files again. Raises `Misconfigured` for one that is not right: its server's pins stay."""
+        pins, problem = again(self._pins, self._known_servers)
         self._publish(self._lists, pins)
+        if problem is not None:
+            raise problem
 
     def status(self) -> dict[str, ServerStatus]:
         """How each server stands, for operators and /readyz."""

@@ -72,13 +72,28 @@ def load(policy_dir: Path, servers: Collection[str]) -> Pins:
 
     No directory means nothing is approved yet.
     """
-    directory = policy_dir / DIRECTORY
-    by_target: dict[Target, Pin] = {}
+    found, problem = again(Pins(policy_dir / DIRECTORY), servers)
+    if problem is not None:
+        raise problem
+    return found
+
+
+def again(before: Pins, servers: Collection[str]) -> tuple[Pins, Misconfigured | None]:
+    """The same, each file by itself: for one that is not right stands what it said before, and the first of them is
+    told. So what is withdrawn in one file is withdrawn whatever another one says.
+
+    Raises `Misconfigured` for names that cannot be told apart."""
+    directory, by_target = before.directory, dict[Target, Pin]()
+    problem: Misconfigured | None = None
     for path in sorted(directory.glob("*.json")) if directory.is_dir() else ():
-        by_target.update(_read(path, servers))
+        try:
+            by_target.update(_read(path, servers))
+        except Misconfigured as error:
+            problem = problem or error
+            by_target.update(before.of(path.stem))
     for target, why in name_all(by_target).collisions.items():
         raise Misconfigured(why, Where(str(directory / f"{target.server}.json")))
-    return Pins(directory, by_target)
+    return Pins(directory, by_target), problem
 
 
 def save(pins: Pins, server: str) -> Path:

@@ -164,6 +164,26 @@ async def test_new_pins_take_effect_and_bad_ones_do_not(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("notes", "{"), ("added", '{"server": "added"}')], ids=["broken", "unknown"]
+)
+async def test_what_is_withdrawn_for_one_server_is_withdrawn_whatever_another_file_says(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    """A server was added to bulkhead.yaml and approved: the gateway knows it after its next start."""
+    directory = tmp_path / "pins"
+    files, notes = OfferingServer(tool=[READ]), OfferingServer("notes", tool=[READ])
+    for server in (files, notes):
+        save(pins(approved(server.name, READ), directory=directory), server.name)
+    async with living(files, notes, known=load(tmp_path, ["files", "notes"])) as catalogue:
+        (directory / f"{name}.json").write_text(text)
+        (directory / "files.json").unlink()
+        with pytest.raises(Misconfigured, match=name):
+            catalogue.reload_pins()
+        shown = list(catalogue.current.aggregate.tools)
+    assert shown == ["notes__read"]
+
+
 async def test_looking_again_at_what_did_not_change_tells_nobody() -> None:
     server = OfferingServer(tool=[READ])
     told: list[Table] = []
