@@ -49,19 +49,22 @@ class JwtVerifier:
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """See `ports.Verifier`. `now`: seconds since the epoch."""
-        known = self._known(evidence, now)
+        # By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of
+        # the key, because a token is good at one audience only.
+        slot = (evidence.endpoint.path, evidence.authorization)
+        known = self._recall(slot, now)
         if known is not None and known.binding is None:
             return known.identity
         scheme, token = credential(evidence.authorization)
         if known is None:
             known = self._verify(present(token), evidence.endpoint, now)
         self._check_bound(known.binding, scheme, token, evidence, now)
-        self._remember(_slot(evidence), known)
+        self._remember(slot, known)
         return known.identity
 
     def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """See `ports.Verifier`. A token that is bound to a key wants a proof each time."""
-        known = self._known(evidence, now)
+        known = self._recall((evidence.endpoint.path, evidence.authorization), now)
         return None if known is None or known.binding is not None else known.identity
 
     async def refreshed(self, evidence: Evidence) -> bool:
@@ -126,8 +129,7 @@ class JwtVerifier:
         else:
             self._proofs.check(bound, scheme, token, evidence, now)
 
-    def _known(self, evidence: Evidence, now: int) -> _Verified | None:
-        slot = _slot(evidence)
+    def _recall(self, slot: _Slot, now: int) -> _Verified | None:
         known = self._cache.get(slot)
         if known is None:
             return None
@@ -157,9 +159,3 @@ def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:
         return profile.claimed(claims)
     except ClaimError as error:
         bad(str(error))
-
-
-def _slot(evidence: Evidence) -> _Slot:
-    """By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of it, because
-    a token is good at one audience only."""
-    return evidence.endpoint.path, evidence.authorization

@@ -53,7 +53,7 @@ class Lane(BoundedHeads):
         if self._exchange is not None:
             self._held = data
             self.flow.pause_reading()
-        elif not self._between or not self._taken(data):
+        elif not (self._between and self._taken(data)):
             self._to_engine(data)
 
     def connection_lost(self, exc: Exception | None) -> None:

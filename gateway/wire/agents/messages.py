@@ -72,13 +72,12 @@ def read(value: Any) -> Message:
         raise _invalid("method must be a non-empty string")
     if "result" in value or "error" in value:
         raise _invalid("a message is a request or a response, never both")
-    if "id" in value and not _is_id(value["id"]):
+    id = value.get("id")
+    if not (type(id) is int or isinstance(id, str)) and "id" in value:
         raise _invalid("id must be a string or an integer")
     if not isinstance(params, dict):
-        raise rejected(
-            400, INVALID_PARAMS, "params must be an object", id=value.get("id"), reason=_MALFORMED
-        )
-    return Call(value["id"], method, params) if "id" in value else Note(method, params)
+        raise rejected(400, INVALID_PARAMS, "params must be an object", id=id, reason=_MALFORMED)
+    return Note(method, params) if id is None else Call(id, method, params)
 
 
 def _response(value: JsonObject) -> Response:

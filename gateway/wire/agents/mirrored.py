@@ -16,6 +16,7 @@ from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     LATEST_MODERN_VERSION,
+    LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
     inbound,
 )
@@ -61,8 +62,9 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
         facts = _in_full(call, head)
     if isinstance(facts, RpcError):
         raise Mismatch(facts)
-    level = loglevels.requested(call.params)
-    return facts if level is None else replace(facts, log_level=level)
+    if isinstance(meta, dict) and LOG_LEVEL_META_KEY in meta:
+        return replace(facts, log_level=loglevels.requested(call.params))
+    return facts
 
 
 def _says_the_same(call: Call, meta: JsonObject, head: Admitted) -> bool:
