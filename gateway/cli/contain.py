@@ -14,6 +14,7 @@ import click
 
 from gateway import settings
 from gateway.cli import fence as fences_cli
+from gateway.cli import named
 from gateway.cli.credentials_text import until
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
@@ -58,6 +59,8 @@ def command(
     if as_json and not (only_plan or yes or no_undo):
         raise click.UsageError("--json asks nothing: give --plan, --yes or --no-undo")
     loaded = settings.load(config)
+    for fence in wanted:
+        named.can_be(loaded, fence)
     contained = _stop(loaded, wanted, quiet=as_json)
     if not as_json:
         _tell(contained)

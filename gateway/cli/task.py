@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from gateway import settings
+from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
@@ -46,6 +47,7 @@ def command() -> None:
 @json_option
 def begin(config: Path, as_json: bool, task: str, within: int, operator: str) -> None:
     """Calls of TASK from now on are undone at the deadline, with this operator's rights, unless confirmed."""
+    named.task(task)
     _say(_deadlines(config).begin(task, operator, _now(), within), as_json)
 
 
@@ -91,6 +93,7 @@ def failed(config: Path, as_json: bool, task: str, operator: str) -> None:
     Also for a task that was never begun: then all it ever did. Else nothing is touched, and it is told why.
     Exit status 4: a person is asked.
     """
+    named.task(task)
     promise = asyncio.run(_failed(config, task, operator))
     _say(promise, as_json)
     sys.exit(0 if promise.stand == "undone" else CONFLICTS_LEFT)

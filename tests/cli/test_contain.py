@@ -41,3 +41,23 @@ def test_where_nothing_is_undone_the_document_says_so(home: Home, scope: tuple[s
     told = json.loads(home.must("contain", *scope, "--json", "--as", "ada"))
     assert told["undo"] is None
     assert len(told["fences"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "says"),
+    [
+        (("--server", "stroe"), "there is no server 'stroe'"),
+        (("--agent", "a,b"), "'agent:a,b' is no agent's name"),
+        (("--agent", "k8s:ns:triage"), "'k8s:ns:triage' is no agent's name"),
+        (("--agent", ""), "is no agent's name"),
+        (("--task", "t", "--task", "not a task"), "'not a task' is no task's name"),
+        (("--grant", "*"), "'*' is no grant's name"),
+    ],
+)
+def test_nobody_is_told_that_something_was_stopped_which_cannot_be(
+    home: Home, scope: tuple[str, ...], says: str
+) -> None:
+    ran = home.run("contain", *scope, "--no-undo", "--as", "ada")
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert home.must("fence", "list", "--json") == "[]"

@@ -1,0 +1,33 @@
+"""Names an operator types of agents, tasks and servers: one that nobody can have is a slip, and is said to be one.
+
+Whether there is an agent or a task of a name cannot be known here: their tokens come from elsewhere.
+"""
+
+from __future__ import annotations
+
+import click
+
+from gateway.core.fence import Fence
+from gateway.errors import Misconfigured
+from gateway.issuers import AGENT, WORD
+from gateway.settings import Settings
+
+
+def task(name: str) -> str:
+    """It, if a token can carry it. Raises `click.UsageError`."""
+    if not WORD.fullmatch(name):
+        raise click.UsageError(f"{name!r} is no task's name")
+    return name
+
+
+def can_be(loaded: Settings, fence: Fence) -> None:
+    """Nobody is told that something was stopped which cannot be. Raises `click.UsageError`, `Misconfigured`."""
+    scope, value = fence.scope, fence.value
+    if scope == "server":
+        if value not in loaded.servers:
+            raise Misconfigured(f"there is no server {value!r}", loaded.where)
+    elif scope == "agent":
+        if not AGENT.fullmatch(value.removeprefix("agent:")):
+            raise click.UsageError(f"{value!r} is no agent's name")
+    elif scope in ("task", "tenant", "grant") and not WORD.fullmatch(value):
+        raise click.UsageError(f"{value!r} is no {scope}'s name")

@@ -1,0 +1,21 @@
+"""A name that nobody can have is a slip of who typed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.system.home import Home, everybody, one_tier
+
+
+def test_a_deadline_is_promised_to_no_task_that_can_never_be(tmp_path: Path) -> None:
+    home = Home.make(
+        tmp_path / "home",
+        {"store": {"command": ["/bin/false"]}},
+        policy=everybody([("data", "store")]),
+        tiers=one_tier("store"),
+    )
+    for command in ("begin", "failed"):
+        ran = home.run("task", command, "nightly cleanup", "--as", "ada")
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "'nightly cleanup' is no task's name" in ran.stderr
+    assert home.must("task", "list") == ""
