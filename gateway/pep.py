@@ -122,7 +122,7 @@ class Line:
         try:
             if plain.names_earlier(way.request):
                 await self._recall(way.request)
-            decided = self._decide(way)  # 3 to 8
+            decided = self.decided(way)  # 3 to 8
             reversible = Reversible(decided, None)
             if not plain.is_plain(decided, self._catalogue.unseen):
                 reversible = await self._reverse(way, await self._see(way, decided))  # 9
@@ -162,10 +162,10 @@ class Line:
         if server not in self._catalogue.unseen:
             return decided
         await self._catalogue.seen(server)
-        return self._decide(way)
+        return self.decided(way)
 
-    def _decide(self, way: Way) -> Decided:
-        """By the policy and the catalogue of this moment. Raises `Refused`."""
+    def decided(self, way: Way) -> Decided:
+        """By the policy and the catalogue of this moment; nothing is written. Raises `Refused`."""
         self._bounds.admit(way.request.identity)  # 3
         table, way.policy = self._catalogue.current, self._policies.current
         decided = self._courses.follow(table, way.policy, way.request) or self._ask(way, table)
@@ -201,7 +201,7 @@ class Line:
         return self._decide_again(way, prepared)
 
     def _decide_again(self, way: Way, prepared: Prepared | None) -> Reversible:
-        decided = self._decide(way)
+        decided = self.decided(way)
         if prepared is None:
             return Reversible(decided, None)
         again = decided.classified

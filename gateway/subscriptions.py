@@ -23,11 +23,13 @@ from gateway.ports import Catalogue, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.views import KINDS, may_read, view
+from gateway.way import Way
 
 MOST: Final = 256
 """Subscriptions of one follower."""
 UPDATED: Final = "notifications/resources/updated"
 TASKS: Final = "notifications/tasks"
+GET: Final = "tasks/get"
 
 Place = tuple[str, Watch]
 """A tool server, and what is watched there."""
@@ -99,7 +101,7 @@ class Subscriptions:
 
     def place(self, request: Request) -> Place:
         """Where a subscription leads. Raises `Refused`."""
-        if request.method == "tasks/get":
+        if request.method == GET:
             watch: Watch = ("task", str(request.params.get("taskId")))
             return resolve(self._catalogue.current, request).target.server, watch
         resolved = resolve(self._catalogue.current, request)
@@ -111,6 +113,16 @@ class Subscriptions:
             return False
         policy, table = self._policies.current, self._catalogue.current
         return may_read(policy, self._bounds, table, request, uri)
+
+    def may_hear(self, request: Request) -> bool:
+        """The same of a task: whether it could ask for it now. What is told of one may be all that came of it."""
+        if request.identity.expires_at <= self._seconds():
+            return False
+        try:
+            self.line.decided(Way("", request, self._policies.current, request))
+        except Refused:
+            return False
+        return True
 
     def hold(self, place: Place, follower: Follower, name: str) -> None:
         """Tell this follower of this place, by this name."""
@@ -130,9 +142,11 @@ class Subscriptions:
 
     def _updated(self, server: str, method: str, params: JsonObject) -> None:
         if method == TASKS:
-            task = params.get("taskId")
-            for follower in self._at(server, ("task", str(task))):
-                follower.tell(method, params)
+            task = str(params.get("taskId"))
+            for follower in self._at(server, ("task", task)):
+                asked = {**follower.request.params, "taskId": task}
+                if self.may_hear(replace(follower.request, method=GET, params=asked)):
+                    follower.tell(method, params)
         elif method == UPDATED and isinstance(params.get("uri"), str):
             uri = params["uri"]
             for whole in _wholes(uri):

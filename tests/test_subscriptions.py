@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
+
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -26,11 +28,12 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Shelf, Table
-from gateway.errors import Where
+from gateway.errors import Refused, Where
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
 from gateway.subscriptions import MOST, Follower, Subscriptions
 from gateway.values import replace
+from gateway.way import Way
 from tests.free import unbounded
 
 UPDATED = "notifications/resources/updated"
@@ -89,6 +92,12 @@ class World:
         if request.method == "resources/subscribe":
             await self.acquire(("resource", request.params["uri"]))
         return Answer({})
+
+    def decided(self, way: Way) -> None:
+        request = way.request
+        assert request.method == "tasks/get"
+        if request.params["taskId"] in self.hidden:
+            raise Refused(Reason.FENCED, "by ada")
 
     # The watches.
 
@@ -313,6 +322,22 @@ async def test_l4_a_task_is_read_before_it_is_told_about() -> None:
     assert [one.method for one in world.recorded] == ["tasks/get"]
     assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
     assert other == []
+
+
+@pytest.mark.parametrize("change", ["fence", "token"])
+async def test_l4_of_a_task_that_may_no_longer_be_asked_for_nothing_is_told(change: str) -> None:
+    """An operator has stopped the agent, or taken a rule away."""
+    world, ear = World(table("1")), Ear()
+    follower = house(world).follow(request(), frozenset(), ear)
+    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    for told in world.listeners:
+        told("notifications/tasks", {"taskId": "t1", "status": "working"})
+        if change == "fence":
+            world.hidden.add("t1")
+        else:
+            world.now = 2000
+        told("notifications/tasks", {"taskId": "t1", "status": "completed", "result": {}})
+    assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
 
 
 async def test_subscriptions_are_bounded() -> None:

@@ -115,7 +115,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "turned_away": SEAMS,
     "errands": SEAMS,
     "views": SEAMS | {"bounds"},
-    "subscriptions": SEAMS | {"pep", "views", "bounds"},
+    "subscriptions": SEAMS | {"pep", "views", "bounds", "way"},
     "listed": SEAMS | {"views", "bounds"},
     "receipts": SEAMS,
     "gate": SEAMS | {"pep", "turned_away", "listed", "subscriptions", "bounds", "receipts"},
