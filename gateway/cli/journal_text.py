@@ -25,6 +25,7 @@ COLOURS: Final = {
     State.REFUSED: "red",
     State.HELD: "blue",
     State.CANCELLED: "yellow",
+    State.NOTED: "blue",
     State.IN_DOUBT: "bold magenta",
     State.INTENT: "cyan",
     State.NO_EFFECT: "green",
@@ -41,6 +42,7 @@ MEANING: Final = {
     State.HELD: "not forwarded yet; it waits, and can be taken back whole",
     State.CANCELLED: "held and taken back; never forwarded",
     State.IN_DOUBT: "forwarded; what came of it is not known",
+    State.NOTED: "no call: what an operator, or the gateway itself, did or said",
     State.INTENT: "about to be forwarded, or under way",
     State.NO_EFFECT: "forwarded and answered; the world is as it was",
     State.NOT_APPLIED: "was in doubt; a look at the world says that it was not done",
@@ -153,8 +155,10 @@ def one_line(line: EventRow, call: CallRow) -> str:
 
 
 def _target(call: CallRow) -> str:
-    server, target = call.record.server, call.record.target
-    return f"{server} {target}".strip() or call.record.method
+    method, server, target = call.record.method, call.record.server, call.record.target
+    if call.state is State.NOTED:
+        return " ".join(filter(None, (method, server, target)))
+    return f"{server} {target}".strip() or method
 
 
 def _because(call: CallRow) -> str:

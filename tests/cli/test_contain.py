@@ -61,3 +61,13 @@ def test_nobody_is_told_that_something_was_stopped_which_cannot_be(
     assert ran.returncode == 2
     assert says in ran.stderr
     assert home.must("fence", "list", "--json") == "[]"
+
+
+def test_what_an_operator_did_is_in_the_journal_a_person_reads(home: Home) -> None:
+    home.must("contain", "--task", "t", "--no-undo", "--as", "ada", "--why", "odd")
+    (noted,) = home.calls()
+    listed, shown = home.must("journal", "list"), home.must("journal", "show", noted["call_id"])
+    assert "noted" in listed
+    assert noted["method"] in listed
+    assert "ada" in shown
+    assert noted["method"] in home.must("journal", "tail")
