@@ -74,3 +74,28 @@ def test_the_usual_answer_has_the_head_of_every_other(reply: Reply) -> None:
     carrier.wire.written = b""
     again = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
     assert usual == again._head_of(reply) + reply.body
+
+
+def test_every_answer_has_the_headers_of_its_own_second() -> None:
+    carrier, dates = Carrier(), [b"one", b"two", b"one", b"three", b"four", b"five", b"two"]
+    for date in dates:
+        carrier.server_state.default_headers = [(b"date", date)]
+        carrier.wire.written = b""
+        assert LaneExchange(Head("POST", "/mcp", ()), b"", carrier).put(Reply(200, b"{}"))
+        assert b"\r\ndate: %b\r\n" % date in carrier.wire.written
+
+
+def test_a_connection_that_ends_says_so_in_its_last_answer() -> None:
+    carrier = Carrier()
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    exchange.keep_alive = False
+    assert exchange.put(Reply(200, b"{}"))
+    assert b"\r\nconnection: close\r\n" in carrier.wire.written
+
+
+def test_nothing_is_written_to_who_is_gone() -> None:
+    carrier = Carrier()
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    exchange.lose()
+    assert exchange.put(Reply(200, b"{}"))
+    assert (carrier.wire.written, carrier.ended) == (b"", 0)
