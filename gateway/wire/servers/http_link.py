@@ -18,7 +18,7 @@ from gateway.wire.servers import envelope
 from gateway.wire.servers.http_pool import Pool
 from gateway.wire.servers.http_reply import Broken, NotSent, Reply
 from gateway.wire.servers.http_request import Requests, lines
-from gateway.wire.servers.patience import Patience, patience
+from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER
 from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 
@@ -43,7 +43,8 @@ class Link(Value):
 
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
-        return patience(self.limits, self.pool.now())
+        limits = self.limits
+        return Patience(limits.first_byte, limits.idle, self.pool.now() + limits.total)
 
     def notice(self) -> Patience:
         """The limits of a message nobody waits for."""

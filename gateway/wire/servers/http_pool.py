@@ -11,6 +11,7 @@ import asyncio
 import functools
 import ssl
 import weakref
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,9 +24,6 @@ from gateway.wire.servers.vigil import Vigil
 
 KEEP_IDLE: Final = 4.0
 """Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
-
-
-Sent = tuple[Connection, asyncio.Future[Reply]]
 
 
 class Address(Value):
@@ -78,7 +76,8 @@ class Pool:
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.now: Callable[[], float] = self._first_now
+        """The clock of the loop it serves."""
 
     async def send(self, request: bytes, patience: Patience) -> Reply:
         """Write one request and return its reply as soon as the head is there.
@@ -89,22 +88,27 @@ class Pool:
         now = self.now()
         if patience.deadline <= now:
             raise NotSent("limits.total had passed before it could be sent")
-        sent = self._send_kept(request, patience, now)
-        if sent is None:
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                if connection.idle_until > now:
+                    coming = connection.send(request, patience)
+                    break
+            except NotSent:
+                pass  # it ended while idle: the next one, or a new one
+            connection.abort()
+        else:
             connection = await self._connect()
-            sent = connection, connection.send(request, patience)
-        connection, waiting = sent
+            coming = connection.send(request, patience)
         try:
-            return await waiting
+            return await coming
         except BaseException:
-            connection.give_up(waiting)
+            connection.give_up(coming)
             raise
 
-    def now(self) -> float:
-        """By the clock of the loop it serves."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop.time()
+    def _first_now(self) -> float:
+        self.now = asyncio.get_running_loop().time
+        return self.now()
 
     async def aclose(self) -> None:
         """Close every connection, idle or not."""
@@ -115,17 +119,6 @@ class Pool:
         for connection in list(self._all):
             connection.abort()
         self._idle.clear()
-
-    def _send_kept(self, request: bytes, patience: Patience, now: float) -> Sent | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.idle_until > now:
-                try:
-                    return connection, connection.send(request, patience)
-                except NotSent:
-                    pass  # it ended while idle: the next one, or a new one
-            connection.abort()
-        return None
 
     async def _connect(self) -> Connection:
         if self._closed:

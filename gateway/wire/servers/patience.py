@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.settings import ServerLimits
 from gateway.values import Value
 
 
@@ -26,8 +25,3 @@ class Patience(Value):
             return "no answer within limits.total"
         limit, seconds = ("idle", self.idle) if begun else ("first_byte", self.first_byte)
         return f"silent for {seconds:g} s, limits.{limit}"
-
-
-def patience(limits: ServerLimits, now: float) -> Patience:
-    """That of one call that starts now."""
-    return Patience(limits.first_byte, limits.idle, now + limits.total)

@@ -27,7 +27,7 @@ from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import strict_json
 from gateway.wire.servers import envelope
-from gateway.wire.servers.patience import patience
+from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Overlong
@@ -118,8 +118,9 @@ class Conversation:
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
         id = next(self._ids)
         token = envelope.progress_token(message.params)
-        terms = patience(self._limits, asyncio.get_running_loop().time())
-        call = self._calls[id] = InFlight(call_id, token, channel, terms, self._vigil)
+        limits, now = self._limits, asyncio.get_running_loop().time()
+        patience = Patience(limits.first_byte, limits.idle, now + limits.total)
+        call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil)
         for question in self._early:
             self._put(*question)
         self._early.clear()
