@@ -116,7 +116,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
         ("On behalf of", record.on_behalf_of),
         ("What for", record.intent),
-        ("Asked", f"{record.method} {_target(call)} at {record.endpoint}"),
+        ("Asked", _asked(call)),
         (
             "Reaches",
             f"{record.tier}, {record.effect}, at {record.destination}" if record.tier else "",
@@ -152,6 +152,12 @@ def one_line(line: EventRow, call: CallRow) -> str:
         *map(visible, (record.call_id[:SHORT], record.agent, record.tier, _target(call), by, said)),
     )
     return "  ".join(part for part in parts if part)
+
+
+def _asked(call: CallRow) -> str:
+    if call.state is State.NOTED:
+        return _target(call)
+    return f"{call.record.method} {_target(call)} at {call.record.endpoint}"
 
 
 def _target(call: CallRow) -> str:

@@ -70,4 +70,5 @@ def test_what_an_operator_did_is_in_the_journal_a_person_reads(home: Home) -> No
     assert "noted" in listed
     assert noted["method"] in listed
     assert "ada" in shown
+    assert shown.count(noted["method"]) == 1
     assert noted["method"] in home.must("journal", "tail")
