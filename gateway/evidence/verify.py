@@ -228,7 +228,8 @@ def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
             if not holds:
                 return False, f"grant {grant['grant']} {why}"
         above = grant.get("of", "")
-    first, budget = warrant["grants"][0], warrant["budget"]
+    first: Line = next(iter(warrant["grants"]), {})
+    budget = warrant["budget"]
     left = {f"{one['grant']} {n}": have for one in budget for n, have in one["after"].items()}
     if above or first["agent"] != warrant["agent"] or min(left.values(), default=0) < 0:
         return False, f"grant {above or first['grant']} is not shown, another agent's, or overdrawn"

@@ -73,7 +73,7 @@ class Registry(Value):
             states.append(State.NOTED)
         for state in states:
             for row in self.reader.calls(CallFilter(state=state), MANY):
-                if row.record.method in (UNDO, METHOD) and call_id in _of(row):
+                if row.record.method in (UNDO, METHOD) and call_id in (_of(row) or [call_id]):
                     found += [
                         line
                         for line in self.reader.lines(row.record.call_id)
@@ -83,7 +83,7 @@ class Registry(Value):
 
 
 def _of(row: CallRow) -> Sequence[str]:
-    """The calls a thread or a note is about."""
+    """The calls a thread or a note is about; none where that was forgotten, and its lines must be asked."""
     if row.record.method == METHOD:
         return (row.record.target,)
     of = row.record.arguments.get("of")

@@ -58,8 +58,9 @@ def asked(name: str, grant: str = "", effect: str = "write", undo: Any = UNDO) -
     return record.intent(call_record(name, grant=grant, effect=effect), NOON, {"undo": undo})
 
 
-def undoing(name: str, of: str, verdict: str) -> list[Line]:
-    entry = replace(call_record(name), method="bulkhead/undo", arguments={"of": [of, "other"]})
+def undoing(name: str, of: str, verdict: str, forgotten: bool = False) -> list[Line]:
+    arguments = {"redacted": "sha256:aa"} if forgotten else {"of": [of, "other"]}
+    entry = replace(call_record(name), method="bulkhead/undo", arguments=arguments)
     said = {"of": of, "verdict": verdict, "why": ""}
     return [
         Line(name, State.UNDOING, NOON + 5, {}, entry),
@@ -97,6 +98,11 @@ WORLD: list[Line] = [
     asked("undone-it"),
     outcome("undone-it"),
     *undoing("undo1", "undone-it", "restored"),
+    asked("undone-long-ago"),
+    outcome("undone-long-ago"),
+    *undoing("undo2", "undone-long-ago", "restored", forgotten=True),
+    asked("by-nobody", "g-none"),
+    outcome("by-nobody"),
 ]
 
 
@@ -158,6 +164,7 @@ def test_a_budget_that_was_overdrawn_bounds_nothing(state: Path) -> None:
         ("by-admin", False, "does not give tier data"),
         ("by-orphan", False, "g-gone is not shown"),
         ("by-bob", False, "another agent's"),
+        ("by-nobody", False, "g-none is not shown"),
         ("standing", False, "no grant"),
         ("refused", True, "nothing was sent"),
     ],
@@ -194,6 +201,7 @@ def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed(
         ("forever", NOON, False, "level none"),
         ("refused", NOON, True, "changed nothing"),
         ("undone-it", NOON + 2 * DAY, True, "taken back: restored"),
+        ("undone-long-ago", NOON, True, "taken back: restored"),
     ],
 )
 def test_a_call_is_reversible_until_a_time_unless_it_was_reversed_or_changed_nothing(
