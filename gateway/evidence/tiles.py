@@ -79,7 +79,8 @@ class Tiles:
 
 def _root(hashes: bytes) -> bytes:
     """Of 1, 2, 4, ... 256 hashes."""
-    row = [hashes[at : at + HASH] for at in range(0, len(hashes), HASH)]
-    while len(row) > 1:
-        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-    return row[0]
+    while len(hashes) > HASH:
+        # Left and right stand side by side, as they are hashed.
+        pairs = range(0, len(hashes), 2 * HASH)
+        hashes = b"".join([node_hash(hashes[at : at + 2 * HASH], b"") for at in pairs])
+    return hashes
