@@ -95,7 +95,6 @@ class SqliteJournal:
         Raises `JournalError` when the journal is closed, broken or too far behind, `IllegalMove` for
         a line that cannot follow. A move only the file can judge is refused by `sealed()`.
         """
-        self._check_open()
         try:
             self._check_able()
             body, payloads = form.write(line, self.run)
@@ -184,9 +183,14 @@ class SqliteJournal:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise JournalError(f"{self._file.path}: the journal is closed")
+            raise self._shut()
+
+    def _shut(self) -> JournalError:
+        return JournalError(f"{self._file.path}: the journal is closed")
 
     def _check_able(self) -> None:
+        if self._closed:
+            raise self._shut()
         if self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
             raise JournalError(
                 f"{self._file.path}: the disk is too slow, {self._waiting} lines are waiting for it"
