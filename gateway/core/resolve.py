@@ -126,6 +126,10 @@ class Table(Value):
         return shelf
 
 
+MAX_NAME: Final = 8_192
+"""Characters of what is asked for: nothing that is listed has a longer name (catalogue/items.py)."""
+
+
 def resolve(table: Table, request: Request) -> Resolved:
     """The target of a request and the params its server must get.
 
@@ -138,6 +142,8 @@ def resolve(table: Table, request: Request) -> Resolved:
         return _named(table, shelf, request, kind, member)
     if request.method == "completion/complete":
         return _completion(table, shelf, request)
+    if len(request.method) > MAX_NAME:
+        raise Refused(Reason.UNKNOWN_TARGET, f"a method of {len(request.method)} characters")
     if request.endpoint.kind == "server" and request.endpoint.server and not _is_kept(request):
         # Vendor methods and whatever the protocol grows: transparent endpoint only, decided as `method:<name>`.
         return Resolved(
@@ -160,6 +166,8 @@ def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member:
     name = request.params.get(member)
     if not isinstance(name, str) or not name:
         raise Refused(Reason.MALFORMED, f"params.{member} must be a non-empty string")
+    if len(name) > MAX_NAME:
+        raise Refused(Reason.UNKNOWN_TARGET, f"a {kind} whose name has {len(name)} characters")
     entry = _find(table, shelf, request.endpoint, kind, name)
     if entry is None:
         assert shelf.unlisted_of is not None

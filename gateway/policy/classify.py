@@ -44,6 +44,8 @@ LOCAL: Final = "local"
 
 MOST: Final = 16_384
 """Lines remembered. Names that agents make up take no more room."""
+LONGEST: Final = 512
+"""Characters of such a name that is remembered."""
 _STEP: Final = re.compile(r"[/?#&=;:]")
 _DISGUISED: Final = re.compile(
     r"%(?:25)*(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])"
@@ -96,7 +98,7 @@ class Classifier:
         found = self._lines.get(target)
         if found is None:
             found = self._line(target)
-            if len(self._lines) < MOST:
+            if len(self._lines) < MOST and len(target.name) <= LONGEST:
                 self._lines[target] = found
         return found
 

@@ -17,6 +17,8 @@ from gateway.values import Value
 
 MOST: Final = 16_384
 """Of each kind remembered. Past it all is forgotten: names that agents make up take no room for long."""
+LONGEST: Final = 512
+"""Characters of such a name that is remembered."""
 
 Outcomes = tuple[frozenset[str], frozenset[str]]
 """Names of the conditions that hold, and of those nobody can tell."""
@@ -64,7 +66,7 @@ class Verdicts:
                 tuple(rule for rule in found if rule.on_trial),
                 tuple(sorted({name for rule in rules for name in rule.conditions})),
             )
-            _keep(self._plans, key, plan)
+            _keep(self._plans, key, plan, question)
         return plan
 
     def ask(self, plan: Plan, question: AccessRequest, outcomes: Outcomes) -> Verdict:
@@ -73,7 +75,7 @@ class Verdicts:
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self.engine.ask(plan.rows, asked(question, outcomes))
-            _keep(self._verdicts, key, verdict)
+            _keep(self._verdicts, key, verdict, question)
         return verdict
 
     def matches(self, rule: Rule, plan: Plan, question: AccessRequest, outcomes: Outcomes) -> bool:
@@ -83,7 +85,7 @@ class Verdicts:
         if matches is None:
             verdict = self.engine.ask([rule.row], asked(question, outcomes))
             matches = verdict.rule == rule.id
-            _keep(self._matches, key, matches)
+            _keep(self._matches, key, matches, question)
         return matches
 
 
@@ -117,7 +119,9 @@ def _key(plan: Plan, question: AccessRequest, outcomes: Outcomes) -> object:
     )
 
 
-def _keep(known: dict[K, V], key: K, value: V) -> None:
+def _keep(known: dict[K, V], key: K, value: V, question: AccessRequest) -> None:
+    if len(question.tool) > LONGEST:
+        return
     if len(known) >= MOST:
         known.clear()
     known[key] = value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Endpoint, JsonObject, Resolved, Target, Tier
-from gateway.core.resolve import Table, resolve
+from gateway.core.resolve import MAX_NAME, Table, resolve
 from gateway.core.tasks import TaskMade, owner_of, resolve_task
 from gateway.errors import Refused
 from gateway.reasons import Reason
@@ -296,3 +296,17 @@ async def test_what_a_completion_completes_is_what_policy_sees() -> None:
     found = await _resolve("completion/complete", params, at("files"))
     assert found.target.kind == "prompt"
     assert found.arguments == params
+
+
+async def test_a_name_longer_than_any_that_is_listed_is_nobodys() -> None:
+    """What is asked for is looked up, decided on and remembered by it."""
+    fits, long = "file:///" + "x" * (MAX_NAME - 8), "file:///" + "x" * (MAX_NAME - 7)
+    assert (await _resolve("resources/read", {"uri": fits})).target.name == fits
+    unknown = Reason.UNKNOWN_TARGET
+    assert await _reason("resources/read", {"uri": long}) is unknown
+    assert (
+        await _reason("resources/read", {"uri": long}, at("files"), pin_resources=False) is unknown
+    )
+    assert await _reason("tools/call", {"name": "x" * (MAX_NAME + 1)}) is unknown
+    assert await _reason("x" * (MAX_NAME + 1), {}, at("files")) is unknown
+    assert (await _resolve("x" * MAX_NAME, {}, at("files"))).target.kind == "method"

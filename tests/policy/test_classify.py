@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.decide import question
 from gateway.core.model import Classified, Effect, JsonObject, Kind, Target, Tier
 from gateway.errors import Misconfigured, Refused
 from gateway.policy import PolicySnapshot
@@ -270,3 +272,20 @@ def test_8_a_label_without_a_flow_is_a_mistake(tmp_path: Path, said: str) -> Non
     text = f"servers:\n  git:\n    tools:\n      log: {{tier: data, effect: read, {said}}}\n"
     with pytest.raises(Misconfigured, match=r"tiers.yaml:4: reads and egress need a flow"):
         loaded(tmp_path, f"{ALLOW}\n{READER}\n", text)
+
+
+def test_names_that_agents_make_up_take_little_memory(policy: PolicySnapshot) -> None:
+    """Whether they may be read or not: a body has room for four million characters of a URI."""
+
+    def ask(number: int) -> None:
+        uri = f"file:///{number}/" + "x" * 100_000
+        policy.decide(question(classified(policy, uri, "resource")))
+
+    ask(0)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(1, 101):
+        ask(number)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 500_000
