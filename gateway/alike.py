@@ -34,21 +34,25 @@ class Alike:
     def __init__(self, clean: Callable[[str], str]) -> None:
         """`clean`: keeps secrets out of a name."""
         self._clean = clean
+        self._policy: PolicyView | None = None
         self._known: dict[Hashable, Like] = {}
+        """By this version of the policy."""
 
     def of(self, decided: Decided, policy: PolicyView, grant: str) -> Like:
         """What a call that was so decided has in common with others. `grant`: which it is made under."""
         classified, decision = decided.classified, decided.decision
         resolved = classified.resolved
-        request = resolved.request
+        request, entry = resolved.request, resolved.entry
+        if policy is not self._policy:
+            self._known.clear()
+            self._policy = policy
         # By which object it is, where one is made once and then comes again; else by what it says.
         key = (
-            id(policy),
             id(request.identity),
             id(request.endpoint),
-            id(resolved.entry),
             id(decision.where),
             resolved.target,
+            None if entry is None else entry.digest,
             request.method,
             classified.tier,
             classified.effect,
@@ -64,8 +68,8 @@ class Alike:
     def _made(self, key: Hashable, decided: Decided, policy: PolicyView, grant: str) -> Like:
         classified, decision = decided.classified, decided.decision
         record = like(classified, decision, grant, policy.version, self._clean)
-        request, entry = classified.resolved.request, classified.resolved.entry
-        made_of = (policy, request.identity, request.endpoint, entry, decision.where)
+        request = classified.resolved.request
+        made_of = (request.identity, request.endpoint, decision.where)
         made = Like(record, policy.marks(classified), made_of)
         if len(self._known) >= MOST:
             self._known.clear()

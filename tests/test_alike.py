@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,7 +130,7 @@ def test_a_call_that_differs_in_one_thing_is_described_anew(name: str) -> None:
     first = one.of(alike).record
     other = CHANGES[name](one).of(alike).record
     assert getattr(other, name) != getattr(first, name)
-    assert one.of(alike).record is first
+    assert one.of(alike).record == first
     assert other == CHANGES[name](one).of(Alike(str)).record
 
 
@@ -181,3 +182,13 @@ def test_what_is_kept_is_bounded() -> None:
     for n in range(MOST):
         dataclasses.replace(one, grant=f"g-{n}").of(alike)
     assert one.of(alike) is not first
+
+
+def test_a_policy_that_was_replaced_is_not_kept_alive() -> None:
+    alike, one, policy = Alike(str), asked(), Marking()
+    gone = weakref.ref(policy)
+    dataclasses.replace(one, policy=policy).of(alike)
+    del policy
+    one.of(alike)
+    gc.collect()
+    assert gone() is None
