@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from gateway.values import Value
@@ -119,11 +118,10 @@ class Stream:
         self._keep(body)
         return True
 
-    def end(self, body: bytes, otherwise: Callable[[], bytes]) -> None:
-        """The last message: the answer. `otherwise` makes what stands in for one that cannot be kept for an
-        absent reader."""
+    def end(self, body: bytes, otherwise: bytes) -> None:
+        """The last message: the answer. `otherwise` stands in for one that cannot be kept for an absent reader."""
         if not self.put(body) and not self.abandoned:
-            self._keep(otherwise())
+            self._keep(otherwise)
         self.ended = True
         self.wake.set()
 
@@ -172,23 +170,6 @@ class Stream:
     def _freed(self) -> None:
         if self._room is not None:
             self._room.set()
-
-
-class First:
-    """What ends the wait for the first event of a stream: it, or silence for too long, or that its agent goes away."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self.gone = False
-
-    def leave(self) -> None:
-        """The agent is gone."""
-        self.gone = True
-        self._stream.wake.set()
-
-    def show_life(self) -> None:
-        """See `quiet.Silent`."""
-        self._stream.wake.set()
 
 
 class Shelf:

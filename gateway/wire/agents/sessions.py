@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from gateway.core.model import (
     Answer,
@@ -27,11 +27,9 @@ from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
 from gateway.wire.agents.admitted import SESSION_ID, Admitted
-from gateway.wire.agents.answering import ask_gate, body_of
+from gateway.wire.agents.answering import ask_gate
 from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
-from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.inwork import InWork
-from gateway.wire.agents.large import rest
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
@@ -50,11 +48,9 @@ from gateway.wire.agents.messages import (
 )
 from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.reading import Reader
-from gateway.wire.agents.replay import First, Stream
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
-
-TOO_LARGE: Final = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
+from gateway.wire.agents.working import Working
 
 
 class SessionEra:
@@ -150,21 +146,18 @@ class SessionEra:
             raise rejected(400, INVALID_REQUEST, "a request of that id is in work", id=call.id)
         # Connections are counted at the door; work that lost its connection is counted here.
         self._in_work.enter(session.owner)
-        stream = self._start(session, identity, call)
-        await self._carry(exchange, session, stream)
+        working = self._start(session, identity, call)
+        await self._carry(exchange, session, working)
 
-    def _start(self, session: Session, identity: WorkloadIdentity, call: Call) -> Stream:
+    def _start(self, session: Session, identity: WorkloadIdentity, call: Call) -> Working:
         """The work is a task of its own, because it outlives the connection."""
         request = session_request(session, identity, call)
-        stream = session.shelf.new()
-        stream.reader = call
-        flow = Flow(call.id, lambda: stream.start(flow))
-        channel = SessionChannel(session, stream, flow)
-        work = self._work(session, request, channel)
+        working = Working(session.shelf, request)
+        work = self._work(session, request, SessionChannel(session, working, working))
         task = asyncio.get_running_loop().create_task(work)
         session.running[call.id] = task
-        task.add_done_callback(partial(self._done, session, stream, request))
-        return stream
+        task.add_done_callback(partial(self._done, session, working, call))
+        return working
 
     def _work(
         self, session: Session, request: Request, channel: SessionChannel
@@ -175,44 +168,39 @@ class SessionEra:
         return ask_gate(self._gate, request, channel)
 
     def _done(
-        self, session: Session, stream: Stream, request: Request, task: asyncio.Task[Answer]
+        self, session: Session, working: Working, call: Call, task: asyncio.Task[Answer]
     ) -> None:
         self._in_work.leave(session.owner)
-        session.running.pop(request.id, None)
+        session.running.pop(call.id, None)
         self._sessions.touch(session)
         if task.cancelled():
             # This wire ends a request's stream only with an answer.
-            answer = Answer(error=RpcError(REQUEST_CANCELLED, "Request cancelled"))
+            working.end(Answer(error=RpcError(REQUEST_CANCELLED, "Request cancelled")))
         else:
-            answer = task.result()
-        lost = partial(error_body, request.id, TOO_LARGE)
-        if stream.flow is not None:
-            stream.flow.end(rest(answer))
-        stream.end(lost() if answer.carried else body_of(request, answer), lost)
+            working.end(task.result())
 
-    async def _carry(self, exchange: Exchange, session: Session, stream: Stream) -> None:
+    async def _carry(self, exchange: Exchange, session: Session, working: Working) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
-        first = First(stream)
-        exchange.watch(first.leave)
-        self._quiet.watch(first, self._limits.quiet_sessions)
+        exchange.watch(working.leave)
+        self._quiet.watch(working, self._limits.quiet_sessions)
         try:
-            await stream.wake.wait()
+            await working.news.wait()
         finally:
             exchange.watch(None)
-            self._quiet.let_go(first)
-        if first.gone and not stream.events:
-            # Nobody has seen an id of this stream: nobody can come back for it.
-            session.shelf.forget(stream)
-            raise Gone
-        if (flow := stream.flow_after(0)) is not None:
-            await flow.pour(LazyStream(exchange, self._limits.write_seconds))
-            session.shelf.forget(stream)
-        elif stream.ended and len(stream.events) == 1 and stream.last == 1:
-            body = stream.events[0].body
-            session.shelf.forget(stream)
-            reply = Reply(200, body)
+            self._quiet.let_go(working)
+        stream = working.stream
+        if working.body is not None:
+            reply = Reply(200, working.body)
             if not exchange.put(reply):
                 await exchange.reply(reply)
+        elif stream is None or (working.gone and not stream.events):
+            # Nobody has seen an id of this stream: nobody can come back for it.
+            if stream is not None:
+                session.shelf.forget(stream)
+            raise Gone
+        elif (flow := stream.flow_after(0)) is not None:
+            await flow.pour(LazyStream(exchange, self._limits.write_seconds))
+            session.shelf.forget(stream)
         else:
             await Reader(session, stream, exchange, self._limits).read(0)
 

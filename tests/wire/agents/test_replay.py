@@ -86,9 +86,9 @@ async def test_a_reader_that_takes_nothing_for_too_long_does_not_count() -> None
 def test_an_answer_too_large_to_keep_is_said_to_be_lost() -> None:
     mine, _ = shelf()
     unread, read = mine.new(), mine.new()
-    unread.end(b"x" * 5_000, lambda: b"lost")
+    unread.end(b"x" * 5_000, b"lost")
     read.reader = SOMEBODY
-    read.end(b"x" * 5_000, lambda: b"lost")
+    read.end(b"x" * 5_000, b"lost")
     assert bodies(unread) == [b"lost"]
     assert bodies(read) == [b"x" * 5_000]
     read.took(1)
@@ -101,7 +101,7 @@ def test_ended_streams_are_forgotten_past_their_number() -> None:
     for _ in range(5):
         stream = mine.new()
         names.append(stream.name)
-        stream.end(b"done", lambda: b"")
+        stream.end(b"done", b"")
     mine.new()
     assert [name in mine.streams for name in names] == [False, False, False, True, True]
     mine.close()
@@ -114,7 +114,7 @@ def test_an_abandoned_stream_keeps_nothing() -> None:
     stream.put(b"before")
     mine.forget(stream)
     stream.put(b"after")
-    stream.end(b"answer", lambda: b"")
+    stream.end(b"answer", b"")
     assert (bodies(stream), mine.used, everybody.used) == ([], 0, 0)
 
 
@@ -124,7 +124,7 @@ def test_what_all_keep_together_is_bounded_too() -> None:
     streams = [one.new() for one in shelves]
     kept = [stream.put(b"x" * 400) for stream in streams]
     assert kept == [True, True, False, False, False]
-    streams[4].end(b"x" * 400, lambda: b"lost")
+    streams[4].end(b"x" * 400, b"lost")
     assert bodies(streams[4]) == [b"lost"]
     assert everybody.used <= 1_000
 

@@ -1,0 +1,88 @@
+"""One call of a session while it is worked on: what comes of it, and what its agent's connection waits for.
+
+A stream is made for the first message that is not the answer, or where all is silent for too long. An answer before
+which nothing came needs none. Where its agent has gone away before there was a stream, nobody can come back for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from gateway.core.model import Answer, Request, RpcError
+from gateway.wire.agents.answering import body_of
+from gateway.wire.agents.flow import Flow
+from gateway.wire.agents.large import rest
+from gateway.wire.agents.messages import REQUEST_CANCELLED, error_body
+from gateway.wire.agents.replay import Shelf, Stream
+
+TOO_LARGE: Final = RpcError(REQUEST_CANCELLED, "The answer was too large to keep until it was read")
+
+
+class Working:
+    """`sessionchannel.Sink`, and the `ports.Outlet` of its channel."""
+
+    _flow: Flow | None = None
+
+    def __init__(self, shelf: Shelf, request: Request) -> None:
+        self._shelf = shelf
+        self._request = request
+        self.news = asyncio.Event()
+        """Set when there is a stream or a body, or the agent is gone."""
+        self.stream: Stream | None = None
+        self.body: bytes | None = None
+        """The answer, where nothing came before it."""
+        self.gone = False
+
+    async def append(self, body: bytes) -> bool:
+        """See `Sink`."""
+        return await self._opened().append(body)
+
+    def put(self, body: bytes) -> bool:
+        """See `Sink`."""
+        return self._opened().put(body)
+
+    def pause(self) -> None:
+        """See `Sink`."""
+        self._opened().pause()
+
+    async def begin(self) -> bool:
+        """See `ports.Outlet`."""
+        stream = self._opened()
+        self._flow = flow = Flow(self._request.id, lambda: stream.start(flow))
+        return await flow.begin()
+
+    async def write(self, *pieces: bytes) -> None:
+        """See `ports.Outlet`."""
+        if self._flow is not None:
+            await self._flow.write(*pieces)
+
+    def show_life(self) -> None:
+        """See `quiet.Silent`: the agent is told that it waits, by a stream."""
+        self._opened()
+
+    def leave(self) -> None:
+        """The agent has gone away."""
+        self.gone = True
+        self.news.set()
+
+    def end(self, answer: Answer) -> None:
+        """The work is done."""
+        request, stream = self._request, self.stream
+        if stream is not None:
+            if stream.flow is not None:
+                stream.flow.end(rest(answer))
+            lost = error_body(request.id, TOO_LARGE)
+            stream.end(lost if answer.carried else body_of(request, answer), lost)
+        elif not self.gone:
+            self.body = body_of(request, answer)
+            self.news.set()
+
+    def _opened(self) -> Stream:
+        if self.stream is None:
+            self.stream = self._shelf.new()
+            self.stream.reader = self
+            if self.gone or self.body is not None:
+                self._shelf.forget(self.stream)  # it comes too late for anybody
+            self.news.set()
+        return self.stream

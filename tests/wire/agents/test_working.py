@@ -1,0 +1,77 @@
+"""A stream is made for what comes before an answer, and for nobody who cannot know of it."""
+
+from __future__ import annotations
+
+import json
+
+from gateway.core.model import Answer, ClientFacts, Endpoint, Era, Request, WorkloadIdentity
+from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.replay import Budget, Shelf
+from gateway.wire.agents.working import Working
+
+WHO = WorkloadIdentity("i", "agent:a", "t", "task", "general", frozenset(), "id", 0)
+REQUEST = Request(
+    Endpoint("all"), WHO, Era.SESSIONS, 7, "tools/call", {"name": "x"}, ClientFacts("2025-11-25")
+)
+ANSWER = Answer({"content": []})
+BODY = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
+
+
+def working() -> tuple[Working, Shelf]:
+    limits = Limits()
+    shelf = Shelf(Budget(limits.replay_all), limits)
+    return Working(shelf, REQUEST), shelf
+
+
+async def test_an_answer_before_which_nothing_came_needs_no_stream() -> None:
+    work, shelf = working()
+    assert not work.news.is_set()
+    work.end(ANSWER)
+    assert work.news.is_set() and work.body is not None
+    assert json.loads(work.body) == BODY
+    assert (work.stream, shelf.streams, shelf.used) == (None, {}, 0)
+
+
+async def test_what_comes_before_it_opens_one_that_the_answer_ends() -> None:
+    work, shelf = working()
+    assert await work.append(b"first")
+    assert work.news.is_set() and work.stream is not None
+    work.end(ANSWER)
+    first, last = work.stream.events
+    assert (first.body, json.loads(last.body), work.stream.ended) == (b"first", BODY, True)
+    assert (list(shelf.streams.values()), work.body) == ([work.stream], None)
+
+
+async def test_silence_opens_one_too() -> None:
+    work, shelf = working()
+    work.show_life()
+    assert work.news.is_set() and list(shelf.streams.values()) == [work.stream]
+
+
+async def test_nothing_is_kept_for_who_went_away_before_there_was_one() -> None:
+    work, shelf = working()
+    work.leave()
+    assert work.news.is_set()
+    assert not await work.append(b"first")
+    assert not await work.begin()
+    work.end(ANSWER)
+    assert (work.body, shelf.streams, shelf.used) == (None, {}, 0)
+
+
+async def test_what_comes_after_the_answer_comes_to_nobody() -> None:
+    work, shelf = working()
+    work.end(ANSWER)
+    assert not work.put(b"late")
+    work.show_life()
+    work.leave()
+    assert (shelf.streams, shelf.used) == ({}, 0)
+
+
+async def test_a_large_answer_comes_in_pieces_and_is_not_kept() -> None:
+    work, shelf = working()
+    assert await work.begin()
+    await work.write(b'"content":[]')
+    assert work.stream is not None and work.stream.flow_after(0) is not None
+    work.end(Answer({}, carried=True))
+    assert shelf.used < 200
+    assert "too large" in json.loads(work.stream.events[-1].body)["error"]["message"]
