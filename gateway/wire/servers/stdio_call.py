@@ -54,6 +54,7 @@ class InFlight:
         channel: Channel,
         patience: Patience,
         vigil: Vigil,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         """`vigil`: has it looked at until it is over."""
         self.call_id = call_id
@@ -62,6 +63,7 @@ class InFlight:
         self._channel = channel
         self._patience = patience
         self._vigil = vigil
+        self._loop = loop
         self._waiting: deque[tuple[str, JsonObject, Reply | None, int]] = deque()
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -100,8 +102,7 @@ class InFlight:
 
     def _arrival(self) -> asyncio.Future[None]:
         """To be waited for. It comes in time, if only to say that it is late."""
-        loop = asyncio.get_running_loop()
-        self._news, self._since = loop.create_future(), loop.time()
+        self._news, self._since = self._loop.create_future(), self._loop.time()
         self._vigil.expect(self._patience.due(self._since, self._heard))
         return self._news
 

@@ -73,6 +73,7 @@ class Conversation:
         self._calls: dict[int, InFlight] = {}
         self._own: dict[int, asyncio.Future[Outcome]] = {}
         self._given_up: OrderedDict[int, str] = OrderedDict()
+        self._loop = asyncio.get_running_loop()
         self._writing = asyncio.Lock()
         self._vigil = Vigil()
         self._vigil.begin(self)
@@ -118,9 +119,9 @@ class Conversation:
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
         id = next(self._ids)
         token = envelope.progress_token(message.params)
-        limits, now = self._limits, asyncio.get_running_loop().time()
-        patience = Patience(limits.first_byte, limits.idle, now + limits.total)
-        call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil)
+        limits, loop = self._limits, self._loop
+        patience = Patience(limits.first_byte, limits.idle, loop.time() + limits.total)
+        call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil, loop)
         for question in self._early:
             self._put(*question)
         self._early.clear()

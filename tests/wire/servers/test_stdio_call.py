@@ -28,8 +28,9 @@ class Agent:
 
 
 def in_flight(agent: Agent, first_byte: float, idle: float, total: float) -> InFlight:
-    vigil, now = Vigil(), asyncio.get_running_loop().time()
-    call = InFlight("call", None, agent, Patience(first_byte, idle, now + total), vigil)
+    vigil, loop = Vigil(), asyncio.get_running_loop()
+    patience = Patience(first_byte, idle, loop.time() + total)
+    call = InFlight("call", None, agent, patience, vigil, loop)
     vigil.begin(call)
     return call
 
