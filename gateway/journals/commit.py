@@ -18,7 +18,7 @@ from gateway.journals import claims
 from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
-from gateway.journals.payloads import PAYLOADS, Keeper, Kept
+from gateway.journals.payloads import PAYLOADS, Keeper, Kept, Payload
 from gateway.journals.rows import chunks, flat, statement
 
 EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES "
@@ -71,7 +71,8 @@ def write(
     the works made, after the lines.
 
     Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
-    sealed = _sealed(entries, keeper)
+    having = [(at, one) for at, entry in enumerate(entries) for one in entry.payloads]
+    sealed = keeper.seal_all([one for _, one in having]) if having else ()
     ledger.begin(sure=False)
     try:
         results: list[int | str | Refused] = [*_together(ledger, entries, run, places)]
@@ -79,18 +80,12 @@ def write(
         ledger.roll_back()
         ledger.begin(sure=True)
         results = [_alone(ledger, entry, run) for entry in entries]
-    _insert_payloads(ledger.connection, results, sealed)
+    if having:
+        _insert_payloads(ledger.connection, results, having, sealed)
     made = [work(ledger.connection) for work in works]
     ledger.commit([result for result in results if isinstance(result, int)])
     _remember(places, entries, results)
     return results, made
-
-
-def _sealed(entries: Sequence[Entry], keeper: Keeper) -> list[tuple[int, int, Kept]]:
-    """All payloads: of which entry, of which class, encrypted."""
-    having = [(at, payload) for at, entry in enumerate(entries) for payload in entry.payloads]
-    kept = keeper.seal_all([payload for _, payload in having])
-    return [(at, payload.kind, one) for (at, payload), one in zip(having, kept, strict=True)]
 
 
 def _remember(
@@ -107,12 +102,13 @@ def _remember(
 
 def _together(ledger: Ledger, entries: Sequence[Entry], run: int, places: Places) -> list[int]:
     claimed = [claim for entry in entries for claim in entry.source.claims]
-    seqs = _insert_events(ledger.connection, entries, claims.take(ledger, claimed))
+    bills = claims.take(ledger, claimed) if claimed else ()
+    seqs = _insert_events(ledger.connection, entries, bills)
     if claimed and not ledger.is_current(seqs[0]):
         raise _Unclear
     firsts, moves = _projected(entries, seqs, run, places)
     _insert_calls(ledger.connection, firsts)
-    if _move_calls(ledger.connection, moves) != len(moves):
+    if moves and _move_calls(ledger.connection, moves) != len(moves):
         raise _Unclear
     return seqs
 
@@ -201,14 +197,20 @@ def _insert_events(
 def _insert_payloads(
     connection: sqlite3.Connection,
     results: Sequence[int | str | Refused],
-    sealed: Sequence[tuple[int, int, Kept]],
+    having: Sequence[tuple[int, Payload]],
+    sealed: Sequence[Kept],
 ) -> None:
-    """Of the lines that were written."""
+    """Of the lines that were written. `having`: which line has which."""
     values: list[Any] = []
-    for at, kind, kept in sealed:
+    for (at, payload), kept in zip(having, sealed, strict=True):
         seq = results[at]
         if isinstance(seq, int):
-            values += (seq * PAYLOADS + kind, kept.ref, bytearray(kept.key), bytearray(kept.data))
+            values += (
+                seq * PAYLOADS + payload.kind,
+                kept.ref,
+                bytearray(kept.key),
+                bytearray(kept.data),
+            )
     for chunk in chunks(values, 4):
         connection.execute(statement(PAYLOAD, PAYLOAD_ROW, len(chunk) // 4), chunk)
 
