@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
+
 from gateway.wire.json_runs import (
     NEAR,
     SCALAR,
@@ -37,10 +39,13 @@ STEPPED: Final = 16 * 1024
 DOUBTS: Final = 32
 """Times a run of items is not looked for after one was refused."""
 
+_utf8_decoder: Final = codecs.getincrementaldecoder("utf-8")
 _space: Final = re.compile(SPACE)
 _string: Final = re.compile(STRING)
 _scalar: Final = re.compile(SCALAR)
 _word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
+_name: Final = msgspec.json.Decoder(str)
+_SPACE: Final = ord(" ")
 _QUOTE, _COMMA, _COLON = b'",:'
 _CLOSES: Final = {ord("]"): ord("["), ord("}"): ord("{")}
 _OBJECT: Final = ord("{")
@@ -69,7 +74,7 @@ class Walk:
     def __init__(self, listener: Listener, enter: str) -> None:
         self._listener = listener
         self._enter = enter
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._utf8: codecs.IncrementalDecoder | None = None
         self._ascii = True
         """What came last is."""
         self._cut = False
@@ -97,6 +102,7 @@ class Walk:
     def feed(self, data: bytes) -> None:
         """The next bytes, cut anywhere."""
         if self._goes_on(data):
+            self.within_text = True
             self._listener.piece(data)
             return
         self._check(data)
@@ -114,8 +120,8 @@ class Walk:
             self._listener.piece(data[self._from : at])
 
     def _goes_on(self, data: bytes) -> bool:
-        """The text that the last bytes were of goes on in all of these, as in those: nothing else is to be seen to."""
-        likely = self.within_text and self._ascii and not self._rest
+        """The text that has begun goes on in all of these, as in the last: nothing else is to be seen to."""
+        likely = self._far and self._ascii and not self._rest and self._expect == self._text
         return likely and len(data) > NEAR and is_plain(data)
 
     def _check(self, data: bytes) -> None:
@@ -123,6 +129,8 @@ class Walk:
         self._ascii = data.isascii()
         if self._ascii and not self._cut:
             return
+        if self._utf8 is None:
+            self._utf8 = _utf8_decoder()
         try:
             self._utf8.decode(data)
         except UnicodeDecodeError:
@@ -153,7 +161,7 @@ class Walk:
                 raise Malformed("a member without a name")
             return None
         if len(self._stack) == self._level:
-            self._member = json.loads(found[0])
+            self._member = _read_name(found[0])
             self._listener.name(self._level, self._member, found[0])
         self._expect = self._colon
         return found.end()
@@ -266,7 +274,16 @@ class Walk:
         return end + 1 if end else 0
 
 
+def _read_name(raw: bytes) -> str:
+    try:
+        return _name.decode(raw)
+    except ValueError:  # half of a surrogate pair
+        return str(json.loads(raw))
+
+
 def _after_space(data: bytes, at: int) -> int:
+    if at < len(data) and data[at] > _SPACE:
+        return at
     found = _space.match(data, at)
     return at if found is None else found.end()
 

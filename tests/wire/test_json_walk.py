@@ -200,6 +200,12 @@ def test_exactly_what_is_a_text_is_taken_for_one(parts: list[bytes], cut: int) -
         assert b"".join(raw for level, _, raw in members if level == 2) == body[15:-2]
 
 
+def test_a_name_that_is_half_a_surrogate_pair_is_a_name() -> None:
+    whole, members = walked(b'{"\\udead":1,"result":{"\\ud83d":2,"\\u00e9":3}}', 99)
+    assert whole
+    assert [name for _, name, _ in members] == ["\udead", "result", "\ud83d", "\u00e9"]
+
+
 def test_an_array_of_nothing_but_commas_is_not_taken() -> None:
     for inside in (b" ,1,1", b"1,,1", b"1, ,1", b",", b'{"a":1},,{"a":1}', b'{"a":1}, ,{"a":1}'):
         assert not walked(ALIKE % inside, 9999)[0]

@@ -99,6 +99,10 @@ class AsgiExchange:
             except TimeoutError:
                 raise Gone from None
 
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `Exchange`: an engine takes nothing without being waited for."""
+        return False
+
     def cut(self) -> None:
         """See `Exchange`: a carrier closes what is left without its last piece."""
 

@@ -112,6 +112,10 @@ class Exchange(Protocol):
         """Returns when the connection has room again: a slow reader slows its writer."""
         ...
 
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """The same, where nothing has to be waited for and somebody reads. False: nothing of it is written."""
+        ...
+
     def cut(self) -> None:
         """End the connection in the middle of an answer, so that nobody takes it for a whole one."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,8 @@ _LENGTH: Final = b"content-length: "
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _CLOSE: Final = b"connection: close\r\n"
 
+TOGETHER: Final = 2 * 1024 * 1024
+"""Bytes of pieces that go out at once."""
 COPIED: Final = 16 * 1024
 """Bytes up to which it costs less to join them than to hand over each."""
 
@@ -105,15 +107,20 @@ class LaneExchange:
 
     async def write(self, *pieces: bytes, last: bool = False) -> None:
         """See `Exchange`."""
-        for whole in pieces:
-            for start in range(0, len(whole), PIECE):
-                piece = whole[start : start + PIECE]
-                await self._room()
-                self._put(b"%x\r\n" % len(piece), piece, b"\r\n")
+        for together in _portions(pieces):
+            await self._room()
+            self._chunk(together)
         if last:
             await self._room()
             self._put(b"0\r\n\r\n")
             self._end()
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `Exchange`."""
+        if self._over or self._carrier.flow.write_paused:
+            return False
+        self._chunk(pieces)
+        return True
 
     def cut(self) -> None:
         """See `Exchange`."""
@@ -140,6 +147,11 @@ class LaneExchange:
             self._gone.set_result(None)
         if self._told is not None:
             self._told()
+
+    def _chunk(self, pieces: Sequence[bytes]) -> None:
+        """One for all of them: each write wakes the reader."""
+        if size := sum(map(len, pieces)):
+            self._put(b"%x\r\n" % size, *pieces, b"\r\n")
 
     def _put(self, *pieces: bytes) -> None:
         if self._over:
@@ -176,6 +188,16 @@ class LaneExchange:
         close = b"" if self.keep_alive or closes else _CLOSE
         always = _ALWAYS.of(self._carrier.server_state.default_headers)
         return b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], always, framing, more, close)
+
+
+def _portions(pieces: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """What is given to the transport at once: all of them, or of what is more a piece of each."""
+    if sum(map(len, pieces)) <= TOGETHER:
+        yield pieces
+        return
+    for whole in pieces:
+        for start in range(0, len(whole), PIECE):
+            yield (whole[start : start + PIECE],)
 
 
 def _always(headers: list[tuple[bytes, bytes]]) -> bytes:

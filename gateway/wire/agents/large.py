@@ -20,20 +20,19 @@ class LargeAnswer:
 
     def __init__(self, stream: LazyStream, id: RequestId) -> None:
         self._stream = stream
-        self._id = id
+        self._head = head(id)
         self._lost = False
 
-    async def begin(self) -> None:
-        """Its head."""
-        await self.write(head(self._id))
-
     async def write(self, *pieces: bytes) -> None:
-        """The next bytes; dropped if nobody reads any longer."""
-        if not self._lost:
-            try:
-                await self._stream.write_answer(*pieces)
-            except Gone:
-                self._lost = True
+        """The next bytes, the first with its head; dropped if nobody reads any longer."""
+        if self._lost:
+            return
+        if self._head:
+            pieces, self._head = (self._head, *pieces), b""
+        try:
+            await self._stream.write_answer(*pieces)
+        except Gone:
+            self._lost = True
 
     async def end(self, answer: Answer) -> None:
         """What is left of the answer, or no end at all. Raises `Gone`."""

@@ -59,6 +59,9 @@ class LazyStream:
 
     async def write_answer(self, *pieces: bytes, id: str | None = None) -> None:
         """Pieces of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
+        if self._answering and not self._dead and not self._turn.locked():
+            if self._exchange.add(pieces):
+                return
         async with self._turn:
             if not self._answering:
                 self._answering, self._as_event = True, self._open

@@ -54,7 +54,6 @@ class Posted(Attending):
     async def begin(self) -> bool:
         """See `ports.Outlet`."""
         self._large = LargeAnswer(self._opened(), self._request.id)
-        await self._large.begin()
         return True
 
     async def write(self, *pieces: bytes) -> None:

@@ -17,8 +17,13 @@ from gateway.wire.servers.sift import Sift
 LARGE: Final = 256 * 1024
 """Bytes of a message from which on it is worth passing on in pieces."""
 
-More = Callable[[], Awaitable[Sequence[bytes]]]
-"""The next pieces of the message, as many as are there; none at its end."""
+FRONT: Final = 1024
+"""Bytes of it in which the first member of its result mostly begins. They are looked at by themselves: so the
+beginning of a long text is not taken for that of many members."""
+
+Prove = Callable[[bytes], bytes]
+More = Callable[[Prove], Awaitable[Sequence[bytes]]]
+"""The next pieces of the message, as many as are there, each as it was proved; none at its end."""
 
 
 async def carried(
@@ -29,25 +34,26 @@ async def carried(
 
     Raises `Malformed`, and what `more` raises, when it breaks on the way.
     """
-    sift, others = Sift(), bytearray()
+    sift, size, others = Sift(), 0, bytearray()
+
+    def prove(piece: bytes) -> bytes:
+        nonlocal size
+        size += len(piece)
+        if size > limit:
+            raise Malformed("it is larger than limits.max_result")
+        return sift.feed(piece)
+
     try:
-        members = [sift.feed(first)]
-        while not sift.begun and len(first) + len(others) < look and (pieces := await more()):
-            for piece in pieces:
-                others += piece
-            members = [sift.feed(piece) for piece in pieces]
+        members: Sequence[bytes] = [prove(first[:FRONT]), prove(first[FRONT:])]
+        while not sift.begun and size < look and (pieces := await more(bytes)):
+            others += b"".join(pieces)
+            members = [prove(piece) for piece in pieces]
     except Malformed:
         return first + others
     if not sift.begun or not await outlet.begin():
         return first + others
-    size = len(first) + len(others)
-    while True:
-        if members := [*filter(None, members)]:
-            await outlet.write(*members)
-        pieces = await more()
-        if not pieces:
-            return sift.rest()
-        size += sum(map(len, pieces))
-        if size > limit:
-            raise Malformed("it is larger than limits.max_result")
-        members = [sift.feed(piece) for piece in pieces]
+    while members:
+        if any(members):
+            await outlet.write(*filter(None, members))
+        members = await more(prove)
+    return sift.rest()

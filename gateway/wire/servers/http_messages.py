@@ -14,7 +14,7 @@ from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
-from gateway.wire.servers.http_large import LARGE, More, carried
+from gateway.wire.servers.http_large import LARGE, More, Prove, carried
 from gateway.wire.servers.http_reply import Broken, Reply
 from gateway.wire.strict_json import Unreadable, parse_answer
 
@@ -149,13 +149,13 @@ class Messages:
         """Pass the event that has begun on as it comes, if that can be done."""
         data, flow = self._parser.flow()
 
-        async def more() -> Sequence[bytes]:
+        async def more(prove: Prove) -> Sequence[bytes]:
             while not flow.ended:
                 piece = await self.reply.read()
                 if not piece:
                     raise Malformed("the stream ended within it")
                 if found := flow.feed(piece):
-                    return (found,)
+                    return (prove(found),)
             return ()
 
         # The parser has not seen what `more` would take away.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct, field
@@ -17,8 +17,10 @@ from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
-HIGH_WATER: Final = 512 * 1024
+HIGH_WATER: Final = 768 * 1024
 """Unread body above which the socket is read no further."""
+EARLY: Final = 128 * 1024
+"""The same before anybody takes all that is there: its first piece is to be looked at soon."""
 LOW_WATER: Final = 64 * 1024
 DRAIN: Final = 1.0
 """Seconds a stream may take to end once its answer is read, before its connection is given up."""
@@ -73,6 +75,8 @@ class Reply(Struct, eq=False):
     _waiter: asyncio.Future[None] | None = None
     _held: int = 0
     _draining: bool = False
+    _each: Callable[[bytes], bytes] = bytes
+    """What is made of every piece as it comes."""
 
     # What the reader does.
 
@@ -88,16 +92,23 @@ class Reply(Struct, eq=False):
             self._source.resume()
         return piece
 
-    async def pieces(self) -> Sequence[bytes]:
-        """All of the body that is there, and at least a piece of it; none at its end. Raises `Broken`."""
-        first = await self.read()
-        if not self._pieces:
-            return (first,) if first else ()
-        others, self._unread = [*self._pieces], 0
+    async def pieces(self, each: Callable[[bytes], bytes] = bytes) -> Sequence[bytes]:
+        """All of the body that is there, and at least a piece of it; none at its end. Raises `Broken`.
+
+        `each` looks at every piece from now on, as soon as it comes: while it is in the processor's caches. What it
+        makes of it comes here; where it raises `ValueError` the reply is broken."""
+        if each is not self._each:
+            self._each = each
+            self._pieces = deque(filter(None, map(each, self._pieces)))
+        while not self._pieces:
+            if self._complete and self._error is None:
+                return ()
+            await self._news()
+        found, self._unread = (*self._pieces,), 0
         self._pieces.clear()
         if self._source is not None:
             self._source.resume()
-        return (first, *others)
+        return found
 
     async def body(self, limit: int, begun: bytes = b"") -> bytes:
         """The whole body, `begun` being what was read of it. Raises `Broken`, also when it is larger than
@@ -184,11 +195,17 @@ class Reply(Struct, eq=False):
             if self._unread > LOW_WATER:
                 self.fail(Broken("it went on after its answer"))
             return True
-        self._pieces.append(piece)
-        self._unread += len(piece)
         self._heard = self._loop.time()
-        self._wake()
-        return self._unread <= HIGH_WATER
+        try:
+            piece = self._each(piece)
+        except ValueError as error:
+            self.fail(Broken(str(error)))
+            return True
+        if piece:
+            self._pieces.append(piece)
+            self._unread += len(piece)
+            self._wake()
+        return self._unread <= (EARLY if self._each is bytes else HIGH_WATER)
 
     def finish(self) -> None:
         self._complete = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -10,7 +11,7 @@ from uvicorn.server import ServerState
 
 from gateway.wire.agents.asgi import PIECE
 from gateway.wire.agents.exchange import Head, Reply
-from gateway.wire.agents.laneexchange import COPIED, LaneExchange
+from gateway.wire.agents.laneexchange import COPIED, TOGETHER, LaneExchange
 
 
 class Wire(asyncio.Transport):
@@ -22,6 +23,9 @@ class Wire(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.written += b"".join(list_of_data)
 
 
 class Carrier:
@@ -99,3 +103,34 @@ def test_nothing_is_written_to_who_is_gone() -> None:
     exchange.lose()
     assert exchange.put(Reply(200, b"{}"))
     assert (carrier.wire.written, carrier.ended) == (b"", 0)
+
+
+PIECES = (b"a" * PIECE, b"", b"b" * 10)
+
+
+async def test_pieces_that_are_there_together_are_one_chunk_whoever_writes_them() -> None:
+    chunk = b"%x\r\n%b\r\n" % (PIECE + 10, b"".join(PIECES))
+    for at_once in (True, False):
+        carrier = Carrier()
+        exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+        if at_once:
+            assert exchange.add(PIECES)
+        else:
+            await exchange.write(*PIECES)
+        assert carrier.wire.written == chunk
+        await exchange.write(b"", last=True)
+        assert carrier.wire.written == chunk + b"0\r\n\r\n"
+        assert not exchange.add(PIECES)
+
+
+async def test_what_has_no_room_is_not_added_and_what_is_too_much_is_written_bit_by_bit() -> None:
+    carrier = Carrier()
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    carrier.flow.pause_writing()
+    assert not exchange.add(PIECES)
+    assert carrier.wire.written == b""
+    carrier.flow.resume_writing()
+    await exchange.write(b"c" * (TOGETHER + 1))
+    chunks = carrier.wire.written.count(b"%x\r\n" % PIECE)
+    assert chunks == TOGETHER // PIECE
+    assert carrier.wire.written.count(b"c") == TOGETHER + 1

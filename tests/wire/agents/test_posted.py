@@ -50,6 +50,10 @@ class Kept:
     async def write(self, *pieces: bytes, last: bool = False) -> None:
         self.written += b"".join(pieces) + (b"<end>" if last else b"")
 
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        self.written += b"".join(pieces)
+        return True
+
     def cut(self) -> None:
         self.written += b"<cut>"
 

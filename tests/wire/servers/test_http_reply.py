@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.wire.servers.http_heads import head_of
-from gateway.wire.servers.http_reply import HIGH_WATER, Reply
+from gateway.wire.servers.http_reply import EARLY, HIGH_WATER, Broken, Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import Vigil
 
@@ -14,9 +16,14 @@ class Wire:
     """A connection that remembers how often it was told to read on."""
 
     resumed = 0
+    aborted = False
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self._broken = broken
 
     def abort(self) -> None:
-        raise AssertionError("nothing is wrong with it")
+        assert self._broken, "nothing is wrong with it"
+        self.aborted = True
 
     def resume(self) -> None:
         self.resumed += 1
@@ -31,11 +38,53 @@ def reply_on(wire: Wire) -> Reply:
 async def test_all_that_is_there_comes_together_and_makes_room() -> None:
     wire = Wire()
     reply = reply_on(wire)
-    assert reply.arrived(b"a" * HIGH_WATER)
+    assert reply.arrived(b"a" * EARLY)
     assert not reply.arrived(b"b")
-    assert [*await reply.pieces()] == [b"a" * HIGH_WATER, b"b"]
-    assert wire.resumed and reply.arrived(b"c" * HIGH_WATER)
+    assert [*await reply.pieces()] == [b"a" * EARLY, b"b"]
+    assert wire.resumed and reply.arrived(b"c" * EARLY)
     reply.finish()
+
+
+async def test_who_looks_at_each_piece_sees_it_as_it_comes_and_more_of_them_may_wait() -> None:
+    reply, seen = reply_on(Wire()), list[bytes]()
+
+    def each(piece: bytes) -> bytes:
+        seen.append(piece)
+        return piece.upper().strip()
+
+    reply.arrived(b"there")
+    reply.arrived(b" ")
+    assert [*await reply.pieces(each)] == [b"THERE"]
+    assert reply.arrived(b"c" * HIGH_WATER)
+    assert not reply.arrived(b"d")
+    assert seen[2:] == [b"c" * HIGH_WATER, b"d"]
+    assert [*await reply.pieces(each)] == [b"C" * HIGH_WATER, b"D"]
+    coming = asyncio.ensure_future(reply.pieces(each))
+    await asyncio.sleep(0)
+    reply.arrived(b" ")
+    await asyncio.sleep(0)
+    assert not coming.done()
+    reply.finish()
+    assert await coming == ()
+
+
+async def test_a_piece_that_is_refused_ends_the_reply_and_takes_what_came_with_it_along() -> None:
+    wire = Wire(broken=True)
+    reply = reply_on(wire)
+
+    def each(piece: bytes) -> bytes:
+        if piece == b"odd":
+            raise ValueError("what is odd")
+        return piece
+
+    coming = asyncio.ensure_future(reply.pieces(each))
+    await asyncio.sleep(0)
+    for piece in (b"good", b"odd", b"good"):
+        reply.arrived(piece)
+    reply.finish()
+    assert wire.aborted
+    with pytest.raises(Broken, match="what is odd"):
+        await coming
 
 
 async def test_what_is_not_there_is_waited_for_and_the_end_is_told_once_all_is_read() -> None:
