@@ -14,6 +14,7 @@ from typing import Final
 from gateway.values import Value
 from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.quiet import Silent
 
 STANDING: Final = "standing"
 """The name of a session's GET stream."""
@@ -175,10 +176,14 @@ class Stream:
 class Shelf:
     """The streams of one session and the bytes they keep, within the session's bound and everybody's."""
 
-    __slots__ = ("_budget", "_count", "_limits", "streams", "used")
+    __slots__ = ("_budget", "_count", "_limits", "closed", "streams", "used", "waiting")
 
     def __init__(self, budget: Budget, limits: Limits) -> None:
         self.streams: dict[str, Stream] = {}
+        self.waiting: set[Silent] = set()
+        """Calls that have no stream yet, and somebody who waits for one."""
+        self.closed = False
+        """No stream is of use to anybody any more."""
         self.used = 0
         self._budget = budget
         self._limits = limits
@@ -246,6 +251,9 @@ class Shelf:
 
     def close(self) -> None:
         """End every stream: readers return, writers keep nothing."""
+        self.closed = True
+        for call in tuple(self.waiting):
+            call.show_life()
         for stream in list(self.streams.values()):
             stream.ended = True
             self.forget(stream)

@@ -181,6 +181,8 @@ class SessionEra:
 
     async def _carry(self, exchange: Exchange, session: Session, working: Working) -> None:
         """JSON if the answer is the first thing to come and comes soon, else a stream that can be resumed."""
+        waiting = session.shelf.waiting
+        waiting.add(working)
         exchange.watch(working.leave)
         self._quiet.watch(working, self._limits.quiet_sessions)
         try:
@@ -188,6 +190,7 @@ class SessionEra:
         finally:
             exchange.watch(None)
             self._quiet.let_go(working)
+            waiting.discard(working)
         stream = working.stream
         if working.body is not None:
             reply = Reply(200, working.body)

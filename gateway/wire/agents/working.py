@@ -82,7 +82,8 @@ class Working:
         if self.stream is None:
             self.stream = self._shelf.new()
             self.stream.reader = self
-            if self.gone or self.body is not None:
+            self.stream.ended = self._shelf.closed
+            if self.gone or self.body is not None or self._shelf.closed:
                 self._shelf.forget(self.stream)  # it comes too late for anybody
             self.news.set()
         return self.stream

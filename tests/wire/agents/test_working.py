@@ -67,6 +67,15 @@ async def test_what_comes_after_the_answer_comes_to_nobody() -> None:
     assert (shelf.streams, shelf.used) == ({}, 0)
 
 
+async def test_who_waits_when_its_session_ends_gets_a_stream_that_is_over_at_once() -> None:
+    work, shelf = working()
+    shelf.waiting.add(work)
+    shelf.close()
+    assert work.news.is_set() and work.stream is not None and work.stream.ended
+    work.end(ANSWER)
+    assert (list(work.stream.events), work.body, shelf.streams, shelf.used) == ([], None, {}, 0)
+
+
 async def test_a_large_answer_comes_in_pieces_and_is_not_kept() -> None:
     work, shelf = working()
     assert await work.begin()
