@@ -166,7 +166,9 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
     tools = schemas.tools(settings, pins, pack)
     made = schemas.Ground(tools, Places.of(trial.places), leave=trial.leave)
     for value in trial.values:
-        argument, _, worth = value.partition("=")
+        argument, equals, worth = value.partition("=")
+        if not argument or not equals:
+            raise Misconfigured(f"--value is NAME=VALUE, not {value!r}")
         made.finds.learn({argument: worth})
     return made, made.name
 

@@ -14,6 +14,7 @@ import click
 from gateway import __version__, settings
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
+from gateway.credential_settings import is_private
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def _sink(state: Path, to: str) -> Sink:
             raise Misconfigured(f"{to}: a file, or an http(s) URL")
         return FileSink(Path(to))
     token = os.environ.get(TOKEN)
+    if token and not is_private(to):
+        raise Misconfigured(f"{TOKEN} is sent to https or this machine only, not to {to}")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     cursor = state / f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}.cursor"
     client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, headers=headers)

@@ -19,6 +19,8 @@ from gateway.errors import Misconfigured, Where
 Event = dict[str, Any]
 LONGEST: Final = 1024 * 1024
 """Bytes an event can have: where a file's last line is looked for."""
+BEGINS: Final = b'{"activity_id":'
+"""How every event begins (ocsf.py): so a file that is nothing but half an event is told from any other."""
 
 
 class Undelivered(Exception):
@@ -44,20 +46,21 @@ class FileSink:
         self._path = path
 
     def reached(self) -> int:
-        """See `Sink`. A line that was only half written is taken off."""
-        if not self._path.exists():
-            return 0
-        with self._path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - LONGEST, 0))
-            tail = file.read()
-            whole = tail.rpartition(b"\n")[0]
-            file.truncate(size - len(tail) + (len(whole) + 1 if b"\n" in tail else 0))
-        last = whole.rpartition(b"\n")[2]
+        """See `Sink`. A line that was only half written is taken off, if the file is one of events."""
         try:
-            return int(json.loads(last)["metadata"]["sequence"]) if last else 0
+            with self._path.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(size - LONGEST, 0))
+                whole, end, torn = file.read().rpartition(b"\n")
+                reached = _sequence(whole.rpartition(b"\n")[2] if end else None, torn)
+                file.truncate(size - len(torn))
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise Misconfigured(f"{self._path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
             raise Misconfigured("not a file of exported events", Where(str(self._path))) from None
+        return reached
 
     def deliver(self, events: Sequence[Event]) -> None:
         """See `Sink`."""
@@ -103,6 +106,16 @@ class HttpSink:
         draft = self._cursor.with_name(f"{self._cursor.name}.draft")
         draft.write_text(str(events[-1]["metadata"]["sequence"]), "ascii")
         draft.replace(self._cursor)
+
+
+def _sequence(last: bytes | None, torn: bytes) -> int:
+    """Of a file's last whole line, if it has one, and what stands after it. Raises `ValueError`, `KeyError`,
+    `TypeError` for what this never wrote: nothing of it is to be taken off."""
+    if last is not None:
+        return int(json.loads(last)["metadata"]["sequence"])
+    if not BEGINS.startswith(torn[: len(BEGINS)]):
+        raise ValueError("another kind of file")
+    return 0
 
 
 def _lines(events: Sequence[Event]) -> bytes:

@@ -121,3 +121,9 @@ def test_a_server_and_its_companion_become_a_pack_that_is_in_force(tmp_path: Pat
     assert again.returncode == 2
     assert "is there already" in again.stderr
     assert made.run("undo", "draft", "notes-undo").returncode == 2
+
+
+def test_a_value_without_a_name_is_no_value_worth_trying(home: Home) -> None:
+    done = home.run("undo", "certify", "memory", "--world", str(home.root), "--value", "bad")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--value is NAME=VALUE, not 'bad'" in done.stderr

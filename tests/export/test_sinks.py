@@ -41,15 +41,33 @@ def test_a_half_written_event_is_taken_off_and_comes_again(
 
 def test_a_file_that_is_nothing_but_torn_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_text('{"metadata"')
+    path.write_text('{"activity_id":3,"cate')
     assert (FileSink(path).reached(), path.read_text()) == (0, "")
 
 
-def test_another_kind_of_file_is_not_written_to(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_text("dear diary\n")
+@pytest.mark.parametrize(
+    "held",
+    [
+        "dear diary\n",
+        "dear diary\n\n",
+        "dear diary",
+        "dear diary\nand no end",
+        '{"servers": {}}',
+        '{"metadata": {"version": 1}}\n',
+        "7\n",
+    ],
+)
+def test_another_kind_of_file_is_left_as_it_is_to_the_last_byte(tmp_path: Path, held: str) -> None:
+    path = tmp_path / "bulkhead.yaml"
+    path.write_text(held)
     with pytest.raises(Misconfigured, match="not a file of exported events"):
         FileSink(path).reached()
+    assert path.read_text() == held
+
+
+def test_a_directory_is_no_file_to_export_to(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="Is a directory"):
+        FileSink(tmp_path).reached()
 
 
 def test_a_file_that_cannot_be_written_has_not_taken_them(tmp_path: Path) -> None:
