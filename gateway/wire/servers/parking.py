@@ -64,6 +64,11 @@ class Parking:
         self._shelf = Shelf(most, each)
         self._clock = clock
 
+    @property
+    def era(self) -> str | None:
+        """See `Speaking`."""
+        return self._server.era
+
     def call(
         self, permit: Permit, message: Outbound, channel: Channel
     ) -> Coroutine[Any, Any, Outcome]:

@@ -2,7 +2,8 @@
 
 What the server asks as an `input_required` result (MRTR, 2026-07-28 patterns/mrtr) is put to the agent
 as requests on its own stream, and the call goes on with the answers: the same call, the same permit,
-another round. An agent of the stateless era gets the result as it is and answers by itself.
+another round. An agent of the stateless era gets the result as it is and answers by itself; and no
+result of a sessions server is a question.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from gateway.core.model import Answer, JsonObject, Outcome, RpcError
+from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
-from gateway.ports import Channel, Outbound, ToolServer, Watched
+from gateway.ports import Channel, Outbound, Watched
 from gateway.values import replace
 from gateway.wire.servers.envelope import STATELESS_VERSION
+from gateway.wire.servers.parking import Speaking
 
 MAX_ROUNDS: Final = 16
 MAX_QUESTIONS: Final = 32
@@ -29,7 +31,7 @@ UNANSWERED: Final = 1006
 class Rounds:
     """A `ports.ToolServer` around another: every call is whole when it returns, whatever the eras."""
 
-    def __init__(self, server: ToolServer, watches: Watched) -> None:
+    def __init__(self, server: Speaking, watches: Watched) -> None:
         self._server = server
         self.watches = watches
 
@@ -37,7 +39,7 @@ class Rounds:
         self, permit: Permit, message: Outbound, channel: Channel
     ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`. At most `MAX_ROUNDS` rounds of questions."""
-        if message.client.protocol_version >= STATELESS_VERSION:
+        if message.client.protocol_version >= STATELESS_VERSION or self._server.era == Era.SESSIONS:
             return self._server.call(permit, message, channel)
         return self._in_rounds(permit, message, channel)
 

@@ -127,3 +127,20 @@ async def test_a_stateless_agent_gets_the_questions_as_they_are() -> None:
     outcome = await rounds(server, ear, ClientFacts("2026-07-28", {}))
     assert outcome.result == wants({"who": NAME}, "s")
     assert ear.asked == []
+
+
+async def test_what_a_sessions_server_answers_its_own_era_is_no_question_whatever_it_says() -> None:
+    looks_like_one, ear = wants({"who": NAME}), Ear()
+
+    async def tool(channel: Channel) -> JsonObject:
+        return looks_like_one
+
+    outcome = await rounds(AskingServer(tool, "sessions"), ear)
+    assert outcome.result == looks_like_one and ear.asked == []
+
+
+async def test_b3_a_server_of_an_era_nobody_knows_yet_may_ask() -> None:
+    server, ear = Stateless(wants({"who": NAME}), {"done": True}), Ear()
+    server.era = None
+    assert (await rounds(server, ear)).result == {"done": True}
+    assert ear.asked == [("elicitation/create", FORM)]
