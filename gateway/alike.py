@@ -6,7 +6,7 @@ It knows neither what a call brings of its own nor where records are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.decide import Decided
 from gateway.core.describe import like
@@ -24,8 +24,6 @@ class Like(Value):
     record: CallRecord
     """Without what is a call's own (`core.model.Own`)."""
     marks: Mapping[str, Mark]
-    made_of: tuple[Any, ...]
-    """Kept alive: so no other object can be taken for one of these."""
 
 
 class Alike:
@@ -43,14 +41,17 @@ class Alike:
         classified, decision = decided.classified, decided.decision
         resolved = classified.resolved
         request, entry = resolved.request, resolved.entry
+        identity = request.identity
         if policy is not self._policy:
             self._known.clear()
             self._policy = policy
-        # By which object it is, where one is made once and then comes again; else by what it says.
         key = (
-            id(request.identity),
-            id(request.endpoint),
-            id(decision.where),
+            identity.agent,
+            identity.tenant,
+            identity.task,
+            identity.intent,
+            identity.on_behalf_of,
+            request.endpoint,
             resolved.target,
             None if entry is None else entry.digest,
             request.method,
@@ -58,6 +59,7 @@ class Alike:
             classified.effect,
             classified.destination,
             decision.rule,
+            decision.where,
             decision.obligations,
             decision.shadows,
             grant,
@@ -68,9 +70,7 @@ class Alike:
     def _made(self, key: Hashable, decided: Decided, policy: PolicyView, grant: str) -> Like:
         classified, decision = decided.classified, decided.decision
         record = like(classified, decision, grant, policy.version, self._clean)
-        request = classified.resolved.request
-        made_of = (request.identity, request.endpoint, decision.where)
-        made = Like(record, policy.marks(classified), made_of)
+        made = Like(record, policy.marks(classified))
         if len(self._known) >= MOST:
             self._known.clear()
         self._known[key] = made

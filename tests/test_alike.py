@@ -167,13 +167,9 @@ def test_the_marks_are_those_of_the_policy_it_was_decided_by() -> None:
     assert dataclasses.replace(one, policy=Policy()).of(alike).marks == {}
 
 
-def test_an_object_that_is_gone_leaves_nothing_to_the_next_at_its_place() -> None:
+def test_a_caller_with_a_new_token_is_the_same_caller() -> None:
     alike, one = Alike(str), asked()
-    for n in range(200):
-        assert (
-            one.by(identity=replace(WHO, agent=f"agent:{n}")).of(alike).record.agent == f"agent:{n}"
-        )
-        gc.collect(0)
+    assert one.of(alike) is one.by(identity=replace(WHO, token_id="jti-2", expires_at=1)).of(alike)
 
 
 def test_what_is_kept_is_bounded() -> None:
