@@ -1,6 +1,7 @@
 """Takes the secrets of a server's credentials out of all that comes back from it, however it wrote them.
 
-As they are, as JSON or a URL has to write them, in hex, and in base64 at any place of a longer text. All
+As they are, as JSON or a URL may write each of their characters (which ones are spelt, and how, is everybody's own
+choice), in hex, and in base64 at any place of a longer text. All
 secrets of the server are looked for, not only those of the call: it may mix up whom it answers. What
 hides a secret better than that cannot be found, and a secret in two halves is not found either.
 """
@@ -8,10 +9,11 @@ hides a secret better than that cannot be found, and a secret in two halves is n
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import unquote_to_bytes
 
 import re2
 
@@ -27,14 +29,27 @@ LINGER: Final = 600
 """Seconds a secret is looked for after its lease has ended: answers may still be under way."""
 
 T = TypeVar("T")
+_ESCAPED: Final = re.compile(rb'\\(?:u00([0-9a-fA-F]{2})|(["\\/]))')
 
 
 def forms(secret: str) -> frozenset[bytes]:
-    """All that a secret is looked for as."""
+    """All that a secret is looked for as, in a text as it is and in the same one decoded."""
     raw = secret.encode("utf-8", "surrogatepass")
-    written = {raw, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()}
+    written = {raw, json.dumps(secret)[1:-1].encode()}
     written |= {raw.hex().encode(), raw.hex().upper().encode(), *_base64(raw)}
     return frozenset(form for form in written if len(form) >= SHORTEST)
+
+
+def _decoded(raw: bytes) -> bytes:
+    """A text without JSON's spellings and a URL's."""
+    plain = _ESCAPED.sub(lambda m: m[2] or bytes.fromhex(m[1].decode()), raw)
+    return unquote_to_bytes(plain)
+
+
+def _spelt(byte: int) -> bytes:
+    """One byte as it is, percent-encoded, or as JSON may write it."""
+    ways = (b"\\x%02x", b"%%(?i:%02x)", b"\\\\u00(?i:%02x)", b"\\\\\\x%02x")
+    return b"(?:%s)" % b"|".join(way % byte for way in ways)
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
@@ -51,14 +66,18 @@ class Hidden:
 
     def __init__(self) -> None:
         self._forms: dict[str, frozenset[bytes]] = {}
+        self._secrets: dict[str, tuple[bytes, ...]] = {}
         self._ends: dict[str, float] = {}
         self._patterns: list[Any] | None = None
 
     def add(self, lease: str, secrets: Iterable[str]) -> None:
         """Look for these from now on."""
+        secrets = tuple(secrets)
+        given = [secret.encode("utf-8", "surrogatepass") for secret in secrets]
         found = frozenset[bytes]().union(*map(forms, secrets))
         if found:
             self._forms[lease] = found
+            self._secrets[lease] = tuple(raw for raw in given if len(raw) >= SHORTEST)
             self._patterns = None
 
     def ended(self, lease: str, now: float) -> None:
@@ -67,7 +86,7 @@ class Hidden:
             self._ends[lease] = now + LINGER
         over = [each for each, until in self._ends.items() if until <= now]
         for each in over:
-            del self._ends[each], self._forms[each]
+            del self._ends[each], self._forms[each], self._secrets[each]
         if over:
             self._patterns = None
 
@@ -77,8 +96,16 @@ class Hidden:
         if not self._is_in(raw):
             return text
         for pattern in self._compiled():
-            raw = pattern.sub(MARK.encode(), raw)
-        return bytes(raw).decode("utf-8", "surrogatepass")
+            raw = bytes(pattern.sub(MARK.encode(), raw))
+        for secret in self._spelt_in(raw):
+            raw = bytes(re2.sub(b"".join(map(_spelt, secret)), MARK.encode(), raw))
+        return MARK if self._is_in(raw) else raw.decode("utf-8", "surrogatepass")
+
+    def _spelt_in(self, raw: bytes) -> list[bytes]:
+        """Secrets that are there once it is decoded; the longest first."""
+        plain = _decoded(raw)
+        every = {secret for each in self._secrets.values() for secret in each}
+        return sorted((each for each in every if each in plain), key=len, reverse=True)
 
     def is_in(self, value: Any) -> bool:
         """Is any of them in a JSON value? One look at all its texts."""
@@ -119,7 +146,10 @@ class Hidden:
         return MARK if is_number and self._is_in(str(value).encode()) else value
 
     def _is_in(self, raw: bytes) -> bool:
-        return any(pattern.search(raw) is not None for pattern in self._compiled())
+        views = [raw, _decoded(raw)] if b"%" in raw or b"\\" in raw else [raw]
+        return any(
+            pattern.search(view) is not None for pattern in self._compiled() for view in views
+        )
 
     def _compiled(self) -> list[Any]:
         if self._patterns is None:

@@ -30,6 +30,13 @@ WRITTEN = {
     "hex": SECRET.encode().hex(),
     "HEX": SECRET.encode().hex().upper(),
     "percent-encoded": quote(SECRET, safe=""),
+    "percent-encoded in small letters": quote(SECRET, safe="").replace("%2F", "%2f"),
+    "percent-encoded but for slashes": quote(SECRET),
+    "percent-encoded as far as a path must be": quote(SECRET, safe="+="),
+    "percent-encoded to the last letter": "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+    "JSON with escaped slashes": json.dumps(SECRET).replace("/", "\\/"),
+    "JSON with escaped signs": json.dumps(SECRET).replace("+", "\\u002B").replace("=", "\\u003d"),
+    "both, one in the other": json.dumps(quote(SECRET)).replace("%", "\\u0025"),
     "JSON in JSON": json.dumps({"authorization": SECRET}),
     **{
         f"base64 at {place}": base64.b64encode(b"x" * place + SECRET.encode() + b"yz").decode()
