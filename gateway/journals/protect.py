@@ -14,7 +14,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,10 +39,8 @@ UNDO_BYTES: Final = 16 * 1024 * 1024
 """A larger pre-image is not kept: its call cannot be undone."""
 TOTAL_BYTES: Final = 1024 * 1024
 """Arguments that are still larger after all that are not kept at all."""
-PLAIN_BYTES: Final = 1024
+PLAIN_BYTES: Final = 2 * 1024
 """Longer arguments are looked at one by one."""
-MOST: Final = 1_024
-"""Arguments of which is known that they are harmless; past it all are forgotten."""
 TEXT_CHARACTERS: Final = 4_096
 """Detail lines end here."""
 
@@ -60,8 +59,6 @@ class Protector:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._harmless: dict[bytes, str] = {}
-        """Canonical text of arguments that may be kept as they are -> its digest: both follow from nothing else."""
 
     @classmethod
     def open(cls, state_dir: Path) -> Protector:
@@ -82,8 +79,8 @@ class Protector:
         `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
         nowhere are passed over. The arguments are not changed.
         """
-        if not marks and (plain := self._plain(arguments)) is not None:
-            return arguments, plain
+        if not marks and (plain := _plain(arguments)) is not None:
+            return arguments, f"hmac-sha256:{self._vault.commit(b'arguments', plain)}"
         names, texts, exact = _looked_over(arguments)
         text = _canonical_fast(arguments) if exact else _canonical(arguments)
         digest = self._digest(text.encode("ascii"))
@@ -164,31 +161,21 @@ class Protector:
     def _too_large(self, text: str) -> JsonObject:
         return {**self._redacted(text), "bytes": len(text)}
 
-    def _plain(self, arguments: JsonObject) -> str | None:
-        """The digest of most arguments; None of those that need a closer look."""
-        if not _SCALARS.issuperset(map(type, arguments.values())):
-            return None
-        try:
-            raw = _sorted(arguments)
-        except (OverflowError, TypeError, ValueError):
-            return None
-        digest = self._harmless.get(raw)
-        if digest is None and _is_harmless(raw, arguments):
-            digest = self._digest(raw)
-            if len(self._harmless) >= MOST:
-                self._harmless.clear()
-            self._harmless[raw] = digest
-        return digest
-
     def _digest(self, text: bytes) -> str:
         return f"hmac-sha256:{self._vault.commit(b'arguments', text)}"
 
 
-def _is_harmless(raw: bytes, names: Iterable[str]) -> bool:
-    """Does one look at the text of arguments show that they may be kept as they are? `names`: of their members."""
+def _plain(arguments: JsonObject) -> bytes | None:
+    """The canonical text of most arguments, if one look at it shows that they may be kept as they are."""
+    if not _SCALARS.issuperset(map(type, arguments.values())):
+        return None
+    try:
+        raw = _sorted(arguments)
+    except (OverflowError, TypeError, ValueError):
+        return None
     if len(raw) > PLAIN_BYTES or not raw.isascii() or b"\\" in raw or b"\x7f" in raw:
-        return False  # too long, or not written as the texts are
-    return not shows_secret(raw) and not any(map(_is_taken, names))
+        return None  # too long, or not written as the texts are
+    return None if shows_secret(raw) or _some_taken(tuple(arguments)) else raw
 
 
 def _canonical_fast(value: Any) -> str:
@@ -226,6 +213,12 @@ def _looked_over(root: JsonObject) -> tuple[list[str], list[str], bool]:
             elif isinstance(value, float):
                 exact = False
     return names, texts, exact
+
+
+@lru_cache(1_024)
+def _some_taken(names: tuple[str, ...]) -> bool:
+    """Of the names a tool's arguments have: they come again."""
+    return any(map(_is_taken, names))
 
 
 def _is_taken(name: str) -> bool:

@@ -143,28 +143,6 @@ def test_what_is_kept_as_it_is_holds_no_secret_and_no_name_of_one(arguments: Any
         assert not any(map(is_secret_name, held))
 
 
-@given(st.dictionaries(PARTS, PARTS | st.integers() | st.booleans() | st.none(), max_size=3))
-def test_what_was_found_harmless_before_is_looked_at_the_same(arguments: Any) -> None:
-    met = Protector(Vault(bytes(32)))
-    for n in (0, 1, "1", True, False, None, "a"):
-        met.protect({**arguments, "n": n}, {})
-        for again in (0, 1, "1", True, False, None, "a"):
-            said = {"n": again, **arguments}
-            assert met.protect(said, {})[1] == met.digest(said)
-    sealed, _ = met.protect({"n": "a"}, {"/n": "sealed"})
-    assert form_of(sealed["n"]) == "sealed"
-
-
-def test_what_is_remembered_as_harmless_is_bounded() -> None:
-    protector = Protector(Vault(bytes(32)))
-    for n in range(2 * protect.MOST + 1):
-        protector.protect(
-            {"n": n, "long": "x" * 2 * protect.PLAIN_BYTES} if n % 2 else {"n": n}, {}
-        )
-    assert 0 < len(protector._harmless) <= protect.MOST
-    assert max(map(len, protector._harmless)) <= protect.PLAIN_BYTES
-
-
 def test_a_secret_for_a_name_seals_the_whole_object() -> None:
     kept = keep({"outer": {TOKEN: 1, "b": 2}})
     assert form_of(kept["outer"]) == "sealed"
