@@ -17,7 +17,7 @@ from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
-HIGH_WATER: Final = 768 * 1024
+HIGH_WATER: Final = 512 * 1024
 """Unread body above which the socket is read no further."""
 EARLY: Final = 128 * 1024
 """The same before anybody takes all that is there: its first piece is to be looked at soon."""
