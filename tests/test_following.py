@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway import following
+from gateway.errors import Misconfigured
 
 
 class End(Exception):
@@ -80,3 +81,40 @@ async def test_who_cannot_look_now_looks_again(tmp_path: Path) -> None:
         other.write_text("2")
         second = await anext(changes)
     assert [len(first), len(second)] == [1, 2]
+
+
+async def test_what_could_not_be_taken_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode put right changes no file, nor does a disk that answers again."""
+    monkeypatch.setattr(following, "signature", lambda _: (("f", 1, 1, 1),))
+    faults: list[Exception] = [Misconfigured("mode is 0777")] * 2 + [OSError(24, "Too many")]
+    told, taken = list[str](), asyncio.Event()
+
+    async def take() -> None:
+        if faults:
+            raise faults.pop(0)
+        taken.set()
+
+    following_it = asyncio.create_task(following.follow(lambda: [], take, told.append, every=0))
+    async with asyncio.timeout(10):
+        await taken.wait()
+    following_it.cancel()
+    assert told == ["mode is 0777", "OSError: [Errno 24] Too many"]
+
+
+async def test_what_was_taken_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, taken = list(range(5 * following.AGAIN)), list[int]()
+
+    def look(_: object) -> following.Signature:
+        if not looks:
+            raise End
+        looks.pop()
+        return (("f", 1, 1, 1),)
+
+    async def take() -> None:
+        taken.append(1)
+
+    monkeypatch.setattr(following, "signature", look)
+    with pytest.raises(End):
+        async with asyncio.timeout(10):
+            await following.follow(lambda: [], take, print, every=0)
+    assert taken == [1]

@@ -32,7 +32,6 @@ from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Outcome
 from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
-from gateway.errors import Misconfigured
 from gateway.evenly import Evenly
 from gateway.gate import FrontGate
 from gateway.identity.local import LocalIssuer
@@ -265,13 +264,14 @@ async def _look_once(up: asyncio.Event, catalogue: LiveCatalogue) -> None:
 async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
     """An approval takes effect while the gateway runs; a broken pin file changes nothing."""
     directory = settings.policy_dir / pins.DIRECTORY
-    async for _ in following.changes(lambda: directory.glob("*.json")):
-        try:
-            catalogue.reload_pins()
-        except Misconfigured as error:
-            log.warning(
-                "approvals of a server not taken, its earlier ones stay in force: %s", error
-            )
+
+    async def take() -> None:
+        catalogue.reload_pins()
+
+    def not_taken(why: str) -> None:
+        log.warning("approvals of a server not taken, its earlier ones stay in force: %s", why)
+
+    await following.follow(lambda: directory.glob("*.json"), take, not_taken)
 
 
 async def close_servers(servers: Mapping[str, ToolServer]) -> None:

@@ -53,17 +53,22 @@ class KeyFile:
             return
         self._seen = seen
         try:
-            found = await asyncio.to_thread(read, self._path)
+            await self._take()
         except Misconfigured as error:
-            log.error("keys not taken, the earlier ones stay in force: %s", error)
-            return
-        before = self._keys
-        self._keys = {k: before[k] if before.get(k) == v else v for k, v in found.items()}
+            _not_taken(str(error))
 
     async def keep(self) -> None:
         """See `profile.Keys`."""
-        async for _ in following.changes(lambda: [self._path]):
-            await self.look()
+        await following.follow(lambda: [self._path], self._take, _not_taken)
+
+    async def _take(self) -> None:
+        found = await asyncio.to_thread(read, self._path)
+        before = self._keys
+        self._keys = {k: before[k] if before.get(k) == v else v for k, v in found.items()}
+
+
+def _not_taken(why: str) -> None:
+    log.error("keys not taken, the earlier ones stay in force: %s", why)
 
 
 def read(path: Path) -> Mapping[str, VerificationKey]:

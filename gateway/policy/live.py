@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway import following
-from gateway.errors import Misconfigured
 from gateway.policy import cases
 from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
 from gateway.settings import ServerSettings
@@ -24,7 +23,6 @@ class LivePolicies:
         self._directory = directory
         self._servers = servers
         self._current = self._load()
-        self._seen = self._current.version
 
     @property
     def current(self) -> PolicySnapshot:
@@ -32,24 +30,20 @@ class LivePolicies:
 
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
-        async for _ in following.changes(self._files):
-            await self.refresh(told)
 
-    async def refresh(self, told: Callable[[str], None]) -> None:
-        """Takes the version on disk, if it is another one than the last looked at and good."""
+        def not_taken(why: str) -> None:
+            stays = _short(self._current.version)
+            told(f"policy not taken, {stays} stays in force: {why}")
+
+        await following.follow(self._files, lambda: self.take(told), not_taken)
+
+    async def take(self, told: Callable[[str], None]) -> None:
+        """Takes the version on disk, if it is another one than that in force and good. Raises what it is not."""
         version = await asyncio.to_thread(fingerprint, self._directory)
-        if version == self._seen:
+        if version == self._current.version:
             return
-        self._seen = version
-        try:
-            fresh = await asyncio.to_thread(self._load)
-        except Exception as error:
-            # Whatever it is that breaks the reader: it is no reason to stop, nor to take the version.
-            if not isinstance(error, Misconfigured):
-                error = Misconfigured(f"{type(error).__name__}: {error}")
-            told(f"policy not taken, {_short(self._current.version)} stays in force: {error}")
-            return
-        self._current, self._seen = fresh, fresh.version
+        self._current = await asyncio.to_thread(self._load)
+        fresh = self._current
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
 
     def _files(self) -> list[Path]:

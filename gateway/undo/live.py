@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from gateway import following
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
-from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
 from gateway.undo import packs
 from gateway.undo.level import AnyPack
@@ -63,11 +62,15 @@ class LivePacks:
         """Reload whenever a pack, its certificate or an approval changes, for ever."""
         directory = self._policy_dir / packs.DIRECTORY
         pinned = self._policy_dir / "pins"
-        async for _ in following.changes(lambda: [*directory.glob("*"), *pinned.glob("*.json")]):
-            try:
-                self.reload()
-            except Misconfigured as error:
-                say("undo packs not taken, the earlier ones stay in force: %s", error)
+
+        async def take() -> None:
+            self.reload()
+
+        await following.follow(
+            lambda: [*directory.glob("*"), *pinned.glob("*.json")],
+            take,
+            lambda why: say("undo packs not taken, the earlier ones stay in force: %s", why),
+        )
 
     def _read(self) -> Packs:
         pins = self._pins()

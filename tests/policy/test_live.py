@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import following
 from gateway.errors import Misconfigured
 from gateway.policy.live import LivePolicies
 from tests.policy.written import ALLOW, READER, question, written
@@ -92,26 +93,42 @@ async def test_a_bad_version_never_replaces_a_good_one(
     assert "\n" not in line
 
 
+async def test_a_mode_put_right_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes no file: what an operator is told to do is seen to be done."""
+    monkeypatch.setattr(following, "AGAIN", 1)
+    directory = written(tmp_path, GOOD, cases=CASES)
+    policies = LivePolicies(directory, {})
+    async with asyncio.timeout(20), watching(policies) as told:
+        directory.chmod(0o777)
+        replace(directory / "policy.csv", BOTH)
+        lines = [await told.get()]
+        await asyncio.sleep(2 * following.EVERY)
+        directory.chmod(0o755)
+        lines += [await told.get()]
+    assert ["not taken" in line for line in lines] == [True, False]
+    assert "chmod o-w" in lines[0]
+    assert policies.current.decide(question("agent:bob")).permitted
+
+
 async def test_a_version_put_right_is_taken_and_told_once(tmp_path: Path) -> None:
     directory = written(tmp_path, GOOD, cases=CASES)
     policies = LivePolicies(directory, {})
     told: list[str] = []
     (directory / "policy.csv").write_text("oops\n")
-    await policies.refresh(told.append)
-    await policies.refresh(told.append)
-    (directory / "policy.csv").write_text(GOOD)
-    await policies.refresh(told.append)
-    await policies.refresh(told.append)
-    assert ["not taken" in line for line in told] == [True, False]
+    with pytest.raises(Misconfigured):
+        await policies.take(told.append)
+    (directory / "policy.csv").write_text(BOTH)
+    await policies.take(told.append)
+    await policies.take(told.append)
+    assert ["in force" in line for line in told] == [True]
 
 
 async def test_a_vanished_directory_leaves_the_policy_in_force(tmp_path: Path) -> None:
     directory = written(tmp_path, GOOD)
     policies = LivePolicies(directory, {})
-    told: list[str] = []
     directory.rename(tmp_path / "elsewhere")
-    await policies.refresh(told.append)
-    assert "not taken" in told[0]
+    with pytest.raises(Misconfigured):
+        await policies.take(print)
     assert policies.current.decide(question()).permitted
 
 
@@ -134,7 +151,6 @@ async def test_a_version_that_breaks_the_reader_is_not_taken_either(
 
     monkeypatch.setattr("gateway.policy.live.load", broken)
     (directory / "policy.csv").write_text(BOTH)
-    told: list[str] = []
-    await policies.refresh(told.append)
-    assert "RuntimeError: a bug of ours" in told[0]
+    async with asyncio.timeout(20), watching(policies) as told:
+        assert "RuntimeError: a bug of ours" in await told.get()
     assert policies.current.decide(question()).permitted

@@ -55,11 +55,14 @@ class Tls:
 
     async def keep(self) -> None:
         """Looks at the files until cancelled."""
-        async for _ in following.changes(self._files.all):
-            try:
-                self._now = _context(self._files)
-            except Misconfigured as error:
-                log.error("certificates not taken, the earlier ones stay in force: %s", error)
+
+        async def take() -> None:
+            self._now = _context(self._files)
+
+        def not_taken(why: str) -> None:
+            log.error("certificates not taken, the earlier ones stay in force: %s", why)
+
+        await following.follow(self._files.all, take, not_taken)
 
     def _hand_over(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """OpenSSL calls it at the start of every handshake, also where the client names no server."""
