@@ -40,6 +40,9 @@ class LazyStream:
 
     async def send(self, frame: bytes, *, last: bool = False) -> None:
         """One frame; the stream opens with the first."""
+        plain = self._open and not last and not self._answering and not self._dead
+        if plain and not self._turn.locked() and self._exchange.add((frame,)):
+            return
         async with self._turn:
             if not self._answering:
                 await self._write(frame, last=last)

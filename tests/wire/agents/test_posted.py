@@ -63,6 +63,19 @@ class Kept:
         return asyncio.get_running_loop().create_future()
 
 
+class Slow(Kept):
+    """The reader has to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for, self.takes = asyncio.Event(), asyncio.Event()
+
+    async def write(self, *pieces: bytes, last: bool = False) -> None:
+        self.waited_for.set()
+        await self.takes.wait()
+        await super().write(*pieces, last=last)
+
+
 def posted(exchange: Kept, request: Request = REQUEST) -> Posted:
     return Posted(exchange, Quiet(60.0), request, Limits())
 
@@ -90,6 +103,29 @@ async def test_an_answer_after_a_notification_ends_the_stream_and_nothing_follow
     await say_more(one)
     assert ended.startswith(b"<text/event-stream>") and ended.endswith(BODY + b"\n\n<end>")
     assert exchange.written == ended
+
+
+async def test_on_an_open_stream_what_comes_next_is_written_without_a_turn_of_the_loop() -> None:
+    exchange = Kept()
+    one = posted(exchange)
+    await one.notify("notifications/progress", {"progress": 1})
+    with pytest.raises(StopIteration):
+        one.notify("notifications/progress", {"progress": 2}).send(None)
+    assert b'"progress":2' in exchange.written
+
+
+async def test_what_comes_while_a_slow_reader_is_waited_for_comes_after_it() -> None:
+    exchange = Slow()
+    one = posted(exchange)
+    said = [
+        asyncio.ensure_future(one.notify("notifications/progress", {"progress": number}))
+        for number in range(3)
+    ]
+    await exchange.waited_for.wait()
+    exchange.takes.set()
+    await asyncio.gather(*said)
+    places = [exchange.written.index(b'"progress":%d' % number) for number in range(3)]
+    assert places == sorted(places)
 
 
 async def test_a_large_answer_is_json_in_pieces_and_nothing_comes_between() -> None:
