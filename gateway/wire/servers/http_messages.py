@@ -151,11 +151,11 @@ class Messages:
 
         async def more(prove: Prove) -> Sequence[bytes]:
             while not flow.ended:
-                piece = await self.reply.read()
-                if not piece:
+                if not (pieces := await self.reply.pieces()):
                     raise Malformed("the stream ended within it")
-                if found := flow.feed(piece):
-                    return (prove(found),)
+                data = (flow.feed(piece) for piece in pieces if not flow.ended)
+                if found := [*map(prove, filter(None, data))]:
+                    return found
             return ()
 
         # The parser has not seen what `more` would take away.

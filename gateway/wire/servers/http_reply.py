@@ -77,6 +77,8 @@ class Reply(Struct, eq=False):
     _draining: bool = False
     _each: Callable[[bytes], bytes] = bytes
     """What is made of every piece as it comes."""
+    _most: int = EARLY
+    """Of it may wait unread."""
 
     # What the reader does.
 
@@ -97,6 +99,7 @@ class Reply(Struct, eq=False):
 
         `each` looks at every piece from now on, as soon as it comes: while it is in the processor's caches. What it
         makes of it comes here; where it raises `ValueError` the reply is broken."""
+        self._most = HIGH_WATER
         if each is not self._each:
             self._each = each
             self._pieces = deque(filter(None, map(each, self._pieces)))
@@ -205,7 +208,7 @@ class Reply(Struct, eq=False):
             self._pieces.append(piece)
             self._unread += len(piece)
             self._wake()
-        return self._unread <= (EARLY if self._each is bytes else HIGH_WATER)
+        return self._unread <= self._most
 
     def finish(self) -> None:
         self._complete = True

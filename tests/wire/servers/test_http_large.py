@@ -13,6 +13,7 @@ from gateway.ports import Outbound
 from gateway.settings import ServerSettings
 from gateway.wire.servers.http import HttpServer
 from gateway.wire.servers.http_large import LARGE
+from gateway.wire.servers.http_reply import HIGH_WATER
 from tests.servers.http_raw import Script, Wire, raw_server
 from tests.wire.servers.test_http import Ear, leave
 
@@ -104,3 +105,42 @@ async def test_what_cannot_go_on_in_pieces_is_read_whole(
     else:
         assert outcome.error is not None
         assert outcome.error.message == answer["error"]["message"]
+
+
+def chunk(data: bytes) -> bytes:
+    """In chunked coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Late(Out):
+    """An outlet that opens when all has been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = asyncio.Event()
+
+    async def begin(self) -> bool:
+        await super().begin()
+        await self.sent.wait()
+        return True
+
+
+async def test_of_pieces_that_are_there_together_none_goes_on_from_behind_the_answers_event() -> (
+    None
+):
+    out, text = Late(), "x" * (HIGH_WATER - LARGE // 2)
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        event = wire.event({"content": text, "isError": False})
+        await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event[: LARGE + 2_000]))
+        await out.begun.wait()
+        await wire.say(chunk(event[LARGE + 2_000 :]) + chunk(b"data: behind it\n\n"))
+        out.sent.set()
+
+    outcome = await carried(script, out)
+    assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
+    assert json.loads(b"{" + out.members + b"}") == {"content": text}

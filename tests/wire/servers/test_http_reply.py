@@ -41,7 +41,8 @@ async def test_all_that_is_there_comes_together_and_makes_room() -> None:
     assert reply.arrived(b"a" * EARLY)
     assert not reply.arrived(b"b")
     assert [*await reply.pieces()] == [b"a" * EARLY, b"b"]
-    assert wire.resumed and reply.arrived(b"c" * EARLY)
+    assert wire.resumed and reply.arrived(b"c" * HIGH_WATER)
+    assert not reply.arrived(b"d")
     reply.finish()
 
 
