@@ -134,6 +134,9 @@ def _recorded(reader: JournalReader, call_id: str) -> tuple[CallRow, Recalled | 
         raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
     if row.state is State.NOTED:
         raise Misconfigured(f"{row.record.call_id} is no call: it notes {row.record.method}")
+    if row.record.agent.startswith("bulkhead:"):
+        its = f"{row.record.call_id} is the gateway's own read {row.record.where}"
+        raise Misconfigured(f"{its}: no policy is asked about it")
     call = recall(reader.lines(row.record.call_id)[0])
     return row, call if isinstance(call, Recalled) else None
 

@@ -153,3 +153,15 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
     denied = bulkhead(place, "explain", "level-1", "--json")
     assert denied.returncode == 1
     assert json.loads(denied.stdout)["considered"][0]["failed"] == ["when lost"]
+
+
+async def test_explain_calls_a_read_of_the_gateways_own_by_its_name(tmp_path: Path) -> None:
+    state = home(tmp_path) / ".bulkhead"
+    state.mkdir(mode=0o700)
+    own = replace(RECORDED, agent="bulkhead:undo", tier="admin", where="for call w47e3og6tyhcojqt")
+    journal = await SqliteJournal.open(state / "journal.db")
+    await journal.append(record.intent(own, 1)).sealed()
+    await journal.aclose()
+    done = bulkhead(tmp_path, "explain", RECORDED.call_id)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the gateway's own read for call w47e3og6tyhcojqt" in done.stderr
