@@ -230,8 +230,19 @@ def _larger(child: Terms, parent: Terms) -> str:
 
 
 def bounds_of(terms: Terms, target: Target) -> list[tuple[str, JsonObject]]:
-    """Every bound that speaks of a target, by its pattern."""
-    return [(name, bound) for name, bound in terms.bounds.items() if _any_tool((name,), target)]
+    """Every bound that speaks of a target, by its pattern: also of one whose URI leads elsewhere."""
+    own = f"{target.server}/{target.policy_name}"
+    return [(name, bound) for name, bound in terms.bounds.items() if _within(own, name)]
+
+
+def in_vain(terms: Terms) -> str:
+    """What of some terms limits nothing, in words: whoever wrote it meant something else."""
+    if terms.burst != 1 and terms.per_minute is None:
+        return "burst: it needs a per_minute"
+    for name in terms.bounds:
+        if not any(_within(name, tool) or _within(tool, name) for tool in terms.tools):
+            return f"bounds: {name} is none of the tools"
+    return ""
 
 
 def _any_tool(patterns: Sequence[str], target: Target) -> bool:

@@ -21,6 +21,7 @@ from gateway.core.grant import (
     Standing,
     State,
     Terms,
+    in_vain,
     wider,
 )
 from gateway.core.model import Decision, JsonObject, Tier
@@ -68,7 +69,7 @@ class Office(Value, kw_only=True):
             task=asked.task,
             root_task=asked.task,
             intent=asked.intent,
-            terms=_narrowed(asked, ceiling),
+            terms=_bounded(_narrowed(asked, ceiling), ceiling),
             created_by=by,
             created_at=now,
         )
@@ -173,16 +174,29 @@ def _given(grant: Grant) -> JsonObject:
     }
 
 
+def _bounded(terms: Terms, ceiling: Terms) -> Terms:
+    """The same, within the intent's bounds too: no grant above this one has them asked.
+
+    Raises `Refused` (outside_grant)."""
+    for name in terms.bounds.keys() & ceiling.bounds.keys():
+        if terms.bounds[name] != ceiling.bounds[name]:
+            raise Refused(Reason.OUTSIDE_GRANT, f"bounds: its intent bounds {name} already")
+    return replace(terms, bounds={**ceiling.bounds, **terms.bounds})
+
+
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:
     """What was asked for; the ceiling's own where nothing was, but for admin: that must be asked for.
 
-    Raises `Refused` (outside_grant)."""
+    Raises `Refused` (outside_grant, invalid_arguments)."""
     given = asked.given()
     terms = replace(ceiling, **{"tiers": ceiling.tiers - {Tier.ADMIN} or ceiling.tiers, **given})
     if Tier.ADMIN in terms.tiers:
         ceiling = replace(ceiling, seconds=min(ceiling.seconds, MAX_ADMIN_SECONDS))
     if "seconds" not in given:
         terms = replace(terms, seconds=ceiling.seconds)
+    vain = in_vain(terms if "bounds" in given else replace(terms, bounds={}))
+    if vain:
+        raise Refused(Reason.INVALID_ARGUMENTS, vain)
     more = wider(terms, ceiling)
     if more:
         raise Refused(Reason.OUTSIDE_GRANT, more)

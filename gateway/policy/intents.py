@@ -21,7 +21,7 @@ from typing import Final
 from pydantic import Field, field_validator, model_validator
 
 from gateway import yamlfile
-from gateway.core.grant import Terms
+from gateway.core.grant import Terms, in_vain
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.terms import Written
@@ -78,6 +78,9 @@ def read(path: Path, servers: Iterable[str]) -> Intents:
             if tool.partition("/")[0] not in known:
                 where = Where(str(path), yamlfile.line_of(tree, ["intents", name, "tools"]))
                 raise Misconfigured(f"{tool!r}: no such server in tiers.yaml", where)
+        if vain := in_vain(Terms(**intent.given())):
+            at = yamlfile.line_of(tree, ["intents", name, vain.partition(":")[0]])
+            raise Misconfigured(vain, Where(str(path), at))
     return Intents(
         file.standing, {name: Terms(**one.given()) for name, one in file.intents.items()}
     )

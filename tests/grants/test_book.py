@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.core.grant import Grant, Spend, Standing
-from gateway.core.model import Classified, Effect, Label, Tier
+from gateway.core.grant import Grant, Spend, Standing, bounds_of
+from gateway.core.model import Classified, Effect, Label, Target, Tier
 from gateway.errors import Refused
 from gateway.grants import book
 from gateway.grants.book import MOST, GrantBook
 from gateway.values import replace
-from tests.grants.given import NOON, SECOND, call, grant
+from tests.grants.given import NOON, SECOND, call, grant, terms
 
 
 @dataclass
@@ -116,6 +116,13 @@ def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
     assert (reason, "is too large" in detail) == ("outside_grant", True)
     assert world.refusal("a", arguments={})[0] == "outside_grant"
     assert world.book.cover(call("a", "git_show")).grant == "a"
+
+
+def test_a_bound_by_prefix_speaks_also_of_a_uri_that_leads_elsewhere() -> None:
+    bound = {"required": ["uri"]}
+    held = terms(tools=("files/resource:*",), bounds={"files/resource:*": bound})
+    for uri in ("file:///a", "file:///a%2F..%2Fb", "file:///a//b"):
+        assert bounds_of(held, Target("files", "resource", uri)) == [("files/resource:*", bound)]
 
 
 def test_the_whole_chain_must_cover_a_call() -> None:

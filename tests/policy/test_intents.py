@@ -54,6 +54,8 @@ def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: P
         ("git/git_log,", "files/read,", 7, "no such server"),
         ("git/git_log,", '"git/*_log",', 7, "only at the end"),
         ("git/git_log,", "git_log,", 7, "is not server/tool"),
+        ("uses: 3", "burst: 3", 11, "it needs a per_minute"),
+        ("bounds: {git/git_log:", "bounds: {git/git_logs:", 9, "git/git_logs is none of the tools"),
         ("uses: 3", "uses: 0", 11, "greater than 0"),
         ("uses: 3", "uses: many", 11, "valid integer"),
         ("maximum: 5", "maximum: five", 9, "git/git_log"),

@@ -48,6 +48,7 @@ INTENTS: Final = json.dumps(
                 "tells": "All of it.",
                 "tiers": ["data", "tool", "admin"],
                 "tools": ["tick/*"],
+                "bounds": {"tick/look": {"properties": {"n": {"maximum": 1000}}}},
                 "seconds": 600,
             },
             "closed": {
@@ -134,6 +135,38 @@ async def test_an_orchestrator_gives_a_grant_looks_at_it_and_ends_it(desk: Desk)
     assert (status, ended["state"], ended["said"]) == (200, "revoked", "agent:orla: enough")
     (made,) = [c for c in desk.home.calls("--grant", grant) if c["method"] == "grants/created"]
     assert (made["agent"], made["rule"]) == ("agent:orla", "P410")
+
+
+LARGER: Final = {"properties": {"n": {"maximum": 2000}}}
+EVEN: Final = {"properties": {"n": {"multipleOf": 2}}}
+
+
+@pytest.mark.parametrize("bounds", [{}, {"tick/*": EVEN}], ids=["none", "others"])
+async def test_bounds_of_an_intent_bind_whatever_bounds_a_grant_has(
+    desk: Desk, bounds: dict[str, Any]
+) -> None:
+    task = f"bound-{len(bounds)}"
+    desk.given("dan", task, bounds=bounds)
+    with anyio.fail_after(30):
+        heard = [await desk.heard("dan", task, n=n) for n in (1000, 1002, 999)]
+    assert heard == ["ok", "outside_grant", "outside_grant" if bounds else "ok"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"bounds": {"tick/look": LARGER}}, (403, "outside_grant")),
+        ({"bounds": {"tock/look": EVEN}}, (400, "invalid_arguments")),
+        ({"tools": ["tick/look"], "bounds": {"tick/work": EVEN}}, (400, "invalid_arguments")),
+        ({"burst": 5}, (400, "invalid_arguments")),
+    ],
+    ids=["wider", "no such server", "not given", "no rate"],
+)
+def test_a_term_that_would_limit_nothing_is_not_taken(
+    desk: Desk, terms: dict[str, Any], says: tuple[int, str]
+) -> None:
+    said = {"agent": "agent:dan", "task": "vain", "intent": "general", **terms}
+    assert reason(desk.ask("orla", "", said)) == says
 
 
 async def test_a_parent_hands_a_narrower_grant_on_and_pays_for_its_child(desk: Desk) -> None:
