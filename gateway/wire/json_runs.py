@@ -8,6 +8,7 @@ is refused here may still be JSON, and is then read by steps (json_walk.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -21,6 +22,7 @@ RUN: Final = 64 * 1024
 """Bytes of items: where they are of one byte each, the list of them is thirty times as large while it is looked at."""
 NEAR: Final = 512
 """Bytes in which the end of a text is looked for first, and the beginning of an item."""
+GUESSES: Final = 4
 BRIEF: Final = 64
 """Bytes of a text up to which its own pattern is the faster way."""
 
@@ -43,7 +45,9 @@ _cut_escape: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 _cut_character: Final = re.compile(
     rb"(?:[\xc0-\xff]|[\xe0-\xff][\x80-\xbf]|[\xf0-\xff][\x80-\xbf]{2})\Z"
 )
-_item_start: Final = re.compile(rb'%b(?:\{%b%b%b:|"|(?=[-0-9]))' % (SPACE, SPACE, STRING, SPACE))
+_item_start: Final = re.compile(
+    rb'%b(?:\{%b%b%b:|[\["]|(?=[-0-9]))' % (SPACE, SPACE, STRING, SPACE)
+)
 
 
 def _item(value: bytes) -> bytes:
@@ -181,9 +185,15 @@ def _opens_at_most(text: bytes, most: int) -> bool:
     return True
 
 
-def guessed_end(data: bytes, at: int) -> int:
-    """Where a run of items may end, for one that begins as the first does follows; 0: there is no telling."""
+def guessed_ends(data: bytes, at: int) -> Iterator[int]:
+    """Where a run of items may end, for one that begins as the first does follows; the farthest first. What begins so
+    may also be within an item: so there are some guesses."""
     first = _item_start.match(data, at, at + NEAR)
     if first is None or (not first[0].strip() and data.find(b"]", at, at + NEAR) >= 0):
-        return 0  # of a short list of numbers the end is nearer than that of the run
-    return max(0, data.rfind(b"," + first[0], at, at + RUN))
+        return  # of a short list of numbers the end is nearer than that of the run
+    follows, end = b"," + first[0], at + RUN
+    for _ in range(GUESSES):
+        end = data.rfind(follows, at, end)
+        if end <= at:
+            return
+        yield end

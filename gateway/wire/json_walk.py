@@ -23,7 +23,7 @@ from gateway.wire.json_runs import (
     WINDOW,
     are_items,
     goes_on,
-    guessed_end,
+    guessed_ends,
     is_plain,
     is_text,
     items,
@@ -91,6 +91,8 @@ class Walk:
         self.within_text = False
         """All that was fed last is of one text, without its quotes: no space between tokens is in it."""
         self._doubts = 0
+        self._refused = 0
+        """Runs of items, one after the other: each is followed by more that are not looked for."""
         self._doubted = 0
         """How deep a run of items was last refused; it is not looked for there, or deeper, for a while."""
         self._expect: Callable[[bytes, int], int | None] = self._root
@@ -268,10 +270,15 @@ class Walk:
         if self._doubts and depth >= self._doubted:
             self._doubts = max(0, self._doubts - 1)
             return 0
-        end = guessed_end(data, at)
-        if end and not are_items(data[at:end], MAX_DEPTH - depth):
-            end, self._doubts, self._doubted = 0, DOUBTS, depth
-        return end + 1 if end else 0
+        ends = [*guessed_ends(data, at)]
+        for end in ends:
+            if are_items(data[at:end], MAX_DEPTH - depth):
+                self._refused = 0
+                return end + 1
+        if ends:
+            self._doubts, self._doubted = DOUBTS << min(self._refused, 6), depth
+            self._refused += 1
+        return 0
 
 
 def _read_name(raw: bytes) -> str:

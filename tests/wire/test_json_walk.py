@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire import json_runs
+from gateway.wire import json_runs, json_walk
+from gateway.wire.json_runs import are_items, guessed_ends
 from gateway.wire.json_walk import MAX_DEPTH, MAX_TOKEN, Malformed, Walk
 
 JSON = dict[str, Any]
@@ -159,6 +160,7 @@ ITEMS = [
     b'"x,\\",\\"y"',
     b"-1.5e3",
     b"[1,[2]]",
+    b'[1,[2],"x",[[3],[4]]]',
     '{"type": "\u00e9\U0001f600"}'.encode(),
     b'"\\ud83d"',
 ]
@@ -204,6 +206,31 @@ def test_a_name_that_is_half_a_surrogate_pair_is_a_name() -> None:
     whole, members = walked(b'{"\\udead":1,"result":{"\\ud83d":2,"\\u00e9":3}}', 99)
     assert whole
     assert [name for _, name, _ in members] == ["\udead", "result", "\ud83d", "\u00e9"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'[%d,"x"]',
+        b'[%d,[1,2],"x",[[1],[2]]]',
+        b'[{"a":%d,"b":[1,2]},{"a":2}]',
+        b'{"a":%d,"b":[{"a":1},{"a":2}]}',
+    ],
+)
+def test_rows_are_proved_in_runs_though_what_is_in_them_begins_as_they_do(row: bytes) -> None:
+    rows = b",".join(row % number for number in range(9_000))
+    found = [end for end in guessed_ends(rows, 0) if are_items(rows[:end], 20)]
+    assert found and found[0] > len(rows[: json_runs.RUN]) - 2 * len(row)
+
+
+def test_what_is_refused_again_and_again_is_looked_for_ever_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = list[int]()
+    monkeypatch.setattr(json_walk, "are_items", lambda *_: looked.append(1))
+    deep = b'[[[[1]]],"%b"]' % (b"x" * 90)
+    assert walked(ALIKE % b",".join([deep] * 9_000), 99_999)[0]
+    assert 0 < len(looked) < 1_000
 
 
 def test_an_array_of_nothing_but_commas_is_not_taken() -> None:
