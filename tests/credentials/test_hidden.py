@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import time
+import tracemalloc
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Outcome, RpcError
-from gateway.credentials.hidden import LINGER, MARK, Hidden
+from gateway.credentials.hidden import LINGER, MARK, Hidden, _decoded
 
 SECRET = "s3cr3t/of+the=server"
 
@@ -110,3 +113,52 @@ def test_one_that_is_over_is_looked_for_a_while_longer() -> None:
     made.ended("lease-1", LINGER + 1.0)
     assert made.text(SECRET) == SECRET
     assert made.text("another-secret-1") == MARK
+
+
+@pytest.mark.parametrize("spelt", ["%", "%2", "%2f", "%2fx", "\\u0041", "\\/", "\\/x", '\\"\\'])
+def test_a_server_that_spells_millions_of_characters_is_not_waited_for(spelt: str) -> None:
+    text = spelt * (4 * 1024 * 1024 // len(spelt))
+    made = hidden(SECRET)
+    began = time.process_time()
+    tracemalloc.start()
+    assert made.text(text) == text
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * len(text)
+    assert time.process_time() - began < 3.0
+
+
+def test_what_is_spelt_is_found_wherever_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.credentials.hidden._AT_ONCE", 7)
+    spelt = "".join(f"%{byte:02x}" for byte in SECRET.encode())
+    for said in (spelt, "".join(f"\\u{byte:04x}" for byte in SECRET.encode())):
+        for before in range(16):
+            assert hidden().text("-" * before + said) == "-" * before + MARK
+
+
+SPELLINGS = [
+    "%",
+    "%2f",
+    "%2F",
+    "\\",
+    "\\\\",
+    "\\/",
+    '\\"',
+    "\\u0041",
+    "\\u00",
+    "\\u00e9",
+    "\\u0025",
+    "25",
+    "u0041",
+]
+
+
+@given(st.lists(st.sampled_from([*SPELLINGS, "a", "/", "é", "\n", "\\n"]), max_size=12))
+def test_spellings_are_read_as_a_url_and_json_are(parts: list[str]) -> None:
+    raw = "".join(parts).encode()
+    plain = re.sub(
+        rb'\\(?:u00([0-9a-fA-F]{2})|(["\\/]))',
+        lambda found: found[2] or bytes.fromhex(found[1].decode()),
+        raw,
+    )
+    assert _decoded(raw) == unquote_to_bytes(plain)
