@@ -24,3 +24,5 @@ class Ready(Value):
     case: AnyCase | None = None
     pid: int | None = None
     """The process it is about to be forwarded to, where that is ours."""
+    version: str | None = None
+    """What its server called itself when its pack was chosen."""

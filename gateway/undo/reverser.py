@@ -30,6 +30,7 @@ from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
 
+_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 ROUNDS = 17
 """A call may be forwarded in so many rounds of questions, each within limits.total."""
 SPARE_SECONDS = 120.0
@@ -176,7 +177,8 @@ class PackReverser:
             case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
         scope = replace(scope, pre=reversal.pre or None)
         pid = self._servers[target.server].describe().get("pid")
-        return Ready(call_id, target, account, reversal, body, scope, pack, case, pid)
+        version = self._version(target.server)
+        return Ready(call_id, target, account, reversal, body, scope, pack, case, pid, version)
 
     def _within(self, reversal: Reversal) -> Reversal:
         """Nobody is promised an undo for longer than what it takes is kept."""
@@ -198,6 +200,10 @@ class PackReverser:
         if outcome.result is not None and _goes_on(outcome.result):
             why = "it goes on after its answer"
             return Settled(State.APPLIED, level.lowered(reversal, why), why=why)
+        answering = _answered_by(outcome)
+        if answering not in (None, prepared.version):
+            why = f"it was answered by version {answering}, its pack was chosen for {prepared.version}"
+            return self._unseen(prepared, pack, outcome, why)
         if prepared.scope.pre is None:
             return Settled(level.worded(pack, prepared.scope, outcome), reversal)
         try:
@@ -254,6 +260,14 @@ def _early_keys(pack: AnyPack, scope: Scope) -> tuple[str, ...] | None:
 def _goes_on(result: JsonObject) -> bool:
     """A task was made, or a question asked: what the call does comes later, if at all."""
     return task_id_of(result) is not None or result.get("resultType") == "input_required"
+
+
+def _answered_by(outcome: Outcome) -> str | None:
+    """What the server calls itself in its answer, if it says so there: others may stand behind one address."""
+    meta = (outcome.result or {}).get("_meta")
+    info = meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
+    version = info.get("version") if isinstance(info, dict) else None
+    return version if isinstance(version, str) else None
 
 
 def _never_sent(outcome: Outcome) -> bool:

@@ -43,6 +43,13 @@ class World:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     terminate: bool = False
     """Answer 404 to every message of a session once, as a server that lost its sessions."""
+    server: Any = None
+
+    def replaced_by(self, version: str) -> None:
+        """Another version stands behind the same address from now on."""
+        inner = self.server._lowlevel_server
+        inner.version = version
+        vars(inner).pop("_server_info_stamp_source", None)  # the SDK keeps what it said before
 
     def methods(self) -> list[str]:
         return [rpc or http for http, rpc, _ in self.seen]
@@ -201,7 +208,8 @@ async def _say(send: Send, status: int, error: dict[str, Any]) -> None:
 async def sdk_server(era: str, *, json_response: bool = False) -> AsyncIterator[tuple[str, World]]:
     """The URL of a running server, and its world."""
     world = World()
-    app = _tools(world).streamable_http_app(
+    world.server = _tools(world)
+    app = world.server.streamable_http_app(
         event_store=_Memory(), retry_interval=20, json_response=json_response
     )
     async with listening(_Door(app, world, era)) as port:

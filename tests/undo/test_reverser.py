@@ -105,6 +105,24 @@ async def test_a_tool_that_is_withheld_is_not_read_with_and_its_word_is_nobodys(
     assert ready.reversal.leases == (Lease("server:/shelf", 1),)
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "comes_to"),
+    [
+        ("1.0", "ok", (State.APPLIED, Level.EXACT)),
+        ("2.0", "ok", (State.APPLIED, Level.NONE)),
+        ("2.0", "tool_error", (State.IN_DOUBT, Level.NONE)),
+    ],
+)
+async def test_an_answer_of_another_version_is_not_judged_by_a_pack_for_this_one(
+    tmp_path: Path, version: str, kind: str, comes_to: tuple[State, Level]
+) -> None:
+    meta = {"io.modelcontextprotocol/serverInfo": {"name": "shelf", "version": version}}
+    result = {"content": [], "isError": kind != "ok", "_meta": meta}
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        came_to = await written(at, Outcome(kind, result))  # type: ignore[arg-type]
+    assert came_to == comes_to
+
+
 async def test_writers_of_one_thing_wait_for_each_other_and_others_do_not(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         at.shelf.texts["a"] = "old"

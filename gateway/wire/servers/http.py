@@ -27,7 +27,7 @@ from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
-from gateway.wire.servers.http_stateless import Stateless
+from gateway.wire.servers.http_stateless import SERVER_INFO, Stateless
 from gateway.wire.servers.http_watch import Listens
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.subscribes import Subscribes
@@ -36,7 +36,6 @@ from gateway.wire.servers.watching import MEMBERS
 
 HEARS: Final = 2.0
 """Seconds a subscription waits for the stream its news would come on."""
-_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 
 
 class HttpServer:
@@ -138,7 +137,7 @@ class HttpServer:
         if self.era is Era.STATELESS:
             meta = about.get("_meta")
             version = envelope.STATELESS_VERSION
-            info = meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
+            info = meta.get(SERVER_INFO) if isinstance(meta, dict) else None
         return {
             "transport": "http",
             "era": str(self.era) if self.era else None,
@@ -198,7 +197,7 @@ class HttpServer:
         discovered: JsonObject = {
             "supportedVersions": [about.get("protocolVersion")],
             **{key: about[key] for key in ("capabilities", "instructions") if key in about},
-            "_meta": {_SERVER_INFO: about.get("serverInfo")},
+            "_meta": {SERVER_INFO: about.get("serverInfo")},
         }
         return Outcome("ok", result=discovered)
 

@@ -19,6 +19,8 @@ from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_l
 from gateway.wire.servers.patience import Patience
 
 LISTEN: Final = "subscriptions/listen"
+SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
+"""The member of a result's `_meta` in which a stateless server says who it is."""
 STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})
 """HeaderMismatch, MissingRequiredClientCapability, UnsupportedProtocolVersion: no older server sends them."""
 _NOTHING: Final[HeaderMap] = {}
@@ -124,7 +126,12 @@ class Stateless:
             reply.close()
 
     def remember(self, params: JsonObject, page: JsonObject) -> None:
-        """Keep the header annotations of a page of `tools/list`; the first page starts a new list."""
+        """Keep the header annotations of a page of `tools/list`; the first page starts a new list. What the
+        server calls itself there is the latest word: another may stand behind its address by now."""
+        meta = page.get("_meta")
+        if isinstance(meta, dict) and isinstance(meta.get(SERVER_INFO), dict):
+            about = self.about.get("_meta") or {}
+            self.about = {**self.about, "_meta": {**about, SERVER_INFO: meta[SERVER_INFO]}}
         if "cursor" not in params:
             self._listing = {}
         for tool in page.get("tools") or ():

@@ -262,6 +262,17 @@ async def test_lists_are_fetched_raw_by_the_gateways_own_identity(era: str) -> N
     assert "tool server fixture" in str(missing.value)
 
 
+async def test_another_version_behind_the_same_address_is_known_by_its_list() -> None:
+    async with connected("stateless") as (server, world):
+        await server.fetch("tools/list", {})
+        before = server.describe()["server_info"]["version"]
+        world.replaced_by("2.0.0")
+        await server.fetch("tools/list", {})
+        after = server.describe()["server_info"]
+    assert (before, after["version"], after["name"]) == ("1.2.3", "2.0.0", "fixture")
+    assert world.methods().count("server/discover") == 1
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_changed_list_is_told(era: str) -> None:
     async with connected(era) as (server, world):
