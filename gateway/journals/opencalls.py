@@ -30,6 +30,10 @@ class OpenCalls:
                 return None
         elif line.own is None and record.call_id != call_id:
             raise IllegalMove(f"a line of call {call_id} with the record of another")
+        if known is State.HELD and kind not in MOVES[known]:
+            # Another process may have sent it meanwhile.
+            del self._states[call_id]
+            return None
         if kind not in MOVES[known]:
             raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if MOVES[kind]:
