@@ -67,7 +67,10 @@ class LiveFences:
             if look % LOOKS == 0:
                 self._is_ours = self._log.is_ours
                 self._size = self._size if self._is_ours else -1
-            self._look()
+            try:
+                self._look()
+            except Exception:
+                log.exception("somebody who is told of fences failed; the watch goes on")
 
     def _look(self) -> None:
         try:

@@ -135,6 +135,8 @@ class GrantBook:
                     self._store.changed()
             except JournalError as error:
                 log.error("grants cannot be read: %s", error)
+            except Exception:
+                log.exception("somebody who is told of grants failed; the watch goes on")
 
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
         """Of the grants in force for this identity, oldest first; empty when it never had one.

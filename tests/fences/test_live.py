@@ -165,6 +165,28 @@ async def test_an_agent_that_goes_away_meanwhile_has_gone_away(tmp_path: Path) -
     assert mine.cancelled()
 
 
+async def test_the_watch_cuts_off_what_is_fenced_also_after_somebody_it_told_has_failed(
+    tmp_path: Path,
+) -> None:
+    fences, elsewhere, failed = LiveFences(FenceLog(tmp_path)), FenceLog(tmp_path), asyncio.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise RuntimeError("a bug")
+
+    fences.on_change = fail
+    watch = asyncio.create_task(fences.watch())
+    async with asyncio.timeout(10):
+        elsewhere.fence(fence("task", "t9"))
+        await failed.wait()
+        with fences.watching(WHOLE) as watched:
+            elsewhere.fence(fence("task", "t1"))
+            await asyncio.Event().wait()
+    assert watched.was_cut
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
 async def test_whoever_watches_a_list_is_told_once_for_each_change(tmp_path: Path) -> None:
     fences, told = LiveFences(FenceLog(tmp_path)), list[int]()
     fences.on_change = lambda: told.append(1)
