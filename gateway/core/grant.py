@@ -40,6 +40,8 @@ class Terms(Value, kw_only=True):
     """Hosts, `*.suffix`, or `*` for any."""
     bounds: Mapping[str, JsonObject] = field(default_factory=dict)
     """`server/tool` -> a JSON Schema its arguments must also pass."""
+    within: Mapping[str, JsonObject] = field(default_factory=dict)
+    """The same, said by the intent of what `bounds` bounds in other words: both must be passed."""
     uses: Limit = None
     writes: Limit = None
     """Calls that write or destroy."""
@@ -232,7 +234,8 @@ def _larger(child: Terms, parent: Terms) -> str:
 def bounds_of(terms: Terms, target: Target) -> list[tuple[str, JsonObject]]:
     """Every bound that speaks of a target, by its pattern: also of one whose URI leads elsewhere."""
     own = f"{target.server}/{target.policy_name}"
-    return [(name, bound) for name, bound in terms.bounds.items() if _within(own, name)]
+    every = (*terms.bounds.items(), *terms.within.items())
+    return [(name, bound) for name, bound in every if _within(own, name)]
 
 
 def in_vain(terms: Terms) -> str:

@@ -18,7 +18,7 @@ from typing import Final
 from gateway.core import grant as core
 from gateway.core.flow import root_of
 from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
-from gateway.core.model import Classified, Target, Tier, WorkloadIdentity
+from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.validate import ArgumentCheck, compile_bound
 from gateway.errors import JournalError, Refused
@@ -54,7 +54,8 @@ class GrantBook:
         self._active: dict[str, Grant] = {}
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
-        self._checks: dict[tuple[str, str], ArgumentCheck] = {}
+        self._checks: dict[str, list[tuple[JsonObject, ArgumentCheck]]] = {}
+        """By grant."""
         self._told: dict[tuple[str, Tier, Target, str], str] = {}
         """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
 
@@ -182,8 +183,7 @@ class GrantBook:
     def _drop(self, grant: Grant) -> None:
         self._active.pop(grant.id, None)
         self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
-        for name in grant.terms.bounds:
-            self._checks.pop((grant.id, name), None)
+        self._checks.pop(grant.id, None)
 
     def _outside(self, chain: Chain, classified: Classified) -> str:
         why = self._outside_terms(chain, classified)
@@ -191,8 +191,8 @@ class GrantBook:
             return why
         resolved = classified.resolved
         for grant in [grant for grant in chain if grant.terms.bounds]:
-            for name, bound in bounds_of(grant.terms, resolved.target):
-                problem = self._check(grant, name, bound).check(resolved.arguments)
+            for _, bound in bounds_of(grant.terms, resolved.target):
+                problem = self._check(grant, bound).check(resolved.arguments)
                 if problem is not None:
                     return f"grant {grant.id}: {problem}"
         return ""
@@ -210,11 +210,13 @@ class GrantBook:
             why = self._told[key] = _not_given(chain, classified)
         return why
 
-    def _check(self, grant: Grant, name: str, bound: dict[str, object]) -> ArgumentCheck:
-        key = (grant.id, name)
-        if key not in self._checks:
-            self._checks[key] = compile_bound(bound)
-        return self._checks[key]
+    def _check(self, grant: Grant, bound: JsonObject) -> ArgumentCheck:
+        known = self._checks.setdefault(grant.id, [])
+        check = next((check for one, check in known if one is bound), None)
+        if check is None:
+            check = compile_bound(bound)
+            known.append((bound, check))
+        return check
 
 
 def _not_given(chain: Chain, classified: Classified) -> str:

@@ -175,13 +175,10 @@ def _given(grant: Grant) -> JsonObject:
 
 
 def _bounded(terms: Terms, ceiling: Terms) -> Terms:
-    """The same, within the intent's bounds too: no grant above this one has them asked.
-
-    Raises `Refused` (outside_grant)."""
-    for name in terms.bounds.keys() & ceiling.bounds.keys():
-        if terms.bounds[name] != ceiling.bounds[name]:
-            raise Refused(Reason.OUTSIDE_GRANT, f"bounds: its intent bounds {name} already")
-    return replace(terms, bounds={**ceiling.bounds, **terms.bounds})
+    """The same, within the intent's bounds too: no grant above this one has them asked."""
+    bounds = {**ceiling.bounds, **terms.bounds}
+    within = {name: bound for name, bound in ceiling.bounds.items() if bounds[name] != bound}
+    return replace(terms, bounds=bounds, within=within)
 
 
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:

@@ -25,6 +25,7 @@ def as_json(row: Standing, now: int) -> JsonObject:
         "tools": list(terms.tools),
         "destinations": list(terms.destinations),
         "bounds": dict(terms.bounds),
+        "within": dict(terms.within),
         "limits": limits(row),
         "left": {"uses": row.uses, "writes": row.writes, "bytes": row.bytes},
         "used": row.used,
