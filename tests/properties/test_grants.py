@@ -125,4 +125,4 @@ def test_every_field_is_looked_at() -> None:
         if wider(replace(narrow, **{name: value}), narrow):
             looked_at.add(name)
     # Bounds of the whole chain are asked at every call: they cannot widen.
-    assert set(Terms.__struct_fields__) - looked_at == {"bounds"}
+    assert set(Terms.__struct_fields__) - looked_at == {"bounds", "within"}
