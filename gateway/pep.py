@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from gateway import approving, holding, plain, several
+from gateway import approving, holding, several
 from gateway.bounds import Bounds
 from gateway.carrying import Carrying
 from gateway.core import record, settle
@@ -120,15 +120,12 @@ class Line:
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
-            if plain.names_earlier(way.request):
-                await self._recall(way.request)
-            decided = self.decided(way)  # 3 to 8
-            reversible = Reversible(decided, None)
-            if not plain.is_plain(decided, self._catalogue.unseen):
-                reversible = await self._reverse(way, await self._see(way, decided))  # 9
-                reversible = await self._approve(way, reversible)
-                if self._waits(way, reversible):
-                    return await self._hold(way, reversible)
+            await self._recall(way.request)
+            decided = await self._see(way, self.decided(way))  # 3 to 8
+            reversible = await self._reverse(way, decided)  # 9
+            reversible = await self._approve(way, reversible)
+            if self._waits(way, reversible):
+                return await self._hold(way, reversible)
             steps = self._record, self._decide_again, self._approve
             recorded = await several.under(way, reversible, *steps)  # 11
         except Refused as no:
@@ -283,7 +280,7 @@ class Line:
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
         request, call_id = recorded.resolved.request, recorded.permit.call_id
-        prepared, pending = recorded.reversible.prepared, recorded.pending
+        prepared = recorded.reversible.prepared
         try:
             if prepared is None:
                 body = finished(recorded.resolved, outcome)
@@ -291,7 +288,7 @@ class Line:
             else:
                 settled = await self._reverser.settle(prepared, outcome)
                 reverser = self._reverser
-                await self._scribe.settled(pending, outcome, settled, prepared, reverser)
+                await self._scribe.settled(call_id, outcome, settled, prepared, reverser)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)

@@ -115,7 +115,7 @@ class Scribe:
 
     async def settled(
         self,
-        pending: Pending,
+        call_id: str,
         outcome: Outcome,
         settled: Settled,
         prepared: P,
@@ -126,7 +126,7 @@ class Scribe:
 
         They are let go behind that line: the next writer has them when it is durable, and not before. Those of a
         call in doubt are not."""
-        call_id, state = pending.line.call_id, settled.state
+        state = settled.state
         rests_on = (settled.rests_on,) if settled.rests_on else ()
         kept = self._result(outcome) if self._results == "writes" else {}
         done = None if state is State.IN_DOUBT else partial(reverser.release, call_id)

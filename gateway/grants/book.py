@@ -22,6 +22,7 @@ from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIde
 from gateway.core.record import Claim
 from gateway.core.validate import ArgumentCheck, compile_bound
 from gateway.errors import JournalError, Refused
+from gateway.made import Made
 from gateway.ports import GrantStore
 from gateway.reasons import Reason
 
@@ -54,8 +55,7 @@ class GrantBook:
         self._active: dict[str, Grant] = {}
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
-        self._checks: dict[str, list[tuple[JsonObject, ArgumentCheck]]] = {}
-        """By grant."""
+        self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
         self._told: dict[tuple[str, Tier, Target, str], str] = {}
         """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
 
@@ -183,7 +183,6 @@ class GrantBook:
     def _drop(self, grant: Grant) -> None:
         self._active.pop(grant.id, None)
         self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
-        self._checks.pop(grant.id, None)
 
     def _outside(self, chain: Chain, classified: Classified) -> str:
         why = self._outside_terms(chain, classified)
@@ -192,7 +191,7 @@ class GrantBook:
         resolved = classified.resolved
         for grant in [grant for grant in chain if grant.terms.bounds]:
             for _, bound in bounds_of(grant.terms, resolved.target):
-                problem = self._check(grant, bound).check(resolved.arguments)
+                problem = self._check.of(bound).check(resolved.arguments)
                 if problem is not None:
                     return f"grant {grant.id}: {problem}"
         return ""
@@ -209,14 +208,6 @@ class GrantBook:
                 self._told.clear()
             why = self._told[key] = _not_given(chain, classified)
         return why
-
-    def _check(self, grant: Grant, bound: JsonObject) -> ArgumentCheck:
-        known = self._checks.setdefault(grant.id, [])
-        check = next((check for one, check in known if one is bound), None)
-        if check is None:
-            check = compile_bound(bound)
-            known.append((bound, check))
-        return check
 
 
 def _not_given(chain: Chain, classified: Classified) -> str:

@@ -92,13 +92,11 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "carrying": SEAMS,
     "approving": SEAMS | {"way"},
     "several": SEAMS | {"way"},
-    "plain": SEAMS | {"links"},
     "finishing": set(),
     "approvals": SEAMS,
     "pep": SEAMS
     | {
         "several",
-        "plain",
         "finishing",
         "approving",
         "links",

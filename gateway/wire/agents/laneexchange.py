@@ -91,13 +91,8 @@ class LaneExchange:
             head = b"%b%d\r\n\r\n" % (plain, len(body))
         else:
             head = self._head_of(reply)
-        if not self._over:
-            self._over = True
-            if len(body) <= COPIED:
-                carrier.transport.write(head + body)
-            else:
-                carrier.transport.writelines((head, body))
-            carrier.answered(self)
+        self._put(head, body)
+        self._end()
         return True
 
     async def start(self, headers: Sequence[Header]) -> None:

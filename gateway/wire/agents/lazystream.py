@@ -6,6 +6,7 @@ Writing waits for the reader, so a slow one slows its tool server and grows noth
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.wire import sse
@@ -40,8 +41,7 @@ class LazyStream:
 
     async def send(self, frame: bytes, *, last: bool = False) -> None:
         """One frame; the stream opens with the first."""
-        plain = self._open and not last and not self._answering and not self._dead
-        if plain and not self._turn.locked() and self._exchange.add((frame,)):
+        if self._open and not last and not self._answering and self._added((frame,)):
             return
         async with self._turn:
             if not self._answering:
@@ -62,9 +62,8 @@ class LazyStream:
 
     async def write_answer(self, *pieces: bytes, id: str | None = None) -> None:
         """Pieces of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
-        if self._answering and not self._dead and not self._turn.locked():
-            if self._exchange.add(pieces):
-                return
+        if self._answering and self._added(pieces):
+            return
         async with self._turn:
             if not self._answering:
                 self._answering, self._as_event = True, self._open
@@ -86,6 +85,10 @@ class LazyStream:
         """End an open stream without another word."""
         async with self._turn:
             await self._write(b"", last=True)
+
+    def _added(self, pieces: Sequence[bytes]) -> bool:
+        """Written, as nobody has to be waited for."""
+        return not self._dead and not self._turn.locked() and self._exchange.add(pieces)
 
     async def _write(
         self, *pieces: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM
