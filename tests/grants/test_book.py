@@ -270,3 +270,26 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
     assert told == [1]
+
+
+async def test_the_watch_goes_on_when_somebody_it_told_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book, "EVERY", 0)
+    world, told = World(grant("a"), standing=frozenset()), list[int]()
+    world.book.cover(call("a"))
+
+    def fail() -> None:
+        told.append(1)
+        raise RuntimeError("a bug")
+
+    world.book.on_change = fail
+    watch = asyncio.create_task(world.book.watch())
+    for times in (1, 2):
+        world.store.ended(grant("a"))
+        async with asyncio.timeout(10):
+            while len(told) < times and not watch.done():
+                await asyncio.sleep(0)
+    assert not watch.done()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
