@@ -130,7 +130,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "telemetry": ADAPTER | {"timings"},
     "wire": ADAPTER,
     "wire.agents": ADAPTER | {"wire"},
-    "wire.servers": ADAPTER | {"wire"},
+    "wire.servers": ADAPTER | {"wire", "finishing"},
     "app": HOUSE,
     "certify": HOUSE,
     "stories": HOUSE | {"app"},

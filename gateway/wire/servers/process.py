@@ -23,6 +23,7 @@ from typing import Final
 
 from gateway.core.credential import Credential
 from gateway.errors import Misconfigured
+from gateway.finishing import to_its_end
 from gateway.settings import ServerSettings
 from gateway.values import Value
 from gateway.wire.servers.guarding import GUARD
@@ -143,6 +144,9 @@ class Process:
         offspring.tell(tree, signal.SIGKILL)
         await self._gone(patience)
         GUARD.forget(self.pid)
+        await self._close()
+
+    async def _close(self) -> None:
         if not self._input.lost:
             self._stdin.abort()
         for output in self._outputs:
@@ -166,7 +170,7 @@ class Process:
         self._stdin.set_write_buffer_limits(high=HIGH_WATER)
         for pipe, heard, closed in (
             (popen.stdout, self._output, self._output_lost),
-            (popen.stderr, self._error, _nothing),
+            (popen.stderr, self._error, lambda: None),  # nobody minds when it is closed
         ):
             reading, _ = await loop.connect_read_pipe(partial(_Output, heard, closed), pipe)
             self._outputs.append(reading)
@@ -239,10 +243,6 @@ class _Output(asyncio.Protocol):
         self._closed()
 
 
-def _nothing() -> None:
-    """Nobody minds when standard error is closed."""
-
-
 async def start(
     what: Command,
     max_line: int,
@@ -274,11 +274,13 @@ async def start(
     loop = asyncio.get_running_loop()
     Thread(target=_reap, args=(popen, loop, process._exit), daemon=True).start()
     try:
-        await process._connect(popen)
-    except BaseException:
+        await to_its_end(process._connect(popen))
+    except BaseException as error:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(popen.pid, signal.SIGKILL)
         GUARD.forget(popen.pid)
+        if isinstance(error, asyncio.CancelledError):
+            await process._close()
         raise
     return process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -61,6 +62,20 @@ async def test_lines_come_in_order_and_the_last_one_before_the_end() -> None:
         await it.stop()
     assert lines == [b"%d" % i for i in range(1_000)]
     assert how == "its process ended, exit status 0"
+
+
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_a_start_that_is_cut_off_leaves_no_pipe_open(turns: int) -> None:
+    starting = asyncio.create_task(started(python("input()")))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    starting.cancel()
+    [made] = await asyncio.gather(starting, return_exceptions=True)
+    if isinstance(made, Process):
+        await made.stop()
+    me = psutil.Process()
+    assert gone(*[child.pid for child in me.children() if child.cmdline()[-1:] == ["input()"]])
+    gc.collect()  # a pipe nobody closed is a warning, and that is a failure
 
 
 async def test_a_signal_is_told_apart_from_an_exit_status() -> None:
