@@ -168,18 +168,27 @@ async def test_a_journal_that_may_not_grow_refuses_calls_and_forwards_none(tmp_p
 
 
 async def test_a_journal_gone_read_only_refuses_calls_and_forwards_none(tmp_path: Path) -> None:
-    """As a kernel does with a failing disk. It is full first, because open files stay writable."""
+    """As a kernel does with a failing disk. It stays full, because open files stay writable."""
     with small_disk(tmp_path / "disk", "4m") as disk, ExitStack() as covers:
         with stage(tmp_path / "home", disk) as its:
-            ballast = disk / "ballast"
+            ballast, cover = disk / "ballast", tmp_path / "cover"
+
+            def bind(place: Path, onto: Path) -> None:
+                onto.mkdir(exist_ok=True)
+                run("mount", "--bind", str(place), str(onto))
+                covers.callback(run, "umount", "-l", str(onto))
 
             def turn_read_only() -> None:
-                ballast.unlink()
-                run("mount", "--bind", str(disk), str(disk))
-                covers.callback(run, "umount", "-l", str(disk))
-                run("mount", "-o", "remount,bind,ro", str(disk))
+                bind(disk, cover)
+                # Not on the disk's own place: a file the gateway just opens keeps that busy.
+                run("mount", "-o", "remount,bind,ro", str(cover))
+                bind(cover, disk)
 
-            told = await through(its, lambda: fill(ballast), covers.close, turn_read_only)
+            def mend() -> None:
+                covers.close()
+                ballast.unlink()
+
+            told = await through(its, lambda: fill(ballast), mend, turn_read_only)
             check(its, told)
             log = (its.home.root / "serve.log").read_text()
     # Which of the two it is depends on whether the kernel still lets the file be opened.
