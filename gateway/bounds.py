@@ -42,6 +42,10 @@ class Bounds:
         if self._fences.standing():
             self._fences.check(fence.caller(identity))
 
+    def fallen(self) -> tuple[Fence, ...]:
+        """Every fence there is now."""
+        return self._fences.standing()
+
     def cover(self, classified: Classified, without: Collection[str] = ()) -> Covered:
         """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
         `without`: grants that have not enough left.

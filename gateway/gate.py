@@ -6,10 +6,12 @@ It knows endpoints and the ports; no HTTP, no JSON-RPC framing, no tool server's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from gateway.bounds import Bounds
 from gateway.core import settle, visiting
+from gateway.core.fence import Fence
 from gateway.core.model import (
     Answer,
     Endpoint,
@@ -25,6 +27,7 @@ from gateway.ports import (
     Catalogue,
     Channel,
     Following,
+    MayHave,
     Policies,
     Shelves,
     Told,
@@ -35,6 +38,7 @@ from gateway.reasons import Reason
 from gateway.receipts import Receipts, is_asked, with_id
 from gateway.subscriptions import Subscriptions
 from gateway.turned_away import TurnedAway
+from gateway.values import replace
 
 LISTS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
@@ -69,6 +73,7 @@ class FrontGate:
         self._origin = origin
         self._receipts = receipts
         self._line = line
+        self._bounds = bounds
         self._shelves = shelves
         self._lists = Lists(shelves, catalogue, policies, bounds)
         self._verifier = verifier
@@ -114,6 +119,25 @@ class FrontGate:
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """See `ports.Gate`."""
         return self._shelves.about(endpoint)
+
+    def keeps(self, request: Request) -> MayHave:
+        """See `ports.Gate`."""
+        return partial(self._may_have, request, self._bounds.fallen())
+
+    def _may_have(
+        self, request: Request, before: tuple[Fence, ...], asker: WorkloadIdentity
+    ) -> bool:
+        """What the call was made under is not kept: once there is a new fence, of whatever, it must be one that
+        could be made now. `asker` may come in another task than the call's."""
+        asked = replace(request.identity, expires_at=asker.expires_at)
+        try:
+            self._bounds.admit(asker)
+            self._bounds.admit(asked)
+        except Refused:
+            return False
+        if set(self._bounds.fallen()) <= set(before):
+            return True
+        return self._subscriptions.may_hear(replace(request, identity=asked))
 
     def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:
         """See `ports.Gate`."""

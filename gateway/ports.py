@@ -684,6 +684,10 @@ class Following(Protocol):
         ...
 
 
+MayHave = Callable[[WorkloadIdentity], bool]
+"""Asked when an agent comes back: may it still have what was kept? Not if a fence fell on it, or on the call, since."""
+
+
 class Gate(Protocol):
     """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
 
@@ -698,6 +702,10 @@ class Gate(Protocol):
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """What this caller may know of this endpoint."""
+        ...
+
+    def keeps(self, request: Request) -> MayHave:
+        """What comes of a request is about to be kept for an agent that may come back for it."""
         ...
 
     def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:

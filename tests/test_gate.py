@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
+from gateway.bounds import Bounds
+from gateway.core.fence import Fence
+from gateway.core.model import (
+    ClientFacts,
+    Endpoint,
+    Era,
+    Evidence,
+    Request,
+    Tier,
+    WorkloadIdentity,
+)
 from gateway.errors import Refused
+from gateway.fences.live import LiveFences
+from gateway.fences.log import FenceLog
 from gateway.gate import FrontGate
 from gateway.reasons import Reason
+from gateway.values import replace
+from gateway.way import Way
+from tests.free import NoGrants
 
 EVIDENCE = Evidence(("Bearer x",), Endpoint("all"))
+CALL = {"name": "git__log", "arguments": {}}
 WHO = WorkloadIdentity("i", "agent:a", "local", "T", "general", frozenset({Tier.DATA}), "j", 1)
 
 
@@ -104,3 +122,77 @@ def test_who_is_not_known_again_is_neither_noted_nor_turned_away() -> None:
     front.noted = lambda evidence, _: noted.append(evidence)
     assert front.recalled(EVIDENCE) is None
     assert (away.noted, noted) == ([], [])
+
+
+@dataclass
+class Deciding:
+    """A Line that refuses calls of these tasks, as where a server or the grant is fenced, or nothing is left."""
+
+    refuses: set[str] = field(default_factory=set)
+
+    def decided(self, way: Way) -> None:
+        assert way.request.identity.expires_at > 0
+        if way.request.identity.task in self.refuses:
+            raise Refused(Reason.FENCED, "fenced: server git")
+
+
+@dataclass
+class Kept:
+    """A gate with real fences, and an answer that it keeps for `WHO`."""
+
+    log: FenceLog
+    line: Deciding = field(default_factory=Deciding)
+
+    def __post_init__(self) -> None:
+        parts: dict[str, Any] = dict.fromkeys(("shelves", "policies", "catalogue", "receipts"))
+        parts["policies"] = cast(Any, self)
+        self.gate = FrontGate(
+            **parts,
+            line=cast(Any, self.line),
+            bounds=Bounds(NoGrants(), LiveFences(self.log)),
+            watched={},
+            verifier=Verifier([]),
+            turned_away=cast(Any, TurnedAway()),
+            seconds=lambda: 0,
+        )
+        request = Request(
+            Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", CALL, ClientFacts("2025-11-25")
+        )
+        self.may_have: Callable[[WorkloadIdentity], bool] = self.gate.keeps(request)
+
+    current = None
+
+
+def fence(scope: Any, value: str) -> Fence:
+    return Fence(scope, value, "operator:ada", "strange", 5)
+
+
+def test_what_is_kept_is_had_by_who_comes_back_while_nothing_is_fenced(tmp_path: Path) -> None:
+    log = FenceLog(tmp_path)
+    log.fence(fence("agent", "agent:b"))
+    kept = Kept(log, Deciding({"T"}))  # all is spent by now: it is no matter
+    assert kept.may_have(WHO)
+
+
+@pytest.mark.parametrize("task", ["T", "another"])
+@pytest.mark.parametrize(
+    ("scope", "value"), [("agent", "agent:a"), ("tenant", "local"), ("task", "T"), ("all", "")]
+)
+def test_who_is_fenced_since_does_not_have_it_in_whatever_task_it_comes_back(
+    tmp_path: Path, scope: str, value: str, task: str
+) -> None:
+    kept = Kept(FenceLog(tmp_path))
+    fallen, asker = fence(scope, value), replace(WHO, task=task)
+    kept.log.fence(fallen)
+    fenced = kept.may_have(asker)
+    kept.log.lift([fallen], "operator:ada", "", 6)
+    assert (fenced, kept.may_have(asker)) == (False, True)
+
+
+@pytest.mark.parametrize("could_be_made_now", [True, False])
+def test_after_any_other_fence_it_is_had_if_the_call_could_be_made_now(
+    tmp_path: Path, could_be_made_now: bool
+) -> None:
+    kept = Kept(FenceLog(tmp_path), Deciding(set() if could_be_made_now else {"T"}))
+    kept.log.fence(fence("server", "git"))
+    assert kept.may_have(WHO) is could_be_made_now

@@ -14,7 +14,7 @@ from gateway.reasons import Reason
 from gateway.sdk import inbound
 from gateway.values import replace
 from gateway.wire import shape, strict_json
-from gateway.wire.agents.exchange import Rejected, Reply
+from gateway.wire.agents.exchange import Header, Rejected, Reply
 from gateway.wire.agents.messages import error_body, refusal, result_body, result_in
 
 log = logging.getLogger("bulkhead.wire")
@@ -82,7 +82,15 @@ def status_of(answer: Answer) -> int:
 
 def overloaded() -> Rejected:
     """503: nothing was read, nothing was started."""
-    answer = gateway_error(Reason.OVERLOADED)
+    return _rejected(Reason.OVERLOADED, (("retry-after", "1"), ("connection", "close")))
+
+
+def fenced() -> Rejected:
+    """403: what was kept for this agent stays where it is."""
+    return _rejected(Reason.FENCED)
+
+
+def _rejected(reason: Reason, headers: tuple[Header, ...] = ()) -> Rejected:
+    answer = gateway_error(reason)
     assert answer.error is not None
-    headers = (("retry-after", "1"), ("connection", "close"))
     return Rejected(Reply(answer.http_status, error_body(None, answer.error), headers))

@@ -178,7 +178,7 @@ async def _tell(
 def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Told) -> Following:
     """What a session's agent is told, decided on the newest token it came with."""
     if session.following is None:
-        request = _in_session(session, identity)
+        request = in_session(session, identity)
         session.following = gate.follow(request, offered(gate, request), told)
     else:
         session.following.renew(identity)
@@ -201,6 +201,7 @@ def tell_standing(session: Session, method: str, params: JsonObject) -> None:
         stream.put(body)
 
 
-def _in_session(session: Session, identity: WorkloadIdentity) -> Request:
+def in_session(session: Session, identity: WorkloadIdentity) -> Request:
+    """What belongs to no request of a session, as one."""
     endpoint: Endpoint = session.endpoint
     return Request(endpoint, identity, Era.SESSIONS, 0, LISTEN, {}, session.client, session.id)

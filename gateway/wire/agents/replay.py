@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from gateway.ports import MayHave
 from gateway.values import Value
 from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.limits import Limits
@@ -49,6 +50,7 @@ class Stream:
         "events",
         "flow",
         "flows_after",
+        "may_have",
         "name",
         "paused",
         "reader",
@@ -71,6 +73,8 @@ class Stream:
         """Set when its answer comes in pieces, which are not kept."""
         self.flows_after = 0
         """The number of the event before it."""
+        self.may_have: MayHave = lambda _: True
+        """Asked of who comes back for it."""
         self._room: asyncio.Event | None = None
         """What a writer waits for that has to."""
         self._next = 1

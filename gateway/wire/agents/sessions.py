@@ -27,7 +27,7 @@ from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents import hello, listening
 from gateway.wire.agents.admitted import SESSION_ID, Admitted
-from gateway.wire.agents.answering import ask_gate
+from gateway.wire.agents.answering import ask_gate, fenced
 from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
 from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.lazystream import LazyStream
@@ -93,6 +93,10 @@ class SessionEra:
             if found is None:
                 raise rejected(400, INVALID_REQUEST, "no stream of this session has that event")
             stream, after = found
+        # What waits there was kept for an agent that nobody had stopped.
+        standing = self._gate.keeps(listening.in_session(session, identity))
+        if not (standing(identity) and stream.may_have(identity)):
+            raise fenced()
         if stream is session.standing:
             listening.follow(self._gate, session, identity, partial(tell_standing, session))
         loop = asyncio.get_running_loop()
@@ -152,7 +156,7 @@ class SessionEra:
     def _start(self, session: Session, identity: WorkloadIdentity, call: Call) -> Working:
         """The work is a task of its own, because it outlives the connection."""
         request = session_request(session, identity, call)
-        working = Working(session.shelf, request)
+        working = Working(session.shelf, request, self._gate.keeps)
         work = self._work(session, request, SessionChannel(session, working, working))
         task = asyncio.get_running_loop().create_task(work)
         session.running[call.id] = task

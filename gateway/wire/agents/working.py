@@ -7,9 +7,11 @@ which nothing came needs none. Where its agent has gone away before there was a 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import Answer, Request, RpcError
+from gateway.ports import MayHave
 from gateway.wire.agents.answering import body_of
 from gateway.wire.agents.flow import Flow
 from gateway.wire.agents.large import rest
@@ -24,8 +26,10 @@ class Working:
 
     _flow: Flow | None = None
 
-    def __init__(self, shelf: Shelf, request: Request) -> None:
+    def __init__(self, shelf: Shelf, request: Request, keeps: Callable[[Request], MayHave]) -> None:
+        """`keeps`: see `ports.Gate`."""
         self._shelf = shelf
+        self._keeps = keeps
         self._request = request
         self.news = asyncio.Event()
         """Set when there is a stream or a body, or the agent is gone."""
@@ -81,6 +85,7 @@ class Working:
     def _opened(self) -> Stream:
         if self.stream is None:
             self.stream = self._shelf.new()
+            self.stream.may_have = self._keeps(self._request)
             self.stream.reader = self
             self.stream.ended = self._shelf.closed
             if self.gone or self.body is not None or self._shelf.closed:

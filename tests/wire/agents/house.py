@@ -24,7 +24,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
-from gateway.ports import About, Channel, Told
+from gateway.ports import About, Channel, MayHave, Told
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits, ServerSettings, Settings
 from gateway.values import replace
@@ -91,6 +91,8 @@ class RememberingGate:
     """`hang` waits for it."""
     canned: Answer | None = None
     tenant: str = "local"
+    stopped: set[str] = field(default_factory=set)
+    """Tasks and tools a fence fell on."""
     recalls: bool = False
     """Does it know again who was identified before?"""
 
@@ -130,6 +132,9 @@ class RememberingGate:
             {"tools": {"listChanged": True}, "logging": {}, "vendor": {"kept": 1}},
             f"for {identity.agent} at {endpoint.path}",
         )
+
+    def keeps(self, request: Request) -> MayHave:
+        return lambda asker: not {asker.task, request.params.get("name")} & self.stopped
 
     def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Followed:
         followed = Followed(request, kinds, told)

@@ -19,6 +19,7 @@ from tests.wire.agents.raw import Speaker, connection, initialize, post, session
 
 QUICK = Limits(quiet_sessions=0.02, keep_alive=0.02)
 
+LENGTH = "content-length"
 HUGE = "x" * 100_000
 
 
@@ -255,6 +256,34 @@ async def test_a_disconnect_does_not_cancel_and_the_answer_can_be_fetched() -> N
         "notifications/progress",
         1,
     ]
+
+
+@pytest.mark.parametrize("fallen_on", ["t1", "progress"])
+async def test_what_was_kept_is_withheld_from_who_was_fenced_since(fallen_on: str) -> None:
+    with anyio.fail_after(10):
+        async with serving() as place:
+            speaker = await session(place)
+            [first, *_] = event_ids((await speaker.call(1, "progress")).body)
+            place.gate.stopped.add(fallen_on)
+            async with connection(place) as line:
+                stopped = await speaker.get(line, last_event_id=first)
+                said = json.loads(await line.reader.readexactly(int(stopped.headers[LENGTH])))
+            place.gate.stopped.clear()
+            async with connection(place) as line:
+                lifted = await speaker.get(line, last_event_id=first)
+                told = await line.event()
+    assert (stopped.status, said["error"]["data"]["reason"]) == (403, "fenced")
+    assert (lifted.status, told["method"]) == (200, "notifications/progress")
+
+
+async def test_what_waits_on_its_own_stream_is_withheld_from_who_is_fenced() -> None:
+    with anyio.fail_after(10):
+        async with serving() as place:
+            speaker = await session(place)
+            place.gate.stopped.add("t1")
+            async with connection(place) as line:
+                reply = await speaker.get(line)
+    assert (reply.status, place.gate.followed) == (403, [])
 
 
 async def test_resuming_starts_after_the_event_that_was_last_seen() -> None:

@@ -20,7 +20,7 @@ BODY = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
 def working() -> tuple[Working, Shelf]:
     limits = Limits()
     shelf = Shelf(Budget(limits.replay_all), limits)
-    return Working(shelf, REQUEST), shelf
+    return Working(shelf, REQUEST, lambda _: lambda _: True), shelf
 
 
 async def test_an_answer_before_which_nothing_came_needs_no_stream() -> None:
