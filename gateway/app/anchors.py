@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from gateway.credential_settings import is_private
+from gateway.app.bearer import bearer
 from gateway.errors import Misconfigured
 from gateway.evidence.anchoring import Anchor
 from gateway.evidence.anchors.bucket import BucketAnchor, Keys
@@ -33,13 +33,7 @@ def _opened(one: AnchorSettings, settings: Settings) -> Anchor:
     if one.bucket is not None:
         return _bucket(one.bucket, settings)
     assert one.url is not None
-    token = os.environ.get(TOKEN)
-    if token and not is_private(one.url):
-        raise Misconfigured(
-            f"evidence.anchors: {TOKEN} is sent to https or this machine only, not to {one.url}",
-            settings.where,
-        )
-    return PushAnchor(one.url, _client({"Authorization": f"Bearer {token}"} if token else {}))
+    return PushAnchor(one.url, _client(bearer(TOKEN, one.url, settings.where)))
 
 
 def _bucket(bucket: Bucket, settings: Settings) -> BucketAnchor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway import __version__, settings
+from gateway.app.bearer import bearer
 from gateway.cli.options import config_option
 from gateway.cli.visible import visible
-from gateway.credential_settings import is_private
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -64,10 +63,7 @@ def _sink(state: Path, to: str) -> Sink:
         if "://" in to:
             raise Misconfigured(f"{to}: a file, or an http(s) URL")
         return FileSink(Path(to))
-    token = os.environ.get(TOKEN)
-    if token and not is_private(to):
-        raise Misconfigured(f"{TOKEN} is sent to https or this machine only, not to {to}")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = bearer(TOKEN, to)
     cursor = state / f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}.cursor"
     client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, headers=headers)
     return HttpSink(to, cursor, client)
