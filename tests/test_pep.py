@@ -580,13 +580,14 @@ async def test_a_call_that_cannot_be_undone_far_enough_is_refused_and_not_forwar
             return Decision(False, Reason.NO_RULE, near_miss="when undoable")
 
     world = World(Strict())
-    world.reversing.reversal = Reversal(Level.NONE, why="no pack")
+    world.reversing.reversal = Reversal(Level.NONE, why="no pack", heard="no such table")
     answer = await world.call()
     assert reason(answer) == "not_reversible"
     assert world.server.got == []
     assert world.states() == [("call1", "refused")]
-    assert "no pack" in str(world.journal.memory.events[0].body)
-    assert "no pack" not in str(answer)
+    refusal = str(world.journal.memory.events[0].body)
+    assert "no pack; its tool server said: no such table; when undoable" in refusal
+    assert "no pack" not in str(answer) and "no such table" not in str(answer)
     assert world.reversing.asked == [("call1", "prepare"), ("call1", "release")]
 
 

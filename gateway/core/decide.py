@@ -89,7 +89,8 @@ def require(
     A deny with `reversal` is one of a call that was permitted before its level was known."""
     if not decision.permitted and reversal is not None:
         known = f"level {reversal.level}, guard {reversal.guard}: {reversal.why}"
-        detail = f"{known}; {decision.near_miss}" if decision.near_miss else known
+        heard = f"its tool server said: {reversal.heard}" if reversal.heard else ""
+        detail = "; ".join(filter(None, (known, heard, decision.near_miss)))
         raise Refused(Reason.NOT_REVERSIBLE, detail, decision.where, rule=decision.rule or "")
     if not decision.permitted:
         raise Refused(decision.reason, decision.near_miss, decision.where, rule=decision.rule or "")

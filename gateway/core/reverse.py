@@ -88,6 +88,9 @@ class Reversal(Value):
     residue: tuple[str, ...] = ()
     why: str = ""
     """For the operator: which case of which pack, or why the level is no higher."""
+    heard: str = ""
+    """What a tool server said in place of what was to be read: for the operator alone. It stands in no line of a
+    call that is forwarded, for a warrant shows those to its agent's host."""
     pack: str = ""
     """`<name>@sha256:<hex>` of the pack file."""
     leases: tuple[Lease, ...] = ()

@@ -74,22 +74,23 @@ class BoundRead(Value):
         try:
             return self._take(outcome)
         except (CaptureFailed, TemplateFailed) as error:
-            raise CaptureFailed(f"{self.read.name} ({self.read.tool}): {error}") from None
+            heard = error.heard if isinstance(error, CaptureFailed) else ""
+            raise CaptureFailed(f"{self.read.name} ({self.read.tool}): {error}", heard) from None
 
     def _take(self, outcome: Outcome) -> Captured:
         seen = answer(outcome)
         context = Context({**self.names, "read": seen}, FUNCTIONS, Budget())
         if outcome.error is not None:
-            raise CaptureFailed("refused by the server")
+            raise CaptureFailed("refused by the server", seen["text"])
         if self._holds(self.read.failed_when, context):
-            raise CaptureFailed("failed, by its own words")
+            raise CaptureFailed("failed, by its own words", seen["text"])
         if self._holds(self.read.absent_when, context):
             return Captured("absent")
         if self._holds(self.read.other_when, context):
             # Its words, so that two different others are not taken for the same.
             return Captured("other", seen["text"][:MAX_WORDS])
         if seen["is_error"]:
-            raise CaptureFailed("an error that is neither absent nor other")
+            raise CaptureFailed("an error that is neither absent nor other", seen["text"])
         return Captured("value", self._checked(render(self.read.take, context)))
 
     def _holds(self, test: Node | None, context: Context) -> bool:

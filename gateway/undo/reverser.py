@@ -34,6 +34,8 @@ _SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 ROUNDS = 17
 """A call may be forwarded in so many rounds of questions, each within limits.total."""
 SPARE_SECONDS = 120.0
+HEARD = 500
+"""Characters of what a tool server said that are kept, as of an error that it answers a call with."""
 
 
 class Packs(Protocol):
@@ -152,7 +154,12 @@ class PackReverser:
             pre = await self._reads.image(pack.reads(scope), account)
         except (CaptureFailed, TemplateFailed) as error:
             why = f"its pre-image: {level.said(error)}"
-            return Found(level.unfound(pack, leases, why))
+            unfound = level.unfound(pack, leases, why)
+            if (
+                isinstance(error, CaptureFailed) and not account.secret
+            ):  # it may repeat the arguments
+                unfound = replace(unfound, heard=error.heard[:HEARD])
+            return Found(unfound)
         return level.found(pack, cap, scope, leases, pre, self._clock())
 
     def _ready(
@@ -191,7 +198,8 @@ class PackReverser:
         """What stands in clear in the journal holds no secret anyone could know the shape of."""
         text = self._protector.protect_text
         residue = tuple(map(text, reversal.residue))
-        return replace(reversal, why=text(reversal.why), residue=residue)
+        why, heard = text(reversal.why), text(reversal.heard)
+        return replace(reversal, why=why, heard=heard, residue=residue)
 
     async def _settled(self, prepared: Ready, outcome: Outcome) -> Settled:
         reversal, pack = prepared.reversal, prepared.pack

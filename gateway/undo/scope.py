@@ -18,8 +18,12 @@ class CaptureFailed(Exception):
 
     Raised for a null, a value that does not fit its schema, one that is too large, an error that is
     neither "absent" nor "other", and a read the server never answered. The message is for the
-    operator and names the read, never the value.
+    operator and names the read, never the value; `heard` is what the tool server said in its place.
     """
+
+    def __init__(self, message: str, heard: str = "") -> None:
+        super().__init__(message)
+        self.heard = heard
 
 
 class NeedsResult(Exception):

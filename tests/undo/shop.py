@@ -90,7 +90,7 @@ class Look:
     def take(self, outcome: Outcome) -> Captured:
         found = (outcome.result or {}).get("structuredContent")
         if found is None:
-            raise CaptureFailed("text: null")
+            raise CaptureFailed("text: null", "the shelf is locked")
         return Captured("value", found["text"])
 
 

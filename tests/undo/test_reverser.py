@@ -161,6 +161,19 @@ async def test_what_a_pack_cannot_tell_is_level_none_never_a_guess(
     assert settled.reversal.level is Level.NONE
 
 
+@pytest.mark.parametrize(("secret", "heard"), [(False, "the shelf is locked"), (True, "")])
+async def test_what_the_tool_server_said_is_for_a_refusal_and_in_no_line_of_what_is_forwarded(
+    tmp_path: Path, secret: bool, heard: str
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.shelf.mute = True
+        ready = await at.reverser.prepare("call-1", put(), secret)
+        settled = await at.reverser.settle(ready, OK)
+        lines = json.dumps(ready.body) + json.dumps(at.reverser.body(ready, settled))
+    assert ready.reversal.heard == heard
+    assert "locked" not in lines
+
+
 async def test_a_pack_that_is_not_certified_may_claim_no_more_than_compensable(
     tmp_path: Path,
 ) -> None:

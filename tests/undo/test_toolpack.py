@@ -100,6 +100,25 @@ def test_a_failed_capture_tells_nothing_of_the_value(tmp_path: Path) -> None:
     assert "secret" not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "heard"),
+    [
+        (answered("permission denied", error=True), "permission denied"),
+        (answered("Database error: no such table"), "Database error: no such table"),
+        (Outcome("rejected", error=RpcError(-32602, "out of ink")), "out of ink"),
+        (answered(structured={"body": "secret" * 50}), ""),
+    ],
+)
+def test_what_the_tool_server_said_instead_is_known_and_a_value_is_not(
+    tmp_path: Path, outcome: Outcome, heard: str
+) -> None:
+    (read,) = pack(tmp_path).reads(SCOPE)
+    with pytest.raises(CaptureFailed) as failed:
+        read.spec.take(outcome)
+    assert failed.value.heard == heard
+    assert not heard or heard not in str(failed.value)
+
+
 def test_the_pre_image_chooses_the_case(tmp_path: Path) -> None:
     tool = pack(tmp_path)
     fresh = tool.choose(replace(SCOPE, pre=ABSENT))
