@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.errors import Refused
+from gateway.ports import CallFilter
 from gateway.reasons import Reason
 from gateway.undo.deadlines import SECONDS, Deadlines, Promise
 from gateway.undo.report import Report
@@ -91,7 +93,7 @@ def failed(config: Path, as_json: bool, task: str, operator: str) -> None:
     """TASK failed, says whoever runs it: what it did is undone now, if all of it can be and nobody wrote since.
 
     Also for a task that was never begun: then all it ever did. Else nothing is touched, and it is told why.
-    Exit status 4: a person is asked.
+    Exit status 4: a person is asked. 1: nobody knows that task.
     """
     named.task(task)
     promise = asyncio.run(_failed(config, task, operator))
@@ -117,9 +119,19 @@ async def _failed(config: Path, task: str, operator: str) -> Promise:
 
     loaded = settings.load(config)
     deadlines, now = Deadlines(loaded.state_dir), _now()
+    if deadlines.find(task) is None and not _is_known(loaded.state_dir, task):
+        raise Refused(Reason.UNKNOWN_TARGET, f"nobody knows a task {task}")
     promise = deadlines.fail(task, operator, now)
     kept = await keep_one(deadlines, task, lambda name: open_rollback(loaded, name), now)
     return kept or deadlines.find(task) or promise
+
+
+def _is_known(state: Path, task: str) -> bool:
+    """Does the journal tell of the task: of a call of its, of a grant?"""
+    from gateway.journals.sqlite import SqliteReader
+
+    with closing(SqliteReader(state / "journal.db")) as reader:
+        return bool(reader.calls(CallFilter(task=task), 1))
 
 
 async def _cancel(config: Path, task: str, operator: str) -> tuple[Report, dict[str, str]]:

@@ -1,0 +1,29 @@
+"""`bulkhead task`: what is said of a task that nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.system.home import Home, everybody, one_tier
+
+INTENTS = "intents: {general: {tells: all of it, tiers: [data], tools: [store/*], seconds: 600}}"
+
+
+def test_a_task_that_nobody_knows_did_not_fail(tmp_path: Path) -> None:
+    home = Home.make(
+        tmp_path / "home",
+        {"store": {"command": ["/bin/false"]}},
+        policy=everybody([("data", "store")]),
+        tiers=one_tier("store"),
+        intents=INTENTS,
+    )
+    home.grant("ann", task="nightly")
+    slip = home.run("task", "failed", "nigthly", "--as", "ada")
+    assert (slip.returncode, slip.stdout) == (1, "")
+    assert "nobody knows a task nigthly" in slip.stderr
+    assert home.must("task", "list") == ""
+    known = home.must("task", "failed", "nightly", "--as", "ada")
+    begun = home.run("task", "begin", "early", "--as", "ada")
+    failed = home.must("task", "failed", "early", "--as", "ada")
+    assert begun.returncode == 0
+    assert "nightly  undone" in known and "early  undone" in failed
