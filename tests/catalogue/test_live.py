@@ -198,23 +198,40 @@ async def test_looking_again_at_what_did_not_change_tells_nobody() -> None:
     assert same is table
 
 
-async def test_servers_that_answer_while_a_table_is_made_share_the_next() -> None:
+async def test_servers_that_answer_while_a_table_is_made_share_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first, *others = (
         OfferingServer(name, tool=[READ]) for name in ("first", "one", "two", "three")
     )
     known = pins(*(approved(each.name, READ) for each in (first, *others)))
     for each in others:
         each.stuck.clear()
-    clock = count(0, 0.05).__next__  # as if each table took so long
+    took = 3_600
+    clock = count(0, took).__next__  # as if each table took so long
+    to_come, all_came, real = [*others], asyncio.Event(), asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        """While one waits as long as a table takes the next answers, and so on until all have."""
+        if seconds != took:
+            await real(seconds)
+            return
+        if to_come:
+            to_come.pop().stuck.set()
+        else:
+            all_came.set()
+        await all_came.wait()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     by_name = {each.name: each for each in (first, *others)}
     pace = Pace(deadline=5, grace=0.01, retry=(0.001, 0.01), settle=0)
     catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace, clock=clock)
     told: list[Table] = []
     async with asyncio.timeout(10):
         await catalogue.start()
+        await becomes(catalogue, "first__read")
         catalogue.on_change(told.append)
-        for each in others:
-            each.stuck.set()
+        to_come.pop().stuck.set()
         await becomes(catalogue, *(f"{name}__read" for name in by_name))
         await catalogue.aclose()
     assert len(told) == 1
