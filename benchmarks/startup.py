@@ -31,7 +31,8 @@ from benchmarks.fixture import NOTES, SIZES
 from benchmarks.load import Failed, Target, drive, stateless
 from benchmarks.stand import started
 from gateway.core.model import Endpoint
-from tests.system.home import Home, everybody, free_port, one_tier
+from gateway.stories.stage import free_port
+from tests.system.home import Home, everybody, one_tier
 
 ALL: Final = Endpoint("all")
 DEAD: Final = "dead"

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from benchmarks.load import Target
 from benchmarks.peers import install
 from benchmarks.peers.peer import JSON, CannotStart, Peer, Serving, running, until_answering
-from tests.system.home import free_port
+from gateway.stories.stage import free_port
 
 
 def settings(home: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.load import Target
 from benchmarks.peers import install
 from benchmarks.peers.peer import JSON, Peer, Serving, running, until_answering
-from tests.system.home import free_port
+from gateway.stories.stage import free_port
 
 EXTENSION: Final = "type.googleapis.com/envoy.extensions.filters"
 BEARER: Final = "Bearer bench"

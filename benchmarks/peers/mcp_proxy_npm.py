@@ -11,8 +11,8 @@ from typing import Final
 from benchmarks.load import Target
 from benchmarks.peers import install
 from benchmarks.peers.peer import STDIO, Peer, Serving, running, until_answering
+from gateway.stories.stage import free_port
 from tests import npm
-from tests.system.home import free_port
 
 
 @contextmanager

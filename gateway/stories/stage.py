@@ -68,7 +68,7 @@ class Stage(Value):
             name: server.model_dump(mode="json", exclude_defaults=True)
             for name, server in story.script.servers.items()
         }
-        tree = {"listen": f"127.0.0.1:{_free_port()}", "servers": servers}
+        tree = {"listen": f"127.0.0.1:{free_port()}", "servers": servers}
         config = root / "bulkhead.yaml"
         # JSON is YAML too.
         config.write_text(fill(json.dumps(tree, indent=2), story, root, programs), encoding="utf-8")
@@ -178,8 +178,16 @@ def _copy_policies(story: Story, to: Path) -> None:
         shutil.copy(STARTER / MODEL, to / MODEL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now, and on Linux nobody else is given one by the system while this process lives.
+
+    It stays bound there: a listener that shares addresses, as ours does, may have it all the same. Between
+    finding it and listening a whole start may lie, and others look for ports meanwhile.
+    """
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
+        if sys.platform == "linux":
+            probe.detach()
         return port

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from gateway.core.model import Endpoint
+from gateway.stories.stage import free_port
 from tests.system import starter
-from tests.system.home import Home, everybody, free_port, one_tier
+from tests.system.home import Home, everybody, one_tier
 from tests.system.starter import Started
 
 Eras = Literal["both", "sessions", "stateless"]

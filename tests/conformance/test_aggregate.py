@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Endpoint
+from gateway.stories.stage import free_port
 from tests.conformance.cell import process
 from tests.conformance.speaker import JSON, Speaker
-from tests.system.home import Home, everybody, free_port, one_tier
+from tests.system.home import Home, everybody, one_tier
 
 ERAS = ("sessions", "stateless")
 BOTH = ("left", "right")

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from gateway.stories.stage import free_port
 from tests.conformance import vendor
 from tests.conformance.cell import SERVER, Cell, fronted, process
 from tests.conformance.speaker import Speaker
-from tests.system.home import free_port, one_tier
+from tests.system.home import one_tier
 
 JSON = dict[str, Any]
 ERAS = ("sessions", "stateless")

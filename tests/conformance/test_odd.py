@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from gateway.stories.stage import free_port
 from tests.conformance import odd
 from tests.conformance.cell import SERVER, Cell, fronted, process
 from tests.conformance.speaker import JSON, Speaker
 from tests.conformance.test_fidelity import differences
-from tests.system.home import free_port, one_tier
+from tests.system.home import one_tier
 
 VERSIONS = ("2024-11-05", "2026-07-28")
 ERAS = ("sessions", "stateless")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Endpoint
+from gateway.stories.stage import free_port
 from tests.conformance.cell import SERVER, process
 from tests.conformance.speaker import JSON, Speaker
 from tests.conformance.tasks import CAPABILITIES, EXTENSION
-from tests.system.home import Home, everybody, free_port
+from tests.system.home import Home, everybody
 
 TIERS = f"""servers:
   {SERVER}:

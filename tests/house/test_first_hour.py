@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.stories.stage import free_port
 from tests.house.source import ROOT
 
 PAGE: Final = (ROOT / "docs" / "tutorial" / "first-hour.md").read_text()
@@ -54,13 +54,6 @@ def script(port: int) -> str:
             re.sub(r"^(bulkhead policy explain .*)$", r"\1 || true", typed, flags=re.MULTILINE)
         )
     return "\n".join(lines)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("git")), reason="needs curl and git")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import Misconfigured
 from gateway.stories import story
-from gateway.stories.stage import Stage, fill, fill_all
+from gateway.stories.stage import Stage, fill, fill_all, free_port
 from tests.stories.examples import small, written
 
 
@@ -54,6 +56,15 @@ def test_a_story_whose_policies_are_missing_is_refused_by_name(tmp_path: Path) -
     tree = small() | {"policies": "elsewhere"}
     with pytest.raises(Misconfigured, match="elsewhere"):
         Stage.build(story.read(written(tmp_path / "clock", tree)), _made(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody keeps it")
+def test_the_port_it_found_is_given_to_nobody_else_and_a_gateway_listens_there() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as ours:
+        assert ours.getsockname()[1] == port
 
 
 async def test_an_operators_command_runs_as_a_command_of_its_own(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from urllib.request import urlopen
 from gateway import settings as settings_file
 from gateway.core.model import Endpoint
 from gateway.identity.local import LocalIssuer
+from gateway.stories.stage import free_port
 from tests.system import starter
 from tests.system.starter import Process
 
@@ -194,14 +194,6 @@ def wait_until_ready(
         except (URLError, OSError):
             time.sleep(0.05)
     raise AssertionError(f"not ready in {patience} s: {log.read_text()}")
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def one_tier(server: str, tier: str = "data", effect: str = "read") -> str:

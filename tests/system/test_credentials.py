@@ -20,6 +20,7 @@ import pytest
 from gateway.cli.credentials_text import as_json
 from gateway.core.model import Endpoint, Tier
 from gateway.journals.credentials import read
+from gateway.stories.stage import free_port
 from tests.credentials.places import (
     OPAQUE,
     RESOURCE,
@@ -32,7 +33,7 @@ from tests.credentials.places import (
 )
 from tests.servers.telltale import VARIABLE, WAYS, digest
 from tests.system import starter
-from tests.system.home import Home, Serving, free_port
+from tests.system.home import Home, Serving
 from tests.system.raw import JSON, over_http
 
 ALL = Endpoint("all")

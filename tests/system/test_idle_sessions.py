@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from gateway.core.model import Endpoint
+from gateway.stories.stage import free_port
 from tests.conformance.cell import process
-from tests.system.home import Home, Serving, everybody, free_port, one_tier
+from tests.system.home import Home, Serving, everybody, one_tier
 from tests.system.raw import INITIALIZED, SESSIONS, greeting
 
 SESSIONS_OPEN: Final = 1_000

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Endpoint
+from gateway.stories.stage import free_port
 from tests.conformance.cell import Eras, process
 from tests.conformance.speaker import JSON, Speaker
 from tests.conformance.tasks import CAPABILITIES, EXTENSION
-from tests.system.home import Home, everybody, free_port, one_tier
+from tests.system.home import Home, everybody, one_tier
 
 CELLS: tuple[Eras, ...] = ("sessions", "stateless")
 SERVER = "every"

@@ -11,18 +11,13 @@ from gateway.app.telemetry import follower_of
 from gateway.errors import Misconfigured, Where
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.settings import Telemetry
+from gateway.stories.stage import free_port
 from gateway.telemetry.provide import open_providers
 from gateway.timings import Timings, newest
 from tests.journals.calls import intent, outcome, refusal
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "how-to" / "grafana-dashboard.json"
 HERE = Where("bulkhead.yaml", 3)
-
-
-def free_port() -> int:
-    with socket.socket() as asking:
-        asking.bind(("127.0.0.1", 0))
-        return int(asking.getsockname()[1])
 
 
 async def test_the_page_shows_what_the_journal_says(tmp_path: Path) -> None:
