@@ -14,7 +14,7 @@ from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.errors import Refused
-from gateway.ports import Fences, Grants, Watching
+from gateway.ports import Fences, Grants
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -36,10 +36,13 @@ class Bounds:
     def __init__(self, grants: Grants, fences: Fences) -> None:
         self._grants = grants
         self._fences = fences
+        self.watching = fences.watching
+        """Entered around the forward, with what it is made under: a fence that falls on the call cuts it off."""
 
     def admit(self, identity: WorkloadIdentity) -> None:
-        """Step 3. Raises `Refused` (fenced)."""
-        if self._fences.standing():
+        """Step 3, by what was last seen: before anything comes of the call, `cover` looks anew. Raises `Refused`
+        (fenced)."""
+        if self._fences.seen:
             self._fences.check(fence.caller(identity))
 
     def fallen(self) -> tuple[Fence, ...]:
@@ -76,10 +79,6 @@ class Bounds:
             raise Refused(Reason.GRANT_NEEDED, "not covered by anything")
         approved = DUTY in fulfilled
         return covered, self._grants.claims(covered.cover, classified, approved)
-
-    def watching(self, covered: Covered) -> Watching:
-        """Entered around the forward: a fence that falls on the call cuts it off."""
-        return self._fences.watching(covered)
 
     def withholds(self, covered: Covered) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""

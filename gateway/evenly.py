@@ -7,6 +7,7 @@ such an answer leaves a whole number of periods after its call came. It knows no
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import floor
 from typing import Final, Protocol
 
@@ -27,11 +28,15 @@ class Pace(Protocol):
 
 
 class Evenly:
-    """By the event loop's clock and timers."""
+    """By the clock and timers of the event loop it serves."""
 
-    def now(self) -> float:
+    def __init__(self) -> None:
+        self.now: Callable[[], float] = self._first_now
         """See `Pace`."""
-        return asyncio.get_running_loop().time()
+
+    def _first_now(self) -> float:
+        self.now = asyncio.get_running_loop().time
+        return self.now()
 
     async def even(self, since: float) -> None:
         """See `Pace`: at the first whole number of periods after `since`."""

@@ -120,7 +120,7 @@ class Line:
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
-            await self._recall(way.request)
+            await self._known(way.request).recall(self._catalogue.current, way.request)
             decided = await self._see(way, self.decided(way))  # 3 to 8
             reversible = await self._reverse(way, decided)  # 9
             reversible = await self._approve(way, reversible)
@@ -147,10 +147,9 @@ class Line:
             log.exception("call %s failed after it was forwarded", way.call_id)
             return self._scribe.unknown(way)
 
-    async def _recall(self, request: Request) -> None:
-        """What another gateway process has learned of what is named here. Decides nothing."""
-        await self._tasks.recall(request)
-        await self._links.recall(self._catalogue.current, request)
+    def _known(self, request: Request) -> Tasks | Links:
+        """Who knows what was named to its agent before, by this gateway process or another."""
+        return self._tasks if is_about_a_task(request) else self._links
 
     async def _see(self, way: Way, decided: Decided) -> Decided:
         """A server that was not looked at since the start may have changed: decided again when it was. Only
@@ -178,8 +177,7 @@ class Line:
         return decided
 
     def _ask(self, way: Way, table: Table) -> Decided:
-        known = self._tasks if is_about_a_task(way.request) else self._links
-        way.reached = resolved = known.resolve(table, way.request)  # 4
+        way.reached = resolved = self._known(way.request).resolve(table, way.request)  # 4
         way.reached = classified = way.policy.classify(resolved)  # 5
         decision = way.policy.decide(question(admit(classified)))  # 8
         return self._courses.note(table, way.policy, require(classified, decision))
@@ -238,7 +236,8 @@ class Line:
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
-        return Recorded(reversible, pending, record.permit(line, effect), covered, at_once)
+        permit = record.permit(line, effect)
+        return Recorded(reversible, classified.resolved, pending, permit, covered, at_once)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.core.model import Request, Resolved
 from gateway.core.resolve import Table
-from gateway.core.tasks import TaskMade, is_about_a_task, named, owner_of, resolve_task
+from gateway.core.tasks import TaskMade, named, owner_of, resolve_task
 from gateway.ports import Remembered
 from gateway.values import as_plain
 
@@ -41,9 +41,9 @@ class Tasks:
         while len(self._made) > self._most:
             self._made.popitem(last=False)
 
-    async def recall(self, request: Request) -> None:
+    async def recall(self, table: Table, request: Request) -> None:
         """Before a request about a task is resolved: what other processes know of it."""
-        if self._shared is None or not is_about_a_task(request):
+        if self._shared is None:
             return
         owner, task_id = owner_of(request.identity), request.params.get("taskId")
         if isinstance(task_id, str) and (owner, task_id) not in self._made:

@@ -5,7 +5,7 @@ It knows no step and decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gateway.bounds import Covered
 from gateway.core.decide import Decided
@@ -17,8 +17,7 @@ from gateway.ports import Pending, PolicyView, Prepared
 from gateway.values import Value
 
 
-@dataclass(slots=True)
-class Way:
+class Way(Struct, eq=False):
     """How far a call has come: what a refusal is described by, and whether there are leases to let go."""
 
     call_id: str
@@ -57,12 +56,10 @@ class Recorded(Value):
     """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
 
     reversible: Reversible
+    resolved: Resolved
+    """The call that was decided."""
     pending: Pending
     permit: Permit
     covered: Covered
     at_once: bool
     """Its line is queued, and no time has passed since it was decided."""
-
-    @property
-    def resolved(self) -> Resolved:
-        return self.reversible.decided.classified.resolved

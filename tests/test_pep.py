@@ -288,6 +288,16 @@ async def test_a_write_is_not_forwarded_before_its_intent_is_durable() -> None:
     assert len(world.server.got) == 1
 
 
+async def test_a_fence_that_nobody_has_seen_yet_stops_the_next_call(tmp_path: Path) -> None:
+    world = World(
+        Policy(Effect.READ, Tier.DATA), bounds=Bounds(NoGrants(), LiveFences(FenceLog(tmp_path)))
+    )
+    assert (await world.call()).error is None
+    FenceLog(tmp_path).fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
+    assert reason(await world.call()) == "fenced"
+    assert len(world.server.got) == 1
+
+
 async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forwarded(
     tmp_path: Path,
 ) -> None:

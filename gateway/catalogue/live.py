@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypedDict
 
 from gateway.catalogue.earlier import EarlierLists
@@ -73,14 +73,10 @@ class LiveCatalogue:
         self._followed: dict[str, list[asyncio.Task[None]]] = {}
         self._earlier = earlier
         self._saved: dict[str, Lists] = {}
-        self._unseen = set(servers)
-        """Servers whose lists of this moment are not known: they were not looked at yet, or could not be."""
-        self._current = merge({}, pins, self._settings)
-
-    @property
-    def current(self) -> Table:
+        self.unseen = set(servers)
+        """See `ports.Catalogue`: they were not looked at yet, or could not be."""
+        self.current = merge({}, pins, self._settings)
         """The table of this moment. Hold on to it for the length of one request, no longer."""
-        return self._current
 
     async def start(self) -> None:
         """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
@@ -117,11 +113,6 @@ class LiveCatalogue:
         for name in self._saved:
             self._tried[name].set()
 
-    @property
-    def unseen(self) -> Collection[str]:
-        """See `ports.Catalogue`."""
-        return self._unseen
-
     async def seen(self, server: str) -> None:
         """See `ports.Catalogue`."""
         self._look(server)
@@ -130,7 +121,7 @@ class LiveCatalogue:
                 await self._looked[server].wait()
         except TimeoutError:
             pass
-        if server in self._unseen:
+        if server in self.unseen:
             raise Refused(Reason.SERVER_UNAVAILABLE, f"{server} was not looked at yet")
 
     async def aclose(self) -> None:
@@ -158,7 +149,7 @@ class LiveCatalogue:
 
     def _status(self, name: str) -> ServerStatus:
         read = self._lists.get(name)
-        shelf = self._current.servers.get(name)
+        shelf = self.current.servers.get(name)
         error = next(iter(read.problems.values()), None) if read else None
         return {
             "state": "starting"
@@ -167,7 +158,7 @@ class LiveCatalogue:
             if error
             else "ready",
             "tools": len(shelf.tools) if shelf else 0,
-            "quarantined": sum(target.server == name for target in self._current.quarantined),
+            "quarantined": sum(target.server == name for target in self.current.quarantined),
             "error": error,
         }
 
@@ -186,7 +177,7 @@ class LiveCatalogue:
             stale = read.problems.keys() & self._lists.get(name, Lists()).kinds.keys()
             try:
                 if await self._take(name, read) and not stale:
-                    self._unseen.discard(name)
+                    self.unseen.discard(name)
             except Exception:
                 # Whatever its lists do to us: who is not looked at any more could change unseen.
                 log.exception("the lists of %s cannot be taken", name)
@@ -278,10 +269,10 @@ class LiveCatalogue:
         """The lists and pins are taken when they make a table, and not before."""
         fresh = merge(lists, pins, self._settings)
         self._lists, self._pins = lists, pins
-        before, self._current = self._current, fresh
-        if before.version == self._current.version:
+        before, self.current = self.current, fresh
+        if before.version == self.current.version:
             return
-        for target, why in self._current.quarantined.items():
+        for target, why in self.current.quarantined.items():
             if before.quarantined.get(target) != why:
                 log.warning(
                     "withheld: %s of %s: %s",
@@ -289,10 +280,10 @@ class LiveCatalogue:
                     target.server,
                     printable(why),
                 )
-        for (kind, name), why in self._current.aggregate.disputed.items():
+        for (kind, name), why in self.current.aggregate.disputed.items():
             if before.aggregate.disputed.get((kind, name)) != why:
                 log.warning(
                     "not on the aggregate: %s %s: %s", kind, printable(name), printable(why)
                 )
         for told in tuple(self._told):
-            told(self._current)
+            told(self.current)

@@ -157,17 +157,21 @@ class Spend(Claim):
 
 
 def claims(
-    cover: Cover, classified: Classified, at: int, size: Callable[[], int], approved: bool = False
+    cover: Cover,
+    classified: Classified,
+    now: Callable[[], int],
+    size: Callable[[], int],
+    approved: bool = False,
 ) -> tuple[Claim, ...]:
-    """What a call takes when its intent is written. `size`: bytes of its arguments, asked only when
-    some grant counts them. `approved`: a person has let this very call out."""
+    """What a call takes when its intent is written. `now`, and `size` (bytes of its arguments), are asked only
+    when some grant counts. `approved`: a person has let this very call out."""
     if not cover.chain and classified.flow is None:
         return ()
     strict = any(grant.terms.strict_flow for grant in cover.chain)
     identity = classified.resolved.request.identity
     own = root_of(identity.tenant, identity.task)
     found = (
-        _spend(cover.chain, classified, at, size),
+        _spend(cover.chain, classified, now, size),
         passage(classified.flow, cover.root, strict, approved, own),
     )
     return tuple(claim for claim in found if claim is not None)
@@ -181,14 +185,16 @@ def can_fail(claims: Iterable[Claim]) -> bool:
     return False
 
 
-def _spend(chain: Chain, classified: Classified, at: int, size: Callable[[], int]) -> Spend | None:
+def _spend(
+    chain: Chain, classified: Classified, now: Callable[[], int], size: Callable[[], int]
+) -> Spend | None:
     """None when there is nothing it could use up."""
     is_read = classified.effect is Effect.READ
     if not chain or (is_read and not any(grant.is_limited for grant in chain)):
         return None
     counted = any(grant.terms.bytes is not None for grant in chain)
     ids = tuple(grant.id for grant in chain)
-    return Spend(ids, 0 if is_read else 1, size() if counted else 0, at)
+    return Spend(ids, 0 if is_read else 1, size() if counted else 0, now())
 
 
 def outside(terms: Terms, classified: Classified) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.core.fence import Catchable, Fence
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.fences.log import FenceLog
@@ -36,25 +38,26 @@ class LiveFences:
         """Raises `Misconfigured` for a log that cannot be read."""
         self._log = log
         self._size = -1
-        self._fences: tuple[Fence, ...] = ()
+        self.seen: tuple[Fence, ...] = ()
+        """See `ports.Fences`."""
         self._under_way: set[Watched] = set()
         self._is_ours = True
         """As of the last look of the watch."""
         self.on_change: Callable[[], None] = lambda: None
         # Its length first: what is written meanwhile is news.
-        self._size, self._fences = log.length(), log.read()
+        self._size, self.seen = log.length(), log.read()
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
         self._look()
-        for fence in self._fences:
+        for fence in self.seen:
             if caught.by(fence):
                 raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
 
     def standing(self) -> tuple[Fence, ...]:
         """See `ports.Fences`."""
         self._look()
-        return self._fences
+        return self.seen
 
     def watching(self, caught: Catchable) -> Watched:
         """See `ports.Fences`."""
@@ -79,29 +82,28 @@ class LiveFences:
                 return
             if not self._is_ours:
                 raise Misconfigured("another file is in its place", Where(str(self._log.path)))
-            self._fences, self._size = self._log.read(), size
+            self.seen, self._size = self._log.read(), size
         except (OSError, Misconfigured) as error:
             self._stop(str(error))
         for one in tuple(self._under_way):
-            if any(one.caught.by(fence) for fence in self._fences):
+            if any(one.caught.by(fence) for fence in self.seen):
                 one.cut()
         self.on_change()
 
     def _stop(self, why: str) -> None:
         """Doubt about fences is a fence."""
-        if self._fences != (UNREADABLE,):
+        if self.seen != (UNREADABLE,):
             log.error("everything is stopped: %s", why)
-        self._fences, self._size = (UNREADABLE,), -1
+        self.seen, self._size = (UNREADABLE,), -1
 
 
-class Watched:
+class Watched(Struct, eq=False):
     """One call under way: entered around the forward, as `asyncio.timeout` is."""
 
-    def __init__(self, under_way: set[Watched], caught: Catchable) -> None:
-        self.caught = caught
-        self._under_way = under_way
-        self._task: asyncio.Task[object] | None = None
-        self.was_cut = False
+    _under_way: set[Watched]
+    caught: Catchable
+    _task: asyncio.Task[object] | None = None
+    was_cut: bool = False
 
     def cut(self) -> None:
         """A fence has fallen on it: what it waits for is cancelled."""

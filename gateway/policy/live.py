@@ -22,17 +22,14 @@ class LivePolicies:
     def __init__(self, directory: Path, servers: Mapping[str, ServerSettings]) -> None:
         self._directory = directory
         self._servers = servers
-        self._current = self._load()
-
-    @property
-    def current(self) -> PolicySnapshot:
-        return self._current
+        self.current = self._load()
+        """See `ports.Policies`."""
 
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
 
         def not_taken(why: str) -> None:
-            stays = _short(self._current.version)
+            stays = _short(self.current.version)
             told(f"policy not taken, {stays} stays in force: {why}")
 
         await following.follow(self._files, lambda: self.take(told), not_taken)
@@ -40,10 +37,9 @@ class LivePolicies:
     async def take(self, told: Callable[[str], None]) -> None:
         """Takes the version on disk, if it is another one than that in force and good. Raises what it is not."""
         version = await asyncio.to_thread(fingerprint, self._directory)
-        if version == self._current.version:
+        if version == self.current.version:
             return
-        self._current = await asyncio.to_thread(self._load)
-        fresh = self._current
+        self.current = fresh = await asyncio.to_thread(self._load)
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
 
     def _files(self) -> list[Path]:

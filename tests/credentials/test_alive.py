@@ -93,8 +93,12 @@ class Fences:
         if any(caught.by(fence) for fence in self.fences):
             raise Refused(Reason.FENCED, "fenced")
 
-    def standing(self) -> tuple[Fence, ...]:
+    @property
+    def seen(self) -> tuple[Fence, ...]:
         return tuple(self.fences)
+
+    def standing(self) -> tuple[Fence, ...]:
+        return self.seen
 
     def watching(self, caught: Catchable) -> Any:
         raise NotImplementedError

@@ -52,8 +52,8 @@ async def test_a_task_made_at_one_process_is_its_owners_at_another_and_nobody_el
         Tasks(one).note(made)
         await one.written()
         tasks = Tasks(other)
-        await tasks.recall(about("tasks/get", taskId="id-1"))
-        await tasks.recall(thief)
+        await tasks.recall(NOTHING, about("tasks/get", taskId="id-1"))
+        await tasks.recall(NOTHING, thief)
     assert tasks.find(ME, "id-1", None) == made
     assert tasks.find(owner_of(thief.identity), "id-1", None) is None
 

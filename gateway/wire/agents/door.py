@@ -86,11 +86,12 @@ class Door:
             if admitted.head.method != "POST":
                 await self._session_only(exchange, admitted, identity)
                 return
-            declared_length(admitted.head, self._bounds.max_body)  # before it counts as work
+            whole = exchange.whole
+            if whole is None:
+                declared_length(admitted.head, self._bounds.max_body)  # before it counts as work
             owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
             self._in_work.enter(owner)
             try:
-                whole = exchange.whole
                 if whole is None or len(whole) >= THREAD_FROM:
                     message = await self._message(exchange)
                 else:
