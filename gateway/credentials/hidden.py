@@ -9,6 +9,7 @@ hides a secret better than that cannot be found, and a secret in two halves is n
 from __future__ import annotations
 
 import json
+import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
@@ -22,8 +23,13 @@ from gateway.values import replace
 MARK: Final = "[credential]"
 SHORTEST: Final = 8
 """Bytes of a form that is looked for."""
-TOGETHER: Final = 32
-"""Leases whose forms make one pattern."""
+TOGETHER: Final = 256
+"""Forms that make one pattern."""
+ENDING: Final = 24
+"""Bytes of a form, its last, that it is looked for by before it is looked for whole: the patterns stay small
+however long secrets are, and tokens of one issuer differ at their ends."""
+PIECE: Final = 1024
+"""Bytes of a secret that are taken out at once where it is spelt: for more RE2 takes a slow way, and logs it."""
 LINGER: Final = 600
 """Seconds a secret is looked for after its lease has ended: answers may still be under way."""
 
@@ -80,6 +86,12 @@ def _spelt(byte: int) -> bytes:
     return b"(?:%s)" % b"|".join(way % byte for way in ways)
 
 
+def _pieces(secret: bytes) -> list[bytes]:
+    """All about as long: a short one might stand anywhere."""
+    size = math.ceil(len(secret) / math.ceil(len(secret) / PIECE))
+    return [secret[start : start + size] for start in range(0, len(secret), size)]
+
+
 def _base64(raw: bytes) -> Iterator[bytes]:
     """What of its base64 is the same wherever it stands in a longer text: three ways to lie in it."""
     for before, unsure in ((0, 0), (1, 2), (2, 3)):
@@ -96,7 +108,10 @@ class Hidden:
         self._forms: dict[str, frozenset[bytes]] = {}
         self._secrets: dict[str, tuple[bytes, ...]] = {}
         self._ends: dict[str, float] = {}
+        self._every: tuple[bytes, ...] = ()
+        """All forms, the longest first, so that of one secret that begins another nothing is left over."""
         self._patterns: list[Any] | None = None
+        """Their ends. None: they are to be made."""
 
     def add(self, lease: str, secrets: Iterable[str]) -> None:
         """Look for these from now on."""
@@ -123,10 +138,13 @@ class Hidden:
         raw = text.encode("utf-8", "surrogatepass")
         if not self._is_in(raw):
             return text
-        for pattern in self._compiled():
-            raw = bytes(pattern.sub(MARK.encode(), raw))
+        for form in self._every:
+            raw = raw.replace(form, MARK.encode())
         for secret in self._spelt_in(raw):
-            raw = bytes(re2.sub(b"".join(map(_spelt, secret)), MARK.encode(), raw))
+            pieces = _pieces(secret)
+            for piece in pieces:
+                raw = bytes(_pattern(b"".join(map(_spelt, piece))).sub(MARK.encode(), raw))
+            raw = raw.replace(MARK.encode() * len(pieces), MARK.encode())
         return MARK if self._is_in(raw) else raw.decode("utf-8", "surrogatepass")
 
     def _spelt_in(self, raw: bytes) -> list[bytes]:
@@ -175,21 +193,25 @@ class Hidden:
 
     def _is_in(self, raw: bytes) -> bool:
         views = [raw, _decoded(raw)] if b"%" in raw or b"\\" in raw else [raw]
-        return any(
-            pattern.search(view) is not None for pattern in self._compiled() for view in views
-        )
+        ended = (view for view in views if any(one.search(view) for one in self._compiled()))
+        return any(form in view for view in ended for form in self._every)
 
     def _compiled(self) -> list[Any]:
-        if self._patterns is None:
-            every = sorted(frozenset[bytes]().union(*self._forms.values()))
-            size = TOGETHER * 8
-            some = (every[start : start + size] for start in range(0, len(every), size))
-            # Longest first, so that of one secret that begins another nothing is left over.
-            self._patterns = [
-                re2.compile(b"|".join(map(_literal, sorted(each, key=len, reverse=True))))
-                for each in some
-            ]
+        if self._patterns is not None:
+            return self._patterns
+        every = frozenset[bytes]().union(*self._forms.values())
+        self._every = tuple(sorted(every, key=len, reverse=True))
+        ends = sorted({form[-ENDING:] for form in every})
+        some = (ends[start : start + TOGETHER] for start in range(0, len(ends), TOGETHER))
+        self._patterns = [_pattern(b"|".join(map(_literal, each))) for each in some]
         return self._patterns
+
+
+def _pattern(source: bytes) -> Any:
+    """Over bytes: a byte is itself and no character of its number."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return re2.compile(source, options)
 
 
 def _literal(form: bytes) -> bytes:

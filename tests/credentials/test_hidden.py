@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 import time
 import tracemalloc
@@ -99,6 +100,34 @@ def test_secrets_of_other_agents_are_looked_for_too() -> None:
     many = [f"a-secret-of-agent-{number:04}" for number in range(200)]
     text = hidden(*many).text(" ".join(many))
     assert text == " ".join([MARK] * 200)
+
+
+def random_secrets(number: int, length: int) -> list[str]:
+    choice = random.Random(7).choices
+    return [
+        "eyJhbGciOiJSUzI1NiJ9." + "".join(choice("abcXYZ019-_", k=length)) for _ in range(number)
+    ]
+
+
+@pytest.mark.parametrize(("number", "length"), [(8, 1000), (32, 4000), (2, 12_000)])
+def test_many_long_secrets_are_found_and_nothing_is_said_of_memory(
+    number: int, length: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    *others, leaked = secrets = random_secrets(number, length)
+    spelt = "".join(f"%{byte:02x}" for byte in leaked.encode())
+    noise = "xyz".join(secret[:-1] for secret in others)
+    made = hidden(*secrets)
+    for said in (leaked, spelt, base64.b64encode(leaked.encode()).decode()):
+        told = made.text(f"{noise} {said} {noise}")
+        assert told.startswith(f"{noise} ") and told.endswith(f" {noise}")
+        assert MARK in told and len(told) < 2 * len(noise) + 20
+    assert made.text(noise) == noise
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("said", ["pässwörd-sécret", "p%C3%A4ssw%C3%B6rd-s%C3%A9cret"])
+def test_one_that_is_not_in_ascii_is_found_too(said: str) -> None:
+    assert hidden("pässwörd-sécret").text(f"it is {said}!") == f"it is {MARK}!"
 
 
 def test_of_a_secret_that_begins_another_nothing_is_left() -> None:
