@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from gateway.core.model import Answer, ClientFacts, Effect, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit, Queued, State, permit
 from gateway.ports import Outbound, ToolServer
@@ -23,6 +25,14 @@ _numbers = itertools.count(1)
 def command(*options: str) -> tuple[str, ...]:
     """The test tool server over stdio."""
     return (sys.executable, "-S", STDIO_SERVER, *options)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Nothing of one that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def leave(call_id: str | None = None) -> Permit:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ from gateway.settings import EnvironmentRule, ServerSettings
 from gateway.wire.servers import process
 from gateway.wire.servers.process import Command, Process
 from gateway.wire.servers.stdio_lines import Overlong
-from tests.servers.clients import command
+from tests.servers.clients import command, command_of
 
 PATIENCE = 20.0
 DETACHED = """
@@ -50,7 +51,10 @@ async def started(what: Command, lines: list[bytes | Overlong] | None = None) ->
 
 def gone(*pids: int) -> bool:
     """Whether all of them end within the patience."""
-    alive = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    alive = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            alive.append(psutil.Process(pid))
     return not psutil.wait_procs(alive, timeout=PATIENCE)[1]
 
 
@@ -73,8 +77,8 @@ async def test_a_start_that_is_cut_off_leaves_no_pipe_open(turns: int) -> None:
     [made] = await asyncio.gather(starting, return_exceptions=True)
     if isinstance(made, Process):
         await made.stop()
-    me = psutil.Process()
-    assert gone(*[child.pid for child in me.children() if child.cmdline()[-1:] == ["input()"]])
+    children = psutil.Process().children()
+    assert gone(*[child.pid for child in children if command_of(child)[-1:] == ["input()"]])
     gc.collect()  # a pipe nobody closed is a warning, and that is a failure
 
 

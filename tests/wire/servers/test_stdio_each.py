@@ -19,7 +19,7 @@ from gateway.values import replace
 from gateway.wire.servers import open_server, stdio_each
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.servers.stdio_each import Each
-from tests.servers.clients import Remembers, command, leave, tool
+from tests.servers.clients import Remembers, command, command_of, leave, tool
 
 CAN_ALL: JsonObject = {"elicitation": {"form": {}}, "sampling": {}, "roots": {}}
 INFO: JsonObject = {"name": "asked", "version": "7"}
@@ -217,7 +217,9 @@ async def test_a_fence_and_the_end_end_every_process() -> None:
         assert await server.fence()
         kinds = [(await one).kind for one in hanging]
     after = psutil.Process().children(recursive=True)
-    left = [c.pid for c in after if c.pid not in before and "stdio_server" in " ".join(c.cmdline())]
+    left = [
+        c.pid for c in after if c.pid not in before and "stdio_server" in " ".join(command_of(c))
+    ]
     assert kinds == ["in_doubt"] * 3
     assert left == []
 
