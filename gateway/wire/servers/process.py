@@ -28,6 +28,7 @@ from gateway.settings import ServerSettings
 from gateway.values import Value
 from gateway.wire.servers.guarding import GUARD
 from gateway.wire.servers.stdio_lines import Lines, Overlong
+from gateway.wire.servers.stdio_pipes import Input, Output
 
 STDERR_LINES: Final = 20
 STDERR_LINE_BYTES: Final = 2_000
@@ -84,9 +85,10 @@ class Process:
         """Also the id of its process group."""
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
-        """How it ended, in words: set when it exits or closes its output, whichever is first."""
+        """How it ended, in words: set when it exits or closes its input or output, whichever is first."""
         self._exited: asyncio.Future[None] = loop.create_future()
         self._output_closed = False
+        self._stopping = False
         self._how = "it closed its standard output"
         self._room = asyncio.Event()
         self._room.set()
@@ -97,7 +99,7 @@ class Process:
         self._hide = hide
         self._log = logging.getLogger(f"bulkhead.server.{name}")
         self._stdin: asyncio.WriteTransport
-        self._input: _Input
+        self._input: Input
         self._outputs: list[asyncio.BaseTransport] = []
 
     def write(self, line: bytes) -> bool:
@@ -111,6 +113,10 @@ class Process:
     def has_room(self) -> bool:
         """It has read what it was given, but for `HIGH_WATER` bytes."""
         return self._room.is_set()
+
+    async def over(self) -> None:
+        """Returns when it has ended. Who cannot write to it any more is told of that before how is known."""
+        await asyncio.wait([self.ended])
 
     async def room(self) -> None:
         """Returns when it has room, or has ended."""
@@ -131,6 +137,7 @@ class Process:
         """End it and every process it started. Takes at most about three times `patience` seconds."""
         from gateway.wire.servers import offspring
 
+        self._stopping = True
         tree = offspring.of(self.pid)
         if not self._stdin.is_closing():
             self._stdin.close()
@@ -165,14 +172,14 @@ class Process:
     async def _connect(self, popen: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
         self._stdin, self._input = await loop.connect_write_pipe(
-            lambda: _Input(self._room), popen.stdin
+            lambda: Input(self._room, self._input_lost), popen.stdin
         )
         self._stdin.set_write_buffer_limits(high=HIGH_WATER)
         for pipe, heard, closed in (
             (popen.stdout, self._output, self._output_lost),
             (popen.stderr, self._error, lambda: None),  # nobody minds when it is closed
         ):
-            reading, _ = await loop.connect_read_pipe(partial(_Output, heard, closed), pipe)
+            reading, _ = await loop.connect_read_pipe(partial(Output, heard, closed), pipe)
             self._outputs.append(reading)
 
     def _output(self, chunk: bytes) -> None:
@@ -188,6 +195,11 @@ class Process:
         self._stderr.append(text)
         self._log.info("%s", text)
 
+    def _input_lost(self) -> None:
+        if not self._stopping and not self._exited.done():
+            self._how = "it closed its standard input"
+            self._end_soon()
+
     def _output_lost(self) -> None:
         self._output_closed = True
         self._end_soon()
@@ -199,7 +211,7 @@ class Process:
         self._end_soon()
 
     def _end_soon(self) -> None:
-        """At once when it has exited and its output is read to the end; else the other may yet follow:
+        """At once when it has exited and its output is read to the end; else the rest may yet follow:
         an answer still in the pipe, or the exit status. A child of its own may hold the pipe open."""
         if self._output_closed and self._exited.done():
             self._end()
@@ -210,37 +222,6 @@ class Process:
         self._room.set()
         if not self.ended.done():
             self.ended.set_result(self._how)
-
-
-class _Input(asyncio.BaseProtocol):
-    """Our end of its standard input: says when there is room."""
-
-    def __init__(self, room: asyncio.Event) -> None:
-        self._room = room
-        self.lost = False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-
-    def pause_writing(self) -> None:
-        self._room.clear()
-
-    def resume_writing(self) -> None:
-        self._room.set()
-
-
-class _Output(asyncio.Protocol):
-    """Our end of its standard output or error."""
-
-    def __init__(self, heard: Callable[[bytes], None], closed: Callable[[], None]) -> None:
-        self._heard = heard
-        self._closed = closed
-
-    def data_received(self, data: bytes) -> None:
-        self._heard(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._closed()
 
 
 async def start(

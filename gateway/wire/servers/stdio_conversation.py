@@ -100,6 +100,7 @@ class Conversation:
         try:
             async with asyncio.timeout(seconds):
                 if not await self._send(_line(message(id))):
+                    await self._process.over()
                     raise Gone(self.epitaph())
                 return await waiting
         finally:
@@ -149,8 +150,8 @@ class Conversation:
                 why = "it does not read its standard input"
                 return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
         if not call.sent:
-            why = self.epitaph()
-            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
+            await self._process.over()
+            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, self.epitaph())
         return await call.outcome()
 
     async def _send(self, line: bytes) -> bool:
@@ -280,9 +281,7 @@ class Conversation:
 
     def epitaph(self) -> str:
         """How it ended, with its last words."""
-        ended = self._process.ended
-        how = ended.result() if ended.done() and not ended.cancelled() else "it was stopped"
-        words = self._process.last_words
+        how, words = self._process.ended.result(), self._process.last_words
         return f"{how}; its last words: {words}" if words else how
 
     def _lost(self) -> None:

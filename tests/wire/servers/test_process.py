@@ -99,6 +99,15 @@ async def test_closing_its_output_is_an_end_though_it_lives_on() -> None:
     assert gone(it.pid)
 
 
+async def test_closing_its_input_is_an_end_too_as_nothing_reaches_it_any_more() -> None:
+    async with asyncio.timeout(PATIENCE):
+        it = await started(python("import os, time; os.close(0); time.sleep(600)"))
+        how = await it.ended
+        await it.stop(patience=0.1)
+    assert how == "it closed its standard input"
+    assert gone(it.pid)
+
+
 async def test_it_inherits_no_descriptor_of_the_gateway(tmp_path: Path) -> None:
     lines: list[bytes | Overlong] = []
     with (tmp_path / "secret").open("w") as secret:

@@ -21,7 +21,7 @@ from gateway.core.model import Answer, JsonObject, Outcome
 from gateway.errors import Misconfigured
 from gateway.ports import ServerUnavailable
 from gateway.settings import EnvironmentRule, ServerLimits, ServerSettings
-from gateway.wire.servers import open_server, stdio_greeting
+from gateway.wire.servers import open_server, process, stdio_greeting
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
 from tests.servers import behaviour
@@ -195,6 +195,26 @@ def test_back_off_doubles_and_is_bounded() -> None:
 async def test_a_server_that_exits_at_once_is_named_with_its_words() -> None:
     argv = (sys.executable, "-c", "raise SystemExit('no database')")
     async with running(argv=argv, back_off=NEVER) as server:
+        with pytest.raises(ServerUnavailable, match=r"(?s)tried: .*exit status 1.*no database"):
+            await server.start()
+
+
+async def test_a_server_that_is_gone_before_it_was_greeted_is_named_with_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That nothing reaches it is known before how it ended."""
+
+    async def begun(*what: Any) -> process.Process:
+        it = await start(*what)
+        while it.write(b"\n"):
+            await asyncio.sleep(0.01)
+        return it
+
+    start = process.start
+    monkeypatch.setattr(process, "start", begun)
+    monkeypatch.setattr(process, "END_PATIENCE", PATIENCE)
+    last = "import os, sys, time; os.close(0); time.sleep(0.2); sys.exit('no database')"
+    async with running(argv=(sys.executable, "-c", last), back_off=NEVER) as server:
         with pytest.raises(ServerUnavailable, match=r"(?s)tried: .*exit status 1.*no database"):
             await server.start()
 
