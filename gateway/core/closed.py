@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.core.dialect import resolver, spend
+from gateway.core.dialect import inside, resolver, spend
 from gateway.core.keywords import found
 
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -60,7 +60,7 @@ class Closed:
         self._reference_alone = "/draft-0" in dialect
         """Up to draft 7, a `$ref` silences what stands beside it."""
         self._root: Place = (schema, resolver(schema))
-        self._known: dict[tuple[int, ...], _Known] = {}
+        self._known: dict[tuple[tuple[int, tuple[str, ...]], ...], _Known] = {}
 
     def unknown_member(self, arguments: Any) -> list[str | int] | None:
         """The path of the first member the schema does not know; None if it knows them all.
@@ -99,7 +99,7 @@ class Closed:
         return None
 
     def _at(self, places: list[Place]) -> _Known:
-        key = tuple(id(schema) for schema, _ in places)
+        key = tuple((id(schema), _scope(here)) for schema, here in places)
         spend(len(key))
         known = self._known.get(key)
         if known is None:
@@ -138,35 +138,46 @@ class Closed:
             return
         for keyword in ("allOf", "anyOf", "oneOf"):
             for each in schema.get(keyword, ()):
-                yield each, here, keyword != "allOf"
+                yield *_placed(each, here), keyword != "allOf"
         for keyword in ("if", "then", "else"):
             if keyword in schema:
-                yield schema[keyword], here, False
+                yield *_placed(schema[keyword], here), False
         for keyword in ("dependentSchemas", "dependencies"):
             for each in schema.get(keyword, {}).values():
-                yield each, here, False
+                yield *_placed(each, here), False
+
+
+def _placed(schema: Any, here: Any) -> Place:
+    """A subschema of one that stands here. It may have an `$id` of its own."""
+    return schema, inside(here, schema)
+
+
+def _scope(here: Any) -> tuple[str, ...]:
+    """The resources a reference came through, from the outermost on: by them `$dynamicRef` finds another target
+    from the same place. How often it came through one is no matter."""
+    return tuple(dict.fromkeys(reversed([uri for uri, _ in here.dynamic_scope()])))
 
 
 def _read(known: _Known, schema: dict[str, Any], here: Any) -> None:
     for name, inner in schema.get("properties", {}).items():
-        known.names.setdefault(name, []).append((inner, here))
+        known.names.setdefault(name, []).append(_placed(inner, here))
     for pattern, inner in schema.get("patternProperties", {}).items():
-        known.patterns.append((pattern, (inner, here)))
+        known.patterns.append((pattern, _placed(inner, here)))
     for keyword in ("additionalProperties", "unevaluatedProperties"):
         rest = schema.get(keyword, False)
         if rest is not False:
             known.opened = True
-            known.rest.append((rest, here))
+            known.rest.append(_placed(rest, here))
     known.opened = known.opened or "propertyNames" in schema
     items = schema.get("items")
     first = schema.get("prefixItems", items if isinstance(items, list) else [])
     for index, inner in enumerate(first):
         if len(known.first_items) <= index:
             known.first_items.append([])
-        known.first_items[index].append((inner, here))
+        known.first_items[index].append(_placed(inner, here))
     for rest in (items, schema.get("additionalItems"), schema.get("unevaluatedItems")):
         if isinstance(rest, dict):
-            known.items.append((rest, here))
+            known.items.append(_placed(rest, here))
 
 
 def _of_member(known: _Known, name: str) -> list[Place]:

@@ -174,13 +174,13 @@ def _check_references(schema: Any, here: Any) -> None:
     for key, value in schema.items():
         if key in _NAMES and isinstance(value, dict):
             for each in value.values():
-                _check_references(each, _inside(here, each))
+                _check_references(each, inside(here, each))
         elif key not in _DATA:
             for each in value if isinstance(value, list) else [value]:
-                _check_references(each, _inside(here, each))
+                _check_references(each, inside(here, each))
 
 
-def _inside(here: Any, schema: Any) -> Any:
+def inside(here: Any, schema: Any) -> Any:
     """The resolver as it stands within a subschema, which may have an `$id` of its own."""
     if not isinstance(schema, dict) or not isinstance(schema.get("$id"), str):
         return here

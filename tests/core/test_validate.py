@@ -181,6 +181,48 @@ def test_the_arguments_as_a_whole_are_closed_unless_the_schema_opens_them() -> N
         assert compile_schema({"inputSchema": opened}).check({"b": 1}) is None
 
 
+NODE = {"$dynamicAnchor": "node", "type": "object"}
+BY_SCOPE = {
+    "tree": {**NODE, "$id": "tree", "properties": {"below": {"$dynamicRef": "#node"}}},
+    "apples": {
+        **NODE,
+        "$id": "apples",
+        "properties": {"apples": {"type": "integer"}},
+        "$ref": "tree",
+    },
+    "pears": {**NODE, "$id": "pears", "properties": {"pears": {"type": "integer"}}, "$ref": "tree"},
+}
+
+
+@pytest.mark.parametrize("first", ["apples", "pears"])
+def test_a_dynamic_reference_knows_the_members_of_where_it_came_from(first: str) -> None:
+    """One place of the schema, reached by two ways: what was found for the one is not the other's."""
+    properties = {name: {"$ref": name} for name in ("apples", "pears")}
+    whole = {"type": "object", "$id": "x:root", "properties": properties, "$defs": BY_SCOPE}
+    check = compile_schema({"inputSchema": whole}).check
+    second = "pears" if first == "apples" else "apples"
+    for name, other in ((first, second), (second, first)):
+        assert check({name: {"below": {"below": {name: 1}}}}) is None
+        assert (
+            check({name: {"below": {other: 1}}}) == f"arguments/{name}/below/{other}: is not known"
+        )
+
+
+def test_a_reference_leads_from_the_id_that_it_stands_below() -> None:
+    inner = {
+        "$id": "inner",
+        "type": "object",
+        "properties": {"one": {"$ref": "#/$defs/it"}},
+        "$defs": {"it": {"type": "object", "properties": {"mine": {}}}},
+    }
+    outer = {"it": {"type": "object", "properties": {"yours": {}}}}
+    for properties in ({"a": inner}, {"a": {"allOf": [inner]}}):
+        whole = {"$id": "x:root", "$defs": outer}
+        assert problem(properties, {"a": {"one": {"mine": 1}}}, **whole) is None
+        said = problem(properties, {"a": {"one": {"yours": 1}}}, **whole)
+        assert said == "arguments/a/one/yours: is not known"
+
+
 def test_in_draft_7_a_reference_silences_its_neighbours() -> None:
     for dialect, said in (
         ("http://json-schema.org/draft-07/schema#", "arguments/v/y: is not known"),
