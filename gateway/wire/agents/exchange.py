@@ -34,8 +34,8 @@ class Head(Value, dict=True):
     @cached_property
     def length(self) -> int | None:
         """What Content-Length says; None where it says no number."""
-        said = self.get("content-length")
-        return int(said) if said is not None and said.isdigit() else None
+        said = next((value for name, value in self.headers if name == "content-length"), "")
+        return int(said) if said.isdigit() else None
 
     @cached_property
     def _every(self) -> Mapping[str, tuple[str, ...]]:

@@ -25,8 +25,12 @@ _FRAMING: Final = frozenset(
 )
 """A head that has one of these says more than where its body ends: it is read anew each time."""
 _SPARED: Final = ("connection", "keep-alive")
-_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})\r\n")
-"""The line of a head that says how long its body is, as clients write it."""
+TRACE: Final = "traceparent"
+_VARYING: Final = re.compile(
+    rb"\r\n(?:[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,4})"
+    rb"|[Tt]raceparent: (00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}))(?=\r\n)"
+)
+"""The lines of a head that say how long its body is and which trace it is part of, as clients write them."""
 
 
 class Known(Value):
@@ -58,28 +62,32 @@ class KnownHeads:
         self.front = front
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._bytes = 0
-        self._alike: dict[bytes, Known] = {}
-        """One of those that differ in nothing but the length, by what they have in common."""
+        self._alike: dict[tuple[bytes, ...], Known] = {}
+        """One of those that differ in nothing but length and trace, by what they have in common."""
 
     def find(self, raw: bytes) -> Known | None:
         """What is known of a head, blank line included."""
         known = self._known.get(raw)
         if known is None:
-            return self._of_another_length(raw)
+            return self._like_another(raw)
         self._known.move_to_end(raw)
         return known
 
-    def _of_another_length(self, raw: bytes) -> Known | None:
-        """Calls of one tool differ in their arguments, and so in one number of their heads."""
-        common, length = _apart(raw)
+    def _like_another(self, raw: bytes) -> Known | None:
+        """Calls of one tool differ in their arguments, and so in one number of their heads; each has a trace of its
+        own. Nothing that was concluded from the other head was from these."""
+        common, length, trace = _apart(raw)
         like = self._alike.get(common) if length else None
         if like is None or int(length) > MAX_BODY:
             return None
-        before, endpoint = like.admitted.head, like.admitted.endpoint
-        headers = tuple((n, length if n == "content-length" else v) for n, v in before.headers)
-        admitted = Admitted.of(replace(before, headers=headers), endpoint)
+        before, own = like.admitted.head, {"content-length": length, TRACE: trace}
+        headers = tuple((name, own.get(name) or value) for name, value in before.headers)
+        admitted = replace(like.admitted, head=replace(before, headers=headers))
         known = Known(raw, admitted, len(raw) + int(length))
-        self._keep(known)
+        if trace:
+            self._known.move_to_end(like.raw)  # this one never comes again
+        else:
+            self._keep(known)
         return known
 
     def learn(self, raw: bytes, head: Head) -> None:
@@ -97,8 +105,8 @@ class KnownHeads:
         raw = known.raw
         self._bytes += len(raw) if raw not in self._known else 0
         self._known[raw] = known
-        common, length = _apart(raw)
-        if length:
+        common, length, _ = _apart(raw)
+        if length and len(known.admitted.head.every(TRACE)) < 2:
             self._alike[common] = known
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
             forgotten, _ = self._known.popitem(last=False)
@@ -106,12 +114,17 @@ class KnownHeads:
             self._bytes -= len(forgotten)
 
 
-def _apart(raw: bytes) -> tuple[bytes, str]:
-    """What heads that differ only in their length have in common, and the length; of others, themselves."""
-    said = _LENGTH.search(raw)
-    if said is None:
-        return raw, ""
-    return raw[: said.start(1)] + raw[said.end(1) :], said[1].decode()
+def _apart(raw: bytes) -> tuple[tuple[bytes, ...], str, str]:
+    """What heads that differ only in length and trace have in common, and both; empty where one is not said."""
+    said, common, at = ["", ""], [], 0
+    for found in _VARYING.finditer(raw):
+        which = found.lastindex or 0
+        start, end = found.span(which)
+        said[which - 1] = raw[start:end].decode()
+        common.append(raw[at:start])
+        at = end
+    length, trace = said
+    return (*common, raw[at:]), length, trace
 
 
 def _has_one_reading(raw: bytes, head: Head) -> bool:

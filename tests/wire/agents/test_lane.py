@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import httptools
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.model import Endpoint
@@ -202,6 +202,7 @@ class Read:
         self.ended += 1
 
 
+TRACE = b"00-%b-%b-01" % (b"a" * 32, b"b" * 16)
 ODD: Sequence[bytes] = [
     b"Content-Length: 5",
     b"Content-Length: 0",
@@ -223,6 +224,15 @@ ODD: Sequence[bytes] = [
     b"\tfolded",
     b"X: a\rb",
     b"X: a\nContent-Length: 5",
+    b"traceparent: " + TRACE,
+    b"traceparent: odd",
+    b"traceparent: ",
+    b"Traceparent: " + TRACE,
+    b"TRACEPARENT: " + TRACE,
+]
+TRACED: Sequence[Sequence[bytes]] = [
+    [b"Content-Length: 5", b"traceparent: " + TRACE],
+    [b"Content-Length: 5", b"traceparent: odd", b"traceparent: " + TRACE],
 ]
 
 
@@ -232,8 +242,10 @@ ODD: Sequence[bytes] = [
     st.sampled_from([b"/mcp", b"/other"]),
     st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"]),
 )
+@example(TRACED[0], b"\r\n", b"/mcp", b"HTTP/1.1")
+@example(TRACED[1], b"\r\n", b"/mcp", b"HTTP/1.1")
 def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
-    lines: list[bytes], end: bytes, path: bytes, version: bytes
+    lines: Sequence[bytes], end: bytes, path: bytes, version: bytes
 ) -> None:
     raw = end.join([b"POST " + path + b" " + version, b"Host: a", *lines]) + end + end
     known, read = KnownHeads(Front()), Read()
@@ -248,8 +260,9 @@ def test_where_a_known_head_ends_and_its_body_is_what_the_engine_says(
     if found is None:
         return
     _is_what_the_engine_reads(raw, found, read)
-    for length in (b"0", b"7", b"60000"):
+    for length, trace in ((b"0", TRACE), (b"7", TRACE.replace(b"a", b"d")), (b"60000", b"")):
         other, engine = raw.replace(b"Content-Length: 5", b"Content-Length: " + length), Read()
+        other = other.replace(TRACE, trace)
         engine.parser.feed_data(other)
         alike = known.find(other)
         if alike is not None:
@@ -278,6 +291,31 @@ def test_a_head_whose_length_is_left_out_is_like_no_other(monkeypatch: pytest.Mo
     assert alike is not None and alike.size - len(alike.raw) == 17
     for odd in (b": ", b": 05", b": +5", b": 70000", b": 100000"):
         assert known.find(raw.replace(b": 5", odd)) is None
+
+
+def test_a_head_with_another_trace_is_known_and_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()  # nothing is known at first sight
+    monkeypatch.setattr(knownheads, "MOST", 3)
+    known = KnownHeads(Front())
+    raw = b"POST /mcp HTTP/1.1\r\ntraceparent: " + TRACE + b"\r\nContent-Length: 5\r\n\r\n"
+    said = (("traceparent", TRACE.decode()), ("content-length", "5"))
+    known.learn(raw, Head("POST", "/mcp", said))
+    others = [b"POST /mcp HTTP/1.1\r\nX: %d\r\nContent-Length: 0\r\n\r\n" % n for n in range(4)]
+    for other in others[:2]:
+        known.learn(other, Head("POST", "/mcp", (("content-length", "0"),)))
+    for number in range(20):
+        trace = b"%032x" % number
+        found = known.find(raw.replace(b"a" * 32, trace).replace(b": 5", b": 17"))
+        assert found is not None and found.size - len(found.raw) == 17
+        assert found.admitted.head.get("traceparent") == TRACE.replace(b"a" * 32, trace).decode()
+    assert all(map(known.find, others[:2]))
+    for odd in (b"A" * 32, b"a" * 31, b"a" * 32 + b" "):
+        assert known.find(raw.replace(b"a" * 32, odd)) is None
+    known.find(raw.replace(b"a" * 32, b"f" * 32))
+    known.learn(others[2], Head("POST", "/mcp", (("content-length", "0"),)))
+    assert known.find(raw.replace(b"a" * 32, b"e" * 32)) is not None  # it was used, others were not
 
 
 def test_heads_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
