@@ -40,6 +40,9 @@ _fields: Final = SchemaValidator(typed_dict_schema({}, extra_behavior="ignore"))
 _value: Final = msgspec.json.Decoder(msgspec.Raw)
 _values: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
+_space: Final = re.compile(SPACE)
+_word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
+_SPACE: Final = ord(" ")
 _body: Final = re.compile(_BODY)
 _cut_escape: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 _cut_character: Final = re.compile(
@@ -85,6 +88,20 @@ def members() -> re.Pattern[bytes]:
 def get_ready() -> None:
     """Make the patterns that take a while to make, so that no result waits for them."""
     items(), members()
+
+
+def after_space(data: bytes, at: int) -> int:
+    """Where the next token begins."""
+    if at < len(data) and data[at] > _SPACE:
+        return at
+    found = _space.match(data, at)
+    return at if found is None else found.end()
+
+
+def after_word(data: bytes, at: int) -> int:
+    """Where a number, or a word, ends that begins here."""
+    found = _word.match(data, at)
+    return at if found is None else found.end()
 
 
 def text_end(data: bytes, at: int, size: int) -> tuple[int, bool, bool]:

@@ -18,9 +18,10 @@ import msgspec
 from gateway.wire.json_runs import (
     NEAR,
     SCALAR,
-    SPACE,
     STRING,
     WINDOW,
+    after_space,
+    after_word,
     are_items,
     goes_on,
     guessed_ends,
@@ -36,16 +37,17 @@ MAX_TOKEN: Final = 16 * 1024
 """Bytes of a member's name or a number: all that is ever held back."""
 STEPPED: Final = 16 * 1024
 """Bytes of members and items taken at once by steps."""
+STEPS: Final = 1_000
+"""Steps at one go. What is nested deep, or odd in every item, takes one for every few bytes: others wait meanwhile."""
+RUN_STEPS: Final = 50
+"""As many steps is a look at a run of items counted for."""
 DOUBTS: Final = 32
 """Times a run of items is not looked for after one was refused."""
 
 _utf8_decoder: Final = codecs.getincrementaldecoder("utf-8")
-_space: Final = re.compile(SPACE)
 _string: Final = re.compile(STRING)
 _scalar: Final = re.compile(SCALAR)
-_word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
 _name: Final = msgspec.json.Decoder(str)
-_SPACE: Final = ord(" ")
 _QUOTE, _COMMA, _COLON = b'",:'
 _CLOSES: Final = {ord("]"): ord("["), ord("}"): ord("{")}
 _OBJECT: Final = ord("{")
@@ -86,6 +88,10 @@ class Walk:
         """Within a value that is reported; `_from` is where its bytes of this feed begin."""
         self._from = 0
         self._rest = b""
+        self.behind = False
+        """What was fed is not all read: `feed(b"")` reads on."""
+        self._steps = 0
+        """Left of this go."""
         self._far = False
         """The text being read did not end near its beginning."""
         self.within_text = False
@@ -99,24 +105,29 @@ class Walk:
 
     @property
     def complete(self) -> bool:
-        return self._expect == self._nothing
+        return self._expect == self._nothing and not self.behind
 
     def feed(self, data: bytes) -> None:
-        """The next bytes, cut anywhere."""
+        """The next bytes, cut anywhere. Where they take many steps they are not all read: see `behind`."""
         if self._goes_on(data):
             self.within_text = True
             self._listener.piece(data)
             return
-        self._check(data)
+        if data:
+            self._check(data)
         data, at, self._from = self._rest + data, 0, 0
+        self._steps = STEPS
         self.within_text = self._expect == self._text
         while at < len(data):
             after = self._expect(data, at)
             if after is None:
                 break
-            at = after
+            at, self._steps = after, self._steps - 1
+            if self._steps < 0:
+                break
         self._rest = data[at:]
-        if len(self._rest) > MAX_TOKEN:
+        self.behind = bool(self._rest) and self._steps < 0
+        if len(self._rest) > MAX_TOKEN and not self.behind:
             raise Malformed(f"a name or a number of more than {MAX_TOKEN} bytes, or none at all")
         if self._inside and at > self._from:
             self._listener.piece(data[self._from : at])
@@ -142,7 +153,7 @@ class Walk:
     # What may come next. Each takes what it can and says where it stopped; None: it needs more bytes.
 
     def _root(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at == len(data):
             return at
         if data[at] != _OBJECT:
@@ -150,13 +161,13 @@ class Walk:
         return self._open(data, at)
 
     def _first(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at == len(data):
             return at
         return self._close(data, at) if data[at] in _CLOSES else self._many(data, at)
 
     def _name(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         found = _string.match(data, at)
         if found is None:
             if at < len(data) and data[at] != _QUOTE:
@@ -169,7 +180,7 @@ class Walk:
         return found.end()
 
     def _colon(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at < len(data):
             if data[at] != _COLON:
                 raise Malformed("a member without a colon")
@@ -178,7 +189,7 @@ class Walk:
         return at
 
     def _value(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at == len(data):
             return at
         first = data[at]
@@ -192,7 +203,7 @@ class Walk:
             return at + 1
         if first in _CLOSES.values():
             return self._open(data, at)
-        after = _after_word(data, at)
+        after = after_word(data, at)
         if after == len(data):
             return None
         if not _scalar.fullmatch(data, at, after):
@@ -211,13 +222,13 @@ class Walk:
         return end if end > at else None
 
     def _next(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at == len(data):
             return at
         return self._many(data, at + 1) if data[at] == _COMMA else self._close(data, at)
 
     def _nothing(self, data: bytes, at: int) -> int | None:
-        at = _after_space(data, at)
+        at = after_space(data, at)
         if at < len(data):
             raise Malformed("more than one value")
         return at
@@ -272,6 +283,7 @@ class Walk:
             return 0
         ends = [*guessed_ends(data, at)]
         for end in ends:
+            self._steps -= RUN_STEPS
             if are_items(data[at:end], MAX_DEPTH - depth):
                 self._refused = 0
                 return end + 1
@@ -286,15 +298,3 @@ def _read_name(raw: bytes) -> str:
         return _name.decode(raw)
     except ValueError:  # half of a surrogate pair
         return str(json.loads(raw))
-
-
-def _after_space(data: bytes, at: int) -> int:
-    if at < len(data) and data[at] > _SPACE:
-        return at
-    found = _space.match(data, at)
-    return at if found is None else found.end()
-
-
-def _after_word(data: bytes, at: int) -> int:
-    found = _word.match(data, at)
-    return at if found is None else found.end()

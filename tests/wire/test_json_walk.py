@@ -42,6 +42,8 @@ def walked(body: bytes, cut: int) -> tuple[bool, list[tuple[int, str, bytes]]]:
     try:
         for start in range(0, len(body), cut):
             walk.feed(body[start : start + cut])
+            while walk.behind:
+                walk.feed(b"")
     except Malformed:
         return False, noting.members
     return walk.complete, noting.members
@@ -231,6 +233,40 @@ def test_what_is_refused_again_and_again_is_looked_for_ever_less(
     deep = b'[[[[1]]],"%b"]' % (b"x" * 90)
     assert walked(ALIKE % b",".join([deep] * 9_000), 99_999)[0]
     assert 0 < len(looked) < 1_000
+
+
+ODD = b'[[[{"a":[[["\\ud800"]]]}]]]'
+
+
+def test_what_takes_a_step_for_every_few_bytes_is_not_read_at_one_go() -> None:
+    noting, goes = Noting(), 0
+    walk = Walk(noting, "result")
+    body = ALIKE % b",".join([ODD] * 9_000)
+    walk.feed(body)
+    while walk.behind:
+        goes += 1
+        walk.feed(b"")
+    assert walk.complete and b"".join(raw for *_, raw in noting.members) in body
+    assert goes > 50
+
+
+def test_what_is_as_most_results_are_is_read_at_one_go() -> None:
+    walk = Walk(Noting(), "result")
+    record = b'{"id":1,"name":"%b","tags":["a","b"],"at":{"x":1.5}}' % (b"n" * 40)
+    walk.feed(ALIKE % b",".join([record] * 2_500))
+    assert walk.complete and not walk.behind
+
+
+@pytest.mark.parametrize(
+    "body", [RAW, RAW[:-1], RAW + b" ", RAW + b"x", RAW.replace(b"null", b"nul")]
+)
+@pytest.mark.parametrize("cut", [1, 7, 999])
+def test_how_far_it_goes_at_one_go_is_no_matter(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, cut: int
+) -> None:
+    at_once = walked(body, cut)
+    monkeypatch.setattr(json_walk, "STEPS", 1)
+    assert walked(body, cut) == at_once
 
 
 def test_an_array_of_nothing_but_commas_is_not_taken() -> None:

@@ -6,7 +6,8 @@ knows bodies and event streams by what they yield, and no era.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from gateway.core.model import JsonObject
@@ -22,8 +23,21 @@ FRONT: Final = 1024
 beginning of a long text is not taken for that of many members."""
 
 Prove = Callable[[bytes], bytes]
-More = Callable[[Prove], Awaitable[Sequence[bytes]]]
+Behind = Callable[[], bool]
+"""What was given to prove is not all proved: nothing more of it goes on."""
+More = Callable[[Prove, Behind], Awaitable[Sequence[bytes]]]
 """The next pieces of the message, as many as are there, each as it was proved; none at its end."""
+
+
+async def proved(prove: Prove, behind: Behind, pieces: Iterable[bytes]) -> list[bytes]:
+    """Each as it was proved, all of it. Where that takes long, others have their turn meanwhile."""
+    found = list[bytes]()
+    for piece in pieces:
+        found.append(prove(piece))
+        while behind():
+            await asyncio.sleep(0)
+            found.append(prove(b""))
+    return found
 
 
 async def carried(
@@ -43,11 +57,14 @@ async def carried(
             raise Malformed("it is larger than limits.max_result")
         return sift.feed(piece)
 
+    def behind() -> bool:
+        return sift.behind
+
     try:
-        members: Sequence[bytes] = [prove(first[:FRONT]), prove(first[FRONT:])]
-        while not sift.begun and size < look and (pieces := await more(bytes)):
+        members: Sequence[bytes] = await proved(prove, behind, (first[:FRONT], first[FRONT:]))
+        while not sift.begun and size < look and (pieces := await more(bytes, behind)):
             others += b"".join(pieces)
-            members = [prove(piece) for piece in pieces]
+            members = await proved(prove, behind, pieces)
     except Malformed:
         return first + others
     if not sift.begun or not await outlet.begin():
@@ -55,5 +72,5 @@ async def carried(
     while members:
         if any(members):
             await outlet.write(*filter(None, members))
-        members = await more(prove)
+        members = await more(prove, behind)
     return sift.rest()

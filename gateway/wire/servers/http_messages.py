@@ -14,7 +14,7 @@ from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
-from gateway.wire.servers.http_large import LARGE, More, Prove, carried
+from gateway.wire.servers.http_large import LARGE, Behind, More, Prove, carried, proved
 from gateway.wire.servers.http_reply import Broken, Reply
 from gateway.wire.strict_json import Unreadable, parse_answer
 
@@ -149,12 +149,12 @@ class Messages:
         """Pass the event that has begun on as it comes, if that can be done."""
         data, flow = self._parser.flow()
 
-        async def more(prove: Prove) -> Sequence[bytes]:
+        async def more(prove: Prove, behind: Behind) -> Sequence[bytes]:
             while not flow.ended:
                 if not (pieces := await self.reply.pieces()):
                     raise Malformed("the stream ended within it")
                 data = (flow.feed(piece) for piece in pieces if not flow.ended)
-                if found := [*map(prove, filter(None, data))]:
+                if found := await proved(prove, behind, filter(None, data)):
                     return found
             return ()
 

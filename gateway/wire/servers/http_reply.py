@@ -46,6 +46,10 @@ def lost(*, stale: bool = False) -> Broken:
     return Broken("the connection broke before the answer was complete", stale=stale, lost=True)
 
 
+def _never() -> bool:
+    return False
+
+
 class Source(Protocol):
     """Where a reply's bytes come from."""
 
@@ -77,6 +81,10 @@ class Reply(Struct, eq=False):
     _draining: bool = False
     _each: Callable[[bytes], bytes] = bytes
     """What is made of every piece as it comes."""
+    _behind: Callable[[], bool] = _never
+    """Is that not done yet with what it was given?"""
+    _later: deque[bytes] = field(default_factory=deque)
+    """What came meanwhile."""
     _most: int = EARLY
     """Of it may wait unread."""
 
@@ -94,24 +102,60 @@ class Reply(Struct, eq=False):
             self._source.resume()
         return piece
 
-    async def pieces(self, each: Callable[[bytes], bytes] = bytes) -> Sequence[bytes]:
+    async def pieces(
+        self, each: Callable[[bytes], bytes] = bytes, behind: Callable[[], bool] = _never
+    ) -> Sequence[bytes]:
         """All of the body that is there, and at least a piece of it; none at its end. Raises `Broken`.
 
         `each` looks at every piece from now on, as soon as it comes: while it is in the processor's caches. What it
-        makes of it comes here; where it raises `ValueError` the reply is broken."""
+        makes of it comes here; where it raises `ValueError` the reply is broken. While it is `behind`, it is given
+        nothing new, and the loop's turn is another's before it goes on."""
         self._most = HIGH_WATER
         if each is not self._each:
-            self._each = each
-            self._pieces = deque(filter(None, map(each, self._pieces)))
-        while not self._pieces:
+            self._each, self._behind = each, behind
+            self._later, self._pieces = self._pieces, deque()
+        while True:
+            await self._look_on()
+            if self._pieces:
+                break
             if self._complete and self._error is None:
                 return ()
             await self._news()
-        found, self._unread = (*self._pieces,), 0
+        found = (*self._pieces,)
         self._pieces.clear()
-        if self._source is not None:
-            self._source.resume()
+        self._make_room()
         return found
+
+    async def _look_on(self) -> None:
+        """Look at what was not looked at as it came: at all of it, or until something comes of what takes long.
+        Raises `Broken`."""
+        while self._later or self._behind():
+            if not self._behind():
+                self._look_at(self._later.popleft())
+            elif not self._pieces:
+                await asyncio.sleep(0)
+                self._look_at(b"")
+            else:
+                return
+            self._make_room()
+        if self._error is not None and not self._pieces:
+            raise self._error
+
+    def _look_at(self, piece: bytes) -> None:
+        try:
+            made = self._each(piece)
+        except ValueError as error:
+            self.fail(Broken(str(error)))
+            return
+        if made:
+            self._pieces.append(made)
+            self._unread += len(made)
+
+    def _make_room(self) -> None:
+        """What waits is what came and was not taken."""
+        self._unread = sum(map(len, self._pieces)) + sum(map(len, self._later))
+        if self._unread < LOW_WATER and self._source is not None:
+            self._source.resume()
 
     async def body(self, limit: int, begun: bytes = b"") -> bytes:
         """The whole body, `begun` being what was read of it. Raises `Broken`, also when it is larger than
@@ -160,7 +204,7 @@ class Reply(Struct, eq=False):
         """The answer is read; let the end of the stream come by itself and keep the connection for it."""
         if self._source is None:
             return
-        self._pieces.clear()
+        self._drop()
         self._draining = True
         self._unread = 0
         self._source.resume()
@@ -168,12 +212,17 @@ class Reply(Struct, eq=False):
         self._patience = Patience(DRAIN, DRAIN, end)
         self._vigil.expect(end)
 
+    def _drop(self) -> None:
+        self._pieces.clear()
+        self._later.clear()
+        self._behind = _never
+
     # What the connection does.
 
     def fail(self, error: Broken) -> Broken:
         """End the reply: nothing that arrived and was not read is believed. Returns the error to raise."""
         self._error = self._error or error
-        self._pieces.clear()
+        self._drop()
         source, self._source = self._source, None
         self._wake()
         if source is not None:
@@ -199,16 +248,14 @@ class Reply(Struct, eq=False):
                 self.fail(Broken("it went on after its answer"))
             return True
         self._heard = self._loop.time()
-        try:
-            piece = self._each(piece)
-        except ValueError as error:
-            self.fail(Broken(str(error)))
-            return True
-        if piece:
-            self._pieces.append(piece)
+        if self._later or self._behind():
+            self._later.append(piece)
             self._unread += len(piece)
+        else:
+            self._look_at(piece)
+        if self._pieces or self._later or self._behind():
             self._wake()
-        return self._unread <= self._most
+        return self._error is not None or self._unread <= self._most
 
     def finish(self) -> None:
         self._complete = True
@@ -232,7 +279,7 @@ class Reply(Struct, eq=False):
         if self._error is not None:
             return FOREVER
         # Unread pieces mean the reader is slow, a hold means we are: not the server.
-        since = now if self._held or self._pieces else self._heard
+        since = now if self._held or self._pieces or self._later else self._heard
         if late := self._patience.late(now, since, True):
             self.fail(Broken(late))
             return FOREVER

@@ -42,13 +42,18 @@ class Sift:
         """Whether anything has come out."""
 
     def feed(self, data: bytes) -> bytes:
-        """The next bytes of the response -> the next bytes for the agent."""
+        """The next bytes of the response -> the next bytes for the agent. See `behind`."""
         self._walk.feed(data)
         out = b"".join(self._out)
         self._out.clear()
         if not self._walk.within_text and (b"\n" in out or b"\r" in out):
             return out.translate(_SPACES)
         return out
+
+    @property
+    def behind(self) -> bool:
+        """What was fed is not all looked at: `feed(b"")` goes on with it."""
+        return self._walk.behind
 
     def rest(self) -> JsonObject:
         """The response is over: what is left of it, with those members of the result that were held back."""

@@ -14,6 +14,7 @@ from gateway.settings import ServerSettings
 from gateway.wire.servers.http import HttpServer
 from gateway.wire.servers.http_large import LARGE
 from gateway.wire.servers.http_reply import HIGH_WATER
+from gateway.wire.servers.sift import Sift
 from tests.servers.http_raw import Script, Wire, raw_server
 from tests.wire.servers.test_http import Ear, leave
 
@@ -105,6 +106,47 @@ async def test_what_cannot_go_on_in_pieces_is_read_whole(
     else:
         assert outcome.error is not None
         assert outcome.error.message == answer["error"]["message"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_is_nested_deep_and_odd_goes_on_whole_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    monkeypatch.setattr("gateway.wire.json_walk.STEPS", 50)
+    odd = [[[{"a": [[["\ud800" + "x" * 200]]]}]]] * 6_000
+    out, turns, goes, feed = Out(), 0, list[int](), Sift.feed
+
+    def fed(sift: Sift, data: bytes) -> bytes:
+        if not data:
+            goes.append(turns)
+        return feed(sift, data)
+
+    monkeypatch.setattr(Sift, "feed", fed)
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        result = {"content": odd, "isError": False}
+        if streamed:
+            event = wire.event(result)
+            await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+            await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
+        else:
+            await wire.say(b"".join(sized(wire, result=result)))
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    others = asyncio.create_task(other())
+    outcome = await carried(script, out)
+    others.cancel()
+    assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
+    assert json.loads(b"{" + out.members + b"}") == {"content": odd}
+    assert len(goes) > 20 and len(set(goes)) == len(goes)
 
 
 def chunk(data: bytes) -> bytes:

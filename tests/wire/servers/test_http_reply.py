@@ -88,6 +88,65 @@ async def test_a_piece_that_is_refused_ends_the_reply_and_takes_what_came_with_i
         await coming
 
 
+class Slow:
+    """Takes three bytes at one go."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def __call__(self, piece: bytes) -> bytes:
+        taken, self._rest = (self._rest + piece)[:3], (self._rest + piece)[3:]
+        if b"odd" in taken:
+            raise ValueError("what is odd")
+        return taken
+
+    def behind(self) -> bool:
+        return bool(self._rest)
+
+
+async def test_what_takes_long_to_look_at_is_looked_at_bit_by_bit_and_others_come_in_between() -> (
+    None
+):
+    wire, slow, heard = Wire(), Slow(), list[bytes]()
+    reply = reply_on(wire)
+    reply.arrived(b"abcdefgh")
+
+    async def other() -> None:
+        for piece in (b"ij", b"klmno"):
+            await asyncio.sleep(0)
+            heard.append(b"-")
+            reply.arrived(piece)
+        reply.finish()
+
+    async with asyncio.timeout(5):
+        task = asyncio.create_task(other())
+        while pieces := await reply.pieces(slow, slow.behind):
+            heard += pieces
+        await task
+    assert b"".join(each for each in heard if each != b"-") == b"abcdefghijklmno"
+    assert b"-" in heard[:4] and max(map(len, heard)) == 3
+
+
+async def test_what_is_odd_in_what_was_left_for_later_ends_the_reply_too() -> None:
+    wire, slow = Wire(broken=True), Slow()
+    reply = reply_on(wire)
+    reply.arrived(b"abcodd")
+    async with asyncio.timeout(5):
+        assert [*await reply.pieces(slow, slow.behind)] == [b"abc"]
+        reply.arrived(b"more")
+        with pytest.raises(Broken, match="what is odd"):
+            await reply.pieces(slow, slow.behind)
+    assert wire.aborted
+
+
+async def test_what_waits_to_be_looked_at_counts_as_what_waits_unread() -> None:
+    reply, slow = reply_on(Wire()), Slow()
+    reply.arrived(b"abcdef")
+    assert [*await reply.pieces(slow, slow.behind)] == [b"abc"]
+    assert not reply.arrived(b"x" * (HIGH_WATER + 1))
+    reply.finish()
+
+
 async def test_what_is_not_there_is_waited_for_and_the_end_is_told_once_all_is_read() -> None:
     reply = reply_on(Wire())
     coming = asyncio.ensure_future(reply.pieces())
