@@ -22,13 +22,14 @@ STATEMENTS: Final = (
     f"{NUMBERS} INSERT INTO event (seq, call_id, kind, at, body)"
     " SELECT :last + 2 * i + 1 + (seq > :seq), printf('%026d', i), kind, at, body"
     " FROM n, event WHERE seq IN (:seq, :seq + 1) ORDER BY 1",
-    f"{NUMBERS} INSERT INTO call (first_seq, last_seq, call_id, state, agent, server, tier, task,"
+    f"{NUMBERS} INSERT INTO calls (first_seq, last_seq, call_id, state, agent, server, tier, task,"
     " created_at, settled_at, run, grant_id)"
     " SELECT :last + 2 * i + 1, :last + 2 * i + 2, printf('%026d', i), state, agent, server, tier,"
-    " task, created_at, settled_at, run, grant_id FROM n, call WHERE call_id = :call",
+    " task, created_at, settled_at, run, grant_id FROM n, calls WHERE call_id = :call",
     f"{NUMBERS} INSERT INTO payload (id, ref, key, data)"
     " SELECT (:last + 2 * i + 1) * 8 + id % 8, ref, key, data"
     " FROM n, payload WHERE id BETWEEN :seq * 8 AND :seq * 8 + 7",
+    "UPDATE filed SET seq = (SELECT max(seq) FROM event)",
 )
 
 
@@ -38,7 +39,7 @@ def fill(state_dir: Path, rows: int) -> None:
         db.execute("PRAGMA synchronous = OFF")
         (last,) = db.execute("SELECT max(seq) FROM event").fetchone()
         call, seq = db.execute(
-            "SELECT call_id, first_seq FROM call WHERE last_seq = first_seq + 1 LIMIT 1"
+            "SELECT call_id, first_seq FROM calls WHERE last_seq = first_seq + 1 LIMIT 1"
         ).fetchone()
         for first in range(0, calls := (rows - last) // 2, STEP):
             end = min(first + STEP, calls)

@@ -26,7 +26,7 @@ from benchmarks.journal import call_record
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.evidence import open_sequencer
 from gateway.core import record
-from gateway.core.record import Line, State
+from gateway.core.record import Line
 from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.protect import Protector
@@ -55,15 +55,15 @@ def lines(calls: int) -> list[tuple[Line, Line]]:
 def entries(some: Sequence[tuple[Line, Line]], run: str) -> list[list[Entry]]:
     """What is handed over: the first lines, then the last ones."""
     return [
-        [entry(first, None, run) for first, _ in some],
-        [entry(last, State.INTENT, run) for _, last in some],
+        [entry(first, run) for first, _ in some],
+        [entry(last, run) for _, last in some],
     ]
 
 
-def entry(line: Line, expects: State | None, run: str) -> Entry:
+def entry(line: Line, run: str) -> Entry:
     """A line made ready for the thread."""
     body, payloads = form.write(line, run)
-    return Entry(line, body, expects, payloads)
+    return Entry(line, body, payloads)
 
 
 def told(name: str, works: Iterable[Work], each: int) -> None:

@@ -15,7 +15,7 @@ from gateway.journals.sqlite import SqliteJournal
 
 def append(journal: SqliteJournal, line: Line, claims: object = ()) -> Entry:
     """Nothing is written."""
-    entry = Entry(line, b"", None)
+    entry = Entry(line, b"")
     entry.settle(1)
     return entry
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.model import CallRecord, Own
 
@@ -28,7 +28,7 @@ _DIGEST, _TRACE = (
 class Common:
     """The members before a record's digest, between that and its trace, and after its session."""
 
-    def __init__(self, json: Callable[[Mapping[str, Any]], str]) -> None:
+    def __init__(self, json: Callable[[Mapping[str, str]], str]) -> None:
         self._json = json
         self._known: dict[tuple[str, ...], Texts] = {}
 

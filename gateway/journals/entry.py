@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
-from gateway.core.record import Line, Queued, Sealed, State
+from gateway.core.record import Line, Queued, Sealed
 from gateway.errors import JournalError, Refused
 from gateway.journals.payloads import Payload
 
@@ -39,14 +39,13 @@ _AT_LEISURE: Final = _AtLeisure()
 
 
 class Entry:
-    """A queued line (`ports.Pending`). `expects`: the state its call must be in, None when unknown or first."""
+    """A queued line (`ports.Pending`)."""
 
     __slots__ = (
         "_result",
         "_waiters",
         "began",
         "body",
-        "expects",
         "payloads",
         "size",
         "source",
@@ -57,13 +56,11 @@ class Entry:
         self,
         source: Line,
         body: bytes,
-        expects: State | None,
         payloads: Sequence[Payload] = (),
         ways: Ways = _AT_LEISURE,
     ) -> None:
         self.source = source
         self.body = body
-        self.expects = expects
         self.payloads = payloads
         self.size = len(body)
         """Bytes it keeps waiting."""

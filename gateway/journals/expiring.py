@@ -9,18 +9,20 @@ import sqlite3
 from typing import Final
 
 from gateway.core.apart import CLASSES, Class
+from gateway.journals import filing
 from gateway.journals.payloads import PAYLOADS
 
 LINES_AT_ONCE: Final = 2_000
 _OPEN: Final = (
-    "SELECT min(first_seq) FROM call WHERE state = 'held'",
-    "SELECT min(first_seq) FROM call WHERE state = 'intent'",
-    "SELECT min(first_seq) FROM call WHERE created_at >= ?",
+    "SELECT min(first_seq) FROM calls WHERE state = 'held'",
+    "SELECT min(first_seq) FROM calls WHERE state = 'intent'",
+    "SELECT min(first_seq) FROM calls WHERE created_at >= ?",
 )
 
 
 def end(connection: sqlite3.Connection, before: int) -> int:
     """The first line that was not written before this moment (microseconds), or may still be needed."""
+    filing.file(connection)
     found = [
         connection.execute(sql, (before,) if "?" in sql else ()).fetchone()[0] for sql in _OPEN
     ]

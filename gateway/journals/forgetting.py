@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.core.apart import CLASSES
 from gateway.core.forget import Forget
+from gateway.journals import filing
 from gateway.journals.payloads import PAYLOADS
 
 _QUOTED: Final[dict[str, object]] = {"arguments": {}, "beside": {}, "undo": "", "why": ""}
@@ -22,6 +23,7 @@ SOON: Final = 1_000_000
 
 def take(connection: sqlite3.Connection, claims: Sequence[Forget]) -> None:
     """All of these. What is not there any more is no error."""
+    filing.file(connection)
     for claim in claims:
         connection.executemany(
             "DELETE FROM payload WHERE id >= ? AND id < ?",
@@ -43,7 +45,7 @@ def _forget_ticket(connection: sqlite3.Connection, call_id: str) -> None:
 def _forget_remembered(connection: sqlite3.Connection, call_id: str) -> None:
     """All that was noted while it was under way: a memory, whose loss costs a look-up."""
     connection.execute(
-        "DELETE FROM remembered WHERE EXISTS (SELECT 1 FROM call WHERE call_id = ? AND"
+        "DELETE FROM remembered WHERE EXISTS (SELECT 1 FROM calls WHERE call_id = ? AND"
         " remembered.at BETWEEN created_at AND settled_at + ?)",
         (call_id, SOON),
     )

@@ -28,6 +28,8 @@ from gateway.ports import CallRow
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
 _PLACES: Final = {name: place for place, name in enumerate(apart.CLASSES)}
+SEARCHED: Final = frozenset({"agent", "server", "tier", "task", "grant"})
+"""What of a record calls are looked for by."""
 _CALL: Final = f'{{"v":{VERSION},"call":'
 _CONSTANT: Final = re.compile("NaN|Infinity")
 """What may be no number in JSON, or only a word in a text."""
@@ -136,7 +138,18 @@ def _slow_json(document: Any, call_id: str) -> bytes:
         raise JournalError(f"a line of call {call_id} cannot be written as JSON: {error}") from None
 
 
-_common: Final = Common(lambda members: _ascii_json(members, "").decode())
+def _staying_members(members: Mapping[str, str]) -> str:
+    """Raises `JournalError` when one that calls are looked for by cannot stand in a column."""
+    for name in SEARCHED & members.keys():
+        try:
+            if b"\0" in members[name].encode():
+                raise JournalError(f"the {name} of a call cannot be looked for: it holds a NUL")
+        except UnicodeEncodeError as error:
+            raise JournalError(f"the {name} of a call cannot be looked for: {error}") from None
+    return _ascii_json(members, "").decode()
+
+
+_common: Final = Common(_staying_members)
 _again: Final = Made(_common.of, MOST)
 """Of records without anything of their own: the very same one comes again."""
 

@@ -29,7 +29,7 @@ MOST: Final = 32_768
 ALERT: Final = 256
 """Transactions that begin with a look at what others have written, after somebody else has."""
 
-_SINCE: Final = "SELECT seq, spent FROM event WHERE seq > ? ORDER BY seq"
+_SINCE: Final = "SELECT seq, spent, call_id FROM event WHERE seq > ? ORDER BY seq"
 _STAND: Final = 'SELECT seq, (SELECT coalesce(max(rev), 0) FROM "grant") FROM folded'
 _ENDED: Final = "SELECT purse FROM \"grant\" WHERE rev > ? AND state <> 'active'"
 _LOAD: Final = (
@@ -37,6 +37,10 @@ _LOAD: Final = (
     " FROM purses WHERE place = ?"
 )
 _FOLD: Final = "UPDATE purses SET used_at = ?, used = ?, uses = ?, writes = ?, bytes = ?, due = ? WHERE place = ?"
+
+
+Since = Sequence[tuple[int, str, str]]
+"""Lines that were written since the last one that was seen: number, what is spent, call."""
 
 
 class _Share(NamedTuple):
@@ -71,12 +75,14 @@ class Ledger:
         """How many of the next transactions begin with a look. One without is as good when nobody has written in
         between, which the number of its first line tells; else it is done again."""
 
-    def begin(self, sure: bool) -> None:
-        """A transaction. `sure`: the purses are as of now. If not, ask `is_current` before it is committed."""
+    def begin(self, sure: bool) -> Since | None:
+        """A transaction, and as `catch_up`. `sure`: the purses are as of now. If not, ask `is_current` before it is
+        committed."""
         self.connection.execute("BEGIN IMMEDIATE")
         if sure or self._alert > 0 or self._seq < 0 or self._is_due():
             self._alert -= 1
-            self.catch_up()
+            return self.catch_up()
+        return ()
 
     def is_current(self, first: int) -> bool:
         """Nobody else had written anything that was not seen when the first line of the transaction was."""
@@ -113,17 +119,18 @@ class Ledger:
             elif self._purses.pop(place, None) is not None:
                 self._chains.clear()
 
-    def catch_up(self) -> None:
-        """What was written since, by whatever process. In a transaction, before anything is written in it."""
-        rows = self._since()
-        if not rows and self._seq >= 0:
-            return
+    def catch_up(self) -> Since | None:
+        """What was written since, by whatever process; None when it cannot be told any more. In a transaction, before
+        anything is written in it."""
+        rows, known = self._since(), self._seq >= 0
+        if not rows and known:
+            return rows
         folded, rev = self.connection.execute(_STAND).fetchone()
         if folded > self._seq:
             # The table is ahead of this memory: begin anew from there.
             self._forget()
             self._touched.clear()
-            self._seq = folded
+            self._seq, known = folded, False
             rows = self._since()
         elif rev > self._rev:
             for (place,) in self.connection.execute(_ENDED, (self._rev,)).fetchall():
@@ -132,10 +139,11 @@ class Ledger:
         self._folded, self._rev = folded, rev
         if rows:
             self._alert = ALERT
-        for seq, spent in rows:
+        for seq, spent, _ in rows:
             if spent:
                 self._replay(spent)
             self._seq = seq
+        return rows if known else None
 
     def take(self, spends: Sequence[Spend]) -> list[Bill]:
         """All of them, in order. Raises `Refused` (grant_over, grant_spent) when some grant has not enough left:
@@ -216,7 +224,7 @@ class Ledger:
                 purse.take(writes, size, at, again=True)
                 self._touched.add(place)
 
-    def _since(self) -> list[tuple[int, str]]:
+    def _since(self) -> Since:
         if self._seq < 0:
             return []
         return self.connection.execute(_SINCE, (self._seq,)).fetchall()

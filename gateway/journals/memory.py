@@ -96,7 +96,8 @@ class MemoryJournal:
         """Queue one line. Raises `JournalError` when broken or closed, `IllegalMove` for one that cannot follow."""
         self._check()
         body = form.encode(line, f"memory-{self._run}")
-        entry = Entry(line, body, self._open_calls.take(line))
+        self._open_calls.take(line)
+        entry = Entry(line, body)
         self._waiting.append(entry)
         if not self._holding:
             self._seal()

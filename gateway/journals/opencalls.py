@@ -15,9 +15,8 @@ class OpenCalls:
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
 
-    def take(self, line: Line) -> State | None:
-        """This line is about to be queued. The state the call must be in for it; None if only the store can tell,
-        or it is the first.
+    def take(self, line: Line) -> None:
+        """This line is about to be queued.
 
         Raises `IllegalMove` for a move the table does not hold, a first line without its record, and
         a later line with one."""
@@ -27,20 +26,19 @@ class OpenCalls:
             raise IllegalMove(f"call {call_id}: the first line has the record, and no other")
         if record is None:
             if known is None:
-                return None
+                return
         elif line.own is None and record.call_id != call_id:
             raise IllegalMove(f"a line of call {call_id} with the record of another")
         if known is State.HELD and kind not in MOVES[known]:
             # Another process may have sent it meanwhile.
             del self._states[call_id]
-            return None
+            return
         if kind not in MOVES[known]:
             raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if MOVES[kind]:
             self._states[call_id] = kind
         elif known is not None:
             del self._states[call_id]
-        return known
 
     def forget(self, call_id: str) -> None:
         """A line of this call was not written: only the store knows its state now."""

@@ -1,7 +1,7 @@
 """The journal's tables and their history, by sqlite-utils migrations.
 
-`event` is the record: append-only, `body` the exact bytes of a line. `call` is a projection of it
-for people who look for calls; it could be rebuilt from the events. Times are microseconds.
+`event` is the record: append-only, `body` the exact bytes of a line. `calls` is a projection of it
+for whoever looks for calls, as of a line of its own (filing.py). Times are microseconds.
 """
 
 from __future__ import annotations
@@ -182,6 +182,18 @@ def folded(db: Database) -> None:
     db.execute("ALTER TABLE purse RENAME TO purses")
     db.execute("CREATE TABLE folded (seq INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO folded SELECT coalesce(max(seq), 0) FROM event")
+
+
+@migrations()
+def filed(db: Database) -> None:
+    """`calls` are as of the line in `filed` (filing.py).
+
+    By another name: a process of the version before, which takes a row's state for the call's, finds none and
+    writes nothing."""
+    db.execute("ALTER TABLE call RENAME TO calls")
+    db.execute("CREATE TABLE filed (seq INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO filed SELECT coalesce(max(seq), 0) FROM event")
+    db.execute("CREATE INDEX run_name ON run (name)")
 
 
 _NEW_PURSE: Final = (

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.core.record import IllegalMove, Line, State, outcome
+from gateway.core.record import IllegalMove, Line, outcome
 from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.credentials import SqliteCredentials
@@ -21,7 +21,6 @@ from gateway.journals.entry import Entry
 from gateway.journals.grants import SqliteGrants
 from gateway.journals.leases import PATIENCE, SqliteLeases
 from gateway.journals.opencalls import OpenCalls
-from gateway.journals.payloads import Payload
 from gateway.journals.protect import Protector
 from gateway.journals.remembered import SqliteRemembered
 from gateway.journals.sqlitefile import SqliteFile
@@ -45,11 +44,6 @@ PROBE_SECONDS: Final = 0.1
 
 LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
 UNRECORDED: Final = "an outcome came, and could not be written"
-
-
-def _written(line: Line, run: str) -> tuple[bytes, State, Sequence[Payload]]:
-    body, payloads = form.write(line, run)
-    return body, State.INTENT, payloads
 
 
 def _microseconds() -> int:
@@ -101,7 +95,8 @@ class SqliteJournal:
         except JournalError:
             self._owe(line)
             raise
-        entry = Entry(line, body, self._open_calls.take(line), payloads, self._writer)
+        self._open_calls.take(line)
+        entry = Entry(line, body, payloads, self._writer)
         self._waiting += 1
         self._waiting_bytes += entry.size
         self._writer.put(entry)
@@ -240,7 +235,7 @@ class SqliteJournal:
         lines = [outcome(lost, at, "in_doubt", {"detail": LOST}) for lost in self._file.abandoned()]
         if not lines:
             return []
-        entries = [Entry(line, *_written(line, run)) for line in lines]
+        entries = [Entry(line, *form.write(line, run)) for line in lines]
         results, _ = self._file.write(entries)
         return [
             line.call_id for line, seq in zip(lines, results, strict=True) if isinstance(seq, int)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
-from gateway.journals import commit, runs, schema
+from gateway.journals import commit, filing, runs, schema
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import Keeper
+from gateway.journals.standing import Standing
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class SqliteFile:
         self.run = run
         self._keeper = keeper
         self._row = row
-        self._places: commit.Places = {}
+        self._standing = Standing(row)
         self._name = str(path)
         self._inode = os.stat(path).st_ino
         self._connection: sqlite3.Connection | None = connection
@@ -93,15 +94,11 @@ class SqliteFile:
         """
         try:
             connection = self._connected()
-            if not entries:
-                # No line waits for the disk: one that rests on it is written to the same log later.
-                connection.execute("PRAGMA synchronous = NORMAL")
-            written = commit.write(
-                self._ledger, entries, self._row, self._keeper, self._places, works
-            )
-            if not entries:
-                connection.execute("PRAGMA synchronous = FULL")
-            return written
+            if entries:
+                return commit.write(self._ledger, self._standing, entries, self._keeper, works)
+            # No line waits for the disk: one that rests on it is written to the same log later.
+            with _unsynced(connection):
+                return commit.write(self._ledger, self._standing, (), self._keeper, works)
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
@@ -109,6 +106,15 @@ class SqliteFile:
         except BaseException:
             self._disconnect()
             raise
+
+    def tidy(self) -> None:
+        """What can wait until those who wait have been told. Raises `JournalError`."""
+        if len(self._standing) >= filing.AT_ONCE:
+            self.on(self._file)
+
+    def _file(self, connection: sqlite3.Connection) -> None:
+        with _unsynced(connection):
+            commit.file(self._ledger, self._standing)
 
     @property
     def runs_at(self) -> Path:
@@ -127,8 +133,9 @@ class SqliteFile:
         """Calls under way whose run is gone. Raises `JournalError`."""
         try:
             connection = self._connected()
+            filing.file(connection)
             open_runs = connection.execute(
-                "SELECT DISTINCT run.id, run.name FROM call JOIN run ON run.id = call.run"
+                "SELECT DISTINCT run.id, run.name FROM calls JOIN run ON run.id = calls.run"
                 " WHERE state = 'intent' AND run <> ?",
                 (self._row,),
             ).fetchall()
@@ -137,7 +144,7 @@ class SqliteFile:
                 call_id
                 for row in gone
                 for (call_id,) in connection.execute(
-                    "SELECT call_id FROM call WHERE state = 'intent' AND run = ? ORDER BY first_seq",
+                    "SELECT call_id FROM calls WHERE state = 'intent' AND run = ? ORDER BY first_seq",
                     (row,),
                 )
             ]
@@ -160,6 +167,8 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the file and end the run."""
+        with suppress(JournalError):
+            self.on(self._file)
         self._disconnect()
         self.run.end()
 
@@ -169,6 +178,7 @@ class SqliteFile:
         if self._connection is None:
             self._connection = _connect(self.path)
             self._ledger = Ledger(self._connection)
+            self._standing.forget()
         return self._connection
 
     def _disconnect(self) -> None:
@@ -176,6 +186,16 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def _unsynced(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits that wait for no disk: what is lost with the power can be made again."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

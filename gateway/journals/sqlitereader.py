@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from gateway.core.record import State
 from gateway.errors import JournalError, Misconfigured, Where
-from gateway.journals import form
+from gateway.journals import filing, form
 from gateway.journals.payloadreader import PayloadReader
 from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import replace
@@ -24,8 +24,11 @@ MIN_PREFIX: Final = 6
 
 _CALLS: Final = (
     "SELECT c.state, c.created_at, c.settled_at, c.first_seq, f.body AS first, c.last_seq, l.body AS last"
-    " FROM call AS c JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
+    " FROM {} AS c JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
+    " WHERE {} ORDER BY c.first_seq DESC LIMIT ?"
 )
+_FILED: Final = "calls", f"c.call_id NOT IN ({filing.UNFILED})"
+_SINCE: Final = f"({filing.SINCE})", "true"
 _EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
 
 
@@ -44,7 +47,7 @@ class SqliteReader:
         except sqlite3.Error as error:
             raise _unreadable(path, error) from None
         try:
-            self._query("SELECT first_seq FROM call LIMIT 0", ())
+            self._query("SELECT first_seq, seq FROM calls, filed LIMIT 0", ())
         except JournalError as error:
             self._db.close()
             raise _unreadable(path, error) from None
@@ -53,19 +56,15 @@ class SqliteReader:
     def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
         """Newest first. Raises `JournalError`."""
         conditions, values = _conditions(where)
-        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = self._query(f"{_CALLS}{clause} ORDER BY c.first_seq DESC LIMIT ?", (*values, limit))
-        return self._call_rows(rows)
+        return self._calls(conditions, values, limit)
 
     def call(self, call_id: str) -> CallRow | None:
         """One call by its id or a prefix of at least 6 characters; None if there is none, or several."""
-        found = self._query(f"{_CALLS} WHERE c.call_id = ?", (call_id,))
+        found = self._calls(["c.call_id = ?"], [call_id], 1)
         if not found and len(call_id) >= MIN_PREFIX:
-            found = self._query(
-                f"{_CALLS} WHERE c.call_id >= ? AND c.call_id < ? LIMIT 2",
-                (call_id, call_id + "\U0010ffff"),
-            )
-        return self._call_rows(found)[0] if len(found) == 1 else None
+            span = ["c.call_id >= ?", "c.call_id < ?"]
+            found = self._calls(span, [call_id, call_id + "\U0010ffff"], 2)
+        return found[0] if len(found) == 1 else None
 
     def events(self, after: int, limit: int) -> Sequence[EventRow]:
         """Lines with seq > after, oldest first."""
@@ -82,10 +81,10 @@ class SqliteReader:
     def lines(self, call_id: str) -> Sequence[EventRow]:
         """All lines of one call (its whole id), oldest first."""
         # Most calls have two lines and both ends are known; between them lies what other calls wrote.
-        span = "(SELECT first_seq FROM call WHERE call_id = ?) AND (SELECT last_seq FROM call WHERE call_id = ?)"
-        rows = self._event_rows(
-            f"{_EVENTS} WHERE seq BETWEEN {span} AND call_id = ? ORDER BY seq", (call_id,) * 3
-        )
+        span = "(SELECT first_seq FROM calls WHERE call_id = ?) AND (SELECT last_seq FROM calls WHERE call_id = ?)"
+        filed = f"{_EVENTS} WHERE seq BETWEEN {span} AND call_id = ?"
+        since = f"{_EVENTS} WHERE seq > (SELECT seq FROM filed) AND call_id = ?"
+        rows = self._event_rows(f"{filed} UNION {since} ORDER BY seq", (call_id,) * 4)
         return self.opened(rows)
 
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
@@ -100,6 +99,15 @@ class SqliteReader:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _calls(self, conditions: Sequence[str], values: Sequence[Any], limit: int) -> list[CallRow]:
+        """Newest first, of those that are filed and those that are not yet."""
+        parts = [
+            f"SELECT * FROM ({_CALLS.format(table, ' AND '.join([apart, *conditions]))})"
+            for table, apart in (_FILED, _SINCE)
+        ]
+        sql = f"{' UNION ALL '.join(parts)} ORDER BY first_seq DESC LIMIT ?"
+        return self._call_rows(self._query(sql, (*(*values, limit) * 2, limit)))
 
     def _call_rows(self, rows: Sequence[dict[str, Any]]) -> list[CallRow]:
         ends = [(row[f"{end}_seq"], row[end]) for row in rows for end in ("first", "last")]
@@ -152,7 +160,11 @@ def _proven(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _unreadable(path: Path, error: Exception) -> Misconfigured:
-    return Misconfigured(f"not a journal that can be read: {error}", Where(str(path)))
+    return Misconfigured(
+        f"not a journal that can be read: {error}",
+        Where(str(path)),
+        hint="one of an earlier version is brought up to date by a gateway that starts",
+    )
 
 
 def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:

@@ -62,6 +62,10 @@ class File(Protocol):
         raises `JournalError` when nothing of it was written."""
         ...
 
+    def tidy(self) -> None:
+        """After each batch, when those who wait have been told. Raises `JournalError`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -195,6 +199,7 @@ class Writer:
             said, broken = f"{type(bug).__name__}: {bug}", None
             results, made = [said] * len(lines), [JournalError(said)] * len(joined)
         self._on_loop(self._tell, lines, results, broken, joined, made)
+        self._attempt(self._file.tidy)
 
     def _tell(
         self,

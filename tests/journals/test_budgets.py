@@ -42,13 +42,13 @@ async def test_each_call_begins_with_what_the_one_before_it_left(tmp_path: Path)
 
 
 def test_a_call_that_spends_nothing_says_nothing() -> None:
-    free = Entry(intent("call-1"), b'{"v":2}', None)
+    free = Entry(intent("call-1"), b'{"v":2}')
     assert budgets.written([free], []) == [(b'{"v":2}', "")]
 
 
 def spending(*spends: Spend) -> Entry:
     line = intent("call-1")
-    return Entry(type(line)(line.call_id, line.kind, line.at, {}, line.record, spends), b"{}", None)
+    return Entry(type(line)(line.call_id, line.kind, line.at, {}, line.record, spends), b"{}")
 
 
 def test_a_grant_without_limits_is_not_told_of_and_its_spend_is_kept() -> None:

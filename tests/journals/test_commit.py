@@ -91,16 +91,13 @@ async def test_of_two_calls_of_one_name_in_one_batch_the_second_is_refused(
     assert kept(path) == [("elsewhere", State.INTENT), ("call-1", State.REFUSED)]
 
 
-@pytest.mark.parametrize("wrong", [{"agent": "agent:\ud800"}, {"at": 2**63}], ids=str)
-async def test_a_line_the_file_cannot_hold_is_refused_whole_and_alone(
-    tmp_path: Path, wrong: dict[str, object]
-) -> None:
+async def test_a_line_the_file_cannot_hold_is_refused_whole_and_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     async with asyncio.timeout(20):
         journal = await SqliteJournal.open(path)
         pending = [
             journal.append(intent("before")),
-            journal.append(intent("wrong", **wrong)),  # type: ignore[arg-type]
+            journal.append(intent("wrong", at=2**63)),
             journal.append(intent("after")),
         ]
         results = await asyncio.gather(*(p.sealed() for p in pending), return_exceptions=True)

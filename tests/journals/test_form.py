@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -79,22 +80,34 @@ def test_every_character_a_terminal_could_act_on_is_escaped() -> None:
     assert json.loads(raw)["record"]["arguments"] == {everything: everything}
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 NOTHING = Own({}, "", {}, "", "")
 LIKE = {
     task: whole("", call_record("", task=task), NOTHING) for task in ("task-1", "task-2", "\u2028")
 }
 TEXTS = st.text() | st.sampled_from(["", "call-1", "abc234", "\x7f", "\u2028", '"', "\ud800"])
+SEARCHED = TEXTS.filter(lambda text: "\0" not in text and not SURROGATE.search(text))
 VALUES = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=3)
 BODIES = st.dictionaries(
     st.sampled_from(["digest", "detail", "kept", "result", "why"]), VALUES
 ) | st.sampled_from([{"outcome": "ok"}, {"outcome": "tool_error"}, {"outcome": "ok", "task": "t"}])
 
 
+@pytest.mark.parametrize("name", sorted(form.SEARCHED))
+@pytest.mark.parametrize("what", ["\ud800", "a\0b"])
+def test_what_calls_are_looked_for_by_must_fit_a_column(name: str, what: str) -> None:
+    line = Line("call-1", State.INTENT, NOON, {}, call_record("call-1", **{name: what}))
+    with pytest.raises(JournalError, match=f"the {name} of a call cannot be looked for"):
+        form.write(line, "run-1")
+
+
 @given(
     body=BODIES,
     arguments=VALUES,
     beside=VALUES,
-    said=st.fixed_dictionaries(dict.fromkeys(("task", "trace", "grant", "target"), TEXTS)),
+    said=st.fixed_dictionaries(
+        dict.fromkeys(("trace", "target"), TEXTS) | dict.fromkeys(("task", "grant"), SEARCHED)
+    ),
     kind=st.sampled_from([State.INTENT, State.NOTED, State.REFUSED]),
 )
 def test_a_line_written_in_pieces_is_the_whole_line_split(

@@ -10,5 +10,5 @@ from tests.journals.calls import NOON, call_record
 def test_whether_a_held_call_was_sent_by_another_process_is_for_the_store_to_say() -> None:
     open_calls = OpenCalls()
     open_calls.take(Line("a", State.HELD, NOON, {}, call_record("a")))
-    assert open_calls.take(Line("a", State.APPLIED, NOON, {})) is None
+    open_calls.take(Line("a", State.APPLIED, NOON, {}))
     assert len(open_calls) == 0

@@ -87,7 +87,7 @@ def test_processes_that_start_at_once_make_one_schema(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda n: asyncio.run(start(f"call-{n}")), range(6)))
     with closing(sqlite3.connect(path)) as connection:
-        [(calls,)] = connection.execute("SELECT count(*) FROM call")
+        [(calls,)] = connection.execute("SELECT count(*) FROM calls")
         [(applied,)] = connection.execute("SELECT count(*) FROM _sqlite_migrations")
     assert (calls, applied) == (6, len(schema.migrations._migrations))
 

@@ -25,18 +25,27 @@ class SlowFile:
         self.gate.set()
         self.fails_with: Exception | None = None
         self.closed = False
+        self.tidies_with: Exception | None = None
+        self.done: list[str] = []
 
     def write(
         self, entries: Sequence[Entry], works: Sequence[Work]
     ) -> tuple[Results, Sequence[object]]:
         self.batches.append([entry.line.call_id for entry in entries])
+        self.done.append(f"write {' '.join(self.batches[-1])}")
         self.entered.set()
         assert self.gate.wait(20)
         if self.fails_with is not None:
             raise self.fails_with
         return list(range(len(entries))), [work(self) for work in works]
 
+    def tidy(self) -> None:
+        self.done.append("tidy")
+        if self.tidies_with is not None:
+            raise self.tidies_with
+
     def close(self) -> None:
+        self.done.append("close")
         self.closed = True
 
 
@@ -55,7 +64,7 @@ def writer_on(file: SlowFile) -> tuple[Writer, Reports]:
 
 
 def entry(name: str) -> Entry:
-    return Entry(intent(name), b"{}", None)
+    return Entry(intent(name), b"{}")
 
 
 def put(writer: Writer, one: Entry) -> None:
@@ -298,3 +307,19 @@ async def test_a_line_in_a_hurry_goes_at_once_with_those_before_it() -> None:
         await hurried.sealed()
         await writer.close()
     assert file.batches == [["before", "hurried"]]
+
+
+async def test_each_batch_is_tidied_up_after_and_what_fails_there_harms_no_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = SlowFile()
+    writer, _ = writer_on(file)
+    file.tidies_with = JournalError("no room for rows")
+    async with asyncio.timeout(20):
+        for name in ("a", "b"):
+            one = entry(name)
+            put(writer, one)
+            await one.sealed()
+        await writer.close()
+    assert file.done == ["write a", "tidy", "write b", "tidy", "close"]
+    assert "no room for rows" in caplog.text

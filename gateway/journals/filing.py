@@ -1,0 +1,63 @@
+"""Calls as rows to look for, made of their lines when nobody waits: `calls` is as of the line in `filed`.
+
+A row and its indexes are four pages more in the commit of a line; filed together, a hundred calls cost as many as one.
+Whoever reads puts the lines since beside the table (`SINCE`), and whoever must find a call in it files it first.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.record import UNSETTLED, State
+from gateway.journals.rows import chunks, flat, statement
+from gateway.journals.standing import Row
+
+AT_ONCE: Final = 128
+"""Calls that have lines after `filed` before they are filed. Each is read whole by whoever looks meanwhile."""
+
+COLUMNS: Final = "first_seq, last_seq, call_id, state, agent, server, tier, task, created_at, settled_at, run, grant_id"
+UNFILED: Final = "SELECT call_id FROM event WHERE seq > (SELECT seq FROM filed)"
+_UNSETTLED: Final = ", ".join(f"'{state.value}'" for state in sorted(UNSETTLED))
+
+
+def _said(member: str) -> str:
+    return f"json_extract(CAST(f.body AS TEXT), '$.record.{member}')"
+
+
+SINCE: Final = (
+    # `s`: the line of the process whose call it is; a held call is that of the process that sends it.
+    "SELECT f.seq AS first_seq, l.seq AS last_seq, l.call_id, l.kind AS state,"
+    f" {_said('agent')} AS agent, {_said('server')} AS server, {_said('tier')} AS tier, {_said('task')} AS task,"
+    f" f.at AS created_at, iif(l.kind IN ({_UNSETTLED}), NULL, l.at) AS settled_at,"
+    " coalesce((SELECT id FROM run WHERE name = json_extract(CAST(s.body AS TEXT), '$.run')), c.run) AS run,"
+    f" coalesce({_said('grant')}, '') AS grant_id"
+    " FROM (SELECT call_id, min(seq) AS first, max(seq) AS last,"
+    f" max(iif(kind = '{State.INTENT.value}', seq, NULL)) AS sent"
+    " FROM event WHERE seq > (SELECT seq FROM filed) GROUP BY call_id) AS e"
+    " LEFT JOIN calls AS c ON c.call_id = e.call_id"
+    " JOIN event AS f ON f.seq = coalesce(c.first_seq, e.first)"
+    " JOIN event AS l ON l.seq = e.last"
+    " LEFT JOIN event AS s ON s.seq = coalesce(e.sent, iif(c.run IS NULL, e.first, NULL))"
+)
+"""Of every call with a line after `filed`, the row it is to have."""
+
+_FILE: Final = f"INSERT OR REPLACE INTO calls ({COLUMNS}) "
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)"
+_FILED: Final = "UPDATE filed SET seq = (SELECT coalesce(max(seq), 0) FROM event)"
+
+
+def file(connection: sqlite3.Connection, rows: Sequence[Row] | None = None) -> None:
+    """The table is as of the last line; in the transaction that is open, or one of its own. `rows`: of all that is
+    to be filed, if they are known; a third of the work."""
+    connection.execute("SAVEPOINT filing")
+    try:
+        if rows is None:
+            connection.execute(_FILE + SINCE)
+        else:
+            for chunk in chunks(rows):
+                connection.execute(statement(f"{_FILE}VALUES ", _ROW, len(chunk)), flat(chunk))
+        connection.execute(_FILED)
+    finally:
+        connection.execute("RELEASE filing")

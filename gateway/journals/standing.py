@@ -1,0 +1,104 @@
+"""How calls stand, as far as the writer must know it to judge the next line without asking the file, and to file it.
+
+As of the last line the ledger has seen, and good for as long as nobody else has written since. It knows no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.core.model import CallRecord
+from gateway.core.record import MOVES, UNSETTLED, Line, State
+
+Row = list[Any]
+"""Of the table of calls (filing.py)."""
+LAST, STATE, SETTLED, RUN = 1, 3, 9, 10
+"""What a later line changes."""
+NONE = ""
+"""In place of a None, which the driver binds by asking around for who could adapt it."""
+
+
+class Unclear(Exception):
+    """Only the file can tell."""
+
+
+class Standing:
+    """Of the calls of one process, the run with this number."""
+
+    def __init__(self, run: int) -> None:
+        self._run = run
+        self._open: dict[str, Row] = {}
+        """Those that can move on."""
+        self._unfiled: dict[str, Row | None] = {}
+        """All those, of whomever, with lines that are not in the table yet. None: only its lines tell."""
+
+    def __len__(self) -> int:
+        """How many are not filed."""
+        return len(self._unfiled)
+
+    def follow(self, lines: Sequence[Line]) -> None:
+        """Raises `Unclear` when these lines cannot follow, or are of a call that is not known here. One that begins
+        is not looked for among those that are filed."""
+        now: dict[str, State] = {}
+        for line in lines:
+            call_id, begins = line.call_id, line.record is not None
+            current = now.get(call_id)
+            if current is None and call_id in self._open:
+                current = State(self._open[call_id][STATE])
+            if begins is not (current is None) or line.kind not in MOVES[current]:
+                raise Unclear
+            if begins and call_id in self._unfiled:
+                raise Unclear
+            now[call_id] = line.kind
+
+    def heard(self, call_ids: Iterable[str]) -> None:
+        """Of these others have written."""
+        for call_id in call_ids:
+            self._open.pop(call_id, None)
+            self._unfiled[call_id] = None
+
+    def note(self, line: Line, seq: int) -> None:
+        """This line was written."""
+        call_id, kind = line.call_id, line.kind
+        if line.record is not None:
+            row: Row | None = self._begun(line, line.record, seq)
+        else:
+            row = self._open.pop(call_id, None)
+        if row is not None:
+            row[LAST], row[STATE] = seq, kind._value_
+            row[SETTLED] = NONE if kind in UNSETTLED else line.at
+            if kind is State.INTENT:
+                row[RUN] = self._run  # a held call is that of the process that sends it
+            if MOVES[kind]:
+                self._open[call_id] = row
+        self._unfiled[call_id] = row
+
+    def rows(self) -> list[Row] | None:
+        """What is to be filed; None when only the lines tell."""
+        rows = [row for row in self._unfiled.values() if row is not None]
+        return rows if len(rows) == len(self._unfiled) else None
+
+    def filed(self) -> None:
+        """All lines there are."""
+        self._unfiled.clear()
+
+    def forget(self) -> None:
+        """It is not known what others have written."""
+        self._open.clear()
+
+    def _begun(self, line: Line, record: CallRecord, seq: int) -> Row:
+        return [
+            seq,
+            seq,
+            line.call_id,
+            line.kind._value_,
+            record.agent,
+            record.server,
+            record.tier,
+            record.task,
+            line.at,
+            NONE,
+            self._run,
+            record.grant,
+        ]
