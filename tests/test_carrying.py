@@ -94,7 +94,7 @@ async def test_nothing_goes_on_before_the_intent_is_durable() -> None:
     await asyncio.sleep(0)
     assert not agent.begun and not opening.done()
     intent.durable.set_result(None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await opening and agent.begun
 
 

@@ -27,7 +27,7 @@ async def _taken(monkeypatch: pytest.MonkeyPatch, *looks: int) -> list[int]:
     monkeypatch.setattr(following, "signature", look)
     taken: list[int] = []
     with pytest.raises(End):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             async for ((_, _, size, _),) in following.changes(lambda: [Path("f")], every=0):
                 taken += [size]
     return taken
@@ -53,7 +53,7 @@ async def test_a_real_file_is_seen_to_change(tmp_path: Path) -> None:
     file = tmp_path / "policy.csv"
     file.write_text("one")
     changes = following.changes(lambda: [file], every=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await anext(changes)
         file.write_text("other")
         second = await anext(changes)
@@ -75,7 +75,7 @@ async def test_who_cannot_look_now_looks_again(tmp_path: Path) -> None:
         return [*tmp_path.glob("*.json")]
 
     changes = following.changes(listed, every=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await anext(changes)
         fails += [OSError(24, "Too many open files")] * 3
         other.write_text("2")
@@ -95,7 +95,7 @@ async def test_what_could_not_be_taken_is_tried_again(monkeypatch: pytest.Monkey
         taken.set()
 
     following_it = asyncio.create_task(following.follow(lambda: [], take, told.append, every=0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await taken.wait()
     following_it.cancel()
     assert told == ["mode is 0777", "OSError: [Errno 24] Too many"]
@@ -115,6 +115,6 @@ async def test_what_was_taken_is_not_taken_again(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(following, "signature", look)
     with pytest.raises(End):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await following.follow(lambda: [], take, print, every=0)
     assert taken == [1]

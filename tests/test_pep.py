@@ -250,7 +250,7 @@ class World(Seen):
         request = Request(
             Endpoint("all"), WHO, Era.STATELESS, 1, method, params, ClientFacts("2026-07-28")
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.line.call(request, Deaf())
 
     def states(self) -> list[tuple[str, str]]:
@@ -319,7 +319,7 @@ async def test_a_read_is_forwarded_at_once_and_answered_only_when_its_lines_are_
     world = World(Policy(Effect.READ, Tier.DATA))
     world.journal.hold()
     call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -352,7 +352,7 @@ async def test_a_success_that_cannot_be_recorded_is_not_told() -> None:
     world = World()
     world.server.gate.clear()
     call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
     world.journal.broken = "disk full"
     world.server.gate.set()
@@ -365,7 +365,7 @@ async def test_an_agent_that_goes_away_leaves_a_forwarded_call_in_doubt() -> Non
     world = World()
     world.server.gate.clear()
     call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
     call.cancel()
     await asyncio.wait([call])
@@ -390,7 +390,7 @@ async def test_a_read_that_was_answered_is_on_record_though_its_agent_went_away(
     world = World(Policy(Effect.READ, Tier.DATA))
     world.journal.hold()
     call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -551,7 +551,7 @@ async def test_leases_are_let_go_behind_the_outcome_when_that_is_queued_unless_i
     world.server.gate.clear()
     world.server.outcome = Outcome(kind, result={"content": []})
     call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
         world.journal.hold()
         world.server.gate.set()
@@ -692,7 +692,7 @@ async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call
         return await settle(prepared, outcome)
 
     world.reversing.settle = slow  # type: ignore[method-assign]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         call = asyncio.create_task(world.call())
         await looking.wait()
         call.cancel()
@@ -707,7 +707,7 @@ async def test_a_write_given_up_in_the_middle_is_in_doubt_and_let_go_as_such() -
     world = World()
     world.server.gate.clear()
     call = asyncio.create_task(world.call())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await world.server.reached.wait()
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
@@ -725,7 +725,7 @@ async def test_a_word_about_a_task_is_decided_at_the_level_of_the_call_that_made
     client = ClientFacts("2026-07-28", {"extensions": {EXTENSION: {}}})
     params = {"taskId": "task-1"}
     about = Request(Endpoint("all"), WHO, Era.STATELESS, 2, "tasks/get", params, client)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await world.line.call(about, Deaf())
     assert answer.error is None
     assert (world.policy.asked[-1].level, world.policy.asked[-1].guard) == ("exact", "cas")
@@ -745,7 +745,7 @@ async def test_whatever_a_server_calls_the_state_of_a_task_its_word_is_passed_on
     client = ClientFacts("2026-07-28", {"extensions": {EXTENSION: {}}})
     params = {"taskId": "task-1"}
     about = Request(Endpoint("all"), WHO, Era.STATELESS, 2, "tasks/get", params, client)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await world.line.call(about, Deaf())
     assert answer.result == {"status": status}
 

@@ -16,7 +16,7 @@ async def listed(*tools: str) -> Lists:
     server = OfferingServer(
         "files", tool=[tool(name, vendor=[1.5, None, "\x00"]) for name in tools]
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         return await fetch_lists("files", server, 5)
 
 

@@ -38,7 +38,7 @@ async def living(
     by_name = {one.name: one for one in servers}
     catalogue = LiveCatalogue(by_name, settings(*names), known, pace, earlier)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await catalogue.start()
             yield catalogue
     finally:
@@ -227,7 +227,7 @@ async def test_servers_that_answer_while_a_table_is_made_share_the_next(
     pace = Pace(deadline=5, grace=0.01, retry=(0.001, 0.01), settle=0)
     catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace, clock=clock)
     told: list[Table] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await catalogue.start()
         await becomes(catalogue, "first__read")
         catalogue.on_change(told.append)
@@ -315,7 +315,7 @@ async def test_what_was_listed_the_last_time_is_there_at_once(tmp_path: Path) ->
         unseen = set(catalogue.unseen)
         catalogue.look()
         stuck.stuck.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await catalogue.seen("files")
         hidden = catalogue.current.quarantined
     assert (first, status["files"]["state"]) == (["files__read", "files__write"], "starting")

@@ -23,6 +23,8 @@ from tests.servers import behaviour, clients
 from tests.servers.clients import AGENT, Remembers, call, command, leave, seen, tool
 
 PATIENCE = 20.0
+SHORT = 1.0
+"""A limit that is to be passed; the far end, a process of its own, is asked other things within it too."""
 
 
 @asynccontextmanager
@@ -160,7 +162,7 @@ async def until_cancelled(server: ToolServer) -> list[Any]:
 
 @every_way
 async def test_a_silent_call_is_in_doubt_naming_the_server_and_the_limit(open_way: Way) -> None:
-    async with asyncio.timeout(PATIENCE), open_way(limits(first_byte=0.2)) as server:
+    async with asyncio.timeout(PATIENCE), open_way(limits(first_byte=SHORT)) as server:
         await server.fetch("tools/list", {})
         outcome = await call(server, "hang")
         cancelled = await until_cancelled(server)
@@ -172,7 +174,7 @@ async def test_a_silent_call_is_in_doubt_naming_the_server_and_the_limit(open_wa
 @every_way
 async def test_the_total_limit_holds_though_progress_never_stops(open_way: Way) -> None:
     channel = Remembers()
-    async with asyncio.timeout(PATIENCE), open_way(limits(total=0.5, idle=0.4)) as server:
+    async with asyncio.timeout(PATIENCE), open_way(limits(total=SHORT, idle=PATIENCE)) as server:
         await server.fetch("tools/list", {})
         outcome = await server.call(leave(), tool("drip", token=1), channel)
     assert outcome.kind == "in_doubt" and "limits.total" in outcome.detail
@@ -191,7 +193,7 @@ async def test_a_server_dying_mid_call_leaves_the_call_in_doubt_and_is_named(
 
 @every_way
 async def test_a_call_is_forwarded_once_whatever_comes_of_it(open_way: Way) -> None:
-    async with asyncio.timeout(PATIENCE), open_way(limits(first_byte=0.2)) as server:
+    async with asyncio.timeout(PATIENCE), open_way(limits(first_byte=SHORT)) as server:
         await server.fetch("tools/list", {})
         await call(server, "hang", mark=1)
         await call(server, "fail", mark=2)

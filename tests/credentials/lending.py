@@ -146,7 +146,7 @@ class World:
 
     async def settled(self) -> None:
         """Returns when nothing is being ended any more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while pending := [one.ending for one in self.ending.live.values() if one.ending]:
                 await asyncio.wait(pending)
 

@@ -76,7 +76,7 @@ async def test_a_provider_that_does_not_answer_is_asked_until_it_does() -> None:
     world.provider.keeps = UNREACHABLE
     world.dead["agent:ann"] = "fenced"
     world.ending.changed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(world.provider.revoked) < 4:
             await asyncio.sleep(0.001)
     row = world.ledger.rows[lease]
@@ -95,7 +95,7 @@ async def test_when_its_own_term_has_passed_meanwhile_it_is_a_persons(
     world.provider.keeps = UNREACHABLE
     world.dead["agent:ann"] = "fenced"
     world.ending.changed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not world.provider.revoked:
             await asyncio.sleep(0.001)
     world.pass_(901)
@@ -111,7 +111,7 @@ async def test_a_bug_in_a_provider_is_as_no_answer() -> None:
     world.provider.keeps = ZeroDivisionError()
     world.dead["agent:ann"] = "fenced"
     world.ending.changed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(world.provider.revoked) < 2:
             await asyncio.sleep(0.001)
     world.provider.keeps = None
@@ -125,7 +125,7 @@ async def test_an_end_that_cannot_be_written_down_is_written_when_it_can() -> No
     world.journal.broken = "the disk is full"
     world.dead["agent:ann"] = "fenced"
     world.ending.changed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(world.provider.revoked) < 2:
             await asyncio.sleep(0.001)
     assert world.ledger.rows[lease].state is LeaseState.ACTIVE
@@ -161,7 +161,7 @@ async def test_one_of_a_provider_nobody_has_any_more_is_told_of(
 async def test_closing_ends_all() -> None:
     world = World()
     leases = {await one(world, agent) for agent in ("ann", "bob", "cid")}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await world.lender.aclose()
         await world.ending.aclose()
     assert world.provider.alive == set()

@@ -16,7 +16,7 @@ from tests.credentials.lending import NEVER_MADE, SECOND, UNREACHABLE, World, wh
 
 
 async def lent(world: World, **account: Any) -> Credential:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         return await world.lender.lend("tried", who(**account))
 
 
@@ -90,7 +90,7 @@ async def test_a_server_that_will_have_none_is_not_shown_a_new_one_for_each_call
 async def test_all_who_need_one_at_once_share_the_asking() -> None:
     world = World()
     world.provider.holds = asyncio.Event()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         asking = [asyncio.create_task(world.lender.lend("tried", who())) for _ in range(20)]
         await asyncio.sleep(0)
         asking[0].cancel()  # one who goes away takes nothing from the others
@@ -171,7 +171,7 @@ async def test_what_may_have_been_made_is_ended() -> None:
 async def test_its_lease_is_on_disk_before_its_provider_is_asked() -> None:
     world = World()
     world.provider.holds = asyncio.Event()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         asking = asyncio.create_task(world.lender.lend("tried", who()))
         while not world.provider.asked:
             await asyncio.sleep(0)
@@ -193,7 +193,7 @@ async def test_one_that_cannot_be_written_down_is_not_used() -> None:
 async def test_one_that_was_fenced_while_it_was_got_is_ended_and_not_given() -> None:
     world = World()
     world.provider.holds = asyncio.Event()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         asking = asyncio.create_task(world.lender.lend("tried", who()))
         await asyncio.sleep(0)
         world.dead["agent:ann"] = "fenced"

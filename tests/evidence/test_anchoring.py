@@ -85,6 +85,6 @@ async def test_of_two_gateways_one_anchors(tmp_path: Path) -> None:
 
 
 async def test_without_a_place_nothing_is_done(tmp_path: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await keep_anchoring(tmp_path, Held, [], 1)
     assert [*tmp_path.iterdir()] == []

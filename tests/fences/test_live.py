@@ -105,7 +105,7 @@ async def test_while_another_file_is_in_its_place_everything_is_stopped(
     fences = LiveFences(FenceLog(state))
     watch = asyncio.create_task(fences.watch())
     mine = asyncio.create_task(_forward(fences, WHOLE, began))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await began.wait()
         replaced(state)
         assert await mine == "cut off"
@@ -117,7 +117,7 @@ async def test_while_another_file_is_in_its_place_everything_is_stopped(
     else:
         state.unlink(missing_ok=True)
     state.with_name("kept").rename(state)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while fences.standing():
             await asyncio.sleep(0)
     fences.check(WHOLE)
@@ -140,7 +140,7 @@ async def test_a_call_under_way_is_cut_off_and_goes_on_to_its_end(tmp_path: Path
     watch = asyncio.create_task(fences.watch())
     mine = asyncio.create_task(_forward(fences, WHOLE, began))
     theirs = asyncio.create_task(_forward(fences, Caught("agent:b", "acme", "t2"), other))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.gather(began.wait(), other.wait())
         elsewhere.fence(fence("task", "t1"))
         assert await mine == "cut off"
@@ -155,7 +155,7 @@ async def test_an_agent_that_goes_away_meanwhile_has_gone_away(tmp_path: Path) -
     fences = LiveFences(FenceLog(tmp_path))
     began = asyncio.Event()
     mine = asyncio.create_task(_forward(fences, WHOLE, began))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await began.wait()
         FenceLog(tmp_path).fence(fence("task", "t1"))
         with pytest.raises(Refused):
@@ -176,7 +176,7 @@ async def test_the_watch_cuts_off_what_is_fenced_also_after_somebody_it_told_has
 
     fences.on_change = fail
     watch = asyncio.create_task(fences.watch())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         elsewhere.fence(fence("task", "t9"))
         await failed.wait()
         with fences.watching(WHOLE) as watched:

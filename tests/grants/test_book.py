@@ -262,7 +262,7 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     world.store.epoch = before  # its process died between the two
     world.book.cover(call("a"))
     watch = asyncio.create_task(world.book.watch())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not told:
             await asyncio.sleep(0)
     assert world.refusal("a")[0] == "grant_over"
@@ -287,7 +287,7 @@ async def test_the_watch_goes_on_when_somebody_it_told_has_failed(
     watch = asyncio.create_task(world.book.watch())
     for times in (1, 2):
         world.store.ended(grant("a"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while len(told) < times and not watch.done():
                 await asyncio.sleep(0)
     assert not watch.done()

@@ -48,7 +48,7 @@ class Issuer:
 async def kept(cache: KeyCache) -> AsyncIterator[None]:
     keeping = asyncio.create_task(cache.keep())
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             yield
     finally:
         keeping.cancel()

@@ -38,7 +38,7 @@ class Purse:
 
     async def claim(self, claim: record.Claim) -> None:
         line = record.noted(call_record(f"act-{next(self.numbers)}"), NOON, {}, (claim,))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await self.journal.append(line).sealed()
 
     async def give(self, *grants: Grant) -> None:
@@ -50,7 +50,7 @@ class Purse:
         line = intent(f"call-{next(self.numbers)}")
         claims = (Spend(chain, writes, size, at),)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await self.journal.append(replace(line, claims=claims)).sealed()
         except Refused as no:
             return f"{no.reason}: {no.detail}"

@@ -20,7 +20,7 @@ async def test_a_held_line_is_queued_and_not_sealed_until_it_is_released() -> No
     await asyncio.sleep(0)
     before = (waiter.done(), list(journal.reader().events(0, 10)))
     journal.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         sealed = await waiter
     assert before == (False, [])
     assert (sealed.call_id, sealed.seq) == ("call-1", 1)

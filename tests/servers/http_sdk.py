@@ -225,7 +225,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[int]:
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server._serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not server.started:
                 await asyncio.sleep(0.005)
         yield server.servers[0].sockets[0].getsockname()[1]

@@ -247,12 +247,12 @@ async def serving(
     )
     server = asyncio.create_task(http.serve(app, settings(**changes), on_ready=place.set_result))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await asyncio.wait((place, server), return_when=asyncio.FIRST_COMPLETED)
             host, _, port = (await place).rpartition(":")
         yield Place(gate, host, int(port), app)
     finally:
         server.cancel()
         with suppress(asyncio.CancelledError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await server

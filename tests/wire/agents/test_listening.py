@@ -28,7 +28,7 @@ async def listening(line: Connection, **notifications: Any) -> JsonObject:
 
 async def test_l1_the_first_message_says_what_is_honoured_and_nothing_more() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             first = await listening(
                 line,
                 toolsListChanged=True,
@@ -52,7 +52,7 @@ async def test_l1_the_first_message_says_what_is_honoured_and_nothing_more() -> 
 
 async def test_l3_l4_what_is_named_is_decided_like_a_read_of_its_own() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await listening(line, resourceSubscriptions=["test://a"], taskIds=["t1"])
         [followed] = place.gate.followed
     asked = [
@@ -64,7 +64,7 @@ async def test_l3_l4_what_is_named_is_decided_like_a_read_of_its_own() -> None:
 
 async def test_l1_every_message_carries_our_own_subscription_id() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await listening(line, toolsListChanged=True)
             [followed] = place.gate.followed
             followed.told(CHANGED, {})
@@ -76,7 +76,7 @@ async def test_l1_every_message_carries_our_own_subscription_id() -> None:
 
 async def test_what_a_slow_reader_has_not_taken_waits_once() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await listening(line, toolsListChanged=True)
             [followed] = place.gate.followed
             for number in range(1000):
@@ -90,7 +90,7 @@ async def test_what_a_slow_reader_has_not_taken_waits_once() -> None:
 
 async def test_a_listen_ends_with_a_result_when_the_gateway_stops() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await listening(line, toolsListChanged=True)
             place.app.close()
             last = await line.event()
@@ -101,7 +101,7 @@ async def test_a_listen_ends_with_a_result_when_the_gateway_stops() -> None:
 
 async def test_a_listen_nobody_reads_any_more_is_followed_no_longer() -> None:
     async with serving() as place:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             async with connection(place) as line:
                 await listening(line, toolsListChanged=True)
                 line.hang_up()
@@ -131,7 +131,7 @@ async def test_a_listen_for_nothing_sensible_is_refused(params: JsonObject) -> N
 async def test_one_agent_has_so_many_listens_and_no_more() -> None:
     limits = Limits(max_listens_each=1)
     async with serving(limits=limits) as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await listening(line, toolsListChanged=True)
             reply = await call(place, "subscriptions/listen", {"notifications": {}})
     assert reply.status == 503
@@ -139,7 +139,7 @@ async def test_one_agent_has_so_many_listens_and_no_more() -> None:
 
 async def test_a_session_is_told_on_its_own_stream() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             speaker = await session(place)
             await speaker.get(line)
             followed = await first(place)
@@ -157,7 +157,7 @@ async def first(place: Place) -> Followed:
 
 async def test_o6_a_session_subscribes_and_unsubscribes_and_hears_between() -> None:
     async with serving() as place, connection(place) as line:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             speaker = await session(place)
             await speaker.get(line)
             uri: JsonObject = {"uri": "test://a"}
@@ -183,7 +183,7 @@ async def test_o6_what_a_session_may_not_read_it_cannot_subscribe_to() -> None:
 
 async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() -> None:
     async with serving() as place:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             speaker = await session(place)
             uri: JsonObject = {"uri": "test://a"}
             await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
@@ -200,7 +200,7 @@ async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() 
 
 async def test_a_sessions_end_ends_what_it_follows() -> None:
     async with serving() as place:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             speaker = await session(place)
             uri: JsonObject = {"uri": "test://a"}
             await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})

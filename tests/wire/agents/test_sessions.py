@@ -116,7 +116,7 @@ async def test_a_session_belongs_to_the_endpoint_it_was_opened_at() -> None:
 
 async def test_delete_ends_the_session_and_what_is_in_work_in_it() -> None:
     gate = RememberingGate()
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate) as place, connection(place) as line:
             speaker = await session(place)
             await speaker.start(line, 1, "hang")
@@ -184,7 +184,7 @@ async def test_progress_opens_a_stream_that_can_be_resumed(version: str, primed:
 
 
 async def test_a_question_is_asked_on_the_calls_own_stream_and_answered_by_post() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place, connection(place) as line:
             speaker = await session(place, sampling={})
             other = await session(place, sampling={})
@@ -204,7 +204,7 @@ async def test_a_question_is_asked_on_the_calls_own_stream_and_answered_by_post(
 
 
 async def test_an_error_is_an_answer_too_and_comes_back_verbatim() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place, connection(place) as line:
             speaker = await session(place, sampling={})
             await speaker.start(line, 1, "sample")
@@ -233,7 +233,7 @@ async def test_a_client_is_asked_the_protocols_questions_only(method: str) -> No
 
 async def test_a_disconnect_does_not_cancel_and_the_answer_can_be_fetched() -> None:
     gate = RememberingGate()
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate, limits=QUICK) as place:
             speaker = await session(place)
             async with connection(place) as line:
@@ -260,7 +260,7 @@ async def test_a_disconnect_does_not_cancel_and_the_answer_can_be_fetched() -> N
 
 @pytest.mark.parametrize("fallen_on", ["t1", "progress"])
 async def test_what_was_kept_is_withheld_from_who_was_fenced_since(fallen_on: str) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place:
             speaker = await session(place)
             [first, *_] = event_ids((await speaker.call(1, "progress")).body)
@@ -277,7 +277,7 @@ async def test_what_was_kept_is_withheld_from_who_was_fenced_since(fallen_on: st
 
 
 async def test_what_waits_on_its_own_stream_is_withheld_from_who_is_fenced() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place:
             speaker = await session(place)
             place.gate.stopped.add("t1")
@@ -301,7 +301,7 @@ async def test_resuming_starts_after_the_event_that_was_last_seen() -> None:
 async def test_a_server_that_hangs_up_to_be_come_back_to_sends_the_agent_away_likewise(
     version: str,
 ) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place, connection(place) as line:
             speaker = await session(place, version)
             await speaker.start(line, 1, "pause")
@@ -339,7 +339,7 @@ async def test_one_stream_never_replays_another_nor_another_sessions() -> None:
 
 async def test_an_unheard_request_goes_on_and_is_answered_nowhere() -> None:
     gate = RememberingGate()
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate) as place:
             speaker = await session(place)
             async with connection(place) as line:
@@ -358,7 +358,7 @@ async def test_an_unheard_request_goes_on_and_is_answered_nowhere() -> None:
 async def test_a_cancellation_ends_the_named_request_of_its_own_session_only() -> None:
     gate = RememberingGate()
     cancel = {"method": "notifications/cancelled", "params": {"requestId": 7}}
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate) as place, connection(place) as line:
             mine, other = await session(place), await session(place)
             await mine.start(line, 7, "hang")
@@ -375,7 +375,7 @@ async def test_a_cancellation_ends_the_named_request_of_its_own_session_only() -
 
 
 async def test_a_question_we_stop_waiting_for_is_taken_back() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving() as place, connection(place) as line:
             speaker = await session(place, sampling={})
             await speaker.start(line, 1, "sample")
@@ -389,7 +389,7 @@ async def test_a_question_we_stop_waiting_for_is_taken_back() -> None:
 
 
 async def test_there_is_one_standing_stream_at_a_time() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(limits=QUICK) as place:
             speaker = await session(place)
             async with connection(place) as first:

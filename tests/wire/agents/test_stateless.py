@@ -323,7 +323,7 @@ async def test_notifications_open_a_stream_and_all_come_before_the_answer() -> N
 async def test_an_event_is_sent_the_moment_it_happens() -> None:
     gate = RememberingGate()
     given, body = stateless(params={"name": "hang", "arguments": {"notify": True}})
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate) as place, connection(place) as line:
             await line.send(headers=given, body=body)
             await line.head()
@@ -338,7 +338,7 @@ async def test_a_quiet_request_becomes_a_stream_that_is_kept_alive() -> None:
     gate = RememberingGate()
     given, body = stateless(params={"name": "hang", "arguments": {}})
     limits = Limits(quiet_stateless=0.02, keep_alive=0.02)
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate, limits=limits) as place, connection(place) as line:
             await line.send(headers=given, body=body)
             head = await line.head()
@@ -359,7 +359,7 @@ async def test_hanging_up_cancels_the_request(streaming: bool) -> None:
     gate = RememberingGate()
     params: JsonObject = {"name": "hang", "arguments": {"notify": streaming}}
     given, body = stateless(params=params)
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate) as place:
             async with connection(place) as line:
                 await line.send(headers=given, body=body)
@@ -395,7 +395,7 @@ async def test_a_stateless_client_is_never_asked_anything() -> None:
 async def test_a_request_too_many_is_told_to_come_again() -> None:
     gate = RememberingGate()
     given, body = stateless(params={"name": "hang", "arguments": {}})
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate, bounds={"concurrency": 1}) as place, connection(place) as line:
             await line.send(headers=given, body=body)
             await gate.started.wait()
@@ -412,7 +412,7 @@ async def test_a_busy_agent_leaves_the_others_a_place() -> None:
     gate = RememberingGate()
     given, body = stateless(params={"name": "hang", "arguments": {}})
     bobs, echo = stateless(authorization=BOB["authorization"])
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         async with serving(gate, bounds={"concurrency": 4}) as place, AsyncExitStack() as lines:
             for number in range(3):
                 line = await lines.enter_async_context(connection(place))

@@ -98,7 +98,7 @@ async def talking(gate: RememberingGate, who: Any = TOKEN, **bounds: Any) -> Asy
     pipe = Pipe()
     talk = asyncio.create_task(converse(gate, ALL, who, pipe, RequestLimits(**bounds)))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             yield pipe
             pipe.incoming.put_nowait(b"")
             await talk
@@ -264,7 +264,7 @@ async def test_an_agent_that_does_not_read_any_more_is_not_served_any_more() -> 
     pipe = Pipe(broken=True)
     pipe.say({"id": 1, "method": "server/discover", "params": {"_meta": META}})
     pipe.call(2, "echo", META)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await converse(gate, ALL, TOKEN, pipe, RequestLimits())
     assert gate.requests == []
 

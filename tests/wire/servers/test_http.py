@@ -160,10 +160,10 @@ async def test_a_question_of_the_server_is_put_to_the_agent_and_answered() -> No
 async def test_waiting_for_the_agent_is_not_the_servers_silence() -> None:
     class Slow(Ear):
         async def ask(self, method: str, params: JsonObject) -> Answer:
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.8)
             return await super().ask(method, params)
 
-    async with connected("sessions", limits={"idle": 0.2}) as (server, _):
+    async with connected("sessions", limits={"idle": 0.5}) as (server, _):
         outcome = await server.call(leave(), tool("ask"), Slow())
     assert text(outcome) == "accept {'name': 'Ada'}"
 

@@ -43,7 +43,7 @@ async def carried(script: Script, out: Out) -> Outcome:
         server = HttpServer("big", ServerSettings(url=url, era="stateless"))
         message = Outbound("tools/call", {"name": "t"}, AGENT, "agent:a", outlet=out)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 return await server.call(leave(), message, Ear())
         finally:
             await server.aclose()

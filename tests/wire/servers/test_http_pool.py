@@ -90,7 +90,7 @@ async def test_a_server_the_system_trusts_is_spoken_to_over_one_kept_connection(
 ) -> None:
     certificate(tmp_path / "pem", "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pem"))
-    async with asyncio.timeout(10), tls_server(tmp_path / "pem") as (url, heard):
+    async with asyncio.timeout(20), tls_server(tmp_path / "pem") as (url, heard):
         pool = Pool(address(url), 5)
         answers = [await ask(pool, url) for _ in range(3)]
         await pool.aclose()
@@ -106,7 +106,7 @@ async def test_a_server_that_is_not_who_it_should_be_hears_nothing(
     certificate(tmp_path / "pem", ip)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pem"))
-    async with asyncio.timeout(10), tls_server(tmp_path / "pem") as (url, heard):
+    async with asyncio.timeout(20), tls_server(tmp_path / "pem") as (url, heard):
         pool = Pool(address(url), 5)
         with pytest.raises(NotSent, match="certificate"):
             await ask(pool, url)

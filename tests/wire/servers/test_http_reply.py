@@ -153,7 +153,7 @@ async def test_what_is_not_there_is_waited_for_and_the_end_is_told_once_all_is_r
     await asyncio.sleep(0)
     assert not coming.done()
     reply.arrived(b"a")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert [*await coming] == [b"a"]
         reply.arrived(b"b")
         reply.finish()

@@ -56,7 +56,7 @@ def reason(outcome: Outcome) -> str:
 
 async def test_b2_a_pushed_question_is_put_as_a_result_and_the_same_call_goes_on() -> None:
     parking, server = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
     assert questions(first) == {"user_name": {"method": "elicitation/create", "params": FORM}}
@@ -71,7 +71,7 @@ async def test_b2_several_questions_at_once_are_put_at_once() -> None:
         "model_message": {"role": "assistant", "content": {"type": "text", "text": "hi"}},
         "client_roots": {"roots": []},
     }
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, answers), Ear())
     assert set(questions(first)) == set(answers)
@@ -80,7 +80,7 @@ async def test_b2_several_questions_at_once_are_put_at_once() -> None:
 
 async def test_b2_a_second_round_has_keys_of_its_own() -> None:
     parking, server = bridge(ask_twice)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
         third = await parking.call(leave(), again(second, {"user_name_2": said("Bob")}), Ear())
@@ -94,7 +94,7 @@ async def test_b2_a_second_round_has_keys_of_its_own() -> None:
 )
 async def test_b2_a_missing_wrong_or_unfit_answer_is_asked_for_again(responses: Any) -> None:
     parking, _ = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, responses), Ear())
         third = await parking.call(leave(), again(second, {"user_name": said("Ada")}), Ear())
@@ -104,7 +104,7 @@ async def test_b2_a_missing_wrong_or_unfit_answer_is_asked_for_again(responses: 
 
 async def test_b2_of_several_answers_the_missing_one_is_asked_for_again() -> None:
     parking, server = bridge(ask_three)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         some = {"user_name": said("Ada"), "client_roots": {"roots": []}}
         second = await parking.call(leave(), again(first, some), Ear())
@@ -116,7 +116,7 @@ async def test_b2_of_several_answers_the_missing_one_is_asked_for_again() -> Non
 @pytest.mark.parametrize("cut", [-1, len(MARK) + 20])
 async def test_b2_a_tampered_state_is_a_clear_error_and_goes_on_with_nothing(cut: int) -> None:
     parking, server = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         assert first.result is not None
         state = first.result["requestState"]
@@ -141,7 +141,7 @@ async def test_b2_a_state_that_is_not_ours_is_refused_for_a_server_that_has_none
 
 async def test_b2_another_principal_hears_what_a_forger_hears() -> None:
     parking, _ = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         theirs = again(first, {"user_name": said("Eve")}, principal="agent:eve")
         second = await parking.call(leave(), theirs, Ear())
@@ -152,7 +152,7 @@ async def test_b2_another_principal_hears_what_a_forger_hears() -> None:
 
 async def test_b2_a_state_goes_with_its_own_request_only() -> None:
     parking, server = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         other = again(first, {"user_name": said("Ada")}, arguments={"x": 2})
         second = await parking.call(leave(), other, Ear())
@@ -163,7 +163,7 @@ async def test_b2_a_state_goes_with_its_own_request_only() -> None:
 
 async def test_the_members_of_the_arguments_may_come_in_another_order() -> None:
     parking, _ = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(arguments={"a": 1, "b": {"c": 2, "d": 3}}), Ear())
         turned = again(first, {"user_name": said("Ada")}, arguments={"b": {"d": 3, "c": 2}, "a": 1})
         second = await parking.call(leave(), turned, Ear())
@@ -172,7 +172,7 @@ async def test_the_members_of_the_arguments_may_come_in_another_order() -> None:
 
 async def test_b2_a_call_nobody_comes_back_for_is_cancelled_at_the_server() -> None:
     parking, server = bridge(ask_name, seconds=0.05)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         await server.cancelled.wait()
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
@@ -182,7 +182,7 @@ async def test_b2_a_call_nobody_comes_back_for_is_cancelled_at_the_server() -> N
 async def test_b2_a_state_holds_no_longer_than_it_says() -> None:
     now = [1000.0]
     parking, _ = bridge(ask_name, seconds=60.0, clock=lambda: now[0])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         now[0] += 60.0
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
@@ -194,7 +194,7 @@ async def test_s1_a_state_of_another_gateway_process_says_so() -> None:
     here, _ = bridge(ask_name, seal=Seal(KEY))
     there, other = bridge(ask_name, seal=Seal(KEY))
     stranger, _ = bridge(ask_name, seal=Seal())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await here.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
         second = await there.call(leave(), answer, Ear())
@@ -214,7 +214,7 @@ async def test_a_state_is_used_by_one_request_at_a_time() -> None:
         return {"done": True}
 
     parking, _ = bridge(slow)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
         going = asyncio.create_task(parking.call(leave(), answer, Ear()))
@@ -234,7 +234,7 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
         return await asyncio.Future()
 
     parking, server = bridge(endless)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
         going = asyncio.create_task(parking.call(leave(), answer, Ear()))
@@ -247,7 +247,7 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
 
 async def test_calls_that_wait_are_bounded_for_each_agent_and_for_all() -> None:
     parking, _ = bridge(ask_name, most=3, each=2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         for _ in range(2):
             questions(await parking.call(leave(), call(), Ear()))
         third = await parking.call(leave(), call(), Ear())
@@ -293,7 +293,7 @@ async def test_h8_progress_goes_to_the_request_that_is_open_under_its_own_token(
 
     parking, _ = bridge(reporting)
     before, after = Ear(), Ear()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(_meta={"progressToken": "p1"}), before)
         answers = {"user_name": said("Ada")}
         await parking.call(leave(), again(first, answers, _meta={"progressToken": "p2"}), after)
@@ -320,7 +320,7 @@ VISIT: JsonObject = {
 
 async def test_b4_urls_to_visit_first_become_questions_and_the_next_request_is_a_new_call() -> None:
     parking, server = bridge(required(VISIT))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         again_ = call(inputResponses={"url1": {"action": "accept"}})
         await parking.call(leave(), again_, Ear())
@@ -343,7 +343,7 @@ async def test_b4_an_agent_that_visits_no_urls_hears_what_it_lacks() -> None:
 
 async def test_closing_cancels_what_waits() -> None:
     parking, server = bridge(ask_name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await parking.call(leave(), call(), Ear())
         await parking.aclose()
         await server.cancelled.wait()

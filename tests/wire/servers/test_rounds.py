@@ -56,7 +56,7 @@ class Nobody:
 
 
 async def rounds(server: AskingServer, ear: Ear, client: ClientFacts = SESSIONS) -> Outcome:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         message = call(client=client)
         return await Rounds(server, Watches(Nobody())).call(leave(), message, ear)
 

@@ -28,6 +28,8 @@ from tests.servers import behaviour
 from tests.servers.clients import Remembers, call, command, leave, seen, tool
 
 PATIENCE = 20.0
+SHORT = 1.0
+"""A limit that is to be passed, within which the server, a process of its own, is asked other things too."""
 SOON = BackOff(first=0.01, most=0.05)
 NEVER = BackOff(first=3_600, most=3_600)
 
@@ -349,7 +351,7 @@ async def test_a_person_may_take_longer_than_the_server_may() -> None:
         await said.wait()
         return Answer(result={"action": "decline"})
 
-    async with running("--eras", "sessions", first_byte=0.5, idle=0.2) as server:
+    async with running("--eras", "sessions", first_byte=2 * SHORT, idle=SHORT) as server:
         await server.start()
         thinking = asyncio.create_task(
             call(server, "ask", Remembers(says), method="elicitation/create", params={})
@@ -367,7 +369,7 @@ async def test_an_agent_that_does_not_read_holds_up_no_other() -> None:
         async def notify(self, method: str, params: JsonObject) -> None:
             await asyncio.Event().wait()
 
-    async with running(total=1.0) as server:
+    async with running(total=2 * SHORT) as server:
         await server.start()
         slow = asyncio.create_task(server.call(leave(), tool("progress", token=1), Stalled()))
         quick = await call(server, "echo")
@@ -378,7 +380,7 @@ async def test_an_agent_that_does_not_read_holds_up_no_other() -> None:
 
 async def test_an_answer_after_the_limit_is_told_with_the_calls_id() -> None:
     late: list[tuple[str, Outcome]] = []
-    async with running(first_byte=0.2, late=lambda *told: late.append(told)) as server:
+    async with running(first_byte=SHORT, late=lambda *told: late.append(told)) as server:
         await server.start()
         outcome = await server.call(leave("the-call"), tool("wait"), Remembers())
         await call(server, "release")
