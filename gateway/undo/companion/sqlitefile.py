@@ -128,18 +128,33 @@ class SqliteFile:
         return waiting
 
     def _tables_made(self, schema: Mapping[str, Any]) -> set[str]:
-        """Tables that were not there go, those that were come back, empty. Their names."""
+        """Tables that were not there go, those that were come back, empty. Their names.
+
+        Virtual ones first: the tables that one keeps its own in go and come with it."""
         remade = set()
-        for key, value in schema.items():
-            _, kind, name = (unquote(part) for part in key.split("/"))
-            if kind != "table":
-                continue
-            if name in self._tables:
+        was = {name: self._seen.get(_made("table", name)) for name in _tables_in(schema)}
+        for name in sorted(was, key=lambda each: not _is_virtual(was[each])):
+            if was[name] is not None and name in self._table_names():
                 self._database.execute(f"DROP TABLE {_name(name)}")
-            if value is not None:
-                self._database.execute(value["sql"])
+        now = {name: schema[_made("table", name)] for name in was}
+        for name in sorted(now, key=lambda each: not _is_virtual(now[each])):
             remade.add(name)
+            before = self._table_names()
+            if now[name] is not None and name not in before:
+                self._database.execute(now[name]["sql"])
+                remade |= self._emptied(self._table_names() - before - {name})
         return remade
+
+    def _table_names(self) -> set[str]:
+        found = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        return {name for (name,) in self._database.execute(found)}
+
+    def _emptied(self, own: set[str]) -> set[str]:
+        """What a virtual table has just made for itself. SQLite's own is no such."""
+        own -= {_NUMBERS}
+        for name in own:
+            self._database.execute(f"DELETE FROM {_name(name)}")
+        return own
 
     def _rows_gone(self, records: Mapping[str, Any], remade: set[str]) -> None:
         for key in records:
@@ -191,7 +206,7 @@ class SqliteFile:
     def _note(self, kind: str, name: str, sql: str) -> None:
         if name != _NUMBERS:
             self._seen[_made(kind, name)] = {"sql": sql}
-        if kind != "table" or sql.upper().startswith("CREATE VIRTUAL"):
+        if kind != "table" or _is_virtual({"sql": sql}):
             return
         table = self._tables[name] = self._shape(name)
         # By their places: a rowid that is an INTEGER PRIMARY KEY too comes back under that column's name.
@@ -214,6 +229,17 @@ class SqliteFile:
         if free is None:
             raise No("OTHER", f"{name} hides its rowids")
         return _Table(name, columns, (free,))
+
+
+def _tables_in(schema: Mapping[str, Any]) -> Iterator[str]:
+    for key in schema:
+        _, kind, name = key.split("/")
+        if kind == "table":
+            yield unquote(name)
+
+
+def _is_virtual(record: Mapping[str, Any] | None) -> bool:
+    return record is not None and record["sql"].upper().startswith("CREATE VIRTUAL")
 
 
 def _made(kind: str, name: str) -> str:

@@ -32,6 +32,15 @@ MIGRATED = [
 ]
 """How SQLite wants a table altered: made anew, filled, and named as the old one."""
 
+SEARCHED = [
+    "CREATE VIRTUAL TABLE page USING fts5 (title, body)",
+    "CREATE TABLE note (a)",
+    "INSERT INTO page VALUES ('Bath', 'a city'), ('Lyme', 'by the sea')",
+    "INSERT INTO page (page) VALUES ('optimize')",
+    "DELETE FROM page WHERE title = 'Bath'",
+    "INSERT INTO page VALUES ('Highbury', 'a village')",
+]
+
 WORLDS: dict[str, tuple[list[str], list[str]]] = {
     "a row with an integer primary key": (
         ["CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (7, 'x'), (9, 'y')"],
@@ -86,6 +95,17 @@ WORLDS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["DELETE FROM t"],
     ),
+    "a table to be searched that is dropped": (SEARCHED, ["DROP TABLE page"]),
+    "one that is made": (SEARCHED[1:2], SEARCHED[:1] + SEARCHED[2:]),
+    "one that is made anew, otherwise": (
+        SEARCHED,
+        ["DROP TABLE page", "CREATE VIRTUAL TABLE page USING fts5 (title)"],
+    ),
+    "rows of one": (SEARCHED, ["UPDATE page SET body = 'a town'", "DELETE FROM page WHERE title = 'Lyme'"]),
+    "one of the kind before": (
+        ["CREATE VIRTUAL TABLE page USING fts4 (title)", "INSERT INTO page VALUES ('Bath')"],
+        ["DROP TABLE page"],
+    ),
     "a column more": (
         ["CREATE TABLE t (a)", "INSERT INTO t VALUES ('x')", "CREATE VIEW v AS SELECT a FROM t"],
         ["ALTER TABLE t ADD COLUMN b DEFAULT 3", "DROP VIEW v", "PRAGMA user_version = 4"],
@@ -131,6 +151,20 @@ def test_what_sql_did_is_put_back(path: Path, before: list[str], sql: list[str])
     assert list(seen(path)) != was
     assert compared.put(changes["was"], changes["now"]) == {"changed": True}
     assert list(seen(path)) == was
+
+
+def test_a_table_to_be_searched_that_came_back_is_searched_and_written_as_before(
+    path: Path,
+) -> None:
+    run(path, *SEARCHED)
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "DROP TABLE page")
+    compared.put(changes["was"], changes["now"])
+    run(path, "INSERT INTO page VALUES ('Uppercross', 'a village')")
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute("SELECT title FROM page WHERE page MATCH 'village'").fetchall()
+        database.execute("INSERT INTO page (page) VALUES ('integrity-check')")
+    assert found == [("Highbury",), ("Uppercross",)]
 
 
 def test_a_row_somebody_else_wrote_into_a_new_table_is_not_lost_with_it(path: Path) -> None:
