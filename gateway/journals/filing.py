@@ -28,7 +28,7 @@ def _said(member: str) -> str:
 
 SINCE: Final = (
     # `s`: the line of the process whose call it is; a held call is that of the process that sends it.
-    "SELECT f.seq AS first_seq, l.seq AS last_seq, l.call_id, l.kind AS state,"
+    "SELECT f.seq AS first_seq, l.seq AS last_seq, e.call_id AS call_id, l.kind AS state,"
     f" {_said('agent')} AS agent, {_said('server')} AS server, {_said('tier')} AS tier, {_said('task')} AS task,"
     f" f.at AS created_at, iif(l.kind IN ({_UNSETTLED}), NULL, l.at) AS settled_at,"
     " coalesce((SELECT id FROM run WHERE name = json_extract(CAST(s.body AS TEXT), '$.run')), c.run) AS run,"

@@ -33,6 +33,8 @@ TURNS: Final = 4
 """Further turns of the loop that lines wait at most, and only while each brings more."""
 ENOUGH: Final = 64
 """Lines that wait for no further turn."""
+ONE: Final = 2
+"""Lines of one call."""
 UNASKED: Final = 0.005
 """Seconds a line stays with the loop at most while nobody waits for it or for another one: so much of what was only
 queued can be lost with the process. A call that begins and ends within it costs one commit, not two."""
@@ -81,6 +83,8 @@ class Writer:
         self._since = 0.0
         """When the first of them came, by the loop's clock."""
         self._looking = False
+        self._alone = False
+        """The last batch was of one call, so the next is likely to be: nothing is gathered for it."""
         self._alarm: asyncio.TimerHandle | None = None
         self._queue: queue.SimpleQueue[list[Entry | Joined] | Callable[[], None] | None] = (
             queue.SimpleQueue()
@@ -106,7 +110,9 @@ class Writer:
 
     def asked(self) -> None:
         """Somebody waits: all that is queued goes."""
-        if self._turn and not self._looking:
+        if self._alone:
+            self.hurry()
+        elif self._turn and not self._looking:
             self._looking = True
             self._loop.call_soon(self._look, len(self._turn), TURNS)
 
@@ -210,6 +216,7 @@ class Writer:
         made: Sequence[object],
     ) -> None:
         """On the loop."""
+        self._alone = len(lines) <= ONE
         self._report(lines, results, broken)
         for one, it in zip(joined, made, strict=True):
             if isinstance(it, JournalError):

@@ -323,3 +323,25 @@ async def test_each_batch_is_tidied_up_after_and_what_fails_there_harms_no_line(
         await writer.close()
     assert file.done == ["write a", "tidy", "write b", "tidy", "close"]
     assert "no room for rows" in caplog.text
+
+
+async def test_after_a_call_that_came_alone_the_next_waits_for_no_turn_until_more_come() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        one, many = entry("alone"), [entry(name) for name in "abc"]
+        put(writer, one)
+        await one.sealed()
+        file.entered.clear()
+        file.gate.clear()
+        put_hurried(writer, "at once")
+        handed_over = file.entered.wait(20)  # the loop stands still meanwhile
+        for each in many:
+            put(writer, each)
+        file.gate.set()
+        await many[-1].sealed()
+        for name in "de":
+            put_hurried(writer, name)
+        await writer.close()
+    assert handed_over
+    assert file.batches == [["alone"], ["at once"], ["a", "b", "c"], ["d", "e"]]
