@@ -121,7 +121,9 @@ class Line:
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
             await self._known(way.request).recall(self._catalogue.current, way.request)
-            decided = await self._see(way, self.decided(way))  # 3 to 8
+            decided = self.decided(way)  # 3 to 8
+            if decided.classified.resolved.target.server in self._catalogue.unseen:
+                decided = await self._see(way, decided)
             reversible = await self._reverse(way, decided)  # 9
             reversible = await self._approve(way, reversible)
             if self._waits(way, reversible):
@@ -154,10 +156,7 @@ class Line:
     async def _see(self, way: Way, decided: Decided) -> Decided:
         """A server that was not looked at since the start may have changed: decided again when it was. Only
         who may call hears of the wait."""
-        server = decided.classified.resolved.target.server
-        if server not in self._catalogue.unseen:
-            return decided
-        await self._catalogue.seen(server)
+        await self._catalogue.seen(decided.classified.resolved.target.server)
         return self.decided(way)
 
     def decided(self, way: Way) -> Decided:

@@ -72,7 +72,8 @@ KNOWN: Final = frozenset(
 def refuse_look_alikes(request: Request) -> None:
     """A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
     meta, ref = request.params.get("_meta"), request.params.get("ref")
-    if request.params.keys() <= _USUAL and (type(meta) is not dict or meta.keys() <= _USUAL_META):
+    plain = type(meta) is not dict or _USUAL_META.issuperset(meta)
+    if plain and _USUAL.issuperset(request.params):
         return
     known = request.method in KNOWN
     _one_reading(request.params, _MEMBERS if known else _META_ALONE)

@@ -27,6 +27,8 @@ from gateway.ports import CallRow
 
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
+_DEL: Final = 0x7F
+"""The byte, as a number: see protect.py."""
 _PLACES: Final = {name: place for place, name in enumerate(apart.CLASSES)}
 SEARCHED: Final = frozenset({"agent", "server", "tier", "task", "grant"})
 """What of a record calls are looked for by."""
@@ -124,7 +126,7 @@ def _ascii_json(document: Any, call_id: str) -> bytes:
     except pydantic_core.PydanticSerializationError:
         # Lone surrogates and depths past 255: the standard library takes both, only slower.
         raw = _slow_json(document, call_id)
-    return raw.replace(b"\x7f", b"\\u007f") if b"\x7f" in raw else raw
+    return raw.replace(b"\x7f", b"\\u007f") if _DEL in raw else raw
 
 
 def _slow_json(document: Any, call_id: str) -> bytes:

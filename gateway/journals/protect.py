@@ -47,6 +47,9 @@ TEXT_CHARACTERS: Final = 4_096
 DEPTH: Final = 64
 """A value deeper than this in the tree is sealed whole."""
 
+_ESCAPE: Final = 0x5C
+_DEL: Final = 0x7F
+"""Bytes as numbers: looked for as bytes, each costs an error that the interpreter throws away."""
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 """Doubles have two ways to be written."""
 _FORMS: Final = frozenset({"sealed", "redacted"})
@@ -173,7 +176,7 @@ def _plain(arguments: JsonObject) -> bytes | None:
         raw = _sorted(arguments)
     except (OverflowError, TypeError, ValueError):
         return None
-    if len(raw) > PLAIN_BYTES or not raw.isascii() or b"\\" in raw or b"\x7f" in raw:
+    if len(raw) > PLAIN_BYTES or not raw.isascii() or _ESCAPE in raw or _DEL in raw:
         return None  # too long, or not written as the texts are
     return None if shows_secret(raw) or _some_taken(tuple(arguments)) else raw
 
@@ -185,7 +188,7 @@ def _canonical_fast(value: Any) -> str:
     except (OverflowError, TypeError, ValueError, RecursionError):
         return _canonical(value)  # integers past 64 bits, lone surrogates, great depth
     # DEL is the one character of ASCII that the two write differently.
-    same = raw.isascii() and b"\x7f" not in raw
+    same = raw.isascii() and _DEL not in raw
     return raw.decode() if same else _canonical(value)
 
 

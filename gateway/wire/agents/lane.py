@@ -165,7 +165,8 @@ class Lane(BoundedHeads):
         exchange = LaneExchange(known.admitted.head, data[len(known.raw) :], self)
         self._exchange = exchange
         serving = self.heads.front.serve_admitted(known.admitted, exchange)
-        task = exchange.task = self.loop.create_task(serving)
+        # Not the loop's `create_task`: it numbers its tasks.
+        task = exchange.task = asyncio.Task(serving, loop=self.loop, name="request")
         self.tasks.add(task)
         task.add_done_callback(self._served)
 
