@@ -299,7 +299,7 @@ async def test_a_step_under_way_at_a_server_nobody_can_stop_is_not_made_again_at
     async with a_rig(tmp_path, store, clock=now) as rig:
 
         async def it_comes() -> None:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
             store.records.pop("b", None)
 
         late = asyncio.create_task(it_comes())
@@ -344,7 +344,7 @@ async def test_what_a_step_in_doubt_writes_is_nobody_elses_until_it_has_had_its_
         store.trouble = lambda tool, arguments: DOUBT if tool == "put" else None
         assert await rig.undo(call) == {call: "in_doubt"}
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(0.1):
                 await rig.parts.leases.take("later", ("store:/a",), term=60, quiesce=0)
 
 
@@ -390,5 +390,5 @@ async def test_a_gateway_that_ends_leaves_a_call_in_doubt_its_time(tmp_path: Pat
         assert await rig.parts.leases.held(call)
     async with a_rig(tmp_path, store, clock=now) as rig:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(0.1):
                 await rig.parts.leases.take("later", ("store:/a",), term=60, quiesce=0)

@@ -190,7 +190,7 @@ async def test_sharers_hold_together_and_exclude_who_wants_it_alone(tmp_path: Pa
 async def test_a_resource_that_is_not_free_in_time_refuses_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
-    async with desk(tmp_path, patience=0.05) as leases:
+    async with desk(tmp_path, patience=1.0) as leases:
         await take(leases, "first", "file:/a")
         with pytest.raises(Refused, match="file:/a") as no:
             await take(leases, "second", "file:/a")
@@ -258,7 +258,7 @@ async def test_another_process_waits_and_gets_a_later_epoch(tmp_path: Path) -> N
 async def test_a_dead_process_keeps_its_leases_until_its_server_must_be_quiet(
     tmp_path: Path,
 ) -> None:
-    async with desk(tmp_path, patience=0.05) as living:
+    async with desk(tmp_path, patience=1.0) as living:
         async with desk(tmp_path) as dead:
             await take(dead, "short", "file:/a", quiesce=0.0)
             await take(dead, "long", "file:/b", quiesce=1000.0)
@@ -280,7 +280,7 @@ async def test_a_lease_past_its_term_is_no_longer_held(tmp_path: Path) -> None:
 async def test_leases_kept_for_a_while_are_let_go_by_themselves(tmp_path: Path) -> None:
     async with desk(tmp_path) as leases:
         await take(leases, "doubt", "file:/a")
-        leases.release("doubt", after=0.05)
+        leases.release("doubt", after=0.5)
         held = await leases.held("doubt")
         [lease] = await take(leases, "next", "file:/a")
     assert (held, lease.epoch) == (True, 2)

@@ -73,9 +73,14 @@ async def sealed_again(journal: SqliteJournal, call_id: str) -> int:
             return refusals
 
 
+SOON = 1.0
+"""Long enough for a test to do what it does between two probes."""
+
+
 async def test_a_full_disk_refuses_loses_nothing_and_works_again_when_there_is_room(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sqlite, "PROBE_SECONDS", SOON)
     with small_disk(tmp_path / "disk", "1500k") as disk:
         path, ballast = disk / "state" / "journal.db", disk / "ballast"
         ballast.write_bytes(b"x" * 400_000)
@@ -219,6 +224,7 @@ async def test_an_outcome_the_disk_refused_is_in_doubt_as_soon_as_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One refused by the failing disk, one at once because the journal is known to be broken."""
+    monkeypatch.setattr(sqlite, "PROBE_SECONDS", SOON)
     path = tmp_path / "journal.db"
     async with asyncio.timeout(30):
         journal = await SqliteJournal.open(path)

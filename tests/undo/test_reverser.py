@@ -75,7 +75,7 @@ async def test_arguments_that_may_not_be_kept_are_in_no_key_and_in_no_read(tmp_p
 
 
 async def test_without_a_pack_a_write_has_the_server_to_itself(tmp_path: Path) -> None:
-    async with asyncio.timeout(20), shop(tmp_path, patience=0.05) as at:
+    async with asyncio.timeout(20), shop(tmp_path, patience=1.0) as at:
         at.packs.pack = None
         ready = await at.reverser.prepare("call-1", put(), False)
         with pytest.raises(Refused) as no:

@@ -171,7 +171,7 @@ async def test_a_world_that_cannot_be_read_settles_nothing(tmp_path: Path) -> No
 
 
 async def test_what_is_leased_by_another_is_not_looked_at(tmp_path: Path) -> None:
-    async with asyncio.timeout(20), shop(tmp_path, patience=0.05) as at:
+    async with asyncio.timeout(20), shop(tmp_path, patience=1.0) as at:
         await in_doubt(at)
         finding = await settler(at).settle(recorded(at), "ours")
     assert finding.state is State.IN_DOUBT

@@ -63,7 +63,7 @@ async def test_a_head_that_takes_too_long_ends_the_connection(
 
 
 async def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.5)
     given, body = stateless("tools/call", {"name": "hang", "arguments": {}})
     async with serving() as place, connection(place) as line, asyncio.timeout(20):
         await line.send(headers=given, body=body)

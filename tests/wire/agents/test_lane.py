@@ -124,7 +124,7 @@ async def test_a_body_that_is_late_is_the_engines_to_wait_for(
         short.clear()
         monkeypatch.setattr(lane, "LATE", 0.01)
         line.writer.write(request[: start + 4])
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         line.writer.write(request[start + 4 :])
         assert (await line.reply()).status == 200
     assert short == []

@@ -395,7 +395,7 @@ async def test_a_server_that_hangs_at_the_door_costs_everyone_one_limit_not_one_
         if wire.request.rpc["method"] == "server/discover" and hangs_at != "server/discover":
             await wire.json({"jsonrpc": "2.0", "id": None, "error": {}}, "400 Bad")
 
-    async with serving(script, first_byte=0.3) as (server, heard):
+    async with serving(script, first_byte=1.0) as (server, heard):
         calls = [server.call(leave(), tool("echo"), Ear()) for _ in range(20)]
         outcomes = await asyncio.gather(*calls)
     assert {outcome.kind for outcome in outcomes} == {"rejected"}
