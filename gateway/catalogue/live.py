@@ -117,7 +117,7 @@ class LiveCatalogue:
         """See `ports.Catalogue`."""
         self._look(server)
         try:
-            async with asyncio.timeout(self._pace.grace):
+            async with asyncio.timeout(self._pace.deadline):
                 await self._looked[server].wait()
         except TimeoutError:
             pass

@@ -16,7 +16,7 @@ class Pace:
         settle: float = 0.2,
     ) -> None:
         self.deadline = deadline
-        """For all lists of one server."""
+        """For all lists of one server, and for a call that waits until they were looked at."""
         self.grace = grace
         """For all servers at start; slower ones join later."""
         self.ttl = ttl

@@ -405,13 +405,31 @@ async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: 
     assert shown == {}
 
 
+async def test_a_call_waits_for_a_server_that_takes_longer_than_a_start_waits(
+    tmp_path: Path,
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=known, earlier=earlier):
+        pass
+    server.stuck.clear()
+    pace = Pace(deadline=5, grace=0, retry=(0.001, 0.01), settle=0)
+    async with living(server, known=known, pace=pace, earlier=earlier) as catalogue:
+        seen = asyncio.create_task(catalogue.seen("files"))
+        await asyncio.wait([seen], timeout=0.05)
+        server.stuck.set()
+        await seen
+        unseen = set(catalogue.unseen)
+    assert unseen == set()
+
+
 async def test_a_server_that_nobody_can_look_at_in_time_is_unavailable(tmp_path: Path) -> None:
     earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
     server = OfferingServer(tool=[READ])
     async with living(server, known=known, earlier=earlier):
         pass
     server.stuck.clear()
-    pace = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
+    pace = Pace(deadline=0.02, grace=5, retry=(0.001, 0.01), settle=0)
     async with living(server, known=known, pace=pace, earlier=earlier) as catalogue:
         with pytest.raises(Refused) as no:
             await catalogue.seen("files")

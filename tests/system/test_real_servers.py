@@ -143,7 +143,7 @@ def commands(files: Path, graph: Path) -> dict[str, tuple[tuple[str, ...], dict[
 
 def settings_of(files: Path, graph: Path, urls: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     started = {
-        name: {"command": list(command), "environment": {"set": env}}
+        name: {"command": list(command), "environment": {"set": env}, "limits": {"connect": 60}}
         for name, (command, env) in commands(files, graph).items()
     }
     return started | {name: {"url": url} for name, url in urls.items()}
