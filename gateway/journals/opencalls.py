@@ -18,8 +18,8 @@ class OpenCalls:
     def take(self, line: Line) -> None:
         """This line is about to be queued.
 
-        Raises `IllegalMove` for a move the table does not hold, a first line without its record, and
-        a later line with one."""
+        Raises `IllegalMove` for a first line of a call that is open, one without its record, and a later line
+        with one."""
         call_id, kind, record = line.call_id, line.kind, line.record
         known = self._states.get(call_id)
         if kind not in (LATER if record is None else FIRST):
@@ -29,12 +29,12 @@ class OpenCalls:
                 return
         elif line.own is None and record.call_id != call_id:
             raise IllegalMove(f"a line of call {call_id} with the record of another")
-        if known is State.HELD and kind not in MOVES[known]:
-            # Another process may have sent it meanwhile.
+        if kind not in MOVES[known]:
+            if record is not None:
+                raise IllegalMove(f"call {call_id}: {known} -> {kind}")
+            # Another process may have moved it on meanwhile.
             del self._states[call_id]
             return
-        if kind not in MOVES[known]:
-            raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if MOVES[kind]:
             self._states[call_id] = kind
         elif known is not None:

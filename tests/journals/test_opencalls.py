@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.core.record import Line, State
 from gateway.journals.opencalls import OpenCalls
 from tests.journals.calls import NOON, call_record
 
 
-def test_whether_a_held_call_was_sent_by_another_process_is_for_the_store_to_say() -> None:
+@pytest.mark.parametrize(
+    ("was", "to"), [(State.HELD, State.APPLIED), (State.INTENT, State.NOT_APPLIED)]
+)
+def test_whether_a_call_was_moved_on_by_another_process_is_for_the_store_to_say(
+    was: State, to: State
+) -> None:
     open_calls = OpenCalls()
-    open_calls.take(Line("a", State.HELD, NOON, {}, call_record("a")))
-    open_calls.take(Line("a", State.APPLIED, NOON, {}))
+    open_calls.take(Line("a", was, NOON, {}, call_record("a")))
+    open_calls.take(Line("a", to, NOON, {}))
     assert len(open_calls) == 0

@@ -33,7 +33,7 @@ class TableOfStates(RuleBasedStateMachine):
             assert wrong_record or to not in MOVES[current] or call in self.stands
             return
         assert to in (FIRST if with_record else LATER)
-        assert believed in (None, State.HELD) or to in MOVES[believed]
+        assert believed is None or not with_record or to in MOVES[believed]
         self._store_judges(line)
 
     def _store_judges(self, line: Line) -> None:
