@@ -81,7 +81,7 @@ class KnownHeads:
         if like is None or int(length) > MAX_BODY:
             return None
         before, own = like.admitted.head, {"content-length": length, TRACE: trace}
-        headers = tuple((name, own.get(name) or value) for name, value in before.headers)
+        headers = tuple([(name, own.get(name) or value) for name, value in before.headers])
         admitted = replace(like.admitted, head=replace(before, headers=headers))
         known = Known(raw, admitted, len(raw) + int(length))
         if trace:
