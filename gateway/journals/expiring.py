@@ -22,11 +22,12 @@ _OPEN: Final = (
 
 def end(connection: sqlite3.Connection, before: int) -> int:
     """The first line that was not written before this moment (microseconds), or may still be needed."""
+    # First: of what others write while this looks, nothing is below it, and nothing has to be found.
+    newest = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM event").fetchone()[0]
     filing.file(connection)
     found = [
         connection.execute(sql, (before,) if "?" in sql else ()).fetchone()[0] for sql in _OPEN
     ]
-    newest = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM event").fetchone()[0]
     return int(min([newest, *(first for first in found if first is not None)]))
 
 

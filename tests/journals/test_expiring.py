@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,10 @@ from gateway.core.apart import Class
 from gateway.core.record import Line
 from gateway.evidence.audit import Frontier
 from gateway.evidence.verify import leaf_hash
+from gateway.journals import expiring, form
+from gateway.journals.entry import Entry
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.journals.sqlitefile import SqliteFile
 from gateway.proofs import Retention as Kept
 from gateway.settings import ServerSettings, Settings
 from gateway.values import replace
@@ -83,6 +87,38 @@ async def test_what_is_under_way_keeps_what_it_has(tmp_path: Path) -> None:
     lines = [*call("older", NOON), *call("open", NOON, is_over=False), *call("old", NOON + 1)]
     found = await lost(tmp_path / "journal.db", lines, settings(arguments=5))
     assert found == {"older": {"arguments"}, "open": set(), "old": set()}
+
+
+async def test_what_begins_while_a_sweep_looks_is_not_below_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    begun: list[Entry] = []
+    async with asyncio.timeout(20):
+        journal, other = await SqliteJournal.open(path), SqliteFile.open(path, NOON)
+        for line in call("old", NOON):
+            await journal.append(line).sealed()
+
+        def look(connection: sqlite3.Connection) -> int:
+            """Before each thing it asks, a call begins in another process."""
+
+            def begin(sql: str) -> None:
+                if sql.startswith("SELECT"):
+                    first = record.held(call_record(f"new-{len(begun)}"), TODAY, {})
+                    begun.append(Entry(first, *form.write(first, other.run.id)))
+                    other.write(begun[-1:])
+
+            connection.set_trace_callback(begin)
+            try:
+                return expiring.end(connection, TODAY - DAY)
+            finally:
+                connection.set_trace_callback(None)
+
+        last = await journal.do(look)
+        await journal.aclose()
+        other.close()
+    with closing(SqliteReader(path)) as reader:
+        firsts = [row.seq for row in reader.events(0, 100) if row.call_id.startswith("new")]
+    assert len(firsts) == len(begun) > 3
+    assert last <= min(firsts)
 
 
 async def test_a_sweep_that_destroys_something_is_on_record(tmp_path: Path) -> None:
