@@ -29,7 +29,8 @@ class Standing:
     def __init__(self, run: int) -> None:
         self._run = run
         self._open: dict[str, Row] = {}
-        """Those that can move on."""
+        """Those to which something is still to come. Calls in doubt are not kept: there is no end to them, and few
+        of them move on."""
         self._unfiled: dict[str, Row | None] = {}
         """All those, of whomever, with lines that are not in the table yet. None: only its lines tell."""
 
@@ -70,7 +71,7 @@ class Standing:
             row[SETTLED] = NONE if kind in UNSETTLED else line.at
             if kind is State.INTENT:
                 row[RUN] = self._run  # a held call is that of the process that sends it
-            if MOVES[kind]:
+            if kind in UNSETTLED:
                 self._open[call_id] = row
         self._unfiled[call_id] = row
 

@@ -79,6 +79,14 @@ def test_a_call_that_was_filed_can_still_move_on() -> None:
     assert [row[:4] for row in rows] == [[1, 2, "a", "applied"]]
 
 
+def test_calls_in_doubt_are_not_remembered_once_they_are_filed() -> None:
+    """A tool server that is gone for a day leaves any number of them."""
+    doubts = [[intent(f"{n}"), outcome(f"{n}", "in_doubt")] for n in range(1_000)]
+    one = standing(*(line for each in doubts for line in each), intent("open"), HELD)
+    one.filed()
+    assert sorted(one._open) == ["held", "open"]
+
+
 def test_after_forgetting_the_file_is_asked() -> None:
     one = standing(intent("a"))
     one.forget()
