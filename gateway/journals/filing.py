@@ -49,15 +49,13 @@ _FILED: Final = "UPDATE filed SET seq = (SELECT coalesce(max(seq), 0) FROM event
 
 
 def file(connection: sqlite3.Connection, rows: Sequence[Row] | None = None) -> None:
-    """The table is as of the last line; in the transaction that is open, or one of its own. `rows`: of all that is
-    to be filed, if they are known; a third of the work."""
+    """The table is as of the last line; in the transaction that is open, or one of its own, which an error leaves
+    open. `rows`: of all that is to be filed, if they are known; a third of the work."""
     connection.execute("SAVEPOINT filing")
-    try:
-        if rows is None:
-            connection.execute(_FILE + SINCE)
-        else:
-            for chunk in chunks(rows):
-                connection.execute(statement(f"{_FILE}VALUES ", _ROW, len(chunk)), flat(chunk))
-        connection.execute(_FILED)
-    finally:
-        connection.execute("RELEASE filing")
+    if rows is None:
+        connection.execute(_FILE + SINCE)
+    else:
+        for chunk in chunks(rows):
+            connection.execute(statement(f"{_FILE}VALUES ", _ROW, len(chunk)), flat(chunk))
+    connection.execute(_FILED)
+    connection.execute("RELEASE filing")

@@ -92,20 +92,16 @@ class SqliteFile:
 
         Raises `JournalError` when nothing of it was written. The next call tries anew.
         """
-        try:
-            connection = self._connected()
-            if entries:
-                return commit.write(self._ledger, self._standing, entries, self._keeper, works)
-            # No line waits for the disk: one that rests on it is written to the same log later.
-            with _unsynced(connection):
-                return commit.write(self._ledger, self._standing, (), self._keeper, works)
-        except (OSError, sqlite3.Error) as error:
-            # A connection that saw the disk fail is not believed again; nor is its transaction.
-            self._disconnect()
-            raise JournalError(f"{self.path}: {_said(error)}") from None
-        except BaseException:
-            self._disconnect()
-            raise
+        return self.on(lambda connection: self._write(connection, entries, works))
+
+    def _write(
+        self, connection: sqlite3.Connection, entries: Sequence[Entry], works: Sequence[commit.Work]
+    ) -> tuple[list[int | str | Refused], list[Any]]:
+        if entries:
+            return commit.write(self._ledger, self._standing, entries, self._keeper, works)
+        # No line waits for the disk: one that rests on it is written to the same log later.
+        with _unsynced(connection):
+            return commit.write(self._ledger, self._standing, (), self._keeper, works)
 
     def tidy(self) -> None:
         """What can wait until those who wait have been told. Raises `JournalError`."""
@@ -126,30 +122,33 @@ class SqliteFile:
         try:
             return work(self._connected())
         except (OSError, sqlite3.Error) as error:
+            # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
             raise JournalError(f"{self.path}: {_said(error)}") from None
+        except BaseException:
+            self._disconnect()
+            raise
 
     def abandoned(self) -> list[str]:
         """Calls under way whose run is gone. Raises `JournalError`."""
-        try:
-            connection = self._connected()
-            filing.file(connection)
-            open_runs = connection.execute(
-                "SELECT DISTINCT run.id, run.name FROM calls JOIN run ON run.id = calls.run"
-                " WHERE state = 'intent' AND run <> ?",
-                (self._row,),
-            ).fetchall()
-            gone = [row for row, name in open_runs if runs.is_gone(_run_directory(self.path), name)]
-            return [
-                call_id
-                for row in gone
-                for (call_id,) in connection.execute(
-                    "SELECT call_id FROM calls WHERE state = 'intent' AND run = ? ORDER BY first_seq",
-                    (row,),
-                )
-            ]
-        except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"{self.path}: {_said(error)}") from None
+        return self.on(self._abandoned)
+
+    def _abandoned(self, connection: sqlite3.Connection) -> list[str]:
+        filing.file(connection)
+        open_runs = connection.execute(
+            "SELECT DISTINCT run.id, run.name FROM calls JOIN run ON run.id = calls.run"
+            " WHERE state = 'intent' AND run <> ?",
+            (self._row,),
+        ).fetchall()
+        gone = [row for row, name in open_runs if runs.is_gone(_run_directory(self.path), name)]
+        return [
+            call_id
+            for row in gone
+            for (call_id,) in connection.execute(
+                "SELECT call_id FROM calls WHERE state = 'intent' AND run = ? ORDER BY first_seq",
+                (row,),
+            )
+        ]
 
     def scrub(self, whole: bool) -> bool:
         """Nothing that was deleted is left in the file or its log. False: somebody keeps the log in use.
@@ -190,12 +189,11 @@ class SqliteFile:
 
 @contextmanager
 def _unsynced(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commits that wait for no disk: what is lost with the power can be made again."""
+    """Commits that wait for no disk: what is lost with the power can be made again. After an error within, the
+    connection is used no more: in its transaction nothing could be made to wait again."""
     connection.execute("PRAGMA synchronous = NORMAL")
-    try:
-        yield
-    finally:
-        connection.execute("PRAGMA synchronous = FULL")
+    yield
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
