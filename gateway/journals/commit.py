@@ -112,16 +112,17 @@ def _alone(ledger: Ledger, entry: Entry, stands: dict[str, State]) -> int | str 
     """One line, judged by the file and the lines before it (`stands`); a refused one leaves no trace."""
     ledger.connection.execute("SAVEPOINT line")
     mark = ledger.mark()
+    result: int | str | Refused
     try:
-        return _checked(ledger, entry, stands)
+        result = _checked(ledger, entry, stands)
     except Refused as no:
         _undo(ledger, mark)
-        return no
+        result = no
     except (IllegalMove, *_LINE_AT_FAULT) as error:
         _undo(ledger, mark)
-        return f"call {entry.line.call_id}: {type(error).__name__}: {error}"
-    finally:
-        ledger.connection.execute("RELEASE line")
+        result = f"call {entry.line.call_id}: {type(error).__name__}: {error}"
+    ledger.connection.execute("RELEASE line")
+    return result
 
 
 def _undo(ledger: Ledger, mark: int) -> None:

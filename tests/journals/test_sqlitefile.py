@@ -55,6 +55,18 @@ def test_a_disk_too_full_for_calls_to_be_filed_is_said_to_be(
     file.close()
 
 
+def test_a_disk_too_full_for_lines_that_are_judged_one_by_one_is_said_to_be(tmp_path: Path) -> None:
+    file = SqliteFile.open(tmp_path / "journal.db", NOON)
+    full = file._connected()
+    file.write([entry(file, "call-0")])
+    [pages] = full.execute("PRAGMA page_count").fetchone()
+    full.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalError, match="the disk is full"):
+        file.write([entry(file, "call-0"), entry(file, "call-1", task="x" * 50_000)])
+    assert file.write([entry(file, "call-1")])[0] == [2]
+    file.close()
+
+
 @pytest.mark.parametrize("lines", [0, 1])
 def test_work_that_fails_leaves_no_transaction_and_lines_wait_for_the_disk(
     tmp_path: Path, lines: int
