@@ -34,7 +34,7 @@ TURNS: Final = 4
 ENOUGH: Final = 64
 """Lines that wait for no further turn."""
 ONE: Final = 2
-"""Lines of one call."""
+"""Lines of one call, or its line and its lease."""
 UNASKED: Final = 0.005
 """Seconds a line stays with the loop at most while nobody waits for it or for another one: so much of what was only
 queued can be lost with the process. A call that begins and ends within it costs one commit, not two."""
@@ -216,7 +216,7 @@ class Writer:
         made: Sequence[object],
     ) -> None:
         """On the loop."""
-        self._alone = len(lines) <= ONE
+        self._alone = len(lines) + len(joined) <= ONE
         self._report(lines, results, broken)
         for one, it in zip(joined, made, strict=True):
             if isinstance(it, JournalError):

@@ -97,7 +97,9 @@ async def test_who_comes_next_has_it_in_the_commit_of_the_line_it_was_let_go_beh
     async with asyncio.timeout(20):
         journal = await SqliteJournal.open(tmp_path / "journal.db")
         leases = journal.leases()
-        await take(leases, "first", "file:/a")
+        # Several at once: after one that came alone nothing is gathered.
+        names = {"first": "file:/a", "beside": "file:/b", "too": "file:/c"}
+        await asyncio.gather(*(take(leases, name, key) for name, key in names.items()))
         waiting = asyncio.create_task(take(leases, "second", "file:/a"))
         await asyncio.sleep(0)
         line = journal.append(intent("first"))
@@ -105,9 +107,9 @@ async def test_who_comes_next_has_it_in_the_commit_of_the_line_it_was_let_go_beh
         await line.sealed()
         [lease] = await waiting
         await journal.aclose()
-    # The first one's; then a line, its end and the second one's.
-    assert commits == [([], 1), (["first"], 2)]
-    assert lease.epoch == 2
+    # Those of all but the second; then a line, its end and the second one's.
+    assert commits == [([], 3), (["first"], 2)]
+    assert lease.epoch == 4
 
 
 async def test_a_line_rests_on_leases_that_are_let_go_behind_it_whatever_is_written_before(

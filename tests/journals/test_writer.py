@@ -345,3 +345,20 @@ async def test_after_a_call_that_came_alone_the_next_waits_for_no_turn_until_mor
         await writer.close()
     assert handed_over
     assert file.batches == [["alone"], ["at once"], ["a", "b", "c"], ["d", "e"]]
+
+
+async def test_after_work_of_many_the_next_is_gathered() -> None:
+    file = SlowFile()
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        await asyncio.gather(*(writer.join(lambda file: None, hurried=True) for _ in range(3)))
+        file.entered.clear()
+        file.gate.clear()
+        put(writer, entry("busy"))
+        writer.hurry()
+        await entered(file)
+        put_hurried(writer, "a")
+        waits = writer._queue.empty()
+        file.gate.set()
+        await writer.close()
+    assert waits
