@@ -8,13 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.core.record import FIRST, LATER, IllegalMove, Line, State, move
 from gateway.errors import JournalError
+from gateway.journals import filing
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.journals.sqlitefile import SqliteFile
 from gateway.ports import CallFilter, Pending
 from tests.journals.calls import NOON, call_record
 
@@ -24,6 +27,7 @@ LINES = st.lists(
     max_size=12,
 )
 PROCESSES = st.integers(0, 1)
+BEGUN = st.sampled_from(sorted(FIRST))
 
 
 class StoreAgainstModel(RuleBasedStateMachine):
@@ -38,8 +42,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.stands: dict[str, State] = {}
         self.opened_by: dict[str, SqliteJournal] = {}
         self.sealed: list[tuple[int, str, State]] = []
+        self.patch = pytest.MonkeyPatch()
+
+    @initialize(calls=st.sampled_from([1, 2, 5, filing.AT_ONCE]))
+    def file_after(self, calls: int) -> None:
+        self.patch.setattr(filing, "AT_ONCE", calls)
 
     def teardown(self) -> None:
+        self.patch.undo()
         for journal in self.journals:
             self._run(journal.aclose())
         self.loop.close()
@@ -52,8 +62,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def write_one_by_one(self, lines: list[tuple[int, State, int]], process: int) -> None:
         journal = self.journals[process]
         for number, to, at in lines:
-            [result] = self._run(self._write(journal, [self._line(number, to, at)]))
-            self._compare(journal, f"call-{number}", to, result)
+            line = self._line(number, to, at)
+            [result] = self._run(self._write(journal, [line]))
+            self._compare(journal, line, result)
 
     @rule(lines=LINES, process=PROCESSES)
     def write_as_one_batch(self, lines: list[tuple[int, State, int]], process: int) -> None:
@@ -62,14 +73,22 @@ class StoreAgainstModel(RuleBasedStateMachine):
         expected = dict(self.stands)
         batch = []
         for number, to, at in lines:
-            batch.append(self._line(number, to, at, expected))
-            try:
-                expected[f"call-{number}"] = move(expected.get(f"call-{number}"), to)
-            except IllegalMove:
-                continue
+            line = self._line(number, to, at, expected)
+            batch.append(line)
+            if self._is_legal(line, expected):
+                expected[line.call_id] = to
         results = self._run(self._write(journal, batch))
         for line, result in zip(batch, results, strict=True):
-            self._compare(journal, line.call_id, line.kind, result)
+            self._compare(journal, line, result)
+
+    @rule(kinds=st.tuples(BEGUN, BEGUN), process=PROCESSES, other=PROCESSES)
+    def begin_twice(self, kinds: tuple[State, State], process: int, other: int) -> None:
+        """What has just begun is not filed yet; wherever it is begun again, it stands."""
+        call_id = f"again-{len(self.stands)}"
+        for kind, at in zip(kinds, (process, other), strict=True):
+            line = Line(call_id, kind, NOON, {}, call_record(call_id))
+            [result] = self._run(self._write(self.journals[at], [line]))
+            self._compare(self.journals[at], line, result)
 
     def _line(
         self, number: int, to: State, at: int, stands: dict[str, State] | None = None
@@ -94,20 +113,35 @@ class StoreAgainstModel(RuleBasedStateMachine):
         except JournalError:
             return None
 
-    def _compare(self, journal: SqliteJournal, call_id: str, to: State, seq: int | None) -> None:
+    def _is_legal(self, line: Line, stands: dict[str, State]) -> bool:
+        current = stands.get(line.call_id)
         try:
-            self.stands[call_id] = move(self.stands.get(call_id), to)
+            move(current, line.kind)
         except IllegalMove:
+            return False
+        return (current is None) is (line.record is not None)
+
+    def _compare(self, journal: SqliteJournal, line: Line, seq: int | None) -> None:
+        if not self._is_legal(line, self.stands):
             assert seq is None
             return
         assert seq is not None
-        if to is State.INTENT:
-            self.opened_by[call_id] = journal  # a held call belongs to who sends it
-        self.sealed.append((seq, call_id, to))
+        self.stands[line.call_id] = line.kind
+        if line.kind is State.INTENT:
+            self.opened_by[line.call_id] = journal  # a held call belongs to who sends it
+        self.sealed.append((seq, line.call_id, line.kind))
 
     @rule(process=PROCESSES)
     def reopen(self, process: int) -> None:
         self._run(self.journals[process].aclose())
+        self.journals[process] = self._run(SqliteJournal.open(self.path))
+
+    @rule(process=PROCESSES)
+    def die(self, process: int) -> None:
+        """What was written is left as it is, not filed."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SqliteFile, "_file", lambda *_: None)
+            self._run(self.journals[process].aclose())
         self.journals[process] = self._run(SqliteJournal.open(self.path))
 
     @precondition(lambda self: self.stands)
