@@ -104,7 +104,9 @@ def in_the_thread(directory: Path, batch: int, calls: int) -> None:
 
     def written(ready: list[list[Entry]]) -> None:
         for some in ready:
-            assert all(isinstance(result, int) for result in file.write(some))
+            results, _ = file.write(some)
+            assert all(isinstance(result, int) for result in results)
+            file.tidy()
 
     ready = [entries(lines(batch), file.run.id) for _ in range(calls // batch)]
     told(f"written, {batch} at a time", [partial(written, one) for one in ready], batch)
