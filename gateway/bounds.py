@@ -40,9 +40,8 @@ class Bounds:
         """Entered around the forward, with what it is made under: a fence that falls on the call cuts it off."""
 
     def admit(self, identity: WorkloadIdentity) -> None:
-        """Step 3, by what was last seen: before anything comes of the call, `cover` looks anew. Raises `Refused`
-        (fenced)."""
-        if self._fences.seen:
+        """Step 3. Raises `Refused` (fenced)."""
+        if self._fences.standing():
             self._fences.check(fence.caller(identity))
 
     def fallen(self) -> tuple[Fence, ...]:

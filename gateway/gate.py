@@ -130,7 +130,7 @@ class FrontGate:
         """What the call was made under is not kept: once there is a new fence, of whatever, it must be one that
         could be made now. `asker` may come in another task than the call's."""
         asked = replace(request.identity, expires_at=asker.expires_at)
-        fallen = self._bounds.fallen()  # before `admit`, which goes by what was last seen
+        fallen = self._bounds.fallen()
         try:
             self._bounds.admit(asker)
             self._bounds.admit(asked)

@@ -376,11 +376,6 @@ class Fences(Protocol):
         """Raises `Refused` (fenced), by fences set a moment ago, by whatever process, too."""
         ...
 
-    @property
-    def seen(self) -> tuple[Fence, ...]:
-        """Every fence there was at the last look."""
-        ...
-
     def standing(self) -> tuple[Fence, ...]:
         """Every fence there is now."""
         ...

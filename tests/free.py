@@ -43,8 +43,6 @@ class NoGrants:
 class NoFences:
     """Nobody is stopped."""
 
-    seen: tuple[Fence, ...] = ()
-
     def check(self, caught: Catchable) -> None:
         return None
 

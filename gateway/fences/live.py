@@ -38,26 +38,26 @@ class LiveFences:
         """Raises `Misconfigured` for a log that cannot be read."""
         self._log = log
         self._size = -1
-        self.seen: tuple[Fence, ...] = ()
-        """See `ports.Fences`."""
+        self._seen: tuple[Fence, ...] = ()
+        """Every fence there was at the last look."""
         self._under_way: set[Watched] = set()
         self._is_ours = True
         """As of the last look of the watch."""
         self.on_change: Callable[[], None] = lambda: None
         # Its length first: what is written meanwhile is news.
-        self._size, self.seen = log.length(), log.read()
+        self._size, self._seen = log.length(), log.read()
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
         self._look()
-        for fence in self.seen:
+        for fence in self._seen:
             if caught.by(fence):
                 raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
 
     def standing(self) -> tuple[Fence, ...]:
         """See `ports.Fences`."""
         self._look()
-        return self.seen
+        return self._seen
 
     def watching(self, caught: Catchable) -> Watched:
         """See `ports.Fences`."""
@@ -82,19 +82,19 @@ class LiveFences:
                 return
             if not self._is_ours:
                 raise Misconfigured("another file is in its place", Where(str(self._log.path)))
-            self.seen, self._size = self._log.read(), size
+            self._seen, self._size = self._log.read(), size
         except (OSError, Misconfigured) as error:
             self._stop(str(error))
         for one in tuple(self._under_way):
-            if any(one.caught.by(fence) for fence in self.seen):
+            if any(one.caught.by(fence) for fence in self._seen):
                 one.cut()
         self.on_change()
 
     def _stop(self, why: str) -> None:
         """Doubt about fences is a fence."""
-        if self.seen != (UNREADABLE,):
+        if self._seen != (UNREADABLE,):
             log.error("everything is stopped: %s", why)
-        self.seen, self._size = (UNREADABLE,), -1
+        self._seen, self._size = (UNREADABLE,), -1
 
 
 class Watched(Struct, eq=False):

@@ -93,12 +93,8 @@ class Fences:
         if any(caught.by(fence) for fence in self.fences):
             raise Refused(Reason.FENCED, "fenced")
 
-    @property
-    def seen(self) -> tuple[Fence, ...]:
-        return tuple(self.fences)
-
     def standing(self) -> tuple[Fence, ...]:
-        return self.seen
+        return tuple(self.fences)
 
     def watching(self, caught: Catchable) -> Any:
         raise NotImplementedError
