@@ -130,13 +130,12 @@ class FrontGate:
         """What the call was made under is not kept: once there is a new fence, of whatever, it must be one that
         could be made now. `asker` may come in another task than the call's."""
         asked = replace(request.identity, expires_at=asker.expires_at)
-        fallen = self._bounds.fallen()
         try:
             self._bounds.admit(asker)
             self._bounds.admit(asked)
         except Refused:
             return False
-        if set(fallen) <= set(before):
+        if set(self._bounds.fallen()) <= set(before):
             return True
         return self._subscriptions.may_hear(replace(request, identity=asked))
 

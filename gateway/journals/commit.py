@@ -19,7 +19,7 @@ from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept, Payload
-from gateway.journals.rows import chunks, statement
+from gateway.journals.rows import NONE, chunks, statement
 from gateway.journals.standing import Standing, Unclear
 
 EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES "
@@ -28,9 +28,6 @@ PAYLOAD: Final = "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES "
 PAYLOAD_ROW: Final = "(?, ?, ?, ?)"
 KNOWN: Final = "SELECT 1 FROM calls WHERE call_id IN ("
 STATE: Final = "SELECT state FROM calls WHERE call_id = ?"
-NONE: Final = ""
-"""In place of a None, which the driver binds by asking around for who could adapt it; so it does with
-bytes, and not with a bytearray."""
 
 Work = Callable[[sqlite3.Connection], Any]
 """What is done in the lines' transaction beside them. It begins and ends none."""
@@ -83,7 +80,6 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
     if since is None:
         filing.file(ledger.connection)
         standing.forget()
-        standing.filed()
     else:
         standing.heard([call_id for _, _, call_id in since])
 

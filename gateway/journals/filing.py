@@ -18,7 +18,8 @@ AT_ONCE: Final = 128
 """Calls that have lines after `filed` before they are filed. Each is read whole by whoever looks meanwhile."""
 
 COLUMNS: Final = "first_seq, last_seq, call_id, state, agent, server, tier, task, created_at, settled_at, run, grant_id"
-UNFILED: Final = "SELECT call_id FROM event WHERE seq > (SELECT seq FROM filed)"
+LATER: Final = "seq > (SELECT seq FROM filed)"
+"""Of a line that the table does not know yet."""
 _UNSETTLED: Final = ", ".join(f"'{state.value}'" for state in sorted(UNSETTLED))
 
 
@@ -35,7 +36,7 @@ SINCE: Final = (
     f" coalesce({_said('grant')}, '') AS grant_id"
     " FROM (SELECT call_id, min(seq) AS first, max(seq) AS last,"
     f" max(iif(kind = '{State.INTENT.value}', seq, NULL)) AS sent"
-    " FROM event WHERE seq > (SELECT seq FROM filed) GROUP BY call_id) AS e"
+    f" FROM event WHERE {LATER} GROUP BY call_id) AS e"
     " LEFT JOIN calls AS c ON c.call_id = e.call_id"
     " JOIN event AS f ON f.seq = coalesce(c.first_seq, e.first)"
     " JOIN event AS l ON l.seq = e.last"

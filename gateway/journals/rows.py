@@ -12,6 +12,9 @@ from itertools import chain
 from typing import Any, Final, TypeVar
 
 MOST: Final = 256
+NONE: Final = ""
+"""In place of a None, which the driver binds by asking around for who could adapt it; so it does with
+bytes, and not with a bytearray."""
 T = TypeVar("T")
 
 

@@ -177,7 +177,6 @@ class SqliteFile:
         if self._connection is None:
             self._connection = _connect(self.path)
             self._ledger = Ledger(self._connection)
-            self._standing.forget()
         return self._connection
 
     def _disconnect(self) -> None:

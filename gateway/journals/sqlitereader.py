@@ -27,7 +27,7 @@ _CALLS: Final = (
     " FROM {} AS c JOIN event AS f ON f.seq = c.first_seq JOIN event AS l ON l.seq = c.last_seq"
     " WHERE {} ORDER BY c.first_seq DESC LIMIT ?"
 )
-_FILED: Final = "calls", f"c.call_id NOT IN ({filing.UNFILED})"
+_FILED: Final = "calls", f"c.call_id NOT IN (SELECT call_id FROM event WHERE {filing.LATER})"
 _SINCE: Final = f"({filing.SINCE})", "true"
 _EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
 
@@ -83,7 +83,7 @@ class SqliteReader:
         # Most calls have two lines and both ends are known; between them lies what other calls wrote.
         span = "(SELECT first_seq FROM calls WHERE call_id = ?) AND (SELECT last_seq FROM calls WHERE call_id = ?)"
         filed = f"{_EVENTS} WHERE seq BETWEEN {span} AND call_id = ?"
-        since = f"{_EVENTS} WHERE seq > (SELECT seq FROM filed) AND call_id = ?"
+        since = f"{_EVENTS} WHERE {filing.LATER} AND call_id = ?"
         rows = self._event_rows(f"{filed} UNION {since} ORDER BY seq", (call_id,) * 4)
         return self.opened(rows)
 

@@ -10,13 +10,12 @@ from typing import Any
 
 from gateway.core.model import CallRecord
 from gateway.core.record import MOVES, UNSETTLED, Line, State
+from gateway.journals.rows import NONE
 
 Row = list[Any]
 """Of the table of calls (filing.py)."""
 LAST, STATE, SETTLED, RUN = 1, 3, 9, 10
 """What a later line changes."""
-NONE = ""
-"""In place of a None, which the driver binds by asking around for who could adapt it."""
 
 
 class Unclear(Exception):
@@ -85,8 +84,9 @@ class Standing:
         self._unfiled.clear()
 
     def forget(self) -> None:
-        """It is not known what others have written."""
+        """All lines are filed, and it is not known what others have written."""
         self._open.clear()
+        self.filed()
 
     def _begun(self, line: Line, record: CallRecord, seq: int) -> Row:
         return [

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import record
+from gateway.core.forget import Forget
 from gateway.core.record import MOVES, Line, State
 from gateway.errors import JournalError
 from gateway.journals import filing
@@ -200,3 +201,35 @@ async def test_filing_that_fails_takes_no_line_along(
         ("call-1", "refused"),
         ("call-2", "applied"),
     ]
+
+
+async def test_calls_are_filed_when_so_many_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    monkeypatch.setattr(filing, "AT_ONCE", 3)
+    filed = []
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(path)
+        for n in range(4):
+            await journal.append(refusal(f"call-{n}")).sealed()
+            await journal.do(lambda _: None)  # what comes after a batch is done by then
+            filed.append(len(table(path)))
+        await journal.aclose()
+    assert filed == [0, 0, 3, 3]
+
+
+async def test_what_a_call_that_is_not_filed_left_behind_is_forgotten_with_it(
+    tmp_path: Path,
+) -> None:
+    note = "INSERT INTO remembered (kind, owner, name, at, body) VALUES ('link', 'ann', 'x', ?, '')"
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        await journal.append(intent("call-1", at=NOON)).sealed()
+        seq = (await journal.append(outcome("call-1", at=NOON + 10)).sealed()).seq
+        await journal.do(lambda db: db.execute(note, (NOON + 5,)))
+        forget = record.noted(call_record("act"), NOON + 20, {}, (Forget("call-1", (seq,)),))
+        await journal.append(forget).sealed()
+        left = await journal.do(lambda db: db.execute("SELECT name FROM remembered").fetchall())
+        await journal.aclose()
+    assert left == []

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.core.record import Line, State
-from gateway.journals.standing import NONE, Standing, Unclear
+from gateway.journals.rows import NONE
+from gateway.journals.standing import Standing, Unclear
 from tests.journals.calls import NOON, call_record, intent, outcome, refusal
 
 RUN = 7
