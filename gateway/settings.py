@@ -20,6 +20,7 @@ from gateway.transmitters import TransmitterSettings
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+LISTEN: Final = re.compile(r"([^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 ITSELF = "bulkhead"
 """The gateway itself, where policy.csv names a server: no tool server is called so."""
 """Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
@@ -138,7 +139,7 @@ class Settings(Strict):
     """bulkhead.yaml. Paths are relative to the file."""
 
     listen: str = "127.0.0.1:8811"
-    public_url: str | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$")] | None = None
     """The origin agents use, when it is not `http://<listen>`: audiences are built on it."""
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
@@ -215,7 +216,9 @@ def load(path: Path) -> Settings:
     _note_places(tree, settings, str(path))
     home = path.resolve().parent
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
-    return settings.model_copy(update={"home": str(home), "servers": servers})
+    placed = settings.model_copy(update={"home": str(home), "servers": servers})
+    yamlfile.refuse_open_to_all(placed.state_dir)
+    return placed
 
 
 def _note_places(tree: CommentedMap, settings: Settings, file: str) -> None:
@@ -243,17 +246,12 @@ def _placed(server: ServerSettings, home: Path) -> ServerSettings:
 
 def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
     for server in settings.servers:
-        if not SERVER_ID.fullmatch(server):
-            line = yamlfile.line_of(tree, ["servers", server])
-            raise Misconfigured(
-                f"servers.{server}: an id is a-z, 0-9 and -, at most 32, a letter first",
-                Where(file, line),
-            )
-        if server == ITSELF:
-            line = yamlfile.line_of(tree, ["servers", server])
-            raise Misconfigured(
-                f"servers.{server}: this is the gateway's own name", Where(file, line)
-            )
+        if SERVER_ID.fullmatch(server) and server != ITSELF:
+            continue
+        own = "this is the gateway's own name"
+        wrong = own if server == ITSELF else "an id is a-z, 0-9 and -, at most 32, a letter first"
+        place = Where(file, yamlfile.line_of(tree, ["servers", server]))
+        raise Misconfigured(f"servers.{server}: {wrong}", place)
 
 
 def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None:
@@ -269,10 +267,9 @@ def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None
 
 
 def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
-    host, colon, port = settings.listen.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) < 65_536):
+    if not (LISTEN.fullmatch(settings.listen) and settings.port < 65_536):
         raise Misconfigured(
-            f"listen: {settings.listen!r} is not HOST:PORT",
+            f"listen: {settings.listen!r} is not HOST:PORT, nor [IPv6]:PORT",
             Where(file, yamlfile.line_of(tree, ["listen"])),
         )
 

@@ -44,9 +44,9 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def refuse_open_to_all(path: Path) -> None:
-    """A file that anybody on this machine could write is nobody's word. Raises `Misconfigured`.
+    """What anybody on this machine could write, or put another in place of, is nobody's word. Raises `Misconfigured`.
 
-    A file that cannot be looked at is left to its reader.
+    A file or directory that cannot be looked at is left to its reader.
     """
     for place, harmless in ((path, 0), (path.parent, stat.S_ISVTX)):
         try:
@@ -93,7 +93,9 @@ def _loaded(path: Path, text: str) -> object:
         return yaml.load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise Misconfigured(str(error.problem), Where(str(path), line)) from None
+        # Of a key that is there twice the library would tell all that stands below it, both times.
+        said = str(error.problem).partition(" with value ")[0]
+        raise Misconfigured(said, Where(str(path), line)) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise Misconfigured(

@@ -46,9 +46,12 @@ def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
         ("servers:\n  a: {url: 'ftp://h/'}\n", 2, "url must start with"),
         ("listen: nowhere\nservers: {}\n", 1, "is not HOST:PORT"),
         ("listen: 127.0.0.1:99999\nservers: {}\n", 1, "is not HOST:PORT"),
+        ("listen: ::1:8811\nservers: {}\n", 1, "nor [IPv6]:PORT"),
+        ("servers: {}\npublic_url: https://gate.example/x\n", 2, "public_url: "),
+        ("servers: {}\npublic_url: https://gate.example?x\n", 2, "public_url: "),
         ("home: /\nservers: {}\n", 1, "home: unknown key"),
         ("servers: {}\nlimits:\n  max_body: '5'\n", 3, "limits.max_body"),
-        ("servers: {}\nservers: {}\n", 2, "duplicate key"),
+        ("servers: {}\nservers: {}\n", 2, 'duplicate key "servers"'),
         ("servers:\n  a: {command: [x], companion_of: b}\n", 2, "no server agents are offered"),
         ("servers:\n  a:\n    command: [x]\n    companion_of: a\n", 4, "no server agents"),
         (
@@ -73,6 +76,25 @@ def test_a_mistake_is_one_line_at_its_place(
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_is_there_twice_is_told_without_all_that_stands_below_it(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        loaded(tmp_path, "servers:\n  a: {command: [x, s3cret]}\n  a: {command: [y]}\n")
+    assert str(caught.value).endswith('bulkhead.yaml:3: found duplicate key "a"')
+
+
+@pytest.mark.parametrize("listen", ["[::1]:8811", "127.0.0.1:0", "localhost:65535"])
+def test_an_address_is_a_host_and_a_port(tmp_path: Path, listen: str) -> None:
+    assert loaded(tmp_path, f"listen: '{listen}'\nservers: {{}}\n").listen == listen
+
+
+def test_a_state_directory_that_anybody_could_change_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / ".bulkhead"
+    state.mkdir()
+    state.chmod(0o777)
+    with pytest.raises(Misconfigured, match=r"\.bulkhead: mode is 0777: anybody"):
+        loaded(tmp_path, "servers: {}\n")
 
 
 def test_a_companion_is_offered_to_nobody(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -118,7 +119,8 @@ def open_local(settings: Settings, now: int | None = None) -> LocalIssuer:
     """The embedded issuer. Raises `Misconfigured` where it is off, and beyond loopback."""
     if not settings.embedded:
         raise _off()
-    refuse_beyond_loopback(settings.host, settings.where)
+    for host in (settings.host, urlsplit(settings.origin).hostname or ""):
+        refuse_beyond_loopback(host, settings.where)
     return LocalIssuer.open(settings.state_dir, settings.origin, now)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
+from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings
 from gateway.undo.level import unknown
 from gateway.undo.scope import Pinned
@@ -71,6 +72,7 @@ def load(
     no value; a pack that refers to one is refused. No directory: no packs. A pack for a server that is
     not in bulkhead.yaml is checked as far as it can be and not used."""
     directory = policy_dir / DIRECTORY
+    _refuse_values_of_none(directory, servers)
     if not directory.exists():
         return Packs()
     from gateway.undo import certificate, packfile
@@ -81,3 +83,11 @@ def load(
     }
     held = certificate.holding(directory, {name: pack.digest for name, pack in packs.items()})
     return Packs({name: pack for name, pack in packs.items() if name in servers}, held)
+
+
+def _refuse_values_of_none(directory: Path, servers: Mapping[str, ServerSettings]) -> None:
+    """Who gives a pack values believes that there is one."""
+    for name, server in servers.items():
+        path = directory / f"{name}.yaml"
+        if server.undo and not path.exists():
+            raise Misconfigured(f"servers.{name}.undo: there is no pack {path}", server.where)

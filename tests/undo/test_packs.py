@@ -10,6 +10,7 @@ import pytest
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured
+from gateway.undo import packs
 from gateway.undo.toolpack import ToolPack
 from tests.undo import notes
 from tests.undo.notes import PACK, found, load
@@ -184,3 +185,13 @@ def test_a_read_at_a_companion_that_is_not_there_leaves_nothing_to_undo_with(
     assert answer.level is Level.NONE
     assert "companion" in answer.why
     assert isinstance(found(load(tmp_path, text, having=notes.servers(companion=True))), ToolPack)
+
+
+@pytest.mark.parametrize("directory", [True, False])
+def test_values_for_a_pack_that_is_not_there_are_refused(tmp_path: Path, directory: bool) -> None:
+    if directory:
+        (tmp_path / "undo").mkdir()
+    with pytest.raises(
+        Misconfigured, match=r"servers\.notes\.undo: there is no pack .*notes\.yaml"
+    ):
+        packs.load(tmp_path, notes.servers(root="/srv"), notes.pins())

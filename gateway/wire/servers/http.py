@@ -51,11 +51,11 @@ class HttpServer:
         try:
             where = address(settings.url or "")
         except ValueError as error:
-            raise Misconfigured(f"servers.{name}.url: {error}") from None
+            raise Misconfigured(f"servers.{name}.url: {error}", settings.where) from None
         limits = settings.limits
-        requests = Requests(where, fixed_headers(name, settings.headers))
+        requests = Requests(where, fixed_headers(name, settings.headers, settings.where))
         for offer in settings.credentials:
-            fixed_headers(name, templates(offer, "headers"))
+            fixed_headers(name, templates(offer, "headers"), settings.where)
         self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids(), own)
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self.era: Era | None = None

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gateway.core.model import JsonObject
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Where
 from gateway.ports import Outbound
 from gateway.sdk import inbound
 from gateway.wire.servers.envelope import STATELESS_VERSION
@@ -82,15 +82,19 @@ def _line(name: str, value: str) -> bytes:
     return f"{name}: {value}\r\n".encode("ascii")
 
 
-def fixed_headers(server: str, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def fixed_headers(
+    server: str, headers: Mapping[str, str], where: Where | None
+) -> tuple[tuple[str, str], ...]:
     """The operator's own headers for a server. Raises `Misconfigured` for those that are ours to write."""
     for name, value in headers.items():
         lower = name.lower()
-        where = f"servers.{server}.headers.{name}"
+        header = f"servers.{server}.headers.{name}"
         if lower in _OURS or lower.startswith("mcp-"):
-            raise Misconfigured(f"{where}: the gateway writes this header itself")
+            raise Misconfigured(f"{header}: the gateway writes this header itself", where)
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Misconfigured(f"{where}: not a header name and a value of printable ASCII")
+            raise Misconfigured(
+                f"{header}: not a header name and a value of printable ASCII", where
+            )
     return tuple(headers.items())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.core.model import Answer, ClientFacts, Effect, JsonObject, Outcome
 from gateway.core.record import Permit, Queued, State, permit
 from gateway.errors import Misconfigured
 from gateway.ports import Outbound, ServerUnavailable
-from gateway.settings import ServerSettings
+from gateway.settings import ServerSettings, load
 from gateway.wire.servers.http import HttpServer
 from tests.servers.http_sdk import World, sdk_server
 
@@ -328,3 +329,15 @@ async def test_more_calls_than_the_limit_are_turned_away_at_once() -> None:
 def test_what_can_never_work_is_refused_at_the_start(settings: JsonObject, word: str) -> None:
     with pytest.raises(Misconfigured, match=word):
         HttpServer("s", ServerSettings.model_validate(settings))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["url: 'http://ho st/'", "url: http://host/\n    headers: {Host: x}"]
+)
+def test_it_is_refused_at_the_line_that_says_where_the_server_is(
+    tmp_path: Path, wrong: str
+) -> None:
+    file = tmp_path / "bulkhead.yaml"
+    file.write_text(f"servers:\n  s:\n    {wrong}\n")
+    with pytest.raises(Misconfigured, match=r"bulkhead\.yaml:3: servers\.s\."):
+        HttpServer("s", load(file).servers["s"])
