@@ -5,6 +5,7 @@ A descriptor that is not fit is kept back alone; the rest of its list is served.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from gateway.values import Value
 MAX_DESCRIPTOR: Final = 256 * 1024
 """Bytes of one canonical descriptor."""
 MAX_URI: Final = 8192
+_PATH: Final = re.compile(r"\{([A-Za-z0-9_.]+)\*\}")
+_QUERY: Final = re.compile(r"\{[?&][^{}]*\}")
 
 
 class Item(Value):
@@ -109,9 +112,12 @@ def _uri_fault(uri: object) -> str | None:
 def matcher(template: str) -> uri_template.UriTemplate | None:
     """What decides whether a URI belongs to a template; None for one that cannot be matched.
 
-    Such a template is listed and completed; what it leads to must be listed to be read.
+    Such a template is listed and completed; what it leads to must be listed to be read. `{path*}` is
+    taken for a whole path, and `{?tags*}` for a member of the query, as FastMCP means them. This only
+    finds the server: what it leads to is decided by its own URI.
     """
+    query_meant = _QUERY.sub(lambda found: found[0].replace("*", ""), template)
     try:
-        return uri_template.UriTemplate.parse(template)
+        return uri_template.UriTemplate.parse(_PATH.sub(r"{+\1}", query_meant))
     except uri_template.InvalidUriTemplate:
         return None

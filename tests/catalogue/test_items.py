@@ -108,6 +108,22 @@ def test_a_template_that_cannot_be_matched_matches_nothing() -> None:
     assert found is not None and found.match("file:///a") is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        ("files://{path*}", "files://a/b/c"),
+        ("repo://{owner}/{path*}/raw", "repo://me/a/b/raw"),
+        ("search://all{?tags*}", "search://all?tags=a&tags=b"),
+        ("search://all{?q,tags*}", "search://all?q=x&tags=a"),
+        ("search://all{?q}{&tags*}", "search://all?q=x&tags=a"),
+    ],
+)
+def test_a_template_as_fastmcp_writes_them_leads_to_what_it_means(name: str, uri: str) -> None:
+    found = matcher(name)
+    assert found is not None and found.match(uri) is not None
+    assert found.match("other://a") is None
+
+
 def test_a_descriptor_that_was_looked_at_is_not_kept() -> None:
     class Descriptor(dict[str, Any]):
         """A dict that can be watched."""
