@@ -72,7 +72,7 @@ class Links:
 
     async def recall(self, table: Table, request: Request) -> None:
         """Before a request is resolved: what other processes told its agent of what it names."""
-        if self._shared is None or not _may_follow(request):
+        if self._shared is None or not may_follow(request):
             return
         agent, uri = owner_of(request.identity), request.params.get("uri")
         if not isinstance(uri, str) or self.find(agent, uri) is not None:
@@ -105,14 +105,14 @@ class Links:
 
     def _followed(self, request: Request) -> Link | None:
         uri = request.params.get("uri")
-        if not _may_follow(request):
+        if not may_follow(request):
             return None
         return self.find(owner_of(request.identity), uri) if isinstance(uri, str) else None
 
     async def tell(self, table: Table, resolved: Resolved, answer: Answer) -> Answer:
-        """The answer as its agent must hear it: on an aggregate, with URIs that lead back to the server."""
+        """The answer as its agent must hear it on an aggregate: with URIs that lead back to the server."""
         request, server = resolved.request, resolved.target.server
-        if request.endpoint.kind == "server" or answer.result is None:
+        if answer.result is None:
             return answer
         agent = owner_of(request.identity)
 
@@ -126,6 +126,6 @@ class Links:
         return answer if result is answer.result else replace(answer, result=result)
 
 
-def _may_follow(request: Request) -> bool:
+def may_follow(request: Request) -> bool:
     """Does it name a resource where several servers meet?"""
     return request.endpoint.kind != "server" and NAMED.get(request.method) == ("resource", "uri")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import anyio
@@ -21,14 +21,14 @@ from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request
-from gateway.core.resolve import Table
+from gateway.core.resolve import Table, resolve
 from gateway.core.tasks import finished, is_about_a_task, made_by, owner_of
 from gateway.core.validate import Check
 from gateway.courses import Courses
 from gateway.errors import JournalError, Refused
 from gateway.evenly import Pace
 from gateway.finishing import to_its_end
-from gateway.links import Links
+from gateway.links import Links, may_follow
 from gateway.ports import (
     Approvals,
     Catalogue,
@@ -90,7 +90,7 @@ class Line:
         self._links = Links(remembered)
         self._carrying = Carrying()
 
-    async def call(self, request: Request, channel: Channel) -> Answer:
+    def call(self, request: Request, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """The answer to one request of an identified agent (design: steps 4 to 15).
 
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
@@ -98,38 +98,40 @@ class Line:
         """
         policy, began = self._policies.current, self._pace.now()
         way = Way(self._new_call_id(), request, policy, request, began=began)
-        try:
-            return await self._go(way, channel)
-        finally:
-            self._let_go(way)
+        if is_about_a_task(request):
+            way.fulfilled = holding.DUTIES  # by the call that made the task
+        return self._walk(way, channel)
 
-    async def send(self, waiting: holding.Waiting, channel: Channel) -> Answer:
+    def send(self, waiting: holding.Waiting, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
         for only one can write the intent that follows on its line. Raises as `call`."""
         request, fulfilled = waiting.request, waiting.fulfilled
         policy = self._policies.current
         way = Way(waiting.call_id, request, policy, request, waiting.target, fulfilled, waited=True)
+        return self._walk(way, channel)
+
+    async def _walk(self, way: Way, channel: Channel) -> Answer:
         try:
             return await self._go(way, channel)
         finally:
-            self._let_go(way)
-
-    def _let_go(self, way: Way) -> None:
-        if way.holds:
-            self._reverser.release(way.call_id)
+            if way.holds:
+                self._reverser.release(way.call_id)
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
-            await self._known(way.request).recall(self._catalogue.current, way.request)
+            if (known := self._known(way.request)) is not None:
+                await known.recall(self._catalogue.current, way.request)
             decided = self.decided(way)  # 3 to 8
             if decided.classified.resolved.target.server in self._catalogue.unseen:
                 decided = await self._see(way, decided)
-            reversible = await self._reverse(way, decided)  # 9
-            reversible = await self._approve(way, reversible)
+            reversible = Reversible(decided, None)
+            if decided.classified.effect is not Effect.READ and not is_about_a_task(way.request):
+                reversible = await self._reverse(way, decided)  # 9
+            if reversible.decided.decision.obligations:
+                reversible = await self._approve(way, reversible)
             if self._waits(way, reversible):
                 return await self._hold(way, reversible)
-            steps = self._record, self._decide_again, self._approve
-            recorded = await several.under(way, reversible, *steps)  # 11
+            recorded = await self._record(way, reversible)  # 11
         except Refused as no:
             answer = await self._scribe.refusal(way, no)
             if no.reason in UNTOLD:
@@ -143,15 +145,19 @@ class Line:
         try:
             outcome = await self._forward(recorded, channel)  # 13
             answer = await self._finish(recorded, outcome)  # 14
+            if way.request.endpoint.kind == "server":
+                return answer
             return await self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
         except Exception:
             # Past the forward nobody may say that nothing was done.
             log.exception("call %s failed after it was forwarded", way.call_id)
             return self._scribe.unknown(way)
 
-    def _known(self, request: Request) -> Tasks | Links:
-        """Who knows what was named to its agent before, by this gateway process or another."""
-        return self._tasks if is_about_a_task(request) else self._links
+    def _known(self, request: Request) -> Tasks | Links | None:
+        """Who knows what was named to its agent before; None where only the catalogue has a say."""
+        if is_about_a_task(request):
+            return self._tasks
+        return self._links if may_follow(request) else None
 
     async def _see(self, way: Way, decided: Decided) -> Decided:
         """A server that was not looked at since the start may have changed: decided again when it was. Only
@@ -176,19 +182,15 @@ class Line:
         return decided
 
     def _ask(self, way: Way, table: Table) -> Decided:
-        way.reached = resolved = self._known(way.request).resolve(table, way.request)  # 4
+        known = self._known(way.request)
+        way.reached = resolved = (known.resolve if known else resolve)(table, way.request)  # 4
         way.reached = classified = way.policy.classify(resolved)  # 5
         decision = way.policy.decide(question(admit(classified)))  # 8
         return self._courses.note(table, way.policy, require(classified, decision))
 
     async def _reverse(self, way: Way, decided: Decided) -> Reversible:
-        """Writes only. Time has passed when the level is known, so all is decided again, and with it."""
+        """Time has passed when the level is known, so all is decided again, and with it."""
         classified = decided.classified
-        if is_about_a_task(way.request):
-            way.fulfilled = holding.DUTIES
-            return Reversible(decided, None)
-        if classified.effect is Effect.READ:
-            return Reversible(decided, None)
         secret = bool(way.policy.marks(classified))
         way.holds = True
         prepared = await self._reverser.prepare(way.call_id, classified, secret)
@@ -235,6 +237,9 @@ class Line:
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
+        except Refused as no:
+            steps = self._decide_again, self._approve, self._record
+            return await several.under_next(way, reversible, no, *steps)
         permit = record.permit(line, effect)
         return Recorded(reversible, classified.resolved, pending, permit, covered, at_once)
 

@@ -18,24 +18,21 @@ SPENT: Final = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
 UNCOVERED: Final = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})
 
 
-async def under(
+async def under_next(
     way: Way,
     reversible: Reversible,
-    write: Callable[[Way, Reversible], Awaitable[Recorded]],
+    no: Refused,
     again: Callable[[Way, Prepared | None], Reversible],
     approve: Callable[[Way, Reversible], Awaitable[Reversible]],
+    record: Callable[[Way, Reversible], Awaitable[Recorded]],
 ) -> Recorded:
-    """`write`: step 11 under what step 7 found; `again`: steps 3 to 8; `approve`: a person's leave, which is for
-    one grant. Raises `Refused`: that there was not enough, when nothing else covers the call."""
-    while True:
-        try:
-            return await write(way, reversible)
-        except Refused as no:
-            grant = way.covered.cover.grant if way.covered else ""
-            if no.reason not in SPENT or not grant:
-                raise
-            way.spent |= {grant}
-            reversible = await approve(way, _next(way, reversible, again, no))
+    """Step 11, after `no` under what step 7 found. `again`: steps 3 to 8; `approve`: a person's leave, which is for
+    one grant; `record`: step 11. Raises `Refused`: that there was not enough, when nothing else covers the call."""
+    grant = way.covered.cover.grant if way.covered else ""
+    if no.reason not in SPENT or not grant:
+        raise no
+    way.spent |= {grant}
+    return await record(way, await approve(way, _next(way, reversible, again, no)))
 
 
 def _next(

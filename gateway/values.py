@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 if TYPE_CHECKING:
     from dataclasses import replace  # of which a type checker knows what each value has
 else:
     from msgspec.structs import replace
 
-__all__ = ["Value", "as_json", "as_plain", "field", "from_json", "from_plain", "replace"]
+__all__ = [
+    "Value",
+    "as_json",
+    "as_plain",
+    "field",
+    "force_setattr",
+    "from_json",
+    "from_plain",
+    "replace",
+]
 
 T = TypeVar("T")
 

@@ -160,7 +160,7 @@ def claims(
     cover: Cover,
     classified: Classified,
     now: Callable[[], int],
-    size: Callable[[], int],
+    size: Callable[[Classified], int],
     approved: bool = False,
 ) -> tuple[Claim, ...]:
     """What a call takes when its intent is written. `now`, and `size` (bytes of its arguments), are asked only
@@ -186,7 +186,10 @@ def can_fail(claims: Iterable[Claim]) -> bool:
 
 
 def _spend(
-    chain: Chain, classified: Classified, now: Callable[[], int], size: Callable[[], int]
+    chain: Chain,
+    classified: Classified,
+    now: Callable[[], int],
+    size: Callable[[Classified], int],
 ) -> Spend | None:
     """None when there is nothing it could use up."""
     is_read = classified.effect is Effect.READ
@@ -194,7 +197,7 @@ def _spend(
         return None
     counted = any(grant.terms.bytes is not None for grant in chain)
     ids = tuple(grant.id for grant in chain)
-    return Spend(ids, 0 if is_read else 1, size() if counted else 0, now())
+    return Spend(ids, 0 if is_read else 1, size(classified) if counted else 0, now())
 
 
 def outside(terms: Terms, classified: Classified) -> str:

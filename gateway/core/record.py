@@ -11,12 +11,11 @@ Laws:
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from gateway.core.model import CallRecord, Effect, OutcomeKind, Own
-from gateway.values import Value
+from gateway.values import Value, force_setattr
 
 
 class State(StrEnum):
@@ -141,18 +140,18 @@ class Sealed(Value):
 _KEY: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(Value):
     """Leave to forward one call once. Only `permit()` can make one."""
 
     call_id: str
     effect: Effect
-    key: InitVar[object]
-    """Shown when it is made and not kept, so that no permit can be copied into another."""
+    _key: object
+    """Shown when it is made and not kept, so that no permit can be made into another."""
 
-    def __post_init__(self, key: object) -> None:
-        if key is not _KEY:
+    def __post_init__(self) -> None:
+        if self._key is not _KEY:
             raise TypeError("a Permit comes only from record.permit()")
+        force_setattr(self, "_key", None)
 
 
 def permit(line: Sealed | Queued, effect: Effect) -> Permit:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -41,6 +42,8 @@ class LiveFences:
         self._seen: tuple[Fence, ...] = ()
         """Every fence there was at the last look."""
         self._under_way: set[Watched] = set()
+        self.watching = partial(Watched, self._under_way)
+        """See `ports.Fences`."""
         self._is_ours = True
         """As of the last look of the watch."""
         self.on_change: Callable[[], None] = lambda: None
@@ -49,37 +52,16 @@ class LiveFences:
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
-        self._look()
-        for fence in self._seen:
+        for fence in self.standing():
             if caught.by(fence):
                 raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
 
     def standing(self) -> tuple[Fence, ...]:
-        """See `ports.Fences`."""
-        self._look()
-        return self._seen
-
-    def watching(self, caught: Catchable) -> Watched:
-        """See `ports.Fences`."""
-        return Watched(self._under_way, caught)
-
-    async def watch(self) -> None:
-        """Looks until cancelled; now and then whether the log is still the one at its path."""
-        for look in count():
-            await asyncio.sleep(EVERY if self._under_way else QUIET)
-            if look % LOOKS == 0:
-                self._is_ours = self._log.is_ours
-                self._size = self._size if self._is_ours else -1
-            try:
-                self._look()
-            except Exception:
-                log.exception("somebody who is told of fences failed; the watch goes on")
-
-    def _look(self) -> None:
+        """See `ports.Fences`: a look at the log, each time."""
         try:
             size = self._log.length()
             if size == self._size:
-                return
+                return self._seen
             if not self._is_ours:
                 raise Misconfigured("another file is in its place", Where(str(self._log.path)))
             self._seen, self._size = self._log.read(), size
@@ -89,6 +71,19 @@ class LiveFences:
             if any(one.caught.by(fence) for fence in self._seen):
                 one.cut()
         self.on_change()
+        return self._seen
+
+    async def watch(self) -> None:
+        """Looks until cancelled; now and then whether the log is still the one at its path."""
+        for look in count():
+            await asyncio.sleep(EVERY if self._under_way else QUIET)
+            if look % LOOKS == 0:
+                self._is_ours = self._log.is_ours
+                self._size = self._size if self._is_ours else -1
+            try:
+                self.standing()
+            except Exception:
+                log.exception("somebody who is told of fences failed; the watch goes on")
 
     def _stop(self, why: str) -> None:
         """Doubt about fences is a fence."""

@@ -100,7 +100,7 @@ class GrantBook:
         self, cover: Cover, classified: Classified, approved: bool = False
     ) -> tuple[Claim, ...]:
         """See `ports.Grants`."""
-        return core.claims(cover, classified, self._clock, lambda: _size(classified), approved)
+        return core.claims(cover, classified, self._clock, _size, approved)
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""

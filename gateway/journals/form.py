@@ -13,6 +13,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
 import pydantic_core
 
 from gateway.core import apart
@@ -36,6 +37,7 @@ _CALL: Final = f'{{"v":{VERSION},"call":'
 _CONSTANT: Final = re.compile("NaN|Infinity")
 """What may be no number in JSON, or only a word in a text."""
 _simple: Final = attrgetter(*_SIMPLE)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def encode(line: Line, run: str) -> bytes:
@@ -120,13 +122,21 @@ def record_members(record: CallRecord) -> dict[str, Any]:
 
 def _ascii_json(document: Any, call_id: str) -> bytes:
     try:
-        raw = pydantic_core.to_json(document, inf_nan_mode="strings")
-        if not raw.isascii():
-            raw = pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
+        raw = _encode(document)
+    except (TypeError, ValueError, RecursionError):
+        raw = b""
+    if not raw or not raw.isascii() or b"null" in raw:  # which may stand for what is no number
+        raw = _careful_json(document, call_id)
+    return raw.replace(b"\x7f", b"\\u007f") if _DEL in raw else raw
+
+
+def _careful_json(document: Any, call_id: str) -> bytes:
+    """Of what is not plain ASCII, with what is no number in words."""
+    try:
+        return pydantic_core.to_json(document, ensure_ascii=True, inf_nan_mode="strings")
     except pydantic_core.PydanticSerializationError:
         # Lone surrogates and depths past 255: the standard library takes both, only slower.
-        raw = _slow_json(document, call_id)
-    return raw.replace(b"\x7f", b"\\u007f") if _DEL in raw else raw
+        return _slow_json(document, call_id)
 
 
 def _slow_json(document: Any, call_id: str) -> bytes:

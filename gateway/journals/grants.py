@@ -154,7 +154,7 @@ class SqliteGrants:
     @property
     def epoch(self) -> int:
         """See `ports.GrantStore`."""
-        return int(self._epoch)
+        return self._epoch.now()
 
     def changed(self) -> None:
         """See `ports.GrantStore`."""

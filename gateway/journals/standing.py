@@ -45,7 +45,7 @@ class Standing:
             call_id, begins = line.call_id, line.record is not None
             current = now.get(call_id)
             if current is None and call_id in self._open:
-                current = State(self._open[call_id][STATE])
+                current = self._open[call_id][STATE]  # as a text, which is as good: a state is one
             if begins is not (current is None) or line.kind not in MOVES[current]:
                 raise Unclear
             if begins and call_id in self._unfiled:
@@ -67,11 +67,12 @@ class Standing:
             row = self._open.pop(call_id, None)
         if row is not None:
             row[LAST], row[STATE] = seq, kind._value_
-            row[SETTLED] = NONE if kind in UNSETTLED else line.at
             if kind is State.INTENT:
                 row[RUN] = self._run  # a held call is that of the process that sends it
             if kind in UNSETTLED:
                 self._open[call_id] = row
+            else:
+                row[SETTLED] = line.at
         self._unfiled[call_id] = row
 
     def rows(self) -> list[Row] | None:

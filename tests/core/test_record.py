@@ -20,6 +20,7 @@ from gateway.core.record import (
     move,
     permit,
 )
+from gateway.values import replace
 from tests.journals.calls import NOON, call_record
 
 INTENT_SEALED = Sealed("call-1", State.INTENT, 7)
@@ -100,6 +101,12 @@ def test_a_permit_cannot_be_made_by_hand() -> None:
         Permit("call-1", Effect.READ, object())
     with pytest.raises(TypeError):
         Permit("call-1", Effect.READ, None)
+
+
+def test_a_permit_cannot_be_made_into_one_for_another_call() -> None:
+    given = permit(INTENT_QUEUED, Effect.READ)
+    with pytest.raises(TypeError):
+        replace(given, call_id="call-2")
 
 
 def test_the_first_lines_carry_the_record_and_the_later_ones_only_name_the_call() -> None:
