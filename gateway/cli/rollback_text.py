@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console
@@ -19,14 +19,12 @@ from gateway.cli.journal_text import console
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.reverse import Step
-from gateway.undo.plan import TO_DO, Plan, Planned
+from gateway.undo.plan import TO_DO, Plan, Planned, few
 from gateway.undo.report import EXIT, MEANING, Report
 
 SHORT: Final = 96
 """Characters of one argument that are shown, of a digest the first twelve; --json shows all."""
 
-FEW: Final = 3
-"""Of calls that came later, and of readers, so many are named; --json has all."""
 CONFLICTS: Final = "While calls are in conflict nothing is undone: --on-conflict skip leaves those, force overwrites."
 _DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 
@@ -94,13 +92,6 @@ def _facts(entry: Planned) -> list[str]:
         f"may have been seen by {few(exposed)}" if exposed else "",
     ]
     return [fact for fact in facts if fact]
-
-
-def few(names: Sequence[str]) -> str:
-    """The last of them, which are the nearest, and how many more there are."""
-    more = len(names) - FEW
-    named = ", ".join(names[-FEW:])
-    return f"{named} and {more} more" if more > 0 else named
 
 
 def literal(step: Step) -> str:

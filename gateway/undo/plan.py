@@ -54,6 +54,16 @@ NOT_THERE: Final[frozenset[Standing]] = frozenset({"already", "nothing", "not_ap
 TO_DO: Final[frozenset[Standing]] = frozenset({"ready", "held", "waits"})
 
 
+FEW: Final = 3
+
+
+def few(names: Sequence[str]) -> str:
+    """The last of them, which are the nearest, and how many more there are."""
+    more = len(names) - FEW
+    named = ", ".join(names[-FEW:])
+    return f"{named} and {more} more" if more > 0 else named
+
+
 class Exposure(Value):
     """Who read from that tool server since: they may have seen it. What they looked at is not known."""
 

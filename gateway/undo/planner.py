@@ -20,7 +20,7 @@ from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
-from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing
+from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
@@ -207,10 +207,8 @@ class Planner:
             world.note(call.call_id, sight.reads, pre)
             return replace(seen, standing="waits", why="looked at when its turn comes")
         if stuck:
-            names = ", ".join(e.call.call_id for e in stuck)
-            return replace(
-                seen, standing="blocked", why=f"{names} must be undone first, and is not"
-            )
+            first = f"{few([e.call.call_id for e in stuck])} must be undone first, and is not"
+            return replace(seen, standing="blocked", why=first)
         assert current is not None
         standing, why = compare(sight.pack, call, current)
         if standing == "ready" and entry.dependents:

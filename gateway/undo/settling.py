@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.core import record, written
+from gateway.core.model import Effect
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Image, Recorded, Reversal, Settled, Step, server_key
 from gateway.errors import Refused
@@ -60,6 +61,9 @@ class Settler:
         """Where the call stands now, and on record. Raises `JournalError`."""
         if call.state not in DOUBTFUL:
             return Finding(call.call_id, call.state, "it is not in doubt")
+        if call.record.effect == Effect.READ:
+            why = "it was to read: whatever became of it, it changed nothing"
+            return await self._write(call, Settled(State.NO_EFFECT, call.reversal, why=why))
         try:
             await self._tools.looker.sight(call)  # what cannot be looked at is not worth a stop
             stopped = await self._stopped(call, writer)

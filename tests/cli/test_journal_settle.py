@@ -16,7 +16,8 @@ from tests.system.home import Home
 async def _doubts(home: Home) -> None:
     async with asyncio.timeout(20):
         journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
-        for line in (intent("call-0001"), outcome("call-0001", "in_doubt"), intent("call-0002")):
+        writing = intent("call-0001", tier="tool", effect="write")
+        for line in (writing, outcome("call-0001", "in_doubt"), intent("call-0002")):
             await journal.append(line).sealed()
         await journal.append(outcome("call-0002")).sealed()
         await journal.aclose()

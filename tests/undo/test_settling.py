@@ -202,6 +202,17 @@ async def test_a_persons_word_settles_it_and_proves_nothing(
     assert (found.state, found.reversal.level) == (state, level)
 
 
+async def test_a_read_changed_nothing_whatever_became_of_it(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        reading = replace(record_of("call-1"), tier="data", effect="read")
+        at.journal.append(record.intent(reading, at.clock(), {}))
+        at.journal.append(record.outcome("call-1", at.clock(), "in_doubt", {}))
+        finding = await settler(at).settle(recorded(at), "theirs")
+        found = recorded(at)
+    assert (finding.state, found.state) == (State.NO_EFFECT, State.NO_EFFECT)
+    assert finding.why == "it was to read: whatever became of it, it changed nothing"
+
+
 async def until_settled(at: Shop) -> State:
     """When the gateway that forwarded it has looked, or given up."""
     at.reverser.release("call-1")

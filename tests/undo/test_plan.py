@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.cli.rollback_text import few
+from gateway.undo.plan import few
 
 
 def test_a_few_are_named_and_many_are_counted() -> None:
