@@ -21,6 +21,7 @@ from gateway.core.resolve import Table
 from gateway.errors import Misconfigured, Refused
 from gateway.reasons import Reason
 from tests.catalogue.offering import OfferingServer, approved, pins, settings, tool
+from tests.clock import ahead
 
 READ, WRITE = tool("read"), tool("write")
 QUICK = Pace(deadline=5, grace=5, retry=(0.001, 0.01), settle=0)
@@ -69,11 +70,20 @@ async def test_a_slow_server_delays_the_start_by_the_grace_and_joins_later() -> 
     slow, quick = OfferingServer("slow", tool=[READ]), OfferingServer("quick", tool=[READ])
     slow.stuck.clear()
     known = pins(approved("slow", READ), approved("quick", READ))
-    pace = Pace(deadline=5, grace=0.3, retry=(0.001, 0.01), settle=0)
-    async with living(slow, quick, known=known, pace=pace) as catalogue:
+    by_name = {"slow": slow, "quick": quick}
+    pace = Pace(deadline=20, grace=5, retry=(0.001, 0.01), settle=0)
+    catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace)
+    async with asyncio.timeout(20):
+        starting = asyncio.create_task(catalogue.start())
+        await becomes(catalogue, "quick__read")
+        at_once = starting.done()
+        ahead(pace.grace)
+        await starting
         first, status = list(catalogue.current.aggregate.tools), catalogue.status()
         slow.stuck.set()
         await becomes(catalogue, "slow__read", "quick__read")
+        await catalogue.aclose()
+    assert not at_once
     assert first == ["quick__read"]
     assert status["slow"]["state"] == "starting"
 

@@ -95,6 +95,8 @@ class RememberingGate:
     """Tasks and tools a fence fell on."""
     recalls: bool = False
     """Does it know again who was identified before?"""
+    expires_at: int = field(default_factory=lambda: int(time.time()) + 600)
+    """When every token does."""
 
     def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
         """Whoever was identified before by the same, while the token is good."""
@@ -123,7 +125,7 @@ class RememberingGate:
             intent="testing",
             tiers=frozenset({Tier.DATA}),
             token_id="j1",
-            expires_at=int(time.time()) + 600,
+            expires_at=self.expires_at,
         )
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from gateway.wire.agents import heads
+from tests.clock import ahead
 from tests.wire.agents.house import serving
 from tests.wire.agents.raw import connection, stateless
 
@@ -58,17 +59,20 @@ async def test_a_head_that_takes_too_long_ends_the_connection(
     monkeypatch.setattr(heads, "HEAD_SECONDS", 0.05)
     async with serving() as place, connection(place) as line, asyncio.timeout(20):
         line.writer.write(start)
-        rest = await line.reader.read()
+        rest = b""
+        with suppress(ConnectionResetError):  # it ended before it had read what there was
+            rest = await line.reader.read()
     assert rest == b""
 
 
 async def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 5.0)
     given, body = stateless("tools/call", {"name": "hang", "arguments": {}})
     async with serving() as place, connection(place) as line, asyncio.timeout(20):
         await line.send(headers=given, body=body)
-        async with connection(place) as slow:
-            await slow.reader.read()
+        await place.gate.started.wait()
+        ahead(6)
+        await asyncio.sleep(0.01)  # who is too slow by now is found to be
         place.gate.go.set()
         first = await line.reply()
         await line.send(headers=given, body=body)

@@ -119,12 +119,18 @@ async def test_what_comes_while_one_is_served_waits_for_its_end(short: list[byte
 async def test_a_body_that_is_late_is_the_engines_to_wait_for(
     short: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = RememberingGate()
+    gate, engines, to_engine = RememberingGate(), asyncio.Event(), lane.Lane._to_engine
+
+    def noted(self: lane.Lane, data: bytes) -> None:
+        to_engine(self, data)
+        engines.set()
+
     async with primed(gate) as (line, request, start):
         short.clear()
         monkeypatch.setattr(lane, "LATE", 0.01)
+        monkeypatch.setattr(lane.Lane, "_to_engine", noted)
         line.writer.write(request[: start + 4])
-        await asyncio.sleep(0.3)
+        await engines.wait()
         line.writer.write(request[start + 4 :])
         assert (await line.reply()).status == 200
     assert short == []

@@ -16,6 +16,7 @@ from gateway.errors import Misconfigured
 from gateway.ports import Outbound, ServerUnavailable
 from gateway.settings import ServerSettings, load
 from gateway.wire.servers.http import HttpServer
+from tests.clock import ahead
 from tests.servers.http_sdk import World, sdk_server
 
 ERAS = ["sessions", "stateless"]
@@ -140,9 +141,12 @@ async def test_cancelling_the_caller_cancels_the_call_at_the_server(era: str) ->
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_limit_leaves_the_call_in_doubt_and_names_the_server(era: str) -> None:
-    limits = {"first_byte": 5.0, "idle": 5.0, "total": 0.5}
+    limits = {"first_byte": 20.0, "idle": 20.0, "total": 5.0}
     async with connected(era, limits=limits) as (server, world):
-        outcome = await server.call(leave(), tool("hang"), Ear())
+        calling = asyncio.ensure_future(server.call(leave(), tool("hang"), Ear()))
+        await world.started.wait()
+        ahead(5)
+        outcome = await calling
         await world.cancelled.wait()
     assert outcome.kind == "in_doubt"
     assert "fixture" in outcome.detail and "total" in outcome.detail
@@ -161,10 +165,11 @@ async def test_a_question_of_the_server_is_put_to_the_agent_and_answered() -> No
 async def test_waiting_for_the_agent_is_not_the_servers_silence() -> None:
     class Slow(Ear):
         async def ask(self, method: str, params: JsonObject) -> Answer:
-            await asyncio.sleep(0.8)
+            ahead(6)
+            await asyncio.sleep(0.01)  # what is late by now is found to be
             return await super().ask(method, params)
 
-    async with connected("sessions", limits={"idle": 0.5}) as (server, _):
+    async with connected("sessions", limits={"idle": 5}) as (server, _):
         outcome = await server.call(leave(), tool("ask"), Slow())
     assert text(outcome) == "accept {'name': 'Ada'}"
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.core.credential import Credential
-from gateway.core.model import Era, Outcome
+from gateway.core.model import Era, JsonObject, Outcome
 from gateway.ports import ServerUnavailable
 from gateway.settings import ServerSettings
 from gateway.values import replace
 from gateway.wire.servers.http import HttpServer
+from tests.clock import ahead
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
 from tests.wire.servers.test_http import Ear, leave, tool
 
@@ -216,8 +217,13 @@ async def test_a_stream_that_stalls_is_a_doubt_after_the_limit_idle() -> None:
         await wire.stream()
         await wire.say(b'data: {"jsonrpc":"2.0","method":"notifications/x"}\n\n')
 
-    ear = Ear()
-    outcome = await outcome_of(script, ear, idle=0.2)
+    class Hears(Ear):
+        async def notify(self, method: str, params: JsonObject) -> None:
+            await super().notify(method, params)
+            ahead(5)
+
+    ear = Hears()
+    outcome = await outcome_of(script, ear, idle=5)
     assert "idle" in outcome.detail
     assert ear.heard == [("notifications/x", {})]
 
