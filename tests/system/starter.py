@@ -6,6 +6,7 @@ Python and all that, which takes longer than most programs here, is not done aga
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -182,13 +184,41 @@ def _mind(conversation: socket.socket) -> bool:
     for number in range(3):
         os.close(number)
     conversation.sendall(shim.NUMBER.pack(child))
-    if ends not in _speaking(None, ends, conversation.fileno()):
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    status = _ended(child, ends, conversation)
     try:
         conversation.sendall(shim.NUMBER.pack(os.waitstatus_to_exitcode(status)))
     finally:
         os._exit(0)
+
+
+def _ended(child: int, news: int, conversation: socket.socket) -> int:
+    """Its wait status, once it has ended: not when it was stopped, of which the same signal tells."""
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        if news in _speaking(None, news, conversation.fileno()):
+            os.read(news, 1 << 10)
+        else:
+            os.kill(child, signal.SIGKILL)
+            return os.waitpid(child, 0)[1]
+
+
+def _run(job: dict[str, Any]) -> None:
+    """The program, ended as Python ends one but for taking apart what was loaded, which takes longer than most
+    of them run. Returns, or raises, where Python has something to say about the end."""
+    status: Any = None
+    try:
+        _become(**job)
+    except SystemExit as end:
+        status = end.code
+    if not isinstance(status, int | None):
+        raise SystemExit(status)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit((status or 0) & 0xFF)
 
 
 def _become(words: list[str], cwd: str, env: dict[str, str]) -> None:
@@ -226,7 +256,7 @@ def main() -> None:
             os.close(stream)
         if _mind(conversation):
             conversation.close()
-            _become(**job)
+            _run(job)
         return
     shutil.rmtree(Path(sys.argv[3]).parent)
 
