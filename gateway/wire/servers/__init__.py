@@ -55,7 +55,7 @@ def _over_stdio(
     name: str, settings: ServerSettings, late: LateAnswer | None, own: OwnCredential | None
 ) -> StdioServer | Each:
     """One process for all; one for each agent that can be asked, unless the server asks nothing; one for
-    each credential."""
+    each credential; one for its lists, where its questions are named."""
     from gateway.wire.servers.stdio import StdioServer
     from gateway.wire.servers.stdio_each import MOST, MOST_PROVED, Each
 
@@ -68,7 +68,9 @@ def _over_stdio(
         told = settings if client is None else greeted
         return StdioServer(name, told, client=client, late=late, own=_given(credential))
 
-    return Each(name, shared, make, settings.asks, most=MOST if own is None else MOST_PROVED)
+    listed_to = frozenset(settings.questions or ()) if own is None else frozenset[str]()
+    most = MOST if own is None else MOST_PROVED
+    return Each(name, shared, make, settings.asks, listed_to=listed_to, most=most)
 
 
 def _given(credential: Credential | None) -> OwnCredential | None:

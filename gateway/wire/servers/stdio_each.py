@@ -6,6 +6,9 @@ gateway, greeted in its words; its questions can only be for it. A stateless age
 capabilities. Everybody else, the catalogue and the gateway's own reads share one. A stateless server is
 told each call's own capabilities and needs no second.
 
+Some servers list a tool only to clients that can answer what it asks. Where the operator names the questions,
+the lists are read from one more process, greeted as a client that can answer them all.
+
 Where calls go with credentials there is a process for each credential too, which has it in its environment
 and ends with it. No call ever goes to a process that has another's.
 """
@@ -21,9 +24,11 @@ from typing import Any, Final
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
+from gateway.core.resolve import KINDS
 from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
 from gateway.reasons import Reason
+from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.strict_json import dumps
 
@@ -37,6 +42,13 @@ IDLE: Final = 900.0
 """Seconds without a call after which one ends."""
 
 SUBSCRIBE: Final = "resources/subscribe"
+LISTS: Final = frozenset(shape.method for shape in KINDS.values())
+ABLE: Final[dict[str, JsonObject]] = {
+    "elicitation": {"form": {}, "url": {}},
+    "sampling": {"context": {}, "tools": {}},
+    "roots": {"listChanged": True},
+}
+"""Each capability of a client, in full."""
 Key = tuple[str, str, bytes, str]
 Make = Callable[[ClientFacts | None, Credential | None], WatchedServer]
 """Starts nothing yet."""
@@ -61,14 +73,18 @@ class Each:
         make: Make,
         questions: frozenset[str],
         *,
+        listed_to: frozenset[str] = frozenset(),
         most: int = MOST,
         idle: float = IDLE,
     ) -> None:
-        """`questions`: capabilities of an agent's client that the server is told of."""
+        """`questions`: capabilities of an agent's client that the server is told of. `listed_to`: those of
+        the client that is told the lists."""
         self._name = name
         self._shared = shared
         self._make = make
         self._questions = questions
+        self._listed_to = listed_to
+        self._lister: WatchedServer | None = None
         self._most = most
         self._idle = idle
         self._own: dict[Key, _Own] = {}
@@ -174,7 +190,13 @@ class Each:
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`."""
-        return await self._shared.fetch(method, params)
+        if method not in LISTS or not self._listed_to or not await self._has_sessions():
+            return await self._shared.fetch(method, params)
+        if self._lister is None:
+            able = {name: ABLE[name] for name in sorted(self._listed_to)}
+            facts = ClientFacts(SESSION_VERSIONS[0], able, GATEWAY_INFO)
+            self._lister = self._make(facts, None)
+        return await self._lister.fetch(method, params)
 
     def changes(self) -> AsyncIterator[str]:
         """See `ports.ToolServer`."""
@@ -186,10 +208,10 @@ class Each:
 
     async def fence(self) -> bool:
         """See `ports.ToolServer`. Every process, whoever it works for."""
-        fenced = [
-            one.fence() for one in (self._shared, *(own.server for own in self._own.values()))
-        ]
-        return all(await asyncio.gather(*fenced))
+        each = [self._shared, *(own.server for own in self._own.values())]
+        if self._lister is not None:
+            each.append(self._lister)
+        return all(await asyncio.gather(*(one.fence() for one in each)))
 
     async def aclose(self) -> None:
         """See `ports.ToolServer`."""
@@ -197,4 +219,5 @@ class Each:
             self._sweeper.cancel()
         for key in list(self._own):
             self._end(key)
-        await asyncio.gather(self._shared.aclose(), *self._ending)
+        lister = [] if self._lister is None else [self._lister.aclose()]
+        await asyncio.gather(self._shared.aclose(), *lister, *self._ending)

@@ -52,6 +52,24 @@ for line in sys.stdin:
 """
 
 
+# Lists a tool to those only who can answer what it asks, as the reference server "everything" does.
+CONDITIONAL = """
+import json, sys
+for line in sys.stdin:
+    m = json.loads(line)
+    if m.get("method") == "initialize":
+        can = m["params"]["capabilities"]
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "c"}}
+    elif m.get("method") == "tools/list":
+        result = {"tools": [{"name": name} for name in ["always", *sorted(can)]]}
+    elif m.get("method") == "tools/call":
+        result = {"content": [], "can": can}
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": result}), flush=True)
+"""
+
+
 @asynccontextmanager
 async def running(*argv: str, **settings: Any) -> AsyncIterator[WatchedServer]:
     words = argv or command("--eras", "sessions")
@@ -100,6 +118,38 @@ async def test_who_can_be_asked_is_asked_and_told_of_as_itself() -> None:
     assert greeted["clientInfo"] == INFO
     assert greeted["capabilities"] == {"elicitation": {"form": {}}, "sampling": {}}
     assert shared["capabilities"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "listed"),
+    [
+        ({}, ["always"]),
+        ({"questions": ("roots",)}, ["always", "roots"]),
+        (
+            {"questions": ("sampling", "elicitation", "roots")},
+            ["always", "elicitation", "roots", "sampling"],
+        ),
+    ],
+)
+async def test_where_its_questions_are_named_it_lists_what_it_has_for_those_who_can_answer(
+    settings: JsonObject, listed: list[str]
+) -> None:
+    async with running(sys.executable, "-c", CONDITIONAL, era="sessions", **settings) as server:
+        found = await server.fetch("tools/list", {})
+        mute = await call(server, sent("always", MUTE))
+    assert [tool["name"] for tool in found["tools"]] == listed
+    assert mute.result is not None and mute.result["can"] == {}
+
+
+async def test_a_fence_ends_the_process_of_the_lists_too() -> None:
+    argv = (sys.executable, "-c", CONDITIONAL)
+    async with running(*argv, era="sessions", questions=("roots",)) as server:
+        await server.fetch("tools/list", {})
+        before = {child.pid for child in psutil.Process().children()}
+        await server.fence()
+        await server.fetch("tools/list", {})
+        after = {child.pid for child in psutil.Process().children()}
+    assert len(before - after) == len(after - before) == 2
 
 
 async def test_o5_each_session_is_asked_its_own_questions_also_at_the_same_time() -> None:
