@@ -229,8 +229,7 @@ def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
                 return False, f"grant {grant['grant']} {why}"
         above = grant.get("of", "")
     first: Line = next(iter(warrant["grants"]), {})
-    budget = warrant["budget"]
-    left = {f"{one['grant']} {n}": have for one in budget for n, have in one["after"].items()}
+    left = {f"{b['grant']} {n}": have for b in warrant["budget"] for n, have in b["after"].items()}
     if above or first["agent"] != warrant["agent"] or min(left.values(), default=0) < 0:
         return False, f"grant {above or first['grant']} is not shown, another agent's, or overdrawn"
     return True, f"grant {first['grant']}, until {_time(first['expires'])}, left {left}"
@@ -254,8 +253,7 @@ def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
         return False, f"what came of it is not known: {state}"
     if "forgotten" in verdicts or undo.get("level") not in LEVELS:
         return False, f"level {undo.get('level')}{', and forgotten' * ('forgotten' in verdicts)}"
-    until = undo.get("until")
-    if until is not None and until <= now:
+    if (until := undo.get("until")) is not None and until <= now:
         return False, f"it could be taken back until {_time(until)}"
     how = f"{undo['level']}, by {undo.get('strategy')}, guard {undo.get('guard')}"
     return True, f"{how}, until {_time(until)}" if until else how
@@ -270,13 +268,15 @@ def main(arguments: Sequence[str]) -> int:
     asked = argparse.ArgumentParser("verify", description="Check evidence offline.")
     asked.add_argument("--key", required=True, help="the checkpoint key, as its owner published it")
     asked.add_argument("--policy", action="append", default=[], help="a policy version to believe")
-    asked.add_argument("--since", help="a file with an older checkpoint")
+    asked.add_argument("--since", help="an older checkpoint; FILE is from `evidence extends`")
     asked.add_argument("files", nargs="+")
     options, now, status = asked.parse_args(arguments), time.time_ns() // 1000, 0
     for file in options.files:
         try:
             key, document = Key.parse(options.key), json.loads(Path(file).read_text())
             if options.since:
+                if "consistency" not in document:
+                    raise Unsound("--since is for what `bulkhead evidence extends` gives")
                 old = open_note(Path(options.since).read_text(), key)
                 new, path = open_note(document["checkpoint"], key), document["consistency"]
                 check_consistency(old, new, [_raw(step) for step in path])

@@ -341,3 +341,13 @@ def test_what_is_no_warrant_is_not_sound_and_acts_on_no_terminal(
     said = capsys.readouterr().out
     assert said.count("NOT SOUND") == 5
     assert "\x1b" not in said
+
+
+def test_since_is_about_what_extends_gives_and_a_warrant_is_told_so(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = open_registry(state).notary.public_key
+    warrant = tmp_path / "warrant.json"
+    warrant.write_text('{"warrant": {}, "signature": ""}')
+    assert verify.main(["--key", key, "--since", str(tmp_path / "old"), str(warrant)]) == 2
+    assert "--since is for what `bulkhead evidence extends` gives" in capsys.readouterr().out
