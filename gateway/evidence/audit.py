@@ -52,33 +52,47 @@ class Frontier:
 
 
 def audit(lines: Iterable[EventRow], checkpoints: Iterable[Checkpoint]) -> Audit:
-    """All lines, oldest first, against all checkpoints held."""
-    held: dict[int, set[bytes]] = {}
+    """All lines, oldest first, against all checkpoints held. One thing that was done is told once."""
+    held: dict[int, set[bytes]] = {0: set()}
     for checkpoint in checkpoints:
         held.setdefault(checkpoint.size, set()).add(checkpoint.root)
-    frontier, covered, wrong = Frontier(), 0, []
-    wrong += _against(held.pop(0, set()), frontier)
+    frontier, covered, before, wrong = Frontier(), 0, 0, list[str]()
+    broken = [0] if held.pop(0) - {EMPTY_ROOT} else []
     for line in lines:
-        wrong += _misfits(line, frontier.size + 1)
+        wrong += [*_out_of_place(line.seq, before), *_misfits(line)]
+        before = line.seq
         frontier.add(leaf_hash(line.body))
-        found = _against(roots := held.pop(frontier.size, set()), frontier)
-        wrong += found
-        covered = frontier.size if roots and not found else covered
+        roots = held.pop(frontier.size, None)
+        if roots == {frontier.root()}:
+            covered = frontier.size
+        elif roots is not None:
+            broken.append(frontier.size)
+    wrong += _told(broken)
     if held:
         wrong.append(f"the journal has {frontier.size} lines, a checkpoint says {max(held)}")
     return Audit(frontier.size, covered, tuple(wrong))
 
 
-def _against(roots: Sequence[bytes] | set[bytes], frontier: Frontier) -> list[str]:
-    if all(root == frontier.root() for root in roots):
-        return []
-    return [f"line {frontier.size} or one before it is not what the checkpoint there says"]
+def _out_of_place(number: int, before: int) -> Iterator[str]:
+    """Does a line follow the one before it?"""
+    if number == before + 2:
+        yield f"line {before + 1} is missing"
+    elif number > before + 2:
+        yield f"lines {before + 1} to {number - 1} are missing"
+    elif number <= before:
+        yield f"line {number} stands behind line {before}"
 
 
-def _misfits(line: EventRow, number: int) -> Iterator[str]:
+def _told(broken: Sequence[int]) -> Iterator[str]:
+    """Checkpoints that do not hold, by how many lines they cover. Behind the first hardly any can."""
+    if broken:
+        more = f"; {len(broken) - 1} more do not hold either" if broken[1:] else ""
+        first = f"line {broken[0]} or one before it is not what the checkpoint there says"
+        yield first + more
+
+
+def _misfits(line: EventRow) -> Iterator[str]:
     """Do the columns people look by say what the line's own bytes say?"""
-    if line.seq != number:
-        yield f"line {number} is missing: the next one is numbered {line.seq}"
     try:
         said = json.loads(line.body)
         fits = (said["call"], said["kind"], said["at"]) == (line.call_id, line.kind, line.at)

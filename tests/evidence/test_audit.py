@@ -101,6 +101,26 @@ def test_an_untouched_log_is_sound_as_far_as_a_checkpoint_reaches() -> None:
     assert audit([], []).wrong == ()
 
 
+def test_a_line_taken_out_is_told_once_and_nothing_is_said_of_those_behind_it() -> None:
+    assert audit([*LOG[:20], *LOG[21:]], HELD).wrong == (
+        "line 21 is missing",
+        "line 33 or one before it is not what the checkpoint there says",
+        "the journal has 69 lines, a checkpoint says 70",
+    )
+    more = [line(number) for number in range(71, 77)]
+    cut = audit([*LOG[3:30], *LOG[33:], *more], HELD)
+    assert cut.wrong == (
+        "lines 1 to 3 are missing",
+        "lines 31 to 33 are missing",
+        "line 8 or one before it is not what the checkpoint there says; 2 more do not hold either",
+    )
+
+
+def test_a_line_in_another_place_is_told_where_it_stands() -> None:
+    wrong = audit([LOG[0], LOG[2], LOG[1]], []).wrong
+    assert wrong == ("line 2 is missing", "line 2 stands behind line 3")
+
+
 def test_a_tail_cut_off_behind_the_newest_checkpoint_cannot_be_seen() -> None:
     """Why a checkpoint must be held elsewhere: the docs say so, and this holds them to it."""
     assert audit(LOG[:33], HELD[:2]).wrong == ()
