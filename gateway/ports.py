@@ -218,7 +218,8 @@ class Protector(Protocol):
     """What keeps secrets out of the journal (journals/protect.py)."""
 
     def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
-        """The arguments as the journal may keep them, and a keyed digest of the originals."""
+        """The arguments as the journal may keep them, and a keyed digest of the originals; empty where they are kept as
+        they came."""
         ...
 
     def protect_text(self, text: str) -> str:

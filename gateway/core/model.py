@@ -333,6 +333,8 @@ class CallRecord(Value):
     arguments: Mapping[str, Any]
     """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
     arguments_digest: str
+    """Of the originals. On its way to the journal it is empty where they are kept as they came: it is made again by
+    who reads them."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
     grant: str = ""

@@ -17,6 +17,8 @@ from gateway.core.apart import Class
 from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured
 from gateway.journals.payloads import PAYLOADS, Keeper, Kept
+from gateway.journals.protect import Protector
+from gateway.journals.vault import Vault
 
 log = logging.getLogger("bulkhead.journal")
 
@@ -59,18 +61,30 @@ class PayloadReader:
         found: dict[Class, JsonObject] = {}
         for number, kind in enumerate(apart.CLASSES):
             one = kept.get(seq * PAYLOADS + number)
-            if one is not None and self._keeper is not None:
+            if one is not None and self._keys is not None:
                 committed = json.loads(body).get(apart.MEMBER, {}).get(kind, "")
+                keeper, protector = self._keys
                 try:
-                    found[kind] = json.loads(self._keeper.open(one, committed))
+                    found[kind] = _read(keeper.open(one, committed), protector)
                 except ValueError as error:
                     log.warning("line %d: %s: %s", seq, kind, error)
         return found
 
     @cached_property
-    def _keeper(self) -> Keeper | None:
+    def _keys(self) -> tuple[Keeper, Protector] | None:
         try:
-            return Keeper.beside(self._journal, make=False)
+            vault = Vault.open(self._journal.parent / "secrets", make=False)
         except Misconfigured as error:
             log.warning("payloads stay closed: %s", error)
             return None
+        return Keeper(vault), Protector(vault)
+
+
+def _read(payload: bytes, protector: Protector) -> JsonObject:
+    """With the digest of arguments that were kept as they came."""
+    said: JsonObject = json.loads(payload)
+    record = said.get("record")
+    if record and not record["arguments_digest"]:
+        digest = protector.digest(record["arguments"])
+        return {**said, "record": {**record, "arguments_digest": digest}}
+    return said

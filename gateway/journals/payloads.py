@@ -63,11 +63,9 @@ class Keeper:
         self._wraps = {REF: AESGCM(vault.subkey(b"payload keys 1"))}
 
     @classmethod
-    def beside(cls, journal: Path, make: bool = True) -> Keeper:
-        """With the key that lies beside this journal's file. Raises `Misconfigured`.
-
-        `make`: one is made when there is none."""
-        return cls(Vault.open(journal.parent / "secrets", make))
+    def beside(cls, journal: Path) -> Keeper:
+        """With the key that lies beside this journal's file, or is made. Raises `Misconfigured`."""
+        return cls(Vault.open(journal.parent / "secrets"))
 
     def seal(self, payload: Payload) -> Kept:
         """Encrypted under a new key."""

@@ -48,13 +48,11 @@ DEPTH: Final = 64
 """A value deeper than this in the tree is sealed whole."""
 
 _ESCAPE: Final = 0x5C
-_DEL: Final = 0x7F
-"""Bytes as numbers: looked for as bytes, each costs an error that the interpreter throws away."""
-_SCALARS: Final = frozenset({str, int, bool, type(None)})
-"""Doubles have two ways to be written."""
+"""The byte, as a number: looked for as bytes, it costs an error that the interpreter throws away."""
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _FORMS: Final = frozenset({"sealed", "redacted"})
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-_sorted: Final = msgspec.json.Encoder(order="sorted").encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Protector:
@@ -74,26 +72,22 @@ class Protector:
 
     def digest(self, value: Any) -> str:
         """`hmac-sha256:<hex>` of a JSON value: members sorted, no spaces, ASCII. Keyed per installation."""
-        return self._digest(_canonical(value).encode("ascii"))
+        return self._digest(_canonical(value))
 
     def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
-        """The arguments as the journal may keep them, and the digest of the originals.
+        """The arguments as the journal may keep them, and the digest of the originals: empty where they are kept as
+        they came, for whoever reads them can make it again (payloadreader.py).
 
         `marks`: JSON pointers (RFC 6901) to values, wherever they are in the tree; those that lead
         nowhere are passed over. The arguments are not changed.
         """
-        if not marks and (plain := _plain(arguments)) is not None:
-            return arguments, f"hmac-sha256:{self._vault.commit(b'arguments', plain)}"
-        names, texts, exact = _looked_over(arguments)
-        text = _canonical_fast(arguments) if exact else _canonical(arguments)
-        digest = self._digest(text.encode("ascii"))
-        if not marks and len(text) <= INLINE_BYTES and not _suspicious(names, texts):
-            return arguments, digest
-        paths = {_path(pointer): mark for pointer, mark in marks.items()}
-        kept = self._keep(arguments, (), paths)
+        if not marks and _harmless(arguments):
+            return arguments, ""
+        kept = self._keep(arguments, (), {_path(pointer): mark for pointer, mark in marks.items()})
+        text = _canonical(arguments)
         if len(_canonical(kept)) > TOTAL_BYTES:
             kept = self._too_large(text)
-        return kept, digest
+        return kept, "" if kept == arguments else self._digest(text)
 
     def protect_text(self, text: str) -> str:
         """A detail line without well-known shapes of secrets, at most TEXT_CHARACTERS long."""
@@ -164,44 +158,29 @@ class Protector:
     def _too_large(self, text: str) -> JsonObject:
         return {**self._redacted(text), "bytes": len(text)}
 
-    def _digest(self, text: bytes) -> str:
-        return f"hmac-sha256:{self._vault.commit(b'arguments', text)}"
+    def _digest(self, text: str) -> str:
+        return f"hmac-sha256:{self._vault.commit(b'arguments', text.encode('ascii'))}"
 
 
-def _plain(arguments: JsonObject) -> bytes | None:
-    """The canonical text of most arguments, if one look at it shows that they may be kept as they are."""
-    if not _SCALARS.issuperset(map(type, arguments.values())):
-        return None
+def _harmless(arguments: JsonObject) -> bool:
+    """True when nothing in them can be a secret or one of our own forms, and all are of everyday size."""
     try:
-        raw = _sorted(arguments)
-    except (OverflowError, TypeError, ValueError):
-        return None
-    if len(raw) > PLAIN_BYTES or not raw.isascii() or _ESCAPE in raw or _DEL in raw:
-        return None  # too long, or not written as the texts are
-    return None if shows_secret(raw) or _some_taken(tuple(arguments)) else raw
-
-
-def _canonical_fast(value: Any) -> str:
-    """The same text, for a value without doubles."""
-    try:
-        raw = _sorted(value)
+        raw = _encode(arguments)
     except (OverflowError, TypeError, ValueError, RecursionError):
-        return _canonical(value)  # integers past 64 bits, lone surrogates, great depth
-    # DEL is the one character of ASCII that the two write differently.
-    same = raw.isascii() and _DEL not in raw
-    return raw.decode() if same else _canonical(value)
+        return False  # lone surrogates, great depth
+    if len(raw) > INLINE_BYTES:
+        return False
+    if len(raw) <= PLAIN_BYTES and _SCALARS.issuperset(map(type, arguments.values())):
+        if _ESCAPE not in raw:
+            return not (shows_secret(raw) or _some_taken(tuple(arguments)))
+    names, texts = _looked_over(arguments)
+    return not (any(map(_is_taken, names)) or holds_secret("\n".join((*names, *texts))))
 
 
-def _suspicious(names: list[str], texts: list[str]) -> bool:
-    """False when nothing in the arguments can be a secret or one of our own forms: one look at all texts."""
-    return any(map(_is_taken, names)) or holds_secret("\n".join((*names, *texts)))
-
-
-def _looked_over(root: JsonObject) -> tuple[list[str], list[str], bool]:
-    """Every member name and every text, in no order, and whether no number among them is a double."""
+def _looked_over(root: JsonObject) -> tuple[list[str], list[str]]:
+    """Every member name and every text, in no order."""
     names: list[str] = []
     texts: list[str] = []
-    exact = True
     branches: list[Any] = [root]
     while branches:
         branch = branches.pop()
@@ -213,9 +192,7 @@ def _looked_over(root: JsonObject) -> tuple[list[str], list[str], bool]:
                 texts.append(value)
             elif isinstance(value, (dict, list)):
                 branches.append(value)
-            elif isinstance(value, float):
-                exact = False
-    return names, texts, exact
+    return names, texts
 
 
 @lru_cache(1_024)

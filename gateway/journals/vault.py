@@ -5,7 +5,7 @@ It knows bytes only.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import os
 import secrets
 import stat
@@ -21,8 +21,6 @@ from gateway.errors import Misconfigured, Where
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-BLOCK_BYTES: Final = 64
-"""Of SHA-256: a key is no longer."""
 _SEALED: Final = b"bulkhead journal sealed v1"
 
 
@@ -32,8 +30,7 @@ class Vault:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self._cipher = AESGCM(_derive(secret, b"seal"))
-        key = _derive(secret, b"commit")
-        self._inner, self._outer = _begun(key, 0x36), _begun(key, 0x5C)
+        self._key = _derive(secret, b"commit")
 
     @classmethod
     def open(cls, directory: Path, make: bool = True) -> Vault:
@@ -75,16 +72,7 @@ class Vault:
 
     def commit(self, purpose: bytes, plain: bytes) -> str:
         """Lower-case hex HMAC-SHA256: says "the same" or "not the same", and only to who has the key."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(purpose + b"\0" + plain)
-        outer.update(inner.digest())
-        return outer.hexdigest()
-
-
-def _begun(key: bytes, pad: int) -> hashlib._Hash:
-    """One of the two hashes of HMAC (RFC 2104) as far as the key goes. The library's own gives the interpreter away
-    for each text, or is wrapped three times."""
-    return hashlib.sha256(bytes(byte ^ pad for byte in key.ljust(BLOCK_BYTES, b"\0")))
+        return hmac.digest(self._key, purpose + b"\0" + plain, "sha256").hex()
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

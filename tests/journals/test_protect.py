@@ -199,7 +199,6 @@ def test_a_very_deep_value_is_kept_sealed() -> None:
 def test_the_digest_is_of_the_originals_and_of_nothing_else() -> None:
     arguments = {"b": 1, "a": ["é", 2.5]}
     digests = {
-        PROTECTOR.protect(arguments, {})[1],
         PROTECTOR.protect({"a": ["é", 2.5], "b": 1}, {"/a": "redacted", "/b": "sealed"})[1],
         PROTECTOR.digest(arguments),
     }
@@ -229,7 +228,7 @@ def test_whatever_is_not_redacted_comes_back_exactly(arguments: Any, sealed: lis
     kept, digest = PROTECTOR.protect(arguments, {f"/{name}": "sealed" for name in sealed})
     assert arguments == before
     assert PROTECTOR.restore(kept) == before
-    assert digest == PROTECTOR.digest(before)
+    assert digest == ("" if kept == before else PROTECTOR.digest(before))
 
 
 NAMES = st.text() | st.sampled_from(
@@ -248,9 +247,8 @@ DOUBLES = st.floats() | st.sampled_from([1e16, 1e22, 1e-7, -0.0, 5e-324])
 def test_the_digest_is_that_of_the_standard_librarys_text(arguments: Any) -> None:
     text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
     said = Vault(bytes(32)).commit(b"arguments", text.encode("ascii"))
-    assert (
-        PROTECTOR.protect(arguments, {})[1] == f"hmac-sha256:{said}" == PROTECTOR.digest(arguments)
-    )
+    sealed = PROTECTOR.protect(arguments, {"": "sealed"})
+    assert sealed[1] == f"hmac-sha256:{said}" == PROTECTOR.digest(arguments)
 
 
 def test_only_this_installation_opens_what_it_sealed() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.record import Line, State
 from gateway.errors import JournalError, Misconfigured
+from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
 from tests.journals.calls import NOON, intent, outcome
@@ -53,6 +54,20 @@ async def test_the_lines_of_one_call_are_found_among_all_others(tmp_path: Path) 
         nobody = list(reader.lines("nobody"))
     assert found == {"call-1": [1, 3, 5], "call-2": [2, 4]}
     assert nobody == []
+
+
+async def test_the_digest_of_arguments_that_are_kept_as_they_came_is_made_by_who_reads_them(
+    tmp_path: Path,
+) -> None:
+    path, protector, asked = tmp_path / "journal.db", Protector.open(tmp_path), {"b": 1, "a": "é"}
+    kept, digest = protector.protect(asked, {})
+    await _written(path, intent("call-1", arguments=kept, arguments_digest=digest))
+    with closing(SqliteReader(path)) as reader:
+        [line], call = reader.lines("call-1"), reader.call("call-1")
+    assert digest == ""
+    assert call is not None
+    assert call.record.arguments_digest == protector.digest(asked)
+    assert line.said["record"]["arguments_digest"] == protector.digest(asked)
 
 
 async def test_a_reader_cannot_write(tmp_path: Path) -> None:
