@@ -20,7 +20,7 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
     from gateway.journals.entry import Entry
     from gateway.journals.leases import SqliteLeases
     from gateway.journals.sqlite import SqliteJournal
-    from gateway.wire.servers.rounds import Rounds
+    from gateway.wire.servers.bridge import Bridge
 
     passed = 0
 
@@ -32,7 +32,7 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
         if passed == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    append, sealed, call = SqliteJournal.append, Entry.sealed, Rounds.call
+    append, sealed, call = SqliteJournal.append, Entry.sealed, Bridge.call
     take, release = SqliteLeases.take, SqliteLeases.release
 
     def appended(self: Any, line: Any) -> Any:
@@ -63,7 +63,7 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
     set_all: Callable[..., None] = setattr
     set_all(SqliteJournal, "append", appended)
     set_all(Entry, "sealed", durable)
-    set_all(Rounds, "call", called)
+    set_all(Bridge, "call", called)
     set_all(SqliteLeases, "take", taken)
     set_all(SqliteLeases, "release", released)
     return point

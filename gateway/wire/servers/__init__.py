@@ -10,8 +10,8 @@ from gateway.core.model import ClientFacts, Outcome
 from gateway.credential_ports import NoCredential, OwnCredential
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
+from gateway.wire.servers.bridge import Bridge
 from gateway.wire.servers.parking import SECONDS, Parking
-from gateway.wire.servers.rounds import Rounds
 from gateway.wire.servers.seal import Seal
 
 if TYPE_CHECKING:  # each transport is imported by who uses it
@@ -48,7 +48,8 @@ def open_server(
     else:
         wire = _over_stdio(name, settings, late, own)
     seconds = min(SECONDS, settings.limits.total)
-    return Rounds(Parking(wire, name, seal or Seal(), seconds=seconds), wire.watches)
+    parking = Parking(wire, name, seal or Seal(), seconds=seconds)
+    return Bridge(wire, parking, wire.watches)
 
 
 def _over_stdio(

@@ -3,14 +3,14 @@
 What the server pushes while a call is open (sampling, elicitation, roots) parks the call and is put to
 the agent as an `input_required` result; the agent's next request, decided and recorded by itself, goes
 on with it. Where the server refuses a call until a URL was visited (-32042, 2025-11-25), the agent is
-asked to visit it and its next request is a new call. Agents and servers of one era meet directly.
+asked to visit it and its next request is a new call.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
@@ -18,7 +18,6 @@ from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, ToolServer
 from gateway.values import replace
 from gateway.wire.servers import seal
-from gateway.wire.servers.envelope import STATELESS_VERSION
 from gateway.wire.servers.parked import ParkedCall, Shelf
 from gateway.wire.servers.seal import Claim, Seal
 
@@ -40,11 +39,11 @@ class Speaking(ToolServer, Protocol):
     """A tool server that knows the era it speaks; None while it does not."""
 
     @property
-    def era(self) -> str | None: ...
+    def era(self) -> Era | None: ...
 
 
 class Parking:
-    """A `ports.ToolServer` around another."""
+    """The calls of stateless agents to one server that is not known to be of their era."""
 
     def __init__(
         self,
@@ -64,25 +63,9 @@ class Parking:
         self._shelf = Shelf(most, each)
         self._clock = clock
 
-    @property
-    def era(self) -> str | None:
-        """See `Speaking`."""
-        return self._server.era
-
-    def call(
-        self, permit: Permit, message: Outbound, channel: Channel
-    ) -> Coroutine[Any, Any, Outcome]:
-        """See `ports.ToolServer`. A permit is used once: a request that goes on with a parked call has
-        its own, and forwards only the answers."""
-        if (
-            self._server.era == Era.STATELESS
-            or message.client.protocol_version < STATELESS_VERSION
-            or message.method not in INTERACTIVE
-        ):
-            return self._server.call(permit, message, channel)
-        return self._parked(permit, message, channel)
-
-    async def _parked(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        """See `ports.ToolServer`, of the methods in `INTERACTIVE`. A permit is used once: a request that goes
+        on with a parked call has its own, and forwards only the answers."""
         state = message.params.get("requestState")
         if seal.is_ours(state) or (state is not None and self._server.era == Era.SESSIONS):
             # A server of that era has no states of its own.
@@ -142,27 +125,9 @@ class Parking:
     def _expired(self, call: ParkedCall) -> None:
         log.warning("%s: a call nobody came back for is cancelled", self._name)
 
-    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        """See `ports.ToolServer`."""
-        return await self._server.fetch(method, params)
-
-    def changes(self) -> AsyncIterator[str]:
-        """See `ports.ToolServer`."""
-        return self._server.changes()
-
-    def describe(self) -> JsonObject:
-        """See `ports.ToolServer`."""
-        return self._server.describe()
-
-    async def fence(self) -> bool:
-        """See `ports.ToolServer`. What waits is cancelled first."""
+    def clear(self) -> None:
+        """Cancel all that waits."""
         self._shelf.clear()
-        return await self._server.fence()
-
-    async def aclose(self) -> None:
-        """See `ports.ToolServer`. What waits is cancelled first."""
-        self._shelf.clear()
-        await self._server.aclose()
 
 
 def _invalid(message: str, reason: str) -> RpcError:

@@ -2,22 +2,18 @@
 
 What the server asks as an `input_required` result (MRTR, 2026-07-28 patterns/mrtr) is put to the agent
 as requests on its own stream, and the call goes on with the answers: the same call, the same permit,
-another round. An agent of the stateless era gets the result as it is and answers by itself; and no
-result of a sessions server is a question.
+another round.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
+from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
-from gateway.ports import Channel, Outbound, Watched
+from gateway.ports import Channel, Outbound, ToolServer
 from gateway.values import replace
-from gateway.wire.servers.envelope import STATELESS_VERSION
-from gateway.wire.servers.parking import Speaking
 
 MAX_ROUNDS: Final = 16
 MAX_QUESTIONS: Final = 32
@@ -29,21 +25,13 @@ UNANSWERED: Final = 1006
 
 
 class Rounds:
-    """A `ports.ToolServer` around another: every call is whole when it returns, whatever the eras."""
+    """The calls of sessions agents to one server that is not known to be of their era."""
 
-    def __init__(self, server: Speaking, watches: Watched) -> None:
+    def __init__(self, server: ToolServer) -> None:
         self._server = server
-        self.watches = watches
 
-    def call(
-        self, permit: Permit, message: Outbound, channel: Channel
-    ) -> Coroutine[Any, Any, Outcome]:
+    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """See `ports.ToolServer`. At most `MAX_ROUNDS` rounds of questions."""
-        if message.client.protocol_version >= STATELESS_VERSION or self._server.era == Era.SESSIONS:
-            return self._server.call(permit, message, channel)
-        return self._in_rounds(permit, message, channel)
-
-    async def _in_rounds(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         outcome = await self._server.call(permit, message, channel)
         pause = PAUSE[0]
         for _ in range(MAX_ROUNDS):
@@ -63,26 +51,6 @@ class Rounds:
             outcome = await self._server.call(permit, replace(message, params=onward), channel)
         too_many = RpcError(UNANSWERED, f"The tool server asked more than {MAX_ROUNDS} rounds")
         return Outcome("rejected", error=too_many)
-
-    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        """See `ports.ToolServer`."""
-        return await self._server.fetch(method, params)
-
-    def changes(self) -> AsyncIterator[str]:
-        """See `ports.ToolServer`."""
-        return self._server.changes()
-
-    def describe(self) -> JsonObject:
-        """See `ports.ToolServer`."""
-        return self._server.describe()
-
-    async def fence(self) -> bool:
-        """See `ports.ToolServer`."""
-        return await self._server.fence()
-
-    async def aclose(self) -> None:
-        """See `ports.ToolServer`."""
-        await self._server.aclose()
 
 
 def _asked(outcome: Outcome) -> tuple[dict[str, Any], Any] | None:

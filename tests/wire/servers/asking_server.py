@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from gateway.core.model import ClientFacts, JsonObject, Outcome, RpcError
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound
 
@@ -23,7 +23,7 @@ AGENT = ClientFacts("2026-07-28", ASKED_ALL, {"name": "agent"})
 class AskingServer:
     """Remembers what was forwarded and what was cancelled."""
 
-    def __init__(self, tool: Tool, era: str | None = "sessions") -> None:
+    def __init__(self, tool: Tool, era: Era | None = Era.SESSIONS) -> None:
         self._tool = tool
         self.era = era
         self.forwarded: list[Outbound] = []

@@ -37,8 +37,8 @@ async def ask_twice(channel: Channel) -> JsonObject:
     return {"answered": [first.result, second.result]}
 
 
-def bridge(tool: Tool, *, seal: Seal | None = None, **options: Any) -> tuple[Parking, AskingServer]:
-    server = AskingServer(tool, options.pop("era", "sessions"))
+def parked(tool: Tool, *, seal: Seal | None = None, **options: Any) -> tuple[Parking, AskingServer]:
+    server = AskingServer(tool)
     return Parking(server, "git", seal or Seal(KEY), **options), server
 
 
@@ -55,7 +55,7 @@ def reason(outcome: Outcome) -> str:
 
 
 async def test_b2_a_pushed_question_is_put_as_a_result_and_the_same_call_goes_on() -> None:
-    parking, server = bridge(ask_name)
+    parking, server = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
@@ -65,7 +65,7 @@ async def test_b2_a_pushed_question_is_put_as_a_result_and_the_same_call_goes_on
 
 
 async def test_b2_several_questions_at_once_are_put_at_once() -> None:
-    parking, _ = bridge(ask_three)
+    parking, _ = parked(ask_three)
     answers = {
         "user_name": said("Ada"),
         "model_message": {"role": "assistant", "content": {"type": "text", "text": "hi"}},
@@ -79,7 +79,7 @@ async def test_b2_several_questions_at_once_are_put_at_once() -> None:
 
 
 async def test_b2_a_second_round_has_keys_of_its_own() -> None:
-    parking, server = bridge(ask_twice)
+    parking, server = parked(ask_twice)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
@@ -93,7 +93,7 @@ async def test_b2_a_second_round_has_keys_of_its_own() -> None:
     "responses", [{}, {"wrong": said("Ada")}, {"user_name": {"x": 1}}, None, []]
 )
 async def test_b2_a_missing_wrong_or_unfit_answer_is_asked_for_again(responses: Any) -> None:
-    parking, _ = bridge(ask_name)
+    parking, _ = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         second = await parking.call(leave(), again(first, responses), Ear())
@@ -103,19 +103,19 @@ async def test_b2_a_missing_wrong_or_unfit_answer_is_asked_for_again(responses: 
 
 
 async def test_b2_of_several_answers_the_missing_one_is_asked_for_again() -> None:
-    parking, server = bridge(ask_three)
+    parking, server = parked(ask_three)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         some = {"user_name": said("Ada"), "client_roots": {"roots": []}}
         second = await parking.call(leave(), again(first, some), Ear())
     assert list(questions(second)) == ["model_message"]
     assert server.ended == []
-    await parking.aclose()
+    parking.clear()
 
 
 @pytest.mark.parametrize("cut", [-1, len(MARK) + 20])
 async def test_b2_a_tampered_state_is_a_clear_error_and_goes_on_with_nothing(cut: int) -> None:
-    parking, server = bridge(ask_name)
+    parking, server = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         assert first.result is not None
@@ -126,21 +126,21 @@ async def test_b2_a_tampered_state_is_a_clear_error_and_goes_on_with_nothing(cut
         second = await parking.call(leave(), again(first, answers, requestState=changed), Ear())
     assert reason(second) == "invalid_request_state"
     assert server.ended == [] and len(server.forwarded) == 1
-    await parking.aclose()
+    parking.clear()
 
 
 @pytest.mark.parametrize("state", ["", "somebody else's", 7, {"a": 1}])
 async def test_b2_a_state_that_is_not_ours_is_refused_for_a_server_that_has_none(
     state: Any,
 ) -> None:
-    parking, server = bridge(ask_name)
+    parking, server = parked(ask_name)
     outcome = await parking.call(leave(), call(requestState=state), Ear())
     assert reason(outcome) == "invalid_request_state"
     assert server.forwarded == []
 
 
 async def test_b2_another_principal_hears_what_a_forger_hears() -> None:
-    parking, _ = bridge(ask_name)
+    parking, _ = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         theirs = again(first, {"user_name": said("Eve")}, principal="agent:eve")
@@ -151,18 +151,18 @@ async def test_b2_another_principal_hears_what_a_forger_hears() -> None:
 
 
 async def test_b2_a_state_goes_with_its_own_request_only() -> None:
-    parking, server = bridge(ask_name)
+    parking, server = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         other = again(first, {"user_name": said("Ada")}, arguments={"x": 2})
         second = await parking.call(leave(), other, Ear())
     assert reason(second) == "other_request"
     assert server.ended == []
-    await parking.aclose()
+    parking.clear()
 
 
 async def test_the_members_of_the_arguments_may_come_in_another_order() -> None:
-    parking, _ = bridge(ask_name)
+    parking, _ = parked(ask_name)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(arguments={"a": 1, "b": {"c": 2, "d": 3}}), Ear())
         turned = again(first, {"user_name": said("Ada")}, arguments={"b": {"d": 3, "c": 2}, "a": 1})
@@ -171,7 +171,7 @@ async def test_the_members_of_the_arguments_may_come_in_another_order() -> None:
 
 
 async def test_b2_a_call_nobody_comes_back_for_is_cancelled_at_the_server() -> None:
-    parking, server = bridge(ask_name, seconds=0.05)
+    parking, server = parked(ask_name, seconds=0.05)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         await server.cancelled.wait()
@@ -181,19 +181,19 @@ async def test_b2_a_call_nobody_comes_back_for_is_cancelled_at_the_server() -> N
 
 async def test_b2_a_state_holds_no_longer_than_it_says() -> None:
     now = [1000.0]
-    parking, _ = bridge(ask_name, seconds=60.0, clock=lambda: now[0])
+    parking, _ = parked(ask_name, seconds=60.0, clock=lambda: now[0])
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         now[0] += 60.0
         second = await parking.call(leave(), again(first, {"user_name": said("Ada")}), Ear())
     assert reason(second) == "expired_request_state"
-    await parking.aclose()
+    parking.clear()
 
 
 async def test_s1_a_state_of_another_gateway_process_says_so() -> None:
-    here, _ = bridge(ask_name, seal=Seal(KEY))
-    there, other = bridge(ask_name, seal=Seal(KEY))
-    stranger, _ = bridge(ask_name, seal=Seal())
+    here, _ = parked(ask_name, seal=Seal(KEY))
+    there, other = parked(ask_name, seal=Seal(KEY))
+    stranger, _ = parked(ask_name, seal=Seal())
     async with asyncio.timeout(20):
         first = await here.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
@@ -202,7 +202,7 @@ async def test_s1_a_state_of_another_gateway_process_says_so() -> None:
     assert reason(second) == "parked_elsewhere"
     assert reason(third) == "invalid_request_state"
     assert other.forwarded == []
-    await here.aclose()
+    here.clear()
 
 
 async def test_a_state_is_used_by_one_request_at_a_time() -> None:
@@ -213,7 +213,7 @@ async def test_a_state_is_used_by_one_request_at_a_time() -> None:
         await go.wait()
         return {"done": True}
 
-    parking, _ = bridge(slow)
+    parking, _ = parked(slow)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
@@ -233,7 +233,7 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
         await channel.ask("elicitation/create", FORM)
         return await asyncio.Future()
 
-    parking, server = bridge(endless)
+    parking, server = parked(endless)
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         answer = again(first, {"user_name": said("Ada")})
@@ -246,7 +246,7 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
 
 
 async def test_calls_that_wait_are_bounded_for_each_agent_and_for_all() -> None:
-    parking, _ = bridge(ask_name, most=3, each=2)
+    parking, _ = parked(ask_name, most=3, each=2)
     async with asyncio.timeout(20):
         for _ in range(2):
             questions(await parking.call(leave(), call(), Ear()))
@@ -254,32 +254,13 @@ async def test_calls_that_wait_are_bounded_for_each_agent_and_for_all() -> None:
         questions(await parking.call(leave(), call("agent:b"), Ear()))
         fifth = await parking.call(leave(), call("agent:c"), Ear())
     assert "too many calls" in str(third.result) and "too many calls" in str(fifth.result)
-    await parking.aclose()
+    parking.clear()
 
 
 async def test_s5_a_client_is_never_asked_what_it_did_not_declare() -> None:
-    parking, _ = bridge(ask_name)
+    parking, _ = parked(ask_name)
     outcome = await parking.call(leave(), call(client=ClientFacts("2026-07-28", {})), Ear())
     assert "did not declare" in str(outcome.result)
-
-
-async def test_s3_a_stateless_servers_own_state_passes_byte_exact() -> None:
-    async def direct(channel: Channel) -> JsonObject:
-        return {"resultType": "complete"}
-
-    parking, server = bridge(direct, era="stateless")
-    state = f"{MARK}looks like ours \u00e9 "
-    await parking.call(leave(), call(requestState=state, inputResponses={"k": {}}), Ear())
-    assert server.forwarded[0].params["requestState"] == state
-    assert server.forwarded[0].params["inputResponses"] == {"k": {}}
-
-
-async def test_a_sessions_agent_is_asked_directly() -> None:
-    parking, _ = bridge(ask_name)
-    ear = Ear()
-    outcome = await parking.call(leave(), call(client=ClientFacts("2025-11-25", {})), ear)
-    assert outcome.result == {"answered": said("Ada")}
-    assert ear.asked == [("elicitation/create", FORM)]
 
 
 async def test_h8_progress_goes_to_the_request_that_is_open_under_its_own_token() -> None:
@@ -291,7 +272,7 @@ async def test_h8_progress_goes_to_the_request_that_is_open_under_its_own_token(
         )
         return {"done": True}
 
-    parking, _ = bridge(reporting)
+    parking, _ = parked(reporting)
     before, after = Ear(), Ear()
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(_meta={"progressToken": "p1"}), before)
@@ -319,7 +300,7 @@ VISIT: JsonObject = {
 
 
 async def test_b4_urls_to_visit_first_become_questions_and_the_next_request_is_a_new_call() -> None:
-    parking, server = bridge(required(VISIT))
+    parking, server = parked(required(VISIT))
     async with asyncio.timeout(20):
         first = await parking.call(leave(), call(), Ear())
         again_ = call(inputResponses={"url1": {"action": "accept"}})
@@ -333,18 +314,9 @@ async def test_b4_urls_to_visit_first_become_questions_and_the_next_request_is_a
 
 
 async def test_b4_an_agent_that_visits_no_urls_hears_what_it_lacks() -> None:
-    parking, _ = bridge(required(VISIT))
+    parking, _ = parked(required(VISIT))
     plain = ClientFacts("2026-07-28", {"elicitation": {}})
     outcome = await parking.call(leave(), call(client=plain), Ear())
     assert outcome.error is not None
     assert outcome.error.code == -32021
     assert outcome.error.data == {"requiredCapabilities": {"elicitation": {"url": {}}}}
-
-
-async def test_closing_cancels_what_waits() -> None:
-    parking, server = bridge(ask_name)
-    async with asyncio.timeout(20):
-        await parking.call(leave(), call(), Ear())
-        await parking.aclose()
-        await server.cancelled.wait()
-    assert server.ended == []

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Answer, ClientFacts, JsonObject, Outcome, RpcError
+from gateway.core.model import Answer, ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound
 from gateway.wire.servers.rounds import MAX_QUESTIONS, MAX_ROUNDS, UNANSWERED, Rounds
-from gateway.wire.servers.watches import Watches
 from tests.wire.servers.asking_server import FORM, AskingServer, call, said
 from tests.wire.servers.test_http import Ear, leave
 
@@ -28,7 +27,7 @@ class Stateless(AskingServer):
     """Answers each request with the next of its results; the last one again and again."""
 
     def __init__(self, *results: JsonObject) -> None:
-        super().__init__(lambda _: self._next(), "stateless")
+        super().__init__(lambda _: self._next(), Era.STATELESS)
         self._results = list(results)
 
     async def _next(self) -> JsonObject:
@@ -45,20 +44,9 @@ class Refusing(Ear):
         return Answer(error=RpcError(-32601, f"{method}: nobody here"))
 
 
-class Nobody:
-    """Watches nothing."""
-
-    async def add(self, watch: Any) -> None:
-        return
-
-    def drop(self, watch: Any) -> None:
-        return
-
-
-async def rounds(server: AskingServer, ear: Ear, client: ClientFacts = SESSIONS) -> Outcome:
+async def rounds(server: AskingServer, ear: Ear) -> Outcome:
     async with asyncio.timeout(20):
-        message = call(client=client)
-        return await Rounds(server, Watches(Nobody())).call(leave(), message, ear)
+        return await Rounds(server).call(leave(), call(client=SESSIONS), ear)
 
 
 async def test_b3_what_a_stateless_server_asks_is_pushed_and_the_call_goes_on() -> None:
@@ -120,27 +108,3 @@ async def test_b3_questions_that_cannot_be_put_are_not_put(questions: JsonObject
     outcome = await rounds(Stateless(wants(questions)), ear)
     assert outcome.error is not None and outcome.error.code == UNANSWERED
     assert ear.asked == []
-
-
-async def test_a_stateless_agent_gets_the_questions_as_they_are() -> None:
-    server, ear = Stateless(wants({"who": NAME}, "s")), Ear()
-    outcome = await rounds(server, ear, ClientFacts("2026-07-28", {}))
-    assert outcome.result == wants({"who": NAME}, "s")
-    assert ear.asked == []
-
-
-async def test_what_a_sessions_server_answers_its_own_era_is_no_question_whatever_it_says() -> None:
-    looks_like_one, ear = wants({"who": NAME}), Ear()
-
-    async def tool(channel: Channel) -> JsonObject:
-        return looks_like_one
-
-    outcome = await rounds(AskingServer(tool, "sessions"), ear)
-    assert outcome.result == looks_like_one and ear.asked == []
-
-
-async def test_b3_a_server_of_an_era_nobody_knows_yet_may_ask() -> None:
-    server, ear = Stateless(wants({"who": NAME}), {"done": True}), Ear()
-    server.era = None
-    assert (await rounds(server, ear)).result == {"done": True}
-    assert ear.asked == [("elicitation/create", FORM)]
