@@ -30,7 +30,6 @@ from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Outcome
-from gateway.core.resolve import Shelf
 from gateway.core.validate import check_call
 from gateway.evenly import Evenly
 from gateway.gate import FrontGate
@@ -91,10 +90,9 @@ class Gateway(Value):
     def schema_of(self, endpoint: Endpoint, name: str) -> JsonObject | None:
         """The input schema advertised for a tool, for the `Mcp-Param-*` header rules."""
         table = self.catalogue.current
-        shelf = table.aggregate
-        if endpoint.kind == "server" and endpoint.server:
-            shelf = table.servers.get(endpoint.server, Shelf())
-        entry = shelf.tools.get(name)
+        own = endpoint.kind == "server" and endpoint.server
+        shelf = table.servers.get(own) if own else table.aggregate
+        entry = shelf.tools.get(name) if shelf else None
         schema = entry.descriptor.get("inputSchema") if entry else None
         return schema if isinstance(schema, dict) else None
 

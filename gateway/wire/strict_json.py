@@ -60,7 +60,7 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     """
     if len(body) > max_bytes:
         raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
-    if len(body) > MAX_VALUES or body.count(b"[") + body.count(b"{") > max_depth:
+    if len(body) > MAX_VALUES or _has_more_brackets(body, max_depth):
         _check_shape(body, max_depth)
     value = _plainly(body)
     return _strictly(body, max_depth) if value is _DOUBT else value
@@ -94,8 +94,10 @@ def _plainly(body: bytes) -> Any:
     value, and in the text every closing quote before a colon, which is at least one for each member. Anything
     that is rare and could be read otherwise (`\\u`, long numbers, space before a colon) is a doubt.
     """
-    # `find`: bytes asked with `in` are first taken for a number, and the error of that thrown away.
-    if body.find(b"\\u") >= 0 or body.translate(_DIGITS).find(_LONG) >= 0:
+    # `find`: bytes asked with `in` are first taken for a number, and the error of that thrown away. One byte is
+    # found faster than two.
+    escapes = body.find(b"\\") >= 0
+    if (escapes and body.find(b"\\u") >= 0) or body.translate(_DIGITS).find(_LONG) >= 0:
         return _DOUBT
     try:
         value = _FAST.decode(body)
@@ -176,10 +178,18 @@ def _check_shape(body: bytes, max_depth: int) -> None:
     """Refuse depth and number of values before any parser recurses or allocates."""
     if _values_over(body, MAX_VALUES):
         raise Refused(Reason.TOO_LARGE, f"more than {MAX_VALUES} values")
-    if body.count(b"[") + body.count(b"{") <= max_depth:
+    if not _has_more_brackets(body, max_depth):
         return
     if _deeper_than(_structure(body), max_depth):
         raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
+
+
+def _has_more_brackets(body: bytes, most: int) -> bool:
+    """Whether more than so many open. Taken out, not counted: that skips what lies between two of them, and ends
+    where they are too many."""
+    enough = most + 1
+    left = len(body.replace(b"[", b"", enough)) + len(body.replace(b"{", b"", enough))
+    return 2 * len(body) - left > most
 
 
 def _values_over(body: bytes, most: int) -> bool:

@@ -8,13 +8,21 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.model import Endpoint, Evidence
-from gateway.sdk import inbound
+from gateway.sdk import LATEST_MODERN_VERSION, inbound
 from gateway.values import Value
 from gateway.wire.agents.challenges import evidence_of
 from gateway.wire.agents.exchange import Head, Header
 
 SESSION_ID: Final = "mcp-session-id"
 PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
+NAMED: Final = {
+    **inbound.NAME_BEARING_METHODS,
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
+_ENCODED: Final = "=?"
 
 
 class Admitted(Value):
@@ -34,17 +42,27 @@ class Admitted(Value):
     """`Mcp-Name`."""
     params: tuple[Header, ...]
     """The `Mcp-Param-*` headers, as they came."""
+    member: str | None
+    """Which of the params the name is to repeat, by the method; None where it repeats none."""
+    plain: bool
+    """A body can say the same word for word: of this version, all there, and nothing of it encoded."""
 
     @classmethod
     def of(cls, head: Head, endpoint: Endpoint) -> Admitted:
         """What it says. The checks are who calls this one's to make."""
+        version = head.get(inbound.MCP_PROTOCOL_VERSION_HEADER)
+        method, name = head.get(inbound.MCP_METHOD_HEADER), head.get(inbound.MCP_NAME_HEADER)
+        member = NAMED.get(method or "")
+        as_it_is = member is None if name is None else not name.startswith(_ENCODED)
         return cls(
             head,
             endpoint,
             evidence_of(head, endpoint),
-            head.get(inbound.MCP_PROTOCOL_VERSION_HEADER),
+            version,
             head.get(SESSION_ID),
-            head.get(inbound.MCP_METHOD_HEADER),
-            head.get(inbound.MCP_NAME_HEADER),
+            method,
+            name,
             tuple(header for header in head.headers if header[0].startswith(PARAM_PREFIX)),
+            member,
+            version == LATEST_MODERN_VERSION and as_it_is,
         )

@@ -11,7 +11,7 @@ import time
 from functools import partial
 from typing import Final
 
-from gateway.core.model import Endpoint, Era, WorkloadIdentity
+from gateway.core.model import Endpoint, WorkloadIdentity
 from gateway.ports import Gate
 from gateway.sdk import MODERN_PROTOCOL_VERSIONS
 from gateway.settings import RequestLimits, Settings
@@ -20,7 +20,7 @@ from gateway.wire.agents import challenges
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.bodies import body_of
 from gateway.wire.agents.checks import check_head, declared_length
-from gateway.wire.agents.era import era_of
+from gateway.wire.agents.era import is_stateless
 from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected
 from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.limits import Limits
@@ -97,8 +97,7 @@ class Door:
                 else:
                     message = self._parse(whole)
                 in_session = admitted.session is not None
-                era = era_of(message, version=admitted.version, session=in_session)
-                if era is Era.STATELESS:
+                if is_stateless(message, version=admitted.version, session=in_session):
                     await self._era_stateless.post(exchange, admitted, identity, message)
                 else:
                     await self._era_sessions.post(exchange, admitted, identity, message)

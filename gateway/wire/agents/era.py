@@ -6,7 +6,6 @@ whatever its headers say (they are then held against it), and `initialize` witho
 
 from __future__ import annotations
 
-from gateway.core.model import Era
 from gateway.sdk import (
     HANDSHAKE_PROTOCOL_VERSIONS,
     MODERN_PROTOCOL_VERSIONS,
@@ -15,17 +14,15 @@ from gateway.sdk import (
 from gateway.wire.agents.messages import Message, Response
 
 
-def era_of(message: Message, *, version: str | None, session: bool) -> Era:
+def is_stateless(message: Message, *, version: str | None, session: bool) -> bool:
     """`version` is the MCP-Protocol-Version header; `session` says whether a session id came along."""
     if not isinstance(message, Response):
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta:
-            return Era.STATELESS
+            return True
         if message.method == "initialize":
-            return Era.SESSIONS
+            return False
     if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
-        return Era.SESSIONS
-    if version in MODERN_PROTOCOL_VERSIONS:
-        return Era.STATELESS
-    # A version nobody knows: the stateless ladder names the ones that are served.
-    return Era.SESSIONS if session else Era.STATELESS
+        return False
+    # Of a version nobody knows, the stateless ladder names the ones that are served.
+    return version in MODERN_PROTOCOL_VERSIONS or not session

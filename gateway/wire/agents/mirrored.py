@@ -22,19 +22,12 @@ from gateway.sdk import (
 )
 from gateway.values import replace
 from gateway.wire import loglevels
-from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted
+from gateway.wire.agents.admitted import NAMED, PARAM_PREFIX, Admitted
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
 
 HEADER_MISMATCH: Final = -32020
-NAMED: Final = {
-    **inbound.NAME_BEARING_METHODS,
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
-"""Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
 
 
 class Mismatch(Exception):
@@ -56,8 +49,8 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
     """
     meta = call.params.get("_meta")
     if head is not None and isinstance(meta, dict) and _says_the_same(call, meta, head):
-        said = meta[CLIENT_CAPABILITIES_META_KEY], meta.get(CLIENT_INFO_META_KEY)
-        facts = facts_of(LATEST_MODERN_VERSION, *said, head.head.length)
+        capabilities, info = meta[CLIENT_CAPABILITIES_META_KEY], meta.get(CLIENT_INFO_META_KEY)
+        facts = facts_of(LATEST_MODERN_VERSION, capabilities, info, head.head.length)
     else:
         facts = _in_full(call, head)
     if isinstance(facts, RpcError):
@@ -69,12 +62,11 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
 
 def _says_the_same(call: Call, meta: JsonObject, head: Admitted) -> bool:
     """Does it say everything, and in headers and body the same? If not, it is asked in full."""
-    member, named = NAMED.get(call.method), head.name
     return (
-        meta.get(PROTOCOL_VERSION_META_KEY) == head.version == LATEST_MODERN_VERSION
+        head.plain
         and head.method == call.method
-        and (member is None or (named is not None and named == call.params.get(member)))
-        and (named is None or not named.startswith("=?"))
+        and (head.member is None or head.name == call.params.get(head.member))
+        and meta.get(PROTOCOL_VERSION_META_KEY) == LATEST_MODERN_VERSION
         and CLIENT_CAPABILITIES_META_KEY in meta
     )
 

@@ -26,7 +26,7 @@ from gateway.reasons import Reason
 from gateway.settings import RequestLimits
 from gateway.wire.agents import hello, listening, mirrored
 from gateway.wire.agents.answering import ask_gate, body_of, gateway_error
-from gateway.wire.agents.era import era_of
+from gateway.wire.agents.era import is_stateless
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.lines import Descriptors, TooLong, Wire, lines, own_stdout
@@ -150,7 +150,7 @@ class Conversation:
 
     async def _call(self, call: Call) -> None:
         identity = await self._identify(call)
-        stateless = era_of(call, version=None, session=False) is Era.STATELESS
+        stateless = is_stateless(call, version=None, session=False)
         if call.method == "initialize" and not stateless:
             await self.append(self._initialize(call, identity))
             return
@@ -204,7 +204,7 @@ class Conversation:
 
     def _request(self, call: Call, identity: WorkloadIdentity) -> tuple[Request, bytes | None]:
         """The request, and its answer where that is the wire's own."""
-        stateless = era_of(call, version=None, session=False) is Era.STATELESS
+        stateless = is_stateless(call, version=None, session=False)
         if self._session is not None and not stateless:
             return session_request(self._session, identity, call), own_answer(self._session, call)
         try:

@@ -15,6 +15,8 @@ from gateway.core import settle
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
 
+STATELESS: Final = Era.STATELESS
+"""Asked for with every call, and a member of an enum is looked for anew each time."""
 STATELESS_VERSION: Final = "2026-07-28"
 SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Newest first: the first is offered, any may be agreed on."""
@@ -44,7 +46,7 @@ def ids() -> Iterator[int]:
 def request(message: Outbound, id: int, era: Era, token: int | None = None) -> JsonObject:
     """The request for a server of this era. With `token`, that progress token in place of the agent's."""
     params, client = message.params, message.client
-    as_it_is = _stamped if era is Era.STATELESS else _unstamped
+    as_it_is = _stamped if era is STATELESS else _unstamped
     if token is not None or not as_it_is(params.get("_meta"), client):
         params = params_for(params, client, era, token)
     return {"jsonrpc": "2.0", "id": id, "method": message.method, "params": params}
@@ -62,7 +64,7 @@ def params_for(
     meta = dict(given) if isinstance(given, dict) else {}
     for key in _STAMPS:
         meta.pop(key, None)
-    if era is Era.STATELESS:
+    if era is STATELESS:
         meta |= stamps(client)
         level = client.log_level or (EVERYTHING if _of_sessions(client) else None)
         if level is not None:

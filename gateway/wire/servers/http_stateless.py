@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.model import Era, JsonObject, Outcome, RpcError
+from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_link import Link
@@ -56,7 +56,7 @@ class Stateless:
         id = next(self._link.ids)
         declared = self._declared_by(message) if self._declared or self._listing else _NOTHING
         headers = stateless_lines(message, declared)
-        body = envelope.request(message, id, Era.STATELESS)
+        body = envelope.request(message, id, envelope.STATELESS)
         try:
             reply = await self._link.post(headers, body, patience, message.credential)
         except NotSent:
@@ -108,7 +108,7 @@ class Stateless:
 
         id = next(self._link.ids)
         message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, "")
-        body = envelope.request(message, id, Era.STATELESS)
+        body = envelope.request(message, id, envelope.STATELESS)
         headers = stateless_lines(message, {})
         reply = await self._link.post(headers, body, self._link.standing())
         try:

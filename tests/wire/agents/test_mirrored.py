@@ -10,6 +10,7 @@ import pytest
 from gateway.core.model import Endpoint
 from gateway.sdk import inbound
 from gateway.wire.agents import mirrored
+from gateway.wire.agents.admitted import NAMED as NAMED_BY
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Head
 from gateway.wire.agents.messages import Call
@@ -43,7 +44,7 @@ def _head(version: str | None, method: str | None, name: str | None) -> Admitted
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_believed_at_once_the_whole_ladder_believes_too(method: str) -> None:
     believed = 0
-    member = mirrored.NAMED.get(method, "name")
+    member = NAMED_BY.get(method, "name")
     for meta, name, named, version, said in itertools.product(
         METAS, NAMES, HEADERS, VERSIONS, [method, "other", None]
     ):
