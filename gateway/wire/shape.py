@@ -11,6 +11,8 @@ from typing import Final
 from gateway.core.model import Era, JsonObject, RpcError
 from gateway.values import replace
 
+STATELESS: Final = Era.STATELESS
+"""Asked for with every call: as a member of its enum it is looked for anew each time."""
 CACHEABLE: Final = frozenset(
     {
         "server/discover",
@@ -30,7 +32,7 @@ _INVALID_PARAMS: Final = -32602
 
 def result_for(era: Era, method: str, result: JsonObject) -> JsonObject:
     """The result of `method` as an agent of that era must see it."""
-    if era is Era.STATELESS:
+    if era is STATELESS:
         return for_stateless(method, result)
     return for_sessions(result)
 
@@ -66,7 +68,7 @@ def error_for(era: Era, method: str, params: JsonObject, error: RpcError) -> Rpc
     2026-07-28 forbids -32002 (resource not found) and says -32602 with the URI in `data` instead.
     Agents of earlier revisions accept both, so towards them nothing changes.
     """
-    if era is not Era.STATELESS or error.code != _RESOURCE_NOT_FOUND or method != "resources/read":
+    if era is not STATELESS or error.code != _RESOURCE_NOT_FOUND or method != "resources/read":
         return error
     if error.has_data:
         return replace(error, code=_INVALID_PARAMS)

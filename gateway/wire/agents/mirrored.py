@@ -53,7 +53,7 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
         facts = facts_of(LATEST_MODERN_VERSION, capabilities, info, head.head.length)
     else:
         facts = _in_full(call, head)
-    if isinstance(facts, RpcError):
+    if not isinstance(facts, ClientFacts):
         raise Mismatch(facts)
     if isinstance(meta, dict) and LOG_LEVEL_META_KEY in meta:
         return replace(facts, log_level=loglevels.requested(call.params))

@@ -15,7 +15,6 @@ from gateway.core.model import (
     Answer,
     ClientFacts,
     Endpoint,
-    Era,
     JsonObject,
     Request,
     RpcError,
@@ -45,6 +44,7 @@ from gateway.wire.agents.messages import (
 from gateway.wire.agents.posted import Posted, unasked
 from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.session import Owner, owner_of
+from gateway.wire.shape import STATELESS
 
 APART: Final = hello.REMOVED | {"server/discover", LISTEN}
 """Methods that are not simply the gate's to answer."""
@@ -182,7 +182,7 @@ def stateless_request(
     return Request(
         endpoint,
         identity,
-        Era.STATELESS,
+        STATELESS,
         call.id,
         call.method,
         call.params,

@@ -11,9 +11,10 @@ from typing import Any, Final
 from gateway.core.model import Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound, Watched
-from gateway.wire.servers.envelope import STATELESS, STATELESS_VERSION
+from gateway.wire.servers.envelope import STATELESS_VERSION
 from gateway.wire.servers.parking import INTERACTIVE, Parking, Speaking
 from gateway.wire.servers.rounds import Rounds
+from gateway.wire.shape import STATELESS
 
 LIKE: Final = (Era.SESSIONS, STATELESS)
 """The servers an agent meets directly, of the sessions era and of the stateless one."""

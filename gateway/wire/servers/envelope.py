@@ -14,9 +14,8 @@ from gateway import __version__
 from gateway.core import settle
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
+from gateway.wire.shape import STATELESS
 
-STATELESS: Final = Era.STATELESS
-"""Asked for with every call, and a member of an enum is looked for anew each time."""
 STATELESS_VERSION: Final = "2026-07-28"
 SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Newest first: the first is offered, any may be agreed on."""

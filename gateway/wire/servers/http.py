@@ -33,6 +33,7 @@ from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
 from gateway.wire.servers.watching import MEMBERS
+from gateway.wire.shape import STATELESS
 
 HEARS: Final = 2.0
 """Seconds a subscription waits for the stream its news would come on."""
@@ -134,7 +135,7 @@ class HttpServer:
         """What is known of the server, for operators."""
         about = self._about()
         version, info = about.get("protocolVersion"), about.get("serverInfo")
-        if self.era is envelope.STATELESS:
+        if self.era is STATELESS:
             meta = about.get("_meta")
             version = envelope.STATELESS_VERSION
             info = meta.get(SERVER_INFO) if isinstance(meta, dict) else None
@@ -152,12 +153,12 @@ class HttpServer:
         }
 
     def _about(self) -> JsonObject:
-        return self._stateless.about if self.era is envelope.STATELESS else self._sessions.about
+        return self._stateless.about if self.era is STATELESS else self._sessions.about
 
     def _send(self, message: Outbound, channel: Channel) -> Coroutine[Any, Any, Outcome]:
         """Raises `NotSent`, `Broken`."""
         patience = self._link.patience()
-        if self.era is envelope.STATELESS:
+        if self.era is STATELESS:
             return self._stateless.send(message, channel, patience)
         return self._send_in(message, channel, patience)
 
@@ -212,7 +213,7 @@ class HttpServer:
                 self._probing = asyncio.ensure_future(self._probe(patience))
                 self._probing.add_done_callback(_seen)
             await asyncio.shield(self._probing)
-        return self._stateless if self.era is envelope.STATELESS else self._sessions
+        return self._stateless if self.era is STATELESS else self._sessions
 
     async def _probe(self, patience: Patience) -> None:
         try:
@@ -228,7 +229,7 @@ class HttpServer:
             talk = await self._talk(self._link.patience())
         except NotSent as error:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
-        return envelope.STATELESS if isinstance(talk, Stateless) else Era.SESSIONS
+        return STATELESS if isinstance(talk, Stateless) else Era.SESSIONS
 
     async def _ask_own(self, method: str, uri: str) -> RpcError | None:
         """Ask in the gateway's own session. Raises `ServerUnavailable`."""

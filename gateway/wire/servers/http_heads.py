@@ -40,9 +40,11 @@ class Head(Value):
 class Known(Value):
     """A head that was read before, and what follows from it alone."""
 
+    raw: bytes
+    """Up to where the body begins."""
     head: Head
     start: int
-    """Where the body begins."""
+    """That place."""
     length: int
     """Of the body."""
     size: int
@@ -54,10 +56,16 @@ class KnownHeads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Known] = {}
+        self._last: Known | None = None
+        """Most servers say one again and again."""
 
     def find(self, data: bytes) -> Known | None:
         """What is known of the head that `data` begins with."""
-        return self._known.get(data[: data.find(END) + 4])
+        last = self._last
+        if last is not None and data.startswith(last.raw):
+            return last
+        self._last = known = self._known.get(data[: data.find(END) + 4])
+        return known
 
     def learn(self, data: bytes, size: int, head: Head) -> None:
         """The parser has read `size` bytes, of which `data` are the first, as one whole reply, after which
@@ -70,7 +78,8 @@ class KnownHeads:
         if framed and _has_one_reading(data[:start], head.headers):
             if len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
-            self._known[data[:start]] = Known(head, start, length, size)
+            raw = data[:start]
+            self._known[raw] = Known(raw, head, start, length, size)
 
 
 def head_of(status: int, headers: Sequence[Header]) -> Head:

@@ -17,6 +17,7 @@ from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_reply import Broken, NotSent, Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 from gateway.wire.servers.patience import Patience
+from gateway.wire.shape import STATELESS
 
 LISTEN: Final = "subscriptions/listen"
 SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
@@ -56,7 +57,7 @@ class Stateless:
         id = next(self._link.ids)
         declared = self._declared_by(message) if self._declared or self._listing else _NOTHING
         headers = stateless_lines(message, declared)
-        body = envelope.request(message, id, envelope.STATELESS)
+        body = envelope.request(message, id, STATELESS)
         try:
             reply = await self._link.post(headers, body, patience, message.credential)
         except NotSent:
@@ -108,7 +109,7 @@ class Stateless:
 
         id = next(self._link.ids)
         message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, "")
-        body = envelope.request(message, id, envelope.STATELESS)
+        body = envelope.request(message, id, STATELESS)
         headers = stateless_lines(message, {})
         reply = await self._link.post(headers, body, self._link.standing())
         try:
