@@ -387,7 +387,7 @@ class Outcome(Value):
 
     ok          a result
     tool_error  a result with isError true
-    rejected    a JSON-RPC error: `error`
+    rejected    a JSON-RPC error: `error`; with `detail` it is our own, and says why nothing was forwarded
     in_doubt    forwarded, result unknown (timeout, broken stream, dead server): `detail` says why
     """
 

@@ -144,12 +144,21 @@ def not_forwarded(server: str, reason: Reason, why: str) -> Outcome:
     return Outcome("rejected", error=error, detail=f"tool server {server}: {why}")
 
 
+def _kept_back(error: RpcError, call_id: str) -> Answer:
+    """What `not_forwarded` says, with the call it is about: nothing of it is the server's."""
+    reason = Reason(error.data["reason"])
+    extra: JsonObject = {"server": error.data["server"]}
+    return _error(error.code, error.message, reason, call_id, GATEWAY_ERRORS[reason][1], extra)
+
+
 def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     """What the journal keeps of an outcome: its kind's facts, never the result itself."""
     said: JsonObject = {}
     if outcome.error is not None:
         said["code"] = outcome.error.code
         said["message"] = protect_text(outcome.error.message[:500])
+        if outcome.detail:
+            said["detail"] = protect_text(outcome.detail[:500])
     elif outcome.kind == "in_doubt":
         said["detail"] = protect_text(outcome.detail[:500])
     elif outcome.result:
@@ -169,6 +178,8 @@ def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
     match outcome.kind:
         case "ok" | "tool_error":
             return Answer(result=outcome.result, carried=outcome.carried, call_id=call_id)
+        case "rejected" if outcome.detail and outcome.error is not None:
+            return _kept_back(outcome.error, call_id)
         case "rejected":
             return Answer(error=outcome.error)
         case "in_doubt":

@@ -1,9 +1,21 @@
-"""What the journal keeps of an outcome."""
+"""What the journal keeps of an outcome, and what the agent is told of it."""
 
 from __future__ import annotations
 
-from gateway.core.model import JsonObject, Outcome
-from gateway.core.settle import outcome_body
+import pytest
+
+from gateway.core.model import (
+    ClientFacts,
+    Endpoint,
+    Era,
+    JsonObject,
+    Outcome,
+    Request,
+    RpcError,
+)
+from gateway.core.settle import GATEWAY_ERRORS, answered, not_forwarded, outcome_body
+from gateway.reasons import Reason
+from tests.test_pep import WHO
 
 
 def kept(result: JsonObject) -> JsonObject:
@@ -17,3 +29,29 @@ def test_j1_a_result_that_asks_is_on_record_as_one_that_asks() -> None:
 
 def test_a_result_itself_is_never_kept() -> None:
     assert kept({"content": [{"type": "text", "text": "secret"}]}) == {}
+
+
+CALL = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", {}, ClientFacts("2026-07-28"))
+OURS = (Reason.SERVER_UNAVAILABLE, Reason.OVERLOADED, Reason.CREDENTIAL_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("reason", OURS)
+def test_what_was_not_forwarded_is_told_with_its_status_and_its_call(reason: Reason) -> None:
+    code, status, message = GATEWAY_ERRORS[reason]
+    answer = answered(CALL, not_forwarded("files", reason, "it answered HTTP 403"), "call-7")
+    data = {"server": "files", "reason": str(reason), "call": "call-7"}
+    assert answer.error == RpcError(code, message, data, has_data=True)
+    assert answer.http_status == status
+
+
+def test_why_it_was_not_forwarded_is_on_record_and_not_told() -> None:
+    outcome = not_forwarded("files", Reason.SERVER_UNAVAILABLE, "it answered HTTP 403")
+    assert outcome_body(outcome, str)["detail"] == "tool server files: it answered HTTP 403"
+    assert "403" not in str(answered(CALL, outcome, "call-7"))
+
+
+def test_an_error_of_the_servers_own_is_told_word_for_word() -> None:
+    said = RpcError(1002, "mine", {"reason": "fenced"}, has_data=True)
+    answer = answered(CALL, Outcome("rejected", error=said), "call-7")
+    assert (answer.error, answer.http_status) == (said, 200)
+    assert outcome_body(Outcome("rejected", error=said), str) == {"code": 1002, "message": "mine"}
