@@ -7,7 +7,7 @@ result does not wait for its intent, that of a tool whose results were large is 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from gateway.core.model import Resolved, Target
@@ -42,6 +42,10 @@ class AfterIntent(Value):
     def write(self, *pieces: bytes) -> Coroutine[Any, Any, None]:
         """See `ports.Outlet`."""
         return self.outlet.write(*pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `ports.Outlet`."""
+        return self.outlet.add(pieces)
 
 
 class Carrying:

@@ -537,6 +537,10 @@ class Outlet(Protocol):
         """The next bytes. Returns when there is room for more; dropped if nobody reads any longer."""
         ...
 
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """The same, where nothing has to be waited for. False: nothing of them is taken."""
+        ...
+
 
 class Outbound(Value):
     """One message for a tool server. Carries nothing of the agent's credentials."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -54,6 +55,10 @@ class Agent:
 
     async def write(self, *pieces: bytes) -> None:
         assert self.begun
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        assert self.begun
+        return True
 
     async def notify(self, method: str, params: dict[str, Any]) -> None:
         raise AssertionError

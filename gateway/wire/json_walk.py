@@ -94,6 +94,8 @@ class Walk:
         """Left of this go."""
         self._far = False
         """The text being read did not end near its beginning."""
+        self._flows = False
+        """All that was fed is read, and the last of it is of such a text."""
         self.within_text = False
         """All that was fed last is of one text, without its quotes: no space between tokens is in it."""
         self._doubts = 0
@@ -109,10 +111,6 @@ class Walk:
 
     def feed(self, data: bytes) -> None:
         """The next bytes, cut anywhere. Where they take many steps they are not all read: see `behind`."""
-        if self._goes_on(data):
-            self.within_text = True
-            self._listener.piece(data)
-            return
         if data:
             self._check(data)
         data, at, self._from = self._rest + data, 0, 0
@@ -129,13 +127,14 @@ class Walk:
         self.behind = bool(self._rest) and self._steps < 0
         if len(self._rest) > MAX_TOKEN and not self.behind:
             raise Malformed(f"a name or a number of more than {MAX_TOKEN} bytes, or none at all")
+        self._flows = self._far and self._ascii and not self._rest and self._expect == self._text
         if self._inside and at > self._from:
             self._listener.piece(data[self._from : at])
 
-    def _goes_on(self, data: bytes) -> bool:
-        """The text that has begun goes on in all of these, as in the last: nothing else is to be seen to."""
-        likely = self._far and self._ascii and not self._rest and self._expect == self._text
-        return likely and len(data) > NEAR and is_plain(data)
+    def goes_on(self, data: bytes) -> bool:
+        """All of the next bytes are of the text that has begun: they are read then, and nobody is told. Else
+        `feed` them."""
+        return self._flows and len(data) > NEAR and is_plain(data)
 
     def _check(self, data: bytes) -> None:
         """UTF-8 it is, all of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -66,6 +66,9 @@ class Outlet:
         raise AssertionError("only a whole result can be searched")
 
     async def write(self, *pieces: bytes) -> None:
+        raise AssertionError
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
         raise AssertionError
 
 

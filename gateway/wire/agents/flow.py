@@ -7,7 +7,7 @@ The work goes on to its end all the same, and its outcome is known.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.model import RequestId
@@ -51,9 +51,20 @@ class Flow:
             self._room.clear()
             await self._room.wait()
         if not self._lost:
-            self._pieces += pieces
-            self._waiting += sum(map(len, pieces))
-            self._news.set()
+            self._take(pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `ports.Outlet`."""
+        if self._waiting > ROOM and not self._lost:
+            return False
+        if not self._lost:
+            self._take(pieces)
+        return True
+
+    def _take(self, pieces: Sequence[bytes]) -> None:
+        self._pieces += pieces
+        self._waiting += sum(map(len, pieces))
+        self._news.set()
 
     def end(self, rest: bytes | None) -> None:
         """The work is done: the last bytes, or None for an answer that must not be completed."""

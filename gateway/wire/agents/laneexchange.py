@@ -17,6 +17,7 @@ from gateway.wire.agents.exchange import Gone, Head, Header, Reply
 _JSON: Final = b"content-type: application/json\r\n"
 _LENGTH: Final = b"content-length: "
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_LAST: Final = b"0\r\n\r\n"
 _CLOSE: Final = b"connection: close\r\n"
 
 TOGETHER: Final = 2 * 1024 * 1024
@@ -102,12 +103,13 @@ class LaneExchange:
 
     async def write(self, *pieces: bytes, last: bool = False) -> None:
         """See `Exchange`."""
-        for together in _portions(pieces):
+        *before, final = _portions(pieces)
+        for together in before:
             await self._room()
             self._chunk(together)
+        await self._room()
+        self._chunk(final, _LAST if last else b"")
         if last:
-            await self._room()
-            self._put(b"0\r\n\r\n")
             self._end()
 
     def add(self, pieces: Sequence[bytes]) -> bool:
@@ -143,10 +145,12 @@ class LaneExchange:
         if self._told is not None:
             self._told()
 
-    def _chunk(self, pieces: Sequence[bytes]) -> None:
-        """One for all of them: each write wakes the reader."""
+    def _chunk(self, pieces: Sequence[bytes], behind: bytes = b"") -> None:
+        """One for all of them, and what stands behind it: each write wakes the reader."""
         if size := sum(map(len, pieces)):
-            self._put(b"%x\r\n" % size, *pieces, b"\r\n")
+            self._put(b"%x\r\n" % size, *pieces, b"\r\n" + behind)
+        elif behind:
+            self._put(behind)
 
     def _put(self, *pieces: bytes) -> None:
         if self._over:

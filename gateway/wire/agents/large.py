@@ -5,6 +5,7 @@ What breaks on the way breaks the connection off: an agent never gets a whole an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.model import Answer, RequestId
@@ -33,6 +34,10 @@ class LargeAnswer:
             await self._stream.write_answer(*pieces)
         except Gone:
             self._lost = True
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """The same, after the first, where nothing has to be waited for. False: nothing of them is taken."""
+        return not self._lost and self._stream.add_answer(pieces)
 
     async def end(self, answer: Answer) -> None:
         """What is left of the answer, or no end at all. Raises `Gone`."""

@@ -62,7 +62,7 @@ class LazyStream:
 
     async def write_answer(self, *pieces: bytes, id: str | None = None) -> None:
         """Pieces of the answer itself, without line ends; `end_answer` ends it. Nothing else is written any more."""
-        if self._answering and self._added(pieces):
+        if self.add_answer(pieces):
             return
         async with self._turn:
             if not self._answering:
@@ -71,6 +71,10 @@ class LazyStream:
                 if self._open:
                     pieces = (b"event: message\n%bdata: " % event, *pieces)
             await self._write(*pieces, last=False, headers=JSON)
+
+    def add_answer(self, pieces: Sequence[bytes]) -> bool:
+        """The same, where nothing has to be waited for. False: nothing of them is taken."""
+        return self._answering and self._added(pieces)
 
     async def end_answer(self, rest: bytes | None) -> None:
         """The last of its pieces. None: it stays without an end, and so does the connection."""
@@ -96,15 +100,17 @@ class LazyStream:
         if self._dead:
             raise Gone
         size = sum(map(len, pieces))
+        began = self._open
         try:
             async with asyncio.timeout(self._write_seconds * (1 + size // MIB)):
-                if not self._open:
+                if not began:
                     self._open = True
                     await self._exchange.start(headers)
                 await self._exchange.write(*pieces, last=last)
-                # A carrier that has lost its connection takes everything at once: without a turn of
-                # the loop a writer without end would never hear that it is cancelled.
-                await asyncio.sleep(0)
+                if began and not last:
+                    # A carrier that has lost its connection takes everything at once: without a turn of
+                    # the loop a writer without end would never hear that it is cancelled.
+                    await asyncio.sleep(0)
         except TimeoutError:
             self._dead = True
             raise Gone from None

@@ -5,6 +5,8 @@ Most answers come whole and at once: what a stream needs is made when there is o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.ports import Outlet
 from gateway.wire import loglevels, sse
@@ -60,6 +62,10 @@ class Posted(Attending):
         """See `ports.Outlet`."""
         if self._large is not None:
             await self._large.write(*pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `ports.Outlet`."""
+        return self._large is not None and self._large.add(pieces)
 
     async def keep_alive(self) -> None:
         """See `Attending`."""

@@ -7,7 +7,7 @@ which nothing came needs none. Where its agent has gone away before there was a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.model import Answer, Request, RpcError
@@ -60,6 +60,10 @@ class Working:
         """See `ports.Outlet`."""
         if self._flow is not None:
             await self._flow.write(*pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `ports.Outlet`."""
+        return self._flow is not None and self._flow.add(pieces)
 
     def show_life(self) -> None:
         """See `quiet.Silent`: the agent is told that it waits, by a stream."""

@@ -19,12 +19,12 @@ from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_exchange import MUTE
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
-from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_stateless import SERVER_INFO, Stateless

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gateway.core.model import JsonObject
-from gateway.wire.servers.http_reply import Broken, NotSent
+from gateway.wire.servers.http_broken import Broken, NotSent
 
 RESTARTED: Final = "restarted"
 FIRST_DELAY: Final = 1.0

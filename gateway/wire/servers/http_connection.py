@@ -16,16 +16,9 @@ from typing import Final, cast
 
 import httptools
 
-from gateway.wire.servers.http_heads import (
-    SMALL,
-    Head,
-    Header,
-    Known,
-    KnownHeads,
-    head_of,
-    value_of,
-)
-from gateway.wire.servers.http_reply import Broken, NotSent, Reply, lost
+from gateway.wire.servers.http_broken import Broken, NotSent, lost
+from gateway.wire.servers.http_heads import Head, Header, Known, KnownHeads, head_of, value_of
+from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
@@ -134,7 +127,10 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._left:
+        if (left := self._left) > len(data):
+            self._left = left - len(data)
+            self._pass(data)
+        elif left:
             self._count(data)
         elif self._waiting is None and self._reply is None:
             self.abort()
@@ -165,12 +161,10 @@ class Connection(asyncio.Protocol):
         self._on_idle(self)
 
     def _recognise(self, known: Known, body: bytes) -> None:
-        """Who waits for a small body is not told before something of it comes."""
+        """Who waits is not told before something of its body comes."""
         self._heard = self._framed = True
         self._left = known.length
         self._reply = self._begun(known.head)
-        if known.length > SMALL:
-            self._tell(self._reply)
         if body:
             self._count(body)
 
@@ -178,8 +172,7 @@ class Connection(asyncio.Protocol):
         """The body of a known head ends where it says; what comes behind it was not asked for."""
         left = self._left - len(body)
         self._left = max(left, 0)
-        if self._reply is not None:
-            self._pass(self._reply, body if left >= 0 else body[:left])
+        self._pass(body if left >= 0 else body[:left])
         if left <= 0:
             self._finish(keep=left == 0)
 
@@ -235,8 +228,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._dry = 0
-        if self._reply is not None:
-            self._pass(self._reply, body)
+        self._pass(body)
 
     def on_message_complete(self) -> None:
         reply = self._reply
@@ -273,13 +265,17 @@ class Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
 
-    def _pass(self, reply: Reply, body: bytes) -> None:
+    def _pass(self, body: bytes) -> None:
+        reply = self._reply
+        if reply is None:
+            return
         more = reply.arrived(body)
-        self._tell(reply)
-        if not more and not self._paused:
-            if self._transport is not None and not self._transport.is_closing():
-                self._paused = True
-                self._transport.pause_reading()
+        if self._waiting is not None:
+            self._tell(reply)
+        transport = self._transport
+        if not (more or self._paused or transport is None or transport.is_closing()):
+            self._paused = True
+            transport.pause_reading()
 
     def _finish(self, keep: bool) -> None:
         reply, self._reply = self._reply, None

@@ -14,9 +14,9 @@ from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
-from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import lines
 from gateway.wire.servers.patience import Patience
 

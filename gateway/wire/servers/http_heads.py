@@ -15,8 +15,6 @@ from gateway.values import Value
 MAX_HEAD: Final = 4 * 1024
 MOST: Final = 256
 """Heads of one server; the one learned first is forgotten first."""
-SMALL: Final = 256 * 1024
-"""Bytes of a body that nobody begins to read before all of it is there."""
 END: Final = b"\r\n\r\n"
 Header = tuple[bytes, bytes]
 _FRAMING: Final = frozenset(

@@ -13,6 +13,7 @@ from typing import Final
 from gateway.core.model import JsonObject
 from gateway.ports import Outlet
 from gateway.wire.json_walk import Malformed
+from gateway.wire.servers.proving import AS_IT_IS, Into, Prover
 from gateway.wire.servers.sift import Sift
 
 LARGE: Final = 256 * 1024
@@ -22,21 +23,19 @@ FRONT: Final = 1024
 """Bytes of it in which the first member of its result mostly begins. They are looked at by themselves: so the
 beginning of a long text is not taken for that of many members."""
 
-Prove = Callable[[bytes], bytes]
-Behind = Callable[[], bool]
-"""What was given to prove is not all proved: nothing more of it goes on."""
-More = Callable[[Prove, Behind], Awaitable[Sequence[bytes]]]
-"""The next pieces of the message, as many as are there, each as it was proved; none at its end."""
+More = Callable[[Prover, Into | None], Awaitable[Sequence[bytes]]]
+"""The next pieces of the message, as many as are there, each as it was proved; none at its end. What comes while it
+is waited for may go on at once."""
 
 
-async def proved(prove: Prove, behind: Behind, pieces: Iterable[bytes]) -> list[bytes]:
+async def proved(prover: Prover, pieces: Iterable[bytes]) -> list[bytes]:
     """Each as it was proved, all of it. Where that takes long, others have their turn meanwhile."""
     found = list[bytes]()
     for piece in pieces:
-        found.append(prove(piece))
-        while behind():
+        found.append(prover.feed(piece))
+        while prover.behind:
             await asyncio.sleep(0)
-            found.append(prove(b""))
+            found.append(prover.feed(b""))
     return found
 
 
@@ -48,23 +47,12 @@ async def carried(
 
     Raises `Malformed`, and what `more` raises, when it breaks on the way.
     """
-    sift, size, others = Sift(), 0, bytearray()
-
-    def prove(piece: bytes) -> bytes:
-        nonlocal size
-        size += len(piece)
-        if size > limit:
-            raise Malformed("it is larger than limits.max_result")
-        return sift.feed(piece)
-
-    def behind() -> bool:
-        return sift.behind
-
+    sift, others = Sift(limit), bytearray()
     try:
-        members: Sequence[bytes] = await proved(prove, behind, (first[:FRONT], first[FRONT:]))
-        while not sift.begun and size < look and (pieces := await more(bytes, behind)):
+        members: Sequence[bytes] = await proved(sift, (first[:FRONT], first[FRONT:]))
+        while not sift.begun and sift.size < look and (pieces := await more(AS_IT_IS, None)):
             others += b"".join(pieces)
-            members = await proved(prove, behind, pieces)
+            members = await proved(sift, pieces)
     except Malformed:
         return first + others
     if not sift.begun or not await outlet.begin():
@@ -72,5 +60,5 @@ async def carried(
     while members:
         if any(members):
             await outlet.write(*filter(None, members))
-        members = await more(prove, behind)
+        members = await more(sift, outlet.add)
     return sift.rest()

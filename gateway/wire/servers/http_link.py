@@ -15,8 +15,9 @@ from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerLimits
 from gateway.values import Value
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_pool import Pool
-from gateway.wire.servers.http_reply import Broken, NotSent, Reply
+from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.http_request import Requests, lines
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER

@@ -14,8 +14,10 @@ from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
-from gateway.wire.servers.http_large import LARGE, Behind, More, Prove, carried, proved
-from gateway.wire.servers.http_reply import Broken, Reply
+from gateway.wire.servers.http_broken import Broken
+from gateway.wire.servers.http_large import LARGE, More, carried
+from gateway.wire.servers.http_reply import Reply
+from gateway.wire.servers.proving import Into, Prover
 from gateway.wire.strict_json import Unreadable, parse_answer
 
 JSON: Final = "application/json"
@@ -36,6 +38,29 @@ def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
     if type(value) is not dict or "method" in value or type(value.get("id")) is not int:
         return None
     return value if value["id"] == id else None
+
+
+class _Event:
+    """The data of one event, looked at as it comes: a `Prover` of what is before its end."""
+
+    def __init__(self, flow: sse.Flow, prover: Prover) -> None:
+        self._flow = flow
+        self._prover = prover
+
+    @property
+    def behind(self) -> bool:
+        return self._prover.behind
+
+    @property
+    def ended(self) -> bool:
+        return self._flow.ended
+
+    def feed(self, piece: bytes) -> bytes:
+        try:
+            data = b"" if self._flow.ended else self._flow.feed(piece)
+        except sse.EventTooLarge as error:
+            raise Malformed(str(error)) from None
+        return self._prover.feed(data) if data or self._prover.behind else b""
 
 
 class Messages:
@@ -148,15 +173,15 @@ class Messages:
     async def _flow(self) -> None:
         """Pass the event that has begun on as it comes, if that can be done."""
         data, flow = self._parser.flow()
+        event: _Event | None = None
 
-        async def more(prove: Prove, behind: Behind) -> Sequence[bytes]:
-            while not flow.ended:
-                if not (pieces := await self.reply.pieces()):
-                    raise Malformed("the stream ended within it")
-                data = (flow.feed(piece) for piece in pieces if not flow.ended)
-                if found := await proved(prove, behind, filter(None, data)):
-                    return found
-            return ()
+        async def more(prover: Prover, into: Into | None) -> Sequence[bytes]:
+            nonlocal event
+            event = event or _Event(flow, prover)
+            pieces = await self.reply.pieces(event, into)
+            if not (pieces or flow.ended):
+                raise Malformed("the stream ended within it")
+            return pieces
 
         # The parser has not seen what `more` would take away.
         await self._carry(data, more, look=0)
@@ -167,7 +192,7 @@ class Messages:
             return begun
         try:
             rest = await carried(self._outlet, begun, more, self._most, look)
-        except (Malformed, sse.EventTooLarge, Broken) as error:
+        except (Malformed, Broken) as error:
             # Not as lost: a stream that is taken up again would begin the answer a second time.
             raise self.reply.fail(Broken(f"its answer broke on the way: {error}")) from None
         if isinstance(rest, bytes):

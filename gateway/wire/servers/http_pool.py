@@ -16,9 +16,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.values import Value
+from gateway.wire.servers.http_broken import NotSent
 from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_heads import KnownHeads
-from gateway.wire.servers.http_reply import NotSent, Reply
+from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import Vigil
 

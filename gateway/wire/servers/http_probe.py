@@ -9,9 +9,9 @@ from __future__ import annotations
 from gateway.core.model import Era, JsonObject
 from gateway.ports import Outbound
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.http_stateless import STATELESS_ERRORS
 from gateway.wire.servers.patience import Patience

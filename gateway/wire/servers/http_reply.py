@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct, field
 
+from gateway.wire.servers.http_broken import Broken, lost
 from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.proving import AS_IT_IS, Into, Prover
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
 HIGH_WATER: Final = 512 * 1024
@@ -24,30 +26,6 @@ EARLY: Final = 128 * 1024
 LOW_WATER: Final = 64 * 1024
 DRAIN: Final = 1.0
 """Seconds a stream may take to end once its answer is read, before its connection is given up."""
-
-
-class NotSent(Exception):
-    """Provably nothing of the request has reached the server."""
-
-
-class Broken(Exception):
-    """The request was, or may have been, sent, and no whole reply came. Says why, for the operator."""
-
-    def __init__(self, why: str, *, stale: bool = False, lost: bool = False) -> None:
-        super().__init__(why)
-        self.lost = lost
-        """The connection ended: the server's doing, not a limit of ours."""
-        self.stale = stale
-        """A kept connection ended before any byte of a reply: most likely the server never read it."""
-
-
-def lost(*, stale: bool = False) -> Broken:
-    """The end of a connection before the end of a reply."""
-    return Broken("the connection broke before the answer was complete", stale=stale, lost=True)
-
-
-def _never() -> bool:
-    return False
 
 
 class Source(Protocol):
@@ -79,12 +57,14 @@ class Reply(Struct, eq=False):
     _waiter: asyncio.Future[None] | None = None
     _held: int = 0
     _draining: bool = False
-    _each: Callable[[bytes], bytes] = bytes
-    """What is made of every piece as it comes."""
-    _behind: Callable[[], bool] = _never
-    """Is that not done yet with what it was given?"""
+    _prover: Prover = AS_IT_IS
+    """Looks at every piece as it comes."""
     _later: deque[bytes] = field(default_factory=deque)
-    """What came meanwhile."""
+    """What came while it was behind."""
+    _into: Into | None = None
+    """Where what is there goes while its reader waits."""
+    _handing: bool = False
+    """That is to be seen to in a turn to come."""
     _most: int = EARLY
     """Of it may wait unread."""
 
@@ -102,35 +82,58 @@ class Reply(Struct, eq=False):
             self._source.resume()
         return piece
 
-    async def pieces(
-        self, each: Callable[[bytes], bytes] = bytes, behind: Callable[[], bool] = _never
-    ) -> Sequence[bytes]:
-        """All of the body that is there, and at least a piece of it; none at its end. Raises `Broken`.
+    async def pieces(self, prover: Prover = AS_IT_IS, into: Into | None = None) -> Sequence[bytes]:
+        """All of the body that is there, and at least a piece of it; none at its end, or that of what `prover` is
+        for. Raises `Broken`.
 
-        `each` looks at every piece from now on, as soon as it comes: while it is in the processor's caches. What it
+        `prover` looks at every piece from now on, as soon as it comes: while it is in the processor's caches. What it
         makes of it comes here; where it raises `ValueError` the reply is broken. While it is `behind`, it is given
-        nothing new, and the loop's turn is another's before it goes on."""
+        nothing new, and the loop's turn is another's before it goes on.
+
+        What comes while this waits goes `into` that, as long as it takes it: to wake who waits takes longer."""
         self._most = HIGH_WATER
-        if each is not self._each:
-            self._each, self._behind = each, behind
+        if prover is not self._prover:
+            self._prover = prover
             self._later, self._pieces = self._pieces, deque()
         while True:
-            await self._look_on()
+            if self._prover.behind or not self._prover.ended:
+                await self._look_on()
             if self._pieces:
-                break
-            if self._complete and self._error is None:
+                return self._taken()
+            if self._prover.ended or (self._complete and self._error is None):
                 return ()
-            await self._news()
+            self._into = into
+            try:
+                await self._news()
+            finally:
+                self._into = None
+
+    def _taken(self) -> Sequence[bytes]:
         found = (*self._pieces,)
         self._pieces.clear()
         self._make_room()
         return found
 
+    def _hand_over(self) -> None:
+        """What is there goes on; where that is not to be, who waits for it is told."""
+        self._handing = False
+        into, waiter = self._into, self._waiter
+        if into is None or waiter is None or waiter.done():
+            return
+        try:
+            if not self._later and not self._prover.behind and into((*self._pieces,)):
+                self._taken()
+                if not self._prover.ended:
+                    return
+        except Exception as error:
+            waiter.set_exception(error)
+        self._wake()
+
     async def _look_on(self) -> None:
         """Look at what was not looked at as it came: at all of it, or until something comes of what takes long.
         Raises `Broken`."""
-        while self._later or self._behind():
-            if not self._behind():
+        while self._later or self._prover.behind:
+            if not self._prover.behind:
                 self._look_at(self._later.popleft())
             elif not self._pieces:
                 await asyncio.sleep(0)
@@ -143,7 +146,7 @@ class Reply(Struct, eq=False):
 
     def _look_at(self, piece: bytes) -> None:
         try:
-            made = self._each(piece)
+            made = self._prover.feed(piece)
         except ValueError as error:
             self.fail(Broken(str(error)))
             return
@@ -215,7 +218,7 @@ class Reply(Struct, eq=False):
     def _drop(self) -> None:
         self._pieces.clear()
         self._later.clear()
-        self._behind = _never
+        self._prover = AS_IT_IS
 
     # What the connection does.
 
@@ -248,13 +251,17 @@ class Reply(Struct, eq=False):
                 self.fail(Broken("it went on after its answer"))
             return True
         self._heard = self._loop.time()
-        if self._later or self._behind():
+        if self._later or self._prover.behind:
             self._later.append(piece)
             self._unread += len(piece)
         else:
             self._look_at(piece)
-        if self._pieces or self._later or self._behind():
-            self._wake()
+        if self._into is None:
+            if self._pieces or self._later or self._prover.behind or self._prover.ended:
+                self._wake()
+        elif not self._handing:
+            self._handing = True
+            self._loop.call_soon(self._hand_over)
         return self._error is not None or self._unread <= self._most
 
     def finish(self) -> None:

@@ -17,8 +17,8 @@ from gateway.errors import Misconfigured, Where
 from gateway.ports import Outbound
 from gateway.sdk import inbound
 from gateway.wire.servers.envelope import STATELESS_VERSION
+from gateway.wire.servers.http_broken import NotSent
 from gateway.wire.servers.http_pool import Address
-from gateway.wire.servers.http_reply import NotSent
 
 Headers = Iterable[tuple[str, str]]
 HeaderMap = Mapping[tuple[str, ...], str]

@@ -22,10 +22,10 @@ from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import MUTE, Exchange, Note, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_standing import Standing, can_be_asked
 from gateway.wire.servers.patience import Patience
 from gateway.wire.strict_json import dumps

@@ -12,10 +12,10 @@ from typing import Final
 
 from gateway.core.model import JsonObject
 from gateway.wire.asking import NEEDED
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_reply import Broken, NotSent
 
 OPEN_SECONDS: Final = 2.0
 """How long a call waits for the stream. A server may open it without saying so before its first event."""

@@ -12,9 +12,10 @@ from typing import Final
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
-from gateway.wire.servers.http_reply import Broken, NotSent, Reply
+from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 from gateway.wire.servers.patience import Patience
 from gateway.wire.shape import STATELESS

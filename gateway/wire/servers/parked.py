@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, Outcome
@@ -122,6 +122,10 @@ class ParkedCall:
         """See `ports.Outlet`."""
         if self._outlet is not None:
             await self._outlet.write(*pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        """See `ports.Outlet`."""
+        return self._outlet is not None and self._outlet.add(pieces)
 
     def _key(self, method: str, params: JsonObject) -> str:
         name = key = asking.key(method, params)

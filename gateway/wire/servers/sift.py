@@ -29,7 +29,11 @@ class Sift:
     All raise `Malformed`: it is no strict JSON, no result, or none that can be passed on in pieces.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes of the response, at most."""
+        self._limit = limit
+        self.size = 0
+        """Bytes it was fed."""
         self._walk = Walk(self, "result")
         self._out: list[bytes] = []
         self._envelope: dict[str, bytes] = {}
@@ -40,20 +44,27 @@ class Sift:
         self._has_result = False
         self.begun = False
         """Whether anything has come out."""
+        self.behind = self.ended = False
+        """See `Prover`. Where the response ends is for others to say."""
 
-    def feed(self, data: bytes) -> bytes:
-        """The next bytes of the response -> the next bytes for the agent. See `behind`."""
-        self._walk.feed(data)
+    def feed(self, piece: bytes) -> bytes:
+        """The next bytes of the response -> the next bytes for the agent. See `Prover`."""
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise Malformed("it is larger than limits.max_result")
+        walk = self._walk
+        if walk.goes_on(piece):
+            if self._kept is None:
+                return piece
+            self.piece(piece)
+            return b""
+        walk.feed(piece)
+        self.behind = walk.behind
         out = b"".join(self._out)
         self._out.clear()
-        if not self._walk.within_text and (b"\n" in out or b"\r" in out):
+        if not walk.within_text and (b"\n" in out or b"\r" in out):
             return out.translate(_SPACES)
         return out
-
-    @property
-    def behind(self) -> bool:
-        """What was fed is not all looked at: `feed(b"")` goes on with it."""
-        return self._walk.behind
 
     def rest(self) -> JsonObject:
         """The response is over: what is left of it, with those members of the result that were held back."""

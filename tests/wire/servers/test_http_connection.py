@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_connection import MAX_DRY, Connection
 from gateway.wire.servers.http_heads import KnownHeads
 from gateway.wire.servers.http_pool import Pool, address
-from gateway.wire.servers.http_reply import Broken, NotSent
 from gateway.wire.servers.http_request import Requests
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import Vigil

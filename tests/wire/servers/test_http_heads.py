@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.wire.servers.http_broken import Broken
 from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_heads import MAX_HEAD, MOST, KnownHeads
-from gateway.wire.servers.http_reply import Broken, Reply
+from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
 

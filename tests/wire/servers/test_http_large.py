@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -25,10 +26,13 @@ TEXT = "x" * (2 * LARGE)
 class Out:
     """An outlet that remembers what went on, and when it began."""
 
-    def __init__(self, opens: bool = True) -> None:
+    def __init__(self, opens: bool = True, room: Iterable[bool] = ()) -> None:
+        """`room`: whether there is some, time after time; then there is."""
         self._opens = opens
+        self._room = iter(room)
         self.begun = asyncio.Event()
         self.members = b""
+        self.added = 0
 
     async def begin(self) -> bool:
         self.begun.set()
@@ -36,6 +40,13 @@ class Out:
 
     async def write(self, *pieces: bytes) -> None:
         self.members += b"".join(pieces)
+
+    def add(self, pieces: Sequence[bytes]) -> bool:
+        if not next(self._room, True):
+            return False
+        self.added += 1
+        self.members += b"".join(pieces)
+        return True
 
 
 async def carried(script: Script, out: Out) -> Outcome:
@@ -154,6 +165,55 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+LONG = "".join(f"{number} \\ \u00e9 {'x' * 900}\n" for number in range(2_000))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("room", [(), (True, False, True, False, False)])
+async def test_what_goes_on_while_it_comes_is_all_of_it_and_once(
+    room: tuple[bool, ...], streamed: bool
+) -> None:
+    out = Out(room=room)
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        result = {"content": TEXT + LONG, "isError": False}
+        if streamed:
+            event, head = wire.event(result), b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
+            await wire.say(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for start in range(0, len(event), 65_537):
+                await wire.say(chunk(event[start : start + 65_537]))
+        else:
+            whole = b"".join(sized(wire, result=result))
+            for start in range(0, len(whole), 65_537):
+                await wire.say(whole[start : start + 65_537])
+
+    outcome = await carried(script, out)
+    assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
+    assert json.loads(b"{" + out.members + b"}") == {"content": TEXT + LONG}
+    assert out.added > 0
+
+
+@pytest.mark.parametrize("lie", [b"\n", b"\xff", b'",]', b"\\x"])
+async def test_of_a_text_that_lies_on_the_way_nothing_goes_on_from_the_lie_on(lie: bytes) -> None:
+    out = Out()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        head, body = sized(wire, result={"content": 4 * TEXT, "isError": False})
+        middle = len(body) // 2
+        await wire.say(head + body[:middle])
+        await wire.say(lie + b"y" * 2_000 + body[middle + 2_000 + len(lie) :])
+
+    outcome = await carried(script, out)
+    assert outcome.kind == "in_doubt" and not outcome.carried
+    assert b"y" not in out.members
+
+
 class Late(Out):
     """An outlet that opens when all has been sent."""
 
@@ -186,3 +246,49 @@ async def test_of_pieces_that_are_there_together_none_goes_on_from_behind_the_an
     outcome = await carried(script, out)
     assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
     assert json.loads(b"{" + out.members + b"}") == {"content": text}
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b'"}}\n\n', b"\ndata: }\n\n"])
+async def test_the_end_of_an_event_is_heard_however_it_comes_on_a_stream_that_stays_open(
+    end: bytes,
+) -> None:
+    out = Out()
+    body = end.removeprefix(b"\ndata: ").strip()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        event = wire.event({"isError": False, "content": TEXT}).strip().removesuffix(body)
+        await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
+        while len(out.members) < len(TEXT):
+            await asyncio.sleep(0)
+        await wire.say(chunk(end))
+
+    outcome = await carried(script, out)
+    assert (outcome.kind, outcome.carried, outcome.result) == ("ok", True, {"isError": False})
+    assert json.loads(b"{" + out.members + b"}") == {"content": TEXT}
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"\n:" + b"c" * (64 * 1024 + 1), b"\ndata: x\n\n", b"\n\n"],
+    ids=["field", "more", "cut"],
+)
+async def test_an_event_that_breaks_on_the_way_is_no_answer(behind: bytes) -> None:
+    out = Out()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return
+        event = wire.event({"isError": False, "content": 3 * TEXT})[: -len(TEXT)]
+        await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
+        while len(out.members) < len(TEXT):
+            await asyncio.sleep(0)
+        await wire.say(chunk(behind) + chunk(behind))
+
+    outcome = await carried(script, out)
+    assert outcome.kind == "in_doubt" and not outcome.carried

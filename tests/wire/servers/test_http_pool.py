@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.wire.servers.http_broken import NotSent
 from gateway.wire.servers.http_pool import Pool, address, tls_context
-from gateway.wire.servers.http_reply import NotSent
 from gateway.wire.servers.http_request import Requests
 from gateway.wire.servers.patience import Patience
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from gateway.wire.servers.http_broken import Broken
 from gateway.wire.servers.http_heads import head_of
-from gateway.wire.servers.http_reply import EARLY, HIGH_WATER, Broken, Reply
+from gateway.wire.servers.http_reply import EARLY, HIGH_WATER, Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import Vigil
 
@@ -35,6 +37,34 @@ def reply_on(wire: Wire) -> Reply:
     return Reply(wire, Patience(60, 60, now + 60), Vigil(), loop, now, head_of(200, ()))
 
 
+class Loud:
+    """Sees every piece, and says it louder. What is odd may not be."""
+
+    behind = ended = False
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def feed(self, piece: bytes) -> bytes:
+        if piece == b"odd":
+            raise ValueError("what is odd")
+        self.seen.append(piece)
+        return piece.upper().strip()
+
+
+class Out:
+    """Takes what it is handed, while it has room."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.room = True
+
+    def __call__(self, pieces: Sequence[bytes]) -> bool:
+        if self.room:
+            self.taken += pieces
+        return self.room
+
+
 async def test_all_that_is_there_comes_together_and_makes_room() -> None:
     wire = Wire()
     reply = reply_on(wire)
@@ -47,18 +77,13 @@ async def test_all_that_is_there_comes_together_and_makes_room() -> None:
 
 
 async def test_who_looks_at_each_piece_sees_it_as_it_comes_and_more_of_them_may_wait() -> None:
-    reply, seen = reply_on(Wire()), list[bytes]()
-
-    def each(piece: bytes) -> bytes:
-        seen.append(piece)
-        return piece.upper().strip()
-
+    reply, each = reply_on(Wire()), Loud()
     reply.arrived(b"there")
     reply.arrived(b" ")
     assert [*await reply.pieces(each)] == [b"THERE"]
     assert reply.arrived(b"c" * HIGH_WATER)
     assert not reply.arrived(b"d")
-    assert seen[2:] == [b"c" * HIGH_WATER, b"d"]
+    assert each.seen[2:] == [b"c" * HIGH_WATER, b"d"]
     assert [*await reply.pieces(each)] == [b"C" * HIGH_WATER, b"D"]
     coming = asyncio.ensure_future(reply.pieces(each))
     await asyncio.sleep(0)
@@ -70,15 +95,9 @@ async def test_who_looks_at_each_piece_sees_it_as_it_comes_and_more_of_them_may_
 
 
 async def test_a_piece_that_is_refused_ends_the_reply_and_takes_what_came_with_it_along() -> None:
-    wire = Wire(broken=True)
+    wire, out = Wire(broken=True), Out()
     reply = reply_on(wire)
-
-    def each(piece: bytes) -> bytes:
-        if piece == b"odd":
-            raise ValueError("what is odd")
-        return piece
-
-    coming = asyncio.ensure_future(reply.pieces(each))
+    coming = asyncio.ensure_future(reply.pieces(Loud(), out))
     await asyncio.sleep(0)
     for piece in (b"good", b"odd", b"good"):
         reply.arrived(piece)
@@ -86,20 +105,24 @@ async def test_a_piece_that_is_refused_ends_the_reply_and_takes_what_came_with_i
     assert wire.aborted
     with pytest.raises(Broken, match="what is odd"):
         await coming
+    assert out.taken == []
 
 
 class Slow:
     """Takes three bytes at one go."""
 
+    ended = False
+
     def __init__(self) -> None:
         self._rest = b""
 
-    def __call__(self, piece: bytes) -> bytes:
+    def feed(self, piece: bytes) -> bytes:
         taken, self._rest = (self._rest + piece)[:3], (self._rest + piece)[3:]
         if b"odd" in taken:
             raise ValueError("what is odd")
         return taken
 
+    @property
     def behind(self) -> bool:
         return bool(self._rest)
 
@@ -120,7 +143,7 @@ async def test_what_takes_long_to_look_at_is_looked_at_bit_by_bit_and_others_com
 
     async with asyncio.timeout(5):
         task = asyncio.create_task(other())
-        while pieces := await reply.pieces(slow, slow.behind):
+        while pieces := await reply.pieces(slow):
             heard += pieces
         await task
     assert b"".join(each for each in heard if each != b"-") == b"abcdefghijklmno"
@@ -132,17 +155,17 @@ async def test_what_is_odd_in_what_was_left_for_later_ends_the_reply_too() -> No
     reply = reply_on(wire)
     reply.arrived(b"abcodd")
     async with asyncio.timeout(5):
-        assert [*await reply.pieces(slow, slow.behind)] == [b"abc"]
+        assert [*await reply.pieces(slow)] == [b"abc"]
         reply.arrived(b"more")
         with pytest.raises(Broken, match="what is odd"):
-            await reply.pieces(slow, slow.behind)
+            await reply.pieces(slow)
     assert wire.aborted
 
 
 async def test_what_waits_to_be_looked_at_counts_as_what_waits_unread() -> None:
     reply, slow = reply_on(Wire()), Slow()
     reply.arrived(b"abcdef")
-    assert [*await reply.pieces(slow, slow.behind)] == [b"abc"]
+    assert [*await reply.pieces(slow)] == [b"abc"]
     assert not reply.arrived(b"x" * (HIGH_WATER + 1))
     reply.finish()
 
@@ -159,3 +182,95 @@ async def test_what_is_not_there_is_waited_for_and_the_end_is_told_once_all_is_r
         reply.finish()
         assert [*await reply.pieces()] == [b"b"]
         assert [*await reply.pieces()] == []
+
+
+async def waiting(reply: Reply, out: Out) -> asyncio.Task[Sequence[bytes]]:
+    """Somebody who waits for what comes, and has no use for it while it goes out."""
+    reader = asyncio.ensure_future(reply.pieces(Loud(), out))
+    await asyncio.sleep(0)
+    return reader
+
+
+async def test_what_comes_while_it_is_waited_for_goes_out_together_and_wakes_nobody() -> None:
+    wire, out = Wire(), Out()
+    reply = reply_on(wire)
+    reader = await waiting(reply, out)
+    for turn in (1, 2):
+        assert reply.arrived(b"a" * HIGH_WATER)
+        assert not reply.arrived(b"b")
+        await asyncio.sleep(0)
+        assert out.taken == turn * [b"A" * HIGH_WATER, b"B"]
+        assert wire.resumed == turn and not reader.done()
+    reply.finish()
+    async with asyncio.timeout(20):
+        assert await reader == ()
+
+
+async def test_what_has_no_room_is_for_who_waits_and_nothing_is_lost_or_comes_twice() -> None:
+    out = Out()
+    reply = reply_on(Wire())
+    reader = await waiting(reply, out)
+    reply.arrived(b"a")
+    await asyncio.sleep(0)
+    out.room = False
+    reply.arrived(b"b")
+    reply.arrived(b"c")
+    async with asyncio.timeout(20):
+        assert await reader == (b"B", b"C")
+    out.room = True
+    reply.arrived(b"d")
+    await asyncio.sleep(0)
+    assert out.taken == [b"A"], "nobody waits"
+    assert await reply.pieces(Loud(), out) == (b"D",)
+    reply.finish()
+
+
+async def test_what_came_with_the_end_is_for_who_waits() -> None:
+    out = Out()
+    reply = reply_on(Wire())
+    reader = await waiting(reply, out)
+    reply.arrived(b"a")
+    reply.finish()
+    async with asyncio.timeout(20):
+        assert await reader == (b"A",)
+    assert out.taken == []
+
+
+async def test_nothing_goes_out_for_who_waits_no_more() -> None:
+    wire, out = Wire(broken=True), Out()
+    reply = reply_on(wire)
+    reader = await waiting(reply, out)
+    reply.arrived(b"a")
+    reader.cancel()
+    await asyncio.wait([reader])
+    assert reader.cancelled() and out.taken == []
+    reply.close()
+
+
+async def test_who_waits_hears_of_what_went_wrong_on_the_way_out() -> None:
+    def into(pieces: Sequence[bytes]) -> bool:
+        raise RuntimeError("no such way")
+
+    reply = reply_on(Wire())
+    reader = asyncio.ensure_future(reply.pieces(into=into))
+    await asyncio.sleep(0)
+    reply.arrived(b"a")
+    async with asyncio.timeout(20):
+        with pytest.raises(RuntimeError, match="no such way"):
+            await reader
+    reply.finish()
+
+
+async def test_what_is_not_looked_at_yet_does_not_go_out() -> None:
+    slow, out = Slow(), Out()
+    reply = reply_on(Wire())
+    reader = asyncio.ensure_future(reply.pieces(slow, out))
+    await asyncio.sleep(0)
+    reply.arrived(b"abcdefg")
+    reply.arrived(b"hi")
+    async with asyncio.timeout(5):
+        assert await reader == (b"abc",)
+        assert await reply.pieces(slow, out) == (b"def",)
+        assert await reply.pieces(slow, out) == (b"g", b"hi")
+    assert out.taken == []
+    reply.finish()

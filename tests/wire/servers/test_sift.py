@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.wire.json_walk import Malformed
 from gateway.wire.servers.sift import MAX_HELD, Sift
@@ -14,7 +16,7 @@ RESULT = {"content": [{"type": "text", "text": "é\n"}], "isError": True, "x-v":
 
 
 def sifted(body: bytes, cut: int = 3) -> tuple[bytes, Any]:
-    sift = Sift()
+    sift = Sift(2**20)
     out = b"".join(sift.feed(body[at : at + cut]) for at in range(0, len(body), cut))
     return out, sift.rest()
 
@@ -57,3 +59,60 @@ def test_of_a_member_given_twice_that_is_held_the_last_counts() -> None:
 def test_what_stands_beside_a_result_is_not_kept_however_large() -> None:
     body = b'{"id":1,"result":{"a":1},"vendor":"%b"}' % (b"v" * MAX_HELD)
     assert sifted(body) == (b'"a":1', {"id": 1, "result": {}})
+
+
+def test_no_more_is_looked_at_than_it_may_have() -> None:
+    sift, text = Sift(1_000), b'{"id":1,"result":{"a":"'
+    assert sift.feed(text + b"x" * (1_000 - len(text)))
+    with pytest.raises(Malformed, match=r"limits\.max_result"):
+        sift.feed(b"x")
+
+
+@pytest.mark.parametrize("name", ["isError", "vendor"])
+def test_a_long_text_is_held_back_as_any_other_value(name: str) -> None:
+    filling = b"x" * 2_000
+    sift = Sift(2**20)
+    said = b'{"id":1,"result":{"a":1,"%b":"' % name.encode()
+    out = [sift.feed(piece) for piece in (said + filling, filling, filling, b'"}}')]
+    held = name == "isError"
+    assert b"".join(out) == b'"a":1' + (b"" if held else b',"vendor":"%b"' % (3 * filling))
+    assert sift.rest()["result"] == ({"isError": (3 * filling).decode()} if held else {})
+
+
+ENDS = [
+    b"",
+    b"\xc3",
+    b"\xa9",
+    b"\xff",
+    b"\x00",
+    b"\r\n",
+    b'"',
+    b'","b":1,"c":"',
+    b"\\",
+    b"u00",
+    b"e9",
+]
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(ENDS)] * 2), min_size=1, max_size=5),
+    st.sampled_from([b"x", b"\\n", b"\xc3\xa9", b"\\\\", b"\\ud83d"]),
+    st.booleans(),
+)
+def test_however_a_long_text_is_cut_what_goes_on_is_what_came_or_nothing_is(
+    ends: list[tuple[bytes, bytes]], filling: bytes, rare: bool
+) -> None:
+    long = b"x" * 600 * rare + filling * 600
+    pieces = [b'{"id":1,"result":{"a":"' + long, *(b + long + e for b, e in ends), b'"}}']
+    sift, body = Sift(2**20), b"".join(pieces)
+    try:
+        json.loads(body.decode())
+        good = True
+    except ValueError:
+        good = False
+    try:
+        out = b"".join(map(sift.feed, pieces))
+        assert sift.rest() == {"id": 1, "result": {}} and good
+        assert out == body[18:-2]
+    except Malformed:
+        assert not good
