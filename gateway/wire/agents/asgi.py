@@ -99,7 +99,7 @@ class AsgiExchange:
             except TimeoutError:
                 raise Gone from None
 
-    def add(self, pieces: Sequence[bytes]) -> bool:
+    def add(self, pieces: Sequence[bytes], last: bool = False) -> bool:
         """See `Exchange`: an engine takes nothing without being waited for."""
         return False
 

@@ -112,7 +112,7 @@ class Exchange(Protocol):
         """Returns when the connection has room again: a slow reader slows its writer."""
         ...
 
-    def add(self, pieces: Sequence[bytes]) -> bool:
+    def add(self, pieces: Sequence[bytes], last: bool = False) -> bool:
         """The same, where nothing has to be waited for and somebody reads. False: nothing of it is written."""
         ...
 

@@ -112,11 +112,13 @@ class LaneExchange:
         if last:
             self._end()
 
-    def add(self, pieces: Sequence[bytes]) -> bool:
+    def add(self, pieces: Sequence[bytes], last: bool = False) -> bool:
         """See `Exchange`."""
         if self._over or self._carrier.flow.write_paused:
             return False
-        self._chunk(pieces)
+        self._chunk(pieces, _LAST if last else b"")
+        if last:
+            self._end()
         return True
 
     def cut(self) -> None:

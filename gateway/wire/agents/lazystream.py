@@ -78,21 +78,24 @@ class LazyStream:
 
     async def end_answer(self, rest: bytes | None) -> None:
         """The last of its pieces. None: it stays without an end, and so does the connection."""
-        async with self._turn:
-            if rest is None:
+        if rest is None:
+            async with self._turn:
                 self._dead = True
                 self._exchange.cut()
                 raise Gone
-            await self._write(rest + b"\n\n" if self._as_event else rest, last=True)
+        end = rest + b"\n\n" if self._as_event else rest
+        if not (self._answering and self._added((end,), last=True)):
+            async with self._turn:
+                await self._write(end, last=True)
 
     async def close(self) -> None:
         """End an open stream without another word."""
         async with self._turn:
             await self._write(b"", last=True)
 
-    def _added(self, pieces: Sequence[bytes]) -> bool:
+    def _added(self, pieces: Sequence[bytes], *, last: bool = False) -> bool:
         """Written, as nobody has to be waited for."""
-        return not self._dead and not self._turn.locked() and self._exchange.add(pieces)
+        return not self._dead and not self._turn.locked() and self._exchange.add(pieces, last)
 
     async def _write(
         self, *pieces: bytes, last: bool, headers: tuple[Header, ...] = EVENT_STREAM

@@ -118,9 +118,24 @@ async def test_pieces_that_are_there_together_are_one_chunk_whoever_writes_them(
         else:
             await exchange.write(*PIECES)
         assert carrier.wire.written == chunk
-        await exchange.write(b"", last=True)
-        assert carrier.wire.written == chunk + b"0\r\n\r\n"
+        assert carrier.ended == 0
+        if at_once:
+            assert exchange.add((b"", b"e"), last=True)
+        else:
+            await exchange.write(b"e", last=True)
+        assert carrier.wire.written == chunk + b"1\r\ne\r\n0\r\n\r\n"
+        assert carrier.ended == 1
         assert not exchange.add(PIECES)
+
+
+async def test_an_answer_that_is_all_written_ends_with_nothing_more() -> None:
+    carrier = Carrier()
+    exchange = LaneExchange(Head("POST", "/mcp", ()), b"", carrier)
+    await exchange.write(*PIECES)
+    written = carrier.wire.written
+    await exchange.write(b"", last=True)
+    assert carrier.wire.written == written + b"0\r\n\r\n"
+    assert carrier.ended == 1
 
 
 async def test_what_has_no_room_is_not_added_and_what_is_too_much_is_written_bit_by_bit() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, Era, Request, WorkloadIdentity
 from gateway.values import replace
-from gateway.wire.agents.exchange import Head, Header, Reply
+from gateway.wire.agents.exchange import Gone, Head, Header, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.posted import Posted
 from gateway.wire.agents.quiet import Quiet
@@ -50,8 +50,8 @@ class Kept:
     async def write(self, *pieces: bytes, last: bool = False) -> None:
         self.written += b"".join(pieces) + (b"<end>" if last else b"")
 
-    def add(self, pieces: Sequence[bytes]) -> bool:
-        self.written += b"".join(pieces)
+    def add(self, pieces: Sequence[bytes], last: bool = False) -> bool:
+        self.written += b"".join(pieces) + (b"<end>" if last else b"")
         return True
 
     def cut(self) -> None:
@@ -137,6 +137,38 @@ async def test_a_large_answer_is_json_in_pieces_and_nothing_comes_between() -> N
     assert one.whole(ANSWER) is None
     await one.end(replace(ANSWER, result={"resultType": "complete"}, carried=True))
     assert exchange.written == b"<application/json>" + BODY + b"<end>"
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_once_a_large_answer_has_begun_its_pieces_and_its_end_take_no_turn_of_the_loop(
+    told: bool,
+) -> None:
+    exchange = Kept()
+    one = posted(exchange)
+    if told:
+        await one.notify("notifications/progress", {"progress": 1})
+    before = exchange.written
+    assert not one.outlet.add((b"too early",))
+    assert await one.outlet.begin()
+    assert not one.outlet.add((b"too early",)) and exchange.written == before
+    await one.outlet.write(b'"content":')
+    assert one.outlet.add((b"[", b"]"))
+    ending = one.end(replace(ANSWER, result={"resultType": "complete"}, carried=True))
+    with pytest.raises(StopIteration):
+        ending.send(None)
+    kind, end = (b"event: message\ndata: ", b"\n\n") if told else (b"<application/json>", b"")
+    assert exchange.written == before + kind + BODY + end + b"<end>"
+
+
+async def test_a_large_answer_that_is_not_to_be_completed_has_no_end() -> None:
+    exchange = Kept()
+    one = posted(exchange)
+    assert await one.outlet.begin()
+    await one.outlet.write(b'"content":')
+    with pytest.raises(Gone):
+        await one.end(replace(ANSWER, carried=False))
+    assert exchange.written.endswith(b'"content":<cut>')
+    assert not one.outlet.add((b"x",))
 
 
 @pytest.mark.parametrize(("asked", "heard"), [(None, False), ("error", False), ("debug", True)])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, Era, Request, WorkloadIdentity
+from gateway.wire.agents.flow import ROOM
+from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import Budget, Shelf
 from gateway.wire.agents.working import Working
+from tests.wire.agents.test_posted import Kept
 
 WHO = WorkloadIdentity("i", "agent:a", "t", "task", "general", frozenset(), "id", 0)
 REQUEST = Request(
@@ -84,3 +88,23 @@ async def test_a_large_answer_comes_in_pieces_and_is_not_kept() -> None:
     work.end(Answer({}, carried=True))
     assert shelf.used < 200
     assert "too large" in json.loads(work.stream.events[-1].body)["error"]["message"]
+
+
+async def test_no_more_of_a_large_answer_is_taken_at_once_than_may_wait_for_its_reader() -> None:
+    work, _ = working()
+    assert not work.add((b"too early",))
+    assert await work.begin()
+    assert work.stream is not None
+    flow = work.stream.flow
+    assert flow is not None
+    assert work.add((b'"content":"', b"a" * ROOM)) and not work.add((b"b",))
+    exchange = Kept()
+    reading = asyncio.ensure_future(flow.pour(LazyStream(exchange, 60)))
+    async with asyncio.timeout(20):
+        await work.write(b"c")
+        assert work.add((b'"',))
+        work.end(Answer({}, carried=True))
+        await reading
+    content = json.loads(exchange.written.removeprefix(b"<application/json>")[: -len(b"<end>")])
+    assert content["result"]["content"] == "a" * ROOM + "c"
+    assert work.add((b"d",)), "nobody reads, so it is taken and dropped"
