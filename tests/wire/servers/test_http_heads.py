@@ -52,6 +52,12 @@ class Transport:
     def write(self, data: bytes) -> None:
         """Requests go nowhere."""
 
+    def pause_reading(self) -> None:
+        """What comes is given by the test."""
+
+    def resume_reading(self) -> None:
+        """The same."""
+
     def is_closing(self) -> bool:
         return self.closed
 
@@ -130,6 +136,19 @@ def test_what_is_read_behind_a_known_head_is_what_the_parser_reads(
 
     first, second = asyncio.run(both())
     assert first == second
+
+
+@pytest.mark.parametrize("size", [5, 2**20])
+async def test_behind_a_known_head_who_waits_is_told_when_the_body_begins(size: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    known = await taught([head + b"x" * size])
+    connection = connected(known, Transport(), lambda _: None)
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    connection.data_received(head)
+    assert not waiting.done()
+    connection.data_received(b"x")
+    assert waiting.done()
+    connection.connection_lost(None)
 
 
 async def test_a_connection_is_kept_as_long_as_a_known_head_says() -> None:
