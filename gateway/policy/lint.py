@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.core.model import Tier
 from gateway.errors import Where
@@ -18,6 +18,9 @@ from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.values import Value
+
+OF_OPERATORS: Final = ("approve", "undo")
+"""Intents of operators' words: nobody declares them."""
 
 
 class Finding(Value):
@@ -38,6 +41,8 @@ def lint(policy: PolicySnapshot, servers: Collection[str]) -> Sequence[Finding]:
         *_shadowed(policy),
         *_nobody(policy, found_there),
         *_on_trial(policy),
+        *_undeclared(policy),
+        *_lifting_nothing(policy),
     ]
     return sorted(found, key=lambda each: (each.severity, each.where.file, each.where.line or 0))
 
@@ -116,6 +121,27 @@ def _on_trial(policy: PolicySnapshot) -> Iterator[Finding]:
     for rule in policy.book.rules:
         if rule.on_trial:
             yield Finding("warning", f"{rule.id} is on trial: it denies nothing", rule.where)
+
+
+def _undeclared(policy: PolicySnapshot) -> Iterator[Finding]:
+    """Intents that intents.yaml, where there is one, does not have: a misspelt one in a deny denies nothing."""
+    declared = {*policy.intents.ceilings, *OF_OPERATORS, ANY}
+    for rule in policy.book.rules if policy.intents.ceilings else ():
+        if rule.row.intent not in declared:
+            said = f"{rule.id}: intents.yaml declares no intent {rule.row.intent!r}"
+            yield Finding("warning", said, rule.where)
+
+
+def _lifting_nothing(policy: PolicySnapshot) -> Iterator[Finding]:
+    """Argument rules that name what their entry is anyway, or less: whoever wrote one meant more."""
+    for sections in policy.tiers.values():
+        for line in (line for lines in sections.values() for line in lines):
+            entry = line.entry
+            for lift in entry.lifts:
+                tier, effect = lift.tier or entry.tier, lift.effect or entry.effect
+                if tier.rank <= entry.tier.rank and effect.rank <= entry.effect.rank:
+                    said = f"{line.text}: raise by argument {lift.argument} lifts nothing"
+                    yield Finding("error", said, line.where)
 
 
 def _nobody(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]:

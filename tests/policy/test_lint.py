@@ -102,3 +102,30 @@ def test_a_rule_on_trial_is_remembered_and_useless_behind_a_deny(tmp_path: Path)
 def test_a_rule_on_trial_beats_no_allow(tmp_path: Path) -> None:
     trial = "p, W1, *, *, *, *, *, *, *, -, would-deny"
     assert not [each for each in findings(tmp_path, trial) if "never decides" in each]
+
+
+@pytest.mark.parametrize(
+    ("tier", "effect", "lifts"),
+    [("data", "read", False), ("data", "destroy", True), ("tool", "read", True)],
+)
+def test_an_argument_rule_that_lifts_nothing_is_an_error(
+    tmp_path: Path, tier: str, effect: str, lifts: bool
+) -> None:
+    rule = f"{{argument: n, matches: {{pattern: x}}, tier: {tier}, effect: {effect}}}"
+    tiers = TIERS.replace("effect: read}", f"effect: read, raise: [{rule}]}}")
+    found = [one for one in findings(tmp_path, tiers=tiers) if "lifts nothing" in one]
+    line = "error 4 git_log: raise by argument n lifts nothing"
+    assert found == ([] if lifts else [line])
+
+
+def test_an_intent_that_is_declared_nowhere_is_a_warning(tmp_path: Path) -> None:
+    rules = [
+        "p, D1, *, git, git_log, *, *, genral, *, -, deny",
+        "p, P3, admin, git, undo:*, role:reader, local, undo, local, -, allow",
+    ]
+    without = findings(tmp_path, *rules)
+    intents = "intents: {general: {tells: all, tiers: [data], tools: [git/*], seconds: 60}}\n"
+    (tmp_path / "policies" / "intents.yaml").write_text(intents)
+    found = findings(tmp_path, *rules)
+    assert without == []
+    assert found == ["warning 3 D1: intents.yaml declares no intent 'genral'"]
