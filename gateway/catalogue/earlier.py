@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from gateway.catalogue.fetch import Fetched, FetchedPage, Lists
 from gateway.catalogue.items import examine
-from gateway.core.model import JsonObject, RpcError
+from gateway.catalogue.pins import Pin
+from gateway.core.model import JsonObject, RpcError, Target
 from gateway.core.resolve import KINDS, ListKind
 
 log = logging.getLogger("bulkhead.catalogue")
@@ -54,6 +55,21 @@ class EarlierLists:
 
     def _path(self, server: str) -> Path:
         return self._directory / f"{server}.json"
+
+
+def has_all(lists: Lists, approved: Mapping[Target, Pin]) -> bool:
+    """Whether everything approved was listed, as it was approved. If not, it may have come since."""
+    listed = {
+        (kind, item.name, item.digest)
+        for kind, fetched in lists.kinds.items()
+        for page in fetched.pages
+        for item in page.items
+    }
+    return all(
+        (target.kind, target.name, pin.digest) in listed
+        for target, pin in approved.items()
+        if target.kind in lists.kinds
+    )
 
 
 def _document(lists: Lists) -> JsonObject:

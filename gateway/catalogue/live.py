@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal, TypedDict
 
-from gateway.catalogue.earlier import EarlierLists
+from gateway.catalogue.earlier import EarlierLists, has_all
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
 from gateway.catalogue.pace import Pace
@@ -80,11 +80,11 @@ class LiveCatalogue:
 
     async def start(self) -> None:
         """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
-        lists are known from the last time are not waited for, and not asked before `look` or a call. Nor is
-        one waited for that had none the last time."""
+        lists are known from the last time, and are as approved since, are not waited for, and not asked
+        before `look` or a call. Nor is one waited for that had none the last time."""
         await self._begin_with_earlier()
         for name in self._servers:
-            if not self._saved.get(name, Lists()).kinds:
+            if not self._saved.get(name, Lists()).kinds or not self._tried[name].is_set():
                 self._look(name)
         try:
             async with asyncio.timeout(self._pace.grace):
@@ -94,7 +94,8 @@ class LiveCatalogue:
             slow = [name for name, tried in self._tried.items() if not tried.is_set()]
             log.warning("not waiting any longer for: %s", ", ".join(slow))
             for name in slow:
-                self._keep(name, Lists())
+                if name not in self._saved:
+                    self._keep(name, Lists())
 
     def look(self) -> None:
         """The start is over: ask also those that it left alone, which take the processor from who starts."""
@@ -110,8 +111,9 @@ class LiveCatalogue:
                 self._saved[name] = known
         if self._saved:
             self._publish({**self._saved}, self._pins)
-        for name in self._saved:
-            self._tried[name].set()
+        for name, lists in self._saved.items():
+            if not lists.kinds or has_all(lists, self._pins.of(name)):
+                self._tried[name].set()
 
     async def seen(self, server: str) -> None:
         """See `ports.Catalogue`."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -349,6 +350,36 @@ async def test_a_server_known_from_the_last_time_is_left_alone_until_the_start_i
     assert shown == ["files__read", "new__read"]
     assert at_start == (0, 0, True)
     assert (bool(files.asked), files.followed) == (True, 1)
+
+
+@pytest.mark.parametrize("since", [WRITE, READ | {"title": "x"}])
+async def test_what_was_approved_since_the_last_time_is_there_when_the_start_is_over(
+    tmp_path: Path, since: dict[str, Any]
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
+        pass
+    approved_since = pins(approved("files", since))
+    async with living(
+        OfferingServer(tool=[since]), known=approved_since, earlier=earlier
+    ) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+    assert shown == [f"files__{since['name']}"]
+
+
+async def test_a_slow_server_keeps_its_lists_when_something_of_it_was_approved_since(
+    tmp_path: Path,
+) -> None:
+    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
+    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
+        pass
+    kept = earlier.load("files")
+    slow, more = OfferingServer(tool=[READ, WRITE]), pins(approved("files", READ, WRITE))
+    slow.stuck.clear()
+    hasty = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
+    async with living(slow, known=more, earlier=earlier, pace=hasty) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+    assert (shown, earlier.load("files")) == (["files__read"], kept)
 
 
 async def test_a_call_does_not_wait_for_the_end_of_the_start(tmp_path: Path) -> None:
