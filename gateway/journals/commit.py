@@ -41,7 +41,7 @@ def write(
     entries: Sequence[Entry],
     keeper: Keeper,
     works: Sequence[Work] = (),
-) -> tuple[list[int | str | Refused], list[Any]]:
+) -> tuple[Sequence[int | str | Refused], list[Any]]:
     """Per line its sequence number, or why it was refused: `Refused` for a claim that does not hold. And what
     the works made, after the lines.
 
@@ -49,18 +49,20 @@ def write(
     having = [(at, one) for at, entry in enumerate(entries) for one in entry.payloads]
     sealed = keeper.seal_all([one for _, one in having]) if having else ()
     _begin(ledger, standing, sure=False)
+    results: Sequence[int | str | Refused]
     try:
-        results: list[int | str | Refused] = [*_together(ledger, standing, entries)]
+        results = seqs = _together(ledger, standing, entries)
     except (Unclear, Refused, *_LINE_AT_FAULT):
         ledger.roll_back()
         _begin(ledger, standing, sure=True)
         filing.file(ledger.connection)
         stands: dict[str, State] = {}
         results = [_alone(ledger, entry, stands) for entry in entries]
+        seqs = [result for result in results if isinstance(result, int)]
     if having:
         _insert_payloads(ledger.connection, results, having, sealed)
     made = [work(ledger.connection) for work in works]
-    ledger.commit([result for result in results if isinstance(result, int)])
+    ledger.commit(seqs)
     for entry, seq in zip(entries, results, strict=True):
         if isinstance(seq, int):
             standing.note(entry.source, seq)
@@ -80,7 +82,7 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
     if since is None:
         filing.file(ledger.connection)
         standing.forget()
-    else:
+    elif since:
         standing.heard([call_id for _, _, call_id in since])
 
 

@@ -91,8 +91,9 @@ class Ledger:
     def commit(self, seqs: Sequence[int]) -> None:
         """Durable on return. `seqs`: of the lines that were written. After an error the ledger is of no use any
         more, as its connection is."""
-        self._touched.update([place for place, was in self._undo if was is not None])
-        self._undo.clear()
+        if self._undo:
+            self._touched.update([place for place, was in self._undo if was is not None])
+            self._undo.clear()
         if seqs:
             self._latest = seqs[-1]
             if self.is_current(seqs[0]):

@@ -86,7 +86,7 @@ class SqliteFile:
 
     def write(
         self, entries: Sequence[Entry], works: Sequence[commit.Work] = ()
-    ) -> tuple[list[int | str | Refused], list[Any]]:
+    ) -> tuple[Sequence[int | str | Refused], list[Any]]:
         """Per line its sequence number or why it was refused, durable on return; and what the works made of the
         connection in the same transaction, after the lines.
 
@@ -96,7 +96,7 @@ class SqliteFile:
 
     def _write(
         self, connection: sqlite3.Connection, entries: Sequence[Entry], works: Sequence[commit.Work]
-    ) -> tuple[list[int | str | Refused], list[Any]]:
+    ) -> tuple[Sequence[int | str | Refused], list[Any]]:
         if entries:
             return commit.write(self._ledger, self._standing, entries, self._keeper, works)
         # No line waits for the disk: one that rests on it is written to the same log later.
