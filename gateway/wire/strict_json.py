@@ -32,6 +32,7 @@ _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in b'"[]{}
 _SPACED: Final = (b" :", b"\t:", b"\n:", b"\r:")
 _LARGE: Final = 10**18
 _LONG: Final = b"0" * MAX_DIGITS
+_STRIDE: Final = MAX_DIGITS // 3
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _ENCODER: Final = msgspec.json.Encoder()
 _FAST: Final = msgspec.json.Decoder()
@@ -97,7 +98,7 @@ def _plainly(body: bytes) -> Any:
     # `find`: bytes asked with `in` are first taken for a number, and the error of that thrown away. One byte is
     # found faster than two.
     escapes = body.find(b"\\") >= 0
-    if (escapes and body.find(b"\\u") >= 0) or body.translate(_DIGITS).find(_LONG) >= 0:
+    if (escapes and body.find(b"\\u") >= 0) or _has_long_number(body):
         return _DOUBT
     try:
         value = _FAST.decode(body)
@@ -106,6 +107,13 @@ def _plainly(body: bytes) -> Any:
     except (ValueError, RecursionError):
         return _DOUBT
     return value if _counted(body, value) else _DOUBT
+
+
+def _has_long_number(body: bytes) -> bool:
+    """Whether there are so many digits in a row. Where there are, three strides in a row end on a digit: they are
+    looked at first, for to look at every byte costs half as much as to read them."""
+    strides = body[::_STRIDE].translate(_DIGITS)
+    return strides.find(b"000") >= 0 and body.translate(_DIGITS).find(_LONG) >= 0
 
 
 def _counted(body: bytes, value: Any) -> bool:

@@ -124,6 +124,13 @@ def test_what_only_looks_suspicious_is_read(body: bytes, value: Any) -> None:
     assert parse(body) == value
 
 
+@pytest.mark.parametrize("before", range(20))
+def test_a_long_integer_is_found_wherever_it_stands(before: int) -> None:
+    body = b'{"%b":%b}' % (b"a" * before, b"1" * 20)
+    assert refusal(body) is Reason.MALFORMED
+    assert parse(body.replace(b"1" * 20, b"1" * 19)) == {"a" * before: int("1" * 19)}
+
+
 def test_no_character_of_the_body_stands_in_the_detail() -> None:
     with pytest.raises(Refused) as caught:
         parse(b'{"password":"hunter2" "x":1}')

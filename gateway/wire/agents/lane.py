@@ -130,11 +130,12 @@ class Lane(BoundedHeads):
                 self._learning = data[:end]
                 return False
             self._last = known if len(known.raw) <= KEPT else None
-        if len(data) < known.size:
-            self._hold(known, data)
-        elif len(data) == known.size:
+        missing = known.size - len(data)
+        if missing == 0:
             self._serve(known, data)
-        return len(data) <= known.size
+        elif missing > 0:
+            self._hold(known, data)
+        return missing >= 0
 
     def _hold(self, known: Known, data: bytes) -> None:
         self._known, self._held = known, data

@@ -76,10 +76,10 @@ class LaneExchange:
         if self.put(reply):
             return
         body = reply.body
-        self._put(self._head_of(reply))
+        self._put((self._head_of(reply),))
         for start in range(0, len(body), PIECE):
             await self._room()
-            self._put(body[start : start + PIECE])
+            self._put((body[start : start + PIECE],))
         self._end()
 
     def put(self, reply: Reply) -> bool:
@@ -92,14 +92,14 @@ class LaneExchange:
             head = b"%b%d\r\n\r\n" % (plain, len(body))
         else:
             head = self._head_of(reply)
-        self._put(head, body)
+        self._put((head, body), len(body))
         self._end()
         return True
 
     async def start(self, headers: Sequence[Header]) -> None:
         """See `Exchange`."""
         await self._room()
-        self._put(self._head(200, _CHUNKED, headers))
+        self._put((self._head(200, _CHUNKED, headers),))
 
     async def write(self, *pieces: bytes, last: bool = False) -> None:
         """See `Exchange`."""
@@ -150,14 +150,15 @@ class LaneExchange:
     def _chunk(self, pieces: Sequence[bytes], behind: bytes = b"") -> None:
         """One for all of them, and what stands behind it: each write wakes the reader."""
         if size := sum(map(len, pieces)):
-            self._put(b"%x\r\n" % size, *pieces, b"\r\n" + behind)
+            self._put((b"%x\r\n" % size, *pieces, b"\r\n" + behind), size)
         elif behind:
-            self._put(behind)
+            self._put((behind,))
 
-    def _put(self, *pieces: bytes) -> None:
+    def _put(self, pieces: tuple[bytes, ...], size: int = 0) -> None:
+        """`size`: bytes of it, or so, where there are several."""
         if self._over:
             return
-        if sum(map(len, pieces)) > COPIED:
+        if size > COPIED:
             self._carrier.transport.writelines(pieces)
         else:
             self._carrier.transport.write(b"".join(pieces))

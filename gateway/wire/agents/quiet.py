@@ -24,12 +24,12 @@ class Quiet:
         """`seconds`: the least that anything of it may be silent."""
         self._every = seconds / LOOKS
         self._looked = 0
-        self._due: dict[Silent, int] = {}
+        self._due: dict[Silent, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, one: Silent, seconds: float) -> None:
         """It shows life in about so many seconds, a look earlier or later, unless it is let go before."""
-        self._due[one] = self._looked + int(seconds / self._every) + 1
+        self._due[one] = self._looked + seconds / self._every + 1
         if self._timer is None:
             self._wait()
 
