@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from functools import partial
 from typing import Final
 
 from gateway.core.model import Endpoint, WorkloadIdentity
 from gateway.ports import Gate
 from gateway.sdk import MODERN_PROTOCOL_VERSIONS
-from gateway.settings import RequestLimits, Settings
+from gateway.settings import Settings
 from gateway.values import replace
 from gateway.wire.agents import challenges
 from gateway.wire.agents.admitted import Admitted
@@ -44,17 +43,15 @@ class Door:
     """Serves both eras at every endpoint."""
 
     def __init__(self, gate: Gate, settings: Settings, schema_of: SchemaOf, limits: Limits) -> None:
+        bounds = settings.limits
+        self._max_body, self._max_depth = bounds.max_body, bounds.max_depth
         self._gate = gate
         self._resource = challenges.Resource.of(settings)
-        self._bounds: RequestLimits = settings.limits
         self._limits = limits
         self.sessions = Sessions(limits, time.monotonic)
-        self._era_sessions = SessionEra(gate, self.sessions, limits, self._bounds.concurrency)
+        self._era_sessions = SessionEra(gate, self.sessions, limits, bounds.concurrency)
         self._era_stateless = Stateless(gate, schema_of, limits)
-        self._in_work = InWork(self._bounds.concurrency)
-        self._parse = partial(
-            parse, max_bytes=self._bounds.max_body, max_depth=self._bounds.max_depth
-        )
+        self._in_work = InWork(bounds.concurrency)
 
     def end_listens(self) -> None:
         """What listens gets its result."""
@@ -88,7 +85,7 @@ class Door:
                 return
             whole = exchange.whole
             if whole is None:
-                declared_length(admitted.head, self._bounds.max_body)  # before it counts as work
+                declared_length(admitted.head, self._max_body)  # before it counts as work
             owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
             self._in_work.enter(owner)
             try:
@@ -118,8 +115,11 @@ class Door:
         else:
             await self._era_sessions.delete(exchange, admitted, identity)
 
+    def _parse(self, body: bytes) -> Message:
+        return parse(body, max_bytes=self._max_body, max_depth=self._max_depth)
+
     async def _message(self, exchange: Exchange) -> Message:
-        body = await body_of(exchange, self._bounds.max_body, self._limits.body_seconds)
+        body = await body_of(exchange, self._max_body, self._limits.body_seconds)
         if len(body) < THREAD_FROM:
             return self._parse(body)
         return await asyncio.to_thread(self._parse, body)
