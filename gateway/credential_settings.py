@@ -17,6 +17,8 @@ from gateway.yamlfile import Strict
 TierName = Literal["data", "tool", "admin"]
 Templates = dict[str, str]
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""Where a provider's value goes in a template."""
 IDENTIFIER: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -196,10 +198,19 @@ def check(
         named = templates(offer, right)
         if not named:
             raise ValueError(f"credentials: {offer.provider} needs {right}")
+        stray = _strange(offer.provider, named)
+        if stray:
+            raise ValueError(f"credentials: {offer.provider} gives no value {stray[0]!r}")
         if url is None and not all(NAME.fullmatch(name) for name in named):
             raise ValueError("credentials: environment: a name no variable can have")
         if url is not None and {n.lower() for n in named} & {n.lower() for n in headers}:
             raise ValueError("a header stands both in headers and in credentials")
+
+
+def _strange(provider: str, named: Templates) -> list[str]:
+    """Places in the templates that nothing the provider gives fits."""
+    places = {place for text in named.values() for place in PLACE.findall(text)}
+    return sorted(places - GIVES.get(provider, places))
 
 
 BEARER: Final = {"Authorization": "Bearer {token}"}
@@ -219,3 +230,11 @@ DEFAULTS: Final[dict[str, dict[str, Templates]]] = {
     },
 }
 """How a provider's values go in when the file does not say."""
+GIVES: Final[Mapping[str, frozenset[str]]] = {
+    "static": frozenset({"secret"}),
+    "oauth_client_credentials": frozenset({"token"}),
+    "token_exchange": frozenset({"token"}),
+    "postgres_role": frozenset({"username", "password"}),
+    "aws_sts": frozenset({"access_key_id", "secret_access_key", "session_token"}),
+}
+"""What a provider gives. Of `vault` only the secret it reads knows."""

@@ -76,6 +76,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         by_command({**OAUTH, "environment": {"A B": "{token}"}}),
         "no variable",
     ),
+    "a value its provider does not give": (
+        over_http({**STATIC, "headers": {"X-Key": "{token}"}}),
+        "static gives no value 'token'",
+    ),
     "a header twice": (
         over_http(OAUTH, headers={"authorization": "Bearer x"}),
         "both in headers and in credentials",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.credential_ports import Minted, NoCredential
+from gateway.credential_settings import PLACE
 
-PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 
