@@ -41,11 +41,14 @@ def command() -> None:
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=40, show_default=True)
 def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
     """Calls, newest first."""
-    calls = _reader(config).calls(call_filter(**which), limit)
+    found = _reader(config).calls(call_filter(**which), limit + 1)
+    calls = found[:limit]
     if as_json:
         print_json([_call_json(call) for call in calls])
     else:
         told.print_calls(calls)
+    if len(found) > limit:
+        click.echo(f"bulkhead: the newest {limit}; -n shows more", err=True)
 
 
 @command.command()

@@ -89,6 +89,14 @@ def test_list_shows_every_call_newest_first(place: Path) -> None:
     assert "no_rule" in rows[1]
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=str)
+def test_list_says_when_there_are_more_calls_than_it_shows(place: Path, more: list[str]) -> None:
+    some = bulkhead(place, "list", "-n", "3", *more)
+    every = bulkhead(place, "list", "-n", "4", *more)
+    assert some.stderr == "bulkhead: the newest 3; -n shows more\n"
+    assert every.stderr == ""
+
+
 def test_show_tells_one_call_as_a_story(place: Path) -> None:
     told = bulkhead(place, "show", "cccccc04").stdout
     for words in (
