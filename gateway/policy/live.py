@@ -24,12 +24,14 @@ class LivePolicies:
         self._servers = servers
         self.current = self._load()
         """See `ports.Policies`."""
+        self._astray = False
+        """Were the files told to be none that can be taken, and nothing better since?"""
 
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""
 
         def not_taken(why: str) -> None:
-            stays = _short(self.current.version)
+            stays, self._astray = _short(self.current.version), True
             told(f"policy not taken, {stays} stays in force: {why}")
 
         await following.follow(self._files, lambda: self.take(told), not_taken)
@@ -38,8 +40,12 @@ class LivePolicies:
         """Takes the version on disk, if it is another one than that in force and good. Raises what it is not."""
         version = await asyncio.to_thread(fingerprint, self._directory)
         if version == self.current.version:
+            if self._astray:
+                told(f"policy {_short(version)} is what the files say again, and is in force")
+            self._astray = False
             return
         self.current = fresh = await asyncio.to_thread(self._load)
+        self._astray = False
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
 
     def _files(self) -> list[Path]:

@@ -93,6 +93,19 @@ async def test_a_bad_version_never_replaces_a_good_one(
     assert "\n" not in line
 
 
+async def test_files_that_are_as_before_again_are_told(tmp_path: Path) -> None:
+    directory = written(tmp_path, GOOD)
+    policies = LivePolicies(directory, {})
+    async with asyncio.timeout(20), watching(policies) as told:
+        replace(directory / "policy.csv", "oops\n")
+        refused = await told.get()
+        replace(directory / "policy.csv", GOOD)
+        back = await told.get()
+    assert "not taken" in refused
+    short = policies.current.version[:19]
+    assert back == f"policy {short} is what the files say again, and is in force"
+
+
 async def test_a_mode_put_right_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It changes no file: what an operator is told to do is seen to be done."""
     monkeypatch.setattr(following, "AGAIN", 1)
