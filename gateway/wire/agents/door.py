@@ -29,7 +29,7 @@ from gateway.wire.agents.messages import (
     parse,
     rejected,
 )
-from gateway.wire.agents.session import Sessions, owner_of
+from gateway.wire.agents.session import Sessions, agent_of
 from gateway.wire.agents.sessions import SessionEra
 from gateway.wire.agents.stateless import SchemaOf, Stateless
 
@@ -86,8 +86,8 @@ class Door:
             whole = exchange.whole
             if whole is None:
                 declared_length(admitted.head, self._max_body)  # before it counts as work
-            owner = owner_of(identity)[:3]  # an agent's share is its own, for how many it may act
-            self._in_work.enter(owner)
+            agent = agent_of(identity)
+            self._in_work.enter(agent)
             try:
                 if whole is None or len(whole) >= THREAD_FROM:
                     message = await self._message(exchange)
@@ -99,7 +99,7 @@ class Door:
                 else:
                     await self._era_sessions.post(exchange, admitted, identity, message)
             finally:
-                self._in_work.leave(owner)
+                self._in_work.leave(agent)
         except Rejected as no:
             await exchange.reply(no.reply)
         except Gone:

@@ -24,6 +24,11 @@ def owner_of(identity: WorkloadIdentity) -> Owner:
     return (identity.issuer, identity.tenant, identity.agent, identity.on_behalf_of)
 
 
+def agent_of(identity: WorkloadIdentity) -> Owner:
+    """Whose share of what is in work it takes: an agent's own, for how many it may act."""
+    return (identity.issuer, identity.tenant, identity.agent)
+
+
 class Session:
     """Mutable, and only ever touched from the event loop."""
 
