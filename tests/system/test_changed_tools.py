@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Endpoint
+from tests.system import starter
 from tests.system.client import agent
 from tests.system.home import Home
 
@@ -106,7 +106,7 @@ def notes(root: Path) -> Home:
     """A gateway with the pack, certified by nobody."""
     (root / "server.py").write_text(SERVER)
     (root / "notes.json").write_text('{"a": "zero"}')
-    command = [sys.executable, str(root / "server.py"), str(root)]
+    command = [starter.python(), str(root / "server.py"), str(root)]
     home = Home.make(root, {"notes": {"command": command}}, policy=POLICY, tiers=TIERS)
     home.approve("notes")
     pins: Mapping[str, Any] = json.loads((root / "policies" / "pins" / "notes.json").read_text())

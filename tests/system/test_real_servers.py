@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -26,11 +25,11 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from gateway.core.model import Endpoint, Tier
 from tests import npm
 from tests.servers.http_sdk import sdk_server
+from tests.system import starter
 from tests.system.client import ERAS, Era, agent
 from tests.system.home import POLICIES, Home
 from tests.system.raw import JSON, Ask, over_http, over_stdio
 
-BIN = Path(sys.executable).parent
 SERVERS = ("git", "time", "files", "memory", "old", "new")
 SPOKEN: Mapping[str, Era] = {
     "git": "2026-07-28",
@@ -134,8 +133,8 @@ class House:
 def commands(files: Path, graph: Path) -> dict[str, tuple[tuple[str, ...], dict[str, str]]]:
     """How each server that is a command is started."""
     return {
-        "git": ((str(BIN / "mcp-server-git"),), {}),
-        "time": ((str(BIN / "mcp-server-time"),), {}),
+        "git": ((starter.program("mcp-server-git"),), {}),
+        "time": ((starter.program("mcp-server-time"),), {}),
         "files": (npm.filesystem(files), {}),
         "memory": npm.memory(graph),
     }
@@ -360,7 +359,7 @@ def stdio_words(house: House, *words: str) -> list[str]:
 
 @asynccontextmanager
 async def started(house: House, era: Era) -> AsyncIterator[Client]:
-    parameters = StdioServerParameters(command=sys.executable, args=stdio_words(house))
+    parameters = StdioServerParameters(command=starter.python(), args=stdio_words(house))
     async with Client(stdio_client(parameters), mode=era) as client:
         yield client
 
@@ -385,7 +384,7 @@ async def test_a_host_that_starts_a_command_for_one_server_gets_its_own_words(ho
     with anyio.fail_after(60):
         async with house.direct("files") as ask:
             direct = await all_answers(house, "files", ask)
-        command = [sys.executable, *stdio_words(house, "--server", "files")]
+        command = [starter.python(), *stdio_words(house, "--server", "files")]
         async with over_stdio(command, SPOKEN["files"]) as ask:
             relayed = await all_answers(house, "files", ask)
 

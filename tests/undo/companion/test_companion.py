@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from gateway.undo.companion import ABSENT, Companion, No, state
+from tests.system import starter
 
 OWNERS = """
 import sqlite3, sys
@@ -96,7 +96,7 @@ async def test_an_owners_companion_serves_over_stdio(tmp_path: Path) -> None:
     script = tmp_path / "owners.py"
     script.write_text(OWNERS)
     command = StdioServerParameters(
-        command=sys.executable, args=[str(script), str(tmp_path / "notes.db")]
+        command=starter.python(), args=[str(script), str(tmp_path / "notes.db")]
     )
     with anyio.fail_after(30):
         async with Client(stdio_client(command)) as client:

@@ -24,12 +24,14 @@ from gateway.settings import EnvironmentRule, ServerLimits, ServerSettings
 from gateway.wire.servers import open_server, process, stdio_greeting
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
+from tests.clock import ahead
 from tests.servers import behaviour
 from tests.servers.clients import Remembers, call, command, leave, seen, tool
+from tests.system import starter
 
 PATIENCE = 20.0
-SHORT = 1.0
-"""A limit that is to be passed, within which the server, a process of its own, is asked other things too."""
+SHORT = 5.0
+"""A limit that is to be passed: the clock is moved on. What else the server is asked has all of it."""
 SOON = BackOff(first=0.01, most=0.05)
 NEVER = BackOff(first=3_600, most=3_600)
 
@@ -358,21 +360,29 @@ async def test_a_person_may_take_longer_than_the_server_may() -> None:
         )
         await asked.wait()
         # Longer than `idle`: this other call reaches its own limit meanwhile.
-        other = await call(server, "hang")
+        hanging = asyncio.create_task(call(server, "hang"))
+        await call(server, "echo")
+        ahead(2 * SHORT)
+        other = await hanging
         said.set()
         outcome = await thinking
     assert other.kind == "in_doubt" and outcome.kind == "ok"
 
 
 async def test_an_agent_that_does_not_read_holds_up_no_other() -> None:
+    told = asyncio.Event()
+
     class Stalled(Remembers):
         async def notify(self, method: str, params: JsonObject) -> None:
+            told.set()
             await asyncio.Event().wait()
 
     async with running(total=2 * SHORT) as server:
         await server.start()
         slow = asyncio.create_task(server.call(leave(), tool("progress", token=1), Stalled()))
+        await told.wait()
         quick = await call(server, "echo")
+        ahead(2 * SHORT)
         outcome = await slow
     assert quick.kind == "ok"
     assert outcome.kind == "ok", "the answer came; only notifications are lost"
@@ -382,7 +392,10 @@ async def test_an_answer_after_the_limit_is_told_with_the_calls_id() -> None:
     late: list[tuple[str, Outcome]] = []
     async with running(first_byte=SHORT, late=lambda *told: late.append(told)) as server:
         await server.start()
-        outcome = await server.call(leave("the-call"), tool("wait"), Remembers())
+        waiting = asyncio.create_task(server.call(leave("the-call"), tool("wait"), Remembers()))
+        await call(server, "echo")
+        ahead(SHORT)
+        outcome = await waiting
         await call(server, "release")
         await call(server, "echo")
     assert outcome.kind == "in_doubt"
@@ -424,7 +437,7 @@ async def test_closing_ends_the_process_and_calls_in_flight() -> None:
 
 
 async def test_the_real_git_server_lists_and_answers(tmp_path: Path) -> None:
-    argv = (str(Path(sys.executable).with_name("mcp-server-git")),)
+    argv = (starter.program("mcp-server-git"),)
     init = await asyncio.create_subprocess_exec("git", "init", "-q", str(tmp_path))
     assert await init.wait() == 0
     async with running(argv=argv) as server:
@@ -438,7 +451,7 @@ async def test_the_real_git_server_lists_and_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("era", ["sessions", "stateless"])
 async def test_the_real_time_server_answers_in_either_era(era: str) -> None:
-    argv = (str(Path(sys.executable).with_name("mcp-server-time")),)
+    argv = (starter.program("mcp-server-time"),)
     async with running(argv=argv, era=era) as server:
         outcome = await call(server, "get_current_time", timezone="Europe/Prague")
         wrong = await call(server, "get_current_time", timezone="Nowhere/Land")
