@@ -25,6 +25,8 @@ from mcp.types import (
 from pydantic import Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests.clock import at_once
+
 Region = Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
 
 
@@ -231,4 +233,5 @@ async def listening(app: ASGIApp) -> AsyncIterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
+        await at_once(task)
         await task

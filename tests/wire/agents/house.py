@@ -30,6 +30,7 @@ from gateway.settings import RequestLimits, ServerSettings, Settings
 from gateway.values import replace
 from gateway.wire.agents import http
 from gateway.wire.agents.limits import Limits
+from tests.clock import at_once
 
 TOKENS = {"alice-token": "agent:alice", "bob-token": "agent:bob"}
 ALICE = {"authorization": "Bearer alice-token"}
@@ -255,6 +256,7 @@ async def serving(
         yield Place(gate, host, int(port), app)
     finally:
         server.cancel()
+        await at_once(server)
         with suppress(asyncio.CancelledError):
             async with asyncio.timeout(20):
                 await server
