@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ cases:
 GOOD = f"{ALLOW}\n{READER}\n"
 BOTH = f"{GOOD}g, agent:bob, role:reader, local\n"
 DENIES_ALL = f"{GOOD}p, D1, *, *, *, *, *, *, *, -, deny\n"
+
+
+OFTEN = 0.01
+"""Seconds between two looks here."""
+
+
+@pytest.fixture(autouse=True)
+def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "follow", partial(following.follow, every=OFTEN))
 
 
 class Told(asyncio.Queue[str]):
@@ -115,7 +125,7 @@ async def test_a_mode_put_right_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
         directory.chmod(0o777)
         replace(directory / "policy.csv", BOTH)
         lines = [await told.get()]
-        await asyncio.sleep(2 * following.EVERY)
+        await asyncio.sleep(2 * OFTEN)
         directory.chmod(0o755)
         lines += [await told.get()]
     assert ["not taken" in line for line in lines] == [True, False]

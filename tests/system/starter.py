@@ -116,14 +116,16 @@ def python() -> str:
 
 @cache
 def _place() -> str:
-    """Where this process's starter listens. It ends when this process does."""
+    """Where this process's starter listens, with all it loads loaded: who waits for a program waits ten seconds
+    for its first word. It ends when this process does."""
     place = str(Path(tempfile.mkdtemp(prefix="starter-"), "socket"))
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(place)
     listening.listen(64)
     ours, _ = os.pipe()  # open as long as this process is
+    loaded, told = os.pipe()
     with listening:
-        given = (listening.fileno(), ours)
+        given = (listening.fileno(), ours, told)
         command = [sys.executable, "-m", __name__, *map(str, given), place]
         _KEPT.append(
             subprocess.Popen(
@@ -135,6 +137,9 @@ def _place() -> str:
             )
         )
     os.close(ours)
+    os.close(told)
+    with open(loaded, "rb") as news:
+        assert news.read(), "the starter did not start"
     return place
 
 
@@ -242,6 +247,8 @@ def main() -> None:
     listening, asker = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     _load()
     gc.freeze()
+    with open(int(sys.argv[3]), "wb") as told:
+        told.write(b"loaded")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while asker not in _speaking(None, listening.fileno(), asker):
         conversation, _ = listening.accept()
@@ -258,7 +265,7 @@ def main() -> None:
             conversation.close()
             _run(job)
         return
-    shutil.rmtree(Path(sys.argv[3]).parent)
+    shutil.rmtree(Path(sys.argv[4]).parent)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from gateway import following
 from gateway.errors import Misconfigured
 from gateway.issuers import From, IssuerSettings, KeySettings
 from gateway.settings import TlsSettings
@@ -121,6 +123,13 @@ async def test_a_certificate_of_another_authority_gets_no_connection(tmp_path: P
     assert place.gate.evidence == []
 
 
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that changed are seen within hundredths of a second."""
+    monkeypatch.setattr(following, "follow", partial(following.follow, every=0.01))
+
+
+@pytest.mark.usefixtures("looking_often")
 async def test_authorities_that_change_hold_for_the_next_connection(tmp_path: Path) -> None:
     ground, newer = Ground.make(tmp_path), Authority("newer")
     old = ground.workload()
@@ -129,7 +138,7 @@ async def test_authorities_that_change_hold_for_the_next_connection(tmp_path: Pa
         assert await call(place, old) == 200
         ground.replace("bundle.pem", newer.pem())
         while not await knows(place, new):
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.01)
         assert not await knows(place, old)
         assert await call(place, ground.stranger) == 200
 
@@ -141,6 +150,7 @@ async def knows(place: Place, context: ssl.SSLContext) -> bool:
         return False
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_the_gateways_own_certificate_can_be_renewed_and_not_be_broken(
     tmp_path: Path,
 ) -> None:
@@ -155,7 +165,7 @@ async def test_the_gateways_own_certificate_can_be_renewed_and_not_be_broken(
         assert await call(place, ground.workload()) == 200  # all three as they were
         ground.replace("bundle.pem", ground.mesh.pem())
         while not await knows(place, client(tmp_path / "later.pem")):
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.01)
         assert not await knows(place, ground.stranger)
 
 

@@ -172,7 +172,7 @@ async def test_a_child_that_left_the_group_is_killed_too() -> None:
         it = await started(python(DETACHED), lines)
         while not lines:
             await asyncio.sleep(0.01)
-        await it.stop()
+        await it.stop(patience=0.2)
     assert isinstance(lines[0], bytes)
     assert gone(it.pid, int(lines[0]))
 
