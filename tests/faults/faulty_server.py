@@ -15,7 +15,7 @@ from typing import Any
 
 FOLDER = Path(sys.argv[1])
 WORLD = FOLDER / "world"
-LATE = 3.0
+LATE = 0.5
 
 
 def write(reply: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from gateway.core.reverse import Recorded
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.parts import settler
 from gateway.wire.servers import open_server
+from tests.clock import ahead
 from tests.undo.rig import TOOLS, Behind, Policy, Rig, a_gateway, descriptor, packs
 
 BEFORE = "as it was"
@@ -45,6 +46,10 @@ SETTLED = {
 """How the call stands in the end."""
 LOST = frozenset({"upgraded", "blind"})
 """Done, and not undone: nobody can say enough of it."""
+SILENT = frozenset({"wrong-id", "text-id", "silent", "late"})
+"""The gateway has no answer within its limit."""
+LIMIT = 5.0
+"""For an answer, and then for the server to be quiet. Neither is waited for: the clock is moved on."""
 BACK = frozenset(fault for fault, state in SETTLED.items() if state is State.APPLIED) - LOST
 
 
@@ -61,7 +66,7 @@ class Place:
         (folder / "world" / "a").write_text(BEFORE)
         (folder / "version").write_text("1.0")
         program = str(Path(__file__).with_name("faulty_server.py"))
-        limits = ServerLimits(first_byte=2.0, total=2.0, quiesce=2.0)
+        limits = ServerLimits(first_byte=LIMIT, total=LIMIT, quiesce=LIMIT)
         command = (sys.executable, "-I", "-S", program, str(folder))
         return cls(folder, ServerSettings(command=command, questions=(), limits=limits))
 
@@ -69,7 +74,8 @@ class Place:
         return {path.name: path.read_text() for path in (self.folder / "world").iterdir()}
 
     def seen(self) -> list[str]:
-        text = (self.folder / "seen").read_text()
+        seen = self.folder / "seen"
+        text = seen.read_text() if seen.exists() else ""
         return [json.loads(line)[0] for line in text.splitlines()]
 
     @asynccontextmanager
@@ -103,9 +109,11 @@ def recorded(rig: Rig, call: str) -> Recorded:
     return found
 
 
-async def settled(rig: Rig, call: str) -> None:
+async def settled(rig: Rig, call: str, late: bool) -> None:
     """Nobody holds its leases any more; a doubt has been looked at as `bulkhead journal settle` does it."""
     while await rig.parts.leases.held(call):
+        if not late:
+            ahead(LIMIT / 10)
         await asyncio.sleep(0.01)
     if recorded(rig, call).state in DOUBTFUL:
         await settler(rig.parts).settle(recorded(rig, call), "ours")
@@ -119,8 +127,14 @@ async def test_p3_whatever_a_server_answers_nothing_is_told_that_is_not_so(
     async with asyncio.timeout(60):
         async with place.gateway() as rig:
             (place.folder / "fault").write_text(fault)
-            call, _ = await rig.ask("store", "put", {"key": "a", "value": "new"}, task="t1")
-            await settled(rig, call)
+            new = {"key": "a", "value": "new"}
+            asking = asyncio.create_task(rig.ask("store", "put", new, task="t1"))
+            if fault in SILENT:
+                while not place.seen():
+                    await asyncio.sleep(0.01)
+                ahead(LIMIT)
+            call, _ = await asking
+            await settled(rig, call, late=fault == "late")
         was_done = place.world() == {"a": "new"}
         async with place.gateway() as rig:
             verdict = (await rig.undo(call))[call]
