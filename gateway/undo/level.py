@@ -10,7 +10,17 @@ from typing import Final, Protocol
 
 from gateway.core.model import Outcome
 from gateway.core.record import OUTCOME_STATE, State
-from gateway.core.reverse import Guard, Image, Lease, Level, Reversal, Step, Strategy, overlaps
+from gateway.core.reverse import (
+    Guard,
+    Image,
+    Lease,
+    Level,
+    Reversal,
+    Step,
+    Strategy,
+    overlaps,
+    unread,
+)
 from gateway.undo import changes
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
 from gateway.values import Value, replace
@@ -141,14 +151,15 @@ def _epoch(key: str, leases: Sequence[Lease]) -> int:
 def judged(pack: AnyPack, scope: Scope, outcome: Outcome) -> tuple[State, str]:
     """Where an answered call stands, from its words, `scope.pre` and `scope.post`; and why, if not as it says.
 
-    Error and changed: in doubt. Answered and unchanged: no effect."""
+    Error and changed: in doubt. Answered and unchanged: no effect. Of what was not read neither can be said."""
     word, pre, post = worded(pack, scope, outcome), scope.pre, scope.post
     if pre is None or post is None:
         return word, ""
     scope = replace(scope, result=outcome)
     unchanged = pack.same(pre, post)
     if word is not State.APPLIED:
-        return (word, "") if unchanged else (State.IN_DOUBT, CHANGED_ALL_THE_SAME)
+        told = unchanged or unread(pre)
+        return (word, "") if told else (State.IN_DOUBT, CHANGED_ALL_THE_SAME)
     if unchanged and pack.no_effect(scope):
         return State.NO_EFFECT, "it was answered, and nothing changed"
     return State.APPLIED, ""

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.model import Outcome, RpcError
+from gateway.core.record import State
 from gateway.core.reverse import Captured, Level, Step
+from gateway.undo import level
 from gateway.undo.scope import CaptureFailed, NeedsResult, Scope, TemplateFailed
 from gateway.values import replace
 from tests.undo.notes import PACK, answered, pack
@@ -197,6 +199,7 @@ def test_same_is_same_to_the_type_and_empty_proves_nothing(tmp_path: Path) -> No
     assert not tool.same(OLD, {})
     assert not tool.same(ABSENT, {"note": Captured("other", "")})
     assert not tool.same({"note": Captured("other", "a")}, {"note": Captured("other", "b")})
+    assert not tool.same({"note": Captured("other", "a")}, {"note": Captured("other", "a")})
     assert not tool.same(
         {"note": Captured("value", {"n": 1})}, {"note": Captured("value", {"n": True})}
     )
@@ -251,3 +254,19 @@ def test_what_is_only_looked_at_may_change(tmp_path: Path) -> None:
     assert tool.same({**OLD, "aside": NEW["note"]}, {**OLD, "aside": ABSENT["note"]})
     assert not tool.same({"aside": NEW["note"]}, {"aside": NEW["note"]})
     assert tool.expect(replace(SCOPE, pre=OLD, cur={**NEW, "aside": OLD["note"]})) is True
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [(answered("done"), State.APPLIED), (answered("no", error=True), State.FAILED)],
+)
+def test_a_call_on_what_could_not_be_read_is_never_said_to_have_changed_nothing(
+    tmp_path: Path, outcome: Outcome, state: State
+) -> None:
+    """Two links are alike before and after a write through one of them."""
+    link = {"note": Captured("other", "a link")}
+    scope = replace(SCOPE, pre=link, post=dict(link))
+    assert level.judged(pack(tmp_path), scope, outcome) == (state, "")
+    assert level.probed(pack(tmp_path), replace(SCOPE, pre=link, cur=link), True)[0] is (
+        State.NEEDS_HUMAN
+    )
