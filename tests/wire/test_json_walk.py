@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.wire import json_runs, json_walk
@@ -312,6 +312,8 @@ LONG = [b"x", b"x\\n", b'\\"', b"\\\\", b"\\u00e9", "\u00e9\\t".encode(), b"\\ud
     st.lists(st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)), min_size=1, max_size=4),
     st.sampled_from(LONG),
 )
+@example([(b"", b"\\u00"), (b"e9", b"")], b"x")
+@example([(b"", b"\xc3"), (b"\xa9", b"")], b"x")
 def test_a_text_that_goes_on_in_whole_pieces_is_read_no_less_strictly(
     ends: list[tuple[bytes, bytes]], filling: bytes
 ) -> None:

@@ -40,7 +40,8 @@ def reply_on(wire: Wire) -> Reply:
 class Loud:
     """Sees every piece, and says it louder. What is odd may not be."""
 
-    behind = ended = False
+    behind = False
+    ended = False
 
     def __init__(self) -> None:
         self.seen: list[bytes] = []
@@ -274,3 +275,44 @@ async def test_what_is_not_looked_at_yet_does_not_go_out() -> None:
         assert await reply.pieces(slow, out) == (b"g", b"hi")
     assert out.taken == []
     reply.finish()
+
+
+async def test_who_waits_for_something_else_afterwards_gets_what_comes_then() -> None:
+    out = Out()
+    reply = reply_on(Wire())
+    reader = await waiting(reply, out)
+    out.room = False
+    reply.arrived(b"a")
+    async with asyncio.timeout(20):
+        assert await reader == (b"A",)
+        out.room = True
+        reading = asyncio.ensure_future(reply.read())
+        await asyncio.sleep(0)
+        reply.arrived(b"b")
+        assert await reading == b"B"
+    assert out.taken == []
+    reply.finish()
+
+
+class Until(Loud):
+    """Wants no more after a full stop."""
+
+    ended = False
+
+    def feed(self, piece: bytes) -> bytes:
+        self.ended = self.ended or piece == b"."
+        return b"" if self.ended else super().feed(piece)
+
+
+@pytest.mark.parametrize("into", [None, Out()])
+async def test_who_wants_no_more_is_at_the_end_though_the_reply_is_not(into: Out | None) -> None:
+    reply, until = reply_on(Wire()), Until()
+    reader = asyncio.ensure_future(reply.pieces(until, into))
+    await asyncio.sleep(0)
+    reply.arrived(b".")
+    reply.arrived(b"behind it")
+    async with asyncio.timeout(20):
+        assert await reader == ()
+        reply.lost(None, ends_it=False)
+        assert await reply.pieces(until, into) == ()
+    assert until.seen == []
