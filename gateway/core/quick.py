@@ -56,7 +56,7 @@ def _object(schema: JsonObject) -> Yes:
     needed = frozenset(required)
 
     def yes(value: Any) -> bool:
-        if type(value) is not dict or not needed <= value.keys():
+        if type(value) is not dict or not value.keys() >= needed:
             return False
         for name, one in value.items():
             ask = members.get(name)

@@ -39,7 +39,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
 def take(ledger: Ledger, claims: Iterable[Claim]) -> list[Bill]:
     """All of these, in their order, and the bill of each spend. Raises `Refused` when one does not hold: the caller
     rolls back."""
-    bills = list[Bill]()
+    bills: list[Bill] = []
     for kind, some in groupby(claims, type):
         if kind in OF_BUDGETS:
             bills += OF_BUDGETS[kind](ledger, [*some])

@@ -65,9 +65,13 @@ def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
     begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
     if not parts:
         return f"{begun}}}".encode(), ()
-    payloads = [Payload.of(_PLACES[name], _ascii_json(part, call)) for name, part in parts.items()]
-    told = ",".join([f'"{apart.CLASSES[one.kind]}":"{one.commitment}"' for one in payloads])
-    return f'{begun},"{apart.MEMBER}":{{{told}}}}}'.encode(), payloads
+    payloads: list[Payload] = []
+    told: list[str] = []
+    for name, part in parts.items():
+        payload = Payload.of(_PLACES[name], _ascii_json(part, call))
+        payloads.append(payload)
+        told.append(f'"{name}":"{payload.commitment}"')
+    return f'{begun},"{apart.MEMBER}":{{{",".join(told)}}}}}'.encode(), payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:

@@ -193,7 +193,8 @@ class Ledger:
             self._forget()
 
     def _take(self, spend: Spend) -> Bill:
-        writes, size, at, told = spend.writes, spend.bytes, spend.at, list[str]()
+        writes, size, at = spend.writes, spend.bytes, spend.at
+        told: list[str] = []
         shares, spelt = self._chains.get(spend.chain) or self._linked(spend.chain)
         for grant, place, purse, form in shares:
             was = purse.take(writes, size, at)

@@ -179,14 +179,12 @@ class Writer:
         """What waits now, and what to do after it: a job, nothing, or None for the end."""
         batch: list[Entry | Joined] = []
         upcoming = self._queue.get()
-        with suppress(queue.Empty):
-            while isinstance(upcoming, list):
-                batch += upcoming
-                if len(batch) >= MAX_BATCH:
-                    return batch, _nothing
-                upcoming = self._queue.get_nowait()
-            return batch, upcoming
-        return batch, _nothing
+        while isinstance(upcoming, list):
+            batch += upcoming
+            if len(batch) >= MAX_BATCH or self._queue.empty():
+                return batch, _nothing
+            upcoming = self._queue.get()
+        return batch, upcoming
 
     def _write(self, batch: Sequence[Entry | Joined]) -> None:
         lines = [one for one in batch if isinstance(one, Entry)]
