@@ -60,11 +60,6 @@ Image = Mapping[str, Captured]
 """Captures by name: a pre-image or a post-image. An empty image proves nothing."""
 
 
-def unread(image: Image) -> bool:
-    """Holds it something that was there and could not be read? It may be another with nobody seeing it."""
-    return any(one.kind == "other" for one in image.values())
-
-
 class Step(Value):
     """One literal inverse call."""
 

@@ -19,7 +19,6 @@ from gateway.core.reverse import (
     Step,
     Strategy,
     overlaps,
-    unread,
 )
 from gateway.undo import changes
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
@@ -151,15 +150,16 @@ def _epoch(key: str, leases: Sequence[Lease]) -> int:
 def judged(pack: AnyPack, scope: Scope, outcome: Outcome) -> tuple[State, str]:
     """Where an answered call stands, from its words, `scope.pre` and `scope.post`; and why, if not as it says.
 
-    Error and changed: in doubt. Answered and unchanged: no effect. Of what was not read neither can be said."""
+    Error and changed: in doubt. Answered and unchanged: no effect; never of what could not be read."""
     word, pre, post = worded(pack, scope, outcome), scope.pre, scope.post
     if pre is None or post is None:
         return word, ""
     scope = replace(scope, result=outcome)
     unchanged = pack.same(pre, post)
     if word is not State.APPLIED:
-        told = unchanged or unread(pre)
-        return (word, "") if told else (State.IN_DOUBT, CHANGED_ALL_THE_SAME)
+        # Its own word, and all looks as before: enough also where what is there could not be read.
+        believed = unchanged or dict(pre) == dict(post)
+        return (word, "") if believed else (State.IN_DOUBT, CHANGED_ALL_THE_SAME)
     if unchanged and pack.no_effect(scope):
         return State.NO_EFFECT, "it was answered, and nothing changed"
     return State.APPLIED, ""

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.model import Decision
 from gateway.core.record import DOUBTFUL, State
-from gateway.core.reverse import Captured, Image, Level, Recorded, unread
+from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.ledger import Ledger
@@ -169,7 +169,7 @@ class Planner:
         if call.state is State.NO_EFFECT:
             return "nothing", "it changed nothing"
         if call.state in (State.FAILED, State.REJECTED):
-            if reversal.pre and not unread(reversal.pre):
+            if reversal.pre:
                 return "nothing", "it failed, and changed nothing"
             return "irreversible", "the tool server said it failed; the world was not looked at"
         if reversal.level is Level.NOOP:
