@@ -5,7 +5,7 @@ It puts two questions together that are always asked together. It knows the port
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 
 from gateway.core import fence
 from gateway.core.approval import DUTY
@@ -48,11 +48,11 @@ class Bounds:
         """Every fence there is now."""
         return self._fences.standing()
 
-    def cover(self, classified: Classified, without: Collection[str] = ()) -> Covered:
+    def cover(self, classified: Classified, without: Sequence[str] = ()) -> Covered:
         """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
-        `without`: grants that have not enough left.
+        `without`: grants that have not enough left, as that was found.
 
-        Raises `Refused` (fenced, grant_needed, grant_over, outside_grant)."""
+        Raises `Refused` (fenced, grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
         covered = Covered(self._grants.cover(classified, without), classified)
         self._fences.check(covered)
         return covered

@@ -318,11 +318,11 @@ class GrantStore(Protocol):
 class Grants(Protocol):
     """Steps 7 and 10 of the Line (grants/book.py). Synchronous: nothing awaits between look-up and decision."""
 
-    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
+    def cover(self, classified: Classified, without: Sequence[str] = ()) -> Cover:
         """The grants this very call is made under; none where a standing role is enough. `without`: of a task
-        with several, those that have not enough left.
+        with several, those that were found to have not enough left, as they were found.
 
-        Raises `Refused` (grant_needed, grant_over, outside_grant)."""
+        Raises `Refused` (grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
         ...
 
     def covers_some(self, classified: Classified) -> bool:

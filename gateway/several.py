@@ -28,11 +28,16 @@ async def under_next(
 ) -> Recorded:
     """Step 11, after `no` under what step 7 found. `again`: steps 3 to 8; `approve`: a person's leave, which is for
     one grant; `record`: step 11. Raises `Refused`: that there was not enough, when nothing else covers the call."""
-    grant = way.covered.cover.grant if way.covered else ""
-    if no.reason not in SPENT or not grant:
-        raise no
-    way.spent |= {grant}
-    return await record(way, await approve(way, _next(way, reversible, again, no)))
+    while True:
+        grant = way.covered.cover.grant if way.covered else ""
+        if no.reason not in SPENT or not grant:
+            raise no
+        way.spent += (grant,)
+        reversible = await approve(way, _next(way, reversible, again, no))
+        try:
+            return await record(way, reversible)
+        except Refused as other:
+            no = other
 
 
 def _next(

@@ -37,8 +37,8 @@ class Way(Struct, eq=False):
     holds: bool = False
     covered: Covered | None = None
     """What it is made under, once that is known."""
-    spent: frozenset[str] = frozenset()
-    """Grants that have not enough left for it."""
+    spent: tuple[str, ...] = ()
+    """Grants that have not enough left for it, as that was found."""
     reversal: Reversal | None = None
     """How it would be undone, once that was looked at."""
     began: float = 0.0

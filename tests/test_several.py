@@ -155,3 +155,13 @@ async def test_a_persons_leave_is_for_one_grant_and_asked_for_again_under_the_ne
         used = [one.standing(name).used for name in ("g1", "g2")]
     assert (said, used) == (["ok", "ok"], [1, 1])
     assert world.persons.asked == ["g1", "g1", "g2"]
+
+
+async def test_however_many_are_used_up_the_next_is_found(tmp_path: Path) -> None:
+    many = [given(f"g{number}", uses=1) for number in range(600)]
+    async with granted(tmp_path, *many, given("last", uses=5), effect=Effect.READ) as (one, world):
+        for number in range(600):
+            await one.spend(f"g{number}")
+        said = [told(await world.call()) for _ in range(2)]
+        used = one.standing("last").used
+    assert (said, used) == (["ok", "ok"], 2)

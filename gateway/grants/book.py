@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from typing import Final
 
@@ -58,22 +58,27 @@ class GrantBook:
         self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
         self._told: dict[tuple[str, Tier, Target, str], str] = {}
         """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
+        self._used_up: set[str] = set()
+        """As far as calls have found out. Nothing is ever added to what a grant gives."""
 
-    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
+    def cover(self, classified: Classified, without: Sequence[str] = ()) -> Cover:
         """See `ports.Grants`."""
+        if without:
+            self._look_at(without[-1])
         identity = classified.resolved.request.identity
         chains = self._chains(identity)
         if not chains:
             if classified.tier in self._standing():
                 return Cover((), root_of(identity.tenant, identity.task))
             raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
-        why = ""
-        for chain in chains:
-            if chain[0].id in without:
-                continue
-            why = self._outside(chain, classified)
-            if not why:
+        why = spent = ""
+        for chain in [chain for chain in chains if chain[0].id not in without]:
+            outside = self._outside(chain, classified)
+            if not outside and self._has_uses(chain):
                 return Cover(chain, root_of(identity.tenant, chain[0].root_task))
+            why, spent = outside or why, spent if outside else chain[0].id
+        if spent:
+            raise Refused(Reason.GRANT_SPENT, f"grant {spent}: no uses are left")
         raise Refused(Reason.OUTSIDE_GRANT, why)
 
     def covers_some(self, classified: Classified) -> bool:
@@ -180,7 +185,24 @@ class GrantBook:
             self._drop(grant)
         return ()
 
+    def _has_uses(self, chain: Chain) -> bool:
+        """As far as is known."""
+        return not self._used_up or self._used_up.isdisjoint([grant.id for grant in chain])
+
+    def _look_at(self, grant_id: str) -> None:
+        """A call has found that it, or one above it, has not enough left. If that is for good, no further call is to
+        find out: it costs a transaction each time."""
+        one = self._active.get(grant_id)
+        while one is not None:
+            standing = self._store.find(one.id)
+            if standing is None or standing.word(self._clock()) != "active":
+                self._drop(one)
+            elif standing.uses == 0:
+                self._used_up.add(one.id)
+            one = self._active.get(one.parent)
+
     def _drop(self, grant: Grant) -> None:
+        self._used_up.discard(grant.id)
         self._active.pop(grant.id, None)
         self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
 

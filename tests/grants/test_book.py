@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,13 @@ class Store:
         self.epoch += 1
 
     def find(self, grant_id: str) -> Standing | None:
-        raise AssertionError("a book looks once for all")
+        """As the last line about it says."""
+        return next((row for row in reversed(self.rows) if row.grant.id == grant_id), None)
+
+    def left(self, grant_id: str, uses: int, used_at: int = NOON) -> None:
+        """Spends are no news."""
+        at = [row.grant.id for row in self.rows].index(grant_id)
+        self.rows[at] = replace(self.rows[at], uses=uses, used_at=used_at)
 
     def all(self) -> Sequence[Standing]:
         raise AssertionError
@@ -293,3 +300,56 @@ async def test_the_watch_goes_on_when_somebody_it_told_has_failed(
     assert not watch.done()
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
+
+
+def short(world: World, who: str = "a") -> str:
+    """The grant of the call after one that found too little left; or why there is none."""
+    first = world.book.cover(call(who)).grant
+    with contextlib.suppress(Refused):
+        world.book.cover(call(who), (first,))
+    try:
+        return world.book.cover(call(who)).grant
+    except Refused as no:
+        return f"{no.reason}: {no.detail}"
+
+
+def two() -> World:
+    return World(replace(grant("a"), id="g1"), replace(grant("a", idle=5), id="g2"))
+
+
+def test_one_that_is_used_up_is_not_tried_by_the_next_call() -> None:
+    world = two()
+    world.store.left("g1", uses=0)
+    assert short(world) == "g2"
+
+
+def test_one_that_had_too_little_for_a_call_is_tried_by_the_next() -> None:
+    world = two()
+    world.store.left("g1", uses=1)
+    assert short(world) == "g1"
+
+
+def test_where_all_are_used_up_it_is_said_at_once() -> None:
+    world = World(grant("a"))
+    world.store.left("a", uses=0)
+    assert short(world) == "grant_spent: grant a: no uses are left"
+
+
+def test_what_was_handed_on_from_one_that_is_used_up_is_used_up() -> None:
+    above = grant("a")
+    world = World(above, grant("b", above))
+    world.store.left("a", uses=0)
+    assert short(world, "b") == "grant_spent: grant b: no uses are left"
+
+
+def test_what_a_used_up_one_never_gave_is_outside_of_it() -> None:
+    world = World(grant("a"))
+    world.store.left("a", uses=0)
+    assert short(world) == "grant_spent: grant a: no uses are left"
+    assert world.refusal("a", tool="rm", server="disk")[0] == "outside_grant"
+
+
+def test_one_that_lay_idle_is_over_once_a_call_has_found_out() -> None:
+    world = World(grant("a", idle=5))
+    world.now += 9 * SECOND
+    assert short(world) == "grant_over: no grant of task a is in force"
