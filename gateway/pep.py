@@ -238,8 +238,6 @@ class Line:
             self._scribe.never_forwarded(way.call_id)
             raise
         except Refused as no:
-            if way.spent:
-                raise  # to where the next was asked for already
             steps = self._decide_again, self._approve, self._record
             return await several.under_next(way, reversible, no, *steps)
         permit = record.permit(line, effect)

@@ -28,6 +28,8 @@ async def under_next(
 ) -> Recorded:
     """Step 11, after `no` under what step 7 found. `again`: steps 3 to 8; `approve`: a person's leave, which is for
     one grant; `record`: step 11. Raises `Refused`: that there was not enough, when nothing else covers the call."""
+    if way.spent:
+        raise no  # to the loop below, that asked for this one
     while True:
         grant = way.covered.cover.grant if way.covered else ""
         if no.reason not in SPENT or not grant:
