@@ -183,7 +183,7 @@ def with_changes(reversal: Reversal, image: Image) -> Reversal:
 def foreign(pack: AnyPack, reversal: Reversal, scope: Scope) -> Reversal:
     """The same, lowered where a pack knows what its call makes, and something else is there: whoever wrote it
     while the call was under way, an undo would take it for the call's doing. `scope`: with `post`."""
-    if pack.expect(replace(scope, cur=scope.post)) is not False:
+    if reversal.level is Level.NONE or pack.expect(replace(scope, cur=scope.post)) is not False:
         return reversal
     return lowered(
         reversal, "what it left is not what it makes: somebody may have written there meanwhile"

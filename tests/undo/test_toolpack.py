@@ -270,3 +270,12 @@ def test_a_call_on_what_could_not_be_read_is_never_said_to_have_changed_nothing(
     assert level.probed(pack(tmp_path), replace(SCOPE, pre=link, cur=link), True)[0] is (
         State.NEEDS_HUMAN
     )
+
+
+def test_a_call_without_a_way_back_keeps_its_own_reason(tmp_path: Path) -> None:
+    link, scope = {"note": Captured("other", "a link")}, replace(SCOPE, pre=OLD, post=ABSENT)
+    none = replace(level.unknown("no case of its pack fits this call"), level=Level.NONE)
+    exact = replace(none, level=Level.EXACT)
+    tool = pack(tmp_path)
+    assert level.foreign(tool, none, replace(scope, pre=link, post=link)) == none
+    assert "somebody may have written there" in level.foreign(tool, exact, scope).why
