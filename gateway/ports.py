@@ -222,6 +222,10 @@ class Protector(Protocol):
         they came."""
         ...
 
+    def digest(self, value: JsonObject) -> str:
+        """What tells it from every other value, whether or not it is kept."""
+        ...
+
     def protect_text(self, text: str) -> str:
         """A detail line with well-known secret shapes replaced."""
         ...

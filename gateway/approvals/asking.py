@@ -67,7 +67,7 @@ class Asking:
         bound = approval.binding(classified, grant.id if grant else "", level)
         return Ticket(
             id=new_ticket(),
-            digest=protect(bound, {})[1],
+            digest=self._protector.digest(bound),
             asked_by=identity.agent,
             agent=identity.agent,
             on_behalf_of=identity.on_behalf_of or (grant.on_behalf_of if grant else ""),
