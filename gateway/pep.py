@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from time import perf_counter
 from typing import Any
 
 import anyio
@@ -121,7 +122,9 @@ class Line:
         try:
             if (known := self._known(way.request)) is not None:
                 await known.recall(self._catalogue.current, way.request)
+            began = perf_counter()
             decided = self.decided(way)  # 3 to 8
+            self.decisions.append(perf_counter() - began)
             if decided.classified.resolved.target.server in self._catalogue.unseen:
                 decided = await self._see(way, decided)
             reversible = Reversible(decided, None)
@@ -176,8 +179,7 @@ class Line:
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
         way.covered = self._bounds.cover(classified, way.spent)  # 7, after 8: as 6
-        problem = self._check(resolved)  # 6
-        if problem is not None:
+        if (problem := self._check(resolved)) is not None:  # 6
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
 
@@ -213,10 +215,8 @@ class Line:
 
     def _waits(self, way: Way, reversible: Reversible) -> bool:
         """Is it to be kept back for a while? Only a call that would change something is."""
-        prepared = reversible.prepared
-        if prepared is None:
-            return False
-        return holding.seconds(reversible.decided, prepared.reversal, way.fulfilled) > 0
+        decided, prepared = reversible.decided, reversible.prepared
+        return bool(prepared and holding.seconds(decided, prepared.reversal, way.fulfilled) > 0)
 
     async def _hold(self, way: Way, reversible: Reversible) -> Answer:
         """Its agent hears at once that it waits; `send` takes it up when its time has come."""

@@ -504,6 +504,15 @@ async def test_the_operator_reads_which_rule_denied_and_where() -> None:
     assert row.outcome["reason"] == "denied_by_rule"
 
 
+async def test_how_long_a_decision_took_is_told_of_calls_that_pass() -> None:
+    world, denied = World(), World(Policy(decision=Decision(False, Reason.NO_RULE)))
+    await world.call()
+    await denied.call()
+    assert len(world.line.decisions) == 1
+    assert world.line.decisions[0] > 0
+    assert not denied.line.decisions
+
+
 async def test_bad_arguments_are_told_only_to_who_may_call() -> None:
     allowed, denied = World(), World(Policy(decision=Decision(False, Reason.NO_RULE)))
     allowed.problem = denied.problem = "arguments/x: must be of type string"
