@@ -1,0 +1,89 @@
+"""The ticket a call must wait with: the same for the same call, another for every other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.approvals.asking import Asking
+from gateway.core.approval import DUTY
+from gateway.core.decide import Decided
+from gateway.core.grant import Grant
+from gateway.core.model import Classified, Decision, Effect, Obligation
+from gateway.core.reverse import Level, Reversal
+from gateway.errors import Refused
+from gateway.journals.memory import Memory
+from gateway.journals.protect import Protector
+from gateway.journals.ticketmemory import MemoryTickets
+from gateway.reasons import Reason
+from tests.grants.given import HERE, NOON, call, grant
+
+DUTIES = (Obligation(DUTY, "A1", HERE),)
+EXACT = Reversal(Level.EXACT, guard="cas", why="a case")
+PAY = call("a", "pay", effect=Effect.WRITE, arguments={"to": "bob", "sum": 10})
+
+
+class Desk:
+    """One person's tickets, asked for by real digests."""
+
+    def __init__(self, place: Path) -> None:
+        self.asking = Asking(MemoryTickets(Memory()), Protector.open(place), lambda: NOON)
+
+    async def ticket(
+        self, one: Classified, level: Reversal = EXACT, grant: Grant | None = None
+    ) -> str:
+        """What the agent hears: nobody has answered yet."""
+        decided = Decided(
+            one, Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE, obligations=DUTIES)
+        )
+        with pytest.raises(Refused) as caught:
+            await self.asking.leave("call1", decided, level, {}, grant)
+        assert caught.value.reason == Reason.APPROVAL_NEEDED
+        return caught.value.detail
+
+
+async def test_the_same_call_has_the_same_ticket(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    assert await desk.ticket(PAY) == await desk.ticket(PAY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"arguments": {"to": "bob", "sum": 11}},
+        {"arguments": {"to": "eve", "sum": 10}},
+        {"arguments": {}},
+        {"tool": "pay_all"},
+        {"server": "bank"},
+        {"destination": "internet"},
+        {"intent": "refund"},
+        {"task": "another"},
+        {"principal": "ann"},
+    ],
+    ids=str,
+)
+async def test_a_call_that_is_not_the_same_has_another(
+    other: dict[str, Any], tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path)
+    said: dict[str, Any] = {
+        "tool": "pay",
+        "effect": Effect.WRITE,
+        "arguments": {"to": "bob", "sum": 10},
+        **other,
+    }
+    assert await desk.ticket(PAY) != await desk.ticket(call("a", **said))
+
+
+async def test_under_another_grant_or_undone_in_another_way_it_is_another(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    weaker = Reversal(Level.COMPENSABLE, guard="cas", why="a case")
+    tickets = [
+        await desk.ticket(PAY),
+        await desk.ticket(PAY, weaker),
+        await desk.ticket(PAY, EXACT, grant("g1")),
+        await desk.ticket(PAY, EXACT, grant("g2")),
+    ]
+    assert len({*tickets}) == len(tickets)
