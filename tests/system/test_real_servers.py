@@ -134,7 +134,7 @@ def commands(files: Path, graph: Path) -> dict[str, tuple[tuple[str, ...], dict[
     """How each server that is a command is started."""
     return {
         "git": ((starter.program("mcp-server-git"),), {}),
-        "time": ((starter.program("mcp-server-time"),), {}),
+        "time": ((starter.program("mcp-server-time"), "--local-timezone", "UTC"), {}),
         "files": (npm.filesystem(files), {}),
         "memory": npm.memory(graph),
     }
