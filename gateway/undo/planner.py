@@ -140,7 +140,7 @@ class Planner:
 
     async def _is_there_after_all(self, entry: Planned) -> bool:
         """A call that was answered with a failure, and took effect later: nobody wrote there since, and the
-        world is as it would have made it."""
+        world is as it would have made it, which it was not before."""
         call = entry.call
         if call.state not in UNTOUCHED or not call.reversal.pre or entry.after or entry.dependents:
             return False
@@ -149,8 +149,10 @@ class Planner:
             current = await self._looker.look(call, sight)
         except Unsighted:
             return False
-        scope = replace(sight.scope, post=None, cur=current)
-        return not sight.pack.same(call.reversal.pre, current) and sight.pack.expect(scope) is True
+        pack, pre, scope = sight.pack, call.reversal.pre, replace(sight.scope, post=None)
+        if pack.same(pre, current) or pack.expect(replace(scope, cur=pre)) is True:
+            return False
+        return pack.expect(replace(scope, cur=current)) is True
 
     def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""

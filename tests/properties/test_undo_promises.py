@@ -151,6 +151,20 @@ def test_p4_twice_is_once(world: World, rng: Random, calls: int) -> None:
             assert again[call] == "already"
 
 
+@pytest.mark.parametrize("world", ["git"], indirect=True)
+def test_p4_what_changed_nothing_is_no_conflict_when_what_was_before_is_taken_back(
+    world: World,
+) -> None:
+    """A reset of the index, and a checkout of the branch one is on: its effect was there all along."""
+    with a_day(world, Random(2**48)) as day:
+        day.play(3)
+        first, again = day.roll_back(), day.roll_back()
+    tools = [call.record.target for call in day.calls]
+    assert tools == ["git_create_branch", "git_reset", "git_checkout"]
+    assert [first[call.call_id] for call in day.calls] == ["restored", "restored", "no_effect"]
+    assert [again[call.call_id] for call in day.calls] == ["already", "already", "no_effect"]
+
+
 @MANY
 @given(rng=RANDOMS, calls=st.integers(1, 5), at=st.integers(0, 5))
 def test_p5_nothing_anybody_else_wrote_is_lost(
