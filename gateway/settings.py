@@ -20,10 +20,10 @@ from gateway.transmitters import TransmitterSettings
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
 LISTEN: Final = re.compile(r"([^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 ITSELF = "bulkhead"
 """The gateway itself, where policy.csv names a server: no tool server is called so."""
-"""Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(gt=0)]

@@ -72,11 +72,15 @@ class GrantBook:
                 return Cover((), root_of(identity.tenant, identity.task))
             raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
         why = spent = ""
-        for chain in [chain for chain in chains if chain[0].id not in without]:
-            outside = self._outside(chain, classified)
-            if not outside and self._has_uses(chain):
+        for chain in chains:
+            if chain[0].id in without:
+                continue
+            if told := self._outside(chain, classified):
+                why = told
+            elif self._has_uses(chain):
                 return Cover(chain, root_of(identity.tenant, chain[0].root_task))
-            why, spent = outside or why, spent if outside else chain[0].id
+            else:
+                spent = chain[0].id
         if spent:
             raise Refused(Reason.GRANT_SPENT, f"grant {spent}: no uses are left")
         raise Refused(Reason.OUTSIDE_GRANT, why)

@@ -10,16 +10,7 @@ from typing import Final, Protocol
 
 from gateway.core.model import Outcome
 from gateway.core.record import OUTCOME_STATE, State
-from gateway.core.reverse import (
-    Guard,
-    Image,
-    Lease,
-    Level,
-    Reversal,
-    Step,
-    Strategy,
-    overlaps,
-)
+from gateway.core.reverse import Guard, Image, Lease, Level, Reversal, Step, Strategy, overlaps
 from gateway.undo import changes
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
 from gateway.values import Value, replace

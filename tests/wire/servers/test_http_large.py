@@ -50,7 +50,15 @@ class Out:
 
 
 async def carried(script: Script, out: Out) -> Outcome:
-    async with raw_server(script) as (url, _):
+    """What became of a call that a stateless server answers by this script."""
+
+    async def stateless(wire: Wire) -> None:
+        if wire.request.rpc["method"] == "server/discover":
+            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
+        else:
+            await script(wire)
+
+    async with raw_server(stateless) as (url, _):
         server = HttpServer("big", ServerSettings(url=url, era="stateless"))
         message = Outbound("tools/call", {"name": "t"}, AGENT, "agent:a", outlet=out)
         try:
@@ -72,9 +80,6 @@ async def test_what_says_it_is_large_goes_on_before_the_rest_of_it_is_there(firs
     out = Out()
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         head, body = sized(wire, result={"content": TEXT, "isError": False})
         await wire.say(head + body[:first])
         if first < 80:
@@ -103,9 +108,6 @@ async def test_what_cannot_go_on_in_pieces_is_read_whole(
     out = Out(opens)
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         head, body = sized(wire, **answer)
         for start in range(0, len(head + body), 20_000):
             await wire.say((head + body)[start : start + 20_000])
@@ -135,9 +137,6 @@ async def test_what_is_nested_deep_and_odd_goes_on_whole_and_holds_nobody_up(
     monkeypatch.setattr(Sift, "feed", fed)
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         result = {"content": odd, "isError": False}
         if streamed:
             event = wire.event(result)
@@ -176,9 +175,6 @@ async def test_what_goes_on_while_it_comes_is_all_of_it_and_once(
     out = Out(room=room)
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         result = {"content": TEXT + LONG, "isError": False}
         if streamed:
             event, head = wire.event(result), b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
@@ -201,9 +197,6 @@ async def test_of_a_text_that_lies_on_the_way_nothing_goes_on_from_the_lie_on(li
     out = Out()
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         head, body = sized(wire, result={"content": 4 * TEXT, "isError": False})
         middle = len(body) // 2
         await wire.say(head + body[:middle])
@@ -233,9 +226,6 @@ async def test_of_pieces_that_are_there_together_none_goes_on_from_behind_the_an
     out, text = Late(), "x" * (HIGH_WATER - LARGE // 2)
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         event = wire.event({"content": text, "isError": False})
         await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
         await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event[: LARGE + 2_000]))
@@ -256,9 +246,6 @@ async def test_the_end_of_an_event_is_heard_however_it_comes_on_a_stream_that_st
     body = end.removeprefix(b"\ndata: ").strip()
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         event = wire.event({"isError": False, "content": TEXT}).strip().removesuffix(body)
         await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
         await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
@@ -280,9 +267,6 @@ async def test_an_event_that_breaks_on_the_way_is_no_answer(behind: bytes) -> No
     out = Out()
 
     async def script(wire: Wire) -> None:
-        if wire.request.rpc["method"] == "server/discover":
-            await wire.answer({"supportedVersions": ["2026-07-28"], "capabilities": {}})
-            return
         event = wire.event({"isError": False, "content": 3 * TEXT})[: -len(TEXT)]
         await wire.say(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
         await wire.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
