@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 1000
 NOT_SOUND: Final = 9
+NAMED: Final = 5
+"""Calls that are named in one line."""
 
 _held = click.option(
     "--checkpoint", "held", type=click.Path(path_type=Path, exists=True), multiple=True,
@@ -59,7 +61,7 @@ def checkpoint(config: Path) -> None:
 @json_option
 @_held
 def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
-    """Hash every line again and lay it beside every checkpoint. Exit status 9: the journal was changed."""
+    """Lay every line beside every checkpoint, then what is beside the lines. Exit status 9: the journal was changed."""
     from gateway.evidence.audit import audit
     from gateway.evidence.verify import open_note
 
@@ -67,18 +69,20 @@ def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
     notes: list[Checkpoint] = [_opened(path, public) for path in held]
     # Read before the lines: whatever they cover has to be there by now.
     notes += [open_note(note, public) for note in own]
-    found = audit(_lines(_reader(config)), notes)
+    reader = _reader(config)
+    found = audit(_lines(reader), notes)
+    told = found.wrong or tuple(_beside(reader))
     if as_json:
-        print_json({"lines": found.lines, "covered": found.covered, "wrong": found.wrong})
+        print_json({"lines": found.lines, "covered": found.covered, "wrong": told})
     else:
-        for wrong in found.wrong:
+        for wrong in told:
             click.echo(f"bulkhead: {visible(wrong)}", err=True)
-        verdict = "NOT SOUND" if found.wrong else "sound"
+        verdict = "NOT SOUND" if told else "sound"
         click.echo(
             f"{found.lines} lines, {found.covered} under a checkpoint, "
             f"{len(notes)} checkpoints ({len(held)} from elsewhere): {verdict}"
         )
-    sys.exit(NOT_SOUND if found.wrong else 0)
+    sys.exit(NOT_SOUND if told else 0)
 
 
 @command.command()
@@ -147,6 +151,16 @@ def _opened(path: Path, key: Key) -> Checkpoint:
         return open_note(path.read_text("utf-8"), key)
     except (OSError, ValueError, Unsound) as error:
         raise Misconfigured(str(error), Where(str(path))) from None
+
+
+def _beside(reader: SqliteReader) -> Iterator[str]:
+    """What lies beside lines that are sound and is not what they say."""
+    calls = reader.misfiled()
+    if calls:
+        first, more = ", ".join(calls[:NAMED]), len(calls) - NAMED
+        others = f" and {more} more" if more > 0 else ""
+        yield f"not found as their lines say: call {first}{others}"
+    yield from reader.unfit()
 
 
 def _lines(reader: SqliteReader) -> Iterator[EventRow]:

@@ -27,7 +27,7 @@ def _said(member: str) -> str:
     return f"json_extract(CAST(f.body AS TEXT), '$.record.{member}')"
 
 
-SINCE: Final = (
+_ROWS: Final = (
     # `s`: the line of the process whose call it is; a held call is that of the process that sends it.
     "SELECT f.seq AS first_seq, l.seq AS last_seq, e.call_id AS call_id, l.kind AS state,"
     f" {_said('agent')} AS agent, {_said('server')} AS server, {_said('tier')} AS tier, {_said('task')} AS task,"
@@ -36,13 +36,26 @@ SINCE: Final = (
     f" coalesce({_said('grant')}, '') AS grant_id"
     " FROM (SELECT call_id, min(seq) AS first, max(seq) AS last,"
     f" max(iif(kind = '{State.INTENT.value}', seq, NULL)) AS sent"
-    f" FROM event WHERE {LATER} GROUP BY call_id) AS e"
-    " LEFT JOIN calls AS c ON c.call_id = e.call_id"
+    " FROM event WHERE {lines} GROUP BY call_id) AS e"
+    " LEFT JOIN {known} AS c ON c.call_id = e.call_id"
     " JOIN event AS f ON f.seq = coalesce(c.first_seq, e.first)"
     " JOIN event AS l ON l.seq = e.last"
     " LEFT JOIN event AS s ON s.seq = coalesce(e.sent, iif(c.run IS NULL, e.first, NULL))"
 )
+SINCE: Final = _ROWS.format(lines=LATER, known="calls")
 """Of every call with a line after `filed`, the row it is to have."""
+
+_FOUND_BY: Final = COLUMNS.replace("run, ", "")
+_HAD: Final = f"SELECT {_FOUND_BY} FROM calls"
+_MADE: Final = _ROWS.format(
+    lines="seq <= (SELECT seq FROM filed)", known="(SELECT * FROM calls WHERE false)"
+)
+MISFILED: Final = (
+    f"WITH made AS MATERIALIZED (SELECT {_FOUND_BY} FROM ({_MADE}))"
+    f" SELECT call_id FROM (SELECT * FROM made EXCEPT {_HAD})"
+    f" UNION SELECT call_id FROM ({_HAD} EXCEPT SELECT * FROM made) ORDER BY call_id"
+)
+"""Of every call whose row is not what its lines up to `filed` say, or that has one of the two only, its id."""
 
 _FILE: Final = f"INSERT OR REPLACE INTO calls ({COLUMNS}) "
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)"

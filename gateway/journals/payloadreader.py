@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -59,16 +59,34 @@ class PayloadReader:
     def opened(self, seq: int, body: bytes, kept: Mapping[int, Kept]) -> dict[Class, JsonObject]:
         """A line's payloads that are in `kept` and can be opened here."""
         found: dict[Class, JsonObject] = {}
+        for kind, said in self._tried(seq, body, kept):
+            if isinstance(said, ValueError):
+                log.warning("line %d: %s: %s", seq, kind, said)
+            else:
+                found[kind] = said
+        return found
+
+    def unfit(self, lines: Sequence[tuple[int, bytes]]) -> Iterator[str]:
+        """What is kept of these lines and is not what they committed to, in words. Raises `JournalError`."""
+        kept = self.of(lines)
+        for seq, body in lines:
+            for kind, said in self._tried(seq, body, kept):
+                if isinstance(said, ValueError):
+                    yield f"line {seq}: {kind}: {said}"
+
+    def _tried(
+        self, seq: int, body: bytes, kept: Mapping[int, Kept]
+    ) -> Iterator[tuple[Class, JsonObject | ValueError]]:
+        """What is in `kept` of a line, or why it cannot be opened; nothing where there is no key."""
         for number, kind in enumerate(apart.CLASSES):
             one = kept.get(seq * PAYLOADS + number)
             if one is not None and self._keys is not None:
                 committed = json.loads(body).get(apart.MEMBER, {}).get(kind, "")
                 keeper, protector = self._keys
                 try:
-                    found[kind] = _read(keeper.open(one, committed), protector)
+                    yield kind, _read(keeper.open(one, committed), protector)
                 except ValueError as error:
-                    log.warning("line %d: %s: %s", seq, kind, error)
-        return found
+                    yield kind, error
 
     @cached_property
     def _keys(self) -> tuple[Keeper, Protector] | None:

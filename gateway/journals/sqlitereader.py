@@ -7,7 +7,7 @@ misses nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import replace
 
 MIN_PREFIX: Final = 6
+PAGE: Final = 1_000
 
 _CALLS: Final = (
     "SELECT c.state, c.created_at, c.settled_at, c.first_seq, f.body AS first, c.last_seq, l.body AS last"
@@ -91,6 +92,18 @@ class SqliteReader:
         """The same lines, with what is kept of their payloads."""
         kept, opened = self._payloads.of((row.seq, row.body) for row in rows), self._payloads.opened
         return [replace(row, payloads=opened(row.seq, row.body, kept)) for row in rows]
+
+    def misfiled(self) -> Sequence[str]:
+        """The calls that are not found as their lines say. Of lines that are proved: those of no JSON raise
+        `JournalError`."""
+        return [row["call_id"] for row in self._query(filing.MISFILED, ())]
+
+    def unfit(self) -> Iterator[str]:
+        """What is kept apart of lines and is not theirs, in words. Raises `JournalError`."""
+        after = 0
+        while lines := self.bodies(after, PAGE):
+            yield from self._payloads.unfit(lines)
+            after = lines[-1][0]
 
     def last_seq(self) -> int:
         """The newest line's number, 0 when there is none: where a cursor starts to see only what comes."""

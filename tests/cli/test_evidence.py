@@ -92,6 +92,39 @@ def test_a_changed_journal_is_not_sound(place: Path, sql: str) -> None:
     assert json.loads(said.stdout)["wrong"]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM calls WHERE call_id = 'call0002'",
+        "UPDATE calls SET state = 'refused' WHERE call_id = 'call0002'",
+        "UPDATE calls SET agent = 'agent:another' WHERE call_id = 'call0002'",
+        "UPDATE calls SET last_seq = 2 WHERE call_id = 'call0002'",
+        "UPDATE calls SET call_id = 'call0002.' WHERE call_id = 'call0002'",
+    ],
+)
+def test_a_call_that_is_not_found_as_its_lines_say_is_told(place: Path, sql: str) -> None:
+    tamper(place, sql)
+    said = bulkhead(place, "check", "--json")
+    assert said.returncode == 9
+    (wrong,) = json.loads(said.stdout)["wrong"]
+    assert wrong.startswith("not found as their lines say: call call0002")
+
+
+def test_what_is_kept_apart_of_another_line_is_told(place: Path) -> None:
+    tamper(
+        place,
+        "UPDATE payload SET (key, data) = (SELECT key, data FROM payload WHERE id = 8) WHERE id = 24",
+    )
+    said = bulkhead(place, "check")
+    assert said.returncode == 9
+    assert "line 3: arguments: a payload that is not its line's\n" in said.stderr
+
+
+def test_what_was_forgotten_is_not_missed(place: Path) -> None:
+    tamper(place, "DELETE FROM payload")
+    assert bulkhead(place, "check").returncode == 0
+
+
 def test_a_checkpoint_kept_elsewhere_shows_a_history_written_anew(place: Path) -> None:
     elsewhere = place / "kept"
     elsewhere.write_text(bulkhead(place, "checkpoint").stdout, "utf-8")

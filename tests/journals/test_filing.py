@@ -59,6 +59,7 @@ def found(path: Path) -> list[Any]:
         *(CallFilter(state=state) for state in State),
     )
     with closing(SqliteReader(path)) as reader:
+        assert reader.misfiled() == []
         names = [row.record.call_id for row in reader.calls(CallFilter(), 1_000)]
         asked: list[Sequence[CallRow | EventRow] | CallRow | None]
         asked = [reader.calls(where, limit) for where in wheres for limit in (2, 1_000)]
