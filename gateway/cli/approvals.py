@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from gateway import settings
+from gateway.app.clock import microseconds
 from gateway.cli import approvals_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
@@ -37,13 +37,13 @@ def command() -> None:
 @json_option
 def list_tickets(config: Path, as_json: bool, everything: bool) -> None:
     """The tickets that wait, newest first; with --all those of the last 30 days."""
-    since = now() - 30 * DAY_SECONDS * 1_000_000
+    since = microseconds() - 30 * DAY_SECONDS * 1_000_000
     found = asyncio.run(at_desk(config, lambda desk: desk.tickets.since(since)))
-    shown = [one for one in found if everything or told.stand(one, now()) == "waiting"]
+    shown = [one for one in found if everything or told.stand(one, microseconds()) == "waiting"]
     if as_json:
         print_json([as_plain(one) for one in shown])
     for one in () if as_json else shown:
-        click.echo(told.line(one, now()))
+        click.echo(told.line(one, microseconds()))
 
 
 @command.command()
@@ -55,11 +55,11 @@ def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
     """What would be done, by whom, with exactly which arguments, and how far it could be undone."""
 
     async def look(desk: Deciding) -> Ticket:
-        one = await named(desk, ticket)
+        one = await ticket_of(desk, ticket)
         return told.unsealed(one, desk.protector) if opened else one
 
     one = asyncio.run(at_desk(config, look))
-    print_json(as_plain(one)) if as_json else told.print_ticket(one, now())
+    print_json(as_plain(one)) if as_json else told.print_ticket(one, microseconds())
 
 
 @command.command()
@@ -81,9 +81,9 @@ def approve(
     """Allow this very call, once. Another argument, agent, task or level of undo needs another leave."""
 
     async def answer(desk: Deciding) -> Ticket:
-        one = await named(desk, ticket)
+        one = await ticket_of(desk, ticket)
         if not yes:
-            told.print_ticket(one, now())
+            told.print_ticket(one, microseconds())
             click.confirm("Allow this, once?", abort=True, err=True)
         return await desk.say(one, operator, "approved", within)
 
@@ -107,7 +107,7 @@ def answered(
     """Say a word that gives nothing."""
 
     async def answer(desk: Deciding) -> Ticket:
-        return await desk.say(await named(desk, ticket), operator, stand, said=why)
+        return await desk.say(await ticket_of(desk, ticket), operator, stand, said=why)
 
     say(asyncio.run(at_desk(config, answer)), as_json)
 
@@ -120,7 +120,7 @@ async def at_desk(config: Path, work: Callable[[Deciding], Awaitable[T]]) -> T:
         return await work(desk)
 
 
-async def named(desk: Deciding, name: str) -> Ticket:
+async def ticket_of(desk: Deciding, name: str) -> Ticket:
     """The ticket of that name. Raises `Misconfigured` when there is none."""
     found = await desk.tickets.find(name)
     if found is None:
@@ -133,9 +133,4 @@ def say(ticket: Ticket, as_json: bool) -> None:
     if as_json:
         print_json(as_plain(ticket))
     else:
-        click.echo(told.line(ticket, now()))
-
-
-def now() -> int:
-    """Microseconds since the epoch."""
-    return time.time_ns() // 1_000
+        click.echo(told.line(ticket, microseconds()))

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import settings
+from gateway.app.clock import microseconds
 from gateway.cli import approvals_text as told
-from gateway.cli.approvals import answered, at_desk, named, now, say
+from gateway.cli import named
+from gateway.cli.approvals import answered, at_desk, say, ticket_of
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option
 from gateway.core.approval import LEAVE_SECONDS, Ticket
@@ -50,11 +52,10 @@ def ask(
     loaded = settings.load(config)
     if server not in loaded.servers:
         raise Misconfigured(f"there is no server {server!r}", loaded.where)
-    who = agent if ":" in agent else f"agent:{agent}"
     whose = tenant or loaded.tenant
 
     async def asked(desk: Deciding) -> Ticket:
-        return await desk.ask_window(operator, who, whose, server, why)
+        return await desk.ask_window(operator, named.agent(agent), whose, server, why)
 
     say(asyncio.run(at_desk(config, asked)), as_json)
 
@@ -80,7 +81,7 @@ def approve(
     async def answer(desk: Deciding) -> Ticket:
         one = await _window(desk, ticket)
         if not yes:
-            told.print_ticket(one, now())
+            told.print_ticket(one, microseconds())
             click.confirm("Open this window?", abort=True, err=True)
         return await desk.say(one, operator, "approved", within)
 
@@ -98,7 +99,7 @@ def close(config: Path, as_json: bool, ticket: str, operator: str) -> None:
 
 
 async def _window(desk: Deciding, name: str) -> Ticket:
-    found = await named(desk, name)
+    found = await ticket_of(desk, name)
     if found.kind != "window":
         raise Misconfigured(f"ticket {found.id} is for one call: bulkhead approvals approve")
     return found

@@ -125,7 +125,7 @@ def _tell(contained: Contained) -> None:
 
 def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:
     """The same scope, as `bulkhead rollback` names it; None when it cannot be named, or is too wide."""
-    named = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
-    if scope["tier"] or scope["tenant"] or len(named) > 1 or not (named or since):
+    scopes = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
+    if scope["tier"] or scope["tenant"] or len(scopes) > 1 or not (scopes or since):
         return None
-    return {**{f"{kind}s": values for kind, values in named.items()}, "since": since}
+    return {**{f"{kind}s": values for kind, values in scopes.items()}, "since": since}

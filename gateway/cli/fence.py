@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -11,6 +10,8 @@ from typing import Any, TypeVar, get_args
 import click
 
 from gateway import settings
+from gateway.app.clock import microseconds
+from gateway.cli import named
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.times import when
@@ -41,17 +42,17 @@ def scope_options(command: F) -> F:
 
 def fences_of(by: str, why: str, everything: bool, **scope: tuple[str, ...]) -> list[Fence]:
     """What was named, as fences. Raises `click.UsageError` when nothing was."""
-    at = time.time_ns() // 1_000
-    named = [Fence("all", "", by, why, at)] if everything else []
+    at = microseconds()
+    wanted = [Fence("all", "", by, why, at)] if everything else []
     for kind in get_args(Scope):
         for value in scope.get(kind, ()):
-            prefix = "agent:" if kind == "agent" and ":" not in value else ""
-            named.append(Fence(kind, prefix + value, by, why, at))
-    if not named:
+            what = named.agent(value) if kind == "agent" else value
+            wanted.append(Fence(kind, what, by, why, at))
+    if not wanted:
         raise click.UsageError(
             "name what: --agent, --task, --grant, --server, --tier, --tenant, --all"
         )
-    return named
+    return wanted
 
 
 @click.group()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gateway import settings
+from gateway.app.clock import microseconds
 from gateway.cli import grant_text as told
+from gateway.cli import named
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.times import Seconds
@@ -80,7 +81,7 @@ def create(
 ) -> None:
     """Give a grant. What is left out is as the intent has it; the admin tier must be named."""
     asked = _asked(
-        agent=agent if ":" in agent else f"agent:{agent}",
+        agent=named.agent(agent),
         bounds=None if bounds is None else _json(bounds),
         bytes=size,
         seconds=ttl,
@@ -120,22 +121,22 @@ def list_grants(
     config: Path, as_json: bool, every: bool, agent: str | None, task: str | None
 ) -> None:
     """Grants, the latest change first."""
-    named = agent if agent is None or ":" in agent else f"agent:{agent}"
+    whose = None if agent is None else named.agent(agent)
 
     async def find(office: Office) -> list[Standing]:
         return [
             row
             for row in office.store.all()
-            if (every or row.word(_now()) == "active")
-            and named in (None, row.grant.agent)
+            if (every or row.word(microseconds()) == "active")
+            and whose in (None, row.grant.agent)
             and task in (None, row.grant.task)
         ]
 
     rows = asyncio.run(_at(config, find))
     if as_json:
-        print_json([as_json_of(row, _now()) for row in rows])
+        print_json([as_json_of(row, microseconds()) for row in rows])
     else:
-        told.print_list(rows, _now())
+        told.print_list(rows, microseconds())
 
 
 @command.command()
@@ -199,10 +200,6 @@ def _json(path: Path) -> Any:
 
 def _say(row: Standing, as_json: bool) -> None:
     if as_json:
-        print_json(as_json_of(row, _now()))
+        print_json(as_json_of(row, microseconds()))
     else:
-        told.print_grant(row, _now())
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000
+        told.print_grant(row, microseconds())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
 
+from gateway.app.clock import microseconds
+from gateway.cli import named
 from gateway.core.model import Tier
 from gateway.core.record import State
 from gateway.ports import CallFilter
@@ -29,7 +30,7 @@ class Since(click.ParamType[int]):
             return value
         ago = re.fullmatch(r"(\d{1,9})([smhdw])", value)
         if ago:
-            return time.time_ns() // 1_000 - int(ago[1]) * SECONDS[ago[2]] * 1_000_000
+            return microseconds() - int(ago[1]) * SECONDS[ago[2]] * 1_000_000
         try:
             return int(datetime.fromisoformat(value).timestamp() * 1_000_000)
         except (ValueError, OverflowError):
@@ -61,6 +62,5 @@ def call_filter(
     since: int | None,
 ) -> CallFilter:
     """The options as a filter."""
-    if agent is not None and ":" not in agent:
-        agent = f"agent:{agent}"
-    return CallFilter(agent, server, State(state) if state else None, tier, task, since, grant)
+    whose = None if agent is None else named.agent(agent)
+    return CallFilter(whose, server, State(state) if state else None, tier, task, since, grant)

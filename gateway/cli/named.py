@@ -13,6 +13,11 @@ from gateway.issuers import AGENT, WORD
 from gateway.settings import Settings
 
 
+def agent(name: str) -> str:
+    """As the journal has it: `agent:` in front may be left out."""
+    return name if ":" in name else f"agent:{name}"
+
+
 def task(name: str) -> str:
     """It, if a token can carry it. Raises `click.UsageError`."""
     if not WORD.fullmatch(name):

@@ -14,7 +14,7 @@ from typing import cast
 import click
 
 from gateway import settings
-from gateway.cli import policy_diff, policy_replay, policy_suggest, policy_test, policy_text
+from gateway.cli import named, policy_diff, policy_replay, policy_suggest, policy_test, policy_text
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.model import Endpoint, JsonObject
@@ -118,7 +118,7 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
     if not (agent and server and tool):
         raise click.UsageError("give a CALL_ID, or --agent, --server and --tool")
     return Asked(
-        agent if agent.startswith("agent:") else f"agent:{agent}",
+        named.agent(agent),
         target(server, tool),
         _object(words["arguments"] or "{}"),
         words["tenant"] or loaded.tenant,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gateway import settings
+from gateway.cli import named
 from gateway.cli.journal_options import Since
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.policy_replay import recalling
@@ -39,7 +40,7 @@ def command(agent: str, since: int | None, into: Path | None, config: Path, as_j
     """
     loaded = settings.load(config)
     policy = load(loaded.policy_dir, loaded.servers)
-    name = agent if agent.startswith("agent:") else f"agent:{agent}"
+    name = named.agent(agent)
     if not AGENT.fullmatch(name):
         raise click.UsageError(f"{visible(name)} is no agent a policy could name")
     found = suggest(policy, name, recalling(loaded, since))

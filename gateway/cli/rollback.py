@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from gateway import settings
+from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
@@ -235,5 +236,6 @@ def wanted_of(
     since: int | None = None,
 ) -> Wanted:
     """A scope as it is typed: `agent:` may be left out."""
-    named = tuple(agent if ":" in agent else f"agent:{agent}" for agent in agents)
-    return Wanted(calls, tasks, named, servers, sessions, grants, resources, since)
+    return Wanted(
+        calls, tasks, tuple(map(named.agent, agents)), servers, sessions, grants, resources, since
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import click
 
 from gateway import settings
+from gateway.app.clock import microseconds
 from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.operators import operator_option
@@ -50,7 +50,7 @@ def command() -> None:
 def begin(config: Path, as_json: bool, task: str, within: int, operator: str) -> None:
     """Calls of TASK from now on are undone at the deadline, with this operator's rights, unless confirmed."""
     named.task(task)
-    _say(_deadlines(config).begin(task, operator, _now(), within), as_json)
+    _say(_deadlines(config).begin(task, operator, microseconds(), within), as_json)
 
 
 @command.command()
@@ -59,7 +59,7 @@ def begin(config: Path, as_json: bool, task: str, within: int, operator: str) ->
 @json_option
 def confirm(config: Path, as_json: bool, task: str) -> None:
     """What TASK did stays."""
-    _say(_deadlines(config).confirm(task, _now()), as_json)
+    _say(_deadlines(config).confirm(task, microseconds()), as_json)
 
 
 @command.command()
@@ -69,7 +69,7 @@ def confirm(config: Path, as_json: bool, task: str) -> None:
 @json_option
 def extend(config: Path, as_json: bool, task: str, within: int) -> None:
     """Another deadline for TASK, counted from now."""
-    _say(_deadlines(config).extend(task, _now(), within), as_json)
+    _say(_deadlines(config).extend(task, microseconds(), within), as_json)
 
 
 @command.command()
@@ -118,7 +118,7 @@ async def _failed(config: Path, task: str, operator: str) -> Promise:
     from gateway.undo.keeping import keep_one
 
     loaded = settings.load(config)
-    deadlines, now = Deadlines(loaded.state_dir), _now()
+    deadlines, now = Deadlines(loaded.state_dir), microseconds()
     if deadlines.find(task) is None and not _is_known(loaded.state_dir, task):
         raise Refused(Reason.UNKNOWN_TARGET, f"nobody knows a task {task}")
     promise = deadlines.fail(task, operator, now)
@@ -163,7 +163,3 @@ def _print(promise: Promise) -> None:
     why = f": {visible(promise.why)}" if promise.why else ""
     until = f" until {when(promise.deadline)}" if promise.stand == "open" else ""
     click.echo(f"{visible(promise.task)}  {promise.stand}{until}{why}")
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000

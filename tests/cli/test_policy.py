@@ -81,6 +81,15 @@ def test_explain_names_the_rule_and_what_others_failed_on(tmp_path: Path) -> Non
     assert told["considered"][0]["failed"] == ["intent general"]
 
 
+def test_explain_asks_about_what_an_operator_does(tmp_path: Path) -> None:
+    rule = "p, P2, admin, git, undo:git_commit, role:keeper, local, undo, *, -, allow"
+    policy = f"{ALLOW}\n{rule}\n{READER}\ng, operator:olga, role:keeper, local\n"
+    asked = "explain --server git --tool undo:git_commit --intent undo --agent".split()
+    done = bulkhead(home(tmp_path, policy), *asked, "operator:olga")
+    assert "allowed   by P2 (policies/policy.csv:2)" in done.stdout
+    assert bulkhead(tmp_path, *asked, "operator:nobody").returncode == 1
+
+
 def test_explain_says_when_the_endpoint_does_not_serve_the_tier(tmp_path: Path) -> None:
     words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
     done = bulkhead(home(tmp_path), *words, "--endpoint", "/tool/mcp")
