@@ -463,9 +463,8 @@ class Errands(Protocol):
 
 
 class Tickets(Protocol):
-    """What persons are asked for, over all gateway processes of one journal. Adapters:
-    journals/tickets.py, journals/ticketmemory.py. Claims of lines decide them and use them up
-    (`core.approval`)."""
+    """What persons are asked for, over all gateway processes of one journal (journals/tickets.py).
+    Claims of lines decide them and use them up (`core.approval`)."""
 
     async def ask(self, ticket: Ticket) -> Ticket:
         """The ticket that speaks for this question: an earlier one, or this, durable on return.

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.approval import Ticket
+from gateway.core.approval import Leave, Word
 from gateway.core.record import UNSETTLED, IllegalMove, Line, State, move, outcome
 from gateway.errors import JournalError, Refused
-from gateway.journals import form, ticketmemory
+from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.opencalls import OpenCalls
 from gateway.ports import CallFilter, CallRow, EventRow, Pending
+from gateway.reasons import Reason
 
 LOST = "the journal that held its intent was closed before an outcome was recorded"
 MIN_PREFIX = 6
@@ -39,7 +40,6 @@ class Memory:
     calls: dict[str, Kept] = field(default_factory=dict)
     live_runs: set[int] = field(default_factory=set)
     runs_begun: int = 0
-    tickets: dict[str, Ticket] = field(default_factory=dict)
 
     def begin(self) -> int:
         """A new run's number."""
@@ -56,10 +56,8 @@ class Memory:
                 raise IllegalMove("the first line has the record, and no other")
         except IllegalMove as error:
             return f"call {line.call_id}: IllegalMove: {error}"
-        try:
-            self.tickets = ticketmemory.after(self.tickets, line.claims)
-        except Refused as no:
-            return no
+        if any(isinstance(claim, Leave | Word) for claim in line.claims):
+            return Refused(Reason.APPROVAL_NEEDED, "no tickets are kept in memory")
         event = EventRow(len(self.events) + 1, line.call_id, line.kind, line.at, body)
         self.events.append(event)
         if call is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ from gateway.core.grant import Grant
 from gateway.core.model import Classified, Decision, Effect, Obligation
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Refused
-from gateway.journals.memory import Memory
 from gateway.journals.protect import Protector
-from gateway.journals.ticketmemory import MemoryTickets
+from gateway.journals.sqlite import SqliteJournal
 from gateway.reasons import Reason
 from tests.grants.given import HERE, NOON, call, grant
 
@@ -28,8 +28,8 @@ PAY = call("a", "pay", effect=Effect.WRITE, arguments={"to": "bob", "sum": 10})
 class Desk:
     """One person's tickets, asked for by real digests."""
 
-    def __init__(self, place: Path) -> None:
-        self.asking = Asking(MemoryTickets(Memory()), Protector.open(place), lambda: NOON)
+    def __init__(self, asking: Asking) -> None:
+        self.asking = asking
 
     async def ticket(
         self, one: Classified, level: Reversal = EXACT, grant: Grant | None = None
@@ -44,8 +44,14 @@ class Desk:
         return caught.value.detail
 
 
-async def test_the_same_call_has_the_same_ticket(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    yield Desk(Asking(journal.tickets(), Protector.open(tmp_path), lambda: NOON))
+    await journal.aclose()
+
+
+async def test_the_same_call_has_the_same_ticket(desk: Desk) -> None:
     assert await desk.ticket(PAY) == await desk.ticket(PAY)
 
 
@@ -64,10 +70,7 @@ async def test_the_same_call_has_the_same_ticket(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-async def test_a_call_that_is_not_the_same_has_another(
-    other: dict[str, Any], tmp_path: Path
-) -> None:
-    desk = Desk(tmp_path)
+async def test_a_call_that_is_not_the_same_has_another(other: dict[str, Any], desk: Desk) -> None:
     said: dict[str, Any] = {
         "tool": "pay",
         "effect": Effect.WRITE,
@@ -77,8 +80,7 @@ async def test_a_call_that_is_not_the_same_has_another(
     assert await desk.ticket(PAY) != await desk.ticket(call("a", **said))
 
 
-async def test_under_another_grant_or_undone_in_another_way_it_is_another(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+async def test_under_another_grant_or_undone_in_another_way_it_is_another(desk: Desk) -> None:
     weaker = Reversal(Level.COMPENSABLE, guard="cas", why="a case")
     tickets = [
         await desk.ticket(PAY),
