@@ -61,19 +61,30 @@ def refuse_open_to_all(path: Path) -> None:
             )
 
 
-def read(path: Path) -> CommentedMap:
-    """The file as a mapping that remembers its lines. Raises `Misconfigured`."""
+def bytes_of(path: Path, most: int) -> bytes:
+    """An operator's file, whole. Raises `Misconfigured`, also when it is larger than `most` bytes or open to all."""
     refuse_open_to_all(path)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(most + 1)
     except OSError as error:
         raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
-    if len(raw) > MAX_BYTES:
-        raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))
+    if len(raw) > most:
+        raise Misconfigured(f"larger than {most} bytes", Where(str(path)))
+    return raw
+
+
+def text_of(path: Path, most: int) -> str:
+    """The same as text. Raises `Misconfigured`, also when it is none."""
     try:
-        text = raw.decode("utf-8")
+        return bytes_of(path, most).decode("utf-8")
     except UnicodeDecodeError:
         raise Misconfigured("not UTF-8", Where(str(path))) from None
+
+
+def read(path: Path) -> CommentedMap:
+    """The file as a mapping that remembers its lines. Raises `Misconfigured`."""
+    text = text_of(path, MAX_BYTES)
     tree = _loaded(path, text)
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))

@@ -23,7 +23,7 @@ from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
 from gateway.values import Value, field, replace
-from gateway.yamlfile import refuse_open_to_all
+from gateway.yamlfile import text_of
 
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -139,7 +139,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:
-    text = _text(path)
+    text = text_of(path, MAX_BYTES)
     pins = _pins(path, text)
     if path.stem not in servers:
         raise Misconfigured(
@@ -196,18 +196,6 @@ def _pin(path: Path, text: str, kind: Kind, name: str, row: object) -> Pin:
 def _named(kind: Kind, descriptor: JsonObject) -> object:
     """Whose descriptor it is, by its own words."""
     return itself.NAME if kind == "about" else descriptor.get(KINDS[cast(ListKind, kind)].member)
-
-
-def _text(path: Path) -> str:
-    refuse_open_to_all(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
-    except UnicodeDecodeError:
-        raise Misconfigured("not UTF-8", Where(str(path))) from None
 
 
 def _tree(path: Path, text: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from gateway.errors import Misconfigured, Where
 from gateway.policy import engine, patterns
 from gateway.settings import SERVER_ID
 from gateway.values import Value
-from gateway.yamlfile import refuse_open_to_all
+from gateway.yamlfile import bytes_of
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 
@@ -66,8 +66,9 @@ class Rule(Value):
     """As Casbin gets it. What decides nothing is matched like a deny: it applies unless a condition is known
     not to hold."""
     where: Where
-    word: Word = "allow"
-    seconds: int = 0
+    word: Word
+    seconds: int
+    """How long a hold lasts; 0 for every other word."""
 
     @property
     def effect(self) -> str:
@@ -144,13 +145,7 @@ def read(path: Path, servers: Collection[str], conditions: Collection[str]) -> R
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and trimmed fields of every line that is not blank and not a comment."""
-    refuse_open_to_all(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
-    if len(raw) > MAX_BYTES:
-        raise Misconfigured(f"larger than {MAX_BYTES} bytes", Where(str(path)))
+    raw = bytes_of(path, MAX_BYTES)
     for number, line in enumerate(raw.replace(b"\r\n", b"\n").split(b"\n"), 1):
         text = line.decode("latin-1")
         if not text.replace("\t", " ").isprintable() or not text.isascii():
