@@ -56,7 +56,7 @@ class Waiting(Value):
     fulfilled: frozenset[str]
     """Names of duties that were seen to when it was held."""
     release_at: int
-    by: str = ""
+    by: str
     """The operator who named this time; empty: the rule or the pack did."""
 
 

@@ -39,7 +39,7 @@ class Scribe:
         journal: Journal,
         protector: Protector,
         clock: Callable[[], int],
-        results: Results = "none",
+        results: Results,
     ) -> None:
         """`clock` gives microseconds since the epoch. `results`: of which calls they are kept."""
         self._results = results

@@ -35,7 +35,8 @@ class Item(Value):
     """Empty when it has a fault that leaves nothing to digest."""
     size: int
     """Canonical bytes."""
-    fault: str | None = None
+    fault: str | None
+    """Why nobody is shown it; None when it may be."""
 
 
 def examine(kind: ListKind, raw: Any) -> Item:

@@ -88,7 +88,7 @@ class Word(Claim):
     stand: Stand
     by: str
     at: int
-    until: int = 0
+    until: int
     """When a leave that is given ends."""
     said: str = ""
 

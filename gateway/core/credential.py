@@ -19,8 +19,6 @@ from gateway.core.model import Classified, Tier
 from gateway.core.record import Claim
 from gateway.values import Value, field
 
-MOST_SECONDS: Final = 900
-"""How long any credential is used."""
 ITSELF: Final = "bulkhead"
 """Who the gateway's own reads and undos are for. No token can name it: agents are `agent:<name>`."""
 

@@ -97,7 +97,7 @@ def require(
     return Decided(classified, decision)
 
 
-def discharge(decided: Decided, fulfilled: Collection[str] = ()) -> Discharged:
+def discharge(decided: Decided, fulfilled: Collection[str]) -> Discharged:
     """The call that may be recorded. `fulfilled`: names of duties that were seen to.
 
     Raises `Refused` on the first that was not: an obligation unfulfilled is a deny."""

@@ -196,7 +196,7 @@ class ItsSelf(Value):
     info: JsonObject | None
     """`serverInfo`; None when it gave no name that can be shown."""
     capabilities: JsonObject
-    instructions: str | None = None
+    instructions: str | None
 
 
 class Resolved(Value):

@@ -99,8 +99,8 @@ class Page(Value):
 class Listing(Value):
     """One list of one server: its pages, or the server's own error when it has no such list."""
 
-    pages: tuple[Page, ...] = ()
-    absent: RpcError | None = None
+    pages: tuple[Page, ...]
+    absent: RpcError | None
 
 
 class Table(Value):

@@ -38,8 +38,8 @@ class Presented(Value):
     """`typ` in lower case; empty when there is none."""
     kid: str
     claims: Mapping[str, Any]
-    jwk: Any = None
-    """The key a proof carries."""
+    jwk: Any
+    """The key a proof carries; None: it carries none."""
 
 
 def credential(values: Sequence[str]) -> tuple[Scheme, str]:

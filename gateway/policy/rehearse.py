@@ -43,7 +43,7 @@ class Possible(Value):
     """Every answer one call could get."""
 
     answers: frozenset[Answer]
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[str, ...]
     """What is not known of the call, where that plays a part."""
 
 

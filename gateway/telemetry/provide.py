@@ -5,14 +5,18 @@ Needs the extra `telemetry`. It knows OpenTelemetry's providers, and nothing of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Telemetry
 from gateway.values import Value
 
 if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
 
@@ -21,7 +25,8 @@ class Providers(Value):
 
     meters: MeterProvider
     tracers: TracerProvider | None
-    page: Any = None
+    page: WSGIServer | None
+    """What answers on the Prometheus port, in a thread of its own."""
 
     def close(self) -> None:
         """Send what was gathered and stop."""
@@ -29,8 +34,8 @@ class Providers(Value):
         if self.tracers is not None:
             self.tracers.shutdown()
         if self.page is not None:
-            self.page[0].shutdown()
-            self.page[0].server_close()
+            self.page.shutdown()
+            self.page.server_close()
 
 
 def open_providers(asked: Telemetry, version: str, where: Where | None) -> Providers:
@@ -43,7 +48,7 @@ def open_providers(asked: Telemetry, version: str, where: Where | None) -> Provi
             "telemetry needs more packages", where, "pip install 'bulkhead[telemetry]'"
         ) from None
     resource = Resource.create({"service.name": "bulkhead", "service.version": version})
-    readers: list[Any] = []
+    readers: list[MetricReader] = []
     page = None
     if asked.prometheus is not None:
         reader, page = _prometheus(asked.prometheus, where)
@@ -54,7 +59,7 @@ def open_providers(asked: Telemetry, version: str, where: Where | None) -> Provi
     return Providers(MeterProvider(readers, resource), tracers, page)
 
 
-def _prometheus(listen: str, where: Where | None) -> tuple[Any, Any]:
+def _prometheus(listen: str, where: Where | None) -> tuple[MetricReader, WSGIServer]:
     """A registry of its own: no metric of the Python process comes in by the back door."""
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from prometheus_client import CollectorRegistry, start_http_server
@@ -63,19 +68,20 @@ def _prometheus(listen: str, where: Where | None) -> tuple[Any, Any]:
     registry = CollectorRegistry()
     reader = PrometheusMetricReader(registry=registry)
     try:
-        return reader, start_http_server(int(port), host, registry)
+        page, _ = start_http_server(int(port), host, registry)
     except OSError as error:
         raise Misconfigured(f"telemetry.prometheus: {listen}: {error.strerror}", where) from None
+    return reader, page
 
 
-def _otlp_metrics(url: str) -> Any:
+def _otlp_metrics(url: str) -> MetricReader:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
     return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{url}/v1/metrics"))
 
 
-def _otlp_traces(url: str, resource: Any) -> TracerProvider:
+def _otlp_traces(url: str, resource: Resource) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor

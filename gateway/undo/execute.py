@@ -47,10 +47,10 @@ class Executor:
         held: Held,
         operator: str,
         choice: Choice,
-        tried: Callable[[str], Mapping[int, State]] = lambda call: {},
-        forced: Callable[[str], Recorded | None] = lambda call: None,
-        dependents: Callable[[Recorded], Sequence[str]] = lambda call: (),
-        progress: Callable[[str], None] = lambda said: None,
+        tried: Callable[[str], Mapping[int, State]],
+        forced: Callable[[str], Recorded | None],
+        dependents: Callable[[Recorded], Sequence[str]],
+        progress: Callable[[str], None],
     ) -> None:
         """`tried`: of a call, the steps an earlier run has an intent for and no compensation record: by
         number, the state of that step's own call. `forced`: the call that stands for what its forced undo

@@ -80,7 +80,7 @@ class Planner:
         looker: Looker,
         errands: Errands,
         clock: Callable[[], int],
-        progress: Callable[[str], None] = lambda said: None,
+        progress: Callable[[str], None],
     ) -> None:
         """`clock`: microseconds since the epoch. `progress` hears a sentence now and then."""
         self._reader = reader

@@ -123,7 +123,7 @@ class ToolPack(Value):
     pack: str
     """`<server>@sha256:<hex of the file's bytes>`, for `Reversal.pack`."""
     file: str
-    rests_on: frozenset[str] = frozenset()
+    rests_on: frozenset[str]
     """The tools of the server itself that it calls, reads with and undoes with."""
     certified: bool = False
     """Set by `Packs.find`: for this very version of the server."""

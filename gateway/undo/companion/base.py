@@ -25,7 +25,7 @@ from mcp.types import (
     ToolAnnotations,
 )
 
-from gateway.values import Value, field
+from gateway.values import Value
 
 JsonObject = dict[str, Any]
 Code = Literal["ABSENT", "OTHER", "CONFLICT", "OUTSIDE", "TOO_LARGE", "INVALID", "FAILED"]
@@ -63,8 +63,6 @@ class Operation(Value):
     takes: Mapping[str, JsonObject]
     run: Callable[..., JsonObject]
     effect: Literal["read", "write"] = "write"
-    optional: frozenset[str] = frozenset()
-    gives: JsonObject = field(default_factory=lambda: {"type": "object"})
 
     @property
     def schema(self) -> JsonObject:
@@ -72,7 +70,7 @@ class Operation(Value):
         return {
             "type": "object",
             "properties": dict(self.takes),
-            "required": [name for name in self.takes if name not in self.optional],
+            "required": list(self.takes),
             "additionalProperties": False,
         }
 
@@ -90,7 +88,7 @@ class Operation(Value):
             name=self.name,
             description=self.about,
             input_schema=self.schema,
-            output_schema=self.gives,
+            output_schema={"type": "object"},
             annotations=hints,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -26,8 +26,8 @@ class InMemory:
     def __init__(
         self,
         tables: Tables,
-        leave: Collection[str] = (),
-        alone: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        leave: Collection[str],
+        alone: Callable[[], AbstractContextManager[Any]],
     ) -> None:
         """`leave`: members that are no state."""
         self._tables = tables

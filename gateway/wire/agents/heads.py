@@ -90,9 +90,7 @@ class BoundedHeads(HttpToolsProtocol):
             self._clock = None
 
 
-def at_most(
-    connections: int, engine: type[BoundedHeads] = BoundedHeads, **shared: object
-) -> type[BoundedHeads]:
+def at_most(connections: int, engine: type[BoundedHeads], **shared: object) -> type[BoundedHeads]:
     """The engine for so many connections; the process may open as many files, if the system lets it.
 
     `shared`: what all of its connections have in common, by the engine's names."""

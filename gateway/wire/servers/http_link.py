@@ -39,7 +39,7 @@ class Link(Value):
     pool: Pool
     ids: Iterator[int]
     """Unique per server, not per connection or session."""
-    own: OwnCredential | None = None
+    own: OwnCredential | None
     """What goes with a message that has no credential of its own; None: the server needs none."""
 
     def patience(self) -> Patience:
