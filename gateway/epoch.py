@@ -10,12 +10,14 @@ import os
 from functools import partial
 from pathlib import Path
 
+from gateway.private import make_private
+
 
 class Epoch:
     """The number in one file. Raises `OSError` when the file cannot be made or asked."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.now = partial(os.lseek, self._fd, 0, os.SEEK_END)
         """The number. One system call, and nothing around it."""

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.errors import Misconfigured, Where
+from gateway.private import make_private
 
 PREFIX: Final = "ed25519:"
 
@@ -35,7 +36,7 @@ class Signer:
     @classmethod
     def open(cls, path: Path) -> Signer:
         """The key in the file; made when there is none. Raises `Misconfigured`, also when others could read it."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         if not path.exists():
             _make(path)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:

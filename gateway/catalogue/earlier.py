@@ -18,6 +18,7 @@ from gateway.catalogue.items import examine
 from gateway.catalogue.pins import Pin
 from gateway.core.model import JsonObject, RpcError, Target
 from gateway.core.resolve import KINDS, ListKind
+from gateway.private import make_private
 
 log = logging.getLogger("bulkhead.catalogue")
 
@@ -45,7 +46,7 @@ class EarlierLists:
         """Keep them. What cannot be written is read from the server the next time."""
         path = self._path(server)
         try:
-            self._directory.mkdir(mode=0o700, exist_ok=True)
+            make_private(self._directory)
             fresh = path.with_suffix(".new")
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(_document(lists), file)

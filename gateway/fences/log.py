@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from gateway.core.fence import Fence
 from gateway.errors import JournalError, Misconfigured, Where
+from gateway.private import make_private
 from gateway.values import as_plain, from_plain
 
 FILE: Final = "fences.jsonl"
@@ -35,7 +36,7 @@ class FenceLog:
         self.path = state_dir / FILE
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(state_dir)
             self._fd = os.open(self.path, flags, 0o600)
         except OSError as error:
             raise Misconfigured(f"fences: {error.strerror}", Where(str(self.path))) from None

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.errors import Misconfigured, Where
+from gateway.private import make_private
 from gateway.values import Value
 
 ROTATE_AFTER: Final = 30 * 24 * 3600
@@ -75,7 +76,7 @@ def signing_key(keys: tuple[SigningKey, ...], now: int) -> SigningKey:
 def _locked(directory: Path) -> Iterator[None]:
     """One process at a time makes or rotates; two that start together find the same key."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory)
         _refuse_wider(directory, os.stat(directory).st_mode, 0o700)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

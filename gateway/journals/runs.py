@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gateway.private import make_private
+
 
 class Run:
     """This process's run: its id and its lock."""
 
     def __init__(self, directory: Path) -> None:
         """Take a new id and hold its lock, inside `one_at_a_time`. Raises `OSError`."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.id = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
         self._path = _lock_path(directory, self.id)
@@ -64,7 +66,7 @@ def sweep(directory: Path) -> None:
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
     """Only one process at a time opens the store: schema changes must not race. Waits for the other."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     fd = os.open(directory / "opening", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

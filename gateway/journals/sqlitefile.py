@@ -19,6 +19,7 @@ from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import Keeper
 from gateway.journals.standing import Standing
+from gateway.private import make_private
 
 T = TypeVar("T")
 
@@ -217,7 +218,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """An empty file only its owner may read, its name durable; nothing when there is one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import Misconfigured, Where
+from gateway.private import make_private
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -41,7 +42,7 @@ class Vault:
         path = directory / "journal.key"
         try:
             if make:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(directory)
             _check(directory, directory.lstat(), stat.S_IFDIR)
             if make and not path.exists():
                 _make(path)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gateway.errors import Misconfigured, Refused, Where
+from gateway.private import make_private
 from gateway.reasons import Reason
 from gateway.values import Value, as_plain, replace
 
@@ -115,7 +116,7 @@ class Deadlines:
 
     @contextmanager
     def _lock(self, task: str, how: int) -> Iterator[bool]:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._directory)
         fd = os.open(self._path(task).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, how)

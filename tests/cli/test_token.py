@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 from pathlib import Path
 
@@ -129,3 +130,8 @@ def test_json_says_all_of_it(config: Path) -> None:
     assert said["url"] == f"{ORIGIN}/data/mcp"
     assert said["tiers"] == ["data"]
     assert believed(config, said["token"], Endpoint("tier", Tier.DATA)).task == said["task"]
+
+
+def test_the_state_it_makes_is_its_owners_alone(config: Path) -> None:
+    run(config, "--agent", "demo")
+    assert stat.S_IMODE((config.parent / ".bulkhead").stat().st_mode) == 0o700

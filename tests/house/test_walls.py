@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, short, tree
 
-GROUND: Final = {"errors", "reasons", "values", "made"}
+GROUND: Final = {"errors", "reasons", "values", "made", "private"}
 SEAMS: Final = GROUND | {"core", "ports", "credential_ports"}
 ADAPTER: Final = SEAMS | {
     "issuers",
@@ -64,6 +64,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "sdk": set(),
     "values": set(),
     "made": set(),
+    "private": set(),
     "errors": {"reasons", "values"},
     "core": GROUND,
     "ports": GROUND | {"core"},
@@ -81,7 +82,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "courses": SEAMS,
     "signer": GROUND,
     "holding": SEAMS,
-    "epoch": set(),
+    "epoch": {"private"},
     "timings": {"values"},
     "evenly": set(),
     "handed": set(),
