@@ -25,6 +25,9 @@ DEMO := .venv/.demo-is-set-up
 TEST := .venv/.test-is-set-up
 BENCH := .venv/.bench-is-set-up
 
+# A file that anybody could write is nobody's word, and some checkouts are made so (umask 0).
+CLOSE := chmod -R o-w policies scenarios
+
 .PHONY: help demo test lint docs lock bench bench-peers bench-growth bench-long bench-page campaign conformance clean \
 	campaign-kills campaign-lives campaign-sequences campaign-histories campaign-mutations \
 	campaign-properties campaign-least
@@ -34,8 +37,8 @@ help: ## this list
 		printf '  make %-20s %s\n' "$$target" "$$what"; done
 
 demo: $(DEMO) ## play a story against real tool servers, then serve and say how to connect
-	@$(BIN)/bulkhead play climb
-	@$(BIN)/python scenarios/demo.py
+	@umask 022; ! command -v git > /dev/null || $(BIN)/bulkhead play climb
+	@umask 022; $(BIN)/python scenarios/demo.py
 
 test: $(TEST) ## all tests
 	@$(BIN)/pytest -n 2 --dist worksteal
@@ -126,6 +129,7 @@ $(DEMO): requirements-demo.lock pyproject.toml .venv/bin/python
 	@echo "Setting up .venv: about a minute the first time."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(CLOSE)
 	@touch $@
 
 # The test set contains the demo's.
@@ -133,6 +137,7 @@ $(TEST): requirements-test.lock requirements-demo.lock pyproject.toml .venv/bin/
 	@echo "Setting up .venv for the tests: about a minute the first time."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-test.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(CLOSE)
 	@touch $(DEMO) $@
 
 $(BENCH): $(TEST) requirements-bench.lock

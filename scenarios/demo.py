@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,7 +94,7 @@ Paste this into an MCP host's configuration (Claude Code, VS Code, Cursor and mo
 
 Then ask it what changed in {DEMO / "notes"}, or to reset it, and look at what was decided:
 
-  {BIN / "bulkhead"} journal list --config {DEMO / "bulkhead.yaml"}
+  {shlex.join([str(BIN / "bulkhead"), "journal", "list", "--config", str(DEMO / "bulkhead.yaml")])}
 
 Ctrl-C stops the gateway and its tool servers.
 """

@@ -28,3 +28,6 @@ def _memory(place: Path = Path("/dev/shm"), enough: int = 2 * 1024**3) -> Path |
 if (memory := _memory()) is not None:
     os.environ.setdefault("TMPDIR", str(memory))
     tempfile.tempdir = None
+
+# What a test writes as an operator is that operator's word: not one that anybody on the machine could change.
+os.umask(0o022)

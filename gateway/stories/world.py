@@ -6,12 +6,14 @@ It knows no gateway: what it sees is what is on the disk, whoever did it.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.errors import Misconfigured
 from gateway.stories.plan import Repository, WorldClaim, WorldPlan
 from gateway.values import Value, field
 
@@ -225,7 +227,12 @@ def _ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def git(root: Path, *words: str) -> str:
-    """What git prints. It takes no lock it does not need: looking must not disturb who is at work."""
+    """What git prints. It takes no lock it does not need: looking must not disturb who is at work.
+
+    Raises `Misconfigured` where there is no git.
+    """
+    if shutil.which("git") is None:
+        raise Misconfigured("this story's world has a git repository, and there is no git on PATH")
     done = subprocess.run(
         ["git", "--no-optional-locks", *words],
         cwd=root,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import Misconfigured
 from gateway.stories.plan import Commit, Repository, WorldClaim, WorldPlan
 from gateway.stories.world import World, changes, git, untrue
 
@@ -146,3 +147,11 @@ def test_looking_takes_no_lock_and_writes_nothing(world: World) -> None:
     world.look()
     assert index.stat().st_mtime_ns == before
     assert not list((world.root / "project" / ".git").glob("*.lock"))
+
+
+def test_without_git_a_world_with_a_repository_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Misconfigured, match="no git on PATH"):
+        World(tmp_path / "world", PLAN)

@@ -1,0 +1,45 @@
+"""The rest of `make demo`, in a place with a blank in its path: what it tells a person to type can be typed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.stories.stage import free_port
+from tests.house.source import ROOT
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[list[str]]:
+    """What it says until it serves. It still does."""
+    place = tmp_path / "a checkout"
+    (place / "scenarios").mkdir(parents=True)
+    shutil.copy(ROOT / "scenarios" / "demo.py", place / "scenarios")
+    shutil.copytree(ROOT / "policies", place / "policies")
+    words = [sys.executable, "-u", str(place / "scenarios" / "demo.py")]
+    listen = {"BULKHEAD_DEMO_LISTEN": f"127.0.0.1:{free_port()}"}
+    with subprocess.Popen(
+        words, env=os.environ | listen, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        lines = []
+        for line in demo.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith("Ctrl-C stops"):
+                break
+        yield lines
+        os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
+    assert demo.returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_command_it_prints_can_be_typed(told: list[str]) -> None:
+    [typed] = [line for line in told if " journal list " in line]
+    subprocess.run(["bash", "-c", typed], check=True, timeout=60)
