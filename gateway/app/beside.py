@@ -13,7 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+import anyio
+
 from gateway.app.gateway import Gateway
+from gateway.app.meanwhile import meanwhile
 from gateway.settings import Settings
 
 if TYPE_CHECKING:  # loaded where it is configured
@@ -28,13 +31,8 @@ async def beside(gateway: Gateway, *, deadlines: bool = False) -> AsyncIterator[
 
     Raises `Misconfigured`."""
     anchors = _anchors(gateway.settings)
-    async with _told(gateway):
-        keeping = asyncio.create_task(_keep(gateway, anchors, deadlines))
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+    async with _told(gateway), meanwhile(_keep(gateway, anchors, deadlines)):
+        yield
 
 
 def _anchors(settings: Settings) -> Sequence[Anchor]:
@@ -59,15 +57,15 @@ async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) ->
         await asyncio.to_thread(_load)
     except Exception:
         log.exception("nothing runs beside the gateway: no evidence, no retention, no deadline")
-        raise
+        return
     from gateway.app.evidence import sequenced
     from gateway.app.retention import keep_retention
     from gateway.app.undo import keep_deadlines
 
     settings = gateway.settings
-    async with sequenced(settings, anchors):
-        kept = [keep_retention(settings), *([keep_deadlines(settings)] if deadlines else [])]
-        await asyncio.gather(*kept, return_exceptions=True)
+    kept = [keep_retention(settings), *([keep_deadlines(settings)] if deadlines else [])]
+    async with sequenced(settings, anchors), meanwhile(*kept):
+        await anyio.sleep_forever()
 
 
 def _load() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.app.clock import microseconds
+from gateway.app.meanwhile import meanwhile
 from gateway.app.warrants import JOURNAL, open_tiles
 from gateway.evidence.anchoring import Anchor, keep_anchoring
 from gateway.evidence.checkpoint import Notary
@@ -37,15 +37,8 @@ async def sequenced(settings: Settings, anchors: Sequence[Anchor]) -> AsyncItera
     """The log is kept up, and taken to the anchors, while this is entered. What cannot be done is logged and
     stops no call."""
     state, evidence = settings.state_dir, settings.evidence
-    keeping = [
-        asyncio.create_task(keep_sequencing(state, lambda: open_sequencer(state, evidence))),
-        asyncio.create_task(
-            keep_anchoring(state, lambda: open_tiles(state), anchors, evidence.anchor_seconds)
-        ),
-    ]
-    try:
+    async with meanwhile(
+        keep_sequencing(state, lambda: open_sequencer(state, evidence)),
+        keep_anchoring(state, lambda: open_tiles(state), anchors, evidence.anchor_seconds),
+    ):
         yield
-    finally:
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)

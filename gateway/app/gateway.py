@@ -20,6 +20,7 @@ from gateway.app.events import receiving
 from gateway.app.grants import counter, office
 from gateway.app.held import held_calls_sent
 from gateway.app.identity import Identities
+from gateway.app.meanwhile import meanwhile
 from gateway.app.reverse import open_packs, own_reads, reversing
 from gateway.app.servers import open_servers
 from gateway.app.warrants import receipts
@@ -237,20 +238,15 @@ async def _followed(
         gate.changed()
 
     ground.catalogue.on_change(lambda _: gate.changed())
-    tasks = [
-        asyncio.create_task(ground.policies.watch(policy_news)),
-        asyncio.create_task(_follow_pins(ground.settings, ground.catalogue)),
-        asyncio.create_task(ground.packs.watch(log.warning)),
-        asyncio.create_task(bounds.watch()),
-        asyncio.create_task(_look_once(up, ground.catalogue)),
-    ]
-    try:
-        async with ground.identities.followed():
-            yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    watches = meanwhile(
+        ground.policies.watch(policy_news),
+        _follow_pins(ground.settings, ground.catalogue),
+        ground.packs.watch(log.warning),
+        bounds.watch(),
+        _look_once(up, ground.catalogue),
+    )
+    async with watches, ground.identities.followed():
+        yield
 
 
 async def _look_once(up: asyncio.Event, catalogue: LiveCatalogue) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.app.meanwhile import meanwhile
 from gateway.core.model import Answer
 from gateway.errands import NobodyAsked
 from gateway.holding import Waiting
@@ -27,10 +27,8 @@ async def held_calls_sent(
     async def send(waiting: Waiting) -> Answer:
         return await line.send(waiting, NobodyAsked())
 
-    keeping = asyncio.create_task(Outbox(Waitings(reader, protector), send, clock).keep())
     try:
-        yield
+        async with meanwhile(Outbox(Waitings(reader, protector), send, clock).keep()):
+            yield
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         reader.close()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from gateway.app.meanwhile import meanwhile
 from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.identity.jwt import JwtVerifier
@@ -88,14 +89,9 @@ class Identities(Value):
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Keys are kept fresh while this is entered."""
-        refreshing = asyncio.create_task(_refresh(self.local)) if self.local else None
-        try:
-            async with kept_fresh(self.keys.values()):
-                yield
-        finally:
-            if refreshing is not None:
-                refreshing.cancel()
-                await asyncio.gather(refreshing, return_exceptions=True)
+        refreshing = [_refresh(self.local)] if self.local else []
+        async with meanwhile(*refreshing), kept_fresh(self.keys.values()):
+            yield
 
 
 @asynccontextmanager
@@ -106,13 +102,8 @@ async def kept_fresh(keys: Collection[Keys]) -> AsyncIterator[None]:
             async with anyio.create_task_group() as tasks:
                 for each in keys:
                     tasks.start_soon(each.look)
-    keeping = [asyncio.create_task(each.keep()) for each in keys]
-    try:
+    async with meanwhile(*(each.keep() for each in keys)):
         yield
-    finally:
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
 
 
 def open_local(settings: Settings, now: int | None = None) -> LocalIssuer:

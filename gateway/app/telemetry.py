@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from gateway import __version__
 from gateway.app.clock import microseconds
 from gateway.app.gateway import Gateway
+from gateway.app.meanwhile import meanwhile
 from gateway.journals.sqlite import SqliteReader
 from gateway.telemetry.facts import Folder
 from gateway.telemetry.follow import Follower, keep_following
@@ -26,12 +27,10 @@ async def told(gateway: Gateway) -> AsyncIterator[None]:
     providers = open_providers(settings.telemetry, __version__, settings.where)
     reader = SqliteReader(settings.state_dir / "journal.db")
     follower = follower_of(providers, reader, gateway.run, gateway.timings)
-    following = asyncio.create_task(keep_following(follower))
     try:
-        yield
+        async with meanwhile(keep_following(follower)):
+            yield
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
         await asyncio.to_thread(follower.catch_up)
         await asyncio.to_thread(providers.close)
         reader.close()
