@@ -24,6 +24,8 @@ SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 LISTEN: Final = re.compile(r"([^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 ITSELF = "bulkhead"
 """The gateway itself, where policy.csv names a server: no tool server is called so."""
+JOURNAL: Final = "journal.db"
+"""In the state directory."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -184,6 +186,10 @@ class Settings(Strict):
         return Path(self.home, self.state)
 
     @property
+    def journal_file(self) -> Path:
+        return self.state_dir / JOURNAL
+
+    @property
     def host(self) -> str:
         return self.listen.rpartition(":")[0].strip("[]")
 
@@ -275,15 +281,11 @@ def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
 
 
 def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:
-    found = [
-        *(("issuers", *at) for at in issuers.faults(settings.issuers, settings.tenant)),
-        *(
-            ("transmitters", *at)
-            for at in transmitters.faults(settings.transmitters, settings.issuers)
-        ),
-    ]
-    for section, place, what in found:
-        path = [section, *place]
+    found = {
+        "issuers": issuers.faults(settings.issuers, settings.tenant),
+        "transmitters": transmitters.faults(settings.transmitters, settings.issuers),
+    }
+    for path, what in (([name, *at], what) for name, all in found.items() for at, what in all):
         raise Misconfigured(f"{'.'.join(path)}: {what}", Where(file, yamlfile.line_of(tree, path)))
     line = Where(file, yamlfile.line_of(tree, ["listen"]))
     if settings.tls is None and any(one.kind == "mtls" for one in settings.issuers.values()):

@@ -18,7 +18,7 @@ async def open_approvals(settings: Settings) -> AsyncIterator[Deciding]:
     """Raises `Misconfigured`, `JournalError`."""
     policies = PoliciesWhenAsked(settings)
     protector = Protector.open(settings.state_dir)
-    journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    journal = await SqliteJournal.open(settings.journal_file)
     try:
         yield Deciding(
             journal=journal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gateway.app.clock import microseconds
 from gateway.bounds import Bounds
 from gateway.credentials.alive import Alive
 from gateway.fences.live import LiveFences
@@ -18,20 +19,14 @@ from gateway.settings import Settings
 class LiveBounds(Bounds):
     """The bounds of one gateway process."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        journal: SqliteJournal,
-        policies: LivePolicies,
-        clock: Callable[[], int],
-    ) -> None:
-        """`clock`: microseconds since the epoch. Raises `Misconfigured`, `JournalError`."""
+    def __init__(self, settings: Settings, journal: SqliteJournal, policies: LivePolicies) -> None:
+        """Raises `Misconfigured`, `JournalError`."""
         self._log = FenceLog(settings.state_dir)
         self.fences = LiveFences(self._log)
         self.store = journal.grants()
-        self.book = GrantBook(self.store, lambda: policies.current.intents.standing, clock)
+        self.book = GrantBook(self.store, lambda: policies.current.intents.standing, microseconds)
         self.book.refresh()
-        self.alive = Alive(self.fences, self.store, clock)
+        self.alive = Alive(self.fences, self.store, microseconds)
         super().__init__(self.book, self.fences)
 
     def on_change(self, *told: Callable[[], None]) -> None:

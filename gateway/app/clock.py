@@ -16,6 +16,10 @@ _OWN: Final = 13
 _AT_ONCE: Final = 512
 
 
+DAY: Final = 86_400_000_000
+"""Microseconds."""
+
+
 def microseconds() -> int:
     """Since the epoch."""
     return time.time_ns() // 1_000

@@ -19,7 +19,7 @@ async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
     """Raises `Misconfigured`, `JournalError`."""
     lending: Lending | None = None
     protector = Protector.open(settings.state_dir)
-    path = settings.state_dir / "journal.db"
+    path = settings.journal_file
     journal = await SqliteJournal.open(path)
     store, reader, lent = journal.grants(), SqliteReader(path), journal.credentials()
     try:

@@ -178,7 +178,7 @@ async def lent_beside(settings: Settings) -> AsyncIterator[Lending]:
     if not lending.names:
         yield lending
         return
-    journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    journal = await SqliteJournal.open(settings.journal_file)
     try:
         await lending.begin({}, journal, Protector.open(settings.state_dir))
         yield lending

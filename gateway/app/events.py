@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gateway.app.bounds import LiveBounds
+from gateway.app.clock import microseconds, new_call_id
 from gateway.app.identity import kept_fresh
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
@@ -28,8 +29,6 @@ async def receiving(
     journal: SqliteJournal,
     protector: Protector,
     bounds: LiveBounds,
-    clock: Callable[[], int],
-    new_call_id: Callable[[], str],
 ) -> AsyncIterator[Events | None]:
     """Events are heard while this is entered; None where there is no transmitter. Raises `Misconfigured`."""
     if not transmitters:
@@ -39,8 +38,8 @@ async def receiving(
     from gateway.fences.receiving import Receiving
     from gateway.identity.sets import SetReader
 
-    turned_away = TurnedAway(journal, protector, clock, new_call_id)
-    log, reader = FenceLog(settings.state_dir), SqliteReader(settings.state_dir / "journal.db")
+    turned_away = TurnedAway(journal, protector, microseconds, new_call_id)
+    log, reader = FenceLog(settings.state_dir), SqliteReader(settings.journal_file)
 
     def refused(no: Refused) -> None:
         turned_away.note(Endpoint("events"), no)
@@ -52,13 +51,13 @@ async def receiving(
         grants=bounds.store,
         protector=protector,
         tenant=settings.tenant,
-        clock=clock,
+        clock=microseconds,
         new_call_id=new_call_id,
     )
     remembered = journal.remembered(protector)
     try:
         async with kept_fresh([each.keys for each in transmitters]):
-            yield Receiving(SetReader(transmitters), desk, remembered, clock, refused)
+            yield Receiving(SetReader(transmitters), desk, remembered, microseconds, refused)
     finally:
         reader.close()
         log.close()

@@ -71,7 +71,7 @@ class Forgetting(Value):
 @asynccontextmanager
 async def open_forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
     """Raises `Misconfigured`, `JournalError`."""
-    path = settings.state_dir / "journal.db"
+    path = settings.journal_file
     journal = await SqliteJournal.open(path)
     reader = SqliteReader(path)
     try:

@@ -121,22 +121,22 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
     ground = await _ground(settings, late)
     journal, protector, servers = ground.journal, ground.protector, ground.servers
-    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
+    reads = own_reads(journal, protector, servers)
     reverser, doubts = reversing(
-        settings, ground.packs, reads, journal, protector, servers, microseconds, ground.catalogue
+        settings, ground.packs, reads, journal, protector, servers, ground.catalogue
     )
-    bounds = LiveBounds(settings, journal, ground.policies, microseconds)
+    bounds = LiveBounds(settings, journal, ground.policies)
     line = _line(ground, bounds, reverser)
     gate = _gate(ground, bounds, line)
     gate.noted = ground.lending.noted
     ground.lending.ends_by(bounds.alive.why_dead)
     bounds.on_change(gate.changed, ground.lending.changed)
-    sending = held_calls_sent(settings.state_dir / "journal.db", protector, line, microseconds)
+    sending = held_calls_sent(settings.journal_file, protector, line)
     try:
         in_doubt = await journal.recover()
         await ground.catalogue.start()
         told_by = ground.identities.transmitters
-        heard = receiving(settings, told_by, journal, protector, bounds, microseconds, new_call_id)
+        heard = receiving(settings, told_by, journal, protector, bounds)
         up = asyncio.Event()
         async with _followed(ground, bounds, gate, up), sending, heard as events:
             yield _opened(ground, bounds, gate, line, events, in_doubt, up)
@@ -159,7 +159,7 @@ async def _ground(settings: Settings, late: Callable[[str, Outcome], None]) -> G
     lending = Lending(settings)
     opened = open_servers(settings, Seal(protector.key_for(b"parked calls")), late, lending)
     packs = open_packs(settings, policies)
-    journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    journal = await SqliteJournal.open(settings.journal_file)
     servers = await lending.begin(opened, journal, protector)
     offered = {name: server for name, server in servers.items() if name in settings.offered}
     earlier = EarlierLists(settings.state_dir / "catalogue")
@@ -179,9 +179,7 @@ def _opened(
     up: asyncio.Event,
 ) -> Gateway:
     settings, policies, journal = ground.settings, ground.policies, ground.journal
-    giving = office(
-        settings, policies, ground.protector, journal, bounds.store, microseconds, new_call_id
-    )
+    giving = office(settings, policies, ground.protector, journal, bounds.store)
     desk = counter(giving, policies, bounds)
     run, identities = journal.run, ground.identities
     timings = Timings(line.decisions, journal.waits)

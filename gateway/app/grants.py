@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gateway.app.clock import microseconds, new_call_id
 from gateway.bounds import Bounds
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
@@ -23,8 +23,6 @@ def office(
     protector: Protector,
     journal: Journal,
     store: GrantStore,
-    clock: Callable[[], int],
-    new_id: Callable[[], str],
 ) -> Office:
     """Where grants are given by the intents of the policy in force."""
     return Office(
@@ -33,8 +31,8 @@ def office(
         protector=protector,
         ceilings=lambda intent: policies.current.intents.ceilings.get(intent),
         tenant=settings.tenant,
-        clock=clock,
-        new_id=new_id,
+        clock=microseconds,
+        new_id=new_call_id,
     )
 
 

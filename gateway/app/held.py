@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.app.clock import microseconds
 from gateway.app.meanwhile import meanwhile
 from gateway.core.model import Answer
 from gateway.errands import NobodyAsked
@@ -18,9 +19,7 @@ from gateway.undo.outbox import Outbox
 
 
 @asynccontextmanager
-async def held_calls_sent(
-    journal: Path, protector: Protector, line: Line, clock: Callable[[], int]
-) -> AsyncIterator[None]:
+async def held_calls_sent(journal: Path, protector: Protector, line: Line) -> AsyncIterator[None]:
     """While this is entered, held calls go out when their time has come. Raises `Misconfigured`."""
     reader = SqliteReader(journal)
 
@@ -28,7 +27,7 @@ async def held_calls_sent(
         return await line.send(waiting, NobodyAsked())
 
     try:
-        async with meanwhile(Outbox(Waitings(reader, protector), send, clock).keep()):
+        async with meanwhile(Outbox(Waitings(reader, protector), send, microseconds).keep()):
             yield
     finally:
         reader.close()

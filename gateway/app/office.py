@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.app.clock import microseconds, new_call_id
 from gateway.app.grants import office
 from gateway.app.policies import PoliciesWhenAsked
 from gateway.grants.office import Office
@@ -19,10 +18,10 @@ async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """Raises `Misconfigured`, `JournalError`."""
     policies = PoliciesWhenAsked(settings)
     protector = Protector.open(settings.state_dir)
-    journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+    journal = await SqliteJournal.open(settings.journal_file)
     store = journal.grants()
     try:
-        yield office(settings, policies, protector, journal, store, microseconds, new_call_id)
+        yield office(settings, policies, protector, journal, store)
     finally:
         store.close()
         await journal.aclose()

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from gateway.app.clock import microseconds, new_call_id
+from gateway.app.clock import DAY, microseconds, new_call_id
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.apart import CLASSES, Class
@@ -20,7 +20,6 @@ from gateway.settings import Settings
 log = logging.getLogger("bulkhead.journal")
 
 EVERY_SECONDS: Final = 3_600.0
-DAY: Final = 86_400_000_000
 METHOD: Final = "journal/expired"
 BY: Final = "bulkhead:retention"
 
@@ -65,7 +64,7 @@ async def keep_retention(settings: Settings) -> None:
     retention = Retention(settings)
     while True:
         try:
-            journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+            journal = await SqliteJournal.open(settings.journal_file)
             try:
                 await retention.sweep(journal, microseconds())
             finally:

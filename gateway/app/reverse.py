@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
 
+from gateway.app.clock import DAY, microseconds, new_call_id
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.core.model import Target
@@ -16,9 +16,6 @@ from gateway.undo.doubts import Doubts
 from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
-
-DAY: Final = 86_400_000_000
-"""Microseconds."""
 
 
 def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
@@ -41,18 +38,14 @@ def open_packs(settings: Settings, policies: LivePolicies) -> LivePacks:
 
 
 def own_reads(
-    journal: SqliteJournal,
-    protector: Protector,
-    servers: Mapping[str, ToolServer],
-    clock: Callable[[], int],
-    new_call_id: Callable[[], str],
+    journal: SqliteJournal, protector: Protector, servers: Mapping[str, ToolServer]
 ) -> OwnReads:
     """The gateway's own looks at the world, for whoever must look."""
     return OwnReads(
         journal=journal,
         protector=protector,
         servers=servers,
-        clock=clock,
+        clock=microseconds,
         new_call_id=new_call_id,
     )
 
@@ -64,7 +57,6 @@ def reversing(
     journal: SqliteJournal,
     protector: Protector,
     servers: Mapping[str, ToolServer],
-    clock: Callable[[], int],
     catalogue: LiveCatalogue,
 ) -> tuple[PackReverser, Doubts]:
     """Step 9, and what keeps its calls in doubt: over one set of leases."""
@@ -79,7 +71,7 @@ def reversing(
         reads=reads,
         protector=protector,
         servers=servers,
-        clock=clock,
+        clock=microseconds,
     )
     reverser = PackReverser(
         packs=packs,
@@ -89,7 +81,7 @@ def reversing(
         protector=protector,
         servers=servers,
         settings=settings.servers,
-        clock=clock,
+        clock=microseconds,
         withheld=withheld,
         keeps=None if keeps is None else keeps * DAY,
     )

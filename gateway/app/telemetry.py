@@ -25,7 +25,7 @@ async def told(gateway: Gateway) -> AsyncIterator[None]:
         yield
         return
     providers = open_providers(settings.telemetry, __version__, settings.where)
-    reader = SqliteReader(settings.state_dir / "journal.db")
+    reader = SqliteReader(settings.journal_file)
     follower = follower_of(providers, reader, gateway.run, gateway.timings)
     try:
         async with meanwhile(keep_following(follower)):

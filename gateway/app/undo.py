@@ -93,9 +93,9 @@ async def _open_parts(settings: Settings) -> AsyncIterator[Parts]:
         name: open_server(name, one, own=lending.own(name))
         for name, one in settings.servers.items()
     }
-    reader = SqliteReader(settings.state_dir / "journal.db")
+    reader = SqliteReader(settings.journal_file)
     try:
-        journal = await SqliteJournal.open(settings.state_dir / "journal.db")
+        journal = await SqliteJournal.open(settings.journal_file)
     except BaseException:
         reader.close()
         raise
@@ -124,7 +124,7 @@ def _parts(
     reader: SqliteReader,
     grants: GrantStore,
 ) -> Parts:
-    reads = own_reads(journal, protector, servers, microseconds, new_call_id)
+    reads = own_reads(journal, protector, servers)
     approved = pins.load(settings.policy_dir, settings.servers)
     offered = Offered({name: servers[name] for name in settings.offered}, approved)
     return Parts(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gateway.receipts import Receipts
-from gateway.settings import Settings
+from gateway.settings import JOURNAL, Settings
 
 if TYPE_CHECKING:  # loaded by who makes a warrant
     from gateway.evidence.warrant import Registry
     from gateway.journals.tilefile import TileFile
-
-JOURNAL: Final = "journal.db"
 
 
 def open_tiles(state_dir: Path) -> TileFile:

@@ -37,5 +37,5 @@ def list_leases(config: Path, as_json: bool, every: bool, server: str | None) ->
 def _leases(loaded: settings.Settings, every: bool) -> list[CredentialLease]:
     from gateway.journals.credentials import read
 
-    path = loaded.state_dir / "journal.db"
+    path = loaded.journal_file
     return read(path, live=not every) if path.exists() else []

@@ -11,6 +11,7 @@ import click
 
 from gateway import settings
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured, Where
 from gateway.ports import EventRow
@@ -69,7 +70,7 @@ def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
     notes: list[Checkpoint] = [_opened(path, public) for path in held]
     # Read before the lines: whatever they cover has to be there by now.
     notes += [open_note(note, public) for note in own]
-    reader = _reader(config)
+    reader = reader_of(settings.load(config))
     found = audit(_lines(reader), notes)
     told = found.wrong or tuple(_beside(reader))
     if as_json:
@@ -94,7 +95,7 @@ def prove(config: Path, call_id: str) -> None:
     from gateway.evidence.proof import prove as proof
     from gateway.evidence.tiles import Tiles
 
-    reader = _reader(config)
+    reader = reader_of(settings.load(config))
     call = reader.call(call_id)
     if call is None:
         click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
@@ -135,13 +136,6 @@ def _tiles(config: Path) -> TileFile:
     from gateway.app.warrants import open_tiles
 
     return open_tiles(settings.load(config).state_dir)
-
-
-def _reader(config: Path) -> SqliteReader:
-    from gateway.app.warrants import JOURNAL
-    from gateway.journals.sqlite import SqliteReader
-
-    return SqliteReader(settings.load(config).state_dir / JOURNAL)
 
 
 def _opened(path: Path, key: Key) -> Checkpoint:

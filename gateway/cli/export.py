@@ -13,6 +13,7 @@ import click
 from gateway import __version__, settings
 from gateway.app.bearer import bearer
 from gateway.cli.options import config_option
+from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
 
@@ -36,10 +37,9 @@ def command(config: Path, to: str, follow: bool) -> None:
     """
     from gateway.export.run import catch_up
     from gateway.export.sinks import Undelivered
-    from gateway.journals.sqlite import SqliteReader
 
-    state = settings.load(config).state_dir
-    reader, sink = SqliteReader(state / "journal.db"), _sink(state, to)
+    loaded = settings.load(config)
+    reader, sink = reader_of(loaded), _sink(loaded.state_dir, to)
     while True:
         try:
             delivered = catch_up(reader, sink, __version__)

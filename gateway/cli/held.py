@@ -12,6 +12,7 @@ import click
 from gateway import settings
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.model import JsonObject
@@ -87,11 +88,10 @@ async def _moved(config: Path, call: str, operator: str, verb: Verb) -> Waiting:
 
 def _waitings(config: Path) -> Waitings:
     from gateway.journals.protect import Protector
-    from gateway.journals.sqlite import SqliteReader
     from gateway.undo.held import Waitings
 
-    state = settings.load(config).state_dir
-    return Waitings(SqliteReader(state / "journal.db"), Protector.open(state))
+    loaded = settings.load(config)
+    return Waitings(reader_of(loaded), Protector.open(loaded.state_dir))
 
 
 def _facts(waiting: Waiting) -> JsonObject:

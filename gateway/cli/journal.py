@@ -16,6 +16,7 @@ from gateway.cli import journal_forget, journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import as_plain
@@ -41,7 +42,7 @@ def command() -> None:
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=40, show_default=True)
 def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
     """Calls, newest first."""
-    found = _reader(config).calls(call_filter(**which), limit + 1)
+    found = reader_of(settings.load(config)).calls(call_filter(**which), limit + 1)
     calls = found[:limit]
     if as_json:
         print_json([_call_json(call) for call in calls])
@@ -57,7 +58,7 @@ def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
 @click.argument("call_id")
 def show(config: Path, as_json: bool, call_id: str) -> None:
     """One call as a story. CALL_ID may be shortened to its first 6 characters or more."""
-    reader = _reader(config)
+    reader = reader_of(settings.load(config))
     call = reader.call(call_id)
     if call is None:
         click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
@@ -79,7 +80,7 @@ def show(config: Path, as_json: bool, call_id: str) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Stay, and print lines as they are written.")
 def tail(config: Path, as_json: bool, count: int, follow: bool, **which: Any) -> None:
     """The latest lines, one per line."""
-    reader, where = _reader(config), call_filter(**which)
+    reader, where = reader_of(settings.load(config)), call_filter(**which)
     last = reader.last_seq()
     for line, call in _latest(reader, where, last, count):
         _print_line(line, call, as_json)
@@ -106,7 +107,7 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
     Take the last "seq" as the next --after: nothing is missed and nothing comes twice. The output is
     JSON with or without --json.
     """
-    reader = _reader(config)
+    reader = reader_of(settings.load(config))
     lines = _matching(reader, call_filter(**which), _events(reader, after))
     for printed, (line, _) in enumerate(lines, start=1):
         click.echo(_exported(line))
@@ -116,14 +117,6 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
 
 command.add_command(journal_settle.command, "settle")
 command.add_command(journal_forget.command, "forget")
-
-
-def _reader(config: Path) -> SqliteReader:
-    from gateway.journals.sqlite import SqliteReader
-
-    reader = SqliteReader(settings.load(config).state_dir / "journal.db")
-    click.get_current_context().call_on_close(reader.close)
-    return reader
 
 
 def _events(reader: SqliteReader, after: int) -> Iterator[EventRow]:

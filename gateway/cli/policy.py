@@ -16,6 +16,7 @@ import click
 from gateway import settings
 from gateway.cli import named, policy_diff, policy_replay, policy_suggest, policy_test, policy_text
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.core.model import Endpoint, JsonObject
 from gateway.core.record import State
@@ -88,7 +89,7 @@ def explain_command(call_id: str | None, config: Path, as_json: bool, **words: s
     if call_id is None:
         asked: Asked | None = _asked(loaded, words)
     else:
-        row, call = _recorded(policy_replay.reader_of(loaded), call_id)
+        row, call = _recorded(reader_of(loaded), call_id)
         asked = _asked_again(row, call)
     told = None if asked is None else explain(policy, asked)
     if told is not None and call is not None:

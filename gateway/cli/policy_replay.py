@@ -16,6 +16,7 @@ import click
 from gateway import settings
 from gateway.cli.journal_options import Since
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
 from gateway.policy import load
@@ -27,7 +28,7 @@ from gateway.settings import Settings
 from gateway.values import as_plain
 
 if TYPE_CHECKING:
-    from gateway.journals.sqlite import SqliteReader
+    pass
 
 PAGE: Final = 2_000
 CHANGED: Final = 1
@@ -58,15 +59,6 @@ def command(new: Path, since: int | None, config: Path, as_json: bool) -> None:
     else:
         _print(done)
     sys.exit(CHANGED if done.counts["changed"] else UNTOLD if done.counts["untold"] else 0)
-
-
-def reader_of(loaded: Settings) -> SqliteReader:
-    """The journal, to read. Raises `Misconfigured` when there is none."""
-    from gateway.journals.sqlite import SqliteReader
-
-    reader = SqliteReader(loaded.state_dir / "journal.db")
-    click.get_current_context().call_on_close(reader.close)
-    return reader
 
 
 def recalling(loaded: Settings, since: int | None) -> Recalling:

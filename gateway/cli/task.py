@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import reader_of
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.errors import Refused
@@ -119,19 +119,16 @@ async def _failed(config: Path, task: str, operator: str) -> Promise:
 
     loaded = settings.load(config)
     deadlines, now = Deadlines(loaded.state_dir), microseconds()
-    if deadlines.find(task) is None and not _is_known(loaded.state_dir, task):
+    if deadlines.find(task) is None and not _is_known(loaded, task):
         raise Refused(Reason.UNKNOWN_TARGET, f"nobody knows a task {task}")
     promise = deadlines.fail(task, operator, now)
     kept = await keep_one(deadlines, task, lambda name: open_rollback(loaded, name), now)
     return kept or deadlines.find(task) or promise
 
 
-def _is_known(state: Path, task: str) -> bool:
+def _is_known(loaded: settings.Settings, task: str) -> bool:
     """Does the journal tell of the task: of a call of its, of a grant?"""
-    from gateway.journals.sqlite import SqliteReader
-
-    with closing(SqliteReader(state / "journal.db")) as reader:
-        return bool(reader.calls(CallFilter(task=task), 1))
+    return bool(reader_of(loaded).calls(CallFilter(task=task), 1))
 
 
 async def _cancel(config: Path, task: str, operator: str) -> tuple[Report, dict[str, str]]:

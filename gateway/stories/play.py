@@ -122,7 +122,7 @@ class _Play:
 
     async def steps(self) -> None:
         settings = self.stage.settings
-        self.journal = SqliteReader(settings.state_dir / "journal.db")
+        self.journal = SqliteReader(settings.journal_file)
         self.issuer = LocalIssuer.open(settings.state_dir, settings.origin)
         self.before = self.now = await self._look()
         self.listener.begins(self.story, self.stage.root, self.before)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app import retention
-from gateway.app.retention import DAY, Retention
+from gateway.app.clock import DAY
+from gateway.app.retention import Retention
 from gateway.core import record
 from gateway.core.apart import Class
 from gateway.core.record import Line
