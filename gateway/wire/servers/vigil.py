@@ -7,6 +7,7 @@ rest of its reply. It knows no limit and no reply.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Final, Protocol
 
 FOREVER: Final = float("inf")
@@ -24,7 +25,8 @@ class Vigil:
     """Who is waited for, and when to look."""
 
     def __init__(self) -> None:
-        self._open: set[Awaited] = set()
+        self._open: weakref.WeakSet[Awaited] = weakref.WeakSet()
+        """Not kept alive: uvloop tells a connection of its end no more when who opened it was cancelled."""
         self.at = FOREVER
         """When it looks next."""
         self._timer: asyncio.TimerHandle | None = None

@@ -1,22 +1,26 @@
-"""gateway.wire.servers.http_pool over TLS: who is believed, and that nothing is said before."""
+"""gateway.wire.servers.http_pool: who is believed over TLS and that nothing is said before, and what cancelling leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import ipaddress
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.wire.servers.http_broken import NotSent
+from gateway.wire.servers.http_connection import Connection
 from gateway.wire.servers.http_pool import Pool, address, tls_context
 from gateway.wire.servers.http_request import Requests
 from gateway.wire.servers.patience import Patience
@@ -112,3 +116,38 @@ async def test_a_server_that_is_not_who_it_should_be_hears_nothing(
             await ask(pool, url)
         await pool.aclose()
     assert heard == []
+
+
+class Watched(Pool):
+    """A pool that remembers its connections, and keeps none of them alive."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(address(url), 5)
+        self.made: list[weakref.ref[Connection]] = []
+
+    def _connection(self) -> Connection:
+        made = super()._connection()
+        self.made.append(weakref.ref(made))
+        return made
+
+
+async def cancelled_at_every_turn() -> Watched:
+    """A pool whose requests were all cancelled, each a turn of the loop later than the one before."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+    async with asyncio.timeout(20), server:
+        pool = Watched(url)
+        for turns in range(12):
+            asking = asyncio.ensure_future(ask(pool, url))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+    return pool
+
+
+def test_nothing_is_left_of_connections_whose_opening_was_cancelled() -> None:
+    pool = uvloop.run(cancelled_at_every_turn())
+    gc.collect()
+    assert len(pool.made) > 2
+    assert [one() for one in pool.made if one() is not None] == []
