@@ -6,11 +6,13 @@ decides alone about calls this memory does not hold (other processes', or settle
 
 from __future__ import annotations
 
-from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State
+from gateway.core.record import FIRST, LATER, MOVES, UNSETTLED, IllegalMove, Line, State
 
 
 class OpenCalls:
-    """The state of every open call, as of its latest queued line."""
+    """The state of every open call, as of its latest queued line.
+
+    Calls in doubt are not kept: there is no end to them, and few of them move on."""
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
@@ -35,7 +37,7 @@ class OpenCalls:
             # Another process may have moved it on meanwhile.
             del self._states[call_id]
             return
-        if MOVES[kind]:
+        if kind in UNSETTLED:
             self._states[call_id] = kind
         elif known is not None:
             del self._states[call_id]

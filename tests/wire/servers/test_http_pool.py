@@ -1,4 +1,4 @@
-"""gateway.wire.servers.http_pool: who is believed over TLS and that nothing is said before, and what cancelling leaves."""
+"""gateway.wire.servers.http_pool: who is believed over TLS, that nothing is said before, and what cancelling leaves."""
 
 from __future__ import annotations
 
