@@ -8,7 +8,8 @@ Precedence (tests/policy/test_classify.py has one test per number):
    climbs (a `..` step, plain or percent-encoded, a backslash, a control character) or is disguised (a
    letter, digit or other plain character percent-encoded, an empty step, a scheme in capitals) matches
    by its exact name only: `file:///srv/*` says nothing of `file:///srv/../etc`, and a deny of
-   `file:///srv/keys*` is not got round by `file:///srv/%6beys`.
+   `file:///srv/keys*` is not got round by `file:///srv/%6beys`. One with another spelling (spellings.py) has a class
+   by a prefix only if the same entry speaks of all of them: `file:///srv/%2Fkeys` has none.
 3. No entry: no class. The call is refused as unclassified, whatever policy.csv says.
 4. Every argument rule of that entry is asked; each that applies can lift the tier, the effect or both.
    Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
@@ -33,7 +34,7 @@ from urllib.parse import unquote
 
 from gateway.core.model import Classified, Effect, Flow, JsonObject, Resolved, Target, Tier
 from gateway.errors import Refused
-from gateway.policy import destinations, pointers
+from gateway.policy import destinations, pointers, spellings
 from gateway.policy.fragments import judge
 from gateway.policy.predicates import Facts
 from gateway.policy.tiers import SECTION, ByArgument, Line, Raise, Tiers
@@ -110,13 +111,16 @@ class Classifier:
         )
         section = SECTION.get(target.kind)
         lines = self.tiers.get(target.server, {}).get(section, ()) if section else ()
-        for line in lines:
-            matches = line.pattern.exact.__contains__ if exactly else line.pattern.matches
-            if matches(target.name):
-                return line
-        raise _no_class(
-            f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
-        )
+        found = _first(lines, target.name, exactly)
+        if found is None:
+            raise _no_class(
+                f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
+            )
+        if target.kind == "resource" and target.name not in found.pattern.exact:
+            for other in spellings.others(target.name):
+                if _first(lines, other) is not found:
+                    raise _no_class(f"resource {target.name!r} may be taken for {other!r}")
+        return found
 
     def destination(self, line: Line, server: str, arguments: JsonObject) -> str:
         """Where a call that this entry speaks for takes effect. Raises `Refused` (unclassified)."""
@@ -141,6 +145,14 @@ class Classifier:
 
     def _default(self, server: str) -> str:
         return self.defaults.get(server, LOCAL)
+
+
+def _first(lines: Sequence[Line], name: str, exactly: bool = False) -> Line | None:
+    """The first entry that speaks of a name."""
+    for line in lines:
+        if name in line.pattern.exact or (not exactly and line.pattern.matches(name)):
+            return line
+    return None
 
 
 def flow(line: Line, destination: str) -> Flow | None:

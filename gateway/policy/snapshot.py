@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.decide import question
 from gateway.core.model import AccessRequest, Classified, Decision, Resolved, Target
 from gateway.errors import Misconfigured, Refused, Where
-from gateway.policy import conditions, intents, patterns, pinned, rules, tiers
+from gateway.policy import conditions, intents, patterns, pinned, rules, spellings, tiers
 from gateway.policy.classify import Classifier
 from gateway.policy.conditions import Condition
 from gateway.policy.decide import Pdp
@@ -24,6 +24,7 @@ from gateway.policy.rules import Rulebook
 from gateway.policy.tiers import Tiers
 from gateway.policy.verdicts import Verdicts
 from gateway.ports import Mark
+from gateway.reasons import Reason
 from gateway.settings import ITSELF, ServerSettings
 from gateway.values import Value, replace
 
@@ -35,6 +36,7 @@ FILES: Final = (
     "tests.yaml",
     intents.FILE,
 )
+RESOURCE: Final = "resource:"
 
 
 class PolicySnapshot(Value):
@@ -58,8 +60,18 @@ class PolicySnapshot(Value):
         return self.classifier.possible(resolved)
 
     def decide(self, question: AccessRequest) -> Decision:
-        """The PDP's answer. Never raises."""
-        return self.pdp.decide(question)
+        """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties of all.
+        Never raises."""
+        decision = self.pdp.decide(question)
+        if not decision.permitted or not question.tool.startswith(RESOURCE):
+            return decision
+        for other in spellings.others(question.tool.removeprefix(RESOURCE)):
+            also = self.pdp.decide(replace(question, tool=f"{RESOURCE}{other}"))
+            if not also.permitted and also.reason is not Reason.NO_RULE:
+                return also
+            duties = dict.fromkeys((*decision.obligations, *also.obligations))
+            decision = replace(decision, obligations=tuple(duties))
+        return decision
 
     def constant(self, classified: Classified) -> bool:
         """See `ports.PolicyView`."""

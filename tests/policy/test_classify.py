@@ -124,6 +124,36 @@ def test_2_a_uri_that_climbs_can_be_named_exactly(tmp_path: Path) -> None:
     assert tier_of(policy, "file:///../x", "template") is Tier.TOOL
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///srv/%2Fkeys/id",
+        "file:///srv/%2f%2Fkeys",
+        "file:///srv/%252Fkeys",
+        "file:///srv/a%2Fkeys",
+        "file:///srv/my keys",
+        "file:///srv/my%2520keys",
+        "file:///srv/\u00e4",
+        "file:///srv/%c3%a4",
+    ],
+)
+def test_2_a_spelling_of_what_another_entry_speaks_of_has_no_class(
+    tmp_path: Path, uri: str
+) -> None:
+    admin = ("keys*", "a/keys*", "my%20keys*", "%C3%A4*")
+    above = "".join(
+        f'      "file:///srv/{name}": {{tier: admin, effect: read}}\n' for name in admin
+    )
+    rest = '      "file:///srv/*": {tier: data, effect: read}\n'
+    policy = loaded(
+        tmp_path, f"{ALLOW}\n{READER}\n", f"servers:\n  git:\n    resources:\n{above}{rest}"
+    )
+    assert tier_of(policy, "file:///srv/keys/id", "resource") is Tier.ADMIN
+    assert tier_of(policy, "file:///srv/b%2Fkeys", "resource") is Tier.DATA
+    with pytest.raises(Refused, match="may be taken for"):
+        classified(policy, uri, "resource")
+
+
 def test_2_dots_in_a_name_are_no_steps(policy: PolicySnapshot) -> None:
     for uri in (
         "file:///srv/a..b",

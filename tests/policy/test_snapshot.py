@@ -74,3 +74,20 @@ def test_files_that_change_while_they_are_read_are_refused(
 def test_the_starter_policy_loads_and_covers_its_four_servers() -> None:
     policy = load(ROOT / "policies", {})
     assert set(policy.tiers) == {"git", "time", "files", "memory"}
+
+
+@pytest.mark.parametrize(("effect", "rule"), [("deny", "D1"), ("approve", "O1")])
+@pytest.mark.parametrize(
+    "uri", ["file:///srv/%2Fkeys", "file:///srv%2Fkeys", "file:///srv/%252fkeys"]
+)
+def test_a_deny_or_a_duty_for_one_spelling_of_a_resource_is_for_all(
+    tmp_path: Path, uri: str, effect: str, rule: str
+) -> None:
+    allow = "p, P1, data, git, resource:file:///*, role:reader, local, general, local, -, allow"
+    more = f"p, {rule}, *, git, resource:file:///srv/keys*, *, *, *, *, -, {effect}"
+    policy = load(written(tmp_path, f"{allow}\n{more}\n{READER}\n"), {})
+    found = policy.decide(question(tool=f"resource:{uri}"))
+    other = policy.decide(question(tool="resource:file:///srv/a%2Fb"))
+    assert found.permitted is (effect == "approve")
+    assert [duty.name for duty in found.obligations] == ["approve"] * found.permitted
+    assert (other.permitted, other.obligations) == (True, ())

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.policy.spellings import others
+
+
+@pytest.mark.parametrize(
+    "uri", ["file:///srv/keys", "git://a/b?c=d#e", "x:y", "file:///a(b)!$&'*+,;=@[c]~_-."]
+)
+def test_a_plain_uri_has_no_other_spelling(uri: str) -> None:
+    assert not others(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "plain"),
+    [
+        ("file:///srv/a%2Fb", "file:///srv/a/b"),
+        ("file:///srv/%2F%2fb", "file:///srv/b"),
+        ("file:///srv/%25252Fb", "file:///srv/b"),
+        ("web://https%3A%2F%2Fx", "web://https:/x"),
+        ("file:///%C3%A4 b", "file:///\u00e4 b"),
+        ("%2Fb", "/b"),
+    ],
+)
+def test_one_is_decoded_and_without_empty_steps(uri: str, plain: str) -> None:
+    assert others(uri)[0] == plain
+
+
+def test_one_has_all_encoded_that_must_be() -> None:
+    assert others("file:///\u00e4 b")[-1] == "file:///%C3%A4%20b"
+    assert others("file:///%C3%A4%20b") == ["file:///\u00e4 b"]
+
+
+def test_what_is_no_utf_8_and_what_is_encoded_for_ever_ends() -> None:
+    assert others("file:///%ff")
+    assert others("file:///%" + "25" * 4_000)
