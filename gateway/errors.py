@@ -10,6 +10,7 @@ What a tool server did is not here: it is a value (`core.model.Outcome`), never 
 
 from __future__ import annotations
 
+import sys
 from typing import final
 
 from gateway.reasons import Reason
@@ -24,6 +25,14 @@ class Where(Value):
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+def to_install(extra: str) -> str:
+    """The hint for one of our extras: with the pip of the place we are installed in.
+
+    Any other would bring what has our name on PyPI, and that is somebody else's.
+    """
+    return f"{sys.executable} -m pip install 'bulkhead[{extra}]'"
 
 
 class BulkheadError(Exception):

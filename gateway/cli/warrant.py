@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.options import config_option, print_json
 from gateway.cli.visible import visible
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, to_install
 
 if TYPE_CHECKING:
     from gateway.evidence.checkpoint import Notary
@@ -53,6 +53,6 @@ def _statement(made: dict[str, Any], notary: Notary) -> bytes:
     try:
         from gateway.evidence.cose import statement
     except ImportError:
-        hint = "pip install 'bulkhead[cose]'"
-        raise Misconfigured("a COSE statement needs one more package", hint=hint) from None
+        why = "a COSE statement needs one more package"
+        raise Misconfigured(why, hint=to_install("cose")) from None
     return statement(made, notary)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.credential_ports import CredentialProvider
 from gateway.credential_settings import Offer
-from gateway.errors import Misconfigured, Where
+from gateway.errors import Misconfigured, Where, to_install
 
 Make = Callable[[str, Any, Path], CredentialProvider]
 
@@ -70,6 +70,6 @@ def provider(server: str, offer: Offer, home: Path, where: Where | None) -> Cred
         raise Misconfigured(
             f"servers.{server}.credentials: {offer.provider} is not installed",
             where,
-            f"pip install 'bulkhead[{extra}]'",
+            to_install(extra),
         ) from None
     return make(server, offer, home)

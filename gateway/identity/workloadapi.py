@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from gateway.errors import Misconfigured, Where
+from gateway.errors import Misconfigured, Where, to_install
 from gateway.identity.jwk import NotAKey, of_public
 from gateway.identity.keycache import Fetched, Unfetched
 from gateway.identity.profile import VerificationKey
@@ -26,8 +26,8 @@ class WorkloadApi:
         try:
             import spiffe
         except ImportError:
-            hint = "pip install 'bulkhead[spiffe]'"
-            raise Misconfigured("the Workload API needs more packages", where, hint) from None
+            why = "the Workload API needs more packages"
+            raise Misconfigured(why, where, to_install("spiffe")) from None
         self._address = address
         self._domain = spiffe.TrustDomain(domain)
         self._connect = spiffe.WorkloadApiClient

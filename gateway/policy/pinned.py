@@ -13,17 +13,19 @@ from gateway.errors import Misconfigured, Where
 
 MODEL_SHA256: Final = "fcdb468652f2122562afa9c47c46f42c3acdfe05f08ae29dd5894aa757b6ca42"
 
+_HINT: Final = "every policy has a copy of policies/model.conf of this release"
+
 
 def model(path: Path) -> str:
     """The text of model.conf. Raises `Misconfigured` unless it is the pinned one, byte for byte."""
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path))) from None
+        raise Misconfigured(f"cannot read: {error.strerror}", Where(str(path)), _HINT) from None
     if hashlib.sha256(raw).hexdigest() != MODEL_SHA256:
         raise Misconfigured(
             "not the pinned model: this file may not be edited",
             Where(str(path)),
-            "restore it from policies/model.conf of this release",
+            _HINT,
         )
     return raw.decode("ascii")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import Misconfigured, Where
+from gateway.errors import Misconfigured, Where, to_install
 from gateway.settings import Telemetry
 from gateway.values import Value
 
@@ -45,7 +45,7 @@ def open_providers(asked: Telemetry, version: str, where: Where | None) -> Provi
         from opentelemetry.sdk.resources import Resource
     except ImportError:
         raise Misconfigured(
-            "telemetry needs more packages", where, "pip install 'bulkhead[telemetry]'"
+            "telemetry needs more packages", where, to_install("telemetry")
         ) from None
     resource = Resource.create({"service.name": "bulkhead", "service.version": version})
     readers: list[MetricReader] = []

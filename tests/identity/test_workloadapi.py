@@ -124,5 +124,7 @@ async def test_the_keys_of_another_trust_domain_are_not_ours(tmp_path: Path) -> 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spiffe", None)
-    with pytest.raises(Misconfigured, match=r"bulkhead\[spiffe\]"):
+    with pytest.raises(Misconfigured) as said:
         WorkloadApi("unix:///run/agent.sock", "acme.example", None)
+    # By the very Python that runs this: what another pip finds under this name is somebody else's.
+    assert said.value.hint == f"{sys.executable} -m pip install 'bulkhead[spiffe]'"

@@ -24,6 +24,13 @@ def test_the_version_is_that_of_the_exact_bytes(tmp_path: Path) -> None:
         first = second
 
 
+def test_a_policy_without_the_model_is_told_where_it_is_to_be_had(tmp_path: Path) -> None:
+    directory = written(tmp_path)
+    (directory / "model.conf").unlink()
+    with pytest.raises(Misconfigured, match=r"cannot read.*policies/model\.conf of this release"):
+        load(directory, {})
+
+
 def test_bytes_moved_from_one_file_to_the_next_are_another_version(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     for home, csv, tiers_text in ((a, "x", "yz"), (b, "xy", "z")):
