@@ -7,19 +7,19 @@ next step would overwrite it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from gateway.core.reverse import Image
 from gateway.undo.alike import same
+from gateway.undo.lists import unordered
 
 
 def nothing_new(known: Sequence[Image], world: Image) -> bool:
     """Does every part of `world` stand in one of the known images at the same place, or is not there?
 
-    Lists are taken as bags: their order is what steps of several calls may change."""
+    Lists are taken as bags, at every depth: their order is what steps of several calls may change."""
     for name, found in world.items():
         there = [image[name] for image in known if name in image]
         if not there:
@@ -49,4 +49,4 @@ def _within(known: Sequence[Any], value: Any) -> bool:
 
 
 def _bag(items: Sequence[Any]) -> Counter[str]:
-    return Counter(json.dumps(item, sort_keys=True) for item in items)
+    return Counter(map(unordered, items))

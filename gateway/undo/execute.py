@@ -18,13 +18,14 @@ from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Step, 
 from gateway.errors import Refused
 from gateway.ports import Errands, Leases, Purpose, ToolServer
 from gateway.undo.comparing import compare
+from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.held import Held
 from gateway.undo.looking import Looker, Unsighted
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
 from gateway.undo.select import keys_of, meet
 from gateway.undo.taken_up import taken_up
-from gateway.undo.thread import DONE, Begun, Forced, Found, Writer
+from gateway.undo.thread import BACK, DONE, Begun, Forced, Found, Writer
 from gateway.undo.work import Stop, Work, not_done
 
 TERM: Final = 900.0
@@ -80,7 +81,7 @@ class Executor:
         verdicts = dict(found or {})
         for number, entry in enumerate(entries, 1):
             call_id = entry.call.call_id
-            if call_id in verdicts:
+            if call_id in verdicts or entry.at_last:
                 continue
             self._progress(f"call {number} of {len(entries)}: {entry.call.record.target}")
             one = self._stuck(entry, entries, verdicts)
@@ -88,7 +89,31 @@ class Executor:
                 one = await self._undone(entry, (begun or {}).get(call_id))
             await self._writer.verdict(call_id, one)
             verdicts[call_id] = one
+        await self._looked_at_last(entries, verdicts)
         return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
+
+    async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
+        """What an earlier undo has taken back, once what came later is undone: the earliest first."""
+        told: list[Recorded] = []
+        for entry in reversed(entries):
+            call = entry.call
+            if entry.at_last and call.call_id not in verdicts:
+                verdicts[call.call_id] = await self._still_back(call, told)
+                await self._writer.verdict(call.call_id, verdicts[call.call_id])
+            if verdicts[call.call_id].verdict in BACK:
+                told.append(call)
+
+    async def _still_back(self, call: Recorded, back: Sequence[Recorded]) -> Found:
+        """`back`: calls before it that are as they were."""
+        try:
+            sight = await self._looker.sight(call)
+            world = await self._looker.look(call, sight)
+        except Unsighted as blind:
+            return Found("failed", blind.why)
+        same = sight.pack.same(call.reversal.pre, world)
+        if same or self._dependents(call) or any(meet(one, call) for one in back):
+            return Found("already", EARLIER)
+        return Found("conflict", CHANGED)
 
     def _stuck(
         self, entry: Planned, entries: Sequence[Planned], verdicts: Mapping[str, Found]
@@ -100,7 +125,7 @@ class Executor:
         for later in entries:
             if later.call.call_id == entry.call.call_id:
                 break
-            verdict = verdicts[later.call.call_id].verdict
+            verdict = "already" if later.at_last else verdicts[later.call.call_id].verdict
             if verdict not in DONE and meet(later.call, entry.call):
                 return Found("conflict", f"{later.call.call_id} must be undone first, and is not")
         return None

@@ -86,6 +86,8 @@ class Planned(Value):
     exposed: tuple[Exposure, ...] = ()
     current: Image | None = None
     """What the look found; None when there was none."""
+    at_last: bool = False
+    """An earlier undo took it back: it is only looked at, when the later calls are undone (earlier.py)."""
 
 
 class Plan(Value):

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.model import Decision
-from gateway.core.record import DOUBTFUL, State
+from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.comparing import can_be_cancelled, compare
+from gateway.undo.earlier import cancelled, explained, seen_before
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
-from gateway.undo.plan import CONFLICTS, NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
+from gateway.undo.plan import NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
@@ -31,8 +32,6 @@ IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
 
 UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, State.NOT_APPLIED})
 """It is on record that the call changed nothing."""
-
-EARLIER: Final = "taken back by an earlier undo"
 
 
 @dataclass
@@ -108,9 +107,9 @@ class Planner:
                 dependents=self.dependents(call, chosen, undone),
                 exposed=_exposed(call, reads),
             )
-            entry = await self._standing(entry, entries, world, operator)
-            entries.append(_cancelled(_seen_before(entry, undone), undone))
-        return Plan(wanted.as_json(), operator, _explained(entries))
+            entry = await self._standing(entry, entries, world, operator, undone)
+            entries.append(cancelled(seen_before(entry, undone), undone))
+        return Plan(wanted.as_json(), operator, explained(entries))
 
     def dependents(
         self, call: Recorded, chosen: Collection[str], undone: Collection[str]
@@ -121,11 +120,16 @@ class Planner:
         return tuple(name for name in names if name not in chosen and name not in undone)
 
     async def _standing(
-        self, entry: Planned, before: Sequence[Planned], world: _World, operator: str
+        self,
+        entry: Planned,
+        before: Sequence[Planned],
+        world: _World,
+        operator: str,
+        undone: Mapping[str, str],
     ) -> Planned:
         call = entry.call
         known = self._without_looking(call, operator)
-        if known is not None and await self._is_there_after_all(entry):
+        if known is not None and await self._is_there_after_all(entry, undone):
             known = (
                 "drift",
                 "it was said to have changed nothing, and all is as it would have made it",
@@ -138,9 +142,9 @@ class Planner:
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
 
-    async def _is_there_after_all(self, entry: Planned) -> bool:
-        """A call that was answered with a failure, and took effect later: nobody wrote there since, and the
-        world is as it would have made it, which it was not before."""
+    async def _is_there_after_all(self, entry: Planned, undone: Mapping[str, str]) -> bool:
+        """A call that was answered with a failure, and took effect later: nobody wrote there since, no undo
+        either, and the world is as it would have made it, which it was not before."""
         call = entry.call
         if call.state not in UNTOUCHED or not call.reversal.pre or entry.after or entry.dependents:
             return False
@@ -152,7 +156,23 @@ class Planner:
         pack, pre, scope = sight.pack, call.reversal.pre, replace(sight.scope, post=None)
         if pack.same(pre, current) or pack.expect(replace(scope, cur=pre)) is True:
             return False
-        return pack.expect(replace(scope, cur=current)) is True
+        there = pack.expect(replace(scope, cur=current)) is True
+        return there and not await self._is_left_so(call, undone)
+
+    async def _is_left_so(self, call: Recorded, undone: Mapping[str, str]) -> bool:
+        """Is it as the undo of a call before it left it?"""
+        for name in (each for each, verdict in undone.items() if verdict in TAKEN_BACK):
+            other = self._ledger.recorded(name)
+            if other is None or other.epoch > call.epoch or not meet(other, call):
+                continue
+            try:
+                sight = await self._looker.sight(other)
+                world = await self._looker.look(other, sight)
+            except Unsighted:
+                continue
+            if sight.pack.same(other.reversal.pre, world):
+                return True
+        return False
 
     def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""
@@ -260,34 +280,3 @@ def _stands_before(entry: Planned) -> bool:
 
 def _gets_undone(entry: Planned) -> bool:
     return entry.standing in TO_DO
-
-
-def _seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
-    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
-    what looks like its work again is not its work."""
-    verdict = undone.get(entry.call.call_id)
-    again = entry.standing in TO_DO and verdict in TAKEN_BACK
-    if again or (entry.standing in CONFLICTS and verdict in {*TAKEN_BACK, "already"}):
-        return replace(entry, standing="already", why=EARLIER)
-    return entry
-
-
-def _cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
-    """A try nobody heard back from, that an earlier undo has cancelled and saw to be gone: it cannot come
-    back, whatever is there now."""
-    if entry.call.state in DOUBTFUL and entry.call.call_id in undone:
-        return replace(entry, standing="already", why="cancelled by an earlier undo")
-    return entry
-
-
-def _explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
-    """Taken back by an earlier undo, and the world is another since: only believed where a call before it
-    on the same resource is back as well, and a look says so. Else somebody was there."""
-    told: list[Planned] = []
-    for entry in reversed(entries):
-        if entry.why == EARLIER and not any(
-            other.standing == "already" and meet(other.call, entry.call) for other in told
-        ):
-            entry = replace(entry, standing="drift", why=f"{EARLIER}, and changed since")
-        told.append(entry)
-    return tuple(reversed(told))

@@ -26,6 +26,8 @@ DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not
 """Verdicts after which nothing of a call is left to be undone."""
 TAKEN_BACK: Final = frozenset({"restored", "compensated"})
 """Verdicts after which its inverse calls have been made."""
+BACK: Final = TAKEN_BACK | {"already"}
+"""Verdicts after which the world is as it was before the call."""
 
 FOR: Final = "for call "
 

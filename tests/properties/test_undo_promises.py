@@ -135,6 +135,23 @@ def _doubts_are_told_truly(day: Day) -> None:
             COUNTS["in doubt"] += 1
 
 
+@pytest.mark.parametrize("world", ["memory"], indirect=True)
+def test_p1_what_an_undo_put_in_another_order_does_not_stop_the_next(world: World) -> None:
+    """Taking an entity away takes relations along that were there before it: they come back in a second step."""
+    with a_day(world, Random(1)) as day:
+        two = [{"name": n, "entityType": "t", "observations": ["1", "2"]} for n in ("first", "new")]
+        relation = {"from": "first", "to": "new", "relationType": "knows"}
+        day.call("create_entities", {"entities": two[:1]})
+        day.call("create_relations", {"relations": [relation]})
+        day.call("create_entities", {"entities": two})
+        gone = {"entityName": "first", "observations": ["1"]}
+        day.call("delete_observations", {"deletions": [gone]})
+        verdicts = day.roll_back(choice="refuse")
+        now = day.look()
+    assert now == day.seen[0]
+    assert set(verdicts.values()) == {"restored"}
+
+
 @MANY
 @given(rng=RANDOMS, calls=st.integers(1, 6))
 def test_p4_twice_is_once(world: World, rng: Random, calls: int) -> None:
@@ -149,6 +166,24 @@ def test_p4_twice_is_once(world: World, rng: Random, calls: int) -> None:
     for call, verdict in first.items():
         if verdict in ("restored", "compensated"):
             assert again[call] == "already"
+
+
+@MANY
+@given(rng=RANDOMS, parts=st.lists(st.integers(1, 4), min_size=2, max_size=4))
+def test_p4_rollbacks_in_between_leave_nothing_to_conflict_with(
+    world: World, rng: Random, parts: list[int]
+) -> None:
+    """Some calls, some of them taken back, some more calls, and at the end all of it."""
+    with a_day(world, rng) as day:
+        for calls in parts:
+            day.play(calls)
+            some = rng.sample(day.calls, rng.randint(1, len(day.calls)))
+            counted(day, day.roll_back(calls=tuple(call.call_id for call in some)))
+        verdicts = day.roll_back()
+        now = day.look()
+    if "irreversible" not in verdicts.values():
+        assert all(verdict in WHOLE for verdict in verdicts.values()), verdicts
+        assert now == day.seen[0]
 
 
 @pytest.mark.parametrize("world", ["git"], indirect=True)

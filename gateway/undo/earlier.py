@@ -1,0 +1,54 @@
+"""What an earlier undo has already taken back, in a plan made since. Pure.
+
+Nothing of such a call is in the world. That the world is another since is a conflict only where nobody the
+journal knows of was there: what later calls wrote is theirs. Where these are undone first, it is looked at last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway.core.record import DOUBTFUL
+from gateway.undo.plan import CONFLICTS, TO_DO, Planned, few
+from gateway.undo.select import meet
+from gateway.undo.thread import BACK, TAKEN_BACK
+from gateway.values import replace
+
+EARLIER: Final = "taken back by an earlier undo"
+CHANGED: Final = f"{EARLIER}, and changed since"
+
+
+def seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
+    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
+    what looks like its work again is not its work."""
+    verdict = undone.get(entry.call.call_id)
+    again = entry.standing in TO_DO and verdict in TAKEN_BACK
+    if not again and (entry.standing not in CONFLICTS or verdict not in BACK):
+        return entry
+    if entry.standing == "waits":
+        return replace(entry, standing="already", why=f"{EARLIER}; looked at last", at_last=True)
+    later = entry.dependents or (entry.after if entry.standing == "blocked" else ())
+    why = f"{EARLIER}; written later by {few(later)}" if later else EARLIER
+    return replace(entry, standing="already", why=why)
+
+
+def cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
+    """A try nobody heard back from, that an earlier undo has cancelled and saw to be gone: it cannot come
+    back, whatever is there now."""
+    if entry.call.state in DOUBTFUL and entry.call.call_id in undone:
+        return replace(entry, standing="already", why="cancelled by an earlier undo")
+    return entry
+
+
+def explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
+    """Taken back by an earlier undo, and the world is another since: only believed where a call before it
+    on the same resource is back as well, and a look says so. Else somebody was there."""
+    told: list[Planned] = []
+    for entry in reversed(entries):
+        if entry.why == EARLIER and not any(
+            other.standing == "already" and meet(other.call, entry.call) for other in told
+        ):
+            entry = replace(entry, standing="drift", why=CHANGED)
+        told.append(entry)
+    return tuple(reversed(told))
