@@ -131,9 +131,11 @@ def _meta(classified: Classified) -> JsonObject:
 
 
 def answer_to(new: Ticket, known: Sequence[Ticket]) -> Ticket:
-    """The ticket that speaks for this question: one of the same agent's `known` ones, or the new one.
+    """The ticket that speaks for this question: one of the same agent's `known` ones, or the new one. Of those an
+    agent of the same name in another tenant is another's.
 
     Raises `Refused` (overloaded) when the agent has asked too much already."""
+    known = [ticket for ticket in known if ticket.tenant == new.tenant]
     alive = [ticket for ticket in known if ticket.expires_at > new.created_at]
     same = {ticket.stand: ticket for ticket in alive if ticket.digest == new.digest}
     window = next((ticket for ticket in alive if _is_open_for(ticket, new)), None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.approvals.asking import Asking
-from gateway.core.approval import DUTY
+from gateway.core.approval import DUTY, MOST_WAITING
 from gateway.core.decide import Decided
 from gateway.core.grant import Grant
 from gateway.core.model import Classified, Decision, Effect, Obligation
@@ -18,11 +18,16 @@ from gateway.errors import Refused
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.grants.given import HERE, NOON, call, grant
 
 DUTIES = (Obligation(DUTY, "A1", HERE),)
 EXACT = Reversal(Level.EXACT, guard="cas", why="a case")
 PAY = call("a", "pay", effect=Effect.WRITE, arguments={"to": "bob", "sum": 10})
+
+
+def decided(one: Classified) -> Decided:
+    return Decided(one, Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE, obligations=DUTIES))
 
 
 class Desk:
@@ -35,11 +40,8 @@ class Desk:
         self, one: Classified, level: Reversal = EXACT, grant: Grant | None = None
     ) -> str:
         """What the agent hears: nobody has answered yet."""
-        decided = Decided(
-            one, Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE, obligations=DUTIES)
-        )
         with pytest.raises(Refused) as caught:
-            await self.asking.leave("call1", decided, level, {}, grant)
+            await self.asking.leave("call1", decided(one), level, {}, grant)
         assert caught.value.reason == Reason.APPROVAL_NEEDED
         return caught.value.detail
 
@@ -89,3 +91,17 @@ async def test_under_another_grant_or_undone_in_another_way_it_is_another(desk: 
         await desk.ticket(PAY, EXACT, grant("g2")),
     ]
     assert len({*tickets}) == len(tickets)
+
+
+async def test_an_agent_of_the_same_name_in_another_tenant_leaves_room(desk: Desk) -> None:
+    for number in range(MOST_WAITING):
+        await desk.ticket(call("a", "pay", effect=Effect.WRITE, arguments={"sum": number}))
+    with pytest.raises(Refused, match="10 tickets waiting"):
+        await desk.asking.leave("call1", decided(PAY), EXACT, {}, None)
+    assert await desk.ticket(of_tenant(PAY, "other"))
+
+
+def of_tenant(one: Classified, tenant: str) -> Classified:
+    request = one.resolved.request
+    moved = replace(request, identity=replace(request.identity, tenant=tenant))
+    return replace(one, resolved=replace(one.resolved, request=moved))
