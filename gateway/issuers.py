@@ -228,7 +228,7 @@ def _word_faults(one: IssuerSettings) -> Iterator[Fault]:
     facts = {"agent": one.agent, "tenant": one.tenant, "task": one.task, "intent": one.intent}
     for name, way in {**facts, "grant": one.grant}.items():
         shape = AGENT if name == "agent" else WORD
-        for word in (_finite(way) or ()) if way else ():
+        for word in (finite(way) or ()) if way else ():
             if not shape.fullmatch(word):
                 yield (name,), f"{word!r} is not a plain name"
 
@@ -259,7 +259,7 @@ def _pinned(one: IssuerSettings, claim: str) -> bool:
 
 def _meet(one: From, other: From) -> bool:
     """Could both say the same word?"""
-    few, more = _finite(one), _finite(other)
+    few, more = finite(one), finite(other)
     if few is not None and more is not None:
         return not few.isdisjoint(more)
     if few is not None:
@@ -269,7 +269,7 @@ def _meet(one: From, other: From) -> bool:
     return one.before.startswith(other.before) or other.before.startswith(one.before)
 
 
-def _finite(way: From) -> frozenset[str] | None:
+def finite(way: From) -> frozenset[str] | None:
     """All it can say; None where a claim says it freely."""
     if way.value is not None:
         return frozenset({way.value})

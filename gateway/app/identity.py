@@ -23,7 +23,7 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
-from gateway.issuers import IssuerSettings, KeySettings
+from gateway.issuers import From, IssuerSettings, KeySettings, finite
 from gateway.ports import Verifier
 from gateway.settings import Settings
 from gateway.values import Value
@@ -129,6 +129,7 @@ def _transmitters(settings: Settings) -> list[Transmitter]:
     from gateway.identity.sets import Transmitter
 
     own = settings.origin + Endpoint("events").path
+    whose = From(value=settings.tenant)
     return [
         Transmitter(
             id=id,
@@ -138,6 +139,7 @@ def _transmitters(settings: Settings) -> list[Transmitter]:
             keys=open_keys(one.keys, one.issuer, settings, one.where, SSF_DISCOVERY),
             subjects_of=settings.issuers[one.speaks_for].name,
             naming=settings.issuers[one.speaks_for].naming,
+            tenants=tuple(finite(settings.issuers[one.speaks_for].tenant or whose) or ("",)),
         )
         for id, one in settings.transmitters.items()
     ]

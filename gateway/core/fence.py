@@ -22,9 +22,12 @@ class Fence(Value):
     why: str
     at: int
     """Microseconds since the epoch."""
+    tenant: str = ""
+    """Only what is this tenant's; empty: whosever it is."""
 
     def __str__(self) -> str:
-        return f"{self.scope} {self.value}".strip()
+        whose = f"of {self.tenant}" if self.tenant else ""
+        return f"{self.scope} {self.value} {whose}".strip()
 
 
 class Caught(Value):
@@ -39,6 +42,8 @@ class Caught(Value):
 
     def by(self, fence: Fence) -> bool:
         """Does the fence stop this?"""
+        if fence.tenant not in ("", self.tenant):
+            return False
         if fence.scope == "all":
             return True
         if fence.scope == "grant":

@@ -42,7 +42,7 @@ class FenceLog:
             raise Misconfigured(f"fences: {error.strerror}", Where(str(self.path))) from None
         self.length = partial(os.lseek, self._fd, 0, os.SEEK_END)
         """Bytes so far: another number means another state. One system call, and nothing around it."""
-        self._standing: dict[tuple[str, str], Fence] = {}
+        self._standing: dict[tuple[str, str, str], Fence] = {}
         self._read = 0
         """Bytes that have been taken up, and lines."""
         self._lines = 0
@@ -61,7 +61,7 @@ class FenceLog:
 
     def lift(self, lifted: Sequence[Fence], by: str, why: str, at: int) -> None:
         """These stop nothing any more. Durable on return. Raises `JournalError`."""
-        rows = [{"scope": fence.scope, "value": fence.value} for fence in lifted]
+        rows = [{"scope": f.scope, "value": f.value, "tenant": f.tenant} for f in lifted]
         self._write([{"lift": row, "by": by, "why": why, "at": at} for row in rows])
 
     def read(self) -> tuple[Fence, ...]:
@@ -89,9 +89,10 @@ class FenceLog:
             said = json.loads(line)
             if "fence" in said:
                 fence = from_plain(Fence, said["fence"])
-                self._standing.setdefault((fence.scope, fence.value), fence)
+                self._standing.setdefault((fence.scope, fence.value, fence.tenant), fence)
             else:
-                self._standing.pop((said["lift"]["scope"], said["lift"]["value"]), None)
+                lift = said["lift"]
+                self._standing.pop((lift["scope"], lift["value"], lift.get("tenant", "")), None)
         except (ValueError, KeyError, TypeError):
             raise Misconfigured("not a fence", Where(str(self.path), self._lines + 1)) from None
 

@@ -73,4 +73,8 @@ class Receiving(Value):
 
     def _fences(self, event: SecurityEvent) -> list[Fence]:
         by, why, at = f"transmitter:{event.transmitter}", f"{event.why} ({event.id})", self.clock()
-        return [Fence("agent", agent, by, why, at) for agent in event.agents]
+        return [
+            Fence("agent", agent, by, why, at, tenant)
+            for agent in event.agents
+            for tenant in event.tenants
+        ]

@@ -51,6 +51,8 @@ class Transmitter(Value):
     """What `iss` of a subject says."""
     naming: From
     """What that issuer's subjects are called here."""
+    tenants: tuple[str, ...] = ("",)
+    """Whose they are: one of these; empty: that its tokens tell each time."""
 
 
 class SetReader:
@@ -73,7 +75,7 @@ class SetReader:
             agent for uri in stopping for agent in _agents(claims, claims["events"][uri], one)
         )
         why = ", ".join(uri.rpartition("/")[2] for uri in stopping)
-        return SecurityEvent(one.id, claims["jti"], tuple(found), why)
+        return SecurityEvent(one.id, claims["jti"], tuple(found), why, one.tenants)
 
     async def refreshed(self, text: str) -> bool:
         """As `ports.Verifier.refreshed`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from gateway.core.fence import Fence
 from gateway.errors import Misconfigured
 from gateway.fences.log import FenceLog
+from gateway.values import replace
 
 A = Fence("agent", "agent:a", "operator:ada", "strange", 5)
 B = Fence("task", "t1", "operator:ada", "", 6)
@@ -36,6 +38,24 @@ def test_only_its_owner_may_read_or_write_it(tmp_path: Path) -> None:
     log = FenceLog(tmp_path / "state")
     assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(log.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_fence_of_one_tenant_is_another_and_is_lifted_by_itself(tmp_path: Path) -> None:
+    theirs = replace(A, tenant="partner")
+    log = FenceLog(tmp_path)
+    log.fence(A, theirs)
+    log.lift([A], "operator:bob", "it was nothing", 9)
+    assert FenceLog(tmp_path).read() == (theirs,)
+
+
+def test_a_line_that_says_of_no_tenant_is_of_all(tmp_path: Path) -> None:
+    log = FenceLog(tmp_path)
+    said = {"scope": "agent", "value": "agent:a", "by": "x", "why": "", "at": 1}
+    log.path.write_text(json.dumps({"fence": said}) + "\n")
+    assert log.read() == (Fence("agent", "agent:a", "x", "", 1),)
+    with log.path.open("a") as file:
+        file.write('{"lift": {"scope": "agent", "value": "agent:a"}}\n')
+    assert log.read() == ()
 
 
 @pytest.mark.parametrize("kept", range(0, 60, 7))

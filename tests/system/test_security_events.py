@@ -19,10 +19,13 @@ from tests.system.raw import enveloped
 
 REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 IDP = "https://idp.example.com"
+PARTNER = "https://idp.partner.example"
 POLICY = """\
 p, P010, data, time, *, role:tester, local, general, *, -, allow
 g, agent:triage-1, role:tester, local
 g, agent:triage-2, role:tester, local
+p, P011, data, time, *, role:guest, partner, general, *, -, allow
+g, agent:triage-1, role:guest, partner
 """
 TIERS = 'servers:\n  time:\n    tools: {"*": {tier: data, effect: read}}\n'
 
@@ -34,9 +37,9 @@ class Corp:
     home: Home
     key: Any = field(default_factory=new_key)
 
-    def call(self, agent: str) -> dict[str, Any]:
+    def call(self, agent: str, issuer: str = IDP) -> dict[str, Any]:
         now, url = int(time.time()), f"{self.home.origin}/data/mcp"
-        claims = {"iss": IDP, "sub": agent, "aud": url, "scope": "mcp:data", "task": "T"}
+        claims = {"iss": issuer, "sub": agent, "aud": url, "scope": "mcp:data", "task": "T"}
         times = {"iat": now, "exp": now + 600, "jti": "j"}
         headers = {"typ": "at+jwt", "kid": "k1"}
         token = jwt.encode({**claims, **times}, self.key, algorithm="ES256", headers=headers)
@@ -76,7 +79,14 @@ def corp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corp]:
         {"time": {"command": [starter.program("mcp-server-time")]}},
         policy=POLICY,
         tiers=TIERS,
-        issuers={"corp": {"issuer": IDP, "keys": {"file": "keys.json"}}},
+        issuers={
+            "corp": {"issuer": IDP, "keys": {"file": "keys.json"}},
+            "partner": {
+                "issuer": PARTNER,
+                "keys": {"file": "keys.json"},
+                "tenant": {"value": "partner"},
+            },
+        },
         transmitters={"corp": {"issuer": IDP, "keys": {"file": "keys.json"}, "speaks_for": "corp"}},
     )
     corp = Corp(home)
@@ -93,13 +103,14 @@ def test_an_agent_whose_sessions_are_revoked_is_stopped_until_a_person_lets_it_g
     assert corp.tell("triage-1", "e1").status_code == 202
     assert corp.call("triage-1")["error"]["data"]["reason"] == "fenced"
     assert "result" in corp.call("triage-2")
+    assert "result" in corp.call("triage-1", PARTNER)  # another of the same name
     [fence] = json.loads(corp.home.must("fence", "list", "--json"))
     assert (fence["scope"], fence["value"], fence["by"]) == (
         "agent",
         "agent:triage-1",
         "transmitter:corp",
     )
-    [noted] = [call for call in corp.home.calls() if call["target"] == "agent agent:triage-1"]
+    [noted] = [call for call in corp.home.calls() if "agent:triage-1" in call["target"]]
     assert noted["agent"] == "transmitter:corp"
 
     corp.home.must("fence", "lift", "--agent", "triage-1")
