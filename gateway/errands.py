@@ -18,7 +18,6 @@ from gateway.core import record, settle
 from gateway.core.describe import describe, with_others
 from gateway.core.model import (
     AccessRequest,
-    Answer,
     CallRecord,
     Classified,
     ClientFacts,
@@ -30,13 +29,13 @@ from gateway.core.model import (
     Outcome,
     Request,
     Resolved,
-    RpcError,
     Target,
     Tier,
     WorkloadIdentity,
 )
 from gateway.core.reverse import Level
 from gateway.errors import Refused, Where
+from gateway.nobody import NOBODY
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -48,17 +47,6 @@ CLIENT: Final = ClientFacts("2026-07-28", info={"name": "bulkhead", "version": "
 INTENT: Final = "undo"
 """The intent an inverse call is decided under, as the policy's rules name it."""
 NOWHERE: Final = Where("gateway")
-
-
-class NobodyAsked:
-    """The way back to an agent where there is none: notifications fall, questions are declined."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        """Nobody listens."""
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        """A tool server that must ask somebody cannot be called for an undo."""
-        return Answer(error=RpcError(-32601, f"{method}: nobody to ask"))
 
 
 class GatewayErrands:
@@ -176,7 +164,7 @@ class GatewayErrands:
         message = Outbound("tools/call", resolved.params, CLIENT, "bulkhead")
         try:
             server = self._servers[resolved.target.server]
-            return await server.call(permit, message, NobodyAsked())
+            return await server.call(permit, message, NOBODY)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="the undo was stopped while the call was under way")
             with anyio.CancelScope(shield=True):

@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from gateway.bounds import Bounds
 from gateway.core import settle
-from gateway.core.model import Answer, JsonObject, Request, RpcError, WorkloadIdentity
+from gateway.core.model import Answer, JsonObject, Request, WorkloadIdentity
 from gateway.core.resolve import resolve
 from gateway.errors import Refused
+from gateway.nobody import NOBODY
 from gateway.pep import Line
 from gateway.ports import Catalogue, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
@@ -187,7 +188,7 @@ class Follower:
     async def _subscribe(self, request: Request) -> Answer:
         if len(self._places) >= MOST:
             return settle.refused(request, Reason.OVERLOADED, f"{MOST} subscriptions", "")
-        answer = await self._house.line.call(request, Deaf())
+        answer = await self._house.line.call(request, NOBODY)
         if answer.result is None:
             return answer
         try:
@@ -233,14 +234,3 @@ class Follower:
         for place in self._places.values():
             self._house.drop(place, self)
         self._places.clear()
-
-
-class Deaf:
-    """The channel of a subscription's own call: it has nothing to say before its answer."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        """Heard by nobody."""
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        """Nobody can be asked."""
-        return Answer(error=RpcError(settle.METHOD_NOT_FOUND, f"{method}: nobody to ask"))

@@ -9,9 +9,9 @@ from pathlib import Path
 from gateway.app.clock import microseconds
 from gateway.app.meanwhile import meanwhile
 from gateway.core.model import Answer
-from gateway.errands import NobodyAsked
 from gateway.holding import Waiting
 from gateway.journals.sqlite import SqliteReader
+from gateway.nobody import NOBODY
 from gateway.pep import Line
 from gateway.ports import Protector
 from gateway.undo.held import Waitings
@@ -24,7 +24,7 @@ async def held_calls_sent(journal: Path, protector: Protector, line: Line) -> As
     reader = SqliteReader(journal)
 
     async def send(waiting: Waiting) -> Answer:
-        return await line.send(waiting, NobodyAsked())
+        return await line.send(waiting, NOBODY)
 
     try:
         async with meanwhile(Outbox(Waitings(reader, protector), send, microseconds).keep()):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from gateway.catalogue.items import Item, examine
 from gateway.core.model import JsonObject, RpcError
 from gateway.core.resolve import KINDS, ListKind
+from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.ports import ServerUnavailable, ToolServer
 from gateway.values import Value, field
 
@@ -24,7 +25,6 @@ MAX_TOTAL: Final = 64 * 1024 * 1024
 """Bytes of one list as JSON, the fields beside its items too."""
 MAX_PROBLEM: Final = 500
 """Characters kept of what a server says when it gives no list."""
-METHOD_NOT_FOUND: Final = -32601
 
 
 class FetchedPage(Value):

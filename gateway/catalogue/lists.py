@@ -13,13 +13,13 @@ from gateway.catalogue.cursors import Cursors
 from gateway.core.model import Answer, Endpoint, Entry, JsonObject, RpcError
 from gateway.core.published import Publisher
 from gateway.core.resolve import KINDS, Listing, ListKind, Page, Shelf, Table
+from gateway.core.settle import INVALID_PARAMS
 from gateway.errors import Refused
 from gateway.reasons import Reason
 
 Visible = Callable[[Entry], bool]
 MAX_PAGE: Final = 500
 """Entries looked at for one page of an aggregate."""
-INVALID_PARAMS: Final = -32602
 LIST_METHODS: Final[dict[str, ListKind]] = {shape.method: kind for kind, shape in KINDS.items()}
 
 

@@ -14,8 +14,9 @@ from gateway.core import record
 from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target
 from gateway.core.record import State
 from gateway.core.reverse import Image, Lease, Level, Reversal, Verdict
-from gateway.errands import CLIENT, NobodyAsked
+from gateway.errands import CLIENT
 from gateway.journals.memory import MemoryJournal
+from gateway.nobody import NOBODY
 from gateway.ports import Outbound, ToolServer
 from gateway.undo import level
 from gateway.undo.level import AnyCase, AnyPack
@@ -175,7 +176,7 @@ class Driver:
         pending = self._journal.append(record.intent(_entry(call_id, server, tool), 0))
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
         message = Outbound("tools/call", params, CLIENT, "certification")
-        return await self._servers[server].call(permit, message, NobodyAsked())
+        return await self._servers[server].call(permit, message, NOBODY)
 
     def _version(self) -> str | None:
         return version_of(self._servers[self._server])

@@ -14,16 +14,14 @@ from typing import Final
 from gateway import __version__
 from gateway.core import record, settle
 from gateway.core.model import (
-    Answer,
     CallRecord,
     ClientFacts,
     Effect,
-    JsonObject,
     Outcome,
-    RpcError,
 )
 from gateway.core.reverse import Captured, Image
 from gateway.errors import JournalError
+from gateway.nobody import NOBODY
 from gateway.ports import Journal, Mark, Outbound, Protector, ToolServer
 from gateway.undo.scope import CaptureFailed, ReadCall
 from gateway.values import Value
@@ -45,16 +43,6 @@ class For(Value):
     intent: str
     secret: bool = False
     """Its arguments may not all be kept in clear; so nothing made of them is."""
-
-
-class Nobody:
-    """The channel of a call no agent made."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        return
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        return Answer(error=RpcError(settle.METHOD_NOT_FOUND, "Method not found"))
 
 
 class OwnReads:
@@ -99,7 +87,7 @@ class OwnReads:
         outcome = Outcome("in_doubt", detail="given up")
         try:
             async with asyncio.timeout(READ_SECONDS):
-                outcome = await server.call(permit, message, Nobody())
+                outcome = await server.call(permit, message, NOBODY)
         except TimeoutError:
             outcome = Outcome("in_doubt", detail=f"no answer within {READ_SECONDS:g} s")
         finally:

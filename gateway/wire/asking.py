@@ -9,6 +9,7 @@ import re
 from typing import Any, Final
 
 from gateway.core.model import Answer, JsonObject, RpcError
+from gateway.core.settle import METHOD_NOT_FOUND
 
 NEEDED: Final = {
     "sampling/createMessage": "sampling",
@@ -17,7 +18,6 @@ NEEDED: Final = {
 }
 """Question -> the capability a client must have declared to be asked it."""
 ACTIONS: Final = frozenset({"accept", "decline", "cancel"})
-_METHOD_NOT_FOUND: Final = -32601
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 
@@ -35,7 +35,7 @@ def undeclared(method: str, capabilities: JsonObject) -> str | None:
 
 def cannot_ask(why: str) -> Answer:
     """What a question gets when the agent's client cannot be asked."""
-    return Answer(error=RpcError(_METHOD_NOT_FOUND, why))
+    return Answer(error=RpcError(METHOD_NOT_FOUND, why))
 
 
 def key(method: str, params: JsonObject) -> str:

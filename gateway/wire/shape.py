@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.model import Era, JsonObject, RpcError
+from gateway.core.settle import INVALID_PARAMS
 from gateway.values import replace
 
 STATELESS: Final = Era.STATELESS
@@ -27,7 +28,6 @@ CACHEABLE: Final = frozenset(
 
 _STATELESS_ONLY: Final = frozenset({"resultType", "ttlMs", "cacheScope"})
 _RESOURCE_NOT_FOUND: Final = -32002
-_INVALID_PARAMS: Final = -32602
 
 
 def result_for(era: Era, method: str, result: JsonObject) -> JsonObject:
@@ -71,5 +71,5 @@ def error_for(era: Era, method: str, params: JsonObject, error: RpcError) -> Rpc
     if era is not STATELESS or error.code != _RESOURCE_NOT_FOUND or method != "resources/read":
         return error
     if error.has_data:
-        return replace(error, code=_INVALID_PARAMS)
-    return RpcError(_INVALID_PARAMS, error.message, {"uri": params.get("uri")}, has_data=True)
+        return replace(error, code=INVALID_PARAMS)
+    return RpcError(INVALID_PARAMS, error.message, {"uri": params.get("uri")}, has_data=True)

@@ -16,11 +16,11 @@ from gateway.core.fence import Fence
 from gateway.core.grant import Give, Spend
 from gateway.core.model import Answer
 from gateway.core.record import State
-from gateway.errands import NobodyAsked
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
 from gateway.holding import Waiting
 from gateway.journals.sqlite import SqliteJournal
+from gateway.nobody import NOBODY
 from gateway.ports import CallFilter
 from gateway.undo import keeping
 from gateway.undo.deadlines import Deadlines
@@ -82,7 +82,7 @@ async def send(rig: Rig, here: Path) -> None:
     """What waits is sent when its time has come."""
 
     async def one(waiting: Waiting) -> Answer:
-        return await rig.line.send(waiting, NobodyAsked())
+        return await rig.line.send(waiting, NOBODY)
 
     outbox = Outbox(Waitings(rig.reader, rig.parts.protector), one, rig.parts.clock)
     while rig.reader.calls(CallFilter(state=State.HELD), 1):

@@ -7,24 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.model import Answer, JsonObject, Request
+from gateway.core.model import JsonObject, Request
+from gateway.nobody import NOBODY
 from gateway.ports import Gate
 from gateway.values import replace
 from gateway.wire.agents.answering import ask_gate
-from gateway.wire.asking import cannot_ask
 
 MAX_PAGES: Final = 100
-
-
-class Silent:
-    """A channel nobody listens on."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        """Dropped."""
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        """Never."""
-        return cannot_ask(f"{method}: nobody to ask")
 
 
 async def advertises(gate: Gate, call: Request) -> bool:
@@ -35,7 +24,7 @@ async def advertises(gate: Gate, call: Request) -> bool:
         if cursor is not None:
             params["cursor"] = cursor
         asked = replace(call, method="tools/list", params=params)
-        page = (await ask_gate(gate, asked, Silent())).result or {}
+        page = (await ask_gate(gate, asked, NOBODY)).result or {}
         if any(tool.get("name") == name for tool in page.get("tools", ())):
             return True
         cursor = page.get("nextCursor")

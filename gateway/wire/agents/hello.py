@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.core.settle import INVALID_PARAMS
 from gateway.ports import About
 from gateway.sdk import (
     HANDSHAKE_PROTOCOL_VERSIONS,
@@ -13,7 +14,6 @@ from gateway.sdk import (
     SERVER_INFO_META_KEY,
 )
 from gateway.wire import strict_json
-from gateway.wire.agents.messages import INVALID_PARAMS
 
 MAX_CLIENT: Final = 64 * 1024
 """Bytes of a client's capabilities and info, as JSON."""

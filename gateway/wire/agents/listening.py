@@ -20,9 +20,10 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.settle import INVALID_PARAMS
 from gateway.ports import Channel, Following, Gate, Told
 from gateway.wire.agents.answering import ask_gate
-from gateway.wire.agents.messages import INVALID_PARAMS, notification_body
+from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
 
 LISTEN: Final = "subscriptions/listen"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.core.model import JsonObject, RequestId, RpcError
+from gateway.core.settle import INVALID_PARAMS
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from gateway.values import Value
@@ -16,8 +17,6 @@ from gateway.wire.agents.exchange import Header, Rejected, Reply
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
-METHOD_NOT_FOUND: Final = -32601
-INVALID_PARAMS: Final = -32602
 REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
 

@@ -21,6 +21,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.settle import INVALID_PARAMS, METHOD_NOT_FOUND
 from gateway.ports import Gate
 from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
 from gateway.values import replace
@@ -34,9 +35,7 @@ from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
 from gateway.wire.agents.messages import (
-    INVALID_PARAMS,
     INVALID_REQUEST,
-    METHOD_NOT_FOUND,
     REQUEST_CANCELLED,
     Call,
     Message,

@@ -20,6 +20,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.ports import Gate
 from gateway.sdk import PROTOCOL_VERSION_META_KEY, inbound
 from gateway.wire import loglevels
@@ -32,7 +33,6 @@ from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import LISTEN, listen
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
-    METHOD_NOT_FOUND,
     Call,
     Message,
     Note,

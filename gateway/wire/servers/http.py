@@ -15,13 +15,13 @@ from gateway.core.record import Permit
 from gateway.credential_ports import OwnCredential
 from gateway.credential_settings import templates
 from gateway.errors import Misconfigured
+from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_changes import RESTARTED, Changes
-from gateway.wire.servers.http_exchange import MUTE
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
@@ -179,12 +179,12 @@ class HttpServer:
         if message.method == "server/discover":
             return await self._discover()
         try:
-            return await self._send(message, MUTE)
+            return await self._send(message, NOBODY)
         except Broken as error:
             if not error.stale:
                 raise
         # A kept connection that had ended. This is a read of our own, so it may be asked again.
-        return await self._send(message, MUTE)
+        return await self._send(message, NOBODY)
 
     async def _discover(self) -> Outcome:
         """What the server says of itself. A session server said it in `initialize`."""
@@ -235,7 +235,7 @@ class HttpServer:
         """Ask in the gateway's own session. Raises `ServerUnavailable`."""
         message = Outbound(method, {"uri": uri}, envelope.GATEWAY, OWN)
         try:
-            return (await self._send(message, MUTE)).error
+            return (await self._send(message, NOBODY)).error
         except (NotSent, Broken) as error:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from gateway.core.credential import Credential
-from gateway.core.model import Answer, Era, JsonObject, Outcome, RpcError
+from gateway.core.model import Answer, Era, JsonObject, Outcome
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
@@ -209,16 +209,3 @@ class Exchange:
         link, session = self._link, self._session
         reply = await link.post(session.headers, message, link.notice(), session.credential)
         reply.drain()
-
-
-class Mute:
-    """The channel of the gateway's own reads: nobody listens and nobody can be asked."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        """Heard by nobody."""
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        return Answer(error=RpcError(-32601, f"Method not found: {method}"))
-
-
-MUTE: Final = Mute()

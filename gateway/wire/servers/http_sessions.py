@@ -17,13 +17,14 @@ from typing import Any, Final
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.made import Made
+from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
-from gateway.wire.servers.http_exchange import MUTE, Exchange, Note, Session
+from gateway.wire.servers.http_exchange import Exchange, Note, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_standing import Standing, can_be_asked
@@ -108,7 +109,9 @@ class Sessions:
         session.log_level = level
         asked = replace(message, method="logging/setLevel", params={"level": level})
         with suppress(NotSent, Broken):  # the call itself will tell
-            await Exchange(self._link, session, MUTE, self.chore, self._note).send(asked, patience)
+            await Exchange(self._link, session, NOBODY, self.chore, self._note).send(
+                asked, patience
+            )
 
     async def _be_asked(self, key: Key, session: Session) -> None:
         """Have an ear for questions on the session's own stream."""

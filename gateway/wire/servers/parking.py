@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
+from gateway.core.settle import INVALID_PARAMS
 from gateway.ports import Channel, Outbound, ToolServer
 from gateway.values import replace
 from gateway.wire.servers import seal
@@ -28,7 +29,6 @@ SECONDS: Final = 600.0
 MOST: Final = 128
 EACH: Final = 32
 """Calls of one server, and of one agent there, that may wait."""
-INVALID_PARAMS: Final = -32602
 URL_REQUIRED: Final = -32042
 MISSING_CAPABILITY: Final = -32021
 
