@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from gateway.core import record, settle
+from gateway.core import act, record, settle
 from gateway.core.describe import describe, with_others
 from gateway.core.model import (
     AccessRequest,
@@ -33,7 +33,6 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.reverse import Level
 from gateway.errors import Refused, Where
 from gateway.nobody import NOBODY
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
@@ -184,18 +183,15 @@ class GatewayErrands:
     def _question(self, errand: Classified) -> AccessRequest:
         """What the PDP is asked about an inverse call."""
         identity, server = errand.resolved.request.identity, errand.resolved.target.server
-        return AccessRequest(
-            subject=identity.agent,
-            tenant=identity.tenant,
-            intent=identity.intent,
-            tier=errand.tier,
-            server=self._companions.get(server, server),
-            tool=_name(errand),
-            destination=errand.destination,
-            effect=errand.effect,
-            arguments=errand.resolved.arguments,
-            task=identity.task,
-            level=Level.UNKNOWN.value,  # an inverse call has no inverse of its own
+        return act.question(
+            identity.agent,
+            identity.tenant,
+            identity.intent,
+            self._companions.get(server, server),
+            _name(errand),
+            errand.resolved.arguments,
+            identity.task,
+            errand.destination,
         )
 
 

@@ -11,10 +11,9 @@ from typing import Final
 
 from gateway.approvals.asking import new_ticket
 from gateway.core import approval, record
-from gateway.core.act import of_act
+from gateway.core.act import of_act, question
 from gateway.core.approval import Stand, Ticket, Word
-from gateway.core.model import AccessRequest, Decision, Effect, Tier
-from gateway.core.reverse import Level
+from gateway.core.model import Decision, Tier
 from gateway.errors import Refused
 from gateway.ports import Journal, Policies, Protector, Tickets
 from gateway.reasons import Reason
@@ -76,18 +75,7 @@ class Deciding(Value, kw_only=True):
     def _permitted(self, operator: str, ticket: Ticket) -> Decision:
         tool = _tool(ticket)
         decision = self.policies.current.decide(
-            AccessRequest(
-                subject=operator,
-                tenant=ticket.tenant,
-                intent=INTENT,
-                tier=Tier.ADMIN,
-                server=ticket.server,
-                tool=tool,
-                destination="local",
-                effect=Effect.DESTROY,
-                arguments=ticket.arguments,
-                level=Level.UNKNOWN.value,
-            )
+            question(operator, ticket.tenant, INTENT, ticket.server, tool, ticket.arguments)
         )
         # A rule that wants leave for all of a tier means the calls, not the words that give it.
         duties = [duty for duty in decision.obligations if duty.name != approval.DUTY]

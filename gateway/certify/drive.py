@@ -11,7 +11,8 @@ from itertools import count
 from typing import Final
 
 from gateway.core import record
-from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target
+from gateway.core.act import of_act
+from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target, Tier
 from gateway.core.record import State
 from gateway.core.reverse import Image, Lease, Level, Reversal, Verdict
 from gateway.errands import CLIENT
@@ -183,23 +184,13 @@ class Driver:
 
 
 def _entry(call_id: str, server: str, tool: str) -> CallRecord:
-    return CallRecord(
-        call_id=call_id,
-        agent="certification",
+    return of_act(
+        call_id,
+        "certification",
+        "tools/call",
         tenant="",
-        task="",
-        intent="",
-        endpoint="",
-        method="tools/call",
         server=server,
         target=tool,
-        tier="admin",
+        tier=Tier.ADMIN,
         effect=Effect.DESTROY,
-        destination="",
-        rule="",
-        where="",
-        policy_version="",
-        descriptor="",
-        arguments={},
-        arguments_digest="",
     )

@@ -1,6 +1,6 @@
-"""The record of an act: what an operator, or the gateway itself, did beside all calls. Pure.
+"""An act: what an operator, or the gateway itself, does beside agents' calls. What is asked of the PDP, and its record.
 
-What only a call has is empty here. It knows no journal.
+Pure. What only an agent's call has is empty here. It knows no journal.
 """
 
 from __future__ import annotations
@@ -8,8 +8,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.core.model import CallRecord
+from gateway.core.model import AccessRequest, CallRecord, Effect, JsonObject, Tier
+from gateway.core.reverse import Level
 from gateway.errors import Where
+
+
+def question(
+    subject: str,
+    tenant: str,
+    intent: str,
+    server: str,
+    tool: str,
+    arguments: JsonObject,
+    task: str = "",
+    destination: str = "local",
+) -> AccessRequest:
+    """What the PDP is asked about an act, which no line of tiers.yaml classifies: an inverse call, an operator's word,
+    a request for a grant. It has no inverse of its own."""
+    return AccessRequest(
+        subject=subject,
+        tenant=tenant,
+        intent=intent,
+        tier=Tier.ADMIN,
+        server=server,
+        tool=tool,
+        destination=destination,
+        effect=Effect.DESTROY,
+        arguments=arguments,
+        task=task,
+        level=Level.UNKNOWN.value,
+    )
 
 
 def of_act(
@@ -25,8 +53,9 @@ def of_act(
     server: str = "",
     target: str = "",
     tier: str = "",
+    effect: str = "",
     rule: str | None = "",
-    where: Where | None = None,
+    where: Where | str | None = None,
     policy_version: str = "",
     grant: str = "",
 ) -> CallRecord:
@@ -35,7 +64,7 @@ def of_act(
     names = (call_id, by, tenant, task, intent, endpoint, method, server, target, tier)
     return CallRecord(
         *names,
-        effect="",
+        effect=effect,
         destination="",
         rule=rule or "",
         where=str(where or ""),

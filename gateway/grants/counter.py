@@ -20,19 +20,16 @@ from typing import Final, assert_never
 from pydantic import ValidationError
 
 from gateway.core import record
-from gateway.core.act import of_act
+from gateway.core.act import of_act, question
 from gateway.core.grant import Grant, Standing, State
 from gateway.core.model import (
-    AccessRequest,
     Answer,
     Decision,
-    Effect,
     JsonObject,
     RpcError,
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.reverse import Level
 from gateway.core.settle import GATEWAY_ERRORS, INVALID_PARAMS
 from gateway.errors import JournalError, Refused
 from gateway.grants.asked import Asked
@@ -168,19 +165,7 @@ class Counter(Value, kw_only=True):
         self, identity: WorkloadIdentity, act: GrantAct, tool: str, intent: str
     ) -> Decision:
         return self.policies.current.decide(
-            AccessRequest(
-                subject=identity.agent,
-                tenant=identity.tenant,
-                intent=intent,
-                tier=Tier.ADMIN,
-                server=ITSELF,
-                tool=tool,
-                destination="local",
-                effect=Effect.DESTROY,
-                arguments=act.said,
-                task=identity.task,
-                level=Level.UNKNOWN.value,
-            )
+            question(identity.agent, identity.tenant, intent, ITSELF, tool, act.said, identity.task)
         )
 
     async def _refused(self, identity: WorkloadIdentity, act: GrantAct, no: Refused) -> Answer:

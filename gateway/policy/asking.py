@@ -8,13 +8,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from gateway.core import act
 from gateway.core.decide import question
 from gateway.core.model import (
     AccessRequest,
     Classified,
     ClientFacts,
     Decision,
-    Effect,
     Endpoint,
     Era,
     JsonObject,
@@ -25,7 +25,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.reverse import Level, Reversal
+from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.ports import PolicyView
 from gateway.settings import ITSELF
@@ -104,19 +104,16 @@ def is_own(asked: Asked) -> bool:
 
 
 def own_question(asked: Asked) -> AccessRequest:
-    """As errands.py, approvals/deciding.py and grants/counter.py ask."""
-    return AccessRequest(
-        subject=asked.agent,
-        tenant=asked.tenant,
-        intent=asked.intent,
-        tier=Tier.ADMIN,
-        server=asked.target.server,
-        tool=asked.target.policy_name,
-        destination="local",
-        effect=Effect.DESTROY,
-        arguments=asked.arguments,
-        task=asked.task,
-        level=Level.UNKNOWN.value,
+    """As the gateway asks about it."""
+    target = asked.target
+    return act.question(
+        asked.agent,
+        asked.tenant,
+        asked.intent,
+        target.server,
+        target.policy_name,
+        asked.arguments,
+        asked.task,
     )
 
 

@@ -1,6 +1,6 @@
 """A story played from its first step to its last against the real gateway; every step is observed and judged.
 
-It acts and looks; whether that was right is judge.py's, how it is told is tell.py's.
+It acts and looks; whether that was right is judge.py's, how it is told is cli/play_text.py's.
 """
 
 from __future__ import annotations

@@ -13,11 +13,13 @@ from typing import Final
 
 from gateway import __version__
 from gateway.core import record, settle
+from gateway.core.act import of_act
 from gateway.core.model import (
     CallRecord,
     ClientFacts,
     Effect,
     Outcome,
+    Tier,
 )
 from gateway.core.reverse import Captured, Image
 from gateway.errors import JournalError
@@ -96,26 +98,19 @@ class OwnReads:
 
     def _entry(self, call_id: str, read: ReadCall, account: For) -> CallRecord:
         marks: Mapping[str, Mark] = {"": "sealed"} if account.secret else {}
-        arguments, digest = self._protector.protect(read.arguments, marks)
-        return CallRecord(
-            call_id=call_id,
-            agent=AGENT,
+        return of_act(
+            call_id,
+            AGENT,
+            "tools/call",
+            self._protector.protect(read.arguments, marks),
             tenant=account.tenant,
             task=account.task,
             intent=account.intent,
-            endpoint="",
-            method="tools/call",
             server=read.server,
             target=read.tool,
-            tier="admin",
+            tier=Tier.ADMIN,
             effect=Effect.READ,
-            destination="",
-            rule="",
             where=f"for call {account.call_id}",
-            policy_version="",
-            descriptor="",
-            arguments=arguments,
-            arguments_digest=digest,
         )
 
     def _settle(self, call_id: str, outcome: Outcome) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.core import written
-from gateway.core.model import CallRecord, Effect, JsonObject, Tier
+from gateway.core.act import of_act
+from gateway.core.model import Effect, JsonObject, Tier
 from gateway.core.record import Line, State, intent, move, settled
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
@@ -90,26 +91,17 @@ class Writer:
 
     async def begin(self, operator: str, tenant: str, arguments: JsonObject, policy: str) -> None:
         """The first line."""
-        kept, digest = self._protector.protect(arguments, {})
-        record = CallRecord(
-            call_id=self.undo_id,
-            agent=operator,
+        record = of_act(
+            self.undo_id,
+            operator,
+            THREAD,
+            self._protector.protect(arguments, {}),
             tenant=tenant,
             task=self.undo_id,
             intent="undo",
-            endpoint="",
-            method=THREAD,
-            server="",
-            target="",
             tier=Tier.ADMIN,
             effect=Effect.DESTROY,
-            destination="",
-            rule="",
-            where="",
             policy_version=policy,
-            descriptor="",
-            arguments=kept,
-            arguments_digest=digest,
         )
         line = Line(self.undo_id, move(None, State.UNDOING), self._clock(), {}, record)
         await self._journal.append(line).sealed()
