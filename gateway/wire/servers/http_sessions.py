@@ -108,10 +108,9 @@ class Sessions:
             return
         session.log_level = level
         asked = replace(message, method="logging/setLevel", params={"level": level})
+        exchange = Exchange(self._link, session, NOBODY, self.chore, self._note)
         with suppress(NotSent, Broken):  # the call itself will tell
-            await Exchange(self._link, session, NOBODY, self.chore, self._note).send(
-                asked, patience
-            )
+            await exchange.send(asked, patience)
 
     async def _be_asked(self, key: Key, session: Session) -> None:
         """Have an ear for questions on the session's own stream."""
@@ -283,10 +282,8 @@ class Sessions:
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    try:
+    with suppress(NotSent, Broken):
         await work
-    except (NotSent, Broken):
-        return
 
 
 async def _ignore(message: JsonObject) -> None:
