@@ -6,7 +6,7 @@ journal knows of was there: what later calls wrote is theirs. Where these are un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.record import DOUBTFUL
@@ -19,9 +19,12 @@ EARLIER: Final = "taken back by an earlier undo"
 CHANGED: Final = f"{EARLIER}, and changed since"
 
 
-def seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
+def seen_before(
+    entry: Planned, undone: Mapping[str, str], is_forced: Callable[[str], bool]
+) -> Planned:
     """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
-    what looks like its work again is not its work."""
+    what looks like its work again is not its work. `is_forced`: does a call stand for what a forced undo
+    overwrote? That one may have brought its work back."""
     verdict = undone.get(entry.call.call_id)
     again = entry.standing in TO_DO and verdict in TAKEN_BACK
     if not again and (entry.standing not in CONFLICTS or verdict not in BACK):
@@ -29,7 +32,8 @@ def seen_before(entry: Planned, undone: Mapping[str, str]) -> Planned:
     if entry.standing == "waits":
         return replace(entry, standing="already", why=f"{EARLIER}; looked at last", at_last=True)
     later = entry.dependents or (entry.after if entry.standing == "blocked" else ())
-    why = f"{EARLIER}; written later by {few(later)}" if later else EARLIER
+    known = later and not any(map(is_forced, later))
+    why = f"{EARLIER}; written later by {few(later)}" if known else EARLIER
     return replace(entry, standing="already", why=why)
 
 

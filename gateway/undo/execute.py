@@ -111,7 +111,7 @@ class Executor:
         except Unsighted as blind:
             return Found("failed", blind.why)
         same = sight.pack.same(call.reversal.pre, world)
-        if same or self._dependents(call) or any(meet(one, call) for one in back):
+        if same or any(meet(one, call) for one in back):
             return Found("already", EARLIER)
         return Found("conflict", CHANGED)
 

@@ -24,7 +24,7 @@ from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
-from gateway.undo.thread import TAKEN_BACK, undone_before
+from gateway.undo.thread import FOR, TAKEN_BACK, undone_before
 from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
@@ -108,7 +108,7 @@ class Planner:
                 exposed=_exposed(call, reads),
             )
             entry = await self._standing(entry, entries, world, operator, undone)
-            entries.append(cancelled(seen_before(entry, undone), undone))
+            entries.append(cancelled(seen_before(entry, undone, self._is_forced), undone))
         return Plan(wanted.as_json(), operator, explained(entries))
 
     def dependents(
@@ -118,6 +118,10 @@ class Planner:
         later = self._ledger.later_writers(call)
         names = (other.call_id for other in later)
         return tuple(name for name in names if name not in chosen and name not in undone)
+
+    def _is_forced(self, call_id: str) -> bool:
+        row = self._reader.call(call_id)
+        return row is not None and row.record.where.startswith(FOR)
 
     async def _standing(
         self,

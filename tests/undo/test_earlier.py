@@ -79,3 +79,16 @@ async def test_a_failed_call_did_not_take_effect_later_because_an_undo_left_it_s
         {failed: "no_effect", dropped: "restored"},
         {failed: "no_effect", dropped: "already"},
     ]
+
+
+async def test_what_a_forced_undo_brought_back_is_not_called_taken_back(tmp_path: Path) -> None:
+    """Out of order by force: the second undo puts back what the first call had made."""
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        first = await rig.call("put", key="a", value="2")
+        second = await rig.call("put", key="a", value="3")
+        await rig.undo(first, choice="force")
+        await rig.undo(second, choice="force")
+        verdicts = await rig.undo(tasks=("t1",))
+    assert store.records == {"a": "2"}
+    assert verdicts == {second: "already", first: "conflict"}
