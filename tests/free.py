@@ -1,4 +1,4 @@
-"""Bounds that hold nobody back: for tests of what lies before and behind them."""
+"""Bounds that hold nobody back, and a channel nobody uses: for tests of what lies before and behind them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from gateway.bounds import Bounds
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
 from gateway.core.grant import Cover
-from gateway.core.model import Classified, WorkloadIdentity
+from gateway.core.model import Answer, Classified, JsonObject, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
+
+
+class Deaf:
+    """A channel nobody uses here."""
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        raise AssertionError
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        raise AssertionError
 
 
 class AtOnce:

@@ -48,7 +48,7 @@ from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import NoGrants, unbounded
+from tests.free import Deaf, NoGrants, unbounded
 
 WHO = WorkloadIdentity(
     "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA, Tier.TOOL}), "jti", 2**40
@@ -204,16 +204,6 @@ class Pace:
         self.since.append(since)
 
 
-class Deaf:
-    """A channel nobody uses here."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        raise AssertionError
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        raise AssertionError
-
-
 class World(Seen):
     """A Line with everything around it in view."""
 
@@ -264,6 +254,20 @@ def _entry(name: str) -> Entry:
     return Entry(Target("s", "tool", name), f"s__{name}", {"name": name}, "sha256:d")
 
 
+async def turns() -> None:
+    """Whatever can go on without anything from outside has done so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def under_way(world: World) -> asyncio.Task[Answer]:
+    """A call that has come to its server."""
+    call = asyncio.ensure_future(world.call())
+    async with asyncio.timeout(20):
+        await world.server.reached.wait()
+    return call
+
+
 def reason(answer: Answer) -> str:
     assert answer.error is not None
     return str(answer.error.data["reason"])
@@ -283,8 +287,7 @@ async def test_a_write_is_not_forwarded_before_its_intent_is_durable() -> None:
     world = World()
     world.journal.hold()
     call = asyncio.ensure_future(world.call())
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await turns()
     assert world.server.got == []
     world.journal.release()
     await call
@@ -308,8 +311,7 @@ async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forward
     world = World(bounds=Bounds(NoGrants(), fences))
     world.journal.hold()
     call = asyncio.ensure_future(world.call())
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await turns()
     FenceLog(tmp_path).fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
     fences.standing()  # some other call has seen it by now
     world.journal.release()
@@ -321,11 +323,8 @@ async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forward
 async def test_a_read_is_forwarded_at_once_and_answered_only_when_its_lines_are_durable() -> None:
     world = World(Policy(Effect.READ, Tier.DATA))
     world.journal.hold()
-    call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(20):
-        await world.server.reached.wait()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    call = await under_way(world)
+    await turns()
     assert not call.done()
     world.journal.release()
     assert (await call).result == {"content": []}
@@ -354,9 +353,7 @@ async def test_a_write_whose_intent_fails_to_reach_the_disk_is_not_forwarded() -
 async def test_a_success_that_cannot_be_recorded_is_not_told() -> None:
     world = World()
     world.server.gate.clear()
-    call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(20):
-        await world.server.reached.wait()
+    call = await under_way(world)
     world.journal.broken = "disk full"
     world.server.gate.set()
     answer = await call
@@ -364,24 +361,11 @@ async def test_a_success_that_cannot_be_recorded_is_not_told() -> None:
     assert reason(answer) == "outcome_unknown"
 
 
-async def test_an_agent_that_goes_away_leaves_a_forwarded_call_in_doubt() -> None:
-    world = World()
-    world.server.gate.clear()
-    call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(20):
-        await world.server.reached.wait()
-    call.cancel()
-    await asyncio.wait([call])
-    assert call.cancelled()
-    assert world.states()[-1] == ("call1", "in_doubt")
-
-
 async def test_an_agent_that_goes_away_before_the_forward_leaves_nothing_open() -> None:
     world = World()
     world.journal.hold()
     call = asyncio.ensure_future(world.call())
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await turns()
     call.cancel()
     await asyncio.wait([call])
     world.journal.release()
@@ -392,11 +376,8 @@ async def test_an_agent_that_goes_away_before_the_forward_leaves_nothing_open() 
 async def test_a_read_that_was_answered_is_on_record_though_its_agent_went_away() -> None:
     world = World(Policy(Effect.READ, Tier.DATA))
     world.journal.hold()
-    call = asyncio.ensure_future(world.call())
-    async with asyncio.timeout(20):
-        await world.server.reached.wait()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    call = await under_way(world)
+    await turns()
     call.cancel()
     await asyncio.wait([call])
     world.journal.release()
@@ -567,8 +548,7 @@ async def test_leases_are_let_go_behind_the_outcome_when_that_is_queued_unless_i
         await world.server.reached.wait()
         world.journal.hold()
         world.server.gate.set()
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await turns()
         asked, done = [*world.reversing.asked], call.done()
         world.journal.release()
         await call
@@ -715,14 +695,13 @@ async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call
     assert world.reversing.asked[-1] == ("call1", "release")
 
 
-async def test_a_write_given_up_in_the_middle_is_in_doubt_and_let_go_as_such() -> None:
+async def test_a_write_whose_agent_goes_away_is_in_doubt_and_let_go_as_such() -> None:
     world = World()
     world.server.gate.clear()
-    call = asyncio.create_task(world.call())
-    async with asyncio.timeout(20):
-        await world.server.reached.wait()
-        call.cancel()
-        await asyncio.gather(call, return_exceptions=True)
+    call = await under_way(world)
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled()
     assert world.states() == [("call1", "intent"), ("call1", "in_doubt")]
     assert world.reversing.asked[1:] == [("", "settle in_doubt"), ("call1", "release")]
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ from gateway.core.record import State
 from gateway.core.reverse import Level
 from gateway.ports import Mark
 from gateway.undo.parts import settler
-from tests.undo.rig import Killed, Policy, Rig, Store, a_rig, failed
+from tests.undo.rig import Killed, Policy, Rig, Store, a_rig, dies, failed
 
 DOUBT = Outcome("in_doubt", detail="no answer")
 
@@ -34,17 +33,6 @@ class Marking(Policy):
 
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
         return self.marked.get(classified.resolved.target.name, {})
-
-
-def dies_after(tool: str) -> Any:
-    """The gateway is killed when that tool's effect is there, and its answer is not."""
-
-    def late(name: str, arguments: JsonObject) -> Outcome | None:
-        if name == tool:
-            raise Killed
-        return None
-
-    return late
 
 
 def now() -> int:
@@ -111,7 +99,7 @@ async def test_p5_a_person_while_an_undo_lay_cut_off_between_two_steps_keeps_wha
     store = Store({"a": "1"})
     async with a_rig(tmp_path, store) as rig:
         call = await rig.call("rename", old="a", new="b")
-        store.late = dies_after("put")
+        store.late = dies("put")
         with pytest.raises(Killed):
             await rig.undo(call)
     store.late = lambda tool, arguments: None
@@ -129,7 +117,7 @@ async def test_p6_a_forced_undo_that_was_cut_off_is_taken_up_and_can_still_be_un
     async with a_rig(tmp_path, store) as rig:
         call = await rig.call("put", key="a", value="2")
         store.records["a"] = "a person's"
-        store.late = dies_after("put")
+        store.late = dies("put")
         with pytest.raises(Killed):
             await rig.undo(call, choice="force")
     store.late = lambda tool, arguments: None
@@ -153,11 +141,7 @@ async def test_p6_what_changed_again_before_a_forced_step_is_overwritten_by_nobo
     async with a_rig(tmp_path, store) as rig:
         call = await rig.call("put", key="a", value="2")
         store.records["a"] = "a person's"
-
-        def die(tool: str, arguments: JsonObject) -> Outcome | None:
-            raise Killed
-
-        store.trouble = lambda tool, arguments: die(tool, arguments) if tool == "put" else None
+        store.trouble = dies("put")
         with pytest.raises(Killed):
             await rig.undo(call, choice="force")
     store.trouble = lambda tool, arguments: None
@@ -285,13 +269,7 @@ async def test_a_step_under_way_at_a_server_nobody_can_stop_is_not_made_again_at
     store = Store({"a": "1"}, ours=False)
     async with a_rig(tmp_path, store, clock=now) as rig:
         call = await rig.call("rename", old="a", new="b")
-
-        def cut(tool: str, arguments: JsonObject) -> Outcome | None:
-            if tool == "drop":
-                raise Killed
-            return None
-
-        store.trouble = cut
+        store.trouble = dies("drop")
         with pytest.raises(Killed):
             await rig.undo(call)
     store.trouble = lambda tool, arguments: None
@@ -317,13 +295,7 @@ async def test_an_agent_who_wrote_below_while_an_undo_lay_cut_off_is_not_run_ove
     store = Store({"a": "1"})
     async with a_rig(tmp_path, store) as rig:
         call = await rig.call("put", key="a", value="2")
-
-        def cut(tool: str, arguments: JsonObject) -> Outcome | None:
-            if tool == "put":
-                raise Killed
-            return None
-
-        store.trouble = cut
+        store.trouble = dies("put")
         with pytest.raises(Killed):
             await rig.undo(call)
     store.trouble = lambda tool, arguments: None

@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import JournalError
 from gateway.undo.report import Report
 from gateway.undo.select import Wanted
-from tests.undo.rig import Killed, Rig, Store, a_rig
+from tests.undo.rig import Killed, Rig, Store, a_rig, dies
 
 Mode = Literal["unwritten", "written", "full"]
 MEANT = {"a": "1"}
@@ -110,7 +110,7 @@ async def test_p5_what_a_person_wrote_while_it_was_cut_off_stays(tmp_path: Path)
     async with a_rig(tmp_path, store) as rig:
         await rig.call("put", key="a", value="2")
         await rig.call("put", key="b", value="x")
-        store.late = lambda tool, arguments: _die() if tool == "drop" else None
+        store.late = dies("drop")
         with pytest.raises(Killed):
             await _undone(rig)
     store.late = lambda tool, arguments: None
@@ -119,7 +119,3 @@ async def test_p5_what_a_person_wrote_while_it_was_cut_off_stays(tmp_path: Path)
         report = await _undone(rig)
     assert store.records == {"a": "a person's"}
     assert sorted(found.verdict for found in report.found.values()) == ["conflict", "restored"]
-
-
-def _die() -> None:
-    raise Killed

@@ -54,10 +54,10 @@ from gateway.pep import Line
 from gateway.ports import Outbound
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import AtOnce, NoFences
+from tests.free import AtOnce, Deaf, NoFences
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record
-from tests.test_pep import ALLOWED, HERE, Deaf, Policy, Reversing, Server, _entry
+from tests.test_pep import ALLOWED, HERE, Policy, Reversing, Server, _entry
 
 PRIVATE: Final = frozenset[Label]({"private"})
 UNTRUSTED: Final = frozenset[Label]({"untrusted"})

@@ -7,7 +7,8 @@ from gateway.undo.held import Held, Waitings
 from gateway.undo.outbox import Outbox
 from gateway.undo.parts import held_calls
 from gateway.values import replace
-from tests.undo.rig import HERE, Deaf, Policy, Rig
+from tests.free import Deaf
+from tests.undo.rig import HERE, Policy, Rig
 
 SECONDS = 60
 BEFORE, DUE = 1_500_000, 1_500_000 + SECONDS * 1_000_000

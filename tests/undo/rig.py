@@ -58,7 +58,7 @@ from gateway.undo.select import Wanted
 from gateway.undo.versions import ServerVersions
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import AtOnce, unbounded
+from tests.free import AtOnce, Deaf, unbounded
 
 HERE = Where("policies/tiers.yaml", 1)
 KEY = {"type": "string", "minLength": 1}
@@ -151,6 +151,16 @@ def descriptor(tool: str) -> JsonObject:
 
 class Killed(BaseException):
     """As a process that ends: nothing is written after it."""
+
+
+def dies(tool: str) -> Callable[[str, JsonObject], None]:
+    """The gateway is killed at that tool: before its effect as a store's `trouble`, after it as its `late`."""
+
+    def kill(name: str, arguments: JsonObject) -> None:
+        if name == tool:
+            raise Killed
+
+    return kill
 
 
 @dataclass
@@ -260,16 +270,6 @@ class Policy:
 
     def marks(self, classified: Classified) -> Mapping[str, Mark]:
         return {}
-
-
-class Deaf:
-    """A channel nobody uses here."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        raise AssertionError
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        raise AssertionError
 
 
 _LOADED: dict[str, Packs] = {}

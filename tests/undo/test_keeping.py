@@ -11,7 +11,7 @@ import pytest
 from gateway.undo.deadlines import LATE_SECONDS, Deadlines, Promise
 from gateway.undo.keeping import keep, take_back
 from gateway.undo.rollback import Rollback
-from tests.undo.rig import Killed, Rig, Store, a_rig
+from tests.undo.rig import Killed, Rig, Store, a_rig, dies
 
 SECOND = 1_000_000
 LATER = 20 * SECOND
@@ -130,7 +130,7 @@ async def test_an_undo_that_was_cut_off_is_taken_up_by_the_next_who_looks(tmp_pa
         _begun(tmp_path)
         await rig.call("put", key="b", value="2")
         await rig.call("rename", old="a", new="c")
-        store.late = lambda tool, arguments: _die() if tool == "drop" else None
+        store.late = dies("drop")
         with pytest.raises(Killed):
             await _kept(rig, tmp_path)
     store.late = lambda tool, arguments: None
@@ -172,7 +172,3 @@ async def test_a_cancelled_task_is_undone_but_for_what_others_changed(tmp_path: 
             report = await take_back(deadlines, promise, rig.rollback())
     assert report.exit_status == 4
     assert store.records == {"a": "a person's", "b": "1"}
-
-
-def _die() -> None:
-    raise Killed

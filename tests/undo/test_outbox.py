@@ -17,8 +17,9 @@ from gateway.journals.payloads import PAYLOADS
 from gateway.ports import Outbound
 from gateway.undo import outbox as outbox_module
 from gateway.undo.outbox import Outbox
+from tests.free import Deaf
 from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
-from tests.undo.rig import Deaf, Rig, Store, a_rig
+from tests.undo.rig import Rig, Store, a_rig
 
 HOUR = 3_600 * 1_000_000
 
