@@ -13,15 +13,15 @@ from pydantic import Field, PrivateAttr, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway import credential_settings, issuers, transmitters, yamlfile
+from gateway.addresses import Address, Origin
 from gateway.errors import Misconfigured, Where
-from gateway.issuers import IssuerSettings
+from gateway.issuers import WORD, IssuerSettings
 from gateway.proofs import Evidence, Retention
 from gateway.transmitters import TransmitterSettings
 from gateway.yamlfile import Strict
 
 SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 """Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
-LISTEN: Final = re.compile(r"([^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 ITSELF = "bulkhead"
 """The gateway itself, where policy.csv names a server: no tool server is called so."""
 JOURNAL: Final = "journal.db"
@@ -123,7 +123,7 @@ class RequestLimits(Strict):
 class Telemetry(Strict):
     """What monitoring is told. Needs the extra `telemetry`."""
 
-    prometheus: Annotated[str, Field(pattern=r"^[^:]+:[0-9]{1,5}$")] | None = None
+    prometheus: Address | None = None
     """HOST:PORT of a page of metrics, without authentication: keep it where only monitoring gets to."""
     otlp: Annotated[str, Field(pattern="^https?://[^/]+$")] | None = None
     """Origin of an OpenTelemetry collector (OTLP over HTTP): metrics and traces."""
@@ -140,14 +140,14 @@ class TlsSettings(Strict):
 class Settings(Strict):
     """bulkhead.yaml. Paths are relative to the file."""
 
-    listen: str = "127.0.0.1:8811"
-    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$")] | None = None
+    listen: Address = "127.0.0.1:8811"
+    public_url: Origin | None = None
     """The origin agents use, when it is not `http://<listen>`: audiences are built on it."""
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     policies: str = "policies"
     state: str = ".bulkhead"
-    tenant: str = "local"
+    tenant: Annotated[str, Field(pattern=f"^{WORD.pattern}$")] = "local"
     limits: RequestLimits = RequestLimits()
     telemetry: Telemetry | None = None
     tls: TlsSettings | None = None
@@ -217,7 +217,6 @@ def load(path: Path) -> Settings:
     settings = yamlfile.validate(tree, Settings, str(path))
     _check_ids(tree, settings, str(path))
     _check_companions(tree, settings, str(path))
-    _check_listen(tree, settings, str(path))
     _check_issuers(tree, settings, str(path))
     _note_places(tree, settings, str(path))
     home = path.resolve().parent
@@ -270,14 +269,6 @@ def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None
         wrong = other if of in settings.offered else f"{of!r} is no server agents are offered"
         place = Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"]))
         raise Misconfigured(f"servers.{name}.companion_of: {wrong}", place)
-
-
-def _check_listen(tree: CommentedMap, settings: Settings, file: str) -> None:
-    if not (LISTEN.fullmatch(settings.listen) and settings.port < 65_536):
-        raise Misconfigured(
-            f"listen: {settings.listen!r} is not HOST:PORT, nor [IPv6]:PORT",
-            Where(file, yamlfile.line_of(tree, ["listen"])),
-        )
 
 
 def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:

@@ -47,6 +47,8 @@ def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
         ("listen: nowhere\nservers: {}\n", 1, "is not HOST:PORT"),
         ("listen: 127.0.0.1:99999\nservers: {}\n", 1, "is not HOST:PORT"),
         ("listen: ::1:8811\nservers: {}\n", 1, "nor [IPv6]:PORT"),
+        ("tenant: ''\nservers: {}\n", 1, "tenant: "),
+        ("tenant: a b\nservers: {}\n", 1, "tenant: "),
         ("servers: {}\npublic_url: https://gate.example/x\n", 2, "public_url: "),
         ("servers: {}\npublic_url: https://gate.example?x\n", 2, "public_url: "),
         ("home: /\nservers: {}\n", 1, "home: unknown key"),

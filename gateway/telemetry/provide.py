@@ -68,7 +68,7 @@ def _prometheus(listen: str, where: Where | None) -> tuple[MetricReader, WSGISer
     registry = CollectorRegistry()
     reader = PrometheusMetricReader(registry=registry)
     try:
-        page, _ = start_http_server(int(port), host, registry)
+        page, _ = start_http_server(int(port), host.strip("[]"), registry)
     except OSError as error:
         raise Misconfigured(f"telemetry.prometheus: {listen}: {error.strerror}", where) from None
     return reader, page
