@@ -90,7 +90,8 @@ class Sequencer:
         self._signed, self._signed_at = checkpoint.size, now
 
     def _is_time(self) -> bool:
-        return self._signed_at is None or self._clock() - self._signed_at >= self._every
+        # Also when the clock was set back: it may take a day to come to where it was.
+        return self._signed_at is None or not 0 <= self._clock() - self._signed_at < self._every
 
     def _following(self, rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
         if rows[-1][0] != self._size + len(rows):

@@ -35,6 +35,9 @@ UNSAID: Final = 20
 MOST: Final = 8_192
 """Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
 
+SET_BACK: Final = 1_000_000
+"""Microseconds by which a clock that is before what it was has been set."""
+
 Key = tuple[str, str, str]
 """Tenant, agent, task."""
 
@@ -52,6 +55,8 @@ class GrantBook:
         self.on_change: Callable[[], None] = lambda: None
         self._epoch = -1
         self._rev = 0
+        self._latest = 0
+        """The time, at the last look at it."""
         self._active: dict[str, Grant] = {}
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
@@ -158,7 +163,7 @@ class GrantBook:
         key = (identity.tenant, identity.agent, identity.task)
         if key not in self._by_task:
             return []
-        now = self._clock()
+        now = self._now()
         mine = [self._active[one] for one in (*self._by_task[key],)]
         chains = [self._chain(grant, now) for grant in mine if _is_for(grant, identity)]
         found = [chain for chain in chains if chain]
@@ -167,14 +172,23 @@ class GrantBook:
         return found
 
     def _named(self, identity: WorkloadIdentity) -> Chain:
+        now = self._now()
         grant = self._active.get(identity.grant)
-        chain = self._chain(grant, self._clock()) if grant else ()
+        chain = self._chain(grant, now) if grant else ()
         mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
         if not chain or not mine or not _is_for(chain[0], identity):
             raise Refused(
                 Reason.GRANT_OVER, f"grant {identity.grant} is not in force for this agent"
             )
         return chain
+
+    def _now(self) -> int:
+        """The time. By a clock that was set back a grant may not be over that was dropped: all are read again."""
+        before, self._latest = self._latest, self._clock()
+        if self._latest < before - SET_BACK:
+            self._rev = 0
+            self._take_up()
+        return self._latest
 
     def _chain(self, grant: Grant, now: int) -> Chain:
         """The grant and all above it; empty when one of them is over."""

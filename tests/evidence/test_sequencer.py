@@ -64,6 +64,17 @@ async def test_a_checkpoint_is_signed_so_often_and_not_more_often(tmp_path: Path
     assert [int(note.splitlines()[1]) for note in notes] == [2, 4]
 
 
+async def test_a_clock_that_is_set_back_keeps_no_checkpoint_waiting(tmp_path: Path) -> None:
+    notes: list[str] = []
+    now = iter([86_400_000_000, 5, 5])
+    await written(tmp_path, range(1))
+    one = sequencer(tmp_path, notes, 2.0, lambda: next(now))
+    one.catch_up()
+    await written(tmp_path, range(1, 2))
+    one.catch_up()
+    assert [int(note.splitlines()[1]) for note in notes] == [2, 4]
+
+
 async def test_every_sealed_line_comes_into_the_log_and_under_a_checkpoint(tmp_path: Path) -> None:
     notes: list[str] = []
     await written(tmp_path, range(20))

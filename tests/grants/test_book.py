@@ -195,6 +195,18 @@ def test_an_expired_grant_covers_nothing() -> None:
     assert world.refusal("a")[0] == "grant_over"
 
 
+@pytest.mark.parametrize("named", ["", "a"])
+def test_what_was_over_by_a_clock_that_went_too_far_is_not_when_it_is_set_back(named: str) -> None:
+    world = World(grant("a", seconds=10))
+    for _ in range(2):
+        world.now = NOON + 3600 * SECOND
+        assert world.refusal("a", named=named)[0] == "grant_over"
+        world.now = NOON + 2 * SECOND
+        assert world.book.cover(call("a", named=named)).grant == "a"
+    world.store.ended(grant("a", seconds=10))
+    assert world.refusal("a", named=named)[0] == "grant_over"
+
+
 def test_a_grant_ends_with_the_one_it_came_from() -> None:
     root = grant("a", seconds=10)
     world = World(root, grant("b", root, seconds=600))
