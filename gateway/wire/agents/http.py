@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -40,6 +40,10 @@ from gateway.wire.agents.tls import Files, Tls
 
 Ready = Callable[[], tuple[bool, dict[str, Any]]]
 """Whether calls can be served now, and what a person wants to know about it."""
+
+DOORS: Final = 16
+"""Times the one listening socket is watched: of each, uvloop takes one new connection in a turn of the loop. By one
+door the last of 256 agents that came at once to a busy gateway waited for a second."""
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -156,7 +160,8 @@ async def serve(app: AsgiApp, settings: Settings, *, on_ready: Callable[[str], N
     host, port = listener.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     server = _Server(app, settings.limits.connections, lambda: on_ready(address), tls)
-    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    doors = [listener, *(listener.dup() for _ in range(1, DOORS))]
+    serving = asyncio.ensure_future(server.serve(sockets=doors))
     try:
         with _signals(server):
             await asyncio.shield(serving)
@@ -165,7 +170,8 @@ async def serve(app: AsgiApp, settings: Settings, *, on_ready: Callable[[str], N
         await serving
         raise
     finally:
-        listener.close()
+        for door in doors:
+            door.close()
 
 
 def _bind(settings: Settings) -> socket.socket:

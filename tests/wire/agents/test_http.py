@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import anyio
 import httpx2
 import mcp_types as types
 import pytest
+import uvloop
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -100,6 +102,35 @@ async def test_a_port_in_use_is_said_in_one_line() -> None:
             Misconfigured, match=rf"listen: 127.0.0.1:{place.port} is already in use"
         ):
             await http.serve(app, taken, on_ready=lambda _: None)
+
+
+async def turns_until_all_are_served(count: int) -> int:
+    """Of the loop, from when so many have connected."""
+    turns = 0
+    with anyio.fail_after(20), ExitStack() as stack:
+        async with serving() as place:
+            waiting = set[socket.socket]()
+            for _ in range(count):
+                one = stack.enter_context(socket.create_connection((place.host, place.port)))
+                one.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+                one.setblocking(False)
+                waiting.add(one)
+            while waiting:
+                await asyncio.sleep(0)
+                turns += 1
+                waiting = {one for one in waiting if not answered(one)}
+    return turns
+
+
+def answered(one: socket.socket) -> bool:
+    try:
+        return one.recv(4096).startswith(b"HTTP/1.1 200")
+    except BlockingIOError:
+        return False
+
+
+def test_many_who_connect_at_once_to_a_busy_gateway_are_taken_within_few_turns() -> None:
+    assert uvloop.run(turns_until_all_are_served(96)) < 96 / 2
 
 
 async def test_stopping_ends_open_streams_at_once() -> None:
