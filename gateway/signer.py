@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from gateway import whole
 from gateway.errors import Misconfigured, Where
 from gateway.private import make_private
 
@@ -38,7 +38,10 @@ class Signer:
         """The key in the file; made when there is none. Raises `Misconfigured`, also when others could read it."""
         make_private(path.parent)
         if not path.exists():
-            _make(path)
+            raw = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
+            )
+            whole.make(path, base64.b64encode(raw) + b"\n")
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise Misconfigured("others could read this key", Where(str(path)), "chmod 600")
         try:
@@ -70,22 +73,3 @@ def is_signed(signer: str, signature: bytes, message: bytes) -> bool:
     except (ValueError, binascii.Error, InvalidSignature):
         return False
     return True
-
-
-def _make(path: Path) -> None:
-    """Written elsewhere, then linked: two processes that start at once find the same key, whole."""
-    raw = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.Raw, PrivateFormat.Raw, NoEncryption()
-    )
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as stream:
-        stream.write(base64.b64encode(raw) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

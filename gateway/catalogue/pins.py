@@ -8,13 +8,12 @@ server bulkhead.yaml does not have stops the gateway. It knows no server and no 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
+from gateway import whole
 from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest
 from gateway.catalogue.names import name_all
@@ -107,7 +106,8 @@ def save(pins: Pins, server: str) -> Path:
             tree[kind] = rows
     text = spelt_out(json.dumps(tree, indent=2, ensure_ascii=False)) + "\n"
     try:
-        _replace(path, text.encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.replace(path, text.encode(), 0o644)
     except OSError as error:
         raise Misconfigured(f"cannot write: {error.strerror}", Where(str(path))) from None
     return path
@@ -120,22 +120,6 @@ def _row(pin: Pin) -> JsonObject:
         "approved_by": pin.approved_by,
         "descriptor": pin.descriptor,
     }
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Durable before it is visible: a reader finds the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:

@@ -178,17 +178,12 @@ async def _at(config: Path, work: Callable[[Office], Awaitable[T]]) -> T:
 
 def _asked(**said: Any) -> Asked:
     """Raises `click.UsageError` for what no request for a grant may say."""
-    from pydantic import ValidationError
+    from gateway.grants.asked import read_asked
 
-    from gateway.grants.asked import Asked
-
-    given = {name: value for name, value in said.items() if value not in (None, ())}
     try:
-        return Asked.model_validate_json(json.dumps(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise click.UsageError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        return read_asked({name: value for name, value in said.items() if value not in (None, ())})
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
 
 
 def _json(path: Path) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
+from gateway import whole
 from gateway.errors import Misconfigured, Where
 
 Event = dict[str, Any]
@@ -103,9 +104,7 @@ class HttpSink:
             raise Undelivered(f"{self._url}: {type(error).__name__}") from None
         if not answer.is_success:
             raise Undelivered(f"{self._url}: status {answer.status_code}")
-        draft = self._cursor.with_name(f"{self._cursor.name}.draft")
-        draft.write_text(str(events[-1]["metadata"]["sequence"]), "ascii")
-        draft.replace(self._cursor)
+        whole.replace(self._cursor, str(events[-1]["metadata"]["sequence"]).encode("ascii"))
 
 
 def _sequence(last: bytes | None, torn: bytes) -> int:

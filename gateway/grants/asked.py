@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from gateway.core.model import JsonObject
 from gateway.terms import Written
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$")]
@@ -19,3 +21,13 @@ class Asked(Written):
     intent: Word
     tenant: Word | None = None
     on_behalf_of: Annotated[str, Field(max_length=255)] = ""
+
+
+def read_asked(said: JsonObject) -> Asked:
+    """Raises `ValueError`, naming the member that is wrong."""
+    try:
+        return Asked.model_validate_json(json.dumps(said))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -12,12 +12,9 @@ what is not there sound the same. It knows the office and the policy, and no HTT
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection
 from typing import Final, assert_never
-
-from pydantic import ValidationError
 
 from gateway.core import record
 from gateway.core.act import of_act, question
@@ -32,7 +29,7 @@ from gateway.core.model import (
 )
 from gateway.core.settle import GATEWAY_ERRORS, INVALID_PARAMS
 from gateway.errors import JournalError, Refused
-from gateway.grants.asked import Asked
+from gateway.grants.asked import Asked, read_asked
 from gateway.grants.office import METHOD, NO_RULE, Office
 from gateway.grants.shown import as_json
 from gateway.ports import GrantAct, Policies
@@ -204,12 +201,9 @@ _ENDS: Final[dict[str, State]] = {"revoke": "revoked", "complete": "completed"}
 def _read(said: JsonObject) -> Asked:
     """Raises `Refused` (invalid_arguments), naming the member."""
     try:
-        return Asked.model_validate_json(json.dumps(said))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        problem = first["msg"].removeprefix("Value error, ")
-        raise Refused(Reason.INVALID_ARGUMENTS, f"{name}: {problem}") from None
+        return read_asked(said)
+    except ValueError as problem:
+        raise Refused(Reason.INVALID_ARGUMENTS, str(problem)) from None
 
 
 def _holds(identity: WorkloadIdentity, grant: Grant) -> bool:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from gateway import whole
 from gateway.errors import Misconfigured, Where
 from gateway.private import make_private
 from gateway.values import Value
@@ -91,7 +92,7 @@ def _locked(directory: Path) -> Iterator[None]:
 def _install_id(directory: Path) -> str:
     file = directory / "install-id"
     if not file.exists():
-        _write(file, secrets.token_hex(16).encode())
+        whole.replace(file, secrets.token_hex(16).encode())
     text = _read(file).decode("ascii", "replace")
     if not _INSTALL.fullmatch(text):
         raise Misconfigured("not an install id", Where(str(file)), "delete the directory")
@@ -102,7 +103,7 @@ def _make(directory: Path, now: int) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    _write(directory / f"{now}-{secrets.token_hex(4)}.pem", pem)
+    whole.replace(directory / f"{now}-{secrets.token_hex(4)}.pem", pem)
 
 
 def _key_files(directory: Path) -> list[Path]:
@@ -130,17 +131,6 @@ def _read_key(file: Path) -> SigningKey | None:
 
 def _made_at(kid: str) -> int:
     return int(kid.partition("-")[0])
-
-
-def _write(file: Path, content: bytes) -> None:
-    """All of it or nothing, under its own name only when it is safely stored."""
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.rename(file)
 
 
 def _read(file: Path) -> bytes:

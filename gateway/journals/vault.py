@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway import whole
 from gateway.errors import Misconfigured, Where
 from gateway.private import make_private
 
@@ -45,7 +46,7 @@ class Vault:
                 make_private(directory)
             _check(directory, directory.lstat(), stat.S_IFDIR)
             if make and not path.exists():
-                _make(path)
+                whole.make(path, secrets.token_bytes(KEY_BYTES))
             _check(path, path.lstat(), stat.S_IFREG)
             secret = path.read_bytes()
         except OSError as error:
@@ -79,21 +80,6 @@ class Vault:
 def _derive(secret: bytes, purpose: bytes) -> bytes:
     info = b"bulkhead journal " + purpose
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
-
-
-def _make(path: Path) -> None:
-    """Write elsewhere, then link: two processes starting at once get the same key, whole."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(fd, secrets.token_bytes(KEY_BYTES))
-        os.fsync(fd)
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        os.close(fd)
-        draft.unlink()
 
 
 def _check(path: Path, found: os.stat_result, kind: int) -> None:

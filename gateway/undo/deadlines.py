@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
+from gateway import whole
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.private import make_private
 from gateway.reasons import Reason
@@ -95,7 +96,7 @@ class Deadlines:
     def held(self, task: str) -> Iterator[Promise | None]:
         """The promise, while nobody else confirms, extends or keeps it; None when somebody does, or
         there is none. Never waits."""
-        with self._lock(task, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+        with self._lock(task) as got:
             yield self.find(task) if got else None
 
     def _open(self, task: str, now: int) -> Promise:
@@ -109,17 +110,17 @@ class Deadlines:
 
     @contextmanager
     def _locked(self, task: str) -> Iterator[None]:
-        with self._lock(task, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+        with self._lock(task) as got:
             if not got:
                 raise Refused(Reason.DENIED_BY_RULE, f"task {task} is being undone or changed now")
             yield
 
     @contextmanager
-    def _lock(self, task: str, how: int) -> Iterator[bool]:
+    def _lock(self, task: str) -> Iterator[bool]:
         make_private(self._directory)
         fd = os.open(self._path(task).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(fd, how)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
         except BlockingIOError:
             yield False
@@ -131,18 +132,7 @@ class Deadlines:
         return self._directory / f"{hashlib.sha256(task.encode()).hexdigest()[:40]}.json"
 
     def _save(self, promise: Promise) -> Promise:
-        path = self._path(promise.task)
-        draft = path.with_suffix(f".{os.getpid()}")
-        with draft.open("w") as file:
-            json.dump(as_plain(promise), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        whole.replace(self._path(promise.task), json.dumps(as_plain(promise)).encode())
         return promise
 
 

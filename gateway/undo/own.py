@@ -115,7 +115,5 @@ class OwnReads:
 
     def _settle(self, call_id: str, outcome: Outcome) -> None:
         body = settle.outcome_body(outcome, self._protector.protect_text)
-        with suppress(
-            JournalError
-        ):  # the call it is made for meets the same journal, and fails closed
+        with suppress(JournalError):  # the call itself meets the same journal, and fails closed
             self._journal.append(record.outcome(call_id, self._clock(), outcome.kind, body))

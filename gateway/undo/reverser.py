@@ -155,9 +155,8 @@ class PackReverser:
         except (CaptureFailed, TemplateFailed) as error:
             why = f"its pre-image: {level.said(error)}"
             unfound = level.unfound(pack, leases, why)
-            if (
-                isinstance(error, CaptureFailed) and not account.secret
-            ):  # it may repeat the arguments
+            # It may repeat the arguments.
+            if isinstance(error, CaptureFailed) and not account.secret:
                 unfound = replace(unfound, heard=error.heard[:HEARD])
             return Found(unfound)
         return level.found(pack, cap, scope, leases, pre, self._clock())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -158,6 +159,13 @@ def test_a_file_that_says_something_else_is_not_written_over(tmp_path: Path) -> 
     with pytest.raises(Unanchored, match="something else"):
         anchor.put("checkpoint-7", "another history")
     assert [path.read_text() for path in tmp_path.iterdir()] == [NOTE]
+
+
+def test_what_a_killed_gateway_left_of_one_is_in_nobodys_way(tmp_path: Path) -> None:
+    """In a container every gateway has the same process id."""
+    (tmp_path / f".checkpoint-7.{os.getpid()}").write_text("half of")
+    DirectoryAnchor(tmp_path).put("checkpoint-7", NOTE)
+    assert (tmp_path / "checkpoint-7").read_text() == NOTE
 
 
 def test_a_bucket_is_asked_to_keep_it_whoever_asks_to_delete_it() -> None:

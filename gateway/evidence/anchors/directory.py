@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from gateway.evidence.anchoring import Unanchored
@@ -23,7 +24,7 @@ class DirectoryAnchor:
         """See `Anchor`."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            draft = self._directory / f".{name}.{os.getpid()}"
+            draft = self._directory / f".{name}.{secrets.token_hex(4)}"
             with draft.open("x") as file:
                 file.write(note)
                 file.flush()
