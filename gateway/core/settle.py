@@ -151,16 +151,21 @@ def _kept_back(error: RpcError, call_id: str) -> Answer:
     return _error(error.code, error.message, reason, call_id, GATEWAY_ERRORS[reason][1], extra)
 
 
+def _kept(text: str, protect_text: Callable[[str], str]) -> str:
+    """Its beginning. What begins a secret there is looked at to the secret's end."""
+    return protect_text(text[:4_000])[:500]
+
+
 def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     """What the journal keeps of an outcome: its kind's facts, never the result itself."""
     said: JsonObject = {}
     if outcome.error is not None:
         said["code"] = outcome.error.code
-        said["message"] = protect_text(outcome.error.message[:500])
+        said["message"] = _kept(outcome.error.message, protect_text)
         if outcome.detail:
-            said["detail"] = protect_text(outcome.detail[:500])
+            said["detail"] = _kept(outcome.detail, protect_text)
     elif outcome.kind == "in_doubt":
-        said["detail"] = protect_text(outcome.detail[:500])
+        said["detail"] = _kept(outcome.detail, protect_text)
     elif outcome.result:
         task_id = task_id_of(outcome.result)
         if task_id is not None:

@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from gateway.core.credential import account
-from gateway.core.model import Answer, Effect, JsonObject, Outcome
+from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.core.settle import not_forwarded
 from gateway.credential_ports import NoCredential
 from gateway.credentials.hidden import Hidden
 from gateway.credentials.lender import Lender
-from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
+from gateway.ports import (
+    Channel,
+    Outbound,
+    ServerUnavailable,
+    Told,
+    Watch,
+    Watched,
+    WatchedServer,
+)
 from gateway.reasons import Reason
 from gateway.values import replace
 
@@ -31,7 +39,7 @@ class Lent:
     @property
     def watches(self) -> Watched:
         """See `ports.WatchedServer`."""
-        return self._server.watches
+        return Quiet(self._server.watches, self._hidden)
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """See `ports.ToolServer`. Steps 12 and 13. Without a credential nothing is forwarded."""
@@ -101,3 +109,24 @@ class Discreet:
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """See `ports.Channel`."""
         return await self._channel.ask(method, self._hidden.value(params))
+
+
+class Quiet:
+    """`ports.Watched` around another: what a server tells of what is watched there, without its credentials."""
+
+    def __init__(self, watches: Watched, hidden: Hidden) -> None:
+        self._watches = watches
+        self._hidden = hidden
+
+    async def acquire(self, watch: Watch) -> RpcError | None:
+        """See `ports.Watched`."""
+        error = await self._watches.acquire(watch)
+        return error and self._hidden.error(error)
+
+    def release(self, watch: Watch) -> None:
+        """See `ports.Watched`."""
+        self._watches.release(watch)
+
+    def on_update(self, told: Told) -> Callable[[], None]:
+        """See `ports.Watched`."""
+        return self._watches.on_update(lambda method, said: told(method, self._hidden.value(said)))

@@ -55,3 +55,10 @@ def test_an_error_of_the_servers_own_is_told_word_for_word() -> None:
     answer = answered(CALL, Outcome("rejected", error=said), "call-7")
     assert (answer.error, answer.http_status) == (said, 200)
     assert outcome_body(Outcome("rejected", error=said), str) == {"code": 1002, "message": "mine"}
+
+
+def test_a_secret_goes_before_the_words_it_stands_in_are_cut() -> None:
+    text = "x" * 496 + "long-secret" + "y" * 10_000
+    for outcome in (Outcome("rejected", error=RpcError(1, text)), Outcome("in_doubt", detail=text)):
+        body = outcome_body(outcome, lambda said: said.replace("long-secret", "[it]"))
+        assert ("x" * 496 + "[it]") in body.values()

@@ -11,11 +11,22 @@ from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit, Sealed, State, permit
 from gateway.credentials.hidden import MARK
 from gateway.credentials.lent import Discreet, Lent
-from gateway.ports import Channel, Outbound, ServerUnavailable, Watched
+from gateway.ports import Channel, Outbound, ServerUnavailable, Watch, Watched
+from gateway.wire.servers.watches import Watches
 from tests.credentials.lending import NEVER_MADE, World
 from tests.servers.clients import AGENT, Remembers, leave
 
 READ = Outbound("tools/call", {"name": "x"}, AGENT, "owner")
+
+
+class Telling:
+    """The backend of a server that refuses to be watched, in words with its secret."""
+
+    async def add(self, watch: Watch) -> RpcError | None:
+        return RpcError(1, "secret-of-lease-0001")
+
+    def drop(self, watch: Watch) -> None:
+        return
 
 
 class Server:
@@ -23,11 +34,12 @@ class Server:
 
     def __init__(self) -> None:
         self.got: list[Outbound] = []
+        self.watched = Watches(Telling())
         self.tells = "result"
 
     @property
     def watches(self) -> Watched:
-        raise NotImplementedError
+        return self.watched
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         self.got.append(message)
@@ -158,6 +170,20 @@ async def test_what_is_listed_and_described_holds_none() -> None:
     with pytest.raises(ServerUnavailable) as caught:
         await around.fetch("fails", {})
     assert "secret-of" not in f"{caught.value} {caught.value.error}"
+
+
+async def test_what_is_told_of_what_is_watched_holds_none() -> None:
+    world, server, around = lent()
+    await world.lender.own("tried")
+    heard: list[JsonObject] = []
+    ended = around.watches.on_update(lambda method, params: heard.append(params))
+    done = {"taskId": "t", "result": {"text": "secret-of-lease-0001"}}
+    server.watched.updated("notifications/tasks", done)
+    ended()
+    server.watched.updated("notifications/tasks", done)
+    error = await around.watches.acquire(("task", "t"))
+    assert heard == [{"taskId": "t", "result": {"text": MARK}}]
+    assert error == RpcError(1, MARK)
 
 
 async def test_one_in_memory_is_waited_for_by_nobody() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway import __version__
 from gateway.core import settle
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
 from gateway.wire.shape import STATELESS
@@ -27,6 +28,9 @@ META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 INTERNAL_ERROR: Final = -32603
 EVERYTHING: Final = "debug"
 """What an agent of the sessions era hears until it sets a level: a stateless server must be told so."""
+LONG: Final = 16_384
+SHORT: Final = 200
+"""Characters of what a server said that are looked at, and that are shown."""
 _STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
 _OF_STATELESS: Final = _STAMPS | {META_LOG_LEVEL}
 
@@ -181,6 +185,13 @@ def rpc_error(raw: Any) -> RpcError | None:
         return None
     more = {name: raw[name] for name in raw.keys() - {"code", "message", "data"}}
     return RpcError(code, message, raw.get("data"), "data" in raw, more or None)
+
+
+def said(outcome: Outcome, credential: Credential | None) -> str:
+    """What a server said in place of a result, for people. Its credential goes before the rest is cut off: of one
+    that is cut itself the half would not be found."""
+    text = (outcome.error.message if outcome.error else outcome.detail)[:LONG]
+    return (credential.hide(text) if credential is not None else text)[:SHORT]
 
 
 def in_doubt(server: str, why: str) -> Outcome:

@@ -187,11 +187,11 @@ class Sessions:
             reply = await self._link.post(b"", hello, patience, credential)
             if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, id, credential)
-                why = outcome.error.message if outcome.error else outcome.detail
-                raise NotSent(f"it opened no session: HTTP {reply.head.status}: {why[:200]}")
+                said = f"HTTP {reply.head.status}: {envelope.said(outcome, credential)}"
+                raise NotSent(f"it opened no session: {said}")
             answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
             reply.drain()
-            session, about = self._agree(answer, reply.header("mcp-session-id"))
+            session, about = self._agree(answer, reply.header("mcp-session-id"), credential)
             if client is envelope.GATEWAY:
                 self.about = about
             initialized = envelope.notification("notifications/initialized")
@@ -200,17 +200,17 @@ class Sessions:
             raise NotSent(f"it opened no session: {error}") from None
         return session
 
-    def _agree(self, answer: JsonObject | None, session_id: str) -> tuple[Session, JsonObject]:
+    def _agree(
+        self, answer: JsonObject | None, id: str, credential: Credential | None
+    ) -> tuple[Session, JsonObject]:
         outcome = envelope.outcome(answer or {}, self._link.name)
         if outcome.result is None:
-            why = outcome.error.message if outcome.error else "no answer to initialize"
-            raise NotSent(f"it opened no session: {why[:200]}")
-        version = envelope.agreed_version(outcome.result)
-        if version is None:
+            raise NotSent(f"it opened no session: {envelope.said(outcome, credential)}")
+        if (version := envelope.agreed_version(outcome.result)) is None:
             raise NotSent("it speaks no protocol version that the gateway speaks")
-        if session_id and not _SESSION_ID.fullmatch(session_id):
+        if id and not _SESSION_ID.fullmatch(id):
             raise NotSent("its session id is not visible ASCII")
-        return Session(session_id or None, version), outcome.result
+        return Session(id or None, version), outcome.result
 
     def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
         place = self._places.get(key)

@@ -250,7 +250,8 @@ class StdioServer:
             credential.over.then(lambda: self._over(running))
         try:
             conversation.attach(running)
-            return Up(running, conversation, await greet(conversation, era, self._client))
+            greeting = await greet(conversation, era, self._client, credential)
+            return Up(running, conversation, greeting)
         except BaseException as error:
             if not (era == "auto" and isinstance(error, Gone)):
                 self._down(self._why(error))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.values import Value
 from gateway.wire.servers import envelope
@@ -44,13 +45,17 @@ class Greeting(Value):
 
 
 async def greet(
-    server: Asks, era: Literal["auto", "sessions", "stateless"], client: ClientFacts | None
+    server: Asks,
+    era: Literal["auto", "sessions", "stateless"],
+    client: ClientFacts | None,
+    credential: Credential | None = None,
 ) -> Greeting:
     """Settle the era. `client`: who it is told of; None tells it of the gateway, which answers no questions.
+    `credential`: what it was started with, and may say in its refusal.
 
     Raises `NoGreeting`, `TimeoutError` (the caller's bound), `Gone`."""
     if era == "sessions":
-        return await _initialize(server, client)
+        return await _initialize(server, client, credential)
     if era == "stateless":
         return await _discover(server, FOREVER)
     try:
@@ -60,7 +65,7 @@ async def greet(
     except NoGreeting:
         silent = False
     try:
-        return await _initialize(server, client)
+        return await _initialize(server, client, credential)
     except NoGreeting:
         if not silent:
             raise
@@ -78,13 +83,14 @@ async def _discover(server: Asks, seconds: float) -> Greeting:
     return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result, result)
 
 
-async def _initialize(server: Asks, client: ClientFacts | None) -> Greeting:
+async def _initialize(
+    server: Asks, client: ClientFacts | None, credential: Credential | None
+) -> Greeting:
     told = client or envelope.GATEWAY
     info = told.info or envelope.GATEWAY_INFO
     answer = await server.ask(lambda id: envelope.initialize(id, told.capabilities, info), FOREVER)
     if answer.result is None:
-        said = answer.error.message if answer.error else answer.detail
-        raise NoGreeting(f"it refused initialize: {said[:200]}")
+        raise NoGreeting(f"it refused initialize: {envelope.said(answer, credential)}")
     result = answer.result
     version = envelope.agreed_version(result)
     if version is None:

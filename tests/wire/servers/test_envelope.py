@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
 from gateway.reasons import Reason
@@ -148,3 +149,12 @@ def test_initialize_offers_the_newest_and_takes_any_older_version() -> None:
     assert envelope.agreed_version({"protocolVersion": "2024-11-05"}) == "2024-11-05"
     assert envelope.agreed_version({"protocolVersion": "2026-07-28"}) is None
     assert envelope.agreed_version({}) is None
+
+
+def test_a_secret_goes_before_the_words_it_stands_in_are_cut() -> None:
+    lent = Credential("one", hide=lambda text: text.replace("long-secret", "[hidden]"))
+    text = "x" * (envelope.SHORT - 4) + "long-secret" + "y" * 100_000
+    outcome = Outcome("rejected", error=RpcError(1, text))
+    assert envelope.said(outcome, lent) == "x" * (envelope.SHORT - 4) + "[hid"
+    assert envelope.said(outcome, None) == text[: envelope.SHORT]
+    assert envelope.said(Outcome("in_doubt", detail="long-secret"), lent) == "[hidden]"

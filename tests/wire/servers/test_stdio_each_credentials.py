@@ -15,7 +15,7 @@ import pytest
 
 from gateway.core.credential import Credential
 from gateway.core.model import Outcome
-from gateway.ports import Outbound, WatchedServer
+from gateway.ports import Outbound, ServerUnavailable, WatchedServer
 from gateway.settings import ServerSettings
 from gateway.values import replace
 from gateway.wire.servers import open_server, stdio_each
@@ -164,3 +164,34 @@ async def test_what_it_writes_to_standard_error_shows_no_secret(
             await asyncio.sleep(0.01)
     assert "my secret is [hidden]" in caplog.text
     assert "secret-of-ann" not in caplog.text
+
+
+REFUSING = f"""
+import json, os, sys
+for line in sys.stdin:
+    error = {{"code": -32000, "message": "no. " * 45 + os.environ["{VARIABLE}"]}}
+    print(json.dumps({{"jsonrpc": "2.0", "id": json.loads(line)["id"], "error": error}}), flush=True)
+"""
+
+
+async def test_a_server_that_refuses_its_credential_tells_it_to_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not the half of it either that is left where its words are cut."""
+
+    async def own() -> Credential:
+        return credential(OURS)
+
+    settings = ServerSettings(command=(sys.executable, "-c", REFUSING))
+    server = open_server("tried", settings, own=own)
+    try:
+        async with asyncio.timeout(60):
+            with pytest.raises(ServerUnavailable) as caught:
+                await server.fetch("tools/list", {})
+            while "next start" not in caplog.text:
+                await asyncio.sleep(0.01)
+    finally:
+        await server.aclose()
+    said = f"{caught.value} {caplog.text} {server.describe()}"
+    assert "refused initialize: no. no." in said
+    assert OURS[:4] not in said
