@@ -26,12 +26,11 @@ from gateway.policy.conditions import Condition
 from gateway.policy.engine import EngineFault
 from gateway.policy.index import Index
 from gateway.policy.rules import Rule
-from gateway.policy.verdicts import Outcomes, Plan, Verdicts
+from gateway.policy.verdicts import NOTHING, Outcomes, Plan, Verdicts
 from gateway.reasons import Reason
 from gateway.values import Value, replace
 
-_NOTHING: Final[Outcomes] = (frozenset(), frozenset())
-_UNCONDITIONAL: Final = (_NOTHING,)
+_UNCONDITIONAL: Final = (NOTHING,)
 
 
 class Pdp(Value):

@@ -25,7 +25,7 @@ from gateway.policy.asking import endpoint_at
 from gateway.policy.recalled import HIDDEN, Answer, Recalled
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import ByArgument, Line
-from gateway.policy.verdicts import Outcomes, Plan
+from gateway.policy.verdicts import NOTHING, Outcomes, Plan
 from gateway.reasons import Reason
 from gateway.values import Value, replace
 
@@ -36,7 +36,6 @@ _ALL_BUT_ARGUMENTS: Final = tuple(
     "agent tenant intent endpoint method server target tier effect policy_version grant".split()
 )
 """Beside level, guard and the old answer, all a call without a look at its arguments is asked about."""
-NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 
 
 class Possible(Value):

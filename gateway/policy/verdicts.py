@@ -22,6 +22,7 @@ LONGEST: Final = 512
 
 Outcomes = tuple[frozenset[str], frozenset[str]]
 """Names of the conditions that hold, and of those nobody can tell."""
+NOTHING: Final[Outcomes] = (frozenset(), frozenset())
 K = TypeVar("K")
 V = TypeVar("V")
 

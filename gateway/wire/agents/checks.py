@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.reasons import Reason
+from gateway.sdk import HEADER_MISMATCH
 from gateway.settings import Settings
 from gateway.values import Value
 from gateway.wire.agents.exchange import Head, Rejected
@@ -31,7 +32,6 @@ SINGLE: Final = (
     "mcp-name",
 )
 """Headers of which a second copy is refused: first-copy and last-copy readers would disagree."""
-HEADER_MISMATCH: Final = -32020
 ROUTING: Final = frozenset({"mcp-protocol-version", "mcp-method", "mcp-name"})
 
 

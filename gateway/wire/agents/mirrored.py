@@ -15,6 +15,7 @@ from gateway.made import Made
 from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
     LATEST_MODERN_VERSION,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
@@ -26,8 +27,6 @@ from gateway.wire.agents.admitted import NAMED, PARAM_PREFIX, Admitted
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
-
-HEADER_MISMATCH: Final = -32020
 
 
 class Mismatch(Exception):

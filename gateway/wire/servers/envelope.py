@@ -15,24 +15,28 @@ from gateway.core import settle
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
+from gateway.sdk import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
 from gateway.wire.shape import STATELESS
 
 STATELESS_VERSION: Final = "2026-07-28"
 SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Newest first: the first is offered, any may be agreed on."""
 
-META_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
-META_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
-META_CLIENT: Final = "io.modelcontextprotocol/clientInfo"
-META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 INTERNAL_ERROR: Final = -32603
 EVERYTHING: Final = "debug"
 """What an agent of the sessions era hears until it sets a level: a stateless server must be told so."""
 LONG: Final = 16_384
 SHORT: Final = 200
 """Characters of what a server said that are looked at, and that are shown."""
-_STAMPS: Final = frozenset({META_VERSION, META_CAPABILITIES, META_CLIENT})
-_OF_STATELESS: Final = _STAMPS | {META_LOG_LEVEL}
+_STAMPS: Final = frozenset(
+    {PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY}
+)
+_OF_STATELESS: Final = _STAMPS | {LOG_LEVEL_META_KEY}
 
 not_forwarded: Final = settle.not_forwarded
 
@@ -71,9 +75,9 @@ def params_for(
         meta |= stamps(client)
         level = client.log_level or (EVERYTHING if _of_sessions(client) else None)
         if level is not None:
-            meta.setdefault(META_LOG_LEVEL, level)
+            meta.setdefault(LOG_LEVEL_META_KEY, level)
     else:
-        meta.pop(META_LOG_LEVEL, None)  # a session server is told by logging/setLevel
+        meta.pop(LOG_LEVEL_META_KEY, None)  # a session server is told by logging/setLevel
     if token is not None:
         meta["progressToken"] = token
     rest = {name: value for name, value in params.items() if name != "_meta"}
@@ -85,11 +89,11 @@ def _stamped(meta: Any, client: ClientFacts) -> bool:
     """Whether it holds already, to the letter, all that a stateless server is to be told."""
     return (
         type(meta) is dict
-        and meta.get(META_CAPABILITIES) is client.capabilities
-        and meta.get(META_CLIENT) is client.info
-        and meta.get(META_VERSION) == client.protocol_version == STATELESS_VERSION
-        and (client.info is not None or META_CLIENT not in meta)
-        and (client.log_level is None or META_LOG_LEVEL in meta)
+        and meta.get(CLIENT_CAPABILITIES_META_KEY) is client.capabilities
+        and meta.get(CLIENT_INFO_META_KEY) is client.info
+        and meta.get(PROTOCOL_VERSION_META_KEY) == client.protocol_version == STATELESS_VERSION
+        and (client.info is not None or CLIENT_INFO_META_KEY not in meta)
+        and (client.log_level is None or LOG_LEVEL_META_KEY in meta)
     )
 
 
@@ -105,11 +109,11 @@ def _of_sessions(client: ClientFacts) -> bool:
 def stamps(client: ClientFacts) -> JsonObject:
     """The `_meta` members every stateless request carries: the version we speak, the agent's words."""
     stamped: JsonObject = {
-        META_VERSION: STATELESS_VERSION,
-        META_CAPABILITIES: client.capabilities,
+        PROTOCOL_VERSION_META_KEY: STATELESS_VERSION,
+        CLIENT_CAPABILITIES_META_KEY: client.capabilities,
     }
     if client.info is not None:
-        stamped[META_CLIENT] = client.info
+        stamped[CLIENT_INFO_META_KEY] = client.info
     return stamped
 
 

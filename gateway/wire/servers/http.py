@@ -18,6 +18,7 @@ from gateway.errors import Misconfigured
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
+from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
@@ -27,7 +28,7 @@ from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
-from gateway.wire.servers.http_stateless import SERVER_INFO, Stateless
+from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import Listens
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.subscribes import Subscribes
@@ -138,7 +139,7 @@ class HttpServer:
         if self.era is STATELESS:
             meta = about.get("_meta")
             version = envelope.STATELESS_VERSION
-            info = meta.get(SERVER_INFO) if isinstance(meta, dict) else None
+            info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
         return {
             "transport": "http",
             "era": str(self.era) if self.era else None,
@@ -198,7 +199,7 @@ class HttpServer:
         discovered: JsonObject = {
             "supportedVersions": [about.get("protocolVersion")],
             **{key: about[key] for key in ("capabilities", "instructions") if key in about},
-            "_meta": {SERVER_INFO: about.get("serverInfo")},
+            "_meta": {SERVER_INFO_META_KEY: about.get("serverInfo")},
         }
         return Outcome("ok", result=discovered)
 

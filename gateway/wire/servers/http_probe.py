@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateway.core.model import Era, JsonObject
 from gateway.ports import Outbound
+from gateway.sdk import UNSUPPORTED_PROTOCOL_VERSION
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
@@ -17,7 +18,6 @@ from gateway.wire.servers.http_stateless import STATELESS_ERRORS
 from gateway.wire.servers.patience import Patience
 
 _NO_VERDICT = frozenset({401, 403, 407, 408, 421, 425, 429})
-_UNSUPPORTED_VERSION = -32022
 
 
 async def probe(
@@ -60,9 +60,9 @@ async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
 def _verdict(status: int, answer: JsonObject) -> Era:
     error = envelope.rpc_error(answer.get("error"))
     if error is not None and error.code in STATELESS_ERRORS:
-        if error.code == _UNSUPPORTED_VERSION and not _offers_sessions(error.data):
+        if error.code == UNSUPPORTED_PROTOCOL_VERSION and not _offers_sessions(error.data):
             raise NotSent("it speaks no protocol version that the gateway speaks")
-        return Era.SESSIONS if error.code == _UNSUPPORTED_VERSION else Era.STATELESS
+        return Era.SESSIONS if error.code == UNSUPPORTED_PROTOCOL_VERSION else Era.STATELESS
     if error is None and (status in _NO_VERDICT or status >= 500 or 300 <= status < 400):
         raise NotSent(f"it answered HTTP {status}")
     return Era.SESSIONS

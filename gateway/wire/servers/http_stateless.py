@@ -11,6 +11,15 @@ from typing import Final
 
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.ports import Channel, Outbound, Outlet
+from gateway.sdk import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    PARSE_ERROR,
+    SERVER_INFO_META_KEY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
@@ -18,16 +27,24 @@ from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.watching import LISTEN
 from gateway.wire.shape import STATELESS
 
-LISTEN: Final = "subscriptions/listen"
-SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-"""The member of a result's `_meta` in which a stateless server says who it is."""
-STATELESS_ERRORS: Final = frozenset({-32020, -32021, -32022})
-"""HeaderMismatch, MissingRequiredClientCapability, UnsupportedProtocolVersion: no older server sends them."""
+STATELESS_ERRORS: Final = frozenset(
+    {HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY, UNSUPPORTED_PROTOCOL_VERSION}
+)
+"""No older server sends them."""
 _NOTHING: Final[HeaderMap] = {}
 _DOUBTFUL: Final = frozenset({400, 404, 405})
-_KNOWN: Final = frozenset({-32700, -32601, -32602, -32020, -32021})
+_KNOWN: Final = frozenset(
+    {
+        PARSE_ERROR,
+        METHOD_NOT_FOUND,
+        INVALID_PARAMS,
+        HEADER_MISMATCH,
+        MISSING_REQUIRED_CLIENT_CAPABILITY,
+    }
+)
 
 LIST_CHANGED: Final[dict[str, str]] = {
     "tools": "toolsListChanged",
@@ -131,9 +148,12 @@ class Stateless:
         """Keep the header annotations of a page of `tools/list`; the first page starts a new list. What the
         server calls itself there is the latest word: another may stand behind its address by now."""
         meta = page.get("_meta")
-        if isinstance(meta, dict) and isinstance(meta.get(SERVER_INFO), dict):
+        if isinstance(meta, dict) and isinstance(meta.get(SERVER_INFO_META_KEY), dict):
             about = self.about.get("_meta") or {}
-            self.about = {**self.about, "_meta": {**about, SERVER_INFO: meta[SERVER_INFO]}}
+            self.about = {
+                **self.about,
+                "_meta": {**about, SERVER_INFO_META_KEY: meta[SERVER_INFO_META_KEY]},
+            }
         if "cursor" not in params:
             self._listing = {}
         for tool in page.get("tools") or ():
@@ -164,6 +184,6 @@ class Stateless:
 
 def _of_this_era(error: RpcError | None, named_request: bool) -> bool:
     """Whether a 4xx is a stateless server's. Older ones turn our version away without naming the request."""
-    if error is None or error.code == -32022:
+    if error is None or error.code == UNSUPPORTED_PROTOCOL_VERSION:
         return False
     return named_request or error.code in _KNOWN

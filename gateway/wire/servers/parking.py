@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
-from gateway.core.settle import INVALID_PARAMS
+from gateway.core.settle import INVALID_PARAMS, MISSING_CAPABILITY
 from gateway.ports import Channel, Outbound, ToolServer
 from gateway.values import replace
 from gateway.wire.servers import seal
@@ -30,7 +30,6 @@ MOST: Final = 128
 EACH: Final = 32
 """Calls of one server, and of one agent there, that may wait."""
 URL_REQUIRED: Final = -32042
-MISSING_CAPABILITY: Final = -32021
 
 log = logging.getLogger("bulkhead.bridge")
 

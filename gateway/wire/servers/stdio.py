@@ -16,6 +16,7 @@ from typing import Any, Literal
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.credential_ports import OwnCredential
+from gateway.finishing import to_its_end
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
@@ -26,7 +27,7 @@ from gateway.wire.servers.stdio_changes import Changes, listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_logs import hear_logs
-from gateway.wire.servers.stdio_up import Up, stopped
+from gateway.wire.servers.stdio_up import Up
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
 
@@ -146,14 +147,14 @@ class StdioServer:
         Calls in flight end in doubt."""
         if self._up is not None:
             self._fenced = True
-            await stopped(self._up.process)
+            await to_its_end(self._up.process.stop())
         return True
 
     def _over(self, running: Process) -> None:
         """Its credential is: so is the process. The next one starts at once, with a new one."""
         if not running.ended.done():
             self._fenced = True
-            self._ending = asyncio.ensure_future(stopped(running))
+            self._ending = asyncio.ensure_future(to_its_end(running.stop()))
 
     async def aclose(self) -> None:
         """End the process and all it started. Calls in flight end in doubt."""
@@ -218,7 +219,7 @@ class StdioServer:
         finally:
             self._up = None
             listening.cancel()
-            await stopped(up.process)
+            await to_its_end(up.process.stop())
 
     async def _meet(self) -> Up:
         """Start it and greet it, in the era it spoke last time. Raises what `_greeted` does."""
@@ -255,7 +256,7 @@ class StdioServer:
         except BaseException as error:
             if not (era == "auto" and isinstance(error, Gone)):
                 self._down(self._why(error))
-            await stopped(running)
+            await to_its_end(running.stop())
             raise
 
     def _serve(self, up: Up) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
+from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.values import Value
 from gateway.wire.servers import envelope
 
@@ -79,7 +80,7 @@ async def _discover(server: Asks, seconds: float) -> Greeting:
     if result is None or not envelope.speaks_stateless(result):
         raise NoGreeting(f"it does not offer {envelope.STATELESS_VERSION}")
     meta = result.get("_meta")
-    info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
+    info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
     return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result, result)
 
 
@@ -99,7 +100,7 @@ async def _initialize(
     discovered: JsonObject = {
         "supportedVersions": [version],
         **{key: result[key] for key in ("capabilities", "instructions") if key in result},
-        "_meta": {"io.modelcontextprotocol/serverInfo": result.get("serverInfo")},
+        "_meta": {SERVER_INFO_META_KEY: result.get("serverInfo")},
     }
     return _greeting(Era.SESSIONS, version, result.get("serverInfo"), result, discovered)
 
