@@ -8,6 +8,7 @@ is given up half way. It knows MCP and no file, repository or gateway.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -99,7 +100,8 @@ class Calls:
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._operations = {one.name: one for one in operations}
         self._checks = {one.name: Draft202012Validator(one.schema) for one in operations}
-        self._one_at_a_time = anyio.Lock()
+        # Of threads: served from within a process, each connection has a loop of its own (beside.py).
+        self._one_at_a_time = threading.Lock()
 
     async def list(self, _: Any, __: PaginatedRequestParams | None) -> ListToolsResult:
         """All of them, on one page."""
@@ -107,13 +109,12 @@ class Calls:
 
     async def call(self, _: Any, params: CallToolRequestParams) -> CallToolResult:
         """One of them. What goes wrong is a result that says so, and names what did."""
-        given = params.arguments or {}
-        async with self._one_at_a_time:
-            return await anyio.to_thread.run_sync(self._answer, params.name, given)
+        return await anyio.to_thread.run_sync(self._answer, params.name, params.arguments or {})
 
     def _answer(self, name: str, arguments: JsonObject) -> CallToolResult:
         try:
-            given = self._run(name, arguments)
+            with self._one_at_a_time:
+                given = self._run(name, arguments)
         except No as no:
             return CallToolResult(content=[TextContent(text=str(no))], is_error=True)
         except Exception as error:
