@@ -183,7 +183,7 @@ def foreign(pack: AnyPack, reversal: Reversal, scope: Scope) -> Reversal:
 
 def late(case: AnyCase | None, reversal: Reversal, scope: Scope) -> Reversal:
     """The same, with the steps that needed the result; level none if they cannot be made. Never raises."""
-    if reversal.steps is not None or case is None:
+    if reversal.steps is not None or case is None or reversal.level is Level.NONE:
         return reversal
     try:
         return replace(reversal, steps=case.steps(scope))

@@ -237,6 +237,23 @@ async def test_steps_that_need_the_result_are_made_when_it_is_there(tmp_path: Pa
     assert settled.reversal.steps == (Step("shelf", "put", {"name": "a", "text": "old"}),)
 
 
+async def test_why_nobody_knows_what_a_call_changed_is_not_lost_behind_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finds(scope: object) -> None:
+        raise TemplateFailed("the companion gave no answer")
+
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.pack.case = ShelfCase(needs_result=True)
+        monkeypatch.setattr(at.pack, "finds", finds)
+        at.shelf.texts["a"] = "old"
+        ready = await at.reverser.prepare("call-1", put(), False)
+        at.shelf.texts["a"] = "new"
+        settled = await at.reverser.settle(ready, OK)
+    told = (settled.reversal.level, settled.reversal.why, settled.reversal.steps)
+    assert told == (Level.NONE, "what it changed: the companion gave no answer", None)
+
+
 async def test_what_a_write_left_behind_rests_on_its_leases(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         ready = await at.reverser.prepare("call-1", put(), False)
