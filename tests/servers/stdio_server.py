@@ -1,7 +1,8 @@
 """The test tool server on standard input and output. `--eras`, `--probe` as in `Behaviour`;
 `--stubborn` ignores the end of its input and SIGTERM; `--noisy` writes what is not JSON first;
 `--child` starts a child that ignores both too, and writes its pid to the file given;
-`--deaf` reads nothing after the greeting; `--logging` has log levels.
+`--deaf` reads nothing after the greeting; `--logging` has log levels; `--texts` says the client's ids and
+progress tokens as text.
 Tools of this wire only: `line` writes an overlong line."""
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ SLEEPER = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); ti
 
 class Stdio(Behaviour):
     """The behaviours only a pipe can show."""
+
+    texts = False
+
+    async def respond(self, message: JSON, emit: Any, ask: Any) -> JSON | None:
+        return await super().respond(as_text(message) if self.texts else message, emit, ask)
 
     async def tool_line(self, params: JSON, emit: Any, ask: Any, id: int) -> JSON | None:
         """One line of `bytes`, with the id `first`, `last` or `nowhere`; then, if `nowhere`, no answer."""
@@ -87,6 +93,15 @@ async def serve(server: Behaviour, options: argparse.Namespace) -> None:
         await asyncio.sleep(600)
 
 
+def as_text(message: JSON) -> JSON:
+    """A request as a server has it that holds every id and token as text."""
+    params = message.get("params", {})
+    meta = params.get("_meta", {})
+    if "progressToken" in meta:
+        meta = {**meta, "progressToken": str(meta["progressToken"])}
+    return {**message, "id": str(message["id"]), "params": {**params, "_meta": meta}}
+
+
 def read(
     loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str], options: argparse.Namespace
 ) -> None:
@@ -105,6 +120,7 @@ def main() -> None:
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--logging", action="store_true")
+    parser.add_argument("--texts", action="store_true")
     parser.add_argument("--child")
     options = parser.parse_args()
     if options.stubborn:
@@ -115,7 +131,9 @@ def main() -> None:
     if options.child:
         child = subprocess.Popen([sys.executable, "-c", SLEEPER])
         Path(options.child).write_text(str(child.pid))
-    asyncio.run(serve(Stdio(options.eras, options.probe, options.logging), options))
+    server = Stdio(options.eras, options.probe, options.logging)
+    server.texts = options.texts
+    asyncio.run(serve(server, options))
 
 
 if __name__ == "__main__":

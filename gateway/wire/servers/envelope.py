@@ -124,6 +124,17 @@ def progress_token(params: JsonObject) -> str | int | None:
     return token if isinstance(token, str | int) and not isinstance(token, bool) else None
 
 
+def number(theirs: object) -> int | None:
+    """Which of our ids or tokens a server means; None if none. They are numbers, and some servers write
+    a number as text, or with a point, when they send it back: both SDKs' clients take it, and so do we.
+    """
+    if isinstance(theirs, str) and theirs.isascii() and theirs.isdigit() and len(theirs) < 19:
+        return int(theirs)
+    if isinstance(theirs, bool) or not isinstance(theirs, int | float) or theirs % 1:
+        return None
+    return int(theirs)
+
+
 def notification(method: str, params: JsonObject | None = None) -> JsonObject:
     """A message no answer is expected to."""
     body: JsonObject = {"jsonrpc": "2.0", "method": method}

@@ -112,7 +112,7 @@ class Exchange:
         if not 200 <= reply.head.status < 300:
             credential = self._session.credential
             outcome, said = await self._link.refusal(reply, self._id, credential)
-            if said.get("id") != self._id and self._session.id is not None:
+            if envelope.number(said.get("id")) != self._id and self._session.id is not None:
                 # 404 is the protocol's word for a session that has ended; some servers say 400.
                 self._session.gone = reply.head.status in (400, 404)
                 if reply.head.status == 404:

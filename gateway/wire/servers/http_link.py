@@ -117,7 +117,7 @@ class Link(Value):
         _tell(reply, credential)
         body = await self._error_body(reply)
         error = envelope.rpc_error(body.get("error"))
-        if error is not None and (reply.head.status < 500 or body.get("id") == id):
+        if error is not None and (reply.head.status < 500 or envelope.number(body.get("id")) == id):
             return Outcome("rejected", error=error), body
         why = f"it answered HTTP {reply.head.status}"
         if reply.head.status in NO_EFFECT:

@@ -14,6 +14,7 @@ from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
+from gateway.wire.servers.envelope import number
 from gateway.wire.servers.http_broken import Broken
 from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_reply import Reply
@@ -122,7 +123,7 @@ class Messages:
         while (message := await self.next()) is not None:
             if isinstance(message.get("method"), str):
                 await hear(message)
-            elif _same(message.get("id"), id) or (
+            elif number(message.get("id")) == id or (
                 not self.is_stream and message.get("id") is None and "error" in message
             ):
                 return message
@@ -211,7 +212,3 @@ class Messages:
             if not isinstance(message, dict):
                 raise self.reply.fail(Broken("it sent JSON that is not a JSON-RPC message"))
             self._pending.append(message)
-
-
-def _same(theirs: object, ours: int) -> bool:
-    return theirs == ours and isinstance(theirs, int | float) and not isinstance(theirs, bool)

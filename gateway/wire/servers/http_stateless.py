@@ -84,7 +84,7 @@ class Stateless:
         if not 200 <= reply.head.status < 300:
             outcome, said = await self._link.refusal(reply, id, message.credential)
             if reply.head.status in _DOUBTFUL and not _of_this_era(
-                outcome.error, said.get("id") == id
+                outcome.error, envelope.number(said.get("id")) == id
             ):
                 self._moved()
             return outcome

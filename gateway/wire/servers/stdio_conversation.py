@@ -211,8 +211,8 @@ class Conversation:
             self._notification(method, params, size)
 
     def _answer(self, message: JsonObject) -> None:
-        id = message.get("id")
-        if isinstance(id, int) and not isinstance(id, bool):
+        id = envelope.number(message.get("id"))
+        if id is not None:
             self._settle(id, envelope.outcome(message, self._name))
         else:
             self.log.warning("skipped an answer without one of our ids")
@@ -239,8 +239,8 @@ class Conversation:
             call.tell(method, params, size)
 
     def _progress(self, params: JsonObject, size: int) -> None:
-        token = params.get("progressToken")
-        call = self._calls.get(token) if isinstance(token, int) else None
+        token = envelope.number(params.get("progressToken"))
+        call = None if token is None else self._calls.get(token)
         if call is not None and call.token is not None:
             call.tell("notifications/progress", {**params, "progressToken": call.token}, size)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -128,6 +129,19 @@ def test_what_was_not_forwarded_is_an_error_of_our_own_naming_the_server() -> No
     assert outcome.kind == "rejected" and outcome.error is not None
     assert not -32768 <= outcome.error.code <= -32000
     assert outcome.error.data == {"reason": "overloaded", "server": "git"}
+
+
+@pytest.mark.parametrize("theirs", [7, "7", 7.0])
+def test_a_number_is_known_again_however_it_is_written(theirs: Any) -> None:
+    assert envelope.number(theirs) == 7
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [None, True, "", "seven", "-7", "7.0", "\u0667", "7" * 19, 7.5, math.inf, math.nan, [7], {}],
+)
+def test_what_is_no_number_of_ours_is_none(theirs: Any) -> None:
+    assert envelope.number(theirs) is None
 
 
 def test_ids_count_up_and_never_repeat() -> None:

@@ -184,6 +184,20 @@ async def test_a_body_of_another_kind_is_a_doubt(media: str) -> None:
     assert "neither JSON nor an event stream" in (await outcome_of(script)).detail
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("said_back", [str, float])
+async def test_an_id_may_come_back_as_text_or_with_a_point(said_back: Any, streamed: bool) -> None:
+    async def script(wire: Wire) -> None:
+        id = said_back(wire.request.rpc["id"])
+        if streamed:
+            await wire.stream()
+            await wire.say(wire.event({"truth": 1}, id=id))
+        else:
+            await wire.json({"jsonrpc": "2.0", "id": id, "result": {"truth": 1}})
+
+    assert (await outcome_of(script)).result == {"truth": 1}
+
+
 async def test_other_ids_on_a_stream_are_passed_over() -> None:
     async def script(wire: Wire) -> None:
         await wire.stream()

@@ -247,6 +247,14 @@ async def test_lines_that_are_no_messages_are_skipped() -> None:
     assert outcome.kind == "ok"
 
 
+async def test_a_server_may_say_numbers_back_as_text() -> None:
+    channel = Remembers()
+    async with running("--texts") as server:
+        outcome = await server.call(leave(), tool("progress", token=7), channel)
+    assert outcome.kind == "ok"
+    assert [params["progressToken"] for _, params in channel.told] == [7, 7, 7]
+
+
 @pytest.mark.parametrize("where", ["first", "last"])
 async def test_an_overlong_line_costs_the_call_it_names(where: str) -> None:
     async with running(max_result=10_000) as server:

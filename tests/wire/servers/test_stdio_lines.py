@@ -51,6 +51,7 @@ def overlong(line: bytes) -> Overlong:
 def test_an_overlong_answer_names_its_request_where_the_sdks_write_it() -> None:
     text = b'{"content":"' + b"x" * 1_000 + b'"}'
     assert overlong(b'{"jsonrpc":"2.0","id":17,"result":' + text + b"}").answer_to == 17
+    assert overlong(b'{"jsonrpc":"2.0","id":"17","result":' + text + b"}").answer_to == 17
     assert overlong(b'{"result":' + text + b',"jsonrpc":"2.0","id":18}').answer_to == 18
     assert overlong(b'{"result":' + text + b',"id":19,"jsonrpc":"2.0"}').answer_to == 19
 
