@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    home = Home.make(
-        tmp_path / "home",
-        {"store": {"command": ["/bin/false"]}},
-        policy=everybody([("data", "store")]),
-        tiers=one_tier("store"),
-    )
+    home = Home.idle(tmp_path / "home")
     home.must("task", "begin", "t", "--as", "o")
     return home
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home
 
 INTENTS = json.dumps(
     {
@@ -22,13 +22,7 @@ INTENTS = json.dumps(
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    home = Home.make(
-        tmp_path / "home",
-        {"store": {"command": ["/bin/false"]}},
-        policy=everybody([("data", "store")]),
-        tiers=one_tier("store"),
-        intents=INTENTS,
-    )
+    home = Home.idle(tmp_path / "home", INTENTS)
     home.grant("tester", "--tier", "data")
     (home.root / "policies" / "policy.csv").write_text("p, broken\n")
     return home

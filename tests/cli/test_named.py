@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home
 
 
 def test_a_deadline_is_promised_to_no_task_that_can_never_be(tmp_path: Path) -> None:
-    home = Home.make(
-        tmp_path / "home",
-        {"store": {"command": ["/bin/false"]}},
-        policy=everybody([("data", "store")]),
-        tiers=one_tier("store"),
-    )
+    home = Home.idle(tmp_path / "home")
     for command in ("begin", "failed"):
         ran = home.run("task", command, "nightly cleanup", "--as", "ada")
         assert (ran.returncode, ran.stdout) == (2, "")

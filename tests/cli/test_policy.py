@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 from gateway.core import record
-from gateway.core.model import CallRecord
 from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
+from tests.journals.calls import call_record
 from tests.policy.written import ALLOW, READER, written
 from tests.system import starter
 
@@ -119,19 +119,9 @@ async def test_explain_asks_the_policy_of_now_about_a_recorded_call(tmp_path: Pa
     assert bulkhead(tmp_path, "explain", "nothing-here").returncode == 2
 
 
-RECORDED = CallRecord(
-    call_id="0123456789abcdef",
+RECORDED = call_record(
+    "0123456789abcdef",
     agent="agent:ann",
-    tenant="local",
-    task="T-1",
-    intent="general",
-    endpoint="/mcp",
-    method="tools/call",
-    server="git",
-    target="git_log",
-    tier="data",
-    effect="read",
-    destination="local",
     rule="",
     where="",
     policy_version="sha256:old",

@@ -6,17 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    return Home.make(
-        tmp_path / "home",
-        {"store": {"command": ["/bin/false"]}},
-        policy=everybody([("data", "store")]),
-        tiers=one_tier("store"),
-    )
+    return Home.idle(tmp_path / "home")
 
 
 @pytest.mark.parametrize(

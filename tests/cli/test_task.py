@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home
 
 INTENTS = "intents: {general: {tells: all of it, tiers: [data], tools: [store/*], seconds: 600}}"
 
 
 def test_a_task_that_nobody_knows_did_not_fail(tmp_path: Path) -> None:
-    home = Home.make(
-        tmp_path / "home",
-        {"store": {"command": ["/bin/false"]}},
-        policy=everybody([("data", "store")]),
-        tiers=one_tier("store"),
-        intents=INTENTS,
-    )
+    home = Home.idle(tmp_path / "home", INTENTS)
     home.grant("ann", task="nightly")
     slip = home.run("task", "failed", "nigthly", "--as", "ada")
     assert (slip.returncode, slip.stdout) == (1, "")

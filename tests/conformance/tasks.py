@@ -17,6 +17,7 @@ from mcp.shared.inbound import decode_header_value
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.conformance.asking import elicitation
+from tests.conformance.vendor import body_of
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
@@ -113,7 +114,7 @@ class Tasks:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        body = await _body(receive)
+        body = await body_of(receive)
         if headers.get("mcp-protocol-version", "") >= "2026":
             message = _parsed(body)
             answer = self._answer(message, headers)
@@ -197,15 +198,6 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return message if isinstance(message, dict) and "id" in message else {}
-
-
-async def _body(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        part = await receive()
-        body += part.get("body", b"")
-        if not part.get("more_body"):
-            return body
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -29,7 +29,14 @@ from gateway.credential_ports import CredentialProvider, Minted, NoCredential, W
 from gateway.credential_settings import Offer
 from gateway.credentials.providers import PROVIDERS, provider
 from gateway.identity.local import LocalIssuer
-from tests.credentials.places import OPAQUE, SECRET, authorizing, database, keys_of
+from tests.credentials.places import (
+    OPAQUE,
+    SECRET,
+    AuthorizationServer,
+    authorizing,
+    database,
+    keys_of,
+)
 from tests.credentials.vaults import TOKEN, vault
 
 NOWHERE = "http://127.0.0.1:9"
@@ -59,23 +66,28 @@ def static(home: Path) -> Iterator[Bench]:
     yield Bench({"secret": {"file": "secret.txt"}}, works, gone, can_revoke=False)
 
 
+def _asking(server: AuthorizationServer, token: str = "") -> Bench:
+    """At an authorization server."""
+    settings = {
+        "token_url": server.token_url,
+        "revocation_url": server.revocation_url,
+        "client_id": "bulkhead",
+        "client_secret": {"file": "own.txt"},
+        "resource": OPAQUE,
+        "scope": "read",
+    }
+
+    async def works(minted: Minted) -> bool:
+        said = await asyncio.to_thread(server.says_of, minted.values["token"])
+        return said["active"] is True
+
+    return Bench(settings, works, {"token_url": NOWHERE}, can_revoke=True, token=token)
+
+
 @contextmanager
 def oauth(home: Path) -> Iterator[Bench]:
     with authorizing() as server:
-        settings = {
-            "token_url": server.token_url,
-            "revocation_url": server.revocation_url,
-            "client_id": "bulkhead",
-            "client_secret": {"file": "own.txt"},
-            "resource": OPAQUE,
-            "scope": "read",
-        }
-
-        async def works(minted: Minted) -> bool:
-            said = await asyncio.to_thread(server.says_of, minted.values["token"])
-            return said["active"] is True
-
-        yield Bench(settings, works, {"token_url": NOWHERE}, can_revoke=True)
+        yield _asking(server)
 
 
 @contextmanager
@@ -92,20 +104,7 @@ def exchange(home: Path) -> Iterator[Bench]:
         now=int(time.time()),
     )
     with authorizing(keys_of(home / "state")) as server:
-        settings = {
-            "token_url": server.token_url,
-            "revocation_url": server.revocation_url,
-            "client_id": "bulkhead",
-            "client_secret": {"file": "own.txt"},
-            "resource": OPAQUE,
-            "scope": "read",
-        }
-
-        async def works(minted: Minted) -> bool:
-            said = await asyncio.to_thread(server.says_of, minted.values["token"])
-            return said["active"] is True
-
-        yield Bench(settings, works, {"token_url": NOWHERE}, can_revoke=True, token=token)
+        yield _asking(server, token)
 
 
 @contextmanager

@@ -191,7 +191,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     if scope["method"] != "POST":
         return await _reply(send, 405, b"", b"text/plain")
-    message = json.loads(await _body(receive))
+    message = json.loads(await body_of(receive))
     if "id" not in message:
         return await _reply(send, 202, b"", b"text/plain")
     method, params = message["method"], message.get("params") or {}
@@ -230,7 +230,7 @@ def _hello(method: str, params: JSON, stateless: bool) -> JSON | None:
     return {"result": {}} if method == "ping" else None
 
 
-async def _body(receive: Receive) -> bytes:
+async def body_of(receive: Receive) -> bytes:
     body: bytes = b""
     while True:
         part = await receive()

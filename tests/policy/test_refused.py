@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import CallRecord
 from gateway.core.record import State
 from gateway.core.steps import STEPS
 from gateway.policy import load
@@ -14,6 +13,7 @@ from gateway.policy.refused import Refusal, refusal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 from gateway.reasons import Reason
+from tests.journals.calls import call_record
 from tests.policy.written import ALLOW, READER, written
 
 INTENTS = """\
@@ -31,28 +31,13 @@ def policy_at(tmp_path: Path, intents: str = INTENTS) -> PolicySnapshot:
 
 
 def row(reason: str, detail: str = "", state: State = State.REFUSED, **facts: Any) -> CallRow:
-    said = {
-        "call_id": "c",
-        "agent": "agent:ann",
-        "tenant": "local",
-        "task": "T",
-        "intent": "general",
-        "endpoint": "/mcp",
-        "method": "tools/call",
-        "server": "git",
-        "target": "git_log",
-        "tier": "data",
-        "effect": "read",
-        "destination": "local",
-        "rule": "",
-        "where": "",
-        "policy_version": "",
-        "descriptor": "",
-        "arguments": {},
-        "arguments_digest": "",
-        **facts,
-    }
-    return CallRow(CallRecord(**said), state, 0, 0, {"reason": reason, "detail": detail})
+    return CallRow(
+        call_record("c", **{"agent": "agent:ann", "task": "T"} | facts),
+        state,
+        0,
+        0,
+        {"reason": reason, "detail": detail},
+    )
 
 
 def explained(policy: PolicySnapshot, one: CallRow) -> Refusal | None:

@@ -6,38 +6,19 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import CallRecord
 from gateway.core.record import State
 from gateway.ports import CallRow
 from gateway.stories import judge
 from gateway.stories.agents import Heard
 from gateway.stories.stage import Ran
 from gateway.stories.story import Expected, Step
+from tests.journals.calls import call_record
 
 CALL = "abcdefghijklmnop"
 
 
 def row(state: State, outcome: dict[str, Any] | None = None, **changes: str) -> CallRow:
-    facts: dict[str, Any] = {
-        "call_id": CALL,
-        "agent": "agent:reader",
-        "tenant": "local",
-        "task": "T",
-        "intent": "general",
-        "endpoint": "/mcp",
-        "method": "tools/call",
-        "server": "git",
-        "target": "git_log",
-        "tier": "data",
-        "effect": "read",
-        "destination": "local",
-        "rule": "P010",
-        "where": "policies/policy.csv:4",
-        "policy_version": "sha256:0",
-        "descriptor": "sha256:1",
-        "arguments_digest": "",
-    }
-    record = CallRecord(**(facts | changes), arguments={})
+    record = call_record(CALL, **{"agent": "agent:reader", "task": "T"} | changes)
     return CallRow(record, state, 0, 1, outcome or {})
 
 
@@ -107,7 +88,7 @@ def test_an_agent_that_hears_why_it_may_not_has_heard_too_much() -> None:
     assert "heard neither not_available" in problems[0]
 
 
-@pytest.mark.parametrize("leak", ["D010", "policies/policy.csv:4"])
+@pytest.mark.parametrize("leak", ["D010", "policies/policy.csv:12"])
 def test_an_agent_that_hears_the_rule_or_its_line_has_heard_too_much(leak: str) -> None:
     heard = hears("not_available")
     assert heard.error is not None

@@ -93,6 +93,17 @@ class Home:
         home.config.write_text(json.dumps(tree, indent=2))  # JSON is YAML too
         return home
 
+    @classmethod
+    def idle(cls, root: Path, intents: str = "") -> Home:
+        """For commands that need no tool server: its only one, `store`, never starts."""
+        return cls.make(
+            root,
+            {"store": {"command": ["/bin/false"]}},
+            policy=everybody([("data", "store")]),
+            tiers=one_tier("store"),
+            intents=intents,
+        )
+
     @property
     def config(self) -> Path:
         return self.root / "bulkhead.yaml"

@@ -41,6 +41,7 @@ from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
 from gateway.undo.scope import CaptureFailed, NeedsResult, ReadCall, Scope
 from gateway.values import replace
+from tests.journals.calls import call_record
 
 NOON = 1_795_000_000_000_000
 OK = Outcome("ok", {"content": []})
@@ -187,25 +188,14 @@ def put(name: str = "a", text: str = "new") -> Classified:
 
 def record_of(call_id: str, name: str = "a", text: str = "new") -> CallRecord:
     """The same call, as its first line has it."""
-    return CallRecord(
-        call_id=call_id,
+    return call_record(
+        call_id,
         agent="agent:a",
-        tenant="local",
-        task="task-1",
-        intent="general",
-        endpoint="/mcp",
-        method="tools/call",
         server="shelf",
         target="put",
         tier="tool",
         effect="write",
-        destination="local",
-        rule="P001",
-        where="policy.csv:1",
-        policy_version="sha256:1",
-        descriptor="",
         arguments={"name": name, "text": text},
-        arguments_digest="",
     )
 
 
