@@ -20,6 +20,11 @@ from gateway.yamlfile import Strict
 Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure", "mtls"]
 TierName = Literal["data", "tool", "admin"]
 Algorithm = Literal["EdDSA", "ES256", "ES384", "RS256", "PS256"]
+Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
+USUAL: Final[Algorithms] = ("EdDSA", "ES256", "RS256", "PS256")
+"""Of tokens, where the settings say nothing."""
+PROOFS: Final[Algorithms] = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
+"""Of DPoP proofs: what is taken, and said to be."""
 
 AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """Agent names: they stand in policy rows, the journal and a terminal."""
@@ -131,12 +136,7 @@ class IssuerSettings(Strict):
     """Compared with `iss` as an exact string."""
     trust_domain: Annotated[str, Field(pattern=TRUST_DOMAIN)] | None = None
     keys: KeySettings = KeySettings()
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = (
-        "EdDSA",
-        "ES256",
-        "RS256",
-        "PS256",
-    )
+    algorithms: Algorithms = USUAL
     types: tuple[str, ...] | None = None
     """Values of the header `typ` that are accepted; "" stands for none. Default: by kind."""
     max_ttl: Annotated[int, Field(gt=0, le=MAX_TTL)] | None = None

@@ -6,12 +6,20 @@ It knows the file's shape and what can be told from it alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from gateway.errors import Where
-from gateway.issuers import ISSUER_ID, Algorithm, Fault, IssuerSettings, KeySettings, Word, safe_url
+from gateway.issuers import (
+    ISSUER_ID,
+    USUAL,
+    Algorithms,
+    Fault,
+    IssuerSettings,
+    KeySettings,
+    Word,
+    safe_url,
+)
 from gateway.yamlfile import Strict
 
 
@@ -23,12 +31,7 @@ class TransmitterSettings(Strict):
     keys: KeySettings = KeySettings()
     audience: Word | None = None
     """What `aud` must name. Default: this gateway's /ssf/events."""
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = (
-        "EdDSA",
-        "ES256",
-        "RS256",
-        "PS256",
-    )
+    algorithms: Algorithms = USUAL
     speaks_for: str
     """Id of the issuer whose subjects it names: it can stop that issuer's agents, and nobody else's."""
     _where: Where | None = PrivateAttr(None)

@@ -34,7 +34,7 @@ _NOT_IN_TAGS: Final = re.compile(r"[^\w .:/=+@-]")
 class StsRole:
     """`CredentialProvider` over one role."""
 
-    def __init__(self, server: str, settings: AwsSts, home: Path) -> None:
+    def __init__(self, settings: AwsSts, home: Path) -> None:
         """The gateway's own keys are found as AWS clients do."""
         self._settings = settings
         self._policy = None if settings.policy is None else Reference(settings.policy, home)

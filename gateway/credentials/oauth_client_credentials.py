@@ -14,7 +14,7 @@ GRANT: Fields = {"grant_type": "client_credentials"}
 class OauthClient:
     """`CredentialProvider` over a token endpoint."""
 
-    def __init__(self, server: str, settings: ClientCredentials, home: Path) -> None:
+    def __init__(self, settings: ClientCredentials, home: Path) -> None:
         self._endpoint = Endpoint(settings, home)
 
     async def issue(self, wanted: Wanted) -> Minted:

@@ -33,7 +33,7 @@ Connection = psycopg.AsyncConnection[tuple[object, ...]]
 class PostgresRoles:
     """`CredentialProvider` over one database."""
 
-    def __init__(self, server: str, settings: PostgresRole, home: Path) -> None:
+    def __init__(self, settings: PostgresRole, home: Path) -> None:
         self._dsn = Reference(settings.dsn, home)
         self._dsn.warn_if_open()
         self._role = Identifier(settings.role)

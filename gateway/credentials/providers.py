@@ -10,7 +10,7 @@ from gateway.credential_ports import CredentialProvider
 from gateway.credential_settings import Offer
 from gateway.errors import Misconfigured, Where, to_install
 
-Make = Callable[[str, Any, Path], CredentialProvider]
+Make = Callable[[Any, Path], CredentialProvider]
 
 
 def _static() -> Make:
@@ -72,4 +72,4 @@ def provider(server: str, offer: Offer, home: Path, where: Where | None) -> Cred
             where,
             to_install(extra),
         ) from None
-    return make(server, offer, home)
+    return make(offer, home)

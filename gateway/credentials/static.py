@@ -12,7 +12,7 @@ from gateway.credentials.references import Reference
 class StaticSecret:
     """`CredentialProvider` over one secret."""
 
-    def __init__(self, server: str, settings: Static, home: Path) -> None:
+    def __init__(self, settings: Static, home: Path) -> None:
         self._secret = Reference(settings.secret, home)
         self._secret.warn_if_open()
 

@@ -20,7 +20,7 @@ EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 class Exchange:
     """`CredentialProvider` that trades tokens."""
 
-    def __init__(self, server: str, settings: TokenExchange, home: Path) -> None:
+    def __init__(self, settings: TokenExchange, home: Path) -> None:
         self._settings = settings
         self._endpoint = Endpoint(settings, home)
         self._actor = None if settings.actor is None else Reference(settings.actor, home)

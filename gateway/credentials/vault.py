@@ -24,7 +24,7 @@ _REFUSED: Final = frozenset({400, 403, 404, 405})
 class VaultSecrets:
     """`CredentialProvider` over one path."""
 
-    def __init__(self, server: str, settings: Vault, home: Path) -> None:
+    def __init__(self, settings: Vault, home: Path) -> None:
         self._settings = settings
         self._token = Reference(settings.token, home)
         self._token.warn_if_open()

@@ -30,7 +30,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Presented(Value):
-    """A well-formed token. `header` and `claims` are what it says, not what is so."""
+    """A well-formed token: what it says, not what is so."""
 
     text: str
     algorithm: str

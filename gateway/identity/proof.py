@@ -18,6 +18,7 @@ from gateway.core.model import Evidence
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
+from gateway.issuers import PROOFS
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -27,7 +28,6 @@ REMEMBERED: Final = 262_144
 """Proofs within the window. One more than that is refused until one is old: none is forgotten early."""
 EACH: Final = 16_384
 """The same, of one key: an agent that floods shuts out itself."""
-ALGORITHMS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
 _SIGNATURES: Final = jwt.PyJWS()
 
 
@@ -85,7 +85,7 @@ class Proofs:
         proof = _proof(text)
         try:
             key = read_key(proof.jwk)
-            if proof.algorithm not in ALGORITHMS or proof.algorithm != key.algorithm:
+            if proof.algorithm not in PROOFS or proof.algorithm != key.algorithm:
                 _no("proof's algorithm is not its key's")
             if thumbprint(proof.jwk) != thumb:
                 _no("proof is by another key than the token's")

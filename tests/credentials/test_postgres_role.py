@@ -37,7 +37,7 @@ def made(place: Path, dsn: str, role: str = "reporting") -> PostgresRoles:
     (place / "dsn").write_text(dsn)
     (place / "dsn").chmod(0o600)
     settings = PostgresRole(provider="postgres_role", dsn=Secret(file="dsn"), role=role)
-    return PostgresRoles("tried", settings, place)
+    return PostgresRoles(settings, place)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.core.model import Endpoint, Evidence, JsonObject, Tier, WorkloadIdentity
 from gateway.errors import Refused
+from gateway.issuers import PROOFS
 from gateway.ports import Gate
 from gateway.reasons import Reason
 from gateway.settings import Settings
@@ -19,8 +20,6 @@ from gateway.wire.agents.exchange import Head, Rejected, Reply
 from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
 
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
-PROOFS: Final = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
-"""Algorithms of DPoP proofs."""
 
 log = logging.getLogger("bulkhead.wire")
 
