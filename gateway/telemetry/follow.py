@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -34,9 +35,23 @@ class Follower:
         self._folder = folder
         self._after = after
         self._told = told
+        self._one = threading.Lock()
+        """Who stops following may find a look still under way: it is not done twice."""
 
     def catch_up(self) -> None:
-        """Tell of every line there is by now. Raises `JournalError`."""
+        """Tell of every line there is by now. A fault of the journal, or of one who is told, is logged and no more:
+        what cannot be read now is read later, and a batch that cannot be told is passed over."""
+        try:
+            with self._one:
+                self._catch_up()
+        except JournalError as error:
+            log.warning("telemetry falls behind: %s", error)
+        except Exception:
+            log.exception(
+                "telemetry passes over what it could not tell, up to line %d", self._after
+            )
+
+    def _catch_up(self) -> None:
         while rows := self._reader.events(self._after, BATCH):
             self._after = rows[-1].seq
             for fact in self._folder.fold(rows):
@@ -46,10 +61,7 @@ class Follower:
 
 
 async def keep_following(follower: Follower) -> None:
-    """For ever. What cannot be read now is read later."""
+    """For ever."""
     while True:
-        try:
-            await asyncio.to_thread(follower.catch_up)
-        except JournalError as error:
-            log.warning("telemetry falls behind: %s", error)
+        await asyncio.to_thread(follower.catch_up)
         await asyncio.sleep(LOOK_SECONDS)
