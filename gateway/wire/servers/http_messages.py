@@ -163,7 +163,12 @@ class Messages:
             if not piece:
                 return None
             try:
-                self._waiting.extend(event.data for event in self._parser.feed(piece) if event.data)
+                # Some servers keep a stream open by events of a name of their own: no messages.
+                self._waiting.extend(
+                    event.data
+                    for event in self._parser.feed(piece)
+                    if event.data and event.event == "message"
+                )
             except sse.EventTooLarge:
                 raise self.reply.fail(
                     Broken("one message is larger than limits.max_result")

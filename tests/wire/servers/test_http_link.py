@@ -206,6 +206,14 @@ async def test_other_ids_on_a_stream_are_passed_over() -> None:
     assert (await outcome_of(script)).result == {"truth": 1}
 
 
+async def test_events_of_another_name_are_no_messages() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        await wire.say(b"event: ping\ndata: 2026-11-29 21:00:00\n\n" + wire.event({"truth": 1}))
+
+    assert (await outcome_of(script)).result == {"truth": 1}
+
+
 async def test_an_answer_counts_even_when_the_stream_then_breaks_off() -> None:
     async def script(wire: Wire) -> None:
         await wire.say(
