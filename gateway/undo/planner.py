@@ -17,6 +17,7 @@ from gateway.core.model import Decision
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
+from gateway.undo.apart import doubted
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import cancelled, explained, seen_before
 from gateway.undo.ledger import Ledger
@@ -80,14 +81,17 @@ class Planner:
         errands: Errands,
         clock: Callable[[], int],
         progress: Callable[[str], None],
+        may_be_apart: Callable[[Recorded, Sight], bool],
     ) -> None:
-        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then."""
+        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then. `may_be_apart`:
+        is a call looked at by another process than made it, which may keep its world to itself?"""
         self._reader = reader
         self._ledger = ledger
         self._looker = looker
         self._errands = errands
         self._clock = clock
         self._progress = progress
+        self._may_be_apart = may_be_apart
 
     async def plan(self, calls: Sequence[Recorded], wanted: Wanted, operator: str) -> Plan:
         """The plan for these calls, latest write first as `select` gives them. Writes nothing but the
@@ -142,7 +146,9 @@ class Planner:
             return replace(entry, standing=known[0], why=known[1])
         try:
             sight = await self._looker.sight(call)
-            return await self._seen(entry, before, world, sight)
+            seen = await self._seen(entry, before, world, sight)
+            looked = seen.current is not None and call.call_id not in undone
+            return doubted(seen) if looked and self._may_be_apart(call, sight) else seen
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
 
