@@ -14,7 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
@@ -176,6 +176,10 @@ class CallFilter(Value):
     grant: str | None = None
 
 
+MIN_PREFIX: Final = 6
+"""Characters of an id that name it where they are only its: for people."""
+
+
 class JournalReader(Protocol):
     """Reading side of the same store, for people and tools; opens read-only, also while a gateway writes."""
 
@@ -184,7 +188,7 @@ class JournalReader(Protocol):
         ...
 
     def call(self, call_id: str) -> CallRow | None:
-        """One call; a unique prefix of at least 6 characters will do."""
+        """One call; a unique prefix of at least `MIN_PREFIX` characters will do."""
         ...
 
     def events(self, after: int, limit: int) -> Sequence[EventRow]:
@@ -473,7 +477,7 @@ class Tickets(Protocol):
         ...
 
     async def find(self, name: str) -> Ticket | None:
-        """One ticket by its id, or a prefix of at least 6 characters. Raises `JournalError`."""
+        """One ticket by its id, or a prefix of at least `MIN_PREFIX` characters. Raises `JournalError`."""
         ...
 
     async def since(self, at: int) -> Sequence[Ticket]:

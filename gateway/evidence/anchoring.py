@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.errors import JournalError
+from gateway.evidence.proof import size_of
 from gateway.evidence.sequencer import LOOK_SECONDS, lock
 
 log = logging.getLogger("bulkhead.evidence")
@@ -73,11 +74,6 @@ class Anchoring:
     def close(self) -> None:
         """Close the file."""
         self._checkpoints.close()
-
-
-def size_of(note: str) -> int:
-    """How many lines a checkpoint of our own is over."""
-    return int(note.splitlines()[1])
 
 
 async def keep_anchoring(

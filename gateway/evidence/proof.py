@@ -26,7 +26,7 @@ def prove(lines: Sequence[EventRow], checkpoints: Checkpoints, node: Node) -> di
     note = checkpoints.checkpoint(covering=max(line.seq for line in lines))
     if note is None:
         raise NotYet("no checkpoint covers this call yet")
-    size = int(note.splitlines()[1])
+    size = size_of(note)
     return {
         "events": [
             {
@@ -45,8 +45,13 @@ def extends(old: int, checkpoints: Checkpoints, node: Node) -> dict[str, Any]:
     note = checkpoints.checkpoint(covering=max(old, 1))
     if note is None:
         raise NotYet("no checkpoint covers as many lines")
-    path = merkle.consistency(old, int(note.splitlines()[1]), node)
+    path = merkle.consistency(old, size_of(note), node)
     return {"consistency": [coded(step) for step in path], "checkpoint": note}
+
+
+def size_of(note: str) -> int:
+    """How many lines a checkpoint of our own is over."""
+    return int(note.splitlines()[1])
 
 
 def coded(raw: bytes) -> str:

@@ -16,11 +16,10 @@ from gateway.errors import JournalError, Refused
 from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.opencalls import OpenCalls
-from gateway.ports import CallFilter, CallRow, EventRow, Pending
+from gateway.ports import MIN_PREFIX, CallFilter, CallRow, EventRow, Pending
 from gateway.reasons import Reason
 
 LOST = "the journal that held its intent was closed before an outcome was recorded"
-MIN_PREFIX = 6
 
 
 @dataclass

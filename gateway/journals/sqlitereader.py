@@ -17,10 +17,9 @@ from gateway.core.record import State
 from gateway.errors import JournalError, Misconfigured, Where
 from gateway.journals import filing, form
 from gateway.journals.payloadreader import PayloadReader
-from gateway.ports import CallFilter, CallRow, EventRow
+from gateway.ports import MIN_PREFIX, CallFilter, CallRow, EventRow
 from gateway.values import replace
 
-MIN_PREFIX: Final = 6
 PAGE: Final = 1_000
 
 _CALLS: Final = (

@@ -18,11 +18,11 @@ from gateway.core import approval
 from gateway.core.approval import Leave, Ticket, Word
 from gateway.errors import JournalError, Refused
 from gateway.journals.leases import Desk
+from gateway.ports import MIN_PREFIX
 from gateway.values import as_plain
 
 HOUR: Final = 3_600_000_000
 MONTH: Final = 30 * 24 * HOUR
-MIN_PREFIX: Final = 6
 
 
 class SqliteTickets:

@@ -1,6 +1,6 @@
 """What both eras need to talk to one HTTP server: its way in, and what a status means.
 
-It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of a reply only its head.
+It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of a reply its head and an error.
 """
 
 from __future__ import annotations
