@@ -26,8 +26,16 @@ from gateway.wire.strict_json import Unreadable, dumps, parse_answer
 UNAUTHORIZED: Final = 401
 NOTICE: Final = 5.0
 """Seconds a message nobody waits for (cancelled, DELETE) may take."""
+LONGEST_URL: Final = 200
 NO_EFFECT: Final = frozenset({401, 403, 404, 405, 406, 413, 415})
 """Statuses that say the request was turned away at the door."""
+
+
+def answered(reply: Reply) -> str:
+    """With which status, and where a redirect leads: it is not followed, and may want no more than a slash."""
+    status = reply.head.status
+    to = reply.header("location").partition("?")[0] if 300 <= status < 400 else ""
+    return f"it answered HTTP {status}" + (f", a redirect to {to[:LONGEST_URL]!a}" if to else "")
 
 
 class Link(Value):
@@ -119,7 +127,7 @@ class Link(Value):
         error = envelope.rpc_error(body.get("error"))
         if error is not None and (reply.head.status < 500 or envelope.number(body.get("id")) == id):
             return Outcome("rejected", error=error), body
-        why = f"it answered HTTP {reply.head.status}"
+        why = answered(reply)
         if reply.head.status in NO_EFFECT:
             return envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, why), {}
         return envelope.in_doubt(self.name, why), {}

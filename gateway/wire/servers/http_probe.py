@@ -11,7 +11,7 @@ from gateway.ports import Outbound
 from gateway.sdk import UNSUPPORTED_PROTOCOL_VERSION
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
-from gateway.wire.servers.http_link import Link
+from gateway.wire.servers.http_link import Link, answered
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.http_stateless import STATELESS_ERRORS
@@ -34,7 +34,7 @@ async def probe(
     if isinstance(result, dict) and (forced or envelope.speaks_stateless(result)):
         return Era.STATELESS, result
     if forced is not None:
-        if status in _NO_VERDICT or status >= 500 or 300 <= status < 400:
+        if status in _NO_VERDICT or status >= 500:
             raise NotSent(f"it answered HTTP {status}")
         return forced, None
     return _verdict(status, answer), None
@@ -47,6 +47,8 @@ async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
     reply = await link.post(headers, envelope.discover(id), patience)
     if not 200 <= reply.head.status < 300:
         _, body = await link.refusal(reply, id)
+        if 300 <= reply.head.status < 400:
+            raise NotSent(answered(reply))
         return reply.head.status, body
     try:
         answer = await Messages(reply, link.limits.max_result).answer_to(id, _ignore)
@@ -63,7 +65,7 @@ def _verdict(status: int, answer: JsonObject) -> Era:
         if error.code == UNSUPPORTED_PROTOCOL_VERSION and not _offers_sessions(error.data):
             raise NotSent("it speaks no protocol version that the gateway speaks")
         return Era.SESSIONS if error.code == UNSUPPORTED_PROTOCOL_VERSION else Era.STATELESS
-    if error is None and (status in _NO_VERDICT or status >= 500 or 300 <= status < 400):
+    if error is None and (status in _NO_VERDICT or status >= 500):
         raise NotSent(f"it answered HTTP {status}")
     return Era.SESSIONS
 

@@ -308,6 +308,22 @@ async def test_a_refused_or_hanging_probe_forwards_nothing_and_is_asked_again() 
     assert heard.methods() == ["server/discover"] * 4 + ["tools/call"]
 
 
+@pytest.mark.parametrize("era", ["auto", "sessions"])
+async def test_where_a_redirect_leads_is_told_and_nothing_goes_there(era: str) -> None:
+    async def script(wire: Wire) -> None:
+        to = b"http://127.0.0.1:1/mcp/\xe9?token=x"
+        await wire.say(b"HTTP/1.1 307 Go\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % to)
+
+    async with raw_server(script) as (url, heard):
+        server = HttpServer("raw", ServerSettings.model_validate({"url": url, "era": era}))
+        async with asyncio.timeout(20):
+            with pytest.raises(ServerUnavailable) as told:
+                await server.fetch("tools/list", {})
+        await server.aclose()
+    assert str(told.value).endswith(r"HTTP 307, a redirect to 'http://127.0.0.1:1/mcp/\xe9'")
+    assert len(heard.requests) == 1
+
+
 PROBES: list[tuple[str, dict[str, Any], str | None]] = [
     ("200 OK", {"result": DISCOVERED}, "stateless"),
     ("200 OK", {"result": {"supportedVersions": ["2025-11-25"]}}, "sessions"),
