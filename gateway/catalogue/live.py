@@ -18,6 +18,7 @@ from gateway.catalogue.merge import merge
 from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, again
 from gateway.catalogue.text import printable
+from gateway.core.model import Target
 from gateway.core.resolve import KINDS, Table
 from gateway.errors import Refused
 from gateway.ports import ToolServer
@@ -69,6 +70,8 @@ class LiveCatalogue:
         self._tried = {name: asyncio.Event() for name in servers}
         """Set when its part of the catalogue is there, or could not be had."""
         self._looked = {name: asyncio.Event() for name in servers}
+        self._withheld: Mapping[Target, str] = {}
+        """What was said to be withheld, and why."""
         self._told: list[Told] = []
         self._followed: dict[str, list[asyncio.Task[None]]] = {}
         self._earlier = earlier
@@ -184,7 +187,9 @@ class LiveCatalogue:
                 # Whatever its lists do to us: who is not looked at any more could change unseen.
                 log.exception("the lists of %s cannot be taken", name)
             self._tried[name].set()
-            self._looked[name].set()
+            if not self._looked[name].is_set():
+                self._looked[name].set()
+                self._tell_withheld()
             wait = pause if read.problems else self._look_again(read)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
             try:
@@ -274,14 +279,7 @@ class LiveCatalogue:
         before, self.current = self.current, fresh
         if before.version == self.current.version:
             return
-        for target, why in self.current.quarantined.items():
-            if before.quarantined.get(target) != why:
-                log.warning(
-                    "withheld: %s of %s: %s",
-                    printable(target.policy_name),
-                    target.server,
-                    printable(why),
-                )
+        self._tell_withheld()
         for (kind, name), why in self.current.aggregate.disputed.items():
             if before.aggregate.disputed.get((kind, name)) != why:
                 log.warning(
@@ -289,3 +287,13 @@ class LiveCatalogue:
                 )
         for told in tuple(self._told):
             told(self.current)
+
+    def _tell_withheld(self) -> None:
+        """Once of each, and of no server before it was asked: what it listed the last time may be old."""
+        withheld = self.current.quarantined.items()
+        known = {at: why for at, why in withheld if self._looked[at.server].is_set()}
+        for target, why in known.items():
+            if self._withheld.get(target) != why:
+                name = printable(target.policy_name)
+                log.warning("withheld: %s of %s: %s", name, target.server, printable(why))
+        self._withheld = known

@@ -352,6 +352,22 @@ async def test_a_server_known_from_the_last_time_is_left_alone_until_the_start_i
     assert (bool(files.asked), files.followed) == (True, 1)
 
 
+@pytest.mark.parametrize("since", [(READ, WRITE), (READ,)])
+async def test_nothing_is_said_of_a_server_before_it_was_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, since: tuple[dict[str, Any], ...]
+) -> None:
+    earlier = EarlierLists(tmp_path)
+    async with living(
+        OfferingServer(tool=[READ]), known=pins(approved("files", READ)), earlier=earlier
+    ):
+        pass
+    both = pins(approved("files", READ, WRITE))
+    async with living(OfferingServer(tool=list(since)), known=both, earlier=earlier) as catalogue:
+        await catalogue.seen("files")
+    said = [text for text in caplog.messages if "no longer listed" in text]
+    assert len(said) == 2 - len(since)
+
+
 @pytest.mark.parametrize("since", [WRITE, READ | {"title": "x"}])
 async def test_what_was_approved_since_the_last_time_is_there_when_the_start_is_over(
     tmp_path: Path, since: dict[str, Any]
