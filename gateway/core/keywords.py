@@ -1,7 +1,8 @@
 """JSON Schema keywords whose stock form a hostile schema or a huge argument could turn against us.
 
-Patterns are run by RE2 in linear time, `uniqueItems` is linear, numbers are compared with their type,
-and no message quotes the arguments (they may be long, and they may be secret). Pure.
+Patterns are run by RE2 in linear time, `uniqueItems` is linear, an `enum` costs the same however long it is,
+numbers are compared with their type, and no message quotes the arguments (they may be long, and they may
+be secret). Pure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final
 
 import re2
 from jsonschema.exceptions import ValidationError
+
+from gateway.made import Made
 
 Errors = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Any]
@@ -44,13 +47,23 @@ def found(source: str, text: str) -> bool:
     return pattern(source).search(text) is not None
 
 
-def same(instance: Any, listed: Any) -> bool:
-    """Equal as JSON, and 5.0 or true never pass for a listed 5."""
-    if isinstance(instance, bool) or isinstance(listed, bool):
-        return instance is listed
-    if isinstance(instance, float) and isinstance(listed, int):
+def _listed(values: Any) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The keys of these values; those a number with a point may be; whether a list or object is among them."""
+    written = [one for one in values if isinstance(one, bool) or not isinstance(one, int)]
+    nested = any(isinstance(one, (list, dict)) for one in values)
+    return frozenset(map(_key, values)), frozenset(map(_key, written)), nested
+
+
+_LISTED: Final = Made(_listed, 4_096)
+"""Of each `enum`, made once: an argument can be a list of thousands that are each looked for in it."""
+
+
+def _among(values: Any, instance: Any) -> bool:
+    """Equal as JSON to one of these, and 5.0 or true never pass for a listed 5."""
+    every, written, nested = _LISTED.of(values)
+    if isinstance(instance, (list, dict)) and not nested:
         return False
-    return _key(instance) == _key(listed)
+    return _key(instance) in (written if isinstance(instance, float) else every)
 
 
 def _key(value: Any) -> str:
@@ -70,6 +83,14 @@ def _normal(value: Any) -> Any:
 def _types(validator: Any, wanted: Any, instance: Any) -> bool:
     names = [wanted] if isinstance(wanted, str) else wanted
     return any(validator.is_type(instance, name) for name in names)
+
+
+def _const(validator: Any, wanted: Any, instance: Any) -> bool:
+    if isinstance(instance, (list, dict)) is not isinstance(wanted, (list, dict)):
+        return False
+    if isinstance(instance, float) and isinstance(wanted, int):
+        return False
+    return _key(instance) == _key(wanted)
 
 
 def _unique(validator: Any, wanted: Any, instance: Any) -> bool:
@@ -94,8 +115,8 @@ def _one_of(validator: Any, schemas: Any, instance: Any) -> bool:
 
 HOLDS: Final[Mapping[str, Holds]] = {
     "type": _types,
-    "enum": lambda v, listed, i: any(same(i, each) for each in listed),
-    "const": lambda v, listed, i: same(i, listed),
+    "enum": lambda v, listed, i: _among(listed, i),
+    "const": _const,
     "minLength": lambda v, n, i: not isinstance(i, str) or len(i) >= n,
     "maxLength": lambda v, n, i: not isinstance(i, str) or len(i) <= n,
     "pattern": lambda v, source, i: not isinstance(i, str) or found(source, i),

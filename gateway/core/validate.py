@@ -36,6 +36,7 @@ Check = Callable[[Resolved], str | None]
 
 MAX_ARGUMENTS: Final = 50_000
 """Values in one call's arguments, counted at every depth."""
+UNBOUNDED: Final = "arguments: cannot be checked against the schema in bounded time"
 _EXPECTED: Final = {
     "enum": "is not one of the allowed values",
     "const": "is not the one allowed value",
@@ -75,7 +76,12 @@ class ArgumentCheck(Value):
         except UnreadablePattern as error:
             return f"arguments: {error}"
         except (TooManySteps, RecursionError, Unresolvable):
-            return "arguments: cannot be checked against the schema in bounded time"
+            return UNBOUNDED
+        except BaseException as error:
+            # What a library in Rust makes of a recursion that goes too deep; and it is no `Exception`.
+            if type(error).__name__ != "PanicException":
+                raise
+            return UNBOUNDED
 
 
 def compile_schema(descriptor: JsonObject) -> ArgumentCheck:

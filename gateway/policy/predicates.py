@@ -10,10 +10,11 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import re2
 
+from gateway.made import Made
 from gateway.policy import destinations, patterns
 
 Truth = bool | None
@@ -67,15 +68,36 @@ def _type(wanted: str, value: Any, _: Facts) -> Truth:
     return True if found == wanted else None
 
 
-def _const(wanted: Any, value: Any, facts: Facts) -> Truth:
-    return _enum((wanted,), value, facts)
+def _const(wanted: Any, value: Any, _: Facts) -> Truth:
+    return same(wanted, value) if json_type(wanted) == json_type(value) else None
+
+
+class _Listed(NamedTuple):
+    """What is on a list, made once: an argument can have thousands of items that are each looked for on it."""
+
+    types: frozenset[str]
+    scalars: frozenset[tuple[str, Any]]
+    """Each with its type, so that `true` is not 1."""
+    nested: tuple[Any, ...]
+
+
+def _listed(wanted: tuple[Any, ...]) -> _Listed:
+    nested = tuple(one for one in wanted if isinstance(one, (list, dict)))
+    scalars = [(json_type(one), one) for one in wanted if not isinstance(one, (list, dict))]
+    return _Listed(frozenset(map(json_type, wanted)), frozenset(scalars), nested)
+
+
+_LISTED: Final = Made(_listed, 4_096)
 
 
 def _enum(wanted: tuple[Any, ...], value: Any, _: Facts) -> Truth:
     """Unknown, not false, if nothing of that type is on the list: "1" neither is 1 nor surely is not."""
-    if json_type(value) not in {json_type(item) for item in wanted}:
+    listed, kind = _LISTED.of(wanted), json_type(value)
+    if kind not in listed.types:
         return None
-    return any(same(item, value) for item in wanted)
+    if isinstance(value, (list, dict)):
+        return any(same(item, value) for item in listed.nested)
+    return (kind, value) in listed.scalars
 
 
 @lru_cache(maxsize=4_096)

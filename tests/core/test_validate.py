@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import jsonschema
@@ -390,6 +391,33 @@ def test_thousands_of_members_and_items_are_told_from_the_rest_at_once() -> None
     assert problem({"x": rest}, {"x": members}) is None
     items = {"allOf": [{"items": {"type": "integer"}}], "unevaluatedItems": False}
     assert problem({"x": items}, {"x": list(members.values())}) is None
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"enum": [f"kind-{n}" for n in range(500)]},
+        {"anyOf": [{"const": {"n": 1}}, {"enum": ["x"]}]},
+    ],
+)
+def test_thousands_of_items_are_looked_for_on_a_long_list_at_once(items: JsonObject) -> None:
+    good = {"n": 1} if "anyOf" in items else "kind-499"
+    many = {"type": "array", "items": items}
+    began = time.process_time()
+    assert problem({"x": many}, {"x": [good] * 20_000}) is None
+    assert problem({"x": many}, {"x": [*[good] * 20_000, "kind"]}) is not None
+    assert time.process_time() - began < 10  # each item with each on the list took a minute
+
+
+@pytest.mark.parametrize("deeper", range(8))
+def test_a_schema_that_leads_to_itself_is_refused_wherever_the_stack_ends(deeper: int) -> None:
+    """In one of so many calls a library in Rust meets the end, and panics: that is no `Exception`."""
+    loop = {"type": "object", "allOf": [{"$ref": "#"}]}
+
+    def asked(frames: int) -> str | None:
+        return asked(frames - 1) if frames else compile_schema({"inputSchema": loop}).check({})
+
+    assert "bounded time" in str(asked(deeper))
 
 
 def test_arguments_beyond_the_bound_are_refused_unseen() -> None:
