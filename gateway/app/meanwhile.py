@@ -21,6 +21,8 @@ async def meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for each in work:
+            each.close()  # What was over before it began would be missed, out loud.
 
 
 async def _run(work: Coroutine[Any, Any, None]) -> None:

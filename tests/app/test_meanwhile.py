@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import anyio
 import pytest
 
@@ -31,3 +33,10 @@ async def test_what_fails_is_logged_and_stops_nothing_else(
     assert over.is_set()
     assert "what was to go on has ended" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_what_is_over_before_it_began_is_not_missed() -> None:
+    work = anyio.sleep_forever()
+    async with meanwhile(work):
+        pass
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
