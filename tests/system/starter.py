@@ -127,15 +127,10 @@ def _place() -> str:
     with listening:
         given = (listening.fileno(), ours, told)
         command = [sys.executable, "-m", __name__, *map(str, given), place]
-        _KEPT.append(
-            subprocess.Popen(
-                command,
-                cwd=ROOT,
-                pass_fds=given,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
+        process = subprocess.Popen(
+            command, cwd=ROOT, pass_fds=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
+        atexit.register(_end, process)
     os.close(ours)
     os.close(told)
     with open(loaded, "rb") as news:
@@ -143,7 +138,9 @@ def _place() -> str:
     return place
 
 
-_KEPT: Final[list[subprocess.Popen[bytes]]] = []
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _speaking(seconds: float | None, *descriptors: int) -> list[int]:
