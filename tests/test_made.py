@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from gateway.made import Made
@@ -31,7 +29,6 @@ def test_an_object_that_is_gone_leaves_nothing_to_the_next_at_its_place() -> Non
     made = Made(Making(), 8)
     for length in range(100):
         assert made.of([0] * length) == length
-        gc.collect()
 
 
 def test_what_is_kept_is_bounded() -> None:

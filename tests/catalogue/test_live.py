@@ -26,6 +26,7 @@ from tests.clock import ahead
 
 READ, WRITE = tool("read"), tool("write")
 QUICK = Pace(deadline=5, grace=5, retry=(0.001, 0.01), settle=0)
+HASTY = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
 
 
 @asynccontextmanager
@@ -392,8 +393,7 @@ async def test_a_slow_server_keeps_its_lists_when_something_of_it_was_approved_s
     kept = earlier.load("files")
     slow, more = OfferingServer(tool=[READ, WRITE]), pins(approved("files", READ, WRITE))
     slow.stuck.clear()
-    hasty = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
-    async with living(slow, known=more, earlier=earlier, pace=hasty) as catalogue:
+    async with living(slow, known=more, earlier=earlier, pace=HASTY) as catalogue:
         shown = list(catalogue.current.aggregate.tools)
     assert (shown, earlier.load("files")) == (["files__read"], kept)
 
@@ -435,8 +435,7 @@ async def test_a_server_that_was_not_there_the_last_time_is_asked_and_not_waited
         dead.broken = "connection refused"
     else:
         dead.stuck.clear()
-    hasty = Pace(deadline=5, grace=0.02, retry=(0.001, 0.01), settle=0)
-    async with living(dead, known=known, earlier=earlier, pace=hasty):
+    async with living(dead, known=known, earlier=earlier, pace=HASTY):
         pass
     dead.broken = None
     dead.stuck.clear()
@@ -457,7 +456,7 @@ async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: 
         pass
     poisoned.stuck.clear()
     known = pins(approved("files", READ))
-    async with living(poisoned, known=known, earlier=earlier) as catalogue:
+    async with living(poisoned, known=known, pace=HASTY, earlier=earlier) as catalogue:
         shown = dict(catalogue.current.aggregate.tools)
     assert shown == {}
 
