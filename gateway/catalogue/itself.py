@@ -40,10 +40,9 @@ def served(said: JsonObject, approved: Entry | None) -> ItsSelf:
     """What agents may hear of it: labels and capabilities as they are, words as they were approved."""
     words: JsonObject = approved.descriptor if approved else {}
     info = {**_labels(said.get("server_info")), **words.get("serverInfo", {})}
-    capabilities = said.get("capabilities")
     return ItsSelf(
         info if _LABELS[0] in info else None,
-        capabilities if isinstance(capabilities, dict) else {},
+        _capabilities(said.get("capabilities")),
         words.get("instructions"),
     )
 
@@ -57,6 +56,15 @@ def _words(said: JsonObject) -> JsonObject:
     if prose:
         words["serverInfo"] = prose
     return words
+
+
+def _capabilities(said: Any) -> JsonObject:
+    """As they are, but `tasks/list` (2025-11-25): it is not served, as a server that all share tells of all tasks."""
+    capabilities: JsonObject = said if isinstance(said, dict) else {}
+    tasks = capabilities.get("tasks")
+    if not isinstance(tasks, dict):
+        return capabilities
+    return {**capabilities, "tasks": {name: tasks[name] for name in tasks if name != "list"}}
 
 
 def _labels(info: Any) -> JsonObject:
