@@ -69,11 +69,14 @@ class Sequencer:
         self._signed_at: int | None = None
         self._size = tiles.size
         self._signed = 0
+        self._goes_on = False
+        """Was the journal seen to go on from where the log ends?"""
 
     def catch_up(self) -> int:
         """Take in every line there is, sign what they came to. Returns how many lines the log has.
 
         Raises `JournalError`, also when the journal's lines are not those that must come next."""
+        self._check_end()
         while rows := self._events.bodies(self._size, BATCH):
             self._tiles.append([leaf_hash(body) for _, body in self._following(rows)])
             self._size += len(rows)
@@ -92,6 +95,17 @@ class Sequencer:
     def _is_time(self) -> bool:
         # Also when the clock was set back: it may take a day to come to where it was.
         return self._signed_at is None or not 0 <= self._clock() - self._signed_at < self._every
+
+    def _check_end(self) -> None:
+        """Once. An older copy of the journal grows past the end of the log, and must not be signed as what follows."""
+        if not self._goes_on and self._size:
+            last = self._events.bodies(self._size - 1, 1)
+            if [leaf_hash(body) for _, body in last] != [self._tiles.node(0, self._size - 1)]:
+                raise JournalError(
+                    f"line {self._size} is the last in the log, and in the journal it is missing or another:"
+                    " somebody took lines out, or put an older copy there"
+                )
+        self._goes_on = True
 
     def _following(self, rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
         if rows[-1][0] != self._size + len(rows):

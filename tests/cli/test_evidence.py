@@ -125,6 +125,20 @@ def test_what_was_forgotten_is_not_missed(place: Path) -> None:
     assert bulkhead(place, "check").returncode == 0
 
 
+def test_a_checkpoint_that_was_changed_or_is_of_another_key_is_told(place: Path) -> None:
+    file = sqlite3.connect(place / ".bulkhead" / "evidence.db")
+    file.execute(
+        "UPDATE checkpoint SET note = replace(note, char(10) || '10' || char(10), char(10) || '9' || char(10))"
+    )
+    file.commit()
+    file.close()
+    said = bulkhead(place, "check")
+    assert said.returncode == 9
+    assert "1 of 1 checkpoints here are not signed by the key here" in said.stderr
+    (place / ".bulkhead" / "checkpoint.key").unlink()
+    assert bulkhead(place, "check").returncode == 9
+
+
 def test_a_checkpoint_kept_elsewhere_shows_a_history_written_anew(place: Path) -> None:
     elsewhere = place / "kept"
     elsewhere.write_text(bulkhead(place, "checkpoint").stdout, "utf-8")

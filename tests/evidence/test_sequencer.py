@@ -108,6 +108,22 @@ async def test_nothing_is_signed_over_a_journal_that_lost_a_line(tmp_path: Path)
     assert notes == []
 
 
+async def test_an_older_copy_of_the_journal_is_not_taken_for_what_follows(tmp_path: Path) -> None:
+    await written(tmp_path, range(2))
+    older = (tmp_path / "journal.db").read_bytes()
+    await written(tmp_path, range(2, 5))
+    notes: list[str] = []
+    assert sequencer(tmp_path, notes).catch_up() == 10
+    for left in tmp_path.glob("journal.db*"):
+        left.unlink()
+    (tmp_path / "journal.db").write_bytes(older)
+    for more in (range(6, 6), range(6, 9), range(9, 12)):  # shorter than the log, as long, longer
+        await written(tmp_path, more)
+        with pytest.raises(JournalError, match="line 10 is the last in the log"):
+            sequencer(tmp_path, notes).catch_up()
+    assert len(notes) == 1
+
+
 async def test_of_two_gateways_one_sequences_and_the_other_takes_over(tmp_path: Path) -> None:
     await written(tmp_path, range(2))
     began: list[str] = []
