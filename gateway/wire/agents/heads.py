@@ -7,6 +7,7 @@ to take. Bodies are bounded where they are read (door.py). It knows HTTP's frami
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a head (request line, headers, trailers), give or take what one read of the socket brings."""
 HEAD_SECONDS: Final = 20.0
 """From the connection, or the first byte of a later request, to the end of its head."""
+END: Final = b"\r\n\r\n"
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 FILES: Final = 1_024
 """Open files for everything that is no agent's connection."""
 TOO_MANY: Final = (
@@ -66,6 +69,8 @@ class BoundedHeads(HttpToolsProtocol):
             self._start()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            raise ValueError("an upgrade in a head that did not come whole, or CONNECT")
         self._believed()
         super().on_headers_complete()
 
@@ -88,6 +93,19 @@ class BoundedHeads(HttpToolsProtocol):
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """A request that does not ask for another protocol, which a server may leave unheard (RFC 9110, 7.8).
+
+    The engine's parser would end such a request with its head, whatever body it says it has: the Java
+    platform's client, which offers h2c with every request, was never understood, and what came after the head
+    in a packet of its own was read as another request.
+    """
+    end = data.find(END)
+    if end < 0 or _UPGRADE.search(data, 0, end) is None:
+        return data
+    return _UPGRADE.sub(b"", data[:end]) + data[end:]
 
 
 def at_most(connections: int, engine: type[BoundedHeads], **shared: object) -> type[BoundedHeads]:

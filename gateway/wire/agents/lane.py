@@ -14,7 +14,7 @@ import logging
 from typing import Any, ClassVar, Final
 
 from gateway.wire.agents.asgi import head_of
-from gateway.wire.agents.heads import BoundedHeads
+from gateway.wire.agents.heads import END, BoundedHeads, without_upgrade
 from gateway.wire.agents.knownheads import Known, KnownHeads
 from gateway.wire.agents.laneexchange import LaneExchange
 
@@ -22,7 +22,6 @@ LATE: Final = 1.0
 """Seconds a body may come after its head before the engine waits for it instead."""
 KEPT: Final = 2 * 1024
 """Bytes up to which a connection keeps its last head, also where there are too many to be remembered."""
-END: Final = b"\r\n\r\n"
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -155,7 +154,7 @@ class Lane(BoundedHeads):
 
     def _to_engine(self, data: bytes) -> None:
         self._not_late()
-        super().data_received(data)
+        super().data_received(without_upgrade(data) if self._fed_whole else data)
         self._learning = None
 
     def _serve(self, known: Known, data: bytes) -> None:

@@ -52,6 +52,40 @@ async def test_a_head_that_is_too_large_is_told_so() -> None:
     assert reply.status == 431
 
 
+UPGRADE = (
+    ("Connection", "Upgrade, HTTP2-Settings"),
+    ("UPGRADE", "h2c"),
+    ("HTTP2-Settings", "AAEA"),
+)
+
+
+async def test_who_offers_another_protocol_is_answered_in_this_one() -> None:
+    given, body = stateless()
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        for _ in range(2):
+            await line.send(headers=[*UPGRADE, *given], body=body)
+            assert (await line.reply()).status == 200
+    assert [request.method for request in place.gate.requests] == ["tools/call"] * 2
+
+
+@pytest.mark.parametrize("apart", [b"\r\nHTTP2-Settings", b"\r\n\r\n"])
+async def test_the_body_of_a_request_with_an_upgrade_is_never_a_request(apart: bytes) -> None:
+    inner = b"GET /healthz HTTP/1.1\r\nHost: %b\r\n\r\n"
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        inner %= f"{place.host}:{place.port}".encode()
+        head = [f"{name}: {value}".encode() for name, value in UPGRADE]
+        head += [b"Host: a", b"Content-Length: %d" % len(inner)]
+        whole = b"\r\n".join([b"POST /mcp HTTP/1.1", *head]) + b"\r\n\r\n"
+        cut = whole.index(apart) + len(apart)
+        for part in (whole[:cut], whole[cut:] + inner):
+            line.writer.write(part)
+            await line.writer.drain()
+            await asyncio.sleep(0.05)  # so that it is read by itself
+        line.writer.write_eof()
+        said = await line.reader.read()
+    assert b"alive" not in said
+
+
 @pytest.mark.parametrize("start", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost:"])
 async def test_a_head_that_takes_too_long_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, start: bytes
