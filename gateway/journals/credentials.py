@@ -82,7 +82,7 @@ class SqliteCredentials:
     """`credential_ports.CredentialLedger` in a journal's file."""
 
     def __init__(self, desk: Desk, path: Path, clock: Callable[[], int]) -> None:
-        """`clock`: microseconds since the epoch. Raises `JournalError`."""
+        """`clock`: microseconds since the epoch. Raises `sqlite3.Error` when there is no journal."""
         self._desk = desk
         self._path = path
         self._clock = clock

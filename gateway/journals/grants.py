@@ -143,7 +143,7 @@ class SqliteGrants:
     """`ports.GrantStore` in a journal's file."""
 
     def __init__(self, path: Path) -> None:
-        """`path`: the journal's file. Raises `JournalError`."""
+        """`path`: the journal's file. Raises `sqlite3.Error` when there is none."""
         self._path = path
         self._epoch = Epoch(path.with_name(EPOCH))
         self._read = sqlite3.connect(

@@ -9,7 +9,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,16 +68,16 @@ class World:
         return Look(
             dict(self._files()),
             {name: _look_at(self.root / name) for name in self._repositories},
-            {name: tuple(_dump(self.root / name)) for name in self._databases},
+            {name: _dump(self.root / name) for name in self._databases},
         )
 
     def rows(self, database: str, table: str) -> tuple[tuple[Any, ...], ...] | None:
         """All rows of a table; None when there is no such table."""
         try:
-            found = _ask(self.root / database, f'SELECT * FROM "{table}" ORDER BY rowid')
+            with closing(_read_only(self.root / database)) as connection:
+                return tuple(connection.execute(f'SELECT * FROM "{table}" ORDER BY rowid'))
         except sqlite3.OperationalError:
             return None
-        return tuple(found)
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
         for path in sorted(self.root.rglob("*")):
@@ -210,20 +211,13 @@ def _look_at(root: Path) -> RepositoryLook:
     )
 
 
-def _dump(path: Path) -> Sequence[str]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
+def _dump(path: Path) -> tuple[str, ...]:
+    with closing(_read_only(path)) as database:
+        return tuple(database.iterdump())
 
 
-def _ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def git(root: Path, *words: str) -> str:
