@@ -175,6 +175,20 @@ class CallFilter(Value):
     since: int | None = None
     grant: str | None = None
 
+    def fits(self, row: CallRow) -> bool:
+        """True when the row has every given field."""
+        wanted = (
+            (self.agent, row.record.agent),
+            (self.server, row.record.server),
+            (self.state, row.state),
+            (self.tier, row.record.tier),
+            (self.task, row.record.task),
+            (self.grant, row.record.grant),
+        )
+        if any(value is not None and value != found for value, found in wanted):
+            return False
+        return self.since is None or row.created_at >= self.since
+
 
 MIN_PREFIX: Final = 6
 """Characters of an id that name it where they are only its: for people."""

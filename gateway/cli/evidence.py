@@ -11,7 +11,7 @@ import click
 
 from gateway import settings
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.reading import reader_of
+from gateway.cli.reading import call_named, reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured, Where
 from gateway.ports import EventRow
@@ -103,10 +103,7 @@ def prove(config: Path, call_id: str) -> None:
     from gateway.evidence.tiles import Tiles
 
     reader = reader_of(settings.load(config))
-    call = reader.call(call_id)
-    if call is None:
-        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
-        sys.exit(1)
+    call = call_named(call_id, reader)
     try:
         kept = _tiles(config)
         lines = reader.lines(call.record.call_id)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,7 +13,7 @@ from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.reading import reader_of
 from gateway.cli.times import when
-from gateway.cli.visible import visible
+from gateway.cli.visible import as_text, visible
 from gateway.core.model import JsonObject
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def show(config: Path, as_json: bool, call: str) -> None:
     if as_json:
         print_json(facts)
     for name, value in () if as_json else facts.items():
-        click.echo(f"{name:<11} {visible(_plain(value))}")
+        click.echo(f"{name:<11} {visible(as_text(value))}")
 
 
 @command.command()
@@ -119,7 +118,3 @@ def _say(waiting: Waiting, done: str, as_json: bool) -> None:
         print_json({**_facts(waiting), "stand": done})
     else:
         click.echo(f"{_line(waiting)}  {done}")
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

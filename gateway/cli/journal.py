@@ -16,8 +16,7 @@ from gateway.cli import journal_forget, journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.reading import reader_of
-from gateway.cli.visible import visible
+from gateway.cli.reading import call_named, reader_of
 from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import as_plain
 
@@ -59,10 +58,7 @@ def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
 def show(config: Path, as_json: bool, call_id: str) -> None:
     """One call as a story. CALL_ID may be shortened to its first 6 characters or more."""
     reader = reader_of(settings.load(config))
-    call = reader.call(call_id)
-    if call is None:
-        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
-        sys.exit(1)
+    call = call_named(call_id, reader)
     lines = reader.lines(call.record.call_id)
     if as_json:
         print_json({**_call_json(call), "lines": [_line_json(line) for line in lines]})
@@ -140,11 +136,9 @@ def _matching(
     reader: SqliteReader, where: CallFilter, lines: Iterable[EventRow]
 ) -> Iterator[Shown]:
     """Each line with its call, if the call fits the filter as it stands now."""
-    from gateway.journals.memory import matches
-
     for line in lines:
         call = reader.call(line.call_id)
-        if call is not None and matches(call, where):
+        if call is not None and where.fits(call):
             yield line, call
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.times import when
-from gateway.cli.visible import visible
+from gateway.cli.visible import as_text, visible
 from gateway.core.record import State
 from gateway.ports import CallRow, EventRow
 
@@ -129,7 +129,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ("Arguments", json.dumps(record.arguments, ensure_ascii=False)),
         ("Beside", json.dumps(record.beside, ensure_ascii=False) if record.beside else ""),
         ("Digest", record.arguments_digest),
-        *((name.capitalize(), _plain(value)) for name, value in call.outcome.items()),
+        *((name.capitalize(), as_text(value)) for name, value in call.outcome.items()),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -143,7 +143,7 @@ def one_line(line: EventRow, call: CallRow) -> str:
     """A line of the journal as a line of text."""
     record = call.record
     body = line.said["body"]
-    said = _plain(body.get("reason") or body.get("detail") or "")
+    said = as_text(body.get("reason") or body.get("detail") or "")
     by = _decider(call) if line.kind in (State.INTENT, State.REFUSED) else ""
     parts = (
         f"#{line.seq}",
@@ -169,7 +169,7 @@ def _target(call: CallRow) -> str:
 
 def _because(call: CallRow) -> str:
     if call.state is State.REFUSED:
-        return _plain(call.outcome.get("reason", ""))
+        return as_text(call.outcome.get("reason", ""))
     return _decider(call)
 
 
@@ -183,7 +183,3 @@ def _took(call: CallRow) -> str:
     if call.settled_at is None:
         return ""
     return f"{(call.settled_at - call.created_at) / 1_000:.1f} ms"
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.visible import visible
+from gateway.ports import CallRow, JournalReader
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,3 +22,12 @@ def reader_of(loaded: Settings) -> SqliteReader:
     reader = SqliteReader(loaded.journal_file)
     click.get_current_context().call_on_close(reader.close)
     return reader
+
+
+def call_named(name: str, reader: JournalReader) -> CallRow:
+    """By its id, or the beginning of it; ends the command when there is none, or several."""
+    call = reader.call(name)
+    if call is None:
+        click.echo(f"bulkhead: no call {visible(name)}, or more than one", err=True)
+        sys.exit(1)
+    return call

@@ -6,6 +6,7 @@ invisible characters make a name look like another. All are shown as escapes. Pu
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
@@ -20,6 +21,11 @@ def visible(value: Any) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(map(_shown, text))
+
+
+def as_text(value: Any) -> str:
+    """A string as it is, anything else as JSON. Not yet `visible`."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _shown(character: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import config_option, print_json
-from gateway.cli.visible import visible
+from gateway.cli.reading import call_named
 from gateway.errors import Misconfigured, to_install
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def command(config: Path, cose: Path | None, call_id: str) -> None:
     from gateway.evidence.proof import NotYet
 
     registry = open_registry(settings.load(config).state_dir)
-    call = registry.reader.call(call_id)
-    if call is None:
-        click.echo(f"bulkhead: no call {visible(call_id)}, or more than one", err=True)
-        sys.exit(1)
+    call = call_named(call_id, registry.reader)
     try:
         made = registry.warrant(call)
     except NotYet as reason:

@@ -1,4 +1,4 @@
-"""A journal in memory, for tests and stories: the same port, nothing durable, everything remembered.
+"""A journal in memory, for tests and certifications: the same port, nothing durable, everything remembered.
 
 It can be told to hold lines back unsealed or to be broken, so that the laws around a journal can be
 tested without a disk.
@@ -156,7 +156,7 @@ class MemoryReader:
     def calls(self, where: CallFilter, limit: int) -> Sequence[CallRow]:
         """Newest first."""
         rows = (_row(call) for call in reversed(self._memory.calls.values()))
-        return [row for row in rows if matches(row, where)][:limit]
+        return [row for row in rows if where.fits(row)][:limit]
 
     def call(self, call_id: str) -> CallRow | None:
         """One call by its id or a prefix of at least 6 characters; None if there is none, or several."""
@@ -177,20 +177,6 @@ class MemoryReader:
     def last_seq(self) -> int:
         """The newest line's number, 0 when there is none."""
         return len(self._memory.events)
-
-
-def matches(row: CallRow, where: CallFilter) -> bool:
-    """True when the row has every given field of the filter."""
-    wanted = (
-        (where.agent, row.record.agent),
-        (where.server, row.record.server),
-        (where.state, row.state),
-        (where.tier, row.record.tier),
-        (where.task, row.record.task),
-        (where.grant, row.record.grant),
-    )
-    fits = all(value is None or value == found for value, found in wanted)
-    return fits and (where.since is None or row.created_at >= where.since)
 
 
 def _row(call: Kept) -> CallRow:
