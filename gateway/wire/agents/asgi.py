@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -17,6 +18,11 @@ PIECE: Final = 256 * 1024
 CERTIFICATE: Final = "certificate"
 """Where in a scope's state the client's certificate is (DER)."""
 STALL_SECONDS: Final = 60.0
+LINGER_SECONDS: Final = 1.0
+LINGER_BYTES: Final = 16 * 1024 * 1024
+"""How much of a body is passed over behind an answer that closes the connection. Who still writes when it closes finds
+it reset, and never the answer that says why (RFC 9112, 9.6)."""
+CLOSE: Final = ("connection", "close")
 Serve = Callable[[Exchange], Awaitable[None]]
 
 
@@ -46,6 +52,8 @@ class AsgiExchange:
         self._receive = receive
         self._send = send
         self._watch: asyncio.Future[None] | None = None
+        self._unread = True
+        """Of the body, its end at least."""
 
     @property
     def task(self) -> asyncio.Task[Any] | None:
@@ -59,7 +67,7 @@ class AsgiExchange:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise Gone
-            more = message.get("more_body", False)
+            self._unread = more = message.get("more_body", False)
             yield message.get("body", b"")
 
     async def reply(self, reply: Reply) -> None:
@@ -68,7 +76,22 @@ class AsgiExchange:
         if reply.body and not reply.typed:
             headers.insert(0, ("content-type", "application/json"))
         await self._begin(reply.status, headers)
-        await self._carry(reply.body, last=True)
+        if self._unread and CLOSE in reply.headers:
+            await self._carry(reply.body, last=False)
+            await self._linger()
+            await self._carry(b"", last=True)
+        else:
+            await self._carry(reply.body, last=True)
+
+    async def _linger(self) -> None:
+        """Read on for a while what nobody keeps."""
+        left = LINGER_BYTES
+        with suppress(TimeoutError, Gone):
+            async with asyncio.timeout(LINGER_SECONDS):
+                async for piece in self.chunks():
+                    left -= len(piece)
+                    if left < 0:
+                        break
 
     def put(self, reply: Reply) -> bool:
         """See `Exchange`: an engine is handed everything by waiting."""

@@ -107,6 +107,20 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() -
     assert rest == b"", "the connection is closed"
 
 
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+async def test_who_sends_too_much_hears_why_when_all_is_sent(framing: str) -> None:
+    size = 8 * 1024 * 1024
+    given, _ = stateless(content_length=str(size))
+    body = b" " * size
+    if framing == "chunked":
+        given, _ = stateless(content_length=None, transfer_encoding="chunked")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        await line.send(headers=given, body=body)
+        reply = await line.reply()
+    assert (reply.status, reply.error["data"]) == (413, {"reason": "too_large"})
+
+
 async def test_a_64_mib_body_in_chunks_leaves_memory_bounded_and_others_served() -> None:
     given, body = stateless(content_length=None, transfer_encoding="chunked")
     piece = b"10000\r\n" + b" " * 65_536 + b"\r\n"
