@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -72,11 +71,14 @@ def _called(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def functions(path: Path) -> tuple[tuple[str, int], ...]:
     """Name and length in lines, docstring included, of every function in the file."""
-    for node in ast.walk(tree(path)):
-        if isinstance(node, Function):
-            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+    return tuple(
+        (node.name, (node.end_lineno or node.lineno) - node.lineno + 1)
+        for node in ast.walk(tree(path))
+        if isinstance(node, Function)
+    )
 
 
 def committed() -> list[Path]:

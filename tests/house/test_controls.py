@@ -7,15 +7,11 @@ from typing import Final
 
 import pytest
 
+from tests.house.page import gone, named, rows
 from tests.house.source import ROOT
-from tests.house.test_conformance import functions, named
 
 PAGE: Final = (ROOT / "docs" / "reference" / "controls.md").read_text()
-ROWS: Final = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
-    if re.match(r"\| (ASI|NHI|MCP|L|GOVERN|Tenet)[ \d]", line)
-]
+ROWS: Final = rows(PAGE, r"(ASI|NHI|MCP|L|GOVERN|Tenet)[ \d]")
 ITEMS: Final = {
     *(f"ASI{number:02}" for number in range(1, 11)),
     *(f"NHI{number}" for number in range(1, 11)),
@@ -38,7 +34,7 @@ def test_every_item_has_its_control_and_what_shows_it(row: list[str]) -> None:
     stories = re.findall(r"scenarios/([\w-]+)/README\.md", shown)
     assert about and control
     assert bool(named(shown) or stories) is (row[0] not in NOTHING)
-    assert [test for file, test in named(shown) if test not in functions(file)] == []
+    assert gone(shown) == []
     assert [
         name for name in stories if not (ROOT / "scenarios" / name / "story.yaml").exists()
     ] == []
