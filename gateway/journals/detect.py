@@ -38,7 +38,8 @@ SHAPES: Final[dict[str, str]] = {
     r"|[A-Za-z0-9]{14}\.atlasv1\.)[A-Za-z0-9_\-]{20,}"
     r"|\br8_[A-Za-z0-9]{37}|\bsbp_[0-9a-f]{40}|\bNRAK-[A-Z0-9]{27}|\bsecret_[A-Za-z0-9]{43}"
     r"|\b[MNO][A-Za-z0-9_\-]{23,27}\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{27,}",
-    "url-password": r"(?i)\b[a-z][a-z0-9+.\-]*://[^/\s:@?#]*:[^/\s@]+@",
+    "url-password": r"(?i)\b[a-z][a-z0-9+.\-]*://[^/\s:@?#]*:[^/\s@]+@"
+    r"|[?&](?:token|secret|auth|(?:x-amz-|x-goog-)?signature|x-amz-security-token)=[^\s&#'\"]{8,}",
     "password": r"(?i)(?:password|passwd|passphrase|pwd|client[_-]?secret|api[_-]?key|secret[_-]?key|(?-i:[A-Z]_PASS)"
     r"|(?:access|auth|refresh|private)[_-]?token)\\*['\"]?\s*[=:]\s*\\*['\"]?[^\s'\"&;,]{4,}"
     r"|\b(?:identified\s+by|password)\s+'[^'\n]{4,}'",

@@ -58,7 +58,12 @@ EXAMPLES = {
         "MTA1NjQ5NzQzODY4OTY4OTYw" + ".GabcDE." + "a1B2" * 9,
         "AQ." + "Ab8RN6" + "a1B2" * 9,
     ],
-    "url-password": ["postgres://bob:" + "hunter2@db/x", "https://u:" + "p@example.test"],
+    "url-password": [
+        "postgres://bob:" + "hunter2@db/x",
+        "https://u:" + "p@example.test",
+        "https://example.test/?a=b&token=" + "abcdef0123456789",
+        "https://b.s3.amazonaws.com/k?X-Amz-Expires=60&X-Amz-Signature=" + "0123456789abcdef" * 4,
+    ],
     "password": [
         "password=" + "hunter22",
         '"api_key": "' + 'abcd1234"',
@@ -87,6 +92,7 @@ HARMLESS = [
     "keyJsonParser.parseDocument.bind(this)",
     "curl -fsSL https://example.test/install.sh | sh -u x",
     "test_pass: true, next_page_token=abcdef",
+    "https://example.test/?pageToken=abcdefghij&author=somebody&key=users/5",
 ]
 
 
