@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.bounds import Bounds
 from gateway.core import settle, visiting
+from gateway.core.decide import served_tiers
 from gateway.core.fence import Fence
 from gateway.core.model import (
     Answer,
@@ -75,6 +76,7 @@ class FrontGate:
         self._line = line
         self._bounds = bounds
         self._shelves = shelves
+        self._policies = policies
         self._lists = Lists(shelves, catalogue, policies, bounds)
         self._verifier = verifier
         self._turned_away = turned_away
@@ -117,8 +119,15 @@ class FrontGate:
         return self._verifier.verify(evidence, self._seconds())
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
-        """See `ports.Gate`."""
-        return self._shelves.about(endpoint)
+        """See `ports.Gate`. Of a server at which nothing is let in it says what it says of none."""
+        nowhere = replace(endpoint, server="")
+        return self._shelves.about(endpoint if self._reaches(endpoint, identity) else nowhere)
+
+    def _reaches(self, endpoint: Endpoint, identity: WorkloadIdentity) -> bool:
+        if endpoint.kind != "server":
+            return True
+        tiers = served_tiers(endpoint, identity)
+        return self._policies.current.reaches(identity, endpoint.server or "", tiers)
 
     def keeps(self, request: Request) -> MayHave:
         """See `ports.Gate`."""
@@ -162,6 +171,6 @@ class FrontGate:
         )
 
     def _apart(self, request: Request) -> Answer:
-        if request.method in LISTS:
+        if request.method in LISTS and self._reaches(request.endpoint, request.identity):
             return self._lists.answer(request)
         return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")

@@ -38,6 +38,7 @@ from gateway.core.model import (
     Request,
     Resolved,
     RpcError,
+    Tier,
     WorkloadIdentity,
 )
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
@@ -92,6 +93,10 @@ class PolicyView(Protocol):
 
     def decide(self, question: AccessRequest) -> Decision:
         """The PDP. Pure CPU, so not async. Never raises: a failure inside is a deny (decision_failed)."""
+        ...
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        """Does any rule let this caller do anything at a server, in one of these tiers?"""
         ...
 
     def constant(self, classified: Classified) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -82,6 +82,9 @@ class Policy:
 
     def possible(self, resolved: Resolved) -> list[Classified]:
         return [self.classify(resolved)]
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        return True
 
     def constant(self, classified: Classified) -> bool:
         return False

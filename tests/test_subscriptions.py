@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -73,6 +73,9 @@ class World:
 
     def classify(self, resolved: Resolved) -> Classified:
         return Classified(resolved, Tier.DATA, Effect.READ, "local", Where("t", 1))
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        return True
 
     def constant(self, classified: Classified) -> bool:
         return False

@@ -6,12 +6,20 @@ It ties the readers to the PDP and the classifier; each of them knows its own pa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from gateway.core.decide import question
-from gateway.core.model import AccessRequest, Classified, Decision, Resolved, Target
+from gateway.core.model import (
+    AccessRequest,
+    Classified,
+    Decision,
+    Resolved,
+    Target,
+    Tier,
+    WorkloadIdentity,
+)
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.policy import conditions, intents, patterns, pinned, rules, spellings, tiers
 from gateway.policy.classify import Classifier
@@ -72,6 +80,18 @@ class PolicySnapshot(Value):
             duties = dict.fromkeys((*decision.obligations, *also.obligations))
             decision = replace(decision, obligations=tuple(duties))
         return decision
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        """See `ports.PolicyView`."""
+        roles = self.pdp.index.roles(identity.agent, identity.tenant)
+        here = (server, identity.tenant, identity.intent)
+        return any(
+            rule.allows
+            and (rule.row.server, rule.row.tenant, rule.row.intent) == here
+            and rule.row.role in roles
+            and rule.row.tier in tiers
+            for rule in self.book.rules
+        )
 
     def constant(self, classified: Classified) -> bool:
         """See `ports.PolicyView`."""

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.model import Target, Tier
 from gateway.errors import Misconfigured
 from gateway.policy import load, snapshot, tiers
+from gateway.policy.asking import Asked
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from tests.policy.written import ALLOW, READER, TIERS, question, written
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +101,19 @@ def test_a_deny_or_a_duty_for_one_spelling_of_a_resource_is_for_all(
     assert found.permitted is (effect == "approve")
     assert [duty.name for duty in found.obligations] == ["approve"] * found.permitted
     assert (other.permitted, other.obligations) == (True, ())
+
+
+def test_a_server_is_reached_by_whom_a_rule_lets_do_something_there(tmp_path: Path) -> None:
+    deny = "p, D1, *, git, *, *, *, *, *, -, deny"
+    policy = load(written(tmp_path, f"{ALLOW}\n{deny}\n{READER}\n"), {})
+    ann = Asked("agent:ann", Target("git", "tool", "git_log")).resolved().request.identity
+    data = frozenset({Tier.DATA})
+    assert policy.reaches(ann, "git", data)
+    assert not policy.reaches(ann, "git", frozenset({Tier.TOOL}))
+    assert not policy.reaches(ann, "web", data)
+    for other in (
+        replace(ann, agent="agent:bob"),
+        replace(ann, tenant="other"),
+        replace(ann, intent="other"),
+    ):
+        assert not policy.reaches(other, "git", data)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Final
 
 import anyio
+import pytest
 
+from gateway.core.model import Endpoint
 from tests.catalogue import shelf_server_path
 from tests.catalogue.offering import tool
 from tests.system import starter
-from tests.system.client import agent
+from tests.system.client import Era, agent
 from tests.system.home import Home, everybody, one_tier
+from tests.system.raw import JSON, over_http
 
 Words = tuple[str | None, str | None]
 """Instructions and title."""
@@ -56,3 +60,43 @@ async def test_instructions_reach_an_agent_only_as_approved(tmp_path: Path) -> N
     # Until the server has been looked at it is known by what was approved.
     assert {*third} <= {("Be kind.", "All files"), NONE}
     assert "withheld: about:server of files" in (home.root / "serve.log").read_text()
+
+
+ASKED: Final[dict[str, JSON]] = {
+    "server/discover": {},
+    "tools/list": {},
+    "prompts/list": {},
+    "resources/list": {},
+    "tools/call": {"name": "read", "arguments": {}},
+    "no/such/method": {},
+}
+
+
+@pytest.mark.parametrize("era", ["2026-07-28", "legacy"])
+async def test_a_server_where_nothing_is_let_in_sounds_like_none(tmp_path: Path, era: Era) -> None:
+    """Also to whoever has a token for it: such a token is its issuer's to give."""
+    shelf = tmp_path / "shelf.json"
+    about = {"instructions": "Be kind.", "serverInfo": {"name": "s", "version": "1"}}
+    shelf.write_text(json.dumps({"tools/list": {"tools": [tool("read")]}, "about": about}))
+    home = Home.make(
+        tmp_path / "home",
+        {"files": {"command": [starter.python(), str(shelf_server_path()), str(shelf)]}},
+        tiers=one_tier("files"),
+        policy=everybody([("data", "files")]),
+    )
+    home.approve("files")
+    heard: list[list[JSON]] = []
+    with home.serving() as serving, anyio.fail_after(60):
+        there = Endpoint("server", server="files")
+        url = f"{serving.origin}{there.path}"
+        async with over_http(url, home.mint("tester", there), era) as ask:
+            while "result" not in (listed := await ask("tools/list", {})):
+                pass  # it has not been looked at yet
+        for place in (there, Endpoint("server", server="none")):
+            url = f"{serving.origin}{place.path}"
+            async with over_http(url, home.mint("stranger", place), era) as ask:
+                said = [await ask(method, asked) for method, asked in ASKED.items()]
+                text = re.sub(r'"call": "[a-z2-7]*"', '"call": ""', json.dumps(said))
+                heard.append(json.loads(text))
+    assert heard[0] == heard[1]
+    assert [one["name"] for one in listed["result"]["tools"]] == ["read"]

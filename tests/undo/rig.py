@@ -7,7 +7,7 @@ world is a dict the test looks at itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -257,6 +257,9 @@ class Policy:
 
     def possible(self, resolved: Resolved) -> list[Classified]:
         return [self.classify(resolved)]
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        return True
 
     def constant(self, classified: Classified) -> bool:
         return False
