@@ -66,6 +66,13 @@ class Index:
         numbers = {number for shelf in wanted for number in shelf.find(tool)}
         return [self._rules[number] for number in sorted(numbers)]
 
+    def of(self, tier: str, server: str, roles: Iterable[str]) -> Iterator[Rule]:
+        """Every rule of a tier and a server that names one of these roles."""
+        cell = self._cell(tier, server)
+        for shelf in (cell[role] for role in roles if role in cell):
+            for numbers in (*shelf.exact.values(), [number for _, number in shelf.prefixed]):
+                yield from (self._rules[number] for number in numbers)
+
     def neighbours(self, tier: str, server: str, tool: str, limit: int) -> Sequence[Rule]:
         """Some rules of the same cell and tool, whoever they are for: to explain a refusal."""
         found: dict[int, None] = {}

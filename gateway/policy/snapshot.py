@@ -84,13 +84,11 @@ class PolicySnapshot(Value):
     def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
         """See `ports.PolicyView`."""
         roles = self.pdp.index.roles(identity.agent, identity.tenant)
-        here = (server, identity.tenant, identity.intent)
+        whose = (identity.tenant, identity.intent)
         return any(
-            rule.allows
-            and (rule.row.server, rule.row.tenant, rule.row.intent) == here
-            and rule.row.role in roles
-            and rule.row.tier in tiers
-            for rule in self.book.rules
+            rule.allows and (rule.row.tenant, rule.row.intent) == whose
+            for tier in tiers
+            for rule in self.pdp.index.of(tier, server, roles)
         )
 
     def constant(self, classified: Classified) -> bool:
