@@ -12,16 +12,10 @@ from gateway.sdk import LATEST_MODERN_VERSION, inbound
 from gateway.values import Value
 from gateway.wire.agents.challenges import evidence_of
 from gateway.wire.agents.exchange import Head, Header
+from gateway.wire.methods import NAMED
 
 SESSION_ID: Final = "mcp-session-id"
 PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
-NAMED: Final = {
-    **inbound.NAME_BEARING_METHODS,
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
-"""Method -> the params member `Mcp-Name` mirrors (the tasks extension's are not in the SDK's table)."""
 _ENCODED: Final = "=?"
 
 

@@ -25,18 +25,10 @@ from gateway.ports import Channel, Following, Gate, Told
 from gateway.wire.agents.answering import ask_gate
 from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
+from gateway.wire.methods import LIST_CHANGED, LISTEN, SUBSCRIBE, UNSUBSCRIBE
 
-LISTEN: Final = "subscriptions/listen"
-SUBSCRIBE: Final = "resources/subscribe"
-UNSUBSCRIBE: Final = "resources/unsubscribe"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
-KINDS: Final = {
-    "tools": "toolsListChanged",
-    "prompts": "promptsListChanged",
-    "resources": "resourcesListChanged",
-}
-"""Capability -> the member of a listen that asks for its list changes."""
 MOST: Final = 256
 """Things one listen may name, and messages that may wait for one session's reader."""
 ACK_SECONDS: Final = 10.0
@@ -78,12 +70,16 @@ async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.E
     if not isinstance(wanted, dict) or names is None:
         text = "notifications must be an object of booleans and lists of strings"
         return Answer(error=RpcError(INVALID_PARAMS, text), http_status=400)
-    kinds = frozenset(kind for kind in offered(gate, request) if wanted.get(KINDS[kind]) is True)
+    kinds = frozenset(
+        kind for kind in offered(gate, request) if wanted.get(LIST_CHANGED[kind]) is True
+    )
     news = News()
     following = gate.follow(request, kinds, news.put)
     tag: JsonObject = {SUBSCRIPTION_ID: request.id}
     try:
-        honoured: JsonObject = {KINDS[kind]: True for kind in KINDS if kind in kinds}
+        honoured: JsonObject = {
+            member: True for kind, member in LIST_CHANGED.items() if kind in kinds
+        }
         honoured |= await _subscribed(following, request, names)
         await channel.notify(ACKNOWLEDGED, {"notifications": honoured, "_meta": tag})
         await _tell(news, channel, tag, over, request.identity.expires_at - time.time())
@@ -95,7 +91,7 @@ async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.E
 def offered(gate: Gate, request: Request) -> frozenset[str]:
     """The lists this endpoint has."""
     capabilities = gate.about(request.endpoint, request.identity).capabilities
-    return frozenset(kind for kind in KINDS if isinstance(capabilities.get(kind), dict))
+    return frozenset(kind for kind in LIST_CHANGED if isinstance(capabilities.get(kind), dict))
 
 
 def _names(wanted: JsonObject) -> dict[str, list[str]] | None:

@@ -23,10 +23,11 @@ from gateway.sdk import (
 )
 from gateway.values import replace
 from gateway.wire import loglevels
-from gateway.wire.agents.admitted import NAMED, PARAM_PREFIX, Admitted
+from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
+from gateway.wire.methods import NAMED
 
 
 class Mismatch(Exception):

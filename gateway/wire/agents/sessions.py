@@ -33,7 +33,7 @@ from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
 from gateway.wire.agents.inwork import InWork
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
-from gateway.wire.agents.listening import LISTEN, SUBSCRIBE, UNSUBSCRIBE, tell_standing
+from gateway.wire.agents.listening import tell_standing
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     REQUEST_CANCELLED,
@@ -50,6 +50,7 @@ from gateway.wire.agents.reading import Reader
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
+from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
 
 
 class SessionEra:

@@ -30,7 +30,7 @@ from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import overloaded, raised, shaped, status_of
 from gateway.wire.agents.exchange import Exchange, Header, Reply
 from gateway.wire.agents.limits import Limits
-from gateway.wire.agents.listening import LISTEN, listen
+from gateway.wire.agents.listening import listen
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     Call,
@@ -44,6 +44,7 @@ from gateway.wire.agents.messages import (
 from gateway.wire.agents.posted import Posted, unasked
 from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.session import Owner, owner_of
+from gateway.wire.methods import LISTEN
 from gateway.wire.shape import STATELESS
 
 APART: Final = hello.REMOVED | {"server/discover", LISTEN}

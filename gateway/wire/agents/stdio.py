@@ -30,7 +30,6 @@ from gateway.wire.agents.era import is_stateless
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.lines import Descriptors, TooLong, Wire, lines, own_stdout
-from gateway.wire.agents.listening import SUBSCRIBE, UNSUBSCRIBE
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     Call,
@@ -49,6 +48,7 @@ from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.sessions import own_answer, session_request, settle
 from gateway.wire.agents.stateless import StatelessChannel, stateless_request
 from gateway.wire.agents.stateless import own_answer as own_stateless_answer
+from gateway.wire.methods import SUBSCRIBE, UNSUBSCRIBE
 
 Who = Evidence | WorkloadIdentity
 """Evidence is verified again for every request, so that a token that expires stops working."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each transport is imported by who uses it
     from gateway.wire.servers.stdio_each import Each
 
 LateAnswer = Callable[[str, Outcome], None]
+"""Told (call id, outcome) when an answer comes after nobody waited for it any more."""
 
 __all__ = ["open_server"]
 
@@ -34,8 +35,6 @@ def open_server(
     """The adapter for one configured server, bridged to agents of either era. Connects nothing yet.
 
     `seal` makes the states of parked calls; without one, no other gateway process can read them.
-
-    `late` is told (call id, outcome) of answers that come after nobody waited for them any more.
 
     `own` is the gateway's own credential there; None for a server that needs none.
 

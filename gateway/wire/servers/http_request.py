@@ -16,6 +16,7 @@ from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.ports import Outbound
 from gateway.sdk import inbound
+from gateway.wire.methods import NAMED
 from gateway.wire.servers.envelope import STATELESS_VERSION
 from gateway.wire.servers.http_broken import NotSent
 from gateway.wire.servers.http_pool import Address
@@ -26,13 +27,6 @@ HeaderMap = Mapping[tuple[str, ...], str]
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
-_NAMED: Final[Mapping[str, str]] = {
-    **inbound.NAME_BEARING_METHODS,
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
-"""Method -> the params member `Mcp-Name` repeats; the SDK's table lacks the tasks extension."""
 _OURS: Final = frozenset(
     "host connection content-length content-type transfer-encoding te trailer upgrade expect "
     "keep-alive accept accept-encoding cookie last-event-id".split()
@@ -104,7 +98,7 @@ def stateless_lines(message: Outbound, declared: HeaderMap) -> bytes:
     `declared`: the tool's own, from its schema. Raises `Unsendable`.
     """
     method, params = message.method, message.params
-    member = _NAMED.get(method)
+    member = NAMED.get(method)
     name = params.get(member) if member else None
     written = _named_lines(method, name if isinstance(name, str) else None)
     if not declared and not message.extra_headers:

@@ -20,6 +20,7 @@ from gateway.sdk import (
     SERVER_INFO_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
 )
+from gateway.wire.methods import LISTEN
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
@@ -27,7 +28,7 @@ from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 from gateway.wire.servers.patience import Patience
-from gateway.wire.servers.watching import LISTEN
+from gateway.wire.servers.watching import lists_told
 from gateway.wire.shape import STATELESS
 
 STATELESS_ERRORS: Final = frozenset(
@@ -45,13 +46,6 @@ _KNOWN: Final = frozenset(
         MISSING_REQUIRED_CLIENT_CAPABILITY,
     }
 )
-
-LIST_CHANGED: Final[dict[str, str]] = {
-    "tools": "toolsListChanged",
-    "prompts": "promptsListChanged",
-    "resources": "resourcesListChanged",
-}
-"""Capability with `listChanged` -> the member of `subscriptions/listen` that asks for it."""
 
 
 class Stateless:
@@ -121,7 +115,7 @@ class Stateless:
 
         Raises `NotSent`, `Broken`.
         """
-        wanted = self._wanted()
+        wanted = lists_told(self.about.get("capabilities"))
         if not wanted:
             return False
 
@@ -169,17 +163,6 @@ class Stateless:
         if message.method != "tools/call" or not isinstance(name, str):
             return _NOTHING
         return self._listing.get(name) or self._declared.get(name) or _NOTHING
-
-    def _wanted(self) -> JsonObject:
-        capabilities = self.about.get("capabilities")
-        if not isinstance(capabilities, dict):
-            return {}
-        return {
-            member: True
-            for capability, member in LIST_CHANGED.items()
-            if isinstance(capabilities.get(capability), dict)
-            and capabilities[capability].get("listChanged") is True
-        }
 
 
 def _of_this_era(error: RpcError | None, named_request: bool) -> bool:

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, RpcError
 from gateway.ports import Outbound, Told, Watch
+from gateway.wire.methods import LISTEN
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_request import stateless_lines
 from gateway.wire.servers.watching import (
-    LISTEN,
     MEMBERS,
     UPDATED,
     honoured_by,

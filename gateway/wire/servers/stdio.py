@@ -20,11 +20,11 @@ from gateway.finishing import to_its_end
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
-from gateway.wire.servers import envelope, process
+from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_changes import Changes, listen
-from gateway.wire.servers.stdio_conversation import Conversation, Gone, LateAnswer
+from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_logs import hear_logs
 from gateway.wire.servers.stdio_up import Up

@@ -26,7 +26,7 @@ from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits
 from gateway.wire import strict_json
-from gateway.wire.servers import envelope
+from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
@@ -44,8 +44,6 @@ LIST_CHANGES: Final = frozenset(
         "notifications/resources/list_changed",
     }
 )
-LateAnswer = Callable[[str, Outcome], None]
-"""Told (call id, outcome) when an answer comes after nobody waited for it any more."""
 
 
 class Gone(Exception):

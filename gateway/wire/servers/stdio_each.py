@@ -28,6 +28,7 @@ from gateway.core.resolve import KINDS
 from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
 from gateway.reasons import Reason
+from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.strict_json import dumps
@@ -41,7 +42,6 @@ MOST_EACH: Final = 8
 IDLE: Final = 900.0
 """Seconds without a call after which one ends."""
 
-SUBSCRIBE: Final = "resources/subscribe"
 LISTS: Final = frozenset(shape.method for shape in KINDS.values())
 ABLE: Final[dict[str, JsonObject]] = {
     "elicitation": {"form": {}, "url": {}},

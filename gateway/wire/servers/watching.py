@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from gateway.core.model import JsonObject, RpcError
 from gateway.ports import Watch
+from gateway.wire.methods import LIST_CHANGED
 from gateway.wire.servers.envelope import INTERNAL_ERROR
 
-LISTEN: Final = "subscriptions/listen"
 UPDATED: Final = "notifications/resources/updated"
 MEMBERS: Final = {UPDATED: "uri", "notifications/tasks": "taskId"}
 """News of one watch -> the params member that names it."""
@@ -27,6 +27,18 @@ def wanted_by(watches: Iterable[Watch]) -> JsonObject:
         if names:
             wanted[member] = names
     return wanted
+
+
+def lists_told(capabilities: Any) -> JsonObject:
+    """The `notifications` member of a listen for every list whose changes a server says it tells of."""
+    if not isinstance(capabilities, dict):
+        return {}
+    return {
+        member: True
+        for capability, member in LIST_CHANGED.items()
+        if isinstance(offer := capabilities.get(capability), dict)
+        and offer.get("listChanged") is True
+    }
 
 
 def honoured_by(acknowledged: JsonObject) -> frozenset[Watch]:

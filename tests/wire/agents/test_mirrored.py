@@ -10,10 +10,10 @@ import pytest
 from gateway.core.model import Endpoint
 from gateway.sdk import inbound
 from gateway.wire.agents import mirrored
-from gateway.wire.agents.admitted import NAMED as NAMED_BY
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Head
 from gateway.wire.agents.messages import Call
+from gateway.wire.methods import NAMED as NAMED_BY
 
 VERSION = "2026-07-28"
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"

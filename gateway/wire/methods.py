@@ -1,0 +1,28 @@
+"""Words of MCP methods that both sides of the gateway say, and the SDK's tables lack. Pure.
+
+Source: MCP 2026-07-28 patterns/subscriptions, and the tasks extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.sdk import inbound
+
+LISTEN: Final = "subscriptions/listen"
+SUBSCRIBE: Final = "resources/subscribe"
+UNSUBSCRIBE: Final = "resources/unsubscribe"
+LIST_CHANGED: Final[Mapping[str, str]] = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+"""Capability -> the member of a listen that asks for its list changes."""
+NAMED: Final[Mapping[str, str]] = {
+    **inbound.NAME_BEARING_METHODS,
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Method -> the params member that `Mcp-Name` repeats."""
