@@ -6,11 +6,16 @@ Pure. What only an agent's call has is empty here. It knows no journal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.model import AccessRequest, CallRecord, Effect, JsonObject, Tier
 from gateway.core.reverse import Level
 from gateway.errors import Where
+
+UNDO: Final = "bulkhead/undo"
+"""The method of an undo's own thread in the journal."""
+FOR: Final = "for call "
+"""How a call that the gateway makes by itself names the one it is made for, in `where`."""
 
 
 def question(

@@ -28,6 +28,7 @@ from gateway.values import as_plain, replace
 
 Seal = Callable[[Any], JsonObject]
 Unseal = Callable[[Mapping[str, Any]], Any]
+"""Opens `{"sealed": ...}`. Raises `ValueError` for what cannot be opened here."""
 MEMBER: Final = "undo"
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from gateway.core.act import UNDO
 from gateway.core.forget import METHOD
 from gateway.core.record import State
 from gateway.evidence.checkpoint import Notary
@@ -21,7 +22,6 @@ from gateway.ports import CallFilter, CallRow, EventRow, JournalReader
 from gateway.values import Value
 
 CREATED: Final = "grants/created"
-UNDO: Final = "bulkhead/undo"
 MANY: Final = 1_000_000
 PARTS: Final = ("call", "grants", "undone")
 

@@ -12,7 +12,7 @@ import json
 from typing import Any, Final
 
 from gateway.core.model import CallRecord
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, State
 from gateway.ports import CallRow, EventRow
 
 VERSION: Final = "1.6.0"
@@ -23,7 +23,6 @@ _ACTIVITY: Final = {"read": 2, "write": 3, "destroy": 4}
 """Read, Update, Delete; 99 is Other."""
 _SUCCESS: Final = frozenset({State.APPLIED, State.UNDONE})
 _FAILURE: Final = frozenset({State.REFUSED, State.FAILED, State.REJECTED})
-_DOUBT: Final = frozenset({State.IN_DOUBT, State.NEEDS_HUMAN})
 _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
 
 
@@ -95,7 +94,7 @@ def _unmapped(record: CallRecord, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _severity(kind: State) -> int:
-    return _MEDIUM if kind in _DOUBT else _LOW if kind is State.REFUSED else _INFORMATIONAL
+    return _MEDIUM if kind in DOUBTFUL else _LOW if kind is State.REFUSED else _INFORMATIONAL
 
 
 def _detail(body: dict[str, Any]) -> str:

@@ -7,17 +7,15 @@ and after, the inverse calls of an undo and the images between them. It opens pa
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from gateway.core.act import FOR
 from gateway.core.apart import EventRow
+from gateway.core.written import Unseal
 from gateway.values import Value
 
 PAGE: Final = 1_000
-FOR: Final = "for call "
-"""How a call the gateway made by itself names the one it was made for, in `where`."""
-
-Unseal = Callable[[Mapping[str, Any]], Any]
 
 
 class Reader(Protocol):

@@ -8,7 +8,7 @@ and no store.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json
@@ -17,6 +17,7 @@ from gateway.core import apart
 from gateway.core.model import Effect, Target
 from gateway.core.record import State
 from gateway.core.reverse import READ
+from gateway.core.written import Unseal
 from gateway.policy import pointers
 from gateway.policy.asking import target
 from gateway.ports import EventRow
@@ -25,8 +26,6 @@ from gateway.settings import ITSELF
 
 HIDDEN: Final = object()
 """Stands for a value that was not kept."""
-Unseal = Callable[[Mapping[str, Any]], Any]
-"""Opens `{"sealed": ...}`. Raises `ValueError` for what cannot be opened here."""
 
 MAX_NAME: Final = 4_096
 """Longer names are cut short in the journal."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from gateway.policy.recalled import Beside, Recalled, Unseal, recall
+from gateway.core.written import Unseal
+from gateway.policy.recalled import Beside, Recalled, recall
 from gateway.policy.rehearse import Rehearsal
 from gateway.ports import EventRow
 from gateway.values import Value

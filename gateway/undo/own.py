@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway import __version__
 from gateway.core import record, settle
-from gateway.core.act import of_act
+from gateway.core.act import FOR, of_act
 from gateway.core.model import (
     CallRecord,
     ClientFacts,
@@ -110,7 +110,7 @@ class OwnReads:
             target=read.tool,
             tier=Tier.ADMIN,
             effect=Effect.READ,
-            where=f"for call {account.call_id}",
+            where=f"{FOR}{account.call_id}",
         )
 
     def _settle(self, call_id: str, outcome: Outcome) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.core.act import FOR
 from gateway.core.model import Decision
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded
@@ -25,7 +26,7 @@ from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
-from gateway.undo.thread import FOR, TAKEN_BACK, undone_before
+from gateway.undo.thread import TAKEN_BACK, undone_before
 from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})

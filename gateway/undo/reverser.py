@@ -18,6 +18,7 @@ from gateway.core.reverse import Image, Lease, Level, Reversal, Settled, server_
 from gateway.core.tasks import task_id_of
 from gateway.errors import JournalError
 from gateway.ports import Leases, Protector, ToolServer
+from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import level
 from gateway.undo.approved import Withheld, changed
@@ -30,7 +31,6 @@ from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
 
-_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 ROUNDS = 17
 """A call may be forwarded in so many rounds of questions, each within limits.total."""
 SPARE_SECONDS = 120.0
@@ -272,7 +272,7 @@ def _goes_on(result: JsonObject) -> bool:
 def _answered_by(outcome: Outcome) -> str | None:
     """What the server calls itself in its answer, if it says so there: others may stand behind one address."""
     meta = (outcome.result or {}).get("_meta")
-    info = meta.get(_SERVER_INFO) if isinstance(meta, dict) else None
+    info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
     version = info.get("version") if isinstance(info, dict) else None
     return version if isinstance(version, str) else None
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from gateway.core.act import FOR, UNDO
 from gateway.core.model import Effect, JsonObject
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Recorded
@@ -24,10 +25,9 @@ from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
 from gateway.undo.report import Report, summary
-from gateway.undo.select import MANY, THREAD, Selector, Wanted
+from gateway.undo.select import MANY, Selector, Wanted
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import (
-    FOR,
     Begun,
     Found,
     Thread,
@@ -170,7 +170,7 @@ class Rollback:
         """Takes an undo up where its lines end. Raises `Refused` (unknown_target), `JournalError`,
         `ValueError`."""
         row = self._parts.reader.call(undo_id)
-        if row is None or row.record.method != THREAD:
+        if row is None or row.record.method != UNDO:
             raise Refused(Reason.UNKNOWN_TARGET, f"no undo {undo_id}")
         async with self._alone(row.record.call_id):
             thread = read(self._parts.reader, self._parts.protector, row)
@@ -253,7 +253,7 @@ class Rollback:
     def _made_by(self, undo_id: str) -> Iterator[tuple[CallRow, JsonObject]]:
         """Its own calls with what their first lines say, oldest first; not its thread."""
         for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
-            if row.record.method != THREAD and row.record.effect != Effect.READ:
+            if row.record.method != UNDO and row.record.effect != Effect.READ:
                 lines = self._parts.reader.lines(row.record.call_id)
                 yield row, lines[0].said["body"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.core.act import UNDO
 from gateway.core.model import Effect, JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Recorded, overlaps
@@ -18,8 +19,6 @@ from gateway.undo.ledger import Ledger
 from gateway.values import Value, replace
 
 MANY: Final = 1_000_000
-THREAD: Final = "bulkhead/undo"
-"""The method of an undo's own thread in the journal."""
 
 
 class Wanted(Value):
@@ -120,7 +119,7 @@ def may_have_written(row: CallRow) -> bool:
     """A call that was let through and is not known to only look."""
     record = row.record
     return (
-        record.method != THREAD
+        record.method != UNDO
         and record.effect not in (Effect.READ, "")
         and row.state != State.REFUSED
     )

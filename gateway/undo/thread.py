@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.core import written
-from gateway.core.act import of_act
+from gateway.core.act import FOR, UNDO, of_act
 from gateway.core.model import Effect, JsonObject, Tier
 from gateway.core.record import Line, State, intent, move, settled
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo import changes
-from gateway.undo.select import MANY, THREAD
+from gateway.undo.select import MANY
 from gateway.values import Value, field, replace
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})
@@ -29,8 +29,6 @@ TAKEN_BACK: Final = frozenset({"restored", "compensated"})
 """Verdicts after which its inverse calls have been made."""
 BACK: Final = TAKEN_BACK | {"already"}
 """Verdicts after which the world is as it was before the call."""
-
-FOR: Final = "for call "
 
 
 class Found(Value):
@@ -94,7 +92,7 @@ class Writer:
         record = of_act(
             self.undo_id,
             operator,
-            THREAD,
+            UNDO,
             self._protector.protect(arguments, {}),
             tenant=tenant,
             task=self.undo_id,
@@ -204,7 +202,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
 def open_threads(reader: JournalReader) -> list[CallRow]:
     """Undos that have begun and not ended, oldest first."""
     rows = reader.calls(CallFilter(state=State.UNDOING), MANY)
-    return [row for row in reversed(rows) if row.record.method == THREAD]
+    return [row for row in reversed(rows) if row.record.method == UNDO]
 
 
 def undone_before(reader: JournalReader) -> Mapping[str, str]:
@@ -212,7 +210,7 @@ def undone_before(reader: JournalReader) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for state in (State.UNDONE, State.UNDOING):
         for row in reversed(reader.calls(CallFilter(state=state), MANY)):
-            if row.record.method == THREAD:
+            if row.record.method == UNDO:
                 verdicts = _verdicts(reader, row).items()
                 found.update({c: v for c, v in verdicts if found.get(c) not in TAKEN_BACK})
     return {call: verdict for call, verdict in found.items() if verdict in DONE}

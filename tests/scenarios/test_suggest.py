@@ -17,10 +17,10 @@ from hypothesis import settings
 
 from gateway.cli.policy_suggest import told
 from gateway.core.record import State
+from gateway.core.written import Unseal
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteReader
 from gateway.policy import load, suggest_into
-from gateway.policy.recalled import Unseal
 from gateway.policy.recalling import Recalling
 from gateway.policy.suggest import Suggestion, suggest
 from gateway.ports import EventRow
