@@ -20,7 +20,6 @@ from gateway.core.model import (
     AccessRequest,
     CallRecord,
     Classified,
-    ClientFacts,
     Decision,
     Effect,
     Endpoint,
@@ -42,7 +41,6 @@ from gateway.values import replace
 log = logging.getLogger("bulkhead.errands")
 
 ENDPOINT: Final = Endpoint("tier", tier=Tier.ADMIN)
-CLIENT: Final = ClientFacts("2026-07-28", info={"name": "bulkhead", "version": "1"})
 INTENT: Final = "undo"
 """The intent an inverse call is decided under, as the policy's rules name it."""
 NOWHERE: Final = Where("gateway")
@@ -115,7 +113,7 @@ class GatewayErrands:
             expires_at=0,
         )
         params = {"name": tool, "arguments": arguments}
-        request = Request(ENDPOINT, identity, Era.STATELESS, 0, "tools/call", params, CLIENT)
+        request = Request(ENDPOINT, identity, Era.STATELESS, 0, "tools/call", params, act.CLIENT)
         target = Target(server, "tool", tool)
         resolved = Resolved(request, target, None, params)
         destination = self._destinations.get(server, "local")
@@ -160,7 +158,7 @@ class GatewayErrands:
         self, errand: Classified, permit: record.Permit, pending: Pending
     ) -> Outcome:
         resolved = errand.resolved
-        message = Outbound("tools/call", resolved.params, CLIENT, "bulkhead")
+        message = Outbound("tools/call", resolved.params, act.CLIENT, "bulkhead")
         try:
             server = self._servers[resolved.target.server]
             return await server.call(permit, message, NOBODY)

@@ -11,11 +11,10 @@ from itertools import count
 from typing import Final
 
 from gateway.core import record
-from gateway.core.act import of_act
+from gateway.core.act import CLIENT, of_act
 from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target, Tier
 from gateway.core.record import State
 from gateway.core.reverse import Image, Lease, Level, Reversal, Verdict
-from gateway.errands import CLIENT
 from gateway.journals.memory import MemoryJournal
 from gateway.nobody import NOBODY
 from gateway.ports import Outbound, ToolServer

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.core.model import AccessRequest, CallRecord, Effect, JsonObject, Tier
+from gateway import __version__
+from gateway.core.model import AccessRequest, CallRecord, ClientFacts, Effect, JsonObject, Tier
 from gateway.core.reverse import Level
 from gateway.errors import Where
 
+CLIENT: Final = ClientFacts("2026-07-28", {}, {"name": "bulkhead", "version": __version__})
+"""What the gateway says of itself to a tool server that it calls by itself."""
 UNDO: Final = "bulkhead/undo"
 """The method of an undo's own thread in the journal."""
 FOR: Final = "for call "

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway import __version__
 from gateway.core import record, settle
-from gateway.core.act import FOR, of_act
+from gateway.core.act import CLIENT, FOR, of_act
 from gateway.core.model import (
     CallRecord,
-    ClientFacts,
     Effect,
     Outcome,
     Tier,
@@ -32,7 +30,6 @@ log = logging.getLogger("bulkhead.undo")
 
 AGENT: Final = "bulkhead:undo"
 """Who makes them, in the journal. No token can name it: agents are `agent:<name>`."""
-ITSELF: Final = ClientFacts("2026-07-28", {}, {"name": "bulkhead", "version": __version__})
 READ_SECONDS: Final = 30.0
 
 
@@ -84,7 +81,7 @@ class OwnReads:
         line = pending.line if self._journal.sound else await pending.sealed()
         permit = record.permit(line, Effect.READ)
         message = Outbound(
-            "tools/call", {"name": read.tool, "arguments": read.arguments}, ITSELF, AGENT
+            "tools/call", {"name": read.tool, "arguments": read.arguments}, CLIENT, AGENT
         )
         outcome = Outcome("in_doubt", detail="given up")
         try:
