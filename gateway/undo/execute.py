@@ -22,7 +22,7 @@ from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.held import Held
 from gateway.undo.looking import Looker, Unsighted
-from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned
+from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as
 from gateway.undo.select import keys_of, meet
 from gateway.undo.taken_up import taken_up
 from gateway.undo.thread import BACK, DONE, Begun, Forced, Found, Writer
@@ -121,7 +121,7 @@ class Executor:
         """What is left as it is, and why; None for what is to be undone."""
         forced = self._choice == "force" and entry.standing in ("drift", "dependents")
         if entry.standing not in TO_DO and not forced and entry.standing != "blocked":
-            return Found(UNDONE_AS[entry.standing], entry.why)
+            return Found(left_as(entry), entry.why)
         for later in entries:
             if later.call.call_id == entry.call.call_id:
                 break

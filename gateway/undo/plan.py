@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
-from gateway.core.reverse import Image, Recorded, Verdict
+from gateway.core.record import State
+from gateway.core.reverse import Image, Level, Recorded, Verdict
 from gateway.signer import Signer, is_signed
 from gateway.values import Value, as_plain, field
 
@@ -143,6 +144,27 @@ UNDONE_AS: Final[dict[Standing, Verdict]] = {
     "refused": "refused",
 }
 """What is reported of a call that is left as it is."""
+
+
+def reaches_further(call: Recorded) -> bool:
+    """It changed no record; and that is not all it does: by its pack something stays behind (a mail)."""
+    reversal = call.reversal
+    by_records = reversal.strategy == "snapshot" and reversal.level is Level.COMPENSABLE
+    return call.state is State.NO_EFFECT and by_records and bool(reversal.residue)
+
+
+def changed_nothing(call: Recorded) -> str:
+    """Why there is nothing to be undone."""
+    if reaches_further(call):
+        return f"it changed no record; stays behind: {'; '.join(call.reversal.residue)}"
+    return "it changed nothing"
+
+
+def left_as(entry: Planned) -> Verdict:
+    """The verdict of a call that is left as it is; of one that was to be undone, and was not: failed."""
+    if entry.standing == "nothing" and reaches_further(entry.call):
+        return "compensated"
+    return UNDONE_AS.get(entry.standing, "failed")
 
 
 _SIGNED: Final = b"bulkhead rollback plan 1\n"

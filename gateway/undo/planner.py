@@ -23,7 +23,16 @@ from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import cancelled, explained, seen_before
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
-from gateway.undo.plan import NOT_THERE, TO_DO, Exposure, Plan, Planned, Standing, few
+from gateway.undo.plan import (
+    NOT_THERE,
+    TO_DO,
+    Exposure,
+    Plan,
+    Planned,
+    Standing,
+    changed_nothing,
+    few,
+)
 from gateway.undo.scope import ReadCall
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
@@ -40,6 +49,8 @@ UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, Sta
 class _World:
     """What the calls undone so far in the plan will have put back: what their reads will find then."""
 
+    undone: Mapping[str, str]
+    """Calls that undos have taken back, by their verdicts."""
     found: dict[str, list[tuple[ReadCall, Captured]]] = field(default_factory=dict)
     """By call."""
 
@@ -100,7 +111,7 @@ class Planner:
         chosen = {call.call_id for call in calls}
         undone = undone_before(self._reader)
         reads = self._read_since(calls)
-        world, entries = _World(), list[Planned]()
+        world, entries = _World(undone), list[Planned]()
         for number, call in enumerate(calls, 1):
             self._progress(f"looking at call {number} of {len(calls)}")
             entry = Planned(
@@ -112,7 +123,7 @@ class Planner:
                 dependents=self.dependents(call, chosen, undone),
                 exposed=_exposed(call, reads),
             )
-            entry = await self._standing(entry, entries, world, operator, undone)
+            entry = await self._standing(entry, entries, world, operator)
             entries.append(cancelled(seen_before(entry, undone, self._is_forced), undone))
         return Plan(wanted.as_json(), operator, explained(entries))
 
@@ -129,16 +140,11 @@ class Planner:
         return row is not None and row.record.where.startswith(FOR)
 
     async def _standing(
-        self,
-        entry: Planned,
-        before: Sequence[Planned],
-        world: _World,
-        operator: str,
-        undone: Mapping[str, str],
+        self, entry: Planned, before: Sequence[Planned], world: _World, operator: str
     ) -> Planned:
         call = entry.call
         known = self._without_looking(call, operator)
-        if known is not None and await self._is_there_after_all(entry, undone):
+        if known is not None and await self._is_there_after_all(entry, world.undone):
             known = (
                 "drift",
                 "it was said to have changed nothing, and all is as it would have made it",
@@ -148,7 +154,7 @@ class Planner:
         try:
             sight = await self._looker.sight(call)
             seen = await self._seen(entry, before, world, sight)
-            looked = seen.current is not None and call.call_id not in undone
+            looked = seen.current is not None and call.call_id not in world.undone
             return doubted(seen) if looked and self._may_be_apart(call, sight) else seen
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
@@ -200,7 +206,7 @@ class Planner:
         if call.state is State.NOT_APPLIED:
             return "not_applied", "it was in doubt, and was not done"
         if call.state is State.NO_EFFECT:
-            return "nothing", "it changed nothing"
+            return "nothing", changed_nothing(call)
         if call.state in (State.FAILED, State.REJECTED):
             if reversal.pre:
                 return "nothing", "it failed, and changed nothing"

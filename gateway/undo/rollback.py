@@ -21,7 +21,7 @@ from gateway.undo import plan as plans
 from gateway.undo.execute import Executor
 from gateway.undo.looking import Sight
 from gateway.undo.parts import Parts, held_calls, settler
-from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Plan, Planned, index
+from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
 from gateway.undo.report import Report, summary
@@ -139,9 +139,7 @@ class Rollback:
     async def execute(self, plan: Plan, choice: Choice) -> Report:
         """Does what the plan says. With conflicts and `refuse` nothing is done. Raises `JournalError`:
         what is left can then be taken up with `resume`."""
-        left = {
-            e.call.call_id: Found(UNDONE_AS.get(e.standing, "failed"), e.why) for e in plan.entries
-        }
+        left = {e.call.call_id: Found(left_as(e), e.why) for e in plan.entries}
         if choice == "refuse" and plan.conflicts:
             waiting = {
                 e.call.call_id: Found("conflict", "nothing was done: there are conflicts")

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core.model import Outcome
 from gateway.core.reverse import Level
+from gateway.undo.select import Wanted
 from tests.undo import rig
 from tests.undo.rig import Rig, Store, a_rig
 
@@ -147,3 +148,40 @@ async def test_several_steps_are_taken_in_their_order(tmp_path: Path) -> None:
     assert verdicts == {call: "restored"}
     assert store.got == [("put", {"key": "a", "value": "old"}), ("drop", {"key": "b"})]
     assert store.records == {"a": "old"}
+
+
+MAIL = """\
+  shout:
+    keys: ["store:/all"]
+    capture: {it: {use: record, arguments: {key: all}}}
+    cases:
+      - when: absent(pre.it)
+        level: compensable
+        strategy: snapshot
+        residue: [what it told others]
+        inverse: [{tool: drop, arguments: {key: all}}]
+    guard: &guard {compare: post, strength: locked-check}
+  put:
+"""
+
+
+async def test_what_a_call_told_others_stays_though_it_changed_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = rig.PACK.index("  put:\n")
+    rest = rig.PACK[start + len("  put:\n") :].replace("guard: &guard {", "guard: {", 1)
+    monkeypatch.setattr(rig, "PACK", rig.PACK[:start] + MAIL + rest)
+    store = Store()
+    async with a_rig(tmp_path, store) as made:
+        before = await made.call("put", key="all", value="x")
+        await made.call("drop", key="all")
+        told = await made.call("shout", text="a mail")
+        rollback = made.rollback()
+        plan = await rollback.plan(Wanted(calls=(told,)))
+        alone = await rollback.execute(plan, "refuse")
+        among = await made.undo(tasks=("t1",))
+    found = alone.found[told]
+    assert (found.verdict, alone.exit_status) == ("compensated", 3)
+    assert found.why == "it changed no record; stays behind: what it told others"
+    assert (among[told], among[before]) == ("compensated", "restored")
+    assert store.records == {}
