@@ -33,6 +33,12 @@ MAX_WHOLE: Final = 65 * 1024 * 1024
 """Bytes of a tool server's message that is held whole, whatever `limits.max_result` allows."""
 
 
+def bound(most: int) -> str:
+    """What a message of a tool server that has to be held whole was too large for: `most` bytes."""
+    of = "what is held whole" if most >= MAX_WHOLE else "limits.max_result"
+    return f"{of} ({min(most, MAX_WHOLE)} bytes)"
+
+
 class ServerLimits(Strict):
     """What one tool server may take. Seconds and bytes."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.model import JsonObject
 from gateway.ports import Outlet
-from gateway.settings import MAX_WHOLE
+from gateway.settings import MAX_WHOLE, bound
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
 from gateway.wire.servers.envelope import number
@@ -170,9 +170,8 @@ class Messages:
                     if event.data and event.event == "message"
                 )
             except sse.EventTooLarge:
-                raise self.reply.fail(
-                    Broken("one message is larger than limits.max_result")
-                ) from None
+                why = f"one message is larger than {bound(self._limit)}"
+                raise self.reply.fail(Broken(why)) from None
         self._event_seen = False
         return self._waiting.popleft()
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct, field
 
+from gateway.settings import bound
 from gateway.wire.servers.http_broken import Broken, lost
 from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.patience import Patience
@@ -168,12 +169,12 @@ class Reply(Struct, eq=False):
             return self._within(first, limit)
         whole = bytearray(self._within(first, limit))
         while piece := await self.read():
-            whole += self._within(piece, limit - len(whole))
+            whole += self._within(piece, limit, len(whole))
         return bytes(whole)
 
-    def _within(self, piece: bytes, limit: int) -> bytes:
-        if len(piece) > limit:
-            raise self.fail(Broken("its answer is larger than limits.max_result"))
+    def _within(self, piece: bytes, limit: int, held: int = 0) -> bytes:
+        if held + len(piece) > limit:
+            raise self.fail(Broken(f"its answer is larger than {bound(limit)}"))
         return piece
 
     @property

@@ -24,7 +24,7 @@ from gateway.core.model import Era, JsonObject, Outcome
 from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
-from gateway.settings import ServerLimits
+from gateway.settings import ServerLimits, bound
 from gateway.wire import strict_json
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
@@ -267,7 +267,7 @@ class Conversation:
 
     def _overlong(self, line: Overlong) -> None:
         """Its call fails; when the line does not say which that was, all that are waiting do."""
-        why = f"it wrote a line over limits.max_result ({self._limits.max_result} bytes)"
+        why = f"it wrote a line over {bound(self._limits.max_result)}"
         self.log.error("%s", why)
         if line.is_message:
             return

@@ -20,7 +20,7 @@ import pytest
 from gateway.core.model import Answer, JsonObject, Outcome
 from gateway.errors import Misconfigured
 from gateway.ports import ServerUnavailable
-from gateway.settings import EnvironmentRule, ServerLimits, ServerSettings
+from gateway.settings import MAX_WHOLE, EnvironmentRule, ServerLimits, ServerSettings
 from gateway.wire.servers import open_server, process, stdio_greeting
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
@@ -148,6 +148,7 @@ async def test_every_call_in_flight_hears_of_the_crash() -> None:
     async with running(back_off=NEVER) as server:
         await server.start()
         hanging = [asyncio.create_task(call(server, "hang")) for _ in range(3)]
+        await call(server, "echo")  # by its answer the three are on their way
         await call(server, "die")
         outcomes = await asyncio.gather(*hanging)
     assert [outcome.kind for outcome in outcomes] == ["in_doubt"] * 3
@@ -264,6 +265,12 @@ async def test_an_overlong_line_costs_the_call_it_names(where: str) -> None:
         other = await waiting
     assert outcome.kind == "in_doubt" and "max_result (10000 bytes)" in outcome.detail
     assert other.kind == "ok"
+
+
+async def test_a_line_too_long_to_be_held_is_told_by_the_bound_that_counts() -> None:
+    async with running(max_result=2 * MAX_WHOLE) as server:
+        outcome = await call(server, "line", bytes=MAX_WHOLE + 1_000, id="first")
+    assert f"over what is held whole ({MAX_WHOLE} bytes)" in outcome.detail
 
 
 async def test_an_overlong_line_that_names_no_call_costs_those_in_flight() -> None:
