@@ -5,7 +5,7 @@
 CRLF, BOM, NUL, Latin-1, binary, emoji, nested directories, calls that do nothing and calls that fail: the grounds
 of gateway/certify. In every second lot a third of the answers is lost. The look goes past gateway, server and
 companion: bytes and modes, refs, HEAD and index, the graph. One run that ends otherwise than it was said to is a
-silent mis-restore, and ends the campaign with status 1.
+silent mis-restore, and ends the campaign with status 1, as does a part that did not come to its end.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def on(server: str, sequences: int, seed: int) -> None:
             click.echo(json.dumps({name: asdict(tally)[name] for name in TOLD}))
 
 
-def told(server: str, sequences: int, seed: int) -> tuple[Counter[str], str]:
-    """The sum of its lots; and what was wrong, if anything was."""
+def told(server: str, sequences: int, seed: int) -> tuple[Counter[str], str, int]:
+    """The sum of its lots; what was wrong, if anything was; with which status it ended."""
     words = [sys.executable, "-m", "tests.campaign", server, str(sequences), str(seed)]
     total: Counter[str] = Counter()
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -57,11 +57,10 @@ def told(server: str, sequences: int, seed: int) -> tuple[Counter[str], str]:
         for line in process.stdout:
             lot = json.loads(line)
             if "wrong" in lot:
-                return total, str(lot["wrong"])
+                return total, f"  WRONG: {lot['wrong']}", 0
             total.update(lot)
             click.echo(_line(server, total), err=True)
-    lost = "" if process.returncode == 0 else f"it ended with status {process.returncode}"
-    return total, lost
+    return total, "", process.returncode
 
 
 def main(sequences: int) -> int:
@@ -71,15 +70,15 @@ def main(sequences: int) -> int:
         parts = [(name, round(sequences * SHARES[name])) for name in SERVERS]
         found = list(threads.map(lambda part: told(part[0], part[1], seed), parts))
     everything: Counter[str] = Counter()
-    for name, (total, wrong) in zip(SERVERS, found, strict=True):
+    for name, (total, wrong, status) in zip(SERVERS, found, strict=True):
         everything.update(total)
-        click.echo(_line(name, total) + (f"  WRONG: {wrong}" if wrong else ""))
-    mistaken = sum(bool(wrong) for _, wrong in found)
+        click.echo(_line(name, total) + wrong + (f"  ENDED with status {status}" if status else ""))
+    mistaken = sum(bool(wrong) for _, wrong, _ in found)
+    cut_short = sum(bool(status) for _, _, status in found)
     click.echo(_line("all", everything))
-    click.echo(
-        f"seed {seed}: {everything['runs']} random sequences, {mistaken} silent mis-restores"
-    )
-    return 1 if mistaken else 0
+    runs = f"{everything['runs']} random sequences, {cut_short} parts cut short"
+    click.echo(f"seed {seed}: {runs}, {mistaken} silent mis-restores")
+    return 1 if mistaken or cut_short else 0
 
 
 def _line(name: str, total: Counter[str]) -> str:
