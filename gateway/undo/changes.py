@@ -8,7 +8,7 @@ neither hinders an undo nor is touched by it. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,6 +18,14 @@ from gateway.undo.alike import same as equal
 NAME: Final = "changes"
 MANY: Final = 256
 """More records than that, and the call is said to have written the whole store."""
+
+LARGE: Final = "too large to be kept, sha256"
+"""The member of a record that is known by its digest alone: it can be compared, and cannot be put back."""
+
+
+def lost(records: Mapping[str, Any]) -> str | None:
+    """The key of one that cannot be put back."""
+    return next((k for k, one in records.items() if isinstance(one, dict) and LARGE in one), None)
 
 
 def among(image: Image | None) -> dict[str, dict[str, Any]] | None:

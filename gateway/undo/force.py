@@ -25,6 +25,8 @@ def forced(
 
     Raises `CannotForce`."""
     pre = call.reversal.pre
+    if gone := changes.lost((changes.among(world) or {}).get("now", {})):
+        raise CannotForce(f"{gone} is more than is kept, and could not be put back")
     _, steps = _case(pack, replace(scope, pre=pre, post=world))
     case, back = _case(pack, replace(scope, pre=world, post=changes.turned(world) or pre))
     return steps, Reversal(

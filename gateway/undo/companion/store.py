@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
+from gateway.undo.changes import lost
 from gateway.undo.companion.base import TEXT, JsonObject, No, Operation
 from gateway.values import Value
 
@@ -129,14 +130,17 @@ class Compared:
         return {"state": state}
 
     def changes(self, since: str) -> JsonObject:
-        """ABSENT: no such mark, in this process."""
+        """ABSENT: no such mark, in this process. TOO_LARGE: what changed cannot be put back."""
         was = {} if since == NOTHING else self._marks.get(since)
         if was is None:
             raise No("ABSENT", "no such mark: this companion was started after it")
         with self._store.alone():
             now = self._all()
         differ = sorted(k for k in was.keys() | now.keys() if was.get(k) != now.get(k))
-        return {"was": _values(was, differ), "now": _values(now, differ)}
+        before = _values(was, differ)
+        if gone := lost(before):
+            raise No("TOO_LARGE", f"{gone} was more than is kept")
+        return {"was": before, "now": _values(now, differ)}
 
     def records(self, keys: list[str]) -> JsonObject:
         """Each of the keys."""

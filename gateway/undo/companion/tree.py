@@ -2,8 +2,9 @@
 
     <relative path>     {kind: file, mode, bytes_b64} | {kind: directory, mode} | {kind: link, to}
 
-Bounded: all that is there is read before and after a call. What is put back goes through the files
-companion's own writes, by changing names: a byte somebody else wrote in between is never lost.
+Bounded: all that is there is read before and after a call. A file over the cap is known by its digest alone: what
+makes one can be taken back, what changes one cannot, and neither keeps the rest from it. What is put back goes
+through the files companion's own writes, by changing names: a byte somebody else wrote in between is never lost.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from gateway.undo.changes import LARGE
 from gateway.undo.companion.base import ABSENT, No, conflict
 from gateway.undo.companion.files import Files
 from gateway.undo.companion.rooted import Place, Root
@@ -73,9 +75,7 @@ class Tree:
         if kind == ABSENT:
             return None
         if kind == "file":
-            found = self._files.read(key)
-            self._states[key] = found["state"]
-            return {"kind": kind, "mode": found["mode"], "bytes_b64": found["bytes_b64"]}
+            return self._file(key, place)
         state = self._states[key] = state_of(place)
         if kind == "directory":
             return {"kind": kind, "mode": state.partition(":")[2]}
@@ -83,6 +83,18 @@ class Tree:
             to = os.readlink(place.name, dir_fd=place.directory)
             return {"kind": kind, "to": base64.b64encode(os.fsencode(to)).decode()}
         raise No("OTHER", f"{key} is neither a file, a directory nor a link")
+
+    def _file(self, key: str, place: Place) -> Any:
+        try:
+            found = self._files.read(key)
+        except No as no:
+            if no.code != "TOO_LARGE":
+                raise
+            state = self._states[key] = state_of(place)
+            kind, mode, digest = state.split(":")
+            return {"kind": kind, "mode": mode, LARGE: digest}
+        self._states[key] = found["state"]
+        return {"kind": "file", "mode": found["mode"], "bytes_b64": found["bytes_b64"]}
 
     def _put(self, key: str, record: Mapping[str, Any]) -> None:
         kind = self._states[key].partition(":")[0]

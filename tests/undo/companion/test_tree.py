@@ -111,3 +111,36 @@ def test_a_root_that_is_gone_is_not_taken_for_an_empty_one(root: Path) -> None:
         compared.changes(mark)
     with pytest.raises(No, match="FAILED: the root"):
         compared.records(["file"])
+
+
+def test_a_file_over_the_cap_that_a_call_made_is_taken_away_again(root: Path) -> None:
+    write(root / "large", b"x" * 2000)
+    before, compared = seen(root), Compared(Tree(root, 1000))
+    mark = compared.state()["state"]
+    write(root / "new" / "larger", b"y" * 3000)
+    write(root / "file", b"z" * 4000)
+    changes = compared.changes(mark)
+    compared.put(changes["was"], changes["now"])
+    assert seen(root) == before
+
+
+def test_a_file_over_the_cap_that_a_call_changed_is_named_and_nothing_is_promised(
+    root: Path,
+) -> None:
+    write(root / "large", b"x" * 2000)
+    compared = Compared(Tree(root, 1000))
+    mark = compared.state()["state"]
+    write(root / "large", b"y" * 2000)
+    with pytest.raises(No, match="TOO_LARGE: large was more than is kept"):
+        compared.changes(mark)
+
+
+def test_what_somebody_made_of_a_file_over_the_cap_is_not_written_over(root: Path) -> None:
+    compared = Compared(Tree(root, 1000))
+    mark = compared.state()["state"]
+    write(root / "new", b"y" * 3000)
+    changes = compared.changes(mark)
+    write(root / "new", b"somebody's" * 300)
+    with pytest.raises(No, match="CONFLICT"):
+        compared.put(changes["was"], changes["now"])
+    assert (root / "new").read_bytes() == b"somebody's" * 300
