@@ -48,6 +48,14 @@ async def living(
         await catalogue.aclose()
 
 
+async def ended(place: Path, server: OfferingServer) -> tuple[EarlierLists, Pins]:
+    """What a catalogue that saw this server, and ended, leaves to the next one, and what was approved for it."""
+    earlier, known = EarlierLists(place), pins(approved("files", READ))
+    async with living(server, known=known, earlier=earlier):
+        pass
+    return earlier, known
+
+
 async def becomes(catalogue: LiveCatalogue, *names: str) -> Table:
     """The first table whose aggregate has exactly these tools."""
     changed = asyncio.Event()
@@ -357,11 +365,7 @@ async def test_a_server_known_from_the_last_time_is_left_alone_until_the_start_i
 async def test_nothing_is_said_of_a_server_before_it_was_asked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, since: tuple[dict[str, Any], ...]
 ) -> None:
-    earlier = EarlierLists(tmp_path)
-    async with living(
-        OfferingServer(tool=[READ]), known=pins(approved("files", READ)), earlier=earlier
-    ):
-        pass
+    earlier, _ = await ended(tmp_path, OfferingServer(tool=[READ]))
     both = pins(approved("files", READ, WRITE))
     async with living(OfferingServer(tool=list(since)), known=both, earlier=earlier) as catalogue:
         await catalogue.seen("files")
@@ -373,9 +377,7 @@ async def test_nothing_is_said_of_a_server_before_it_was_asked(
 async def test_what_was_approved_since_the_last_time_is_there_when_the_start_is_over(
     tmp_path: Path, since: dict[str, Any]
 ) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
-    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
-        pass
+    earlier, _ = await ended(tmp_path, OfferingServer(tool=[READ]))
     approved_since = pins(approved("files", since))
     async with living(
         OfferingServer(tool=[since]), known=approved_since, earlier=earlier
@@ -387,9 +389,7 @@ async def test_what_was_approved_since_the_last_time_is_there_when_the_start_is_
 async def test_a_slow_server_keeps_its_lists_when_something_of_it_was_approved_since(
     tmp_path: Path,
 ) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
-    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
-        pass
+    earlier, _ = await ended(tmp_path, OfferingServer(tool=[READ]))
     kept = earlier.load("files")
     slow, more = OfferingServer(tool=[READ, WRITE]), pins(approved("files", READ, WRITE))
     slow.stuck.clear()
@@ -399,9 +399,7 @@ async def test_a_slow_server_keeps_its_lists_when_something_of_it_was_approved_s
 
 
 async def test_a_call_does_not_wait_for_the_end_of_the_start(tmp_path: Path) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
-    async with living(OfferingServer(tool=[READ]), known=known, earlier=earlier):
-        pass
+    earlier, known = await ended(tmp_path, OfferingServer(tool=[READ]))
     server = OfferingServer(tool=[READ])
     async with living(server, known=known, earlier=earlier) as catalogue:
         await catalogue.seen("files")
@@ -464,10 +462,8 @@ async def test_what_was_listed_the_last_time_is_held_against_the_pins(tmp_path: 
 async def test_a_call_waits_for_a_server_that_takes_longer_than_a_start_waits(
     tmp_path: Path,
 ) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
     server = OfferingServer(tool=[READ])
-    async with living(server, known=known, earlier=earlier):
-        pass
+    earlier, known = await ended(tmp_path, server)
     server.stuck.clear()
     pace = Pace(deadline=5, grace=0, retry=(0.001, 0.01), settle=0)
     async with living(server, known=known, pace=pace, earlier=earlier) as catalogue:
@@ -480,10 +476,8 @@ async def test_a_call_waits_for_a_server_that_takes_longer_than_a_start_waits(
 
 
 async def test_a_server_that_nobody_can_look_at_in_time_is_unavailable(tmp_path: Path) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
     server = OfferingServer(tool=[READ])
-    async with living(server, known=known, earlier=earlier):
-        pass
+    earlier, known = await ended(tmp_path, server)
     server.stuck.clear()
     pace = Pace(deadline=0.02, grace=5, retry=(0.001, 0.01), settle=0)
     async with living(server, known=known, pace=pace, earlier=earlier) as catalogue:
@@ -495,10 +489,8 @@ async def test_a_server_that_nobody_can_look_at_in_time_is_unavailable(tmp_path:
 async def test_a_server_whose_lists_cannot_be_read_any_more_is_shown_and_not_called(
     tmp_path: Path,
 ) -> None:
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
     server = OfferingServer(tool=[READ])
-    async with living(server, known=known, earlier=earlier):
-        pass
+    earlier, known = await ended(tmp_path, server)
     server.broken = "it lists nothing any more"
     async with living(server, known=known, earlier=earlier) as catalogue:
         shown = list(catalogue.current.aggregate.tools)
@@ -516,10 +508,8 @@ async def test_a_server_whose_lists_make_no_table_is_not_called_on_the_strength_
     def failing(*_: object) -> Table:
         raise ValueError("no table comes of this")
 
-    earlier, known = EarlierLists(tmp_path), pins(approved("files", READ))
     server = OfferingServer(tool=[READ])
-    async with living(server, known=known, earlier=earlier):
-        pass
+    earlier, known = await ended(tmp_path, server)
     server.offer("tool", [READ | {"description": "poison"}])
     async with living(server, known=known, earlier=earlier) as catalogue:
         with monkeypatch.context() as broken:

@@ -18,7 +18,6 @@ import uvicorn
 from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -30,7 +29,6 @@ from mcp.types import (
     EmptyResult,
     ImageContent,
     InputRequiredResult,
-    JSONRPCMessage,
     LoggingLevel,
     PromptReference,
     ResourceLink,
@@ -46,34 +44,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conformance import asking, tasks
 from tests.conformance.asking import Asked, ask, elicitation, roots, sampling
+from tests.servers.asgi import refuse
+from tests.servers.resumable import Memory
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 SILENCE = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
 NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 OK = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
-
-
-class Memory(EventStore):
-    """Events of resumable streams, kept for the life of the process."""
-
-    def __init__(self) -> None:
-        self._events: list[tuple[str, JSONRPCMessage | None]] = []
-
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        self._events.append((stream_id, message))
-        return str(len(self._events))
-
-    async def replay_events_after(
-        self, last_event_id: str, send_callback: EventCallback
-    ) -> str | None:
-        last = int(last_event_id)
-        if not 0 < last <= len(self._events):
-            return None
-        stream = self._events[last - 1][0]
-        for number, (of, message) in enumerate(self._events[last:], last + 1):
-            if of == stream and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream
 
 
 server = MCPServer(
@@ -635,24 +612,17 @@ class OneEra:
         headers = dict(scope["headers"])
         stateless = headers.get(b"mcp-protocol-version", b"") >= b"2026"
         if self._era == "sessions" and stateless:
-            return await _say(
+            return await refuse(
                 send, 400, {"code": -32000, "message": "Bad Request: Unsupported protocol version"}
             )
         if self._era == "stateless" and not stateless:
             if scope["method"] != "POST":
-                return await _say(send, 405, {"code": -32000, "message": "Method Not Allowed"})
+                return await refuse(send, 405, {"code": -32000, "message": "Method Not Allowed"})
             data = {"supported": ["2026-07-28"], "requested": "2025-11-25"}
-            return await _say(
+            return await refuse(
                 send, 400, {"code": -32022, "message": "Unsupported protocol version", "data": data}
             )
         return await self._app(scope, receive, send)
-
-
-async def _say(send: Send, status: int, error: dict[str, Any]) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from mcp.shared.inbound import decode_header_value
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conformance.asking import elicitation
-from tests.conformance.vendor import body_of
+from tests.servers.asgi import again, body_of, reply
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
@@ -120,7 +120,7 @@ class Tasks:
             answer = self._answer(message, headers)
             if answer is not None:
                 return await _reply(send, message["id"], answer)
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, again(body, receive), send)
 
     def _answer(self, message: dict[str, Any], headers: dict[str, str]) -> dict[str, Any] | None:
         method, params = message.get("method", ""), message.get("params") or {}
@@ -200,22 +200,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) and "id" in message else {}
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    told = False
-
-    async def again() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
 async def _reply(send: Send, id: Any, answer: dict[str, Any]) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": id, **answer}).encode()
     status = 400 if "error" in answer else 200
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await reply(send, status, body)

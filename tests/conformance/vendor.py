@@ -14,6 +14,8 @@ import uvicorn
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 from starlette.types import Receive, Scope, Send
 
+from tests.servers.asgi import body_of, reply
+
 JSON = dict[str, Any]
 STATELESS = False
 ODD_URIS: Final = (
@@ -190,15 +192,15 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["method"] != "POST":
-        return await _reply(send, 405, b"", b"text/plain")
+        return await reply(send, 405, b"", b"text/plain")
     message = json.loads(await body_of(receive))
     if "id" not in message:
-        return await _reply(send, 202, b"", b"text/plain")
+        return await reply(send, 202, b"", b"text/plain")
     method, params = message["method"], message.get("params") or {}
     headers = dict(scope["headers"])
     stateless = headers.get(b"mcp-protocol-version", b"") >= b"2026"
     if stateless != STATELESS:
-        return await _reply(send, 400, b"another era", b"text/plain")
+        return await reply(send, 400, b"another era", b"text/plain")
     said = _hello(method, params, stateless) or answer(method, params)
     if stateless and "result" in said and "resultType" not in said["result"]:
         said = {"result": {"resultType": "complete", **said["result"]}}
@@ -211,8 +213,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if params.get("name") in ("progress", "big"):
         told = notes(params) if params["name"] == "progress" else []
         stream = "".join(f"event: message\ndata: {_dumped(each)}\n\n" for each in (*told, body))
-        return await _reply(send, 200, stream.encode(), b"text/event-stream")
-    await _reply(send, status, _dumped(body).encode(), b"application/json")
+        return await reply(send, 200, stream.encode(), b"text/event-stream")
+    await reply(send, status, _dumped(body).encode())
 
 
 def _dumped(value: JSON) -> str:
@@ -228,21 +230,6 @@ def _hello(method: str, params: JSON, stateless: bool) -> JSON | None:
     if not stateless and method == "initialize":
         return {"result": {**about, "protocolVersion": "2025-11-25", "serverInfo": INFO}}
     return {"result": {}} if method == "ping" else None
-
-
-async def body_of(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        part = await receive()
-        body += part.get("body", b"")
-        if not part.get("more_body"):
-            return body
-
-
-async def _reply(send: Send, status: int, body: bytes, kind: bytes) -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 if __name__ == "__main__":

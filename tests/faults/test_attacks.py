@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -320,18 +320,21 @@ async def test_what_a_step_in_doubt_writes_is_nobody_elses_until_it_has_had_its_
                 await rig.parts.leases.take("later", ("store:/a",), term=60, quiesce=0)
 
 
+def leases_end(home: Path) -> Callable[[str, JsonObject], None]:
+    def late(tool: str, arguments: JsonObject) -> None:
+        if tool == "put":
+            with closing(sqlite3.connect(home / "journal.db")) as file, file:
+                file.execute("DELETE FROM lease")
+
+    return late
+
+
 async def test_an_undo_whose_leases_ended_under_it_takes_no_further_step(tmp_path: Path) -> None:
     """As when the clock jumps: its term is over while it lives, and somebody else may be at it."""
     store = Store({"a": "1"})
-
-    def they_end(tool: str, arguments: JsonObject) -> None:
-        if tool == "put":
-            with closing(sqlite3.connect(tmp_path / "journal.db")) as file, file:
-                file.execute("DELETE FROM lease")
-
     async with a_rig(tmp_path, store) as rig:
         call = await rig.call("rename", old="a", new="b")
-        store.late = they_end
+        store.late = leases_end(tmp_path)
         verdicts = await rig.undo(call)
     assert verdicts == {call: "failed"}
     assert store.records == {"a": "1", "b": "1"}
@@ -339,14 +342,8 @@ async def test_an_undo_whose_leases_ended_under_it_takes_no_further_step(tmp_pat
 
 async def test_a_call_whose_leases_ended_under_it_promises_no_way_back(tmp_path: Path) -> None:
     store = Store({"a": "1"})
-
-    def they_end(tool: str, arguments: JsonObject) -> None:
-        if tool == "put":
-            with closing(sqlite3.connect(tmp_path / "journal.db")) as file, file:
-                file.execute("DELETE FROM lease")
-
     async with a_rig(tmp_path, store) as rig:
-        store.late = they_end
+        store.late = leases_end(tmp_path)
         call = await rig.call("put", key="a", value="2")
         assert await rig.undo(call) == {call: "irreversible"}
     assert store.records == {"a": "2"}

@@ -14,18 +14,18 @@ from typing import Annotated, Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.types import (
     EmptyResult,
-    JSONRPCMessage,
     SetLevelRequestParams,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
 )
 from pydantic import Field
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.clock import at_once
+from tests.servers.asgi import again, body_of, refuse
+from tests.servers.resumable import Memory
 
 Region = Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
 
@@ -58,25 +58,6 @@ class World:
 
     def headers_of(self, method: str) -> dict[str, str]:
         return next(headers for _, rpc, headers in self.seen if rpc == method)
-
-
-class _Memory(EventStore):
-    def __init__(self) -> None:
-        self._events: list[tuple[str, JSONRPCMessage | None]] = []
-
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        self._events.append((stream_id, message))
-        return str(len(self._events))
-
-    async def replay_events_after(
-        self, last_event_id: str, send_callback: EventCallback
-    ) -> str | None:
-        last = int(last_event_id)
-        stream = self._events[last - 1][0]
-        for number, (of, message) in enumerate(self._events[last:], last + 1):
-            if of == stream and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream
 
 
 def _tools(world: World) -> MCPServer:
@@ -174,36 +155,19 @@ class _Door:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        body = await body_of(receive)
         rpc = json.loads(body).get("method", "") if body else ""
         self._world.seen.append((scope["method"], rpc, headers))
-        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replayed() -> Message:
-            return waiting.pop() if waiting else await receive()
-
         stateless = headers.get("mcp-protocol-version", "") >= "2026"
         if self._world.terminate and "mcp-session-id" in headers:
             self._world.terminate = False
-            return await _say(send, 404, {"code": -32600, "message": "Session not found"})
+            return await refuse(send, 404, {"code": -32600, "message": "Session not found"})
         if self._era == "sessions" and stateless:
-            return await _say(send, 400, {"code": -32000, "message": "Bad Request: version"})
+            return await refuse(send, 400, {"code": -32000, "message": "Bad Request: version"})
         if self._era == "stateless" and not stateless:
             data = {"supported": ["2026-07-28"], "requested": "2025-11-25"}
-            return await _say(send, 400, {"code": -32022, "message": "version", "data": data})
-        await self._app(scope, replayed, send)
-
-
-async def _say(send: Send, status: int, error: dict[str, Any]) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+            return await refuse(send, 400, {"code": -32022, "message": "version", "data": data})
+        await self._app(scope, again(body, receive), send)
 
 
 @asynccontextmanager
@@ -212,7 +176,7 @@ async def sdk_server(era: str, *, json_response: bool = False) -> AsyncIterator[
     world = World()
     world.server = _tools(world)
     app = world.server.streamable_http_app(
-        event_store=_Memory(), retry_interval=20, json_response=json_response
+        event_store=Memory(), retry_interval=20, json_response=json_response
     )
     async with listening(_Door(app, world, era)) as port:
         yield f"http://127.0.0.1:{port}/mcp", world
