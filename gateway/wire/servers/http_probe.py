@@ -66,7 +66,9 @@ def _verdict(status: int, answer: JsonObject) -> Era:
             raise NotSent("it speaks no protocol version that the gateway speaks")
         return Era.SESSIONS if error.code == UNSUPPORTED_PROTOCOL_VERSION else Era.STATELESS
     if error is None and (status in _NO_VERDICT or status >= 500):
-        raise NotSent(f"it answered HTTP {status}")
+        # A program of one file may well fail at a method it never heard of; no client of its day asked it any.
+        hint = " to server/discover; era: sessions does not ask it that" if status == 500 else ""
+        raise NotSent(f"it answered HTTP {status}{hint}")
     return Era.SESSIONS
 
 

@@ -324,6 +324,15 @@ async def test_where_a_redirect_leads_is_told_and_nothing_goes_there(era: str) -
     assert len(heard.requests) == 1
 
 
+async def test_who_fails_at_the_probe_is_told_with_what_to_write() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.say(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(script) as (server, _):
+        with pytest.raises(ServerUnavailable, match="HTTP 500 to server/discover; era: sessions"):
+            await server.fetch("tools/list", {})
+
+
 PROBES: list[tuple[str, dict[str, Any], str | None]] = [
     ("200 OK", {"result": DISCOVERED}, "stateless"),
     ("200 OK", {"result": {"supportedVersions": ["2025-11-25"]}}, "sessions"),
