@@ -9,10 +9,16 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+# A checkout that may not be written to remembers no example.
+kept = settings().database if os.access(Path(__file__).parents[1], os.W_OK) else None
 # A shared machine is slow at times: only what a property finds may fail it, never how long it took.
-settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("default", max_examples=50, deadline=None, database=kept)
 settings.register_profile(
-    "campaign", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "campaign",
+    max_examples=2_000,
+    deadline=None,
+    database=kept,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
 
