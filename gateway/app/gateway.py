@@ -64,8 +64,7 @@ class Gateway(Value):
     desk: GrantDesk
     events: Events | None
     timings: Timings
-    run: str
-    """This process, as the journal's lines name it."""
+    journal: SqliteJournal
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
     up: asyncio.Event
@@ -76,9 +75,14 @@ class Gateway(Value):
         """The embedded issuer. Raises `Misconfigured` where it is off."""
         return self.identities.minting
 
+    @property
+    def run(self) -> str:
+        """This process, as the journal's lines name it."""
+        return self.journal.run
+
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """For /readyz. Ready once the catalogue has started and an issuer's keys are here; a broken server
-        is never fatal.
+        """For /readyz. Ready once the catalogue has started and an issuer's keys are here, and while lines can be
+        written; a broken server is never fatal.
 
         Servers are counted and not named: whoever can connect may ask, also who may not know of one.
         """
@@ -86,7 +90,7 @@ class Gateway(Value):
         facts = {"policy": self.policies.current.version, "servers": dict(states)}
         if self.identities.keys:
             facts["issuers"] = self.identities.status()
-        return self.identities.ready, facts
+        return self.identities.ready and self.journal.takes_lines, facts
 
     def schema_of(self, endpoint: Endpoint, name: str) -> JsonObject | None:
         """The input schema advertised for a tool, for the `Mcp-Param-*` header rules."""
@@ -181,11 +185,21 @@ def _opened(
     settings, policies, journal = ground.settings, ground.policies, ground.journal
     giving = office(settings, policies, ground.protector, journal, bounds.store)
     desk = counter(giving, policies, bounds)
-    run, identities = journal.run, ground.identities
+    identities = ground.identities
     timings = Timings(line.decisions, journal.waits)
     catalogue = ground.catalogue
     return Gateway(
-        settings, gate, catalogue, policies, identities, desk, events, timings, run, in_doubt, up
+        settings,
+        gate,
+        catalogue,
+        policies,
+        identities,
+        desk,
+        events,
+        timings,
+        journal,
+        in_doubt,
+        up,
     )
 
 

@@ -41,6 +41,7 @@ REWRITTEN_BYTES: Final = 64 * 1024 * 1024
 overwritten all the same."""
 PROBE_SECONDS: Final = 0.1
 """While the journal is broken one line in this time is tried; the others are refused at once."""
+FORGIVEN_SECONDS: Final = 10.0
 
 LOST: Final = "the gateway process that forwarded it ended before an outcome was recorded"
 UNRECORDED: Final = "an outcome came, and could not be written"
@@ -82,6 +83,12 @@ class SqliteJournal:
     def sound(self) -> bool:
         """See `ports.Journal`."""
         return self._broken is None
+
+    @property
+    def takes_lines(self) -> bool:
+        """False from a failure to write on. True again when none was tried for a while: nobody knows then, and
+        whoever sends calls only to a gateway that is ready has to send one, for it to be known."""
+        return self.sound or time.monotonic() > self._next_probe + FORGIVEN_SECONDS
 
     def append(self, line: Line) -> Pending:
         """Queue one line; touches no disk.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import httpx
 import psutil
 from anyio.from_thread import start_blocking_portal
 
@@ -91,6 +92,8 @@ class Told:
     after: Caller
     forwarded: list[str]
     """Ids that reached the tool server while the disk was known to be spoilt."""
+    ready: list[int]
+    """What /readyz said before, during and after."""
 
 
 async def through(
@@ -106,6 +109,7 @@ async def through(
             before, spoilt, after = (Caller(ask, name) for name in ("before", "spoilt", "after"))
             for tool in ("write", "read", "write"):
                 await before.until(True, tool)
+            ready = [status(stage)]
             for _ in range(3):  # a journal that gives up its connection gives room back
                 spoil()
                 await before.until(False, "write", BIG)
@@ -115,11 +119,17 @@ async def through(
                 for tool in ("read", "write", "forbidden"):
                     await spoilt.call(tool, BIG)
                 await anyio.sleep(0.02)  # so that some of them are the journal's own attempts
+            ready.append(status(stage))
             forwarded = [id for _, id in stage.ledger.received[reached:]]
             mend()
             for tool in ("write", "read"):
                 await after.until(True, tool)
-    return Told(before, spoilt, after, forwarded)
+            ready.append(status(stage))
+    return Told(before, spoilt, after, forwarded, ready)
+
+
+def status(stage: Stage) -> int:
+    return httpx.get(f"{stage.home.origin}/readyz").status_code
 
 
 def check(stage: Stage, told: Told) -> None:
@@ -129,6 +139,7 @@ def check(stage: Stage, told: Told) -> None:
     states = {row.record.arguments["id"]: row.state for row in rows}
     assert (len(told.spoilt.refused), told.spoilt.done, told.spoilt.unknown) == (60, [], [])
     assert told.forwarded == []
+    assert told.ready == [200, 503, 200]
     assert set(stage.ledger.ids("write")).isdisjoint(told.before.refused)
     for caller in (told.before, told.after):
         assert {states[id] for id in caller.done} == {State.APPLIED}

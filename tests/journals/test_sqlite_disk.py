@@ -247,6 +247,22 @@ async def test_an_outcome_the_disk_refused_is_in_doubt_as_soon_as_there_is_room(
     }
 
 
+async def test_a_disk_nobody_tried_of_late_is_one_to_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    took = [journal.takes_lines]
+    with monkeypatch.context() as broken:
+        broken.setattr(commit, "write", _failing)
+        with pytest.raises(JournalError):
+            await journal.append(intent("one")).sealed()
+        took.append(journal.takes_lines)
+        broken.setattr(sqlite, "FORGIVEN_SECONDS", -SOON)
+        took.append(journal.takes_lines)
+    await journal.aclose()
+    assert took == [True, False, True]
+
+
 async def test_an_outcome_that_no_line_can_say_is_in_doubt(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     async with asyncio.timeout(30):
