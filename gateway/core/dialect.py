@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jsonschema import validators
-from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import specification_with
@@ -32,6 +31,7 @@ _DIALECTS: Final = (
     "http://json-schema.org/draft-06/schema",
     "http://json-schema.org/draft-04/schema",
 )
+_NAMED: Final = {name.partition("://")[2]: name for name in _DIALECTS}
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _DATA: Final = frozenset({"const", "enum", "default", "examples"})
 """Members that hold values, not schemas: a `$ref` in there is nobody's reference."""
@@ -82,8 +82,7 @@ def build(schema: Any) -> Any:
 
 def resolver(schema: Any) -> Any:
     """Looks references up inside of the schema, and nowhere else."""
-    name = schema.get("$schema", DEFAULT) if isinstance(schema, dict) else DEFAULT
-    resource = specification_with(name).create_resource(schema)
+    resource = specification_with(_named(schema)).create_resource(schema)
     return Registry().resolver_with_root(resource)
 
 
@@ -116,12 +115,17 @@ def _children(node: Any) -> list[Any]:
 
 
 def _dialect(schema: Any) -> Any:
+    return validators.validator_for({"$schema": _named(schema)})
+
+
+def _named(schema: Any) -> str:
+    """Its dialect's name. Many write https for http, or the other way round: it could mean nothing else."""
     name = schema.get("$schema") if isinstance(schema, dict) else None
-    if name is None:
-        return Draft202012Validator
-    if not isinstance(name, str) or name.rstrip("#") not in _DIALECTS:
+    scheme, _, rest = (DEFAULT if name is None else str(name)).partition("://")
+    known = _NAMED.get(rest.rstrip("#")) if scheme in ("http", "https") else None
+    if known is None:
         raise SchemaFault("its $schema is not a known dialect")
-    return validators.validator_for(schema)
+    return known
 
 
 @lru_cache(maxsize=16)

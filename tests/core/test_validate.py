@@ -227,6 +227,8 @@ def test_a_reference_leads_from_the_id_that_it_stands_below() -> None:
 def test_in_draft_7_a_reference_silences_its_neighbours() -> None:
     for dialect, said in (
         ("http://json-schema.org/draft-07/schema#", "arguments/v/y: is not known"),
+        ("https://json-schema.org/draft-07/schema#", "arguments/v/y: is not known"),
+        ("http://json-schema.org/draft/2020-12/schema", None),
         ("https://json-schema.org/draft/2020-12/schema", None),
     ):
         beside = {"$ref": "#/definitions/point", "properties": {"y": {}}}
