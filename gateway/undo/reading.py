@@ -7,6 +7,7 @@ too large. Nothing is ever taken for empty. Pure.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from gateway.undo.templates import Template
 from gateway.values import Value
 
 MAX_WORDS: Final = 4_096
+_WORD: Final = re.compile(r"(CONFLICT|OUTSIDE|TOO_LARGE|INVALID|FAILED): ")
+"""A companion's first word (undo/companion/base.py): it tells nothing of what is there."""
 
 
 def answer(outcome: Outcome) -> JsonObject:
@@ -90,7 +93,9 @@ class BoundRead(Value):
             # Its words, so that two different others are not taken for the same.
             return Captured("other", seen["text"][:MAX_WORDS])
         if seen["is_error"]:
-            raise CaptureFailed("an error that is neither absent nor other", seen["text"])
+            word = _WORD.match(seen["text"])
+            by_name = f", but {word.group(1)}" if word else ""
+            raise CaptureFailed(f"an error that is neither absent nor other{by_name}", seen["text"])
         return Captured("value", self._checked(render(self.read.take, context)))
 
     def _holds(self, test: Node | None, context: Context) -> bool:

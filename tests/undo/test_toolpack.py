@@ -121,6 +121,13 @@ def test_what_the_tool_server_said_instead_is_known_and_a_value_is_not(
     assert not heard or heard not in str(failed.value)
 
 
+def test_a_companions_word_for_it_is_told_and_nothing_after_it(tmp_path: Path) -> None:
+    (read,) = pack(tmp_path).reads(SCOPE)
+    with pytest.raises(CaptureFailed) as failed:
+        read.spec.take(answered("TOO_LARGE: secret.txt was more than is kept", error=True))
+    assert str(failed.value).endswith("an error that is neither absent nor other, but TOO_LARGE")
+
+
 def test_the_pre_image_chooses_the_case(tmp_path: Path) -> None:
     tool = pack(tmp_path)
     fresh = tool.choose(replace(SCOPE, pre=ABSENT))
