@@ -11,11 +11,9 @@ what they did is among the rows.
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,16 +21,11 @@ from urllib.parse import quote, unquote
 
 from gateway.errors import Misconfigured
 from gateway.undo.companion.base import No
+from gateway.undo.companion.sqlitevalues import mark, record_of, text, value_of, values_of
 from gateway.values import Value
 
 BUSY_SECONDS: Final = 10.0
 PRAGMAS: Final = ("user_version", "application_id")
-_EXACT: Final = 2**53
-_SPELT: Final[Mapping[str, Callable[[str], Any]]] = {
-    "bytes": base64.b64decode,
-    "integer": int,
-    "real": float,
-}
 _AFTER: Final = ("index", "trigger", "view")
 """What is made again once the rows are there."""
 _NUMBERS: Final = "sqlite_sequence"
@@ -78,7 +71,9 @@ class SqliteFile:
     def _opened(self) -> sqlite3.Connection:
         """Anew each time: another file may have been put in its place, and the old one is no longer its."""
         place = f"{self._path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+        opened = sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+        opened.text_factory = text
+        return opened
 
     def keys(self) -> Iterable[str]:
         """Everything there is."""
@@ -163,7 +158,8 @@ class SqliteFile:
             table, values = self._row(key)
             if table.name in remade:
                 continue
-            where = " AND ".join(f"{_name(each)} IS ?" for each in table.key)
+            pairs = zip(table.key, values, strict=True)
+            where = " AND ".join(f"{_name(each)} IS {mark(value)}" for each, value in pairs)
             self._database.execute(f"DELETE FROM {_name(table.name)} WHERE {where}", values)
 
     def _rows_come(self, records: Mapping[str, Any]) -> None:
@@ -181,16 +177,16 @@ class SqliteFile:
 
     def _row_comes(self, key: str, record: Mapping[str, Any]) -> None:
         table, values = self._row(key)
-        row = {**dict(zip(table.key, values, strict=True)), **_values(record)}
+        row = {**dict(zip(table.key, values, strict=True)), **values_of(record)}
         names = ", ".join(map(_name, row))
-        marks = ", ".join("?" * len(row))
+        marks = ", ".join(map(mark, row.values()))
         sql = f"INSERT INTO {_name(table.name)} ({names}) VALUES ({marks})"
         self._database.execute(sql, list(row.values()))
 
     def _row(self, key: str) -> tuple[_Table, list[Any]]:
         _, name, spelt = key.split("/", 2)
         table = self._tables[unquote(name)]
-        return table, [_value(each) for each in json.loads(unquote(spelt))]
+        return table, [value_of(each) for each in json.loads(unquote(spelt))]
 
     def _look(self) -> None:
         """All of it, as records."""
@@ -212,7 +208,7 @@ class SqliteFile:
         # By their places: a rowid that is an INTEGER PRIMARY KEY too comes back under that column's name.
         wide = len(table.key)
         for row in self._database.execute(f"SELECT {table.selected} FROM {_name(name)}"):
-            held = [_record(each) for each in row]
+            held = [record_of(each) for each in row]
             spelt = json.dumps(held[:wide])
             record = dict(zip(table.columns, held[wide:], strict=True))
             self._seen[f"rows/{quote(name, safe='')}/{quote(spelt, safe='')}"] = record
@@ -262,25 +258,3 @@ def _pragma(key: str) -> str:
 
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _record(value: Any) -> Any:
-    """As JSON that everybody reads the same: bytes, large numbers and what is no number are spelt."""
-    if isinstance(value, bytes):
-        return {"bytes": base64.b64encode(value).decode()}
-    if isinstance(value, int) and abs(value) > _EXACT:
-        return {"integer": str(value)}
-    if isinstance(value, float) and (math.isinf(value) or value.is_integer()):
-        return {"real": repr(value)}
-    return value
-
-
-def _value(record: Any) -> Any:
-    if not isinstance(record, dict):
-        return record
-    ((kind, spelt),) = record.items()
-    return _SPELT[kind](spelt)
-
-
-def _values(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _value(each) for name, each in record.items()}

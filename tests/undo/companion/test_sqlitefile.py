@@ -194,3 +194,24 @@ def test_a_file_that_was_taken_away_is_not_made_by_a_look(path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         compared.state()
     assert not path.exists()
+
+
+def test_text_that_is_no_utf8_comes_back_as_text_and_keeps_nothing_else_from_it(path: Path) -> None:
+    """As a program left it that wrote Latin-1."""
+    run(
+        path,
+        "CREATE TABLE t (a TEXT PRIMARY KEY, b) WITHOUT ROWID",
+        "INSERT INTO t VALUES (CAST(x'436166e9' AS TEXT), CAST(x'e9' AS TEXT)), ('x', 1)",
+    )
+    look = "SELECT typeof(a), hex(a), typeof(b), hex(b) FROM t"
+
+    def rows() -> list[Any]:
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute(look).fetchall()
+
+    was, compared = rows(), Compared(SqliteFile(path))
+    changes = changed_by(
+        path, compared, "UPDATE t SET b = 2", "UPDATE t SET a = 'y' WHERE a <> 'x'"
+    )
+    compared.put(changes["was"], changes["now"])
+    assert rows() == was
