@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from gateway.errors import JournalError
+from gateway.journals.runs import one_at_a_time
 
 T = TypeVar("T")
 
@@ -85,11 +86,13 @@ class TileFile:
         connection = sqlite3.connect(self._path, check_same_thread=False, timeout=BUSY_SECONDS)
         try:
             db = Database(connection, execute_plugins=False)
-            db.enable_wal()
-            # What a power cut takes is worked out again from the journal, which keeps what it sealed.
-            db.execute("PRAGMA synchronous = NORMAL")
-            migrations.apply(db)
-        except sqlite3.Error:
+            # Who finds another making the file would not wait for it, whatever the timeout.
+            with one_at_a_time(self._path.parent / "runs"):
+                db.enable_wal()
+                # What a power cut takes is worked out again from the journal, which keeps what it sealed.
+                db.execute("PRAGMA synchronous = NORMAL")
+                migrations.apply(db)
+        except (sqlite3.Error, OSError):
             connection.close()
             raise
         return db
@@ -107,5 +110,5 @@ class TileFile:
     def _or_fail(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self._path}: {error}") from None

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -35,3 +37,22 @@ def test_what_is_no_log_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "evidence.db").write_bytes(b"not a database" * 100)
     with pytest.raises(JournalError, match=r"evidence\.db"):
         TileFile(tmp_path / "evidence.db")
+
+
+def test_those_who_open_it_at_once_make_one_file(tmp_path: Path) -> None:
+    """A gateway's first start with anchors: who signs checkpoints and who takes them outside."""
+    for attempt in range(20):
+        path, together = tmp_path / str(attempt) / "evidence.db", Barrier(4)
+        path.parent.mkdir()
+
+        def opened(path: Path = path, together: Barrier = together) -> list[str]:
+            together.wait(10)
+            file = TileFile(path)
+            try:
+                return file.checkpoints()
+            finally:
+                file.close()
+
+        with ThreadPoolExecutor(4) as threads:
+            found = [each.result(10) for each in [threads.submit(opened) for _ in range(4)]]
+        assert found == [[]] * 4
