@@ -35,15 +35,17 @@ def host_of(text: str) -> str | None:
     if not name or any(c in parts.netloc for c in "@%") or port == 0:
         return None
     if parts.netloc.startswith("["):
-        return _version_6(name)
+        return _version_6(name) if _BARE.fullmatch(parts.netloc) else None
     return _name(name)
 
 
 def _version_6(text: str) -> str | None:
     try:
-        return f"[{ipaddress.IPv6Address(text).compressed}]"
+        address = ipaddress.IPv6Address(text)
     except ValueError:
         return None
+    # One that leads to an address of version 4 is a second spelling of that.
+    return f"[{address.compressed}]" if address.ipv4_mapped is None else None
 
 
 def _name(text: str) -> str | None:
