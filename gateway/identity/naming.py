@@ -89,7 +89,8 @@ class Reader(Value):
 
 
 def actors(claims: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Everybody in `act`, who acts now first. Those before are told, and decide nothing (RFC 8693, 4.1)."""
+    """Everybody in `act`, who acts now first. Those before are told, and decide nothing (RFC 8693, 4.1).
+    Raises `ClaimError`."""
     chain: list[Mapping[str, Any]] = []
     actor = claims.get("act")
     while actor is not None:

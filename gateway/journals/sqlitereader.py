@@ -71,7 +71,8 @@ class SqliteReader:
         return self._event_rows(f"{_EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
 
     def bodies(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """The same lines, their numbers and exact bytes alone: cheap enough for every line there is."""
+        """The same lines, their numbers and exact bytes alone: cheap enough for every line there is.
+        Raises `JournalError`."""
         sql = "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
         try:
             return self._db.execute(sql, (after, limit)).fetchall()
