@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from gateway.yamlfile import Strict
+from gateway.yamlfile import Located, Strict
 
 TierName = Literal["data", "tool", "admin"]
 Templates = dict[str, str]
@@ -164,7 +164,7 @@ Offer = Annotated[
 ]
 
 
-class Credentialed(Strict):
+class Credentialed(Located):
     """A server that may need credentials."""
 
     credentials: tuple[Offer, ...] = ()

@@ -12,10 +12,9 @@ from itertools import combinations
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from gateway.errors import Where
-from gateway.yamlfile import Strict
+from gateway.yamlfile import ID, NO_ID, Located, Strict
 
 Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure", "mtls"]
 TierName = Literal["data", "tool", "admin"]
@@ -32,7 +31,6 @@ WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 """Tenants, tasks and intents."""
 MAX_TTL: Final = 86_400
 TRUST_DOMAIN: Final = r"^[a-z0-9._-]{1,255}$"
-ISSUER_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 PUBLIC: Final[Mapping[Kind, tuple[str, ...]]] = {
     "kubernetes": ("/kubernetes.io/namespace", "sub"),
     "github": ("repository_id", "repository_owner_id"),
@@ -128,7 +126,7 @@ class From(Strict):
         return self
 
 
-class IssuerSettings(Strict):
+class IssuerSettings(Located):
     """One issuer, and how its proofs are read."""
 
     kind: Kind = "oauth"
@@ -158,12 +156,6 @@ class IssuerSettings(Strict):
     task: From | None = None
     intent: From | None = None
     grant: From | None = None
-    _where: Where | None = PrivateAttr(None)
-
-    @property
-    def where(self) -> Where | None:
-        """Its first line in the file."""
-        return self._where
 
     @property
     def name(self) -> str:
@@ -180,8 +172,8 @@ def faults(issuers: Mapping[str, IssuerSettings], tenant: str) -> Iterator[Fault
     """Everything that is wrong with them. `tenant`: whose agents are where nothing is said of it."""
     own = From(value=tenant)
     for id, one in issuers.items():
-        if not ISSUER_ID.fullmatch(id):
-            yield (id,), "an id is a-z, 0-9 and -, at most 32, a letter first"
+        if not ID.fullmatch(id):
+            yield (id,), NO_ID
         for place, what in _faults(one):
             yield (id, *place), what
     if sum(one.kind == "mtls" for one in issuers.values()) > 1:

@@ -5,11 +5,10 @@ It knows the file's shape only; it opens no server and reads no policy.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway import credential_settings, issuers, transmitters, yamlfile
@@ -18,9 +17,9 @@ from gateway.errors import Misconfigured, Where
 from gateway.issuers import WORD, IssuerSettings
 from gateway.proofs import Evidence, Retention
 from gateway.transmitters import TransmitterSettings
-from gateway.yamlfile import Strict
+from gateway.yamlfile import ID, NO_ID, Located, Strict
 
-SERVER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+SERVER_ID = ID
 """Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""
 ITSELF = "bulkhead"
 """The gateway itself, where policy.csv names a server: no tool server is called so."""
@@ -87,17 +86,11 @@ class ServerSettings(credential_settings.Credentialed):
     undo: dict[str, str] = Field(default_factory=dict)
     """Values for the parameters of its undo pack, `<policies>/undo/<id>.yaml`."""
     limits: ServerLimits = ServerLimits()
-    _where: Where | None = PrivateAttr(None)
 
     @property
     def asks(self) -> frozenset[str]:
         """The capabilities of an agent's client a stdio server is told of."""
         return frozenset(ASKS if self.questions is None else self.questions)
-
-    @property
-    def where(self) -> Where | None:
-        """Where the file says how to reach it."""
-        return self._where
 
     @model_validator(mode="after")
     def _one_way_in(self) -> ServerSettings:
@@ -143,7 +136,7 @@ class TlsSettings(Strict):
     key: str
 
 
-class Settings(Strict):
+class Settings(Located):
     """bulkhead.yaml. Paths are relative to the file."""
 
     listen: Address = "127.0.0.1:8811"
@@ -166,12 +159,6 @@ class Settings(Strict):
     servers: dict[str, ServerSettings]
     home: str = Field(default=".", exclude=True)
     """Directory of the file. Set by `load`, refused in the file."""
-    _where: Where | None = PrivateAttr(None)
-
-    @property
-    def where(self) -> Where | None:
-        """Where the file says what to listen on."""
-        return self._where
 
     @property
     def offered(self) -> frozenset[str]:
@@ -260,7 +247,7 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
         if SERVER_ID.fullmatch(server) and server != ITSELF:
             continue
         own = "this is the gateway's own name"
-        wrong = own if server == ITSELF else "an id is a-z, 0-9 and -, at most 32, a letter first"
+        wrong = own if server == ITSELF else NO_ID
         place = Where(file, yamlfile.line_of(tree, ["servers", server]))
         raise Misconfigured(f"servers.{server}: {wrong}", place)
 

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import PrivateAttr
-
-from gateway.errors import Where
 from gateway.issuers import (
-    ISSUER_ID,
     USUAL,
     Algorithms,
     Fault,
@@ -20,10 +16,10 @@ from gateway.issuers import (
     Word,
     safe_url,
 )
-from gateway.yamlfile import Strict
+from gateway.yamlfile import ID, NO_ID, Located
 
 
-class TransmitterSettings(Strict):
+class TransmitterSettings(Located):
     """One transmitter of security events (OpenID Shared Signals Framework)."""
 
     issuer: Word
@@ -34,12 +30,6 @@ class TransmitterSettings(Strict):
     algorithms: Algorithms = USUAL
     speaks_for: str
     """Id of the issuer whose subjects it names: it can stop that issuer's agents, and nobody else's."""
-    _where: Where | None = PrivateAttr(None)
-
-    @property
-    def where(self) -> Where | None:
-        """Its first line in the file."""
-        return self._where
 
 
 def faults(
@@ -48,8 +38,8 @@ def faults(
     """Everything that is wrong with them."""
     seen: dict[str, str] = {}
     for id, one in transmitters.items():
-        if not ISSUER_ID.fullmatch(id):
-            yield (id,), "an id is a-z, 0-9 and -, at most 32, a letter first"
+        if not ID.fullmatch(id):
+            yield (id,), NO_ID
         if seen.setdefault(one.issuer, id) != id:
             yield (id,), f"is the same transmitter as {seen[one.issuer]}"
         yield from (((id, *place), what) for place, what in _faults(one, issuers))

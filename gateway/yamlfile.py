@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -25,6 +25,9 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from gateway.errors import Misconfigured, Where
 
 MAX_BYTES = 4 * 1024 * 1024
+ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""What operators call servers, issuers and transmitters."""
+NO_ID = "an id is a-z, 0-9 and -, at most 32, a letter first"
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 
 
@@ -33,6 +36,17 @@ class Strict(BaseModel):
 
     # Built when the first file is read: those within others are then built once, as parts of them.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class Located(Strict):
+    """A part of a file that may be found wrong later than it was read, and can still name its line."""
+
+    _where: Where | None = PrivateAttr(None)
+
+    @property
+    def where(self) -> Where | None:
+        """None when it comes from no file."""
+        return self._where
 
 
 Model = TypeVar("Model", bound=BaseModel)
