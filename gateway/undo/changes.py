@@ -19,8 +19,8 @@ NAME: Final = "changes"
 MANY: Final = 256
 """More records than that, and the call is said to have written the whole store."""
 
-LARGE: Final = "too large to be kept, sha256"
-"""The member of a record that is known by its digest alone: it can be compared, and cannot be put back."""
+LARGE: Final = "not kept, only"
+"""The member of a record that is known by its state alone: it can be compared, and cannot be put back."""
 
 
 def lost(records: Mapping[str, Any]) -> str | None:

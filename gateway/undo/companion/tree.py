@@ -2,7 +2,8 @@
 
     <relative path>     {kind: file, mode, bytes_b64} | {kind: directory, mode} | {kind: link, to}
 
-Bounded: all that is there is read before and after a call. A file over the cap is known by its digest alone: what
+A byte of a name that is no UTF-8 is spelt NUL and two hexadecimal digits, for no name has a NUL. Bounded: all that
+is there is read before and after a call. A file over the cap, a pipe or a device is known by its state alone: what
 makes one can be taken back, what changes one cannot, and neither keeps the rest from it. What is put back goes
 through the files companion's own writes, by changing names: a byte somebody else wrote in between is never lost.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -41,14 +43,14 @@ class Tree:
     def keys(self) -> Iterable[str]:
         """Every path below the root."""
         with self._root.itself() as root:
-            yield from self._below(root, "")
+            yield from map(_spelt, self._below(root, ""))
 
     def read(self, key: str) -> Any:
-        """What is there. Raises `No` for what is neither a file, a directory nor a link."""
+        """What is there."""
         self._states[key] = ABSENT
         with ExitStack() as held:
             try:
-                place = held.enter_context(self._root.place(key))
+                place = held.enter_context(self._root.place(_path(key)))
             except No as no:
                 if no.code in ("ABSENT", "OTHER"):  # below what is no directory there is nothing
                     return None
@@ -82,17 +84,16 @@ class Tree:
         if kind == "link":
             to = os.readlink(place.name, dir_fd=place.directory)
             return {"kind": kind, "to": base64.b64encode(os.fsencode(to)).decode()}
-        raise No("OTHER", f"{key} is neither a file, a directory nor a link")
+        return {"kind": kind, LARGE: state}
 
     def _file(self, key: str, place: Place) -> Any:
         try:
-            found = self._files.read(key)
+            found = self._files.read(_path(key))
         except No as no:
             if no.code != "TOO_LARGE":
                 raise
             state = self._states[key] = state_of(place)
-            kind, mode, digest = state.split(":")
-            return {"kind": kind, "mode": mode, LARGE: digest}
+            return {"kind": "file", LARGE: state}
         self._states[key] = found["state"]
         return {"kind": "file", "mode": found["mode"], "bytes_b64": found["bytes_b64"]}
 
@@ -102,7 +103,7 @@ class Tree:
             self._gone(key)
         state = self._states[key]
         if record["kind"] == "file":
-            self._files.put(key, record["bytes_b64"], record["mode"], state)
+            self._files.put(_path(key), record["bytes_b64"], record["mode"], state)
         elif record["kind"] == "directory":
             self._directory(key, record["mode"], state)
         else:
@@ -110,15 +111,15 @@ class Tree:
 
     def _directory(self, key: str, mode: str, state: str) -> None:
         if state == ABSENT:
-            self._files.make(key, mode)
+            self._files.make(_path(key), mode)
             return
-        with self._root.place(key) as place:
+        with self._root.place(_path(key)) as place:
             os.chmod(place.name, int(mode, 8), dir_fd=place.directory)
 
     def _link(self, key: str, to: bytes, state: str) -> None:
         if state != ABSENT:
             self._gone(key)
-        with self._root.place(key) as place:
+        with self._root.place(_path(key)) as place:
             os.symlink(to, place.name, dir_fd=place.directory)
             os.fsync(place.directory)
 
@@ -126,12 +127,20 @@ class Tree:
         """From the very state in which it was compared."""
         state = self._states[key]
         if state.startswith("file:"):
-            self._files.delete(key, state)
+            self._files.delete(_path(key), state)
         elif state.startswith("directory:"):
-            self._files.remove(key, state)
-        elif state.startswith("link:"):
-            with self._root.place(key) as place:
+            self._files.remove(_path(key), state)
+        elif state.startswith(("link:", "other:")):
+            with self._root.place(_path(key)) as place:
                 if (found := state_of(place)) != state:
                     raise conflict(key, state, found)
                 os.unlink(place.name, dir_fd=place.directory)
         self._states[key] = ABSENT
+
+
+def _spelt(path: str) -> str:
+    return re.sub("[\udc80-\udcff]", lambda found: f"\0{ord(found[0]) - 0xDC00:02x}", path)
+
+
+def _path(key: str) -> str:
+    return re.sub("\0([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), key)

@@ -61,7 +61,19 @@ def rewritten(root: Path) -> None:
     (root / "line\nend").write_text("new")
 
 
+def a_pipe_made(root: Path) -> None:
+    os.mkfifo(root / "a" / "pipe")
+
+
+def names_that_are_no_utf8(root: Path) -> None:
+    odd = os.fsencode(root) + b"/caf\xe9"
+    os.mkdir(odd)
+    os.rename(root / "file", os.fsdecode(odd) + "/\udcff\N{PILE OF POO}")
+
+
 ACTS = [
+    a_pipe_made,
+    names_that_are_no_utf8,
     a_file_in_its_place,
     a_link_in_its_place,
     a_directory_in_place_of_a_file,
