@@ -15,7 +15,7 @@ from gateway.errors import JournalError, Misconfigured, Refused
 
 
 def main() -> None:
-    """Run one command. Never shows a traceback for an error we raise on purpose."""
+    """Run one command. Never shows a traceback for an error we raise on purpose, nor for a file that cannot be had."""
     # Nobody else's code reads along what the operator's files say; nor is all that is installed searched for it.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
@@ -34,6 +34,12 @@ def main() -> None:
     except Refused as error:
         click.echo(f"bulkhead: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A state directory that is another user's, most of all.
+        click.echo(f"bulkhead: {error.filename}: {error.strerror}", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -358,6 +358,16 @@ def test_a_port_in_use_is_named(sound: Home, tmp_path: Path) -> None:
     assert done.stderr == f"bulkhead: {place}: 127.0.0.1:{home.port} is already in use\n"
 
 
+def test_a_file_that_cannot_be_had_is_named(sound: Home, tmp_path: Path) -> None:
+    """As one in a state directory of another user's."""
+    home = copy(sound, tmp_path / "home")
+    place = home.root / ".bulkhead" / "tasks"
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    place.write_text("no directory")
+    done = home.run("task", "begin", "nightly")
+    assert (done.returncode, done.stderr) == (2, f"bulkhead: {place}: File exists\n")
+
+
 def test_a_read_only_disk_is_named(sound: Home, tmp_path: Path) -> None:
     home = copy(sound, tmp_path / "home")
     with small_disk(tmp_path / "disk", "1m") as disk:
