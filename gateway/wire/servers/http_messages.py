@@ -177,7 +177,10 @@ class Messages:
 
     async def _flow(self) -> None:
         """Pass the event that has begun on as it comes, if that can be done."""
-        data, flow = self._parser.flow()
+        try:
+            data, flow = self._parser.flow()
+        except sse.EventTooLarge:
+            return  # what has begun is no data, a comment most likely: the parser comes to its end
         event: _Event | None = None
 
         async def more(prover: Prover, into: Into | None) -> Sequence[bytes]:

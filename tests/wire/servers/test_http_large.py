@@ -238,6 +238,18 @@ async def test_of_pieces_that_are_there_together_none_goes_on_from_behind_the_an
     assert json.loads(b"{" + out.members + b"}") == {"content": text}
 
 
+async def test_a_comment_that_is_large_is_no_answer_that_goes_on() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        for piece in (b":" + TEXT.encode(), b"x\n\n"):
+            await wire.say(piece)
+            await asyncio.sleep(0.05)  # so that it is read by itself
+        await wire.say(wire.event({"content": [], "truth": 1}))
+
+    outcome = await carried(script, Out())
+    assert outcome.result == {"content": [], "truth": 1}
+
+
 @pytest.mark.parametrize("end", [b"\n\n", b'"}}\n\n', b"\ndata: }\n\n"])
 async def test_the_end_of_an_event_is_heard_however_it_comes_on_a_stream_that_stays_open(
     end: bytes,
