@@ -21,8 +21,8 @@ from mcp.server.stdio import stdio_server
 from gateway.errors import Misconfigured
 from gateway.undo.companion.base import Operation, server
 
-WAIT_SECONDS: Final = 20.0
-"""So long `join` waits for a server that is still starting."""
+WAIT_SECONDS: Final = 8.0
+"""So long `join` waits for a server that is still starting: less than limits.connect, or nobody would hear why not."""
 _CHUNK: Final = 65_536
 
 Place = str | os.PathLike[str]

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from gateway.undo.companion import Companion
+from gateway.errors import Misconfigured
+from gateway.settings import ServerLimits
+from gateway.undo.companion import Companion, beside
 from tests.system import starter
 
 ROUNDS = 30
@@ -34,3 +37,12 @@ async def test_several_who_ask_at_once_are_all_answered(tmp_path: Path) -> None:
             for _ in range(3):
                 group.start_soon(asked, socket, states)
     assert len(states) == 1
+
+
+def test_where_nobody_listens_that_is_said_before_the_gateway_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert beside.WAIT_SECONDS < ServerLimits().connect
+    monkeypatch.setattr(beside, "WAIT_SECONDS", 0.0)
+    with pytest.raises(Misconfigured, match="nobody listens there"):
+        beside.join(tmp_path / "socket")
