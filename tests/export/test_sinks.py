@@ -27,6 +27,16 @@ def test_a_file_knows_how_far_it_came(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_begins_with_the_last_line_of_another_goes_on_from_there(
+    tmp_path: Path,
+) -> None:
+    """As the page says a file is rotated."""
+    old, new = tmp_path / "events.jsonl.1", tmp_path / "events.jsonl"
+    FileSink(old).deliver(numbered(1, 2, 3))
+    new.write_text(old.read_text().splitlines(keepends=True)[-1])
+    assert FileSink(new).reached() == 3
+
+
 @pytest.mark.parametrize(("torn", "reached"), [('{"metadata": {"seq', 2), ("", 2)])
 def test_a_half_written_event_is_taken_off_and_comes_again(
     tmp_path: Path, torn: str, reached: int
