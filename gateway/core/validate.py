@@ -36,6 +36,8 @@ Check = Callable[[Resolved], str | None]
 
 MAX_ARGUMENTS: Final = 50_000
 """Values in one call's arguments, counted at every depth."""
+MAX_STEPS: Final = 250_000
+"""Keywords asked of them, at most, whatever their schema: a second or two, in which nobody else is served."""
 UNBOUNDED: Final = "arguments: cannot be checked against the schema in bounded time"
 _EXPECTED: Final = {
     "enum": "is not one of the allowed values",
@@ -71,7 +73,7 @@ class ArgumentCheck(Value):
         if nodes > MAX_ARGUMENTS:
             return f"arguments: more than {MAX_ARGUMENTS} values"
         try:
-            with limited(20_000 + 50 * nodes):
+            with limited(min(20_000 + 50 * nodes, MAX_STEPS)):
                 return self._ask(arguments)
         except UnreadablePattern as error:
             return f"arguments: {error}"

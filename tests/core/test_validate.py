@@ -411,6 +411,15 @@ def test_thousands_of_items_are_looked_for_on_a_long_list_at_once(items: JsonObj
     assert time.process_time() - began < 10  # each item with each on the list took a minute
 
 
+def test_no_call_takes_as_long_to_check_as_its_size_and_its_schema_allow_together() -> None:
+    kinds = {"anyOf": [{"const": f"kind-{n}"} for n in range(40)]}
+    many = {"type": "array", "items": kinds}
+    assert problem({"x": many}, {"x": ["kind-39"] * 5_000}) is None
+    assert "bounded time" in str(problem({"x": many}, {"x": ["kind-39"] * 40_000}))
+    nullable = {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "string"}]}}
+    assert problem({"x": nullable}, {"x": ["x"] * 49_000}) is None
+
+
 @pytest.mark.parametrize("deeper", range(8))
 def test_a_schema_that_leads_to_itself_is_refused_wherever_the_stack_ends(deeper: int) -> None:
     """In one of so many calls a library in Rust meets the end, and panics: that is no `Exception`."""
