@@ -93,15 +93,18 @@ class Executor:
         return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
-        """What an earlier undo has taken back, once what came later is undone: the earliest first."""
-        told: list[Recorded] = []
+        """What an earlier undo has taken back, once what came later is undone: the earliest first, and written
+        down the latest first, for that one rests on those before it when this is cut off."""
+        last, back = dict[str, Found](), list[Recorded]()
         for entry in reversed(entries):
             call = entry.call
             if entry.at_last and call.call_id not in verdicts:
-                verdicts[call.call_id] = await self._still_back(call, told)
-                await self._writer.verdict(call.call_id, verdicts[call.call_id])
-            if verdicts[call.call_id].verdict in BACK:
-                told.append(call)
+                last[call.call_id] = await self._still_back(call, back)
+            if {**last, **verdicts}[call.call_id].verdict in BACK:
+                back.append(call)
+        for call_id, found in reversed(last.items()):
+            await self._writer.verdict(call_id, found)
+            verdicts[call_id] = found
 
     async def _still_back(self, call: Recorded, back: Sequence[Recorded]) -> Found:
         """`back`: calls before it that are as they were."""

@@ -7,6 +7,7 @@ and once the last one that was.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,15 @@ async def _harm(rig: Rig) -> None:
     await rig.call("put", key="c", value="x")
 
 
+async def _harm_after_an_undo(rig: Rig) -> None:
+    """The first two are taken back already, and can only be looked at when the last two are."""
+    await rig.call("rename", old="a", new="b")
+    await rig.call("rename", old="b", new="c")
+    await rig.undo(tasks=("t1",))
+    await rig.call("put", key="b", value="2")
+    await rig.call("put", key="c", value="x")
+
+
 async def _undone(rig: Rig) -> Report:
     """As an operator would: what is open is taken up, then the task is undone."""
     rollback = rig.rollback()
@@ -66,12 +76,14 @@ async def _undone(rig: Rig) -> Report:
         return await rollback.execute(plan, "refuse")
 
 
-async def _cut_at(directory: Path, at: int, mode: Mode) -> tuple[bool, Store, Report]:
+async def _cut_at(
+    directory: Path, at: int, mode: Mode, harm: Callable[[Rig], Awaitable[None]] = _harm
+) -> tuple[bool, Store, Report]:
     """Was it cut; the world; the report of whoever came last."""
     store = Store(dict(MEANT))
     cut = False
     async with a_rig(directory, store) as rig:
-        await _harm(rig)
+        await harm(rig)
         death = Death(rig.parts.journal, at, mode)
         try:
             report = await _undone(rig)
@@ -100,6 +112,22 @@ async def test_p6_cut_off_at_every_line_it_comes_to_the_same_end(
         assert verdicts <= {"restored", "already"}, f"cut at line {at}: {report.found}"
         # Put twice at most, for it may be; renamed back once, for it may not.
         assert store.writes().count("drop") <= 2
+        if not cut:
+            break
+    assert at > 20
+
+
+@pytest.mark.parametrize("mode", ["unwritten", "written", "full"])
+async def test_p6_a_rollback_after_a_rollback_is_cut_off_at_every_line(
+    tmp_path: Path, mode: Mode
+) -> None:
+    for at in count():
+        directory = tmp_path / str(at)
+        directory.mkdir()
+        cut, store, report = await _cut_at(directory, at, mode, _harm_after_an_undo)
+        verdicts = {found.verdict for found in report.found.values()}
+        assert store.records == MEANT, f"cut at line {at}"
+        assert verdicts <= {"restored", "already"}, f"cut at line {at}: {report.found}"
         if not cut:
             break
     assert at > 20
