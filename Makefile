@@ -145,6 +145,7 @@ $(BENCH): $(TEST) requirements-bench.lock
 	@touch $@
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Bulkhead needs Python 3.11 or newer; none was found on PATH." >&2; \
+	@"$(or $(PYTHON),false)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Bulkhead needs Python 3.11 or newer; $(if $(PYTHON),$(PYTHON) is none,none was found on PATH)." >&2; \
 		echo "Name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv || { echo "Could not make .venv: on Debian, apt install python3-venv." >&2; exit 1; }
