@@ -40,13 +40,20 @@ def command(
 ) -> None:
     """The same for one agent, over standard input and output."""
     logs.begin("warning")
-    settings = settings_file.load(config)
+    settings = _without_page(settings_file.load(config))
     endpoint = endpoint_of(settings, (tier,) if tier else (), server)
     if endpoint.tier is Tier.ADMIN and agent is not None:
         raise Misconfigured(f"the admin tier needs a token in {TOKEN}, not --agent")
     if agent is None and not os.environ.get(TOKEN):
         raise Misconfigured(f"who is the agent? Give --agent NAME, or a token in {TOKEN}")
     asyncio.run(_serve(settings, endpoint, agent, intent))
+
+
+def _without_page(settings: Settings) -> Settings:
+    """The page of metrics is the serving gateway's: any number of hosts may start one of these beside it."""
+    asked = settings.telemetry
+    rest = asked.model_copy(update={"prometheus": None}) if asked and asked.otlp else None
+    return settings.model_copy(update={"telemetry": rest})
 
 
 async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
