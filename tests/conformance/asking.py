@@ -1,7 +1,4 @@
-"""How a fixture's tool asks its caller: pushed mid-call (sessions era) or as `input_required` (stateless era).
-
-Not portable, a tool asks only in the way its era's test expects; portable, in whatever way works.
-"""
+"""How a fixture's tool asks its caller: pushed mid-call (sessions era) or as `input_required` (stateless era)."""
 
 from __future__ import annotations
 
@@ -22,8 +19,6 @@ from mcp.types import (
 
 Asked: TypeAlias = dict[str, Any]
 """Answers by key, as plain JSON."""
-
-PORTABLE = False
 
 
 def elicitation(message: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def _until_listening(port: int, started: Started, log: Path) -> None:
 
 @contextmanager
 def cell(root: Path, era: Eras) -> Iterator[Cell]:
-    """The portable everything server in that era, approved whole and allowed whole."""
+    """The everything server in that era, approved whole and allowed whole."""
     root.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    fixture = ["tests.conformance.everything", "--port", str(port), "--portable", "--era", era]
+    fixture = ["tests.conformance.everything", "--port", str(port), "--era", era]
     with (
         process(fixture, port, root / "fixture.log"),
         fronted(root / "home", f"http://127.0.0.1:{port}/mcp") as there,

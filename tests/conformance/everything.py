@@ -1,8 +1,8 @@
 """The tool server the official conformance suite is pointed at: every feature, under the names it expects.
 
-`python -m tests.conformance.everything --port N --era both|sessions|stateless [--portable]`. With
-`--portable` every interactive tool asks in whatever way the caller's era has: a request pushed
-mid-call, or an `input_required` result. It is a fixture: it keeps no secrets and holds no policy.
+`python -m tests.conformance.everything --port N --era both|sessions|stateless`. Every
+interactive tool asks in whatever way the caller's era has: a request pushed mid-call, or an
+`input_required` result. It is a fixture: it keeps no secrets and holds no policy.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def json_schema_2020_12_tool() -> str:
 server._tool_manager._tools["json_schema_2020_12_tool"].parameters = SCHEMA_2020_12
 
 
-# Interactive tools of the sessions era: one question, asked mid-call (or, portable, as a result).
+# Interactive tools of the sessions era: one question, asked mid-call (or as a result).
 
 
 async def _one(ctx: Context, question: dict[str, Any]) -> Any:
@@ -353,7 +353,7 @@ async def test_elicitation_sep1330_enums(ctx: Context) -> str | InputRequiredRes
     )
 
 
-# Interactive tools of the stateless era: input_required results (or, portable, pushed requests).
+# Interactive tools of the stateless era: input_required results (or pushed requests).
 
 StateCheck = Callable[[Asked], str]
 
@@ -630,9 +630,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--era", choices=["both", "sessions", "stateless"], default="both")
-    parser.add_argument("--portable", action="store_true")
     given = parser.parse_args()
-    asking.PORTABLE = given.portable
     server._lowlevel_server.extensions[tasks.EXTENSION] = {}
     app = server.streamable_http_app(event_store=Memory(), retry_interval=100)
     uvicorn.run(

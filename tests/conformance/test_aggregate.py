@@ -23,7 +23,7 @@ UNLISTED = "unlisted://here/a"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     root = tmp_path_factory.mktemp("aggregate")
     ports = [free_port(), free_port()]
-    words = ["tests.conformance.everything", "--portable", "--port"]
+    words = ["tests.conformance.everything", "--port"]
     with (
         process([*words, str(ports[0])], ports[0], root / "left.log"),
         process([*words, str(ports[1])], ports[1], root / "right.log"),

@@ -31,7 +31,7 @@ OWN = Endpoint("server", server=SERVER)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     root, port = tmp_path_factory.mktemp("tasks"), free_port()
-    words = ["tests.conformance.everything", "--portable", "--port", str(port)]
+    words = ["tests.conformance.everything", "--port", str(port)]
     with process(words, port, root / "fixture.log"):
         servers = {SERVER: {"url": f"http://127.0.0.1:{port}/mcp"}}
         home = Home.make(root / "home", servers, policy=POLICY, tiers=TIERS)

@@ -24,7 +24,7 @@ CELLS: tuple[Eras, ...] = ("sessions", "stateless")
 
 
 @pytest.fixture(scope="module", params=CELLS)
-def portable(
+def everything(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cell]:
     """The everything server in one era, behind a gateway."""
@@ -76,7 +76,9 @@ async def agent(home: Home, server: str = SERVER, name: str = "tester") -> Async
         yield Agent(f"{home.origin}{endpoint.path}", home.mint(name, endpoint), http)
 
 
-async def test_b2_questions_of_either_era_are_answered_by_a_stateless_agent(portable: Cell) -> None:
+async def test_b2_questions_of_either_era_are_answered_by_a_stateless_agent(
+    everything: Cell,
+) -> None:
     tool = "test_input_required_result_multiple_inputs"
     answers = {
         "elicitation/create": {"action": "accept", "content": {"name": "Ada"}},
@@ -87,20 +89,20 @@ async def test_b2_questions_of_either_era_are_answered_by_a_stateless_agent(port
         },
         "roots/list": {"roots": [{"uri": "file:///x", "name": "x"}]},
     }
-    async with agent(portable.home) as one:
+    async with agent(everything.home) as one:
         first = (await one.call(tool))["result"]
         responses = {key: answers[asked["method"]] for key, asked in first["inputRequests"].items()}
         second = await one.call(tool, inputResponses=responses, requestState=first["requestState"])
-        lines = await asyncio.to_thread(portable.home.calls)
+        lines = await asyncio.to_thread(everything.home.calls)
     assert {asked["method"] for asked in first["inputRequests"].values()} == set(answers)
     assert second["result"]["content"][0]["text"] == "All inputs received."
     recorded = [one for one in lines if one["target"] == tool]
     assert len(recorded) == 2  # each request is decided and recorded by itself
 
 
-async def test_s3_a_tampered_state_is_refused_whichever_era_it_came_from(portable: Cell) -> None:
+async def test_s3_a_tampered_state_is_refused_whichever_era_it_came_from(everything: Cell) -> None:
     tool = "test_input_required_result_tampered_state"
-    async with agent(portable.home) as one:
+    async with agent(everything.home) as one:
         first = (await one.call(tool))["result"]
         state = first["requestState"]
         forged = state[:-6] + ("A" if state[-6] != "A" else "B") + state[-5:]

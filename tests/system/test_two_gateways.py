@@ -57,7 +57,7 @@ def pair(
 ) -> Iterator[Pair]:
     root, era = tmp_path_factory.mktemp(request.param), request.param
     front, port = free_port(), free_port()
-    fixture = ["tests.conformance.everything", "--portable", "--port", str(port), "--era", era]
+    fixture = ["tests.conformance.everything", "--port", str(port), "--era", era]
     with process(fixture, port, root / "fixture.log"):
         public = f"http://127.0.0.1:{front}"
         one = Home.make(
