@@ -20,7 +20,7 @@ MAX_HEAD: Final = 64 * 1024
 HEAD_SECONDS: Final = 20.0
 """From the connection, or the first byte of a later request, to the end of its head."""
 END: Final = b"\r\n\r\n"
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*(?=\r\n)", re.IGNORECASE)
 FILES: Final = 1_024
 """Open files for everything that is no agent's connection."""
 TOO_MANY: Final = (
@@ -70,7 +70,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
-            raise ValueError("an upgrade in a head that did not come whole, or CONNECT")
+            raise ValueError("an upgrade in a later part of a head, or CONNECT")
         self._believed()
         super().on_headers_complete()
 
@@ -100,12 +100,14 @@ def without_upgrade(data: bytes) -> bytes:
 
     The engine's parser would end such a request with its head, whatever body it says it has: the Java
     platform's client, which offers h2c with every request, was never understood, and what came after the head
-    in a packet of its own was read as another request.
+    in a packet of its own was read as another request. It offers before it says what is long (a token), so the
+    head that does not come whole has the offer in its first part.
     """
     end = data.find(END)
-    if end < 0 or _UPGRADE.search(data, 0, end) is None:
+    head = data if end < 0 else data[: end + 2]
+    if _UPGRADE.search(head) is None:
         return data
-    return _UPGRADE.sub(b"", data[:end]) + data[end:]
+    return _UPGRADE.sub(b"", head) + data[len(head) :]
 
 
 def at_most(connections: int, engine: type[BoundedHeads], **shared: object) -> type[BoundedHeads]:

@@ -68,7 +68,22 @@ async def test_who_offers_another_protocol_is_answered_in_this_one() -> None:
     assert [request.method for request in place.gate.requests] == ["tools/call"] * 2
 
 
-@pytest.mark.parametrize("apart", [b"\r\nHTTP2-Settings", b"\r\n\r\n"])
+async def test_another_protocol_may_be_offered_in_a_head_that_comes_in_two_parts() -> None:
+    given, body = stateless()
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        host = ("Host", f"{place.host}:{place.port}")
+        head = [f"{name}: {value}" for name, value in (*UPGRADE, host, *given)]
+        whole = "\r\n".join(["POST /mcp HTTP/1.1", *head, "", ""]).encode() + body
+        cut = whole.index(b"HTTP2-Settings: AAEA")
+        for part in (whole[:cut], whole[cut:]):
+            line.writer.write(part)
+            await line.writer.drain()
+            await asyncio.sleep(0.05)  # so that it is read by itself
+        assert (await line.reply()).status == 200
+    assert [request.method for request in place.gate.requests] == ["tools/call"]
+
+
+@pytest.mark.parametrize("apart", [b"\r\nUPGR", b"\r\nHTTP2-Settings", b"\r\n\r\n"])
 async def test_the_body_of_a_request_with_an_upgrade_is_never_a_request(apart: bytes) -> None:
     inner = b"GET /healthz HTTP/1.1\r\nHost: %b\r\n\r\n"
     async with serving() as place, connection(place) as line, asyncio.timeout(20):
