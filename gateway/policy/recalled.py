@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic_core import from_json
 
 from gateway.core import apart
-from gateway.core.model import Effect, Target
+from gateway.core.model import AccessRequest, Effect, Target, Tier
 from gateway.core.record import State
 from gateway.core.reverse import READ
 from gateway.core.written import Unseal
@@ -99,6 +99,28 @@ class Recalled(NamedTuple):
         if self.record["method"] == "tools/call":
             return Target(server, "tool", name)
         return target(server, name)
+
+    def asked(self, tier: Tier, effect: Effect, destination: str, server: str) -> AccessRequest:
+        """What the PDP is asked about it, as core/decide.py makes it."""
+        record, level, guard = self.record, self.level, self.guard
+        if effect is Effect.READ:
+            level, guard = READ.level.value, READ.guard
+        elif record["effect"] == Effect.READ:
+            level = guard = None
+        return AccessRequest(
+            subject=record["agent"],
+            tenant=record["tenant"],
+            intent=record["intent"],
+            tier=tier,
+            server=server,
+            tool=record["target"],
+            destination=destination,
+            effect=effect,
+            arguments={} if self.arguments is HIDDEN else self.arguments,
+            task=record["task"],
+            level=level,
+            guard=guard,
+        )
 
     def hides(self, argument: str) -> bool:
         """Could the value of this argument (a name or a JSON pointer) be another than the one at hand?"""

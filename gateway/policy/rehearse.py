@@ -18,9 +18,9 @@ from itertools import product
 from typing import Final
 
 from gateway.core.model import AccessRequest, Effect, Target, Tier
-from gateway.core.reverse import GUARDS, READ, Level
+from gateway.core.reverse import GUARDS, Level
 from gateway.errors import Refused
-from gateway.policy import classify, conditions
+from gateway.policy import classify, conditions, spellings
 from gateway.policy.asking import endpoint_at
 from gateway.policy.recalled import HIDDEN, Answer, Recalled
 from gateway.policy.snapshot import PolicySnapshot
@@ -86,7 +86,7 @@ class Rehearsal:
         entry = line.entry
         if entry.lifts or isinstance(entry.destination, ByArgument):
             return True
-        asked = _question(call, entry.tier, entry.effect, "", call.record["server"])
+        asked = call.asked(entry.tier, entry.effect, "", call.record["server"])
         return self._cell(asked).asks_for_arguments
 
     def possible(self, call: Recalled) -> Possible:
@@ -113,7 +113,7 @@ class Rehearsal:
         record = call.record
         server = self._companions.get(record["server"], record["server"])
         unknown = call._replace(level=Level.UNKNOWN.value, guard=None)
-        asked = _question(unknown, Tier.ADMIN, Effect.DESTROY, record["destination"], server)
+        asked = unknown.asked(Tier.ADMIN, Effect.DESTROY, record["destination"], server)
         return self._decided(unknown, asked, doubts)
 
     def _agents(self, call: Recalled, doubts: dict[str, None]) -> Iterator[Answer]:
@@ -133,7 +133,7 @@ class Rehearsal:
             yield destination
         else:
             for tier, effect in self._lifted(line, call, doubts):
-                asked = _question(call, tier, effect, destination, call.record["server"])
+                asked = call.asked(tier, effect, destination, call.record["server"])
                 yield from self._served(call, asked, doubts)
 
     def _line(self, target: Target) -> Line | Answer:
@@ -199,6 +199,15 @@ class Rehearsal:
         return answer
 
     def _decided(
+        self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
+    ) -> Iterator[Answer]:
+        answers = [*self._by_rules(call, asked, doubts)]
+        for tool in spellings.others_of(asked.tool):
+            more = [*self._by_rules(call, replace(asked, tool=tool), doubts)]
+            answers = [_both(one, other) for one in answers for other in more]
+        yield from answers
+
+    def _by_rules(
         self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
     ) -> Iterator[Answer]:
         cell = self._cell(asked)
@@ -271,26 +280,10 @@ def _fits(answer: Answer, old: Answer) -> bool:
     return answer.permitted is old.permitted and (answer.rule == old.rule or answer in EITHER)
 
 
-def _question(
-    call: Recalled, tier: Tier, effect: Effect, destination: str, server: str
-) -> AccessRequest:
-    """As core/decide.py makes it."""
-    record, level, guard = call.record, call.level, call.guard
-    if effect is Effect.READ:
-        level, guard = READ.level.value, READ.guard
-    elif record["effect"] == Effect.READ:
-        level = guard = None
-    return AccessRequest(
-        subject=record["agent"],
-        tenant=record["tenant"],
-        intent=record["intent"],
-        tier=tier,
-        server=server,
-        tool=record["target"],
-        destination=destination,
-        effect=effect,
-        arguments={} if call.arguments is HIDDEN else call.arguments,
-        task=record["task"],
-        level=level,
-        guard=guard,
-    )
+def _both(one: Answer, other: Answer) -> Answer:
+    """As the snapshot takes two spellings of one resource together."""
+    if not one.permitted or (not other.permitted and other.rule == Reason.NO_RULE):
+        return one
+    if not other.permitted:
+        return other
+    return one._replace(duties=(one.duties or frozenset()) | (other.duties or frozenset()))

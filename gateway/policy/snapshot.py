@@ -44,7 +44,6 @@ FILES: Final = (
     "tests.yaml",
     intents.FILE,
 )
-RESOURCE: Final = "resource:"
 
 
 class PolicySnapshot(Value):
@@ -71,10 +70,10 @@ class PolicySnapshot(Value):
         """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties of all.
         Never raises."""
         decision = self.pdp.decide(question)
-        if not decision.permitted or not question.tool.startswith(RESOURCE):
+        if not decision.permitted:
             return decision
-        for other in spellings.others(question.tool.removeprefix(RESOURCE)):
-            also = self.pdp.decide(replace(question, tool=f"{RESOURCE}{other}"))
+        for other in spellings.others_of(question.tool):
+            also = self.pdp.decide(replace(question, tool=other))
             if not also.permitted and also.reason is not Reason.NO_RULE:
                 return also
             duties = dict.fromkeys((*decision.obligations, *also.obligations))

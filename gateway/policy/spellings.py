@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote
 
 LAYERS: Final = 4
 """Encodings within one another that anybody might take off."""
+RESOURCE: Final = "resource:"
+"""What is in front of a URI where policy.csv names tools."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]*")
 _SAFE: Final = "~:/?#[]@!$&'()*+,;="
 _HEAD: Final = re.compile(r"[^:/?#]*:(?://)?")
@@ -29,3 +31,10 @@ def others(uri: str) -> Sequence[str]:
     end = head.end() if head else 0
     plain = text[:end] + _EMPTY.sub("/", text[end:])
     return [other for other in (plain, quote(plain, _SAFE)) if other != uri]
+
+
+def others_of(tool: str) -> Sequence[str]:
+    """The same of what policy.csv calls a tool: none of what is no resource."""
+    if not tool.startswith(RESOURCE):
+        return ()
+    return [f"{RESOURCE}{other}" for other in others(tool.removeprefix(RESOURCE))]

@@ -127,6 +127,23 @@ def test_the_answer_of_the_policy_is_among_the_possible_ones_and_the_only_one_if
         assert answers == {said}
 
 
+@pytest.mark.parametrize("name", ["a%2Fb", "keys", "%2Fkeys", "%2Fhot", "a%2F%2Fhot"])
+def test_a_resource_is_asked_about_by_all_its_spellings(tmp_path: Path, name: str) -> None:
+    allow = "p, P1, data, git, resource:file:///*, role:reader, local, general, local, -, allow"
+    more = [
+        f"p, {rule}, *, git, resource:file:///srv/{what}*, *, *, *, *, -, {effect}"
+        for rule, what, effect in (("D1", "keys", "deny"), ("O1", "hot", "approve"))
+    ]
+    csv = "\n".join([allow, *more, "g, agent:ann, role:reader, local\n"])
+    tiers = 'servers: {git: {resources: {"file:///*": {tier: data, effect: read}}}}'
+    policy = loaded(tmp_path, csv, tiers)
+    asked = Asked("agent:ann", Target("git", "resource", f"file:///srv/{name}"), {})
+    said = ask(policy, asked).decision
+    duties = frozenset(duty.rule for duty in said.obligations)
+    answer = Answer(said.permitted, said.rule or said.reason, str(said.where), duties)
+    assert possible(policy, policy, asked).answers == {answer}
+
+
 def test_a_hidden_argument_that_plays_no_part_is_no_doubt(policy: PolicySnapshot) -> None:
     asked = asking("git/log", {"message": "yes", "y": 1})
     found = possible(policy, policy, asked, {"message": "yes", "y": {"redacted": "x"}})
