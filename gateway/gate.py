@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from gateway.bounds import Bounds
 from gateway.core import settle, visiting
 from gateway.core.decide import served_tiers
 from gateway.core.fence import Fence
@@ -21,6 +20,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
+from gateway.line.bounds import Bounds
 from gateway.listed import Lists
 from gateway.pep import Line
 from gateway.ports import (

@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-from gateway.bounds import Bounds
 from gateway.core.model import Answer, Request
 from gateway.core.resolve import Table
+from gateway.line.bounds import Bounds
 from gateway.ports import Catalogue, Policies, PolicyView, Shelves
 from gateway.values import Value, replace
 from gateway.views import visible

@@ -14,9 +14,6 @@ from typing import Any
 
 import anyio
 
-from gateway import approving, holding, several
-from gateway.bounds import Bounds
-from gateway.carrying import Carrying
 from gateway.core import record, settle
 from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
@@ -25,11 +22,17 @@ from gateway.core.model import Answer, Effect, Outcome, Request
 from gateway.core.resolve import Table, resolve
 from gateway.core.tasks import finished, is_about_a_task, made_by, owner_of
 from gateway.core.validate import Check
-from gateway.courses import Courses
 from gateway.errors import JournalError, Refused
 from gateway.evenly import Pace
 from gateway.finishing import to_its_end
-from gateway.links import Links, may_follow
+from gateway.line import approving, holding, several
+from gateway.line.bounds import Bounds
+from gateway.line.carrying import Carrying
+from gateway.line.courses import Courses
+from gateway.line.links import Links, may_follow
+from gateway.line.scribe import Results, Scribe
+from gateway.line.tasks import Tasks
+from gateway.line.way import Recorded, Reversible, Way
 from gateway.ports import (
     Approvals,
     Catalogue,
@@ -44,10 +47,7 @@ from gateway.ports import (
     ToolServer,
 )
 from gateway.reasons import UNTOLD, Reason
-from gateway.scribe import Results, Scribe
-from gateway.tasks import Tasks
 from gateway.timings import newest
-from gateway.way import Recorded, Reversible, Way
 
 log = logging.getLogger("bulkhead.line")
 

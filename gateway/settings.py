@@ -11,13 +11,13 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 from ruamel.yaml.comments import CommentedMap
 
-from gateway import credential_settings, issuers, transmitters, yamlfile
-from gateway.addresses import Address, Origin
+from gateway.config import credential_settings, issuers, transmitters, yamlfile
+from gateway.config.addresses import Address, Origin
+from gateway.config.issuers import WORD, IssuerSettings
+from gateway.config.proofs import Evidence, Retention
+from gateway.config.transmitters import TransmitterSettings
+from gateway.config.yamlfile import ID, NO_ID, Located, Strict
 from gateway.errors import Misconfigured, Where
-from gateway.issuers import WORD, IssuerSettings
-from gateway.proofs import Evidence, Retention
-from gateway.transmitters import TransmitterSettings
-from gateway.yamlfile import ID, NO_ID, Located, Strict
 
 SERVER_ID = ID
 """Server ids stand in URLs, public names and policy: one short, unambiguous alphabet."""

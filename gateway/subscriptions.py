@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from gateway.bounds import Bounds
 from gateway.core import settle
 from gateway.core.model import Answer, JsonObject, Request, WorkloadIdentity
 from gateway.core.resolve import resolve
 from gateway.errors import Refused
+from gateway.line.bounds import Bounds
+from gateway.line.way import Way
 from gateway.nobody import NOBODY
 from gateway.pep import Line
 from gateway.ports import Catalogue, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.views import KINDS, may_read, view
-from gateway.way import Way
 
 MOST: Final = 256
 """Subscriptions of one follower."""

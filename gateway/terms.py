@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
+from gateway.config.yamlfile import Strict
 from gateway.core.dialect import SchemaFault
 from gateway.core.model import JsonObject, Tier
 from gateway.core.validate import compile_bound
 from gateway.settings import SERVER_ID
-from gateway.yamlfile import Strict
 
 _HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.:-]{0,251}[a-z0-9])?")
 _DAY: Final = 86_400

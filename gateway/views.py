@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from gateway.bounds import Bounds
 from gateway.core.decide import admit, question, require, served_tiers
 from gateway.core.model import Entry, Request, Resolved
 from gateway.core.resolve import Shelf, Table, resolve
 from gateway.errors import Refused
+from gateway.line.bounds import Bounds
 from gateway.ports import PolicyView
 from gateway.values import replace
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.bounds import Bounds
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
 from gateway.core.grant import Cover
 from gateway.core.model import Answer, Classified, JsonObject, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
+from gateway.line.bounds import Bounds
 
 
 class Deaf:

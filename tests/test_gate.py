@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.bounds import Bounds
 from gateway.core.fence import Fence
 from gateway.core.model import (
     ClientFacts,
@@ -24,9 +23,10 @@ from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.gate import FrontGate
+from gateway.line.bounds import Bounds
+from gateway.line.way import Way
 from gateway.reasons import Reason
 from gateway.values import replace
-from gateway.way import Way
 from tests.free import NoGrants
 
 EVIDENCE = Evidence(("Bearer x",), Endpoint("all"))

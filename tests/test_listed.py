@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.bounds import Bounds
 from gateway.core.fence import Fence
 from gateway.core.model import (
     Answer,
@@ -20,6 +19,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Table
+from gateway.line.bounds import Bounds
 from gateway.listed import MOST, Lists
 from gateway.values import replace
 from tests.free import NoFences, NoGrants

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from gateway.bounds import Bounds
 from gateway.core.fence import Fence
 from gateway.core.model import (
     AccessRequest,
@@ -43,6 +42,7 @@ from gateway.errors import JournalError, Refused, Where
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.journals.memory import MemoryJournal
+from gateway.line.bounds import Bounds
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
 from gateway.reasons import Reason

@@ -10,12 +10,12 @@ from typing import Final
 import httpx
 
 from gateway.app.bearer import bearer
+from gateway.config.proofs import AnchorSettings, Bucket
 from gateway.errors import Misconfigured
 from gateway.evidence.anchoring import Anchor
 from gateway.evidence.anchors.bucket import BucketAnchor, Keys
 from gateway.evidence.anchors.directory import DirectoryAnchor
 from gateway.evidence.anchors.push import PushAnchor
-from gateway.proofs import AnchorSettings, Bucket
 from gateway.settings import Settings
 
 TIMEOUT_SECONDS: Final = 20.0

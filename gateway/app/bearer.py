@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gateway.credential_settings import is_private
+from gateway.config.credential_settings import is_private
 from gateway.errors import Misconfigured, Where
 
 

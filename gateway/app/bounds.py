@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.app.clock import microseconds
-from gateway.bounds import Bounds
 from gateway.credentials.alive import Alive
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.grants.book import GrantBook
 from gateway.journals.sqlite import SqliteJournal
+from gateway.line.bounds import Bounds
 from gateway.policy.live import LivePolicies
 from gateway.settings import Settings
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
+from gateway.config.credential_settings import Offer, templates
 from gateway.core.credential import Credential, CredentialLease
 from gateway.core.model import Evidence, Outcome, Tier, WorkloadIdentity
 from gateway.credential_ports import CredentialProvider, NoCredential, OwnCredential
-from gateway.credential_settings import Offer, templates
 from gateway.credentials.tokens import Tokens
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal

@@ -9,12 +9,12 @@ from pathlib import Path
 from gateway.app.clock import microseconds
 from gateway.app.meanwhile import meanwhile
 from gateway.app.warrants import open_tiles
+from gateway.config.proofs import Evidence
 from gateway.evidence.anchoring import Anchor, keep_anchoring
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.sequencer import Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
 from gateway.journals.sqlite import SqliteReader
-from gateway.proofs import Evidence
 from gateway.settings import JOURNAL, Settings
 
 

@@ -25,7 +25,6 @@ from gateway.app.reverse import open_packs, own_reads, reversing
 from gateway.app.servers import open_servers
 from gateway.app.warrants import receipts
 from gateway.approvals.asking import Asking
-from gateway.bounds import Bounds
 from gateway.catalogue import pins
 from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue
@@ -37,6 +36,7 @@ from gateway.gate import FrontGate
 from gateway.identity.local import LocalIssuer
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
+from gateway.line.bounds import Bounds
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import Events, GrantDesk, ToolServer, WatchedServer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
-from gateway.bounds import Bounds
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
+from gateway.line.bounds import Bounds
 from gateway.ports import GrantStore, Journal
 from gateway.settings import Settings
 

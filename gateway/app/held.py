@@ -9,8 +9,8 @@ from pathlib import Path
 from gateway.app.clock import microseconds
 from gateway.app.meanwhile import meanwhile
 from gateway.core.model import Answer
-from gateway.holding import Waiting
 from gateway.journals.sqlite import SqliteReader
+from gateway.line.holding import Waiting
 from gateway.nobody import NOBODY
 from gateway.pep import Line
 from gateway.ports import Protector

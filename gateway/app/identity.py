@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from gateway.app.meanwhile import meanwhile
+from gateway.config.issuers import From, IssuerSettings, KeySettings, finite
 from gateway.core.model import Endpoint, JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.identity.jwt import JwtVerifier
@@ -23,7 +24,6 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Keys
-from gateway.issuers import From, IssuerSettings, KeySettings, finite
 from gateway.ports import Verifier
 from gateway.settings import Settings
 from gateway.values import Value

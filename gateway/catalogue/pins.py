@@ -18,11 +18,11 @@ from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest
 from gateway.catalogue.names import name_all
 from gateway.catalogue.text import spelt_out
+from gateway.config.yamlfile import text_of
 from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
 from gateway.values import Value, field, replace
-from gateway.yamlfile import text_of
 
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024

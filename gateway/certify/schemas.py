@@ -15,11 +15,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from gateway import yamlfile
 from gateway.catalogue.pins import Pins
 from gateway.certify.arguments import Finds, arguments
 from gateway.certify.drive import Driver
 from gateway.certify.places import Places
+from gateway.config import yamlfile
 from gateway.core.model import JsonObject, Outcome, Target
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings, Settings

@@ -17,7 +17,7 @@ from gateway.cli.visible import as_text, visible
 from gateway.core.model import JsonObject
 
 if TYPE_CHECKING:
-    from gateway.holding import Waiting
+    from gateway.line.holding import Waiting
     from gateway.undo.held import Waitings
 
 Verb = Literal["release", "cancel"]

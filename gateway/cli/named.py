@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import click
 
+from gateway.config.issuers import AGENT, WORD
 from gateway.core.fence import Fence
 from gateway.errors import Misconfigured
-from gateway.issuers import AGENT, WORD
 from gateway.settings import Settings
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final
 import click
 
 from gateway import settings as settings_file
-from gateway import yamlfile
 from gateway.app.credentials import lent_beside
 from gateway.catalogue import pins as pin_files
 from gateway.catalogue.fetch import Lists, fetch_lists
@@ -27,6 +26,7 @@ from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
 from gateway.cli import servers_text as told
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.config import yamlfile
 from gateway.errors import Misconfigured
 from gateway.ports import ToolServer
 from gateway.settings import Settings

@@ -18,9 +18,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
+from gateway.config.credential_settings import AwsSts
 from gateway.core.model import JsonObject
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credential_settings import AwsSts
 from gateway.credentials.references import Reference
 
 # Told to log everything, it logs what AWS answers: the keys.

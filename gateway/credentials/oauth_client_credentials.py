@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.config.credential_settings import ClientCredentials
 from gateway.credential_ports import Minted, Wanted
-from gateway.credential_settings import ClientCredentials
 from gateway.credentials.token_endpoint import Endpoint, Fields
 
 GRANT: Fields = {"grant_type": "client_credentials"}

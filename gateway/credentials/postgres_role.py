@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg.sql import Identifier, Literal
 
+from gateway.config.credential_settings import PostgresRole
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credential_settings import PostgresRole
 from gateway.credentials.references import Reference
 
 AT_ONCE: Final = 8

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.config.credential_settings import Offer
 from gateway.credential_ports import CredentialProvider
-from gateway.credential_settings import Offer
 from gateway.errors import Misconfigured, Where, to_install
 
 Make = Callable[[Any, Path], CredentialProvider]

@@ -11,8 +11,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from gateway.config.credential_settings import Secret
 from gateway.credential_ports import NoCredential
-from gateway.credential_settings import Secret
 
 SHORTEST: Final = 8
 """Characters. A shorter one could not be told from ordinary words where it comes back in a result."""

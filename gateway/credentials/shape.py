@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.config.credential_settings import PLACE
 from gateway.credential_ports import Minted, NoCredential
-from gateway.credential_settings import PLACE
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 

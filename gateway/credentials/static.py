@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.config.credential_settings import Static
 from gateway.credential_ports import Minted, Wanted
-from gateway.credential_settings import Static
 from gateway.credentials.references import Reference
 
 

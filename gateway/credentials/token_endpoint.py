@@ -22,8 +22,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.config.credential_settings import LOOPBACK, TokenEndpoint
 from gateway.credential_ports import Minted, NoCredential
-from gateway.credential_settings import LOOPBACK, TokenEndpoint
 from gateway.credentials.references import Reference
 from gateway.values import Value
 

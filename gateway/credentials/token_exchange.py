@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from gateway.config.credential_settings import TokenExchange
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credential_settings import TokenExchange
 from gateway.credentials.oauth_client_credentials import GRANT
 from gateway.credentials.references import Reference
 from gateway.credentials.token_endpoint import Endpoint

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import httpx
 
+from gateway.config.credential_settings import Vault
 from gateway.core.model import JsonObject
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credential_settings import Vault
 from gateway.credentials.references import Reference
 from gateway.credentials.token_endpoint import answer, client
 

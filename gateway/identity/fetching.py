@@ -15,11 +15,11 @@ from typing import Any, Final
 import anyio
 import httpx
 
+from gateway.config.issuers import safe_url
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.keycache import Fetched, Unfetched
 from gateway.identity.presented import json_object
-from gateway.issuers import safe_url
 from gateway.values import Value
 
 MAX_BYTES: Final = 256 * 1024

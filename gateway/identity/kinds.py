@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.config.issuers import IssuerSettings, Kind
 from gateway.core.model import Tier
 from gateway.identity.naming import Reader
 from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys
 from gateway.identity.spiffe import SvidReader
-from gateway.issuers import IssuerSettings, Kind
 from gateway.values import Value
 
 

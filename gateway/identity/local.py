@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from gateway.config.issuers import AGENT, WORD
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured, Where
 from gateway.identity.keys import SigningKey, open_keys, read_keys, signing_key
@@ -27,7 +28,6 @@ from gateway.identity.profile import (
     VerificationKey,
     text_claim,
 )
-from gateway.issuers import AGENT, WORD
 
 DEFAULT_TTL: Final = 900
 """Seconds."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.config.issuers import AGENT, WORD, From, IssuerSettings, Kind
 from gateway.identity.profile import Claimed, ClaimError
-from gateway.issuers import AGENT, WORD, From, IssuerSettings, Kind
 from gateway.values import Value
 
 MAX_ACTORS: Final = 4

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal, NoReturn
 
 import jwt
 
+from gateway.config.issuers import PROOFS
 from gateway.core.model import Evidence
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
-from gateway.issuers import PROOFS
 from gateway.reasons import Reason
 from gateway.values import Value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from gateway.config.issuers import AGENT, From
 from gateway.core.event import SecurityEvent
 from gateway.errors import Refused
 from gateway.identity.claims import LEEWAY, time_claim
@@ -16,7 +17,6 @@ from gateway.identity.jwt import check_signature
 from gateway.identity.naming import named
 from gateway.identity.presented import Presented, bad, present
 from gateway.identity.profile import ClaimError, Keys
-from gateway.issuers import AGENT, From
 from gateway.reasons import Reason
 from gateway.values import Value
 

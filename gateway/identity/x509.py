@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from gateway.config.issuers import IssuerSettings
 from gateway.core.model import Evidence, Tier, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.identity.claims import LEEWAY, reach
@@ -21,7 +22,6 @@ from gateway.identity.naming import Reader
 from gateway.identity.presented import bad
 from gateway.identity.profile import ClaimError
 from gateway.identity.spiffe import SvidReader
-from gateway.issuers import IssuerSettings
 from gateway.reasons import Reason
 
 MAX_TTL: Final = 90_000

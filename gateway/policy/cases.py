@@ -20,7 +20,8 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from gateway import yamlfile
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Strict
 from gateway.core.model import Effect, JsonObject, Tier
 from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured, Where
@@ -28,7 +29,6 @@ from gateway.policy.asking import Asked, Reply, ask, target
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.reasons import Reason
 from gateway.values import Value
-from gateway.yamlfile import Strict
 
 FILE: Final = "tests.yaml"
 

@@ -23,13 +23,13 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import yamlfile
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Strict
 from gateway.core.model import AccessRequest, Effect, JsonObject
 from gateway.core.reverse import GUARDS, Guard, Level
 from gateway.policy import pointers
 from gateway.policy.fragments import Fragment, judge
 from gateway.policy.predicates import Facts, Truth, every
-from gateway.yamlfile import Strict
 
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.yamlfile import Strict
 from gateway.policy import patterns
 from gateway.policy.predicates import TESTS, Facts, Truth, compiled, every, path_parts
-from gateway.yamlfile import Strict
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "null"]
 _MAX_PATTERN: Final = 2_000

@@ -20,13 +20,13 @@ from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import yamlfile
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Strict
 from gateway.core.grant import Terms, in_vain
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.terms import Written
 from gateway.values import Value, field
-from gateway.yamlfile import Strict
 
 FILE: Final = "intents.yaml"
 STANDING: Final = frozenset({Tier.DATA, Tier.TOOL})

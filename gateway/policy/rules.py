@@ -18,12 +18,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from gateway.config.yamlfile import bytes_of
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.policy import engine, patterns
 from gateway.settings import SERVER_ID
 from gateway.values import Value
-from gateway.yamlfile import bytes_of
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 

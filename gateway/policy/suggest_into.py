@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gateway import yamlfile
+from gateway.config import yamlfile
 from gateway.errors import Misconfigured, Where
 from gateway.policy import cases
 from gateway.policy.asking import Asked, ask, target

@@ -24,7 +24,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import yamlfile
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Strict
 from gateway.core.flow import LABELS
 from gateway.core.model import Effect, FlowMode, Kind, Label, Tier
 from gateway.errors import Misconfigured, Where
@@ -33,7 +34,6 @@ from gateway.policy.fragments import Fragment
 from gateway.ports import Mark
 from gateway.settings import SERVER_ID
 from gateway.values import Value
-from gateway.yamlfile import Strict
 
 Section = Literal["tools", "prompts", "resources", "methods"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from gateway.yamlfile import Strict
+from gateway.config.yamlfile import Strict
 
 
 class Commit(Strict):

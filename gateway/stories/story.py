@@ -11,14 +11,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from gateway import yamlfile
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Strict
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.stories.plan import WorldClaim, WorldPlan
 from gateway.values import Value
-from gateway.yamlfile import Strict
 
 FILE: Final = "story.yaml"
 _SERVER_PATH: Final = re.compile(r"/servers/([a-z][a-z0-9-]{0,31})/mcp")

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from gateway import holding
 from gateway.core.model import JsonObject, Target
 from gateway.core.record import State, after_hold
 from gateway.core.reverse import Verdict
 from gateway.errors import JournalError, Refused
-from gateway.holding import Waiting
+from gateway.line import holding
+from gateway.line.holding import Waiting
 from gateway.ports import CallFilter, CallRow, Errands, Journal, JournalReader, Protector
 from gateway.reasons import Reason
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.core.model import Answer
 from gateway.errors import JournalError
-from gateway.holding import Waiting
+from gateway.line.holding import Waiting
 from gateway.undo.deadlines import LATE_SECONDS
 from gateway.undo.held import Waitings
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, Literal
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import Field, field_validator, model_validator
 
+from gateway.config.yamlfile import Strict
 from gateway.core.reverse import Guard, Level, Strategy
-from gateway.yamlfile import Strict
 
 Place = Literal["server", "companion"]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]

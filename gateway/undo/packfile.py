@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from gateway import yamlfile
+from gateway.config import yamlfile
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured, Where

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ruamel.yaml.comments import CommentedMap
 
+from gateway.config.yamlfile import line_of
 from gateway.core.dialect import SchemaFault
 from gateway.core.model import JsonObject, Target
 from gateway.errors import Misconfigured, Where
@@ -18,7 +19,6 @@ from gateway.undo.pack_model import PackFile
 from gateway.undo.scope import Pinned
 from gateway.undo.shapes import Wrong
 from gateway.values import Value
-from gateway.yamlfile import line_of
 
 T = TypeVar("T")
 Step = str | int

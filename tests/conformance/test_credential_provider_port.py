@@ -23,10 +23,10 @@ import pytest
 from moto import mock_aws
 from pydantic import TypeAdapter
 
+from gateway.config.credential_settings import Offer
 from gateway.core.credential import Account
 from gateway.core.model import Endpoint, Tier
 from gateway.credential_ports import CredentialProvider, Minted, NoCredential, Wanted
-from gateway.credential_settings import Offer
 from gateway.credentials.providers import PROVIDERS, provider
 from gateway.identity.local import LocalIssuer
 from tests.credentials.places import (

@@ -16,6 +16,7 @@ import anyio
 import jwt
 import pytest
 
+from gateway.config.issuers import From, IssuerSettings
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity import kinds
@@ -24,7 +25,6 @@ from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keyfile import KeyFile
 from gateway.identity.local import LocalIssuer
 from gateway.identity.x509 import CertificateVerifier
-from gateway.issuers import From, IssuerSettings
 from gateway.ports import Verifier
 from gateway.reasons import Reason
 from gateway.values import replace

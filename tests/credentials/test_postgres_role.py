@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from gateway.config.credential_settings import PostgresRole, Secret
 from gateway.core.credential import our_own
 from gateway.core.model import Tier
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credential_settings import PostgresRole, Secret
 from gateway.credentials import postgres_role
 from gateway.credentials.postgres_role import PostgresRoles
 from tests.credentials.places import database

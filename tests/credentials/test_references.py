@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.credential_settings import Secret
 from gateway.credential_ports import NoCredential
-from gateway.credential_settings import Secret
 from gateway.credentials.references import Reference
 
 

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from gateway.config.credential_settings import ClientCredentials, Secret
 from gateway.credential_ports import NoCredential
-from gateway.credential_settings import ClientCredentials, Secret
 from gateway.credentials.token_endpoint import MAX_BYTES, Endpoint
 
 SECRET = "the-gateways:own/secret%"

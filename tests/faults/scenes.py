@@ -18,8 +18,8 @@ from gateway.core.model import Answer
 from gateway.core.record import State
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
-from gateway.holding import Waiting
 from gateway.journals.sqlite import SqliteJournal
+from gateway.line.holding import Waiting
 from gateway.nobody import NOBODY
 from gateway.ports import CallFilter
 from gateway.undo import keeping

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from gateway.config.issuers import safe_url
 from gateway.identity import fetching
 from gateway.identity.fetching import Source
 from gateway.identity.keycache import Unfetched
-from gateway.issuers import safe_url
 from tests.identity.idp import jwk, new_key
 
 KEYS = {"keys": [jwk(new_key(), kid="k1", alg="ES256", use="sig")]}

@@ -11,12 +11,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+from gateway.config.issuers import From, IssuerSettings
 from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keyfile import KeyFile
 from gateway.identity.kinds import profile
-from gateway.issuers import From, IssuerSettings
 from gateway.reasons import Reason
 
 NOW = 1_800_000_000

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from gateway.config.issuers import From, IssuerSettings
 from gateway.identity.naming import Reader
 from gateway.identity.profile import Claimed, ClaimError
-from gateway.issuers import From, IssuerSettings
 
 POD: dict[str, Any] = {
     "sub": "system:serviceaccount:agents:triage",

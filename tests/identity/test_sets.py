@@ -10,11 +10,11 @@ from typing import Any
 import jwt
 import pytest
 
+from gateway.config.issuers import From
 from gateway.core.event import SecurityEvent
 from gateway.errors import Refused
 from gateway.identity.keyfile import KeyFile
 from gateway.identity.sets import MAX_AGE, SetReader, Transmitter
-from gateway.issuers import From
 from gateway.reasons import Reason
 from tests.identity.idp import jwk, new_key
 

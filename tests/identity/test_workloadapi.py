@@ -11,13 +11,13 @@ import anyio
 import pytest
 import spiffe
 
+from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
 from gateway.errors import Misconfigured, Refused
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keycache import GAP, KeyCache, Unfetched
 from gateway.identity.kinds import profile
 from gateway.identity.workloadapi import WorkloadApi
-from gateway.issuers import From, IssuerSettings, KeySettings
 from gateway.reasons import Reason
 from tests.identity.workload_api import TrustDomain, serving
 

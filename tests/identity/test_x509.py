@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.x509 import CertificateVerifier
-from gateway.issuers import From, IssuerSettings, KeySettings
 from gateway.reasons import Reason
 from tests.identity.authority import ID, Authority, Leaf, address, uri, use
 from tests.identity.test_jwt import ORIGIN, profile, token

@@ -13,6 +13,7 @@ import pytest
 from gateway.app import retention
 from gateway.app.clock import DAY
 from gateway.app.retention import Retention
+from gateway.config.proofs import Retention as Kept
 from gateway.core import record
 from gateway.core.apart import Class
 from gateway.core.record import Line
@@ -22,7 +23,6 @@ from gateway.journals import expiring, form
 from gateway.journals.entry import Entry
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.journals.sqlitefile import SqliteFile
-from gateway.proofs import Retention as Kept
 from gateway.settings import ServerSettings, Settings
 from gateway.values import replace
 from tests.journals.calls import NOON, call_record

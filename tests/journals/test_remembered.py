@@ -14,8 +14,8 @@ from gateway.core.tasks import TaskMade, owner_of
 from gateway.journals.protect import Protector
 from gateway.journals.remembered import MOST_EACH, SqliteRemembered
 from gateway.journals.sqlite import SqliteJournal
-from gateway.links import Links
-from gateway.tasks import Tasks
+from gateway.line.links import Links
+from gateway.line.tasks import Tasks
 from gateway.values import replace
 from tests.journals.calls import intent
 

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.approvals.asking import Asking
-from gateway.bounds import Bounds
 from gateway.core import record
 from gateway.core.approval import Word
 from gateway.core.grant import Give
@@ -50,6 +49,7 @@ from gateway.core.resolve import Shelf, Table
 from gateway.grants.book import GrantBook
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
+from gateway.line.bounds import Bounds
 from gateway.pep import Line
 from gateway.ports import Outbound
 from gateway.values import replace

@@ -220,6 +220,14 @@ class House:
         request = Request(endpoint, identity, Era.STATELESS, 1, method, params, facts)
         return await self.gateway.gate.answer(request, Remembers())
 
+    async def listed(self, agent: str, endpoint: Endpoint) -> set[str]:
+        """The names of the tools it is shown there; none at a server that is none for it."""
+        answer = await self.ask(agent, endpoint, "tools/list", {})
+        if answer.error is not None:
+            assert (endpoint.kind, answer.error.data["reason"]) == ("server", "not_available")
+            return set()
+        return {tool["name"] for tool in answer.result["tools"]}
+
     def client(self) -> httpx2.AsyncClient:
         """Every byte of HTTP, without a socket."""
         gateway = self.gateway
@@ -278,8 +286,7 @@ def offered_at(endpoint: Endpoint) -> Sequence[str]:
 
 async def one_pair(its: House, wanted: Tables, agent: str, endpoint: Endpoint) -> None:
     """For one identity at one endpoint: each tool is listed iff some call is done, and each as the tables say."""
-    answer = await its.ask(agent, endpoint, "tools/list", {})
-    listed = {tool["name"] for tool in answer.result["tools"]}
+    listed = await its.listed(agent, endpoint)
     done, expected = set(), set()
     for server, tool, arguments in product(offered_at(endpoint), TOOLS, ARGUMENTS):
         may = server, tool != "unpinned" and wanted.allows(endpoint, agent, server, tool, arguments)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from gateway.config.issuers import PROOFS
 from gateway.core.model import Endpoint, Evidence, JsonObject, Tier, WorkloadIdentity
 from gateway.errors import Refused
-from gateway.issuers import PROOFS
 from gateway.ports import Gate
 from gateway.reasons import Reason
 from gateway.settings import Settings

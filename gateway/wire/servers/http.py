@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
+from gateway.config.credential_settings import templates
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.credential_ports import OwnCredential
-from gateway.credential_settings import templates
 from gateway.errors import Misconfigured
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound, ServerUnavailable

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway import following
+from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.errors import Misconfigured
-from gateway.issuers import From, IssuerSettings, KeySettings
 from gateway.settings import TlsSettings
 from gateway.wire.agents.tls import Files, Tls
 from tests.identity.authority import ID, Authority, address, client

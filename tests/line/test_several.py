@@ -9,13 +9,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gateway.bounds import Bounds
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import Passage
 from gateway.core.grant import Grant
 from gateway.core.model import Answer, Decision, Effect, Obligation, Tier
 from gateway.errors import Refused, Where
 from gateway.grants.book import GrantBook
+from gateway.line.bounds import Bounds
 from gateway.pep import Line
 from gateway.reasons import Reason
 from gateway.values import replace

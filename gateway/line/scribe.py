@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from gateway import holding
-from gateway.alike import Alike
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
 from gateway.core.describe import asked_with, beside, describe, trace_of, whole
@@ -20,10 +18,12 @@ from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own, Req
 from gateway.core.record import Claim, Sealed, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
+from gateway.line import holding
+from gateway.line.alike import Alike
+from gateway.line.way import Way
 from gateway.ports import Journal, Mark, Pending, Prepared, Protector, Reverser
 from gateway.reasons import Reason
 from gateway.values import replace
-from gateway.way import Way
 
 log = logging.getLogger("bulkhead.line")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gateway.yamlfile import Strict
+from gateway.config.yamlfile import Strict
 
 
 class Bucket(Strict):

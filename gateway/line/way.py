@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from gateway.bounds import Covered
 from gateway.core.decide import Decided
 from gateway.core.describe import Reached
 from gateway.core.model import JsonObject, Request, Resolved, Target
 from gateway.core.record import Claim, Permit
 from gateway.core.reverse import Reversal
+from gateway.line.bounds import Covered
 from gateway.ports import Pending, PolicyView, Prepared
 from gateway.values import Value
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from gateway.yamlfile import Located, Strict
+from gateway.config.yamlfile import Located, Strict
 
 TierName = Literal["data", "tool", "admin"]
 Templates = dict[str, str]

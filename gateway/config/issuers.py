@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway.yamlfile import ID, NO_ID, Located, Strict
+from gateway.config.yamlfile import ID, NO_ID, Located, Strict
 
 Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure", "mtls"]
 TierName = Literal["data", "tool", "admin"]

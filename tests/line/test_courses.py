@@ -10,8 +10,8 @@ import pytest
 from gateway.core.decide import Decided, admit, question, require
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, Request, Target
 from gateway.core.resolve import Shelf, Table, resolve
-from gateway.courses import MOST, Courses
 from gateway.errors import Refused
+from gateway.line.courses import MOST, Courses
 from gateway.policy.snapshot import PolicySnapshot, load
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
@@ -19,7 +19,7 @@ from gateway.values import replace
 from tests.test_pep import WHO
 
 HERE = Endpoint("server", server="s")
-MODEL = (Path(__file__).parents[1] / "policies" / "model.conf").read_text()
+MODEL = (Path(__file__).parents[2] / "policies" / "model.conf").read_text()
 TIERS = """
 servers:
   s:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway import yamlfile
 from gateway.catalogue import pins
+from gateway.config import yamlfile
 from gateway.errors import Misconfigured
 from gateway.policy import rules
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.issuers import (
+from gateway.config.issuers import (
     USUAL,
     Algorithms,
     Fault,
@@ -16,7 +16,7 @@ from gateway.issuers import (
     Word,
     safe_url,
 )
-from gateway.yamlfile import ID, NO_ID, Located
+from gateway.config.yamlfile import ID, NO_ID, Located
 
 
 class TransmitterSettings(Located):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import settings
-from gateway.credential_settings import templates
+from gateway.config.credential_settings import templates
 from gateway.errors import Misconfigured
 
 SECRET = {"env": "A_SECRET"}

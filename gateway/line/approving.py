@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.core.approval import DUTY, binding
 from gateway.core.reverse import READ
 from gateway.core.tasks import is_about_a_task
+from gateway.line.way import Reversible, Way
 from gateway.ports import Approvals
-from gateway.way import Reversible, Way
 
 
 async def fulfil(approvals: Approvals | None, way: Way, reversible: Reversible) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.carrying import AGAIN, Carrying
 from gateway.core.model import (
     ClientFacts,
     Endpoint,
@@ -20,6 +19,7 @@ from gateway.core.model import (
 )
 from gateway.core.record import Queued, Sealed, State
 from gateway.errors import JournalError
+from gateway.line.carrying import AGAIN, Carrying
 from gateway.ports import Outlet
 
 SERVER = Endpoint("server", server="s")

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.errors import Refused
+from gateway.line.way import Recorded, Reversible, Way
 from gateway.ports import Prepared
 from gateway.reasons import Reason
-from gateway.way import Recorded, Reversible, Way
 
 SPENT: Final = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
 UNCOVERED: Final = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})

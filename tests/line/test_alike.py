@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from gateway.alike import MOST, Alike, Like
 from gateway.core.decide import Decided
 from gateway.core.describe import whole
 from gateway.core.model import (
@@ -32,6 +31,7 @@ from gateway.core.model import (
     Tier,
 )
 from gateway.errors import Where
+from gateway.line.alike import MOST, Alike, Like
 from gateway.ports import Mark
 from gateway.reasons import Reason
 from gateway.values import replace

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.core.tasks import TaskMade
-from gateway.links import Links
-from gateway.tasks import Tasks
+from gateway.line.links import Links
+from gateway.line.tasks import Tasks
 
 
 async def test_each_agent_knows_what_it_was_told() -> None:
