@@ -61,6 +61,12 @@ def is_about_a_task(request: Request) -> bool:
     return request.method in _METHODS[request.era]
 
 
+def brings_more(request: Request) -> bool:
+    """Does a word about a task say anything but which task: answers to what its tool asked? Leave that a person
+    gave for the call that made the task is none for that."""
+    return is_about_a_task(request) and not request.params.keys() <= {"taskId", "_meta"}
+
+
 def named(request: Request) -> str:
     """The task a request names. Raises `Refused`: missing_capability, malformed.
 

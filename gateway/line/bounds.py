@@ -13,6 +13,7 @@ from gateway.core.fence import Fence
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.core.record import Claim
+from gateway.core.tasks import brings_more
 from gateway.errors import Refused
 from gateway.ports import Fences, Grants
 from gateway.reasons import Reason
@@ -73,10 +74,11 @@ class Bounds:
         self, covered: Covered | None, classified: Classified, fulfilled: Collection[str]
     ) -> tuple[Covered, tuple[Claim, ...]]:
         """Step 10: what the call takes in the commit of its intent. A person's leave for this very call
-        opens the way out for it. Raises `Refused` for a call that step 7 never saw."""
+        opens the way out for it; what a task is told later needs the way open. Raises `Refused` for a call that
+        step 7 never saw."""
         if covered is None:
             raise Refused(Reason.GRANT_NEEDED, "not covered by anything")
-        approved = DUTY in fulfilled
+        approved = DUTY in fulfilled and not brings_more(classified.resolved.request)
         return covered, self._grants.claims(covered.cover, classified, approved)
 
     def withholds(self, covered: Covered) -> bool:

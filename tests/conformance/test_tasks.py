@@ -23,6 +23,15 @@ TIERS = f"""servers:
     methods:
       "*": {{tier: data, effect: read}}
 """
+LABELLED = f"""flow: lax
+servers:
+  {SERVER}:
+    tools:
+      greet: {{tier: data, effect: read, reads: [private, untrusted], egress: false}}
+      "*": {{tier: data, effect: read, reads: public, egress: true}}
+    methods:
+      "*": {{tier: data, effect: read}}
+"""
 POLICY = everybody([("data", SERVER)]) + "g, agent:other, role:tester, local\n"
 ASKING: JSON = {"_meta": {CAPABILITIES: {"extensions": {EXTENSION: {}}, "elicitation": {}}}}
 OWN = Endpoint("server", server=SERVER)
@@ -130,6 +139,33 @@ def test_a_policy_that_no_longer_allows_the_tool_no_longer_allows_its_task(home:
             file.write_text(before)
         again = _until(lambda: "status" in (about(agent, "tasks/get", task_id)))
     assert refused and again
+
+
+def test_a_task_is_told_nothing_new_once_its_agent_read_what_must_not_go_out(home: Home) -> None:
+    file = home.root / "policies" / "tiers.yaml"
+    secret = {"action": "accept", "content": {"secret": "s3cr3t"}}
+    with speaker(home, OWN) as agent:
+        task_id = made(agent)
+        (key,) = about(agent, "tasks/get", task_id)["inputRequests"]
+        file.write_text(LABELLED)
+        try:
+            assert _until(lambda: _way_out_is_shut(agent))
+            told = about(agent, "tasks/update", task_id, inputResponses={key: secret})
+            beside = about(agent, "tasks/get", task_id, more="s3cr3t")
+            looked = about(agent, "tasks/get", task_id)
+            ended = about(agent, "tasks/cancel", task_id)
+        finally:
+            file.write_text(TIERS)
+    assert told["data"]["reason"] == beside["data"]["reason"] == "flow"
+    assert looked["status"] == "input_required"
+    assert ended == {"resultType": "complete"}
+
+
+def _way_out_is_shut(agent: Speaker) -> bool:
+    """Reads what is labelled, and tries to let something out by a call of its own."""
+    agent.ask("tools/call", name="greet", arguments={"name": "x"})
+    out = agent.ask("tools/call", name="confirm_delete", arguments={"filename": "x"}, **ASKING)
+    return bool(out.get("data", {}).get("reason") == "flow")
 
 
 def _until(so: Any, seconds: float = 30) -> bool:
