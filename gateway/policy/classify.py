@@ -9,7 +9,7 @@ Precedence (tests/policy/test_classify.py has one test per number):
    letter, digit or other plain character percent-encoded, an empty step, a scheme in capitals) matches
    by its exact name only: `file:///srv/*` says nothing of `file:///srv/../etc`, and a deny of
    `file:///srv/keys*` is not got round by `file:///srv/%6beys`. One with another spelling (spellings.py) has a class
-   by a prefix only if the same entry speaks of all of them: `file:///srv/%2Fkeys` has none.
+   by a prefix only if no other entry speaks of one of them: `file:///srv/%2Fkeys` has none.
 3. No entry: no class. The call is refused as unclassified, whatever policy.csv says.
 4. Every argument rule of that entry is asked; each that applies can lift the tier, the effect or both.
    Lifting takes the higher of the two: no rule, and no order of rules, can lower anything.
@@ -118,7 +118,7 @@ class Classifier:
             )
         if target.kind == "resource" and target.name not in found.pattern.exact:
             for other in spellings.others(target.name):
-                if _first(lines, other) is not found:
+                if _first(lines, other) not in (None, found):
                     raise _no_class(f"resource {target.name!r} may be taken for {other!r}")
         return found
 

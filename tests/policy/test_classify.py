@@ -154,6 +154,15 @@ def test_2_a_spelling_of_what_another_entry_speaks_of_has_no_class(
         classified(policy, uri, "resource")
 
 
+@pytest.mark.parametrize("prefix", ["file:///My%20Docs/", "find://x?in=http://a/"])
+def test_2_a_spelling_that_no_entry_speaks_of_is_not_in_the_way(
+    tmp_path: Path, prefix: str
+) -> None:
+    tiers = f'servers: {{git: {{resources: {{"{prefix}*": {{tier: data, effect: read}}}}}}}}'
+    policy = loaded(tmp_path, f"{ALLOW}\n{READER}\n", tiers)
+    assert tier_of(policy, f"{prefix}a%20b", "resource") is Tier.DATA
+
+
 def test_2_dots_in_a_name_are_no_steps(policy: PolicySnapshot) -> None:
     for uri in (
         "file:///srv/a..b",
