@@ -1,6 +1,9 @@
 """JSON-RPC 2.0 as MCP uses it: one message per body, raw objects in and out.
 
-It knows the envelope, and no method.
+It knows the envelope, and of methods only which have arguments.
+
+Params and arguments that are null are absent: typed languages write so what they leave out, and tool servers on most
+SDKs take it. What is left out is out for everybody who comes later, so policy and tool server read the same.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
+_WITH_ARGUMENTS: Final = frozenset({"tools/call", "prompts/get"})
 
 
 class Call(Value):
@@ -66,7 +70,7 @@ def read(value: Any) -> Message:
         raise _invalid('the body must be one JSON-RPC 2.0 object ("jsonrpc": "2.0")')
     if "method" not in value:
         return _response(value)
-    method, params = value["method"], value.get("params", {})
+    method, params = value["method"], value.get("params")
     if not isinstance(method, str) or not method:
         raise _invalid("method must be a non-empty string")
     if "result" in value or "error" in value:
@@ -74,8 +78,12 @@ def read(value: Any) -> Message:
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:
         raise _invalid("id must be a string or an integer")
+    if params is None:
+        params = {}
     if not isinstance(params, dict):
         raise rejected(400, INVALID_PARAMS, "params must be an object", id=id, reason=_MALFORMED)
+    if method in _WITH_ARGUMENTS and params.get("arguments", params) is None:
+        params = {name: value for name, value in params.items() if name != "arguments"}
     return Note(method, params) if id is None else Call(id, method, params)
 
 

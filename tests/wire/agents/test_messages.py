@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.messages import Call, Note, read
 from tests.wire.agents.house import serving
 from tests.wire.agents.raw import META, connection, headers, post, stateless
 
@@ -64,7 +65,7 @@ PLAIN = tool_call('{"path":"/tmp"}')
         (b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', -32600, "malformed"),
         (b'{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":""}}', -32600, "malformed"),
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}', -32602, "malformed"),
-        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', -32602, "malformed"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":false}', -32602, "malformed"),
     ],
 )
 async def test_a_body_with_no_one_reading_is_refused(body: bytes, code: int, reason: str) -> None:
@@ -88,6 +89,39 @@ async def test_what_was_parsed_is_what_the_gate_gets() -> None:
     assert reply.status == 200
     assert place.gate.requests[0].params["arguments"] == json.loads(arguments)
     assert place.gate.requests[0].params["_meta"] == META
+
+
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get"])
+def test_arguments_that_are_null_are_absent_and_others_stay_as_they_are(method: str) -> None:
+    def params(arguments: object) -> object:
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"arguments": arguments}}
+        said = read(call)
+        assert isinstance(said, Call)
+        return said.params
+
+    assert params(None) == {}
+    others: list[object] = [{}, {"arguments": None}, [], False, ""]
+    for given in others:
+        assert params(given) == {"arguments": given}
+
+
+def test_params_that_are_null_are_absent_and_what_is_in_a_vendors_is_its_own() -> None:
+    assert read({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": None}) == Call(
+        1, "ping", {}
+    )
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized", "params": None}
+    assert read(note) == Note("notifications/initialized", {})
+    vendor = {"jsonrpc": "2.0", "id": 1, "method": "acme/do", "params": {"arguments": None}}
+    assert read(vendor) == Call(1, "acme/do", {"arguments": None})
+
+
+async def test_a_call_whose_arguments_are_null_comes_to_the_gate_without_them() -> None:
+    body = tool_call("null")
+    given, _ = stateless(content_length=str(len(body)))
+    async with serving() as place:
+        reply = await post(place, body, given)
+    assert reply.status == 200
+    assert place.gate.requests[0].params == {"_meta": META, "name": "echo"}
 
 
 async def test_a_batch_is_told_what_to_do_instead() -> None:
