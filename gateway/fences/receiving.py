@@ -1,6 +1,7 @@
 """Security events become fences: who is named is stopped, and that is durable before the event is acknowledged.
 
-An event that is delivered again changes nothing, also when an operator has let go of its fence meanwhile.
+An event that is delivered again changes nothing, also when an operator has let go of its fence meanwhile. One that
+was not seen through (the gateway died, the journal failed) was not taken: delivered again, it is seen through.
 It knows fences and no token: who sends is the reader's to tell.
 """
 
@@ -56,9 +57,9 @@ class Receiving(Value):
             return
         fences = self._fences(event)
         await asyncio.to_thread(self.desk.log.fence, *fences)
-        self.remembered.note(KIND, event.transmitter, {event.id: {"at": self.clock()}})
         log.warning("fenced by %s: %s", event.transmitter, ", ".join(map(str, fences)))
         await self.desk.contain(fences)
+        self.remembered.note(KIND, event.transmitter, {event.id: {"at": self.clock()}})
 
     async def _read(self, text: str) -> SecurityEvent:
         try:

@@ -1,0 +1,82 @@
+"""A security event counts as taken once all that follows from it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core import record
+from gateway.core.event import SecurityEvent
+from gateway.core.grant import Give
+from gateway.errors import JournalError
+from gateway.fences.desk import Desk
+from gateway.fences.log import FenceLog
+from gateway.fences.receiving import Receiving
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.values import replace
+from tests.grants.given import NOON, grant
+from tests.journals.calls import call_record
+
+EVENT = SecurityEvent("corp", "e1", ("agent:a",), "session-revoked", ("local",))
+
+
+class Hears:
+    """Believes all it is told."""
+
+    def read(self, text: str, now: int) -> SecurityEvent:
+        return EVENT
+
+    async def refreshed(self, text: str) -> bool:
+        return False
+
+
+class Failing:
+    """A journal that takes no line the first time."""
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+        self._failed = False
+
+    def append(self, line: record.Line) -> Any:
+        if not self._failed:
+            self._failed = True
+            raise JournalError("the disk is full")
+        return self._journal.append(line)
+
+
+async def test_an_event_that_was_not_seen_through_is_when_it_is_delivered_again(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        protector, ids = Protector.open(tmp_path), itertools.count()
+        given = replace(grant("g1"), agent="agent:a", tenant="local")
+        line = record.noted(call_record("given"), NOON, {}, (Give(given),))
+        await journal.append(line).sealed()
+        grants = journal.grants()
+        desk = Desk(
+            log=FenceLog(tmp_path),
+            journal=Failing(journal),  # type: ignore[arg-type]
+            reader=SqliteReader(tmp_path / "journal.db"),
+            grants=grants,
+            protector=protector,
+            tenant="local",
+            clock=lambda: NOON + 1,
+            new_call_id=lambda: f"call{next(ids)}",
+        )
+        remembered = journal.remembered(protector)
+        receiving = Receiving(Hears(), desk, remembered, desk.clock, lambda no: None)
+        with pytest.raises(JournalError):
+            await receiving.take("event")
+        await remembered.written()
+        before = grants.find("g1")
+        await receiving.take("event")
+        after = grants.find("g1")
+        await journal.aclose()
+    assert before is not None and before.word(NOON + 1) == "active"
+    assert after is not None and after.word(NOON + 1) == "revoked"
