@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -26,9 +26,6 @@ from gateway.policy.replay import Group, Kind, Replayed, replay
 from gateway.ports import EventRow, JournalReader
 from gateway.settings import Settings
 from gateway.values import as_plain
-
-if TYPE_CHECKING:
-    pass
 
 PAGE: Final = 2_000
 CHANGED: Final = 1
