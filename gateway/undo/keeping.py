@@ -73,6 +73,8 @@ async def _undone(promise: Promise, opener: Opener, now: int) -> tuple[Stand, st
         report = await _carried_out(promise, rollback)
         if report is None:
             plan = await rollback.plan(scope(promise))
+            if not plan.entries:
+                return "undone", "there was nothing to undo"
             unclean = _unclean(plan)
             if unclean:
                 return "asks", f"it is not undone by itself, for {unclean}"
