@@ -23,20 +23,21 @@ _MAX_TIME: Final = 2**53
 
 def check_times(
     claims: Mapping[str, Any], profile: IssuerProfile, endpoint: Endpoint, now: int
-) -> int:
-    """The expiry, all times being whole numbers in order."""
+) -> tuple[int, int]:
+    """From when and until when it is good, all times being whole numbers in order."""
     expires = time_claim(claims, "exp")
     issued = time_claim(claims, "iat") if profile.dated or "iat" in claims else now
     not_before = time_claim(claims, "nbf") if "nbf" in claims else issued
     if expires + LEEWAY <= now:
         raise Refused(Reason.EXPIRED_TOKEN, "token has expired")
-    if max(issued, not_before) > now + LEEWAY:
+    begins = max(issued, not_before)
+    if begins > now + LEEWAY:
         bad("token is from the future")
     longest = min(profile.max_ttl, MAX_TTL_ADMIN if endpoint.tier is Tier.ADMIN else _MAX_TIME)
     undated = "iat" not in claims
     if not (undated or expires > issued) or expires - issued > longest:
         bad(f"token lives longer than {longest} s")
-    return expires
+    return begins, expires
 
 
 def time_claim(claims: Mapping[str, Any], name: str) -> int:

@@ -36,6 +36,8 @@ class _Verified(Value):
     key: VerificationKey
     binding: Binding | None
     identity: WorkloadIdentity
+    begins_at: int
+    """Before it nobody is believed by it, though somebody was: the clock may have been set back."""
 
 
 class JwtVerifier:
@@ -80,7 +82,7 @@ class JwtVerifier:
         profile, key = self._signer(token)
         check_signature(token, key)
         claims = token.claims
-        expires_at = check_times(claims, profile, endpoint, now)
+        begins_at, expires_at = check_times(claims, profile, endpoint, now)
         check_audience(claims, self._origin, endpoint.path)
         bound = binding(claims)
         claimed = _claimed(profile, claims)
@@ -96,7 +98,7 @@ class JwtVerifier:
             grant=claimed.grant,
             on_behalf_of=claimed.on_behalf_of,
         )
-        return _Verified(profile, token.kid, key, bound, identity)
+        return _Verified(profile, token.kid, key, bound, identity, begins_at)
 
     def _profile(self, claims: Mapping[str, Any]) -> IssuerProfile:
         """By `iss`; an SVID without one by its trust domain (JWT-SVID, 3)."""
@@ -133,8 +135,8 @@ class JwtVerifier:
         known = self._cache.get(slot)
         if known is None:
             return None
-        expired = known.identity.expires_at + LEEWAY <= now
-        if expired or known.profile.key(known.kid) is not known.key:
+        good = known.begins_at - LEEWAY <= now < known.identity.expires_at + LEEWAY
+        if not good or known.profile.key(known.kid) is not known.key:
             del self._cache[slot]
             return None
         self._cache.move_to_end(slot)

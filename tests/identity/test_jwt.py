@@ -410,6 +410,15 @@ class TestCache:
             verifier.verify(evidence, NOW + 900 + LEEWAY)
         assert caught.value.reason is Reason.EXPIRED_TOKEN
 
+    def test_a_remembered_token_is_from_the_future_once_the_clock_was_set_back(self) -> None:
+        verifier = JwtVerifier([profile()], ORIGIN)
+        evidence = Evidence((f"Bearer {token()}",), DATA)
+        who = verifier.verify(evidence, NOW)
+        assert verifier.recall(evidence, NOW - LEEWAY) is who
+        assert verifier.recall(evidence, NOW - LEEWAY - 1) is None
+        with pytest.raises(Refused, match="future"):
+            verifier.verify(evidence, NOW - LEEWAY - 1)
+
     def test_a_remembered_token_is_still_good_at_one_endpoint_only(self) -> None:
         verifier = JwtVerifier([profile()], ORIGIN)
         bearer = (f"Bearer {token()}",)
