@@ -15,6 +15,8 @@ from rich.text import Text
 
 from gateway.cli.times import when
 from gateway.cli.visible import as_text, visible
+from gateway.core.act import FOR
+from gateway.core.model import CallRecord
 from gateway.core.record import State
 from gateway.ports import CallRow, EventRow
 
@@ -111,7 +113,6 @@ def print_story(call: CallRow, lines: Sequence[EventRow]) -> None:
 
 def _facts(call: CallRow) -> list[tuple[str, str]]:
     record = call.record
-    decided = record.rule or "no rule"
     facts = [
         ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
         ("On behalf of", record.on_behalf_of),
@@ -119,9 +120,11 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ("Asked", _asked(call)),
         (
             "Reaches",
-            f"{record.tier}, {record.effect}, at {record.destination}" if record.tier else "",
+            f"{record.tier}, {record.effect}{_at(record.destination, ', at ')}"
+            if record.tier
+            else "",
         ),
-        ("Decided by", f"{decided} at {record.where}" if record.where else decided),
+        ("Decided by", _decided(record)),
         ("Duties", record.duties),
         ("On trial", record.shadows and f"would be denied by {record.shadows}"),
         ("Policy", record.policy_version),
@@ -157,7 +160,18 @@ def one_line(line: EventRow, call: CallRow) -> str:
 def _asked(call: CallRow) -> str:
     if call.state is State.NOTED:
         return _target(call)
-    return f"{call.record.method} {_target(call)} at {call.record.endpoint}"
+    return f"{call.record.method} {_target(call)}{_at(call.record.endpoint)}"
+
+
+def _decided(record: CallRecord) -> str:
+    """By which rule; what the gateway asks for itself no rule decides, and says for which call it is."""
+    if record.where.startswith(FOR):
+        return f"no rule, {record.where}"
+    return f"{record.rule or 'no rule'}{_at(record.where)}"
+
+
+def _at(place: str, at: str = " at ") -> str:
+    return f"{at}{place}" if place else ""
 
 
 def _target(call: CallRow) -> str:

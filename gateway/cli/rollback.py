@@ -206,7 +206,8 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Done | None:
             if asked.show:
                 raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
             told.print_plan(plan)
-            click.confirm("Undo this?", abort=True)
+            if plan.entries:
+                click.confirm("Undo this?", abort=True)
             again = await rollback.plan(wanted, asked.replan)
             if again.digest != plan.digest:
                 click.echo("bulkhead: the world has moved since: look again", err=True)

@@ -49,7 +49,8 @@ def print_plan(plan: Plan) -> None:
     """The plan as a tree, in the order of undoing."""
     screen = console()
     if not plan.entries:
-        screen.print("No call in this scope can have changed anything.", style="dim")
+        changed = "is known to have changed" if plan.scope.get("resources") else "can have changed"
+        screen.print(f"No call in this scope {changed} anything.", style="dim")
         return
     count = sum(entry.standing in TO_DO for entry in plan.entries)
     root = Tree(Text(f"{len(plan.entries)} calls, {count} to be undone, the latest first", "bold"))

@@ -203,7 +203,7 @@ def authorised(warrant: dict[str, Any], policies: Sequence[str]) -> tuple[bool, 
     """By which rule of which policy. `policies`: the versions that are believed; none means any."""
     version = warrant["policy_version"]
     if warrant["sent_at"] is None or not warrant["rule"]:
-        return False, f"it was never sent: {warrant['state']}"
+        return False, f"it was not sent by a rule: {warrant['state']}"
     if policies and version not in policies:
         return False, f"decided by a policy that is not believed: {version}"
     return True, f"rule {warrant['rule']} ({warrant['where']}) of policy {version}"

@@ -31,6 +31,13 @@ def test_as_json_it_is_one_document_with_the_undo_in_it(
     assert told["undo"][member] == is_
 
 
+def test_who_did_nothing_is_contained_without_a_question(home: Home) -> None:
+    ran = home.run("contain", "--task", "t", "--as", "ada")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "No call in this scope can have changed anything." in ran.stdout
+    assert "Undo this?" not in ran.stdout
+
+
 @pytest.mark.parametrize("scope", [("--task", "t", "--no-undo"), ("--tier", "data", "--yes")])
 def test_where_nothing_is_undone_the_document_says_so(home: Home, scope: tuple[str, ...]) -> None:
     told = json.loads(home.must("contain", *scope, "--json", "--as", "ada"))

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.cli import journal_text
 from gateway.core.record import State
+from gateway.ports import CallRow
+from tests.journals.calls import NOON, call_record
 
 
 def test_every_state_has_a_colour_and_a_meaning() -> None:
     assert set(State) == journal_text.COLOURS.keys() == journal_text.MEANING.keys()
+
+
+def test_what_the_gateway_asks_for_itself_is_told_without_a_place_it_has_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = call_record("own", rule="", where="for call abc", endpoint="", destination="")
+    journal_text.print_story(CallRow(own, State.APPLIED, NOON, NOON, {}), ())
+    told = capsys.readouterr().out
+    assert "no rule, for call abc" in told
+    assert all(not line.rstrip().endswith(" at") for line in told.splitlines())

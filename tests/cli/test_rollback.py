@@ -36,6 +36,13 @@ def test_without_a_journal_there_is_nothing_to_undo_and_it_says_so(home: Home) -
     assert "no journal here yet" in ran.stderr
 
 
+def test_that_nothing_wrote_a_resource_is_said_of_calls_it_is_known_of(home: Home) -> None:
+    """Which resources a call without an undo pack wrote nobody knows: it is in no resource's scope."""
+    home.must("contain", "--task", "night", "--no-undo")
+    told = home.must("rollback", "--resource", "file:/srv/notes", "--plan")
+    assert told == "No call in this scope is known to have changed anything."
+
+
 def test_a_task_is_begun_confirmed_and_listed(home: Home) -> None:
     home.must("task", "begin", "night", "--as", "o")
     assert home.run("task", "begin", "night", "--as", "o").returncode == 1

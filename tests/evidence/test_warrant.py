@@ -191,6 +191,12 @@ def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed(
     assert authorised(warrant(state, call_id), policies)[0] is holds
 
 
+def test_a_call_no_rule_decided_is_not_said_to_have_been_kept_back(state: Path) -> None:
+    """The gateway's own reads for an undo are sent, and no policy is asked about them."""
+    own = {**warrant(state, "by-root"), "rule": "", "where": "for call abc"}
+    assert authorised(own, []) == (False, "it was not sent by a rule: applied")
+
+
 @pytest.mark.parametrize(
     ("call_id", "now", "holds", "why"),
     [
