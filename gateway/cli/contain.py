@@ -26,7 +26,9 @@ from gateway.core.model import JsonObject
 from gateway.fences.desk import Contained
 from gateway.fences.log import FenceLog
 
-NOT_NAMED: Final = "To undo what was done, name agents, tasks, grants or servers, or --since."
+NOT_NAMED: Final = (
+    "Nothing is undone: name agents, or tasks, or grants, or servers; or --all with --since."
+)
 
 
 @click.command()
@@ -124,7 +126,8 @@ def _tell(contained: Contained) -> None:
 
 
 def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:
-    """The same scope, as `bulkhead rollback` names it; None when it cannot be named, or is too wide."""
+    """The same scope, as `bulkhead rollback` names it; None when it cannot be named, or is too wide.
+    Several kinds are stopped each, and would be undone only where all of them meet."""
     scopes = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
     if scope["tier"] or scope["tenant"] or len(scopes) > 1 or not (scopes or since):
         return None

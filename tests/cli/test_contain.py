@@ -46,6 +46,21 @@ def test_where_nothing_is_undone_the_document_says_so(home: Home, scope: tuple[s
 
 
 @pytest.mark.parametrize(
+    "scope",
+    [
+        ("--tier", "data", "--since", "10m"),
+        ("--tenant", "local", "--since", "10m"),
+        ("--task", "t", "--agent", "ann", "--since", "10m"),
+        ("--all",),
+    ],
+)
+def test_a_scope_that_is_stopped_and_not_undone_says_so(home: Home, scope: tuple[str, ...]) -> None:
+    ran = home.run("contain", *scope, "--yes", "--as", "ada")
+    assert (ran.returncode, ran.stdout[:6]) == (0, "fenced")
+    assert ran.stderr.startswith("Nothing is undone: ")
+
+
+@pytest.mark.parametrize(
     ("scope", "says"),
     [
         (("--server", "stroe"), "there is no server 'stroe'"),
