@@ -157,8 +157,12 @@ class AsgiExchange:
 class AsgiApp:
     """Hands every `http` scope to `serve`; answers lifespan, refuses anything else."""
 
-    def __init__(self, serve: Serve, close: Callable[[], None], front: Front) -> None:
+    def __init__(
+        self, serve: Serve, hush: Callable[[], None], close: Callable[[], None], front: Front
+    ) -> None:
         self._serve = serve
+        self.hush = hush
+        """Ends every open stream on which nothing is answered, so that a server can wait for the others."""
         self.close = close
         """Ends every session and open stream, so that a server can stop."""
         self.front = front

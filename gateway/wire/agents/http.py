@@ -64,7 +64,7 @@ def build_app(
     grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
     told = None if events is None else EventsFace(events, limits)
     face = Face(gate, settings, ready, schema_of, limits, grants, told)
-    return AsgiApp(face.serve, face.close, face)
+    return AsgiApp(face.serve, face.hush, face.close, face)
 
 
 class Face:
@@ -117,6 +117,12 @@ class Face:
             return self._door.admit(endpoint, head)
         except Rejected:
             return None
+
+    def hush(self) -> None:
+        """End every listen and standing stream. Calls go on."""
+        self._door.end_listens()
+        for session in self._door.sessions:
+            session.hush()
 
     def close(self) -> None:
         """End every session and every listen: their streams end and let the server stop."""
@@ -199,6 +205,9 @@ def _bind(settings: Settings) -> socket.socket:
     return listener
 
 
+_WORK_SECONDS: Final = Limits().shutdown_seconds - 1
+
+
 class _Server(uvicorn.Server):
     """uvicorn, but signals are ours, streams end when it stops, and somebody hears when it started."""
 
@@ -238,10 +247,14 @@ class _Server(uvicorn.Server):
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.close()
         if self._renewing is not None:
             self._renewing.cancel()
+        self._app.hush()
+        # Work of sessions is no task of uvicorn's: it is ended here, with time left to say what came of it.
+        late = asyncio.get_running_loop().call_later(_WORK_SECONDS, self._app.close)
         await super().shutdown(sockets)
+        late.cancel()
+        self._app.close()
 
 
 @contextlib.contextmanager

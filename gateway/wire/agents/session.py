@@ -81,12 +81,20 @@ class Session:
         self._asks += 1
         return f"bulkhead-{self._asks}"
 
+    def hush(self) -> None:
+        """Let who only listens go: nothing more is told unasked."""
+        if self.following is not None:
+            self.following.close()
+        listened = self.shelf.streams.get(STANDING)
+        if listened is not None:
+            listened.ended = True
+            listened.wake.set()
+
     def end(self) -> None:
         """Cancel what is in work and let every reader go."""
         for task in tuple(self.running.values()):
             task.cancel()
-        if self.following is not None:
-            self.following.close()
+        self.hush()
         for future in self.asked.values():
             if not future.done():
                 future.set_result(cannot_ask("the session has ended"))

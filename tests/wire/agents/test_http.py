@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from gateway.core.model import Era
 from gateway.errors import Misconfigured
 from gateway.wire.agents import http
 from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
-from tests.wire.agents.raw import connection, session
+from tests.wire.agents.raw import Connection, Reply, connection, session
 
 ROOT = Path(__file__).parents[3]
 Mode = Literal["auto", "legacy", "2026-07-28"]
@@ -148,37 +149,68 @@ async def test_stopping_ends_open_streams_at_once() -> None:
     assert [request.params["name"] for request in gate.cancelled] == ["hang"]
 
 
+async def until_its_end(stream: Connection) -> None:
+    """Nothing is said on it before that."""
+    while chunk := await stream.chunk():
+        assert b"data: {" not in chunk
+
+
+async def test_who_only_listens_is_let_go_while_a_call_goes_on() -> None:
+    gate = RememberingGate()
+    with anyio.fail_after(20):
+        async with serving(gate) as place, connection(place) as line, connection(place) as work:
+            speaker = await session(place)
+            await speaker.get(line)
+            await speaker.start(work, 1, "hang")
+            await gate.started.wait()
+            place.app.hush()
+            await until_its_end(line)
+            gate.go.set()
+            reply = await work.reply()
+    assert (reply.json["id"], "result" in reply.json) == (1, True)
+    assert all(one.closed for one in gate.followed)
+    assert gate.cancelled == []
+
+
 PROGRAM = """
 import asyncio, sys
 from gateway.wire.agents import http
 from tests.wire.agents.house import RememberingGate, schema_of, settings
 
 async def main():
-    app = http.build_app(RememberingGate(), settings(), lambda: (True, {}), schema_of)
+    gate = RememberingGate()
+    asyncio.get_running_loop().add_reader(sys.stdin, gate.go.set)
+    app = http.build_app(gate, settings(), lambda: (True, {}), schema_of)
     try:
         await http.serve(app, settings(), on_ready=lambda address: print(address, flush=True))
     finally:
         print("closed in order", flush=True)
 
+if "impatient" in sys.argv:
+    http._WORK_SECONDS = 0.1
 asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_streams_and_lets_the_rest_close_in_order(number: int) -> None:
+async def stopped(number: int, *patience: str, ends: bool) -> Reply:
+    """What a call hears that is in work when a signal comes; `ends`: it comes to its end once that was heard."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", PROGRAM, *patience, cwd=ROOT, stdin=PIPE, stdout=PIPE
     )
     assert process.stdout is not None
+    assert process.stdin is not None
     try:
         with anyio.fail_after(20):
             host, _, port = (await process.stdout.readline()).decode().strip().rpartition(":")
             place = Place(RememberingGate(), host, int(port), None)
             speaker = await session(place)
             async with connection(place) as standing, connection(place) as working:
+                await speaker.start(working, 1, "hang", notify=True)
                 await speaker.get(standing)
-                await speaker.start(working, 1, "hang")
                 process.send_signal(number)
+                await until_its_end(standing)
+                if ends:
+                    process.stdin.write(b"go")
                 last = await working.reply()
                 rest = await process.stdout.read()
                 status = await process.wait()
@@ -186,5 +218,18 @@ async def test_a_signal_ends_streams_and_lets_the_rest_close_in_order(number: in
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert last.events == [], "the stream ends without an answer"
     assert (rest, status) == (b"closed in order\n", 0)
+    return last
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_streams_has_calls_answered_and_lets_the_rest_close_in_order(
+    number: int,
+) -> None:
+    last = await stopped(number, ends=True)
+    assert [event.get("id") for event in last.events] == [None, 1]
+
+
+async def test_a_call_that_does_not_end_is_not_waited_for_when_the_gateway_stops() -> None:
+    last = await stopped(signal.SIGTERM, "impatient", ends=False)
+    assert [event.get("id") for event in last.events] == [None], "the stream ends without an answer"
