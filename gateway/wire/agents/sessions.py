@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.model import (
     Answer,
@@ -51,6 +51,9 @@ from gateway.wire.agents.session import Session, Sessions, TooManySessions, owne
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
 from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
+
+SESSION_NOT_FOUND: Final = -32001
+"""The TypeScript SDK's own. Hosts know by it, or by both SDKs' words, that another session is to be opened."""
 
 
 class SessionEra:
@@ -122,7 +125,7 @@ class SessionEra:
             raise rejected(400, INVALID_REQUEST, "Mcp-Session-Id is missing: initialize first")
         session = self._sessions.find(id, admitted.endpoint, owner_of(identity))
         if session is None:
-            raise rejected(404, INVALID_REQUEST, "there is no such session: initialize again")
+            raise rejected(404, SESSION_NOT_FOUND, "Session not found")
         return session
 
     async def _initialize(

@@ -84,6 +84,10 @@ async def test_no_session_id_is_400_and_an_unknown_one_404() -> None:
         unsaid = await speaker.post({"id": 1, "method": "ping"}, mcp_protocol_version=None)
     statuses = [reply.status for reply in (missing, unknown, version, unsaid)]
     assert statuses == [400, 404, 400, 200]
+    assert unknown.error == {
+        "code": -32001,
+        "message": "Session not found",
+    }, "hosts know by these that a session is to be opened"
 
 
 async def test_a_session_of_another_principal_does_not_exist() -> None:
