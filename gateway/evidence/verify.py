@@ -245,8 +245,8 @@ def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     """How, and until when. `now`: microseconds since the epoch."""
     undo, state = warrant["undo"], warrant["state"]
     verdicts = [one.get("verdict") for one in warrant["undone"]]
-    if {"restored", "compensated"} & set(verdicts):
-        return True, f"it was taken back: {verdicts[-1]}"
+    if back := [verdict for verdict in verdicts if verdict in ("restored", "compensated")]:
+        return True, f"it was taken back: {back[-1]}"
     if state in NOTHING or warrant["effect"] == "read" or warrant["sent_at"] is None:
         return True, f"it changed nothing: {warrant['effect']}, {state}"
     if state in ("in_doubt", "needs_human", "intent"):

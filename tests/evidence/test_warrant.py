@@ -191,6 +191,14 @@ def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed(
     assert authorised(warrant(state, call_id), policies)[0] is holds
 
 
+@pytest.mark.parametrize("later", ["forgotten", "blocked"])
+def test_what_was_taken_back_is_told_by_how_and_not_by_what_came_later(
+    state: Path, later: str
+) -> None:
+    told = {**warrant(state, "by-root"), "undone": [{"verdict": "restored"}, {"verdict": later}]}
+    assert reversible(told, NOON) == (True, "it was taken back: restored")
+
+
 def test_a_call_no_rule_decided_is_not_said_to_have_been_kept_back(state: Path) -> None:
     """The gateway's own reads for an undo are sent, and no policy is asked about them."""
     own = {**warrant(state, "by-root"), "rule": "", "where": "for call abc"}
