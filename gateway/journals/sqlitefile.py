@@ -211,6 +211,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     # Whatever a statement needs for itself is not worth a file.
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    # The log is brought into the file by the commit that makes it so many pages: small enough that no call waits long.
+    connection.execute("PRAGMA wal_autocheckpoint = 400")
     # What is deleted is overwritten: resources let go, payloads forgotten.
     connection.execute("PRAGMA secure_delete = ON")
     return connection
