@@ -139,7 +139,7 @@ def _transmitters(settings: Settings) -> list[Transmitter]:
             keys=open_keys(one.keys, one.issuer, settings, one.where, SSF_DISCOVERY),
             subjects_of=settings.issuers[one.speaks_for].name,
             naming=settings.issuers[one.speaks_for].naming,
-            tenants=tuple(finite(settings.issuers[one.speaks_for].tenant or whose) or ("",)),
+            tenants=tuple(finite(settings.issuers[one.speaks_for].tenant or whose) or ()),
         )
         for id, one in settings.transmitters.items()
     ]

@@ -16,5 +16,5 @@ class SecurityEvent(Value):
     """`agent:<name>` of those who are to be stopped; nobody, where it is about something else."""
     why: str
     """The last words of the event types' names."""
-    tenants: tuple[str, ...] = ("",)
-    """Whose agents those are; empty: that cannot be told."""
+    tenants: tuple[str, ...] = ()
+    """Whose agents those are; none: that cannot be told, so they are stopped whosever they are."""

@@ -21,6 +21,8 @@ from gateway.reasons import Reason
 from gateway.values import Value
 
 KIND: Final = "security event"
+ANYBODYS: Final = ""
+"""The tenant of a fence that stops its agents whosever they are."""
 
 log = logging.getLogger("bulkhead.fences")
 
@@ -77,5 +79,5 @@ class Receiving(Value):
         return [
             Fence("agent", agent, by, why, at, tenant)
             for agent in event.agents
-            for tenant in event.tenants
+            for tenant in event.tenants or (ANYBODYS,)
         ]

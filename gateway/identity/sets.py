@@ -51,8 +51,8 @@ class Transmitter(Value):
     """What `iss` of a subject says."""
     naming: From
     """What that issuer's subjects are called here."""
-    tenants: tuple[str, ...] = ("",)
-    """Whose they are: one of these; empty: that its tokens tell each time."""
+    tenants: tuple[str, ...] = ()
+    """Whose they are: one of these; none: its tokens tell each time, so it cannot be told here."""
 
 
 class SetReader:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.core import record
 from gateway.core.event import SecurityEvent
+from gateway.core.fence import Caught
 from gateway.core.grant import Give
 from gateway.errors import JournalError
 from gateway.fences.desk import Desk
@@ -26,10 +27,13 @@ EVENT = SecurityEvent("corp", "e1", ("agent:a",), "session-revoked", ("local",))
 
 
 class Hears:
-    """Believes all it is told."""
+    """Believes all it is told, and is always told the same."""
+
+    def __init__(self, event: SecurityEvent) -> None:
+        self._event = event
 
     def read(self, text: str, now: int) -> SecurityEvent:
-        return EVENT
+        return self._event
 
     async def refreshed(self, text: str) -> bool:
         return False
@@ -49,31 +53,49 @@ class Failing:
         return self._journal.append(line)
 
 
+def _receiving(home: Path, journal: SqliteJournal, writes: Any, event: SecurityEvent) -> Receiving:
+    """Over this journal; its desk writes to that."""
+    protector, ids = Protector.open(home), itertools.count()
+    desk = Desk(
+        log=FenceLog(home),
+        journal=writes,
+        reader=SqliteReader(home / "journal.db"),
+        grants=journal.grants(),
+        protector=protector,
+        tenant="local",
+        clock=lambda: NOON + 1,
+        new_call_id=lambda: f"call{next(ids)}",
+    )
+    remembered = journal.remembered(protector)
+    return Receiving(Hears(event), desk, remembered, desk.clock, lambda no: None)
+
+
+async def test_an_agent_whose_tenant_cannot_be_told_is_stopped_in_every_tenant(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        event = replace(EVENT, tenants=())
+        await _receiving(tmp_path, journal, journal, event).take("event")
+        await journal.aclose()
+    [fence] = FenceLog(tmp_path).read()
+    assert all(Caught("agent:a", one, "t").by(fence) for one in ("local", "other"))
+    assert not Caught("agent:b", "local", "t").by(fence)
+
+
 async def test_an_event_that_was_not_seen_through_is_when_it_is_delivered_again(
     tmp_path: Path,
 ) -> None:
     async with asyncio.timeout(20):
         journal = await SqliteJournal.open(tmp_path / "journal.db")
-        protector, ids = Protector.open(tmp_path), itertools.count()
         given = replace(grant("g1"), agent="agent:a", tenant="local")
         line = record.noted(call_record("given"), NOON, {}, (Give(given),))
         await journal.append(line).sealed()
         grants = journal.grants()
-        desk = Desk(
-            log=FenceLog(tmp_path),
-            journal=Failing(journal),  # type: ignore[arg-type]
-            reader=SqliteReader(tmp_path / "journal.db"),
-            grants=grants,
-            protector=protector,
-            tenant="local",
-            clock=lambda: NOON + 1,
-            new_call_id=lambda: f"call{next(ids)}",
-        )
-        remembered = journal.remembered(protector)
-        receiving = Receiving(Hears(), desk, remembered, desk.clock, lambda no: None)
+        receiving = _receiving(tmp_path, journal, Failing(journal), EVENT)
         with pytest.raises(JournalError):
             await receiving.take("event")
-        await remembered.written()
+        await receiving.remembered.written()
         before = grants.find("g1")
         await receiving.take("event")
         after = grants.find("g1")
