@@ -30,7 +30,7 @@ from gateway.core.model import (
 from gateway.core.settle import GATEWAY_ERRORS, INVALID_PARAMS
 from gateway.errors import JournalError, Refused
 from gateway.grants.asked import Asked, read_asked
-from gateway.grants.office import METHOD, NO_RULE, Office
+from gateway.grants.office import METHOD, NO_RULE, Office, tiers_of
 from gateway.grants.shown import as_json
 from gateway.ports import GrantAct, Policies
 from gateway.reasons import Reason, told
@@ -88,7 +88,9 @@ class Counter(Value, kw_only=True):
             raise Refused(Reason.NO_RULE, f"tenant {asked.tenant}")
         if identity.on_behalf_of not in ("", asked.on_behalf_of):
             raise Refused(Reason.NO_RULE, f"on behalf of {asked.on_behalf_of}")
-        leave = self._permitted(identity, act, asked.intent, asked.tiers or ())
+        ceiling = self.office.ceilings(asked.intent)
+        tiers = tiers_of(asked, ceiling) if ceiling else ()
+        leave = self._permitted(identity, act, asked.intent, tiers)
         return self._shown(await self.office.give(asked, identity.agent, leave))
 
     async def _delegate(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
@@ -96,7 +98,8 @@ class Counter(Value, kw_only=True):
         if row is None or not _holds(identity, row.grant):
             raise Refused(Reason.UNKNOWN_TARGET, f"no grant {act.grant} of this agent and task")
         asked = _read({"intent": row.grant.intent, **act.said})
-        leave = self._permitted(identity, act, row.grant.intent, asked.tiers or ())
+        tiers = tiers_of(asked, row.grant.terms)
+        leave = self._permitted(identity, act, row.grant.intent, tiers)
         return self._shown(await self.office.delegate(asked, row.grant.id, identity.agent, leave))
 
     async def _end(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:

@@ -181,12 +181,18 @@ def _bounded(terms: Terms, ceiling: Terms) -> Terms:
     return replace(terms, bounds=bounds, within=within)
 
 
+def tiers_of(asked: Asked, ceiling: Terms) -> frozenset[Tier]:
+    """Those asked for; the ceiling's own where none were, but for admin: that must be asked for, unless there is
+    no other."""
+    return asked.tiers or ceiling.tiers - {Tier.ADMIN} or ceiling.tiers
+
+
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:
-    """What was asked for; the ceiling's own where nothing was, but for admin: that must be asked for.
+    """What was asked for; the ceiling's own where nothing was, but for the tiers (`tiers_of`).
 
     Raises `Refused` (outside_grant, invalid_arguments)."""
     given = asked.given()
-    terms = replace(ceiling, **{"tiers": ceiling.tiers - {Tier.ADMIN} or ceiling.tiers, **given})
+    terms = replace(ceiling, **{**given, "tiers": tiers_of(asked, ceiling)})
     if Tier.ADMIN in terms.tiers:
         ceiling = replace(ceiling, seconds=min(ceiling.seconds, MAX_ADMIN_SECONDS))
     if "seconds" not in given:

@@ -27,7 +27,9 @@ p, P010, data, tick, look, role:worker, local, general, local, -, allow
 p, P020, tool, tick, work, role:worker, local, general, local, -, allow
 p, P410, admin, bulkhead, grants:create|grants:revoke, role:orchestrator, local, general, local, -, allow
 p, P411, admin, bulkhead, grants:list|grants:show, role:orchestrator, local, general, local, -, allow
+p, P412, admin, bulkhead, grants:create, role:orchestrator, local, keys, local, -, allow
 p, P420, admin, bulkhead, grants:delegate, role:worker, local, general, local, -, allow
+p, P421, admin, bulkhead, grants:delegate, role:worker, local, keys, local, -, allow
 g, agent:ann, role:worker, local
 g, agent:bob, role:worker, local
 g, agent:cid, role:worker, local
@@ -49,6 +51,12 @@ INTENTS: Final = json.dumps(
                 "tiers": ["data", "tool", "admin"],
                 "tools": ["tick/*"],
                 "bounds": {"tick/look": {"properties": {"n": {"maximum": 1000}}}},
+                "seconds": 600,
+            },
+            "keys": {
+                "tells": "What only the admin tier has.",
+                "tiers": ["admin"],
+                "tools": ["tick/*"],
                 "seconds": 600,
             },
             "closed": {
@@ -237,6 +245,15 @@ def _child(**more: Any) -> dict[str, Any]:
     return {"agent": "agent:bob", "task": "part-of-narrow", **more}
 
 
+def test_the_admin_tier_is_not_handed_on_unnamed_either(desk: Desk) -> None:
+    """`grants:elevate` is in no rule, and a grant of the admin tier alone has no other to hand on."""
+    grant = desk.home.grant("ann", "--intent", "keys", task="unnamed")
+    child = {"agent": "agent:bob", "task": "unnamed-part"}
+    said: list[dict[str, Any]] = [child, {**child, "tiers": ["admin"]}]
+    answers = [desk.ask("ann", f"/{grant}/delegate", each, task="unnamed") for each in said]
+    assert [reason(answer) for answer in answers] == [(404, "not_available")] * 2
+
+
 def test_a_grant_is_handed_on_three_times_and_no_further(desk: Desk) -> None:
     holder, task, grant = "ann", "deep", desk.given("ann", "deep")
     statuses = []
@@ -277,6 +294,7 @@ def _without_call(body: dict[str, Any]) -> dict[str, Any]:
         ({"intent": "closed"}, (404, "not_available")),
         ({"tenant": "elsewhere"}, (404, "not_available")),
         ({"tiers": ["admin"]}, (404, "not_available")),  # grants:elevate is in no rule
+        ({"intent": "keys"}, (404, "not_available")),  # it has no other tier
         ({"intent": "unheard-of"}, (404, "not_available")),
         ({"tools": ["other/*"]}, (403, "outside_grant")),
         ({"seconds": 3600}, (403, "outside_grant")),
