@@ -23,12 +23,12 @@ from gateway.core.resolve import Table, resolve
 from gateway.core.tasks import finished, is_about_a_task, made_by, owner_of
 from gateway.core.validate import Check
 from gateway.errors import JournalError, Refused
-from gateway.evenly import Pace
 from gateway.finishing import to_its_end
 from gateway.line import approving, holding, several
 from gateway.line.bounds import Bounds
 from gateway.line.carrying import Carrying
 from gateway.line.courses import Courses
+from gateway.line.evenly import Pace
 from gateway.line.links import Links, may_follow
 from gateway.line.scribe import Results, Scribe
 from gateway.line.tasks import Tasks

@@ -720,7 +720,7 @@ MayHave = Callable[[WorkloadIdentity], bool]
 
 
 class Gate(Protocol):
-    """What stands behind every agent-facing wire (gate.py). A wire knows this and nothing else of the house."""
+    """What stands behind every agent-facing wire (gate/front.py). A wire knows this and nothing else of the house."""
 
     def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
         """Step 2 for a caller that was identified by the same before, and still is. None: `identify` it."""

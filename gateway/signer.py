@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gateway import whole
 from gateway.errors import Misconfigured, Where
-from gateway.private import make_private
+from gateway.files import whole
+from gateway.files.private import make_private
 
 PREFIX: Final = "ed25519:"
 

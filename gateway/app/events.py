@@ -12,11 +12,11 @@ from gateway.app.identity import kept_fresh
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
 from gateway.fences.log import FenceLog
+from gateway.gate.turned_away import TurnedAway
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import Events
 from gateway.settings import Settings
-from gateway.turned_away import TurnedAway
 
 if TYPE_CHECKING:
     from gateway.identity.sets import Transmitter

@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 
-from gateway import following
 from gateway.app.bounds import LiveBounds
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
@@ -31,18 +30,19 @@ from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Outcome
 from gateway.core.validate import check_call
-from gateway.evenly import Evenly
-from gateway.gate import FrontGate
+from gateway.files import following
+from gateway.gate.front import FrontGate
+from gateway.gate.turned_away import TurnedAway
 from gateway.identity.local import LocalIssuer
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.bounds import Bounds
+from gateway.line.evenly import Evenly
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
 from gateway.ports import Events, GrantDesk, ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.timings import Timings
-from gateway.turned_away import TurnedAway
 from gateway.undo.live import LivePacks
 from gateway.undo.reverser import PackReverser
 from gateway.values import Value

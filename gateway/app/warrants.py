@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.receipts import Receipts
+from gateway.gate.receipts import Receipts
 from gateway.settings import JOURNAL, Settings
 
 if TYPE_CHECKING:  # loaded by who makes a warrant

@@ -18,7 +18,7 @@ from gateway.catalogue.items import examine
 from gateway.catalogue.pins import Pin
 from gateway.core.model import JsonObject, RpcError, Target
 from gateway.core.resolve import KINDS, ListKind
-from gateway.private import make_private
+from gateway.files.private import make_private
 
 log = logging.getLogger("bulkhead.catalogue")
 

@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-from gateway import whole
 from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest
 from gateway.catalogue.names import name_all
@@ -22,6 +21,7 @@ from gateway.config.yamlfile import text_of
 from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
+from gateway.files import whole
 from gateway.values import Value, field, replace
 
 DIRECTORY: Final = "pins"

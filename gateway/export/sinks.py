@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from gateway import whole
 from gateway.errors import Misconfigured, Where
+from gateway.files import whole
 
 Event = dict[str, Any]
 LONGEST: Final = 1024 * 1024

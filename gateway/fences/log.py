@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from gateway.core.fence import Fence
 from gateway.errors import JournalError, Misconfigured, Where
-from gateway.private import make_private
+from gateway.files.private import make_private
 from gateway.values import as_plain, from_plain
 
 FILE: Final = "fences.jsonl"

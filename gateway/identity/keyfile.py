@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway import following
 from gateway.errors import Misconfigured, Refused, Where
+from gateway.files import following
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.presented import json_object
 from gateway.identity.profile import VerificationKey

@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway import whole
 from gateway.errors import Misconfigured, Where
-from gateway.private import make_private
+from gateway.files import whole
+from gateway.files.private import make_private
 from gateway.values import Value
 
 ROTATE_AFTER: Final = 30 * 24 * 3600

@@ -16,10 +16,10 @@ from typing import Any, Final, TypeVar
 from gateway.core.grant import MOST_CHILDREN, End, Give, Grant, Standing
 from gateway.core.model import Label
 from gateway.core.purse import Purse
-from gateway.epoch import Epoch
 from gateway.errors import JournalError, Refused
 from gateway.journals import budgets, labels
 from gateway.journals.budgets import Bill
+from gateway.journals.epoch import Epoch
 from gateway.journals.ledger import Ledger
 from gateway.reasons import Reason
 from gateway.values import as_json, from_json, replace

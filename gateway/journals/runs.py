@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gateway.private import make_private
+from gateway.files.private import make_private
 
 
 class Run:

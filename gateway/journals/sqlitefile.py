@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
+from gateway.files.private import make_private
 from gateway.journals import commit, filing, runs, schema
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import Keeper
 from gateway.journals.standing import Standing
-from gateway.private import make_private
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway import whole
 from gateway.errors import Misconfigured, Where
-from gateway.private import make_private
+from gateway.files import whole
+from gateway.files.private import make_private
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12

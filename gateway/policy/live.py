@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gateway import following
+from gateway.files import following
 from gateway.policy import cases
 from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
 from gateway.settings import ServerSettings

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway import whole
 from gateway.errors import Misconfigured, Refused, Where
-from gateway.private import make_private
+from gateway.files import whole
+from gateway.files.private import make_private
 from gateway.reasons import Reason
 from gateway.values import Value, as_plain, replace
 

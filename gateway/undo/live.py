@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import following
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
+from gateway.files import following
 from gateway.settings import ServerSettings
 from gateway.undo import packs
 from gateway.undo.level import AnyPack

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import following
 from gateway.errors import Misconfigured
+from gateway.files import following
 from gateway.policy.live import LivePolicies
 from tests.policy.written import ALLOW, READER, question, written
 

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.core.model import Endpoint
 from gateway.evidence import verify
-from gateway.receipts import CALL, WARRANT
+from gateway.gate.receipts import CALL, WARRANT
 from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import JSON, over_http

@@ -12,8 +12,8 @@ import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway import following
 from gateway.errors import Misconfigured, Where
+from gateway.files import following
 from gateway.settings import Settings
 from gateway.values import Value
 

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from gateway import following
 from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.errors import Misconfigured
+from gateway.files import following
 from gateway.settings import TlsSettings
 from gateway.wire.agents.tls import Files, Tls
 from tests.identity.authority import ID, Authority, address, client

@@ -17,6 +17,7 @@ from gateway.core import settle
 from gateway.core.model import Answer, JsonObject, Request, WorkloadIdentity
 from gateway.core.resolve import resolve
 from gateway.errors import Refused
+from gateway.gate.views import KINDS, may_read, view
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.nobody import NOBODY
@@ -24,7 +25,6 @@ from gateway.pep import Line
 from gateway.ports import Catalogue, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
-from gateway.views import KINDS, may_read, view
 
 MOST: Final = 256
 """Subscriptions of one follower."""

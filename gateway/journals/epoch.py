@@ -10,7 +10,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from gateway.private import make_private
+from gateway.files.private import make_private
 
 
 class Epoch:

@@ -16,7 +16,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
-from gateway.receipts import CALL, WARRANT, Receipts
+from gateway.gate.receipts import CALL, WARRANT, Receipts
 
 WHO = WorkloadIdentity("i", "agent:a", "t", "task", "general", frozenset(), "id", 0)
 ALL, SERVER = Endpoint("all"), Endpoint("server", server="git")

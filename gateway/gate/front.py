@@ -20,8 +20,11 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
+from gateway.gate.listed import Lists
+from gateway.gate.receipts import Receipts, is_asked, with_id
+from gateway.gate.subscriptions import Subscriptions
+from gateway.gate.turned_away import TurnedAway
 from gateway.line.bounds import Bounds
-from gateway.listed import Lists
 from gateway.pep import Line
 from gateway.ports import (
     About,
@@ -36,9 +39,6 @@ from gateway.ports import (
     Watched,
 )
 from gateway.reasons import Reason
-from gateway.receipts import Receipts, is_asked, with_id
-from gateway.subscriptions import Subscriptions
-from gateway.turned_away import TurnedAway
 from gateway.values import replace
 
 LISTS: Final = frozenset(

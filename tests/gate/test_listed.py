@@ -19,8 +19,8 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Table
+from gateway.gate.listed import MOST, Lists
 from gateway.line.bounds import Bounds
-from gateway.listed import MOST, Lists
 from gateway.values import replace
 from tests.free import NoFences, NoGrants
 

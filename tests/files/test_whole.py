@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import whole
+from gateway.files import whole
 
 
 def test_it_stands_in_place_of_what_was_there_with_the_mode_it_is_to_have(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from gateway.core.model import (
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
-from gateway.gate import FrontGate
+from gateway.gate.front import FrontGate
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.reasons import Reason

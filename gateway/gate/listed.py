@@ -12,10 +12,10 @@ from typing import Final
 
 from gateway.core.model import Answer, Request
 from gateway.core.resolve import Table
+from gateway.gate.views import visible
 from gateway.line.bounds import Bounds
 from gateway.ports import Catalogue, Policies, PolicyView, Shelves
 from gateway.values import Value, replace
-from gateway.views import visible
 
 MOST: Final = 64
 """Answers kept. The one asked for longest ago is forgotten first."""

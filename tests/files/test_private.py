@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.private import make_private
+from gateway.files.private import make_private
 
 
 @pytest.fixture(autouse=True)

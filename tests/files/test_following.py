@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import following
 from gateway.errors import Misconfigured
+from gateway.files import following
 
 
 class End(Exception):

@@ -7,9 +7,9 @@ from itertools import count
 
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
+from gateway.gate.turned_away import BURST, PAUSE, TurnedAway
 from gateway.journals.memory import MemoryJournal
 from gateway.reasons import Reason
-from gateway.turned_away import BURST, PAUSE, TurnedAway
 from tests.test_pep import Plain
 
 DAY = 24 * 3600 * 1_000_000

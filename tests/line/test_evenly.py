@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-from gateway.evenly import PERIOD, Evenly, due
+from gateway.line.evenly import PERIOD, Evenly, due
 
 moments = st.floats(0, 1e6)
 

@@ -29,10 +29,10 @@ from gateway.core.model import (
 )
 from gateway.core.resolve import Shelf, Table
 from gateway.errors import Refused, Where
+from gateway.gate.subscriptions import MOST, Follower, Subscriptions
 from gateway.line.way import Way
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
-from gateway.subscriptions import MOST, Follower, Subscriptions
 from gateway.values import replace
 from tests.free import unbounded
 
