@@ -74,6 +74,7 @@ def check(config: Path, as_json: bool) -> None:
 @click.option("--tenant", default=None, help="Default: the settings' tenant.")
 @click.option("--intent", default="general", show_default=True, help="The task's intent.")
 @click.option("--task", default="none", show_default=True, help="The task's id.")
+@click.option("--for", "on_behalf_of", default="", help="On whose behalf, e.g. user:ada.")
 @click.option("--endpoint", default="/mcp", show_default=True, help="Where the call comes in.")
 @config_option
 @json_option
@@ -126,6 +127,7 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
         words["intent"] or "",
         words["task"] or "",
         _endpoint(words["endpoint"] or ""),
+        on_behalf_of=words["on_behalf_of"] or "",
     )
 
 
@@ -168,6 +170,7 @@ def _asked_again(row: CallRow, call: Recalled | None) -> Asked | None:
         record.task,
         _endpoint(record.endpoint),
         Reversal(Level(level), guard=guard) if level else None,
+        record.on_behalf_of,
     )
 
 

@@ -52,6 +52,7 @@ class Asked(Value):
     endpoint: Endpoint = _EVERYWHERE
     reversal: Reversal | None = None
     """How the call could be undone. None: as before anybody looked, so conditions on it are open."""
+    on_behalf_of: str = ""
 
     def resolved(self) -> Resolved:
         """As step 4 would have left it."""
@@ -75,6 +76,7 @@ class Asked(Value):
             tiers=frozenset(Tier),
             token_id="asking",
             expires_at=0,
+            on_behalf_of=self.on_behalf_of,
         )
         facts = ClientFacts(protocol_version="")
         return Request(self.endpoint, identity, Era.STATELESS, 0, method, params, facts)

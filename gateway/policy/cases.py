@@ -45,6 +45,7 @@ class Case(Strict):
     tenant: str = "local"
     intent: str = "general"
     task: str = "none"
+    on_behalf_of: str = ""
     arguments: JsonObject = Field(default_factory=dict)
     level: Level | None = None
     """How far the call can be undone. Left out, conditions on it are open, as before it is known."""
@@ -75,6 +76,7 @@ class Case(Strict):
             self.intent,
             self.task,
             reversal=None if self.level is None else Reversal(self.level, guard=self.guard),
+            on_behalf_of=self.on_behalf_of,
         )
 
 

@@ -120,6 +120,7 @@ class Recalled(NamedTuple):
             task=record["task"],
             level=level,
             guard=guard,
+            on_behalf_of=record.get("on_behalf_of", ""),
         )
 
     def hides(self, argument: str) -> bool:

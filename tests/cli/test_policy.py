@@ -131,6 +131,25 @@ RECORDED = call_record(
 )
 
 
+async def test_explain_asks_for_whom_the_agent_acted(tmp_path: Path) -> None:
+    place = home(tmp_path, cases="")
+    written(
+        tmp_path,
+        f"{ALLOW.replace('-', 'theirs')}\n{READER}\n",
+        constraints="conditions: {theirs: {arguments: {owner: {equals: on_behalf_of}}}}",
+    )
+    words = ["explain", "--agent", "ann", "--server", "git", "--tool", "git_log"]
+    words += ["--arguments", '{"owner": "user:ada"}']
+    assert bulkhead(place, *words, "--for", "user:ada").returncode == 0
+    assert bulkhead(place, *words).returncode == 1
+    (place / ".bulkhead").mkdir(mode=0o700)
+    journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
+    call = replace(RECORDED, arguments={"owner": "user:ada"}, on_behalf_of="user:ada")
+    await journal.append(record.intent(call, 1)).sealed()
+    await journal.aclose()
+    assert bulkhead(place, "explain", call.call_id).returncode == 0
+
+
 async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path: Path) -> None:
     csv = f"{ALLOW.replace('data', 'tool').replace('-', 'lost')}\n{READER}\n"
     place = home(tmp_path, csv)

@@ -40,6 +40,20 @@ def test_a_case_says_what_was_expected_and_what_came(
     assert result.where.line == 2
 
 
+def test_a_case_says_for_whom_its_agent_acts(tmp_path: Path) -> None:
+    asks = "arguments: {owner: 'user:ada'}"
+    lines = [f"{GOOD}, {asks}, on_behalf_of: 'user:ada'", f"{GOOD}, {asks}"]
+    directory = written(
+        tmp_path,
+        f"{ALLOW.replace('-', 'theirs')}\n{READER}\n",
+        constraints="conditions: {theirs: {arguments: {owner: {equals: on_behalf_of}}}}",
+        cases="cases:\n" + "".join(f"  - {{{line}}}\n" for line in lines),
+    )
+    problems = [result.problem for result in cases.run(load(directory, {}))]
+    assert problems[0] == ""
+    assert "fails on when theirs" in problems[1]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -14,7 +14,7 @@ from gateway.policy.recalled import Answer, Recalled, recall
 from gateway.policy.rehearse import Possible, Rehearsal
 from tests.journals.calls import intent
 from tests.policy.recording import recorded, row
-from tests.policy.written import loaded, written
+from tests.policy.written import READER, loaded, written
 
 CSV = """\
 p, P1, data, git, log|show, role:reader, local, general, local, -, allow
@@ -142,6 +142,17 @@ def test_a_resource_is_asked_about_by_all_its_spellings(tmp_path: Path, name: st
     duties = frozenset(duty.rule for duty in said.obligations)
     answer = Answer(said.permitted, said.rule or said.reason, str(said.where), duties)
     assert possible(policy, policy, asked).answers == {answer}
+
+
+def test_a_call_for_somebody_is_asked_about_as_one(tmp_path: Path) -> None:
+    csv = "p, P1, data, git, git_log, role:reader, local, general, local, theirs, allow"
+    constraints = "conditions: {theirs: {arguments: {owner: {equals: on_behalf_of}}}}"
+    policy = loaded(tmp_path, f"{csv}\n{READER}\n", constraints=constraints)
+    for principal, rule in (("user:ada", "P1"), ("user:bob", "no_rule"), ("", "no_rule")):
+        target = Target("git", "tool", "git_log")
+        asked = Asked("agent:ann", target, {"owner": "user:ada"}, on_behalf_of=principal)
+        assert rules(possible(policy, policy, asked)) == {rule}
+        assert ask(policy, asked).decision.permitted is (rule == "P1")
 
 
 def test_a_hidden_argument_that_plays_no_part_is_no_doubt(policy: PolicySnapshot) -> None:
