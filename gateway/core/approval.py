@@ -196,10 +196,12 @@ def objection(ticket: Ticket | None, word: Word) -> str:
         return ""
     if not word.at < word.until <= word.at + LEAVE_SECONDS * 1_000_000:
         return f"leave is given for {LEAVE_SECONDS} seconds at most"
-    if _person(word.by) in map(_person, (ticket.asked_by, ticket.agent, ticket.on_behalf_of)):
+    asking = (ticket.asked_by, ticket.agent, ticket.on_behalf_of)
+    if _person(word.by) in {name for one in asking for name in (one.casefold(), _person(one))}:
         return "who asks for it does not give it"
     return ""
 
 
 def _person(name: str) -> str:
+    """Without its kind. Who an agent acts for need not have one: it is called what its issuer calls it."""
     return name.partition(":")[2].casefold()
