@@ -226,7 +226,8 @@ def _find(
         if why is None and endpoint.server:
             why = table.quarantined.get(Target(endpoint.server, kind, name))
     elif found.target.kind != kind:
-        why = table.quarantined.get(Target(found.target.server, kind, name))
+        own = _native(shelf, found, name)
+        why = table.quarantined.get(Target(found.target.server, kind, own))
     if why is not None:
         raise Refused(Reason.QUARANTINED, why)
     if found is None and not (kind == "resource" and shelf.unlisted_of):

@@ -128,6 +128,25 @@ async def test_quarantine_has_no_way_round_through_a_template(
     assert await _reason(method, {"uri": "file:///secret"}, endpoint) is Reason.QUARANTINED
 
 
+@pytest.mark.parametrize("method", ["resources/read", "completion/complete"])
+async def test_nor_through_a_template_two_servers_have(method: str) -> None:
+    """On the aggregate each has it with its id in it, and so have the URIs it stands for."""
+    servers = [
+        OfferingServer("one", template=[FILES], resource=[SECRET]),
+        OfferingServer("two", template=[FILES]),
+    ]
+    known = pins(*(approved(each, FILES, kind="template") for each in ("one", "two")))
+    made = await table(servers, known)
+    for uri, is_withheld in (("file://one~/secret", True), ("file://one~/note", False)):
+        ref = {"type": "ref/resource", "uri": uri}
+        request = asks(method, {"uri": uri} if method == "resources/read" else {"ref": ref})
+        if is_withheld:
+            with pytest.raises(Refused, match="not approved"):
+                resolve(made, request)
+        else:
+            assert resolve(made, request).target.server == "one"
+
+
 async def _two() -> Table:
     servers = [
         OfferingServer("one", template=[FILES], resource=[NOTE]),
