@@ -22,9 +22,12 @@ from gateway.cli.token import endpoint_of, identity_facts
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
+from gateway.values import replace
 from gateway.wire.agents import stdio
 
 TOKEN = "BULKHEAD_TOKEN"
+ALWAYS = 2**53
+"""Seconds since the epoch: further off than any token's end may be."""
 
 
 @click.command()
@@ -64,7 +67,8 @@ async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, inte
         evidence = Evidence((f"Bearer {token}",), endpoint)
         # Verified now, so that a bad token ends the command; and, if it was given, for every request.
         identity = await gateway.gate.identify(evidence)
-        who = evidence if agent is None else identity
+        # Who was named by whoever started this is that agent as long as it runs.
+        who = evidence if agent is None else replace(identity, expires_at=ALWAYS)
         gateway.up.set()
         await stdio.serve(gateway.gate, endpoint, who, settings.limits)
 

@@ -126,7 +126,7 @@ class WorkloadIdentity(Value):
     tiers: frozenset[Tier]
     token_id: str
     expires_at: int
-    """Seconds since the epoch."""
+    """From when on nobody is believed by this proof. Seconds since the epoch, what two clocks may differ included."""
     grant: str = ""
     """The grant the token names; empty: those of its agent and task are looked up."""
     on_behalf_of: str = ""

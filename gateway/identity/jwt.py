@@ -94,7 +94,7 @@ class JwtVerifier:
             intent=claimed.intent,
             tiers=tiers_of(claims, profile, endpoint, bound is not None),
             token_id=token_id(claims, profile, token.text),
-            expires_at=expires_at,
+            expires_at=expires_at + LEEWAY,
             grant=claimed.grant,
             on_behalf_of=claimed.on_behalf_of,
         )
@@ -135,7 +135,7 @@ class JwtVerifier:
         known = self._cache.get(slot)
         if known is None:
             return None
-        good = known.begins_at - LEEWAY <= now < known.identity.expires_at + LEEWAY
+        good = known.begins_at - LEEWAY <= now < known.identity.expires_at
         if not good or known.profile.key(known.kid) is not known.key:
             del self._cache[slot]
             return None

@@ -62,7 +62,7 @@ class CertificateVerifier:
             intent=claimed.intent,
             tiers=reach(self._tiers, frozenset(), evidence.endpoint, True),
             token_id="x509:" + hashlib.sha256(evidence.certificate).hexdigest()[:40],
-            expires_at=facts["exp"],
+            expires_at=facts["exp"] + LEEWAY,
             grant=claimed.grant,
         )
 

@@ -32,7 +32,7 @@ from gateway.core.validate import SchemaFault, compile_schema
 from gateway.errors import Refused
 from gateway.ports import Mark
 from gateway.reasons import Reason
-from gateway.values import Value, as_plain
+from gateway.values import Value, as_plain, replace
 
 HOLD: Final = "hold"
 """The duty."""
@@ -41,6 +41,9 @@ DUTIES: Final = frozenset({"approve", HOLD})
 UNSENT: Final = Reversal(
     Level.EXACT, strategy="hold", guard="cas", fidelity="bytes", why="it has not been sent"
 )
+LASTS: Final = 3_600
+"""Seconds after its time for which a held call's agent is who it was when it was held, though its token is over: so
+long it may be sent by itself, and lent what its server wants."""
 TO_COME: Final = frozenset(
     {Reason.UNKNOWN_TARGET, Reason.OVERLOADED, Reason.SERVER_UNAVAILABLE, Reason.INTERNAL}
 )
@@ -103,12 +106,14 @@ def refused(entry: CallRecord, at: int, reason: str, detail: str) -> Line:
 def waiting(call_id: str, target: Target, bodies: list[JsonObject], unseal: Any) -> Waiting:
     """A held call, from the bodies of its lines. Raises `ValueError` when it cannot be opened here."""
     first, last = bodies[0], bodies[-1]
+    request, release_at = _from_json(unseal(first["request"])), last["release_at"]
+    until = max(request.identity.expires_at, release_at // 1_000_000 + LASTS)
     return Waiting(
         call_id,
-        _from_json(unseal(first["request"])),
+        replace(request, identity=replace(request.identity, expires_at=until)),
         target,
         frozenset(first["fulfilled"]),
-        last["release_at"],
+        release_at,
         last.get("by", ""),
     )
 

@@ -20,6 +20,7 @@ from gateway.config.issuers import From, IssuerSettings
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity import kinds
+from gateway.identity.claims import LEEWAY
 from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keyfile import KeyFile
@@ -179,6 +180,18 @@ def test_a_proof_expires(bench: Bench) -> None:
     bench.verifier.verify(proof, NOW)
     with pytest.raises(Refused) as caught:
         bench.verifier.verify(proof, NOW + bench.lifetime + 60)
+    assert caught.value.reason is Reason.EXPIRED_TOKEN
+
+
+def test_an_identity_lasts_as_long_as_its_proof_is_believed(bench: Bench) -> None:
+    """Who rests on it (credentials, streams) must not be over while calls are still let in."""
+    proof = bench.prove("triage-1", DATA)
+    until = bench.verifier.verify(proof, NOW).expires_at
+    assert until == NOW + bench.lifetime + LEEWAY
+    if not proof.proofs:  # one is good for a minute
+        assert bench.verifier.verify(proof, until - 1).expires_at == until
+    with pytest.raises(Refused) as caught:
+        bench.verifier.verify(proof, until)
     assert caught.value.reason is Reason.EXPIRED_TOKEN
 
 

@@ -107,7 +107,7 @@ def test_a_good_token_is_the_identity_it_says() -> None:
         intent="general",
         tiers=frozenset({Tier.DATA}),
         token_id="j1",
-        expires_at=NOW + 900,
+        expires_at=NOW + 900 + LEEWAY,
     )
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Misconfigured, Refused
+from gateway.identity.claims import LEEWAY
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.keys import ROTATE_AFTER, SETTLE
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
@@ -57,7 +58,7 @@ def test_what_it_mints_is_verified_as_what_was_asked(tmp_path: Path) -> None:
         "general",
     )
     assert identity.tiers == {Tier.DATA, Tier.TOOL}
-    assert identity.expires_at == NOW + 60
+    assert identity.expires_at == NOW + 60 + LEEWAY
     assert identity.issuer == issuer.issuer
 
 

@@ -11,6 +11,7 @@ import pytest
 from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
+from gateway.identity.claims import LEEWAY
 from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
 from gateway.identity.x509 import CertificateVerifier
@@ -47,7 +48,7 @@ def test_a_workloads_certificate_is_its_identity() -> None:
     )
     assert identity.issuer == "spiffe://acme.example"
     assert identity.tiers == {Tier.DATA}
-    assert identity.expires_at == NOW + 3590
+    assert identity.expires_at == NOW + 3590 + LEEWAY
 
 
 BAD: dict[str, tuple[Callable[[], Leaf], str]] = {

@@ -335,6 +335,8 @@ class Rig:
     store: Store = field(default_factory=Store)
     session: str | None = None
     """The one agents call in from now on."""
+    token_ends: int = 2**40
+    """Of agents that call from now on. Seconds since the epoch."""
 
     async def call(
         self, tool: str, *, task: str = "t1", agent: str = "agent:a", **arguments: Any
@@ -347,7 +349,14 @@ class Rig:
     ) -> tuple[str, Answer]:
         """An agent's call, one at a time of an agent's task: its id, and what the agent heard."""
         who = WorkloadIdentity(
-            "urn:test", agent, "local", task, "general", frozenset({Tier.TOOL}), "jti", 2**40
+            "urn:test",
+            agent,
+            "local",
+            task,
+            "general",
+            frozenset({Tier.TOOL}),
+            "jti",
+            self.token_ends,
         )
         params = {"name": f"{server}__{tool}", "arguments": arguments}
         request = Request(

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import anyio
 import pytest
 
+from gateway.core.credential import account
 from gateway.core.model import Outcome
 from gateway.core.record import Permit, State
 from gateway.core.resolve import Shelf, Table
@@ -53,6 +54,29 @@ async def test_it_is_sent_at_its_time_and_can_then_be_taken_back(tmp_path: Path)
         assert (state(rig, call), store.records) == ("applied", {"a": "new"})
         verdicts = await rig.undo(call)
     assert (verdicts, store.records) == ({call: "restored"}, {"a": "meanwhile"})
+
+
+class Asking(Store):
+    """It keeps until when each write could be lent a credential, in microseconds."""
+
+    until: list[int]
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        if message.behalf is not None:
+            self.until = [account(message.behalf).ends_at or 0]
+        return await super().call(permit, message, channel)
+
+
+async def test_a_call_that_waits_longer_than_its_token_lives_is_lent_what_it_needs(
+    tmp_path: Path,
+) -> None:
+    store = Asking({"a": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        rig.token_ends = BEFORE // 1_000_000 + 1
+        call = await rig.call("put", key="a", value="new")
+        await sent(rig)
+        assert (state(rig, call), store.records) == ("applied", {"a": "new"})
+    assert store.until[0] > DUE + 60_000_000
 
 
 async def test_two_gateways_send_it_once(tmp_path: Path) -> None:
