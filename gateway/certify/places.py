@@ -73,7 +73,7 @@ class Places(Value):
                 f"{name} is not started by us: nobody can tell its world from a scratch one",
                 hint="give it a command for certifying, or a ground of your own",
             )
-        to = dict(zip(map(str, self.seeds), map(str, self.in_(world)), strict=True))
+        to = self._to(world)
         here = settings.cwd or str(Path.cwd())
 
         def each(word: str) -> str:
@@ -95,6 +95,18 @@ class Places(Value):
         return settings.model_copy(
             update={"command": command, "environment": rule, "undo": undo, "cwd": cwd}
         )
+
+    def instead(self, value: Any, world: Path) -> Any:
+        """The same JSON with the scratch world's place wherever a text of it names a real one: a server that is
+        told paths by its calls goes where they lead."""
+        if isinstance(value, str):
+            return _moved(value, self._to(world))
+        if isinstance(value, Mapping):
+            return {name: self.instead(each, world) for name, each in value.items()}
+        return [self.instead(each, world) for each in value] if isinstance(value, list) else value
+
+    def _to(self, world: Path) -> dict[str, str]:
+        return dict(zip(map(str, self.seeds), map(str, self.in_(world)), strict=True))
 
     def seen(self, world: Path) -> dict[str, str]:
         """All there is."""

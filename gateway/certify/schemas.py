@@ -95,8 +95,11 @@ class Ground:
         """Any tool of the pack; those that changed little so far are called more often."""
         names = sorted(self.tools.writing)
         (name,) = rng.choices(names, [1 / (1 + self._worked[name]) for name in names])
-        self._last = name, arguments(self.tools.writing[name], self.finds, rng)
+        self._last = name, self._made(self.tools.writing[name], world, rng)
         return self._last
+
+    def _made(self, schema: JsonObject, world: Path, rng: Random) -> JsonObject:
+        return dict(self.places.instead(arguments(schema, self.finds, rng), world))
 
     def see(self, world: Path, run: int) -> Mapping[str, str]:
         """What can be seen without the servers."""
@@ -109,7 +112,7 @@ class Ground:
         if self.tools.companion is not None:
             seen |= await self._records(driver, self.tools.companion)
         if self._reads is None:
-            self._reads = await self._steady(driver)
+            self._reads = await self._steady(driver, world)
         for name, given in self._reads:
             said = await self._asked(driver, name, given)
             seen[f"{name} {json.dumps(given)}"] = unordered(said)
@@ -128,11 +131,11 @@ class Ground:
         out = [compiled(pattern) for pattern in self.leave]
         return {n: each for n, each in seen.items() if not any(p.search(n) for p in out)}
 
-    async def _steady(self, driver: Driver) -> list[tuple[str, JsonObject]]:
+    async def _steady(self, driver: Driver, world: Path) -> list[tuple[str, JsonObject]]:
         """Reads for one run that find something. Those that two looks in a row answer differently (a clock, a
         counter) are left out."""
         reads = [
-            (name, arguments(schema, self.finds, self._choice))
+            (name, self._made(schema, world, self._choice))
             for name, schema in self.tools.reading.items()
             for _ in range(2 if schema.get("required") else 1)
         ]

@@ -52,7 +52,7 @@ def certify(config: Path, as_json: bool, server: str | None, **asked: Any) -> No
 
     Nothing is called on the real world: the ground says how the server is started on a scratch one. Without
     a ground calls are made up from the approved schemas, and wherever the settings of the server and its
-    companion name one of the --world paths, a copy stands instead.
+    companion, or an argument, name one of the --world paths, a copy stands instead.
     """
     from gateway import settings as settings_file
     from gateway.errors import Misconfigured

@@ -11,11 +11,14 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.certify import schemas
+from gateway.certify.places import Places
 from gateway.cli import root
 from gateway.errors import Misconfigured
 from tests.house.source import ROOT
@@ -155,6 +158,18 @@ def test_what_is_missing_is_said_before_anything_runs(
 ) -> None:
     with pytest.raises(Misconfigured, match=re.escape(said)):
         raised(owner.certify(*words))
+
+
+def test_a_path_that_calls_are_told_leads_to_the_copy_not_to_the_real_world(tmp_path: Path) -> None:
+    """A server of documents is told where they are by each call, not by its command."""
+    real, world = tmp_path / "documents", tmp_path / "scratch"
+    takes = {"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}}}
+    tools = schemas.Tools("documents", None, {"write": takes}, {})
+    ground = schemas.Ground(tools, Places.of([str(real)]))
+    ground.finds.learn({"path": f"{real}/a.txt"})  # as --value, or a row of the seed, has it
+    told = {ground.call(world, run, Random(run))[1]["path"] for run in range(40)}
+    assert f"{world}/0/documents/a.txt" in told
+    assert not [path for path in told if path.startswith(str(real))]
 
 
 def raised(done: Result) -> None:
