@@ -212,11 +212,18 @@ def load(path: Path) -> Settings:
     _check_companions(tree, settings, str(path))
     _check_issuers(tree, settings, str(path))
     _note_places(tree, settings, str(path))
-    home = path.resolve().parent
+    home = _home(path)
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
     placed = settings.model_copy(update={"home": str(home), "servers": servers})
     yamlfile.refuse_open_to_all(placed.state_dir)
     return placed
+
+
+def _home(path: Path) -> Path:
+    """Where its paths begin. A directory that a ConfigMap leads to is gone when that changes: its links are not."""
+    found = path.resolve()
+    swapped = any(part.startswith("..") for part in found.parts)
+    return (path.absolute() if swapped else found).parent
 
 
 def _note_places(tree: CommentedMap, settings: Settings, file: str) -> None:

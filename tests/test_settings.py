@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import Misconfigured
 from gateway.settings import Settings, load
+from tests.kubelet import Volume
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -32,6 +33,26 @@ def test_paths_are_relative_to_the_file_not_to_where_the_gateway_is_started(
     assert settings.servers["a"].cwd == str(tmp_path / "world")
     assert settings.servers["b"].command == ("tool",)
     assert settings.servers["b"].cwd == str(tmp_path)
+
+
+@pytest.mark.parametrize("within", ["", "conf/"])
+def test_what_a_config_map_leads_to_is_found_after_it_changed(tmp_path: Path, within: str) -> None:
+    volume = Volume(tmp_path / "node")
+    text = "servers: {a: {command: [tool]}}\n"
+    files = {f"{within}bulkhead.yaml": text, f"{within}policies/policy.csv": "# one\n"}
+    volume.says(files)
+    with volume.mounted(tmp_path / "pod") as pod:
+        settings = load(pod / within / "bulkhead.yaml")
+        volume.says({**files, f"{within}policies/policy.csv": "# two\n"})
+        assert (settings.policy_dir / "policy.csv").read_text() == "# two\n"
+        assert settings.servers["a"].cwd == str(pod / within)
+
+
+def test_a_link_is_followed_to_where_the_file_is(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "bulkhead.yaml"
+    link.symlink_to(written(tmp_path / "far", "servers: {}\n"))
+    assert load(link).policy_dir == tmp_path / "far" / "policies"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,8 @@ MAX_BYTES = 4 * 1024 * 1024
 ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 """What operators call servers, issuers and transmitters."""
 NO_ID = "an id is a-z, 0-9 and -, at most 32, a letter first"
+SWAPPED = "..data"
+"""The link in a volume of Kubernetes that leads to what its ConfigMap or Secret says now, and is replaced with it."""
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 
 
@@ -67,7 +70,7 @@ def refuse_open_to_all(path: Path) -> None:
             mode = stat.S_IMODE(place.stat().st_mode)
         except OSError:
             continue
-        if mode & stat.S_IWOTH and not mode & harmless:
+        if mode & stat.S_IWOTH and not mode & harmless and not _kubelets(place):
             raise Misconfigured(
                 f"mode is {mode:04o}: anybody on this machine could change it",
                 Where(str(place)),
@@ -75,9 +78,21 @@ def refuse_open_to_all(path: Path) -> None:
             )
 
 
+def _kubelets(place: Path) -> bool:
+    """A ConfigMap or Secret in a pod: its directory has mode 0777, and nobody can write there, as it is mounted
+    read-only. That alone would not do: a unit of systemd sees `/etc` so, which others on the machine do not."""
+    try:
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        return bool(read_only) and (place / SWAPPED).lstat().st_uid == 0
+    except OSError:
+        return False
+
+
 def bytes_of(path: Path, most: int) -> bytes:
     """An operator's file, whole. Raises `Misconfigured`, also when it is larger than `most` bytes or open to all."""
     refuse_open_to_all(path)
+    if path.resolve().is_fifo():  # one without a name, as of a shell's <(...), resolves to nothing
+        raise Misconfigured("a pipe: it would be waited for, for ever", Where(str(path)))
     try:
         with path.open("rb") as stream:
             raw = stream.read(most + 1)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.config.yamlfile import bytes_of
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.files import following
 from gateway.identity.jwk import NotAKey, read_set
@@ -74,13 +75,7 @@ def _not_taken(why: str) -> None:
 def read(path: Path) -> Mapping[str, VerificationKey]:
     """The keys in the file by id. Raises `Misconfigured`."""
     where = Where(str(path))
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Misconfigured(f"cannot read: {error.strerror}", where) from None
-    if len(raw) > MAX_BYTES:
-        raise Misconfigured(f"larger than {MAX_BYTES} bytes", where)
+    raw = bytes_of(path, MAX_BYTES)
     try:
         keys = read_set(json_object(raw, "the file"))
     except (NotAKey, Refused) as error:

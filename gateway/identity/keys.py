@@ -146,7 +146,7 @@ def _read(file: Path) -> bytes:
 
 
 def _refuse_wider(path: Path, mode: int, allowed: int) -> None:
-    actual = stat.S_IMODE(mode)
+    actual = stat.S_IMODE(mode) & 0o777  # a directory has its group's bit from the one above it
     if actual & ~allowed:
         raise Misconfigured(
             f"mode is {actual:04o}, others could read the issuer's keys",

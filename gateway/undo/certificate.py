@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.config.yamlfile import MAX_BYTES, text_of
 from gateway.errors import Misconfigured, Where
 from gateway.signer import Signer, is_signed
 from gateway.values import Value, as_plain
@@ -81,11 +82,11 @@ def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, frozenset[st
 def read(path: Path) -> tuple[Certificate, str, bool]:
     """The certificate, who signed it, and whether the signature is that key's. Raises `Misconfigured`."""
     try:
-        lock = json.loads(path.read_text())
+        lock = json.loads(text_of(path, MAX_BYTES))
         statement, signer = lock["certificate"], str(lock["signed_by"])
         certificate = Certificate(**statement)
         signature = base64.b64decode(lock["signature"], validate=True)
-    except (OSError, ValueError, TypeError, KeyError, binascii.Error):
+    except (ValueError, TypeError, KeyError, binascii.Error):
         raise Misconfigured(
             "not a certificate", Where(str(path)), "certify the pack again"
         ) from None
@@ -98,11 +99,11 @@ def certifiers(directory: Path) -> frozenset[str]:
     if not path.exists():
         return frozenset()
     try:
-        tree = json.loads(path.read_text())
+        tree = json.loads(text_of(path, MAX_BYTES))
         keys = tree["certifiers"]
         if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
             raise TypeError
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         raise Misconfigured('must be {"certifiers": {name: key}}', Where(str(path))) from None
     return frozenset(keys.values())
 

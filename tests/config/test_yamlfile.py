@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from gateway.catalogue import pins
 from gateway.config import yamlfile
 from gateway.errors import Misconfigured
 from gateway.policy import rules
+from tests.kubelet import Volume
 
 
 def rules_of(file: Path) -> object:
@@ -107,3 +109,47 @@ def test_a_group_and_a_sticky_directory_are_the_operators_own_affair(
     file.chmod(file_mode)
     tmp_path.chmod(directory_mode)
     assert yamlfile.read(file) == {"a": 1}
+
+
+def test_a_config_map_is_open_to_all_by_its_mode_alone(tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "node")
+    volume.says({"git.json": "{}"})
+    with pytest.raises(Misconfigured, match="anybody on this machine"):
+        yamlfile.read(tmp_path / "node" / "git.json")
+    with volume.mounted(tmp_path / "pins") as pod:
+        assert yamlfile.read(pod / "git.json") == {}
+
+
+def test_that_nobody_can_write_here_says_nothing_of_elsewhere(tmp_path: Path) -> None:
+    """To a hardened service its own files are read-only, whoever may write them outside of it."""
+    volume = Volume(tmp_path / "node")
+    volume.says({"git.json": "{}"})
+    data = tmp_path / "node" / "..data"
+    with volume.mounted(tmp_path / "pins") as pod:
+        os.chown(data, 12345, -1, follow_symlinks=False)
+        with pytest.raises(Misconfigured, match="anybody on this machine"):
+            yamlfile.read(pod / "git.json")
+        data.unlink()
+        (tmp_path / "node" / "plain.json").write_text("{}")
+        with pytest.raises(Misconfigured, match="anybody on this machine"):
+            yamlfile.read(pod / "plain.json")
+
+
+@pytest.mark.parametrize("read", [yamlfile.read, rules_of, pins_of])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "pins").mkdir()
+    file = tmp_path / "pins" / "git.json"
+    os.mkfifo(file)
+    with pytest.raises(Misconfigured, match="a pipe"):
+        read(file)
+
+
+def test_what_a_shell_hands_over_is_read(tmp_path: Path) -> None:
+    """`-c <(sops -d bulkhead.enc.yaml)`: a pipe without a name, and somebody who writes."""
+    reading, writing = os.pipe()
+    os.write(writing, b"a: 1\n")
+    os.close(writing)
+    try:
+        assert yamlfile.read(Path(f"/dev/fd/{reading}")) == {"a": 1}
+    finally:
+        os.close(reading)

@@ -58,3 +58,14 @@ async def test_a_broken_file_takes_nothing_away_and_starts_nothing(
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot read"):
         KeyFile(tmp_path / "keys.json")
+
+
+async def test_keys_anybody_could_put_there_are_nobodys(tmp_path: Path) -> None:
+    write(file := tmp_path / "keys.json", "k1")
+    keys = KeyFile(file)
+    write(file, "k2")
+    file.chmod(0o666)
+    await keys.look()
+    assert keys.key("k1") is not None and keys.key("k2") is None
+    with pytest.raises(Misconfigured, match="anybody on this machine"):
+        KeyFile(file)

@@ -52,6 +52,14 @@ def test_a_key_others_could_read_is_refused(tmp_path: Path, wider: int) -> None:
         open_keys(tmp_path / "issuer", NOW)
 
 
+def test_a_directory_may_hand_on_its_group(tmp_path: Path) -> None:
+    """A volume with an `fsGroup` has that bit, and all that is made below it has it from there."""
+    tmp_path.chmod(0o2775)
+    _, keys = open_keys(tmp_path / "state" / "issuer", NOW)
+    assert mode(tmp_path / "state" / "issuer") & 0o777 == 0o700
+    assert open_keys(tmp_path / "state" / "issuer", NOW)[1][0].kid == keys[0].kid
+
+
 @pytest.mark.parametrize("wider", [0o750, 0o705, 0o777])
 def test_a_directory_others_could_enter_is_refused(tmp_path: Path, wider: int) -> None:
     open_keys(tmp_path / "issuer", NOW)

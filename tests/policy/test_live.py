@@ -12,6 +12,7 @@ import pytest
 from gateway.errors import Misconfigured
 from gateway.files import following
 from gateway.policy.live import LivePolicies
+from tests.kubelet import Volume
 from tests.policy.written import ALLOW, READER, question, written
 
 CASES = """\
@@ -71,6 +72,36 @@ async def test_a_good_new_version_is_taken_whole(tmp_path: Path) -> None:
     assert policies.current.version != before.version
     assert policies.current.decide(question("agent:bob")).permitted
     assert not before.decide(question("agent:bob")).permitted
+
+
+async def test_a_config_map_that_changes_is_taken(tmp_path: Path) -> None:
+    directory = written(tmp_path, GOOD, cases=CASES)
+    files = {file.name: file.read_text() for file in directory.iterdir()}
+    volume = Volume(tmp_path / "node")
+    volume.says(files)
+    with volume.mounted(tmp_path / "pod") as pod:
+        policies = LivePolicies(pod, {})
+        async with asyncio.timeout(20), watching(policies) as told:
+            volume.says({**files, "policy.csv": BOTH})
+            assert "in force" in await told.get()
+    assert policies.current.decide(question("agent:bob")).permitted
+
+
+@pytest.mark.parametrize("name", ["policy.csv", "model.conf", "tests.yaml"])
+async def test_a_pipe_in_a_files_place_stops_nothing(tmp_path: Path, name: str) -> None:
+    directory = written(tmp_path, GOOD, cases=CASES)
+    text = (directory / name).read_text()
+    policies = LivePolicies(directory, {})
+    async with asyncio.timeout(20), watching(policies) as told:
+        (directory / name).unlink()
+        os.mkfifo(directory / name)
+        assert "not taken" in await told.get()
+        (directory / name).unlink()
+        replace(directory / name, text)
+        replace(directory / "policy.csv", BOTH)
+        while "in force," not in await told.get():
+            pass
+    assert policies.current.decide(question("agent:bob")).permitted
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,14 @@ def test_a_list_of_keys_that_is_none_is_refused(directory: Path, text: str) -> N
         certifiers(directory)
 
 
+@pytest.mark.parametrize("name", [CERTIFIERS, "notes.lock"])
+def test_a_file_anybody_could_write_is_refused(directory: Path, name: str) -> None:
+    signed(directory)
+    (directory / name).chmod(0o666)
+    with pytest.raises(Misconfigured, match="anybody on this machine"):
+        holding(directory, {"notes": DIGEST})
+
+
 def test_a_key_is_made_once_and_is_nobody_elses_to_read(directory: Path) -> None:
     first, second = signed(directory), signed(directory)
     assert first.name == second.name

@@ -203,6 +203,14 @@ def test_files_that_cannot_be_used_are_told_before_anything_starts(
         Tls(ground.files)
 
 
+@pytest.mark.parametrize("name", ["gateway.pem", "gateway.key", "bundle.pem"])
+def test_files_anybody_could_write_are_nobodys(tmp_path: Path, name: str) -> None:
+    ground = Ground.make(tmp_path)
+    (tmp_path / name).chmod(0o666)
+    with pytest.raises(Misconfigured, match=rf"{name}: mode is 0666"):
+        Tls(ground.files)
+
+
 def test_a_key_with_a_password_is_no_question_on_the_terminal(tmp_path: Path) -> None:
     ground = Ground.make(tmp_path)
     leaf = ground.web.leaf(address())
