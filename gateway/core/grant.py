@@ -15,6 +15,7 @@ from typing import Final, Literal
 from gateway.core.flow import Passage, passage, root_of
 from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
 from gateway.core.record import Claim
+from gateway.core.tasks import is_about_a_task
 from gateway.values import Value, field
 
 MAX_DEPTH: Final = 4
@@ -191,9 +192,11 @@ def _spend(
     now: Callable[[], int],
     size: Callable[[Classified], int],
 ) -> Spend | None:
-    """None when there is nothing it could use up."""
-    is_read = classified.effect is Effect.READ
-    if not chain or (is_read and not any(grant.is_limited for grant in chain)):
+    """None when there is nothing it could use up. The write of a task was paid for by the call that made it."""
+    if not chain:
+        return None
+    is_read = classified.effect is Effect.READ or is_about_a_task(classified.resolved.request)
+    if is_read and not any(grant.is_limited for grant in chain):
         return None
     counted = any(grant.terms.bytes is not None for grant in chain)
     ids = tuple(grant.id for grant in chain)

@@ -161,6 +161,37 @@ def test_a_task_is_told_nothing_new_once_its_agent_read_what_must_not_go_out(hom
     assert ended == {"resultType": "complete"}
 
 
+def test_a_word_about_a_task_is_one_of_its_grants_uses_and_no_second_write(home: Home) -> None:
+    policies, written = home.root / "policies", TIERS.replace("effect: read", "effect: write", 1)
+    general = {"tells": "x", "tiers": ["data"], "tools": [f"{SERVER}/*"], "seconds": 600}
+    (policies / "intents.yaml").write_text(json.dumps({"intents": {"general": general}}))
+    (policies / "tiers.yaml").write_text(written)
+    try:
+        grant = home.grant("tester", "--writes", "1", "--uses", "9", task="once")
+        token = home.mint("tester", OWN, "once")
+        with Speaker(f"{home.origin}{OWN.path}", "stateless", token) as agent:
+            assert _until(lambda: _writes(home))
+            task_id = made(agent)
+            status = about(agent, "tasks/get", task_id)["status"]
+            ended = about(agent, "tasks/cancel", task_id)
+            again = agent.ask("tools/call", name="greet", arguments={"name": "x"})
+        left = json.loads(home.must("grant", "show", grant, "--json"))["left"]
+    finally:
+        (policies / "tiers.yaml").write_text(TIERS)
+        (policies / "intents.yaml").unlink()
+    assert (status, ended) == ("input_required", {"resultType": "complete"})
+    assert again["data"]["reason"] == "grant_spent"
+    assert (left["writes"], left["uses"]) == (0, 6)
+
+
+def _writes(home: Home) -> bool:
+    """A call of somebody without a grant is one that changes something."""
+    with speaker(home, OWN, "other") as other:
+        other.ask("tools/call", name="greet", arguments={"name": "x"})
+    (call,) = home.calls("--agent", "agent:other", "--limit", "1")
+    return bool(call["effect"] == "write")
+
+
 def _way_out_is_shut(agent: Speaker) -> bool:
     """Reads what is labelled, and tries to let something out by a call of its own."""
     agent.ask("tools/call", name="greet", arguments={"name": "x"})
