@@ -65,15 +65,18 @@ Codes of our own lie outside the range JSON-RPC reserves (-32768 to -32000), as 
 NAMES: Final = {method: member for method, (_, member) in NAMED.items()}
 
 
-def refused(request: Request, reason: Reason, detail: str, call_id: str) -> Answer:
-    """The answer to a refused call. `detail` reaches the agent only where it is about its own words."""
+def refused(
+    request: Request, reason: Reason, detail: str, call_id: str, shaped: bool = False
+) -> Answer:
+    """The answer to a refused call. `detail` reaches the agent only where it is about its own words. `shaped`: is it
+    of a tool with an `outputSchema`?"""
     heard = told(reason)
     if heard is Reason.NOT_AVAILABLE or heard is Reason.UNSUPPORTED:
         return _not_available(request, call_id)
     if heard is Reason.INVALID_ARGUMENTS:
         return _invalid(request, detail, call_id)
     if heard in APPROVALS:
-        return _approval(request, heard, detail, call_id)
+        return _approval(request, heard, detail, call_id, shaped)
     if heard is Reason.MISSING_CAPABILITY:
         return _missing_capability(call_id)
     if heard in GATEWAY_ERRORS:
@@ -96,15 +99,19 @@ def _not_available(request: Request, call_id: str) -> Answer:
     )
 
 
-def _approval(request: Request, reason: Reason, ticket: str, call_id: str) -> Answer:
-    """For a tool, a result the model can read: it is to wait, and for what."""
+def _approval(request: Request, reason: Reason, ticket: str, call_id: str, shaped: bool) -> Answer:
+    """For a tool, a result the model can read: it is to wait, and for what.
+
+    A tool's promise binds its errors too: clients throw away a result whose structured content is not of its
+    `outputSchema`, and the words with it."""
     code, message = APPROVALS[reason]
     if request.method != "tools/call":
         return _error(code, message, reason, call_id, 403, {"ticket": ticket})
     text = f"{message}. Ticket {ticket} [{reason}, call {call_id}]"
     said = {"status": str(reason), "ticket": ticket, "call_id": call_id}
-    content = [{"type": "text", "text": text}]
-    result: JsonObject = {"content": content, "structuredContent": said, "isError": True}
+    result: JsonObject = {"content": [{"type": "text", "text": text}], "isError": True}
+    if not shaped:
+        result["structuredContent"] = said
     return Answer(result, ticket=ticket if reason is Reason.APPROVAL_NEEDED else "")
 
 

@@ -121,7 +121,8 @@ def waiting(call_id: str, target: Target, bodies: list[JsonObject], unseal: Any)
 def answer(call_id: str, release_at: int, entry: Entry | None) -> Answer:
     """What the agent hears at once: a tool result, in the shape the tool promised where that can be.
 
-    A result that is not of the tool's `outputSchema` may only be an error, for clients check it."""
+    Where it cannot, only an error may go without: what is not of the tool's `outputSchema` makes clients throw the
+    result away, an error too."""
     when = datetime.fromtimestamp(release_at / 1e6, UTC).isoformat(timespec="seconds")
     said = {"status": "held", "call_id": call_id, "release_at": when}
     text = json.dumps(said)
@@ -129,7 +130,7 @@ def answer(call_id: str, release_at: int, entry: Entry | None) -> Answer:
     schema = entry.descriptor.get("outputSchema") if entry else None
     structured = said if schema is None else _of_shape(schema, said, text)
     if structured is None:
-        return Answer({**result, "structuredContent": said, "isError": True})
+        return Answer({**result, "isError": True})
     return Answer({**result, "structuredContent": structured})
 
 

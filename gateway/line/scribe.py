@@ -163,7 +163,7 @@ class Scribe:
             await self._journal.append(line).sealed()
         except JournalError as error:
             return self.unrecorded(way, error)
-        return settle.refused(request, no.reason, no.detail, call_id)
+        return settle.refused(request, no.reason, no.detail, call_id, _shaped(way))
 
     def unknown(self, way: Way) -> Answer:
         """We failed between the forward and the answer. The call is in doubt, if it is not settled by now: nothing
@@ -220,6 +220,11 @@ class Scribe:
 
 def _grant(way: Way) -> str:
     return way.covered.cover.grant if way.covered else ""
+
+
+def _shaped(way: Way) -> bool:
+    entry = way.reached.resolved.entry if isinstance(way.reached, Classified) else None
+    return entry is not None and entry.descriptor.get("outputSchema") is not None
 
 
 def _level(way: Way) -> dict[str, str]:

@@ -13,7 +13,7 @@ from gateway.core.model import (
     Request,
     RpcError,
 )
-from gateway.core.settle import GATEWAY_ERRORS, answered, not_forwarded, outcome_body
+from gateway.core.settle import GATEWAY_ERRORS, answered, not_forwarded, outcome_body, refused
 from gateway.reasons import Reason
 from tests.test_pep import WHO
 
@@ -62,3 +62,14 @@ def test_a_secret_goes_before_the_words_it_stands_in_are_cut() -> None:
     for outcome in (Outcome("rejected", error=RpcError(1, text)), Outcome("in_doubt", detail=text)):
         body = outcome_body(outcome, lambda said: said.replace("long-secret", "[it]"))
         assert ("x" * 496 + "[it]") in body.values()
+
+
+@pytest.mark.parametrize("shaped", [False, True])
+def test_a_call_that_waits_is_told_in_words_and_as_data_where_the_tool_promised_no_other(
+    shaped: bool,
+) -> None:
+    ticket = "t" * 25
+    result = refused(CALL, Reason.APPROVAL_NEEDED, ticket, "call-7", shaped).result or {}
+    said = {"status": "approval_needed", "ticket": ticket, "call_id": "call-7"}
+    assert (result["isError"], ticket in result["content"][0]["text"]) == (True, True)
+    assert result.get("structuredContent") == (None if shaped else said)
