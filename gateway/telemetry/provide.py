@@ -5,7 +5,9 @@ Needs the extra `telemetry`. It knows OpenTelemetry's providers, and nothing of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from threading import Thread
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Misconfigured, Where, to_install
 from gateway.settings import Telemetry
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 
+PATIENCE: Final = 2.0
+"""Seconds for what is sent last."""
+
+
 class Providers(Value):
     """Where meters and tracers come from. `close` sends what is left."""
 
@@ -28,11 +34,16 @@ class Providers(Value):
     page: WSGIServer | None
     """What answers on the Prometheus port, in a thread of its own."""
 
-    def close(self) -> None:
-        """Send what was gathered and stop."""
-        self.meters.shutdown()
-        if self.tracers is not None:
-            self.tracers.shutdown()
+    def close(self, patience: float = PATIENCE) -> None:
+        """Send what was gathered and stop. A collector that takes nothing is given up after `patience` seconds: what
+        is still to be closed, as tool servers are, has its own time to have it done in."""
+        ended = time.monotonic() + patience
+        sending = [self.meters.shutdown, *([] if self.tracers is None else [self.tracers.shutdown])]
+        threads = [Thread(target=send, daemon=True) for send in sending]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, ended - time.monotonic()))
         if self.page is not None:
             self.page.shutdown()
             self.page.server_close()
@@ -56,7 +67,8 @@ def open_providers(asked: Telemetry, version: str, where: Where | None) -> Provi
     if asked.otlp is not None:
         readers.append(_otlp_metrics(asked.otlp))
     tracers = None if asked.otlp is None else _otlp_traces(asked.otlp, resource)
-    return Providers(MeterProvider(readers, resource), tracers, page)
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+    return Providers(meters, tracers, page)
 
 
 def _prometheus(listen: str, where: Where | None) -> tuple[MetricReader, WSGIServer]:
@@ -86,6 +98,6 @@ def _otlp_traces(url: str, resource: Resource) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces")))
     return provider

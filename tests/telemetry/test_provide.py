@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 import urllib.request
 from pathlib import Path
 
@@ -54,3 +55,17 @@ def test_a_port_in_use_is_the_operators_to_mend() -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(Misconfigured, match=r"telemetry\.prometheus.*in use"):
             open_providers(Telemetry(prometheus=listen), "1.0", HERE)
+
+
+def test_a_collector_that_takes_nothing_does_not_hold_up_the_end() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        providers = open_providers(Telemetry(otlp=url), "1.0", HERE)
+        assert providers.tracers is not None
+        providers.tracers.get_tracer("bulkhead").start_span("a call").end()
+        providers.meters.get_meter("bulkhead").create_counter("calls").add(1)
+        begun = time.monotonic()
+        providers.close(0.2)
+        assert time.monotonic() - begun < 5
