@@ -45,6 +45,7 @@ class NotAKey(ValueError):
 
 def read_key(jwk: Mapping[str, Any]) -> VerificationKey:
     """The key and its algorithm. Raises `NotAKey`."""
+    _check_types(jwk)
     if not PRIVATE.isdisjoint(jwk):
         raise NotAKey("it has a private part")
     if jwk.get("use", "sig") not in ("sig", "jwt-svid"):
@@ -128,6 +129,13 @@ def _public(jwk: Mapping[str, Any]) -> tuple[PublicKey, tuple[str, ...]]:
                 raise NotAKey("a curve that is not accepted")
             return Ed25519PublicKey.from_public_bytes(_bytes(jwk, "x", 32)), ("EdDSA",)
     raise NotAKey("a type that is not accepted")
+
+
+def _check_types(jwk: Mapping[str, Any]) -> None:
+    """Whoever shows a key may have written anything where a word is looked up."""
+    words = all(isinstance(jwk.get(name, ""), str) for name in ("kty", "crv", "alg", "use"))
+    if not words or not isinstance(jwk.get("key_ops", []), list):
+        raise NotAKey("a member of it is of another type than it has to be")
 
 
 def _check_size(numbers: RSAPublicNumbers) -> None:

@@ -57,6 +57,10 @@ NONE: dict[str, dict[str, Any]] = {
     "RSA without an exponent": {name: RSA[name] for name in ("kty", "n")},
     "X25519": {**OKP, "crv": "X25519"},
     "no type": {"kid": "k1"},
+    "a type that is a list": {**EC, "kty": ["EC"]},
+    "a curve that is a list": {**EC, "crv": ["P-256"]},
+    "an algorithm that is an object": {**EC, "alg": {"ES256": True}},
+    "uses that are a number": {**EC, "key_ops": 5},
 }
 
 
@@ -67,7 +71,9 @@ def test_what_cannot_be_believed_is_no_key(name: str) -> None:
 
 
 def test_a_set_keeps_the_keys_it_can_and_names_them_by_kid() -> None:
-    keys = [{**EC, "kid": "a"}, {**SHORT, "kid": "b"}, {**OKP, "kid": 7}, RSA, {**RSA, "kid": "c"}]
+    odd = [{**EC, "kid": "o", "crv": []}, {**EC, "kid": "p", "key_ops": 5}]
+    some = [{**EC, "kid": "a"}, {**SHORT, "kid": "b"}, {**OKP, "kid": 7}, RSA, {**RSA, "kid": "c"}]
+    keys = [*odd, *some]
     assert sorted(read_set({"keys": keys})) == ["a", "c"]
 
 

@@ -85,6 +85,7 @@ PROOFS: dict[str, tuple[Callable[[], str], str]] = {
     "with a secret for a key": (lambda: headed(jwk={"kty": "oct", "k": "c2VjcmV0"}), "private"),
     "without a key": (lambda: headed(jwk=..., kid="k1"), "with a key"),
     "with a key that is no object": (lambda: headed(jwk="x"), "with a key"),
+    "with a key of odd members": (lambda: headed(jwk={**jwk(KEY), "crv": []}), "another type"),
     "with a key from elsewhere": (lambda: headed(jku="https://evil.example"), "jku"),
     "that wants something understood": (lambda: headed(crit=["exp"]), "crit"),
     "of another type": (lambda: headed(typ="JWT"), "dpop+jwt"),
