@@ -12,6 +12,7 @@ import click
 from gateway import __version__
 
 COMMANDS: Final[dict[str, str]] = {
+    "init": "Make the files a gateway starts from.",
     "serve": "Stand between agents and tool servers, over HTTP.",
     "stdio": "The same for one agent, over standard input and output.",
     "token": "Mint a short-lived token of the embedded issuer.",

@@ -19,16 +19,15 @@ from typing import Any, Final
 
 import anyio
 
-import gateway
 from gateway import settings as settings_file
 from gateway.app.gateway import open_gateway
+from gateway.config.starter import STARTER
 from gateway.errors import Misconfigured, Where
 from gateway.settings import Settings
 from gateway.stories.story import Story
 from gateway.values import Value
 from gateway.wire.agents import http
 
-STARTER: Final = Path(gateway.__file__).resolve().parents[1] / "policies"
 MODEL: Final = "model.conf"
 """The same in every policy, so a story need not bring it."""
 START_SECONDS: Final = 30.0

@@ -17,7 +17,7 @@ from gateway.stories.stage import free_port
 from tests.house.source import ROOT
 
 PAGE: Final = (ROOT / "docs" / "tutorial" / "first-hour.md").read_text()
-BLOCK: Final = re.compile(r"^```(console|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK: Final = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 SERVE: Final = "cd ~/first-hour && bulkhead serve\n"
 IN_A_SECOND_TERMINAL: Final = """\
@@ -39,16 +39,16 @@ REFUSED_COMMIT: Final = (
 def script(port: int) -> str:
     """The page as one bash script. What a reader does by hand in an editor is done by sed and cat."""
     lines = ["set -euo pipefail; line="]
-    for kind, text in BLOCK.findall(PAGE):
-        if kind == "yaml":
-            lines.append(f"cat > bulkhead.yaml <<'END'\nlisten: 127.0.0.1:{port}\n{text}END")
-            continue
+    for text in BLOCK.findall(PAGE):
         typed = re.sub(r"^\$ ", "", text, flags=re.MULTILINE)
         if typed == SERVE:
             typed = IN_A_SECOND_TERMINAL
         if "--tier tool)" in typed:
             typed = CHANGE_OF_MIND + typed
         typed = typed.replace(":8811", f":{port}").replace(" ID\n", f" {REFUSED_COMMIT}\n")
+        typed = typed.replace(
+            "init --starter\n", f"init --starter\nsed -i s/:8811/:{port}/ bulkhead.yaml\n"
+        )
         # The answer to "why?" is a no, and so is its exit status.
         lines.append(
             re.sub(r"^(bulkhead policy explain .*)$", r"\1 || true", typed, flags=re.MULTILINE)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from gateway.cli.policy_suggest import told
+from gateway.config.starter import STARTER
 from gateway.core.record import State
 from gateway.core.written import Unseal
 from gateway.journals.protect import Protector
@@ -27,7 +28,7 @@ from gateway.ports import EventRow
 from gateway.settings import ServerSettings
 from gateway.stories import story
 from gateway.stories.play import Listener, Observed, Played, play
-from gateway.stories.stage import STARTER, Stage
+from gateway.stories.stage import Stage
 from gateway.stories.story import Story
 from gateway.stories.world import Look
 from gateway.values import replace
