@@ -6,7 +6,6 @@ Connects the servers itself; a running gateway notices the new pins by itself.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -25,6 +24,7 @@ from gateway.catalogue.pins import Pin, Pins
 from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
 from gateway.cli import servers_text as told
+from gateway.cli.operators import logged_in
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.config import yamlfile
 from gateway.errors import Misconfigured
@@ -122,7 +122,7 @@ def approve(
         told.print_choice(name, read, reviews, chosen, dropped)
     if chosen or dropped:
         _confirm(len(chosen), len(dropped), yes)
-        _write(pins, name, chosen, dropped, by or _user())
+        _write(pins, name, chosen, dropped, by or logged_in() or "unknown")
     if as_json:
         print_json(
             {"server": name, "approved": told.names(chosen), "forgotten": told.names(dropped)}
@@ -224,13 +224,6 @@ def _write(
     after = pins.having(approved).without({r.target for r in dropped})
     path = pin_files.save(after, name)
     click.echo(f"Approved {len(approved)}, forgot {len(dropped)}: {path}", err=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except OSError:
-        return "unknown"
 
 
 def _draft(settings: Settings, name: str, reviews: Sequence[Review]) -> str:
