@@ -60,6 +60,13 @@ def load(path: Path, model: type[Model]) -> Model:
     return validate(read(path), model, str(path))
 
 
+def same(one: BaseModel | None, other: BaseModel | None) -> bool:
+    """Do they say the same, to the type of each value? Python takes `true` for 1."""
+    if one is None or other is None:
+        return one is other
+    return one.model_dump_json(exclude_unset=True) == other.model_dump_json(exclude_unset=True)
+
+
 def refuse_open_to_all(path: Path) -> None:
     """What anybody on this machine could write, or put another in place of, is nobody's word. Raises `Misconfigured`.
 

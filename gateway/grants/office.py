@@ -175,9 +175,11 @@ def _given(grant: Grant) -> JsonObject:
 
 
 def _bounded(terms: Terms, ceiling: Terms) -> Terms:
-    """The same, within the intent's bounds too: no grant above this one has them asked."""
+    """The same, within the intent's bounds too: no grant above this one has them asked.
+
+    Where both speak of one tool both are kept, however alike: to Python `const: true` equals `const: 1`."""
     bounds = {**ceiling.bounds, **terms.bounds}
-    within = {name: bound for name, bound in ceiling.bounds.items() if bounds[name] != bound}
+    within = {name: bound for name, bound in ceiling.bounds.items() if bounds[name] is not bound}
     return replace(terms, bounds=bounds, within=within)
 
 

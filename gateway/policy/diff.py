@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
+from gateway.config.yamlfile import same
 from gateway.core.model import AccessRequest, Effect, Tier
 from gateway.policy.columns import Class, Column, world
 from gateway.policy.engine import Verdict
@@ -85,7 +86,7 @@ class _Diff:
         """Its conditions; one that reads otherwise in the other policy has a name for each."""
         mine, other = self._both[side].conditions, self._both[1 - side].conditions
         return frozenset(
-            name if mine[name] == other.get(name, mine[name]) else f"{name} ({_SIDES[side]})"
+            name if same(mine[name], other.get(name, mine[name])) else f"{name} ({_SIDES[side]})"
             for name in rule.conditions
         )
 

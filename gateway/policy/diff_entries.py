@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.config.yamlfile import same
 from gateway.policy.classify import LOCAL
 from gateway.policy.columns import FRESH
 from gateway.policy.intents import FILE
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import SECTION, ByArgument, Line, Section
-from gateway.values import Value
+from gateway.values import Value, as_json
 
 NOTHING: Final = "nothing"
 
@@ -68,7 +69,7 @@ def _found(policy: PolicySnapshot, server: str, section: Section, word: str) -> 
 def _same(was: Line | None, will: Line | None) -> bool:
     if was is None or will is None:
         return was is will
-    return (was.entry, was.flow) == (will.entry, will.flow)
+    return was.flow == will.flow and same(was.entry, will.entry)
 
 
 def _told(policy: PolicySnapshot, server: str, line: Line | None) -> str:
@@ -88,7 +89,7 @@ def _where(line: Line | None) -> str:
 def _conditions(old: PolicySnapshot, new: PolicySnapshot) -> Iterator[Entry]:
     for name in sorted({*old.conditions, *new.conditions}):
         was, will = (policy.conditions.get(name) for policy in (old, new))
-        if was != will:
+        if not same(was, will):
             said = [
                 each.model_dump_json(exclude_defaults=True, by_alias=True) if each else NOTHING
                 for each in (was, will)
@@ -102,7 +103,8 @@ def _intents(old: PolicySnapshot, new: PolicySnapshot) -> Iterator[Entry]:
         yield Entry(f"{FILE}: standing", *standing)
     for name in sorted({*old.intents.ceilings, *new.intents.ceilings}):
         was, will = (policy.intents.ceilings.get(name) for policy in (old, new))
-        if was != will:
+        bounds = [each and as_json(each.bounds) for each in (was, will)]
+        if was != will or bounds[0] != bounds[1]:
             said = [NOTHING if each is None else "its most" for each in (was, will)]
             if said[0] == said[1]:
                 said[1] = "another most"

@@ -137,6 +137,15 @@ def test_a_condition_that_reads_otherwise_is_another_condition(tmp_path: Path) -
     ]
 
 
+def test_true_is_not_one_in_a_condition(tmp_path: Path) -> None:
+    rows = (ALLOW.replace("-", "c"), READER)
+    both = (
+        policy(tmp_path / value, *rows, constraints=C.replace("maxLength: 1", f"const: {value}"))
+        for value in ("1", "true")
+    )
+    assert len(diff(*both)) == 2
+
+
 def test_what_nobody_can_call_is_no_difference(tmp_path: Path) -> None:
     more = ALLOW.replace("P1", "P2").replace("git_log", "git_nothing")
     assert between(tmp_path, (ALLOW, READER), (ALLOW, READER, more)) == []

@@ -57,6 +57,21 @@ def test_an_argument_rule_more_is_another_class(tmp_path: Path) -> None:
     assert entry.new == "data, read, to local, other argument rules, marks or labels"
 
 
+def test_true_is_not_one_wherever_it_stands(tmp_path: Path) -> None:
+    def with_value(home: str, value: str) -> PolicySnapshot:
+        rule = f"raise: [{{argument: x, matches: {{const: {value}}}, tier: admin}}]"
+        return policy(
+            tmp_path / home,
+            TIERS.replace("effect: read}", f"effect: read, {rule}}}"),
+            f"conditions: {{c: {{arguments: {{x: {{enum: [{value}]}}}}}}}}",
+            "intents: {i: {tells: x, tiers: [data], tools: [git/git_log], seconds: 1,"
+            f" bounds: {{git/git_log: {{properties: {{x: {{const: {value}}}}}}}}}}}}}",
+        )
+
+    told = entries(with_value("a", "1"), with_value("b", "true"))
+    assert [one.what for one in told] == ["git tools git_log", "condition c", "intent i"]
+
+
 def test_conditions_and_intents_are_told_by_name(tmp_path: Path) -> None:
     intent = "intents: {triage: {tells: x, tiers: [data], tools: ['git/*'], seconds: 60}}\n"
     old = policy(tmp_path / "a", constraints="conditions: {c: {effect: [read]}}", intents=intent)

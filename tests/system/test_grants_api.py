@@ -50,7 +50,10 @@ INTENTS: Final = json.dumps(
                 "tells": "All of it.",
                 "tiers": ["data", "tool", "admin"],
                 "tools": ["tick/*"],
-                "bounds": {"tick/look": {"properties": {"n": {"maximum": 1000}}}},
+                "bounds": {
+                    "tick/look": {"properties": {"n": {"maximum": 1000}}},
+                    "tick/work": {"properties": {"seconds": {"enum": [0, 1]}}},
+                },
                 "seconds": 600,
             },
             "keys": {
@@ -166,6 +169,14 @@ async def test_bounds_of_an_intent_bind_whatever_bounds_a_grant_has(
     desk.given("dan", task, bounds=bounds)
     with anyio.fail_after(30):
         assert [await desk.heard("dan", task, n=n) for n in (1000, 1002, 999)] == heard
+
+
+def test_a_bound_that_python_takes_for_the_intents_is_not_in_its_place(desk: Desk) -> None:
+    alike = {"tick/work": {"properties": {"seconds": {"enum": [False, True]}}}}
+    grant = desk.given("dan", "alike", bounds=alike)
+    _, shown = desk.ask("orla", f"/{grant}")
+    asked = json.dumps([shown["bounds"]["tick/work"], shown["within"]["tick/work"]])
+    assert asked.count("enum") == 2 and "[0, 1]" in asked and "[false, true]" in asked
 
 
 @pytest.mark.parametrize(
