@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +14,7 @@ from gateway.app.clock import microseconds
 from gateway.cli import grant_text as told
 from gateway.cli import named
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, print_json, read_json
 from gateway.cli.times import Seconds
 from gateway.core.grant import Standing
 from gateway.core.model import Tier
@@ -82,7 +81,7 @@ def create(
     """Give a grant. What is left out is as the intent has it; the admin tier must be named."""
     asked = _asked(
         agent=named.agent(agent),
-        bounds=None if bounds is None else _json(bounds),
+        bounds=None if bounds is None else read_json(bounds.read_bytes(), str(bounds)),
         bytes=size,
         seconds=ttl,
         **said,
@@ -184,13 +183,6 @@ def _asked(**said: Any) -> Asked:
         return read_asked({name: value for name, value in said.items() if value not in (None, ())})
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise click.UsageError(f"{path}: not JSON: {error}") from None
 
 
 def _say(row: Standing, as_json: bool) -> None:

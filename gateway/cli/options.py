@@ -30,6 +30,20 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def read_json(text: bytes, name: str) -> dict[str, Any]:
+    """One JSON object, read as an agent's is: one reading or none. Raises `click.UsageError`."""
+    from gateway.errors import Refused
+    from gateway.wire import strict_json
+
+    try:
+        value = strict_json.parse(text, max_bytes=4 * 1024 * 1024, max_depth=64)
+    except Refused as no:
+        raise click.UsageError(f"{name}: {no.detail}") from None
+    if not isinstance(value, dict):
+        raise click.UsageError(f"{name} must be a JSON object")
+    return value
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output; control characters escaped."""
     click.echo(json.dumps(value, indent=2, default=str))

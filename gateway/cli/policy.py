@@ -5,7 +5,6 @@ Exit status 1: a finding that is an error, a call that is denied. 2: unreadable 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,10 @@ import click
 
 from gateway import settings
 from gateway.cli import named, policy_diff, policy_replay, policy_suggest, policy_test, policy_text
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, print_json, read_json
 from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
-from gateway.core.model import Endpoint, JsonObject
+from gateway.core.model import Endpoint
 from gateway.core.record import State
 from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured
@@ -122,7 +121,7 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
     return Asked(
         named.agent(agent),
         target(server, tool),
-        _object(words["arguments"] or "{}"),
+        read_json((words["arguments"] or "{}").encode(errors="surrogateescape"), "--arguments"),
         words["tenant"] or loaded.tenant,
         words["intent"] or "",
         words["task"] or "",
@@ -172,16 +171,6 @@ def _asked_again(row: CallRow, call: Recalled | None) -> Asked | None:
         Reversal(Level(level), guard=guard) if level else None,
         record.on_behalf_of,
     )
-
-
-def _object(text: str) -> JsonObject:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise click.UsageError(f"--arguments is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise click.UsageError("--arguments must be a JSON object")
-    return value
 
 
 def _endpoint(path: str) -> Endpoint:

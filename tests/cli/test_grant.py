@@ -41,6 +41,27 @@ def test_none_is_given(home: Home) -> None:
     assert len(json.loads(home.must("grant", "list", "--json"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'{"store/x": {"maxProperties": 1}, "store/x": {}}', "holds a member twice"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b"\xff", "not UTF-8"),
+        (b"[]", "must be a JSON object"),
+        (b"", "not JSON"),
+    ],
+    ids=["twice", "mark", "latin", "list", "empty"],
+)
+def test_bounds_have_one_reading_or_none(tmp_path: Path, text: bytes, said: str) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    (home.root / "bounds.json").write_bytes(text)
+    asked = ("--agent", "b", "--task", "t", "--intent", "general", "--bounds", "bounds.json")
+    ran = home.run("grant", "create", *asked)
+    assert ran.returncode == 2
+    assert said in ran.stderr and "bounds.json" in ran.stderr
+    assert json.loads(home.must("grant", "list", "--json")) == []
+
+
 @pytest.mark.parametrize("command", ["grant", "approvals", "fence", "token"])
 def test_a_command_loads_no_more_than_it_says(command: str) -> None:
     told = f"import sys, gateway.cli.{command}\nprint(*sys.modules)"

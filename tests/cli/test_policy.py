@@ -100,7 +100,8 @@ def test_explain_says_when_the_endpoint_does_not_serve_the_tier(tmp_path: Path) 
 def test_explain_refuses_words_it_does_not_understand(tmp_path: Path) -> None:
     words = ["explain", "--agent", "ann", "--server", "git", "--tool", "x"]
     home(tmp_path)
-    for extra in (["--arguments", "{"], ["--arguments", "[]"], ["--endpoint", "/nowhere"]):
+    twice = ["--arguments", '{"a": 1, "a": 2}']  # as the gateway reads an agent's
+    for extra in (twice, ["--arguments", "{"], ["--arguments", "[]"], ["--endpoint", "/nowhere"]):
         assert bulkhead(tmp_path, *words, *extra).returncode == 2
     assert bulkhead(tmp_path, "explain", "--agent", "ann").returncode == 2
 
