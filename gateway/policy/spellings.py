@@ -1,4 +1,5 @@
-"""What else a tool server may take a resource URI for: the same, decoded, or with all encoded that must be. Pure text.
+"""What else a tool server may take a resource URI for: the same, decoded, with all encoded that must be, or with its
+host in its plain form. Pure text.
 
 Servers differ in what they decode (RFC 3986, 2.4 and 6.2.2). Nobody is let in by one spelling whom another keeps out.
 """
@@ -18,11 +19,17 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]*")
 _SAFE: Final = "~:/?#[]@!$&'()*+,;="
 _HEAD: Final = re.compile(r"[^:/?#]*:(?://)?")
 _EMPTY: Final = re.compile("//+")
+_HOSTED: Final = re.compile(
+    r"([^:/?#]+)://(?:[^/?#]*@)?(\[[^/?#]*\]|[^:/?#]*)(:[0-9]*)?(?=[/?#]|\Z)"
+)
+_PORTS: Final = {"http": ":80", "ws": ":80", "https": ":443", "wss": ":443"}
 
 
 def others(uri: str) -> Sequence[str]:
-    """Its other spellings: decoded and without empty steps, and that encoded again; none of a plain one."""
-    if _PLAIN.fullmatch(uri):
+    """Its other spellings: decoded and without empty steps, that encoded again, and both with the host in its plain
+    form; none of a plain one."""
+    own = _with_plain_host(uri)
+    if own == uri and _PLAIN.fullmatch(uri):
         return ()
     text = uri
     for _ in range(LAYERS):
@@ -30,7 +37,22 @@ def others(uri: str) -> Sequence[str]:
     head = _HEAD.match(text)
     end = head.end() if head else 0
     plain = text[:end] + _EMPTY.sub("/", text[end:])
-    return [other for other in (plain, quote(plain, _SAFE)) if other != uri]
+    found = [plain, quote(plain, _SAFE), own, *map(_with_plain_host, (plain, quote(plain, _SAFE)))]
+    return [other for other in dict.fromkeys(found) if other != uri]
+
+
+def _with_plain_host(uri: str) -> str:
+    """Small letters, and nothing that may be left out (RFC 3986, 6.2.2 and 6.2.3): whoever asks, the port that is meant
+    anyway, the dot at the end. A file's is nobody's (RFC 8089)."""
+    found = _HOSTED.match(uri)
+    if found is None:
+        return uri
+    scheme, host, port = found[1], found[2].lower().removesuffix("."), found[3] or ""
+    if scheme == "file":
+        host = port = ""
+    elif scheme in _PORTS and port in (":", _PORTS[scheme]):
+        port = ""
+    return f"{scheme}://{host}{port}{uri[found.end() :]}"
 
 
 def others_of(tool: str) -> Sequence[str]:

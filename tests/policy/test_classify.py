@@ -154,6 +154,18 @@ def test_2_a_spelling_of_what_another_entry_speaks_of_has_no_class(
         classified(policy, uri, "resource")
 
 
+def test_2_a_host_in_capitals_is_no_other_host(tmp_path: Path) -> None:
+    tiers = """servers: {git: {resources: {
+        "https://inner.example/*": {tier: admin, effect: read},
+        "https://*": {tier: data, effect: read}}}}"""
+    policy = loaded(tmp_path, f"{ALLOW}\n{READER}\n", tiers)
+    assert tier_of(policy, "https://inner.example/x", "resource") is Tier.ADMIN
+    assert tier_of(policy, "https://Other.example:443/x", "resource") is Tier.DATA
+    for host in ("INNER.example", "ann@inner.example", "inner.example.", "inner.example:443"):
+        with pytest.raises(Refused, match="may be taken for"):
+            classified(policy, f"https://{host}/x", "resource")
+
+
 @pytest.mark.parametrize("prefix", ["file:///My%20Docs/", "find://x?in=http://a/"])
 def test_2_a_spelling_that_no_entry_speaks_of_is_not_in_the_way(
     tmp_path: Path, prefix: str

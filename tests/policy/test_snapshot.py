@@ -88,12 +88,18 @@ def test_the_starter_policy_loads_and_covers_its_four_servers() -> None:
 
 @pytest.mark.parametrize(("effect", "rule"), [("deny", "D1"), ("approve", "O1")])
 @pytest.mark.parametrize(
-    "uri", ["file:///srv/%2Fkeys", "file:///srv%2Fkeys", "file:///srv/%252fkeys"]
+    "uri",
+    [
+        "file:///srv/%2Fkeys",
+        "file:///srv%2Fkeys",
+        "file:///srv/%252fkeys",
+        "file://localhost/srv/keys",
+    ],
 )
 def test_a_deny_or_a_duty_for_one_spelling_of_a_resource_is_for_all(
     tmp_path: Path, uri: str, effect: str, rule: str
 ) -> None:
-    allow = "p, P1, data, git, resource:file:///*, role:reader, local, general, local, -, allow"
+    allow = "p, P1, data, git, resource:file://*, role:reader, local, general, local, -, allow"
     more = f"p, {rule}, *, git, resource:file:///srv/keys*, *, *, *, *, -, {effect}"
     policy = load(written(tmp_path, f"{allow}\n{more}\n{READER}\n"), {})
     found = policy.decide(question(tool=f"resource:{uri}"))

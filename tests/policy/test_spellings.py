@@ -32,6 +32,30 @@ def test_one_has_all_encoded_that_must_be() -> None:
     assert others("file:///%C3%A4%20b") == ["file:///\u00e4 b"]
 
 
+@pytest.mark.parametrize(
+    ("uri", "plain"),
+    [
+        ("https://EXAMPLE.com/A", "https://example.com/A"),
+        ("https://ann:x@example.com./", "https://example.com/"),
+        ("https://example.com:443?q", "https://example.com?q"),
+        ("http://[::A]:80/x", "http://[::a]/x"),
+        ("http://example.com:/x", "http://example.com/x"),
+        ("docs://Team/Notes", "docs://team/Notes"),
+        ("file://localhost/srv/x", "file:///srv/x"),
+        ("file://Elsewhere:1/srv%2Fx", "file:///srv/x"),
+    ],
+)
+def test_one_has_its_host_in_the_plain_form(uri: str, plain: str) -> None:
+    assert others(uri)[-1] == plain
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://example.com:8443/A", "db://host:443/x", "web://https://x", "a:B", "http://"]
+)
+def test_what_of_a_host_may_not_be_left_out_is_no_spelling(uri: str) -> None:
+    assert all(uri.partition("/x")[0] in other for other in others(uri))
+
+
 def test_what_is_no_utf_8_and_what_is_encoded_for_ever_ends() -> None:
     assert others("file:///%ff")
     assert others("file:///%" + "25" * 4_000)
