@@ -179,6 +179,7 @@ class CallFilter(Value):
     task: str | None = None
     since: int | None = None
     grant: str | None = None
+    tenant: str | None = None
 
     def fits(self, row: CallRow) -> bool:
         """True when the row has every given field."""
@@ -189,6 +190,7 @@ class CallFilter(Value):
             (self.tier, row.record.tier),
             (self.task, row.record.task),
             (self.grant, row.record.grant),
+            (self.tenant, row.record.tenant),
         )
         if any(value is not None and value != found for value, found in wanted):
             return False

@@ -14,7 +14,7 @@ import click
 
 from gateway import settings
 from gateway.cli import fence as fences_cli
-from gateway.cli import named
+from gateway.cli import named, whose
 from gateway.cli.credentials_text import until
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
@@ -63,7 +63,11 @@ def command(
     loaded = settings.load(config)
     for fence in wanted:
         named.can_be(loaded, fence)
+    if not scope["tenant"]:
+        whose.of_one(loaded, wanted)
     contained = _stop(loaded, wanted, quiet=as_json)
+    for each in whose.unheard_of(loaded, wanted):
+        click.echo(f"bulkhead: {each}", err=True)
     if not as_json:
         _tell(contained)
     undo = None if no_undo else _undo(since, **scope)
@@ -129,6 +133,8 @@ def _undo(since: int | None, **scope: tuple[str, ...]) -> dict[str, Any] | None:
     """The same scope, as `bulkhead rollback` names it; None when it cannot be named, or is too wide.
     Several kinds are stopped each, and would be undone only where all of them meet."""
     scopes = {kind: scope[kind] for kind in ("agent", "task", "grant", "server") if scope[kind]}
-    if scope["tier"] or scope["tenant"] or len(scopes) > 1 or not (scopes or since):
+    of_tenants = scope["tenant"]
+    if scope["tier"] or len(scopes) > 1 or not (scopes or (since and not of_tenants)):
         return None
-    return {**{f"{kind}s": values for kind, values in scopes.items()}, "since": since}
+    named_so = {f"{kind}s": values for kind, values in scopes.items()}
+    return {**named_so, "tenants": of_tenants, "since": since}

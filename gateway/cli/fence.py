@@ -29,7 +29,11 @@ def scope_options(command: F) -> F:
     tiers = click.Choice([tier.value for tier in Tier])
     for option in (
         click.option("--all", "everything", is_flag=True, help="Everything there is."),
-        click.option("--tenant", multiple=True, help="All of a tenant."),
+        click.option(
+            "--tenant",
+            multiple=True,
+            help="Of this tenant alone; by itself: all of it. '*': of any.",
+        ),
         click.option("--tier", multiple=True, type=tiers, help="All calls of a tier."),
         click.option("--server", multiple=True, help="All calls to a tool server."),
         click.option("--grant", multiple=True, help="A grant, and all below it."),
@@ -40,14 +44,22 @@ def scope_options(command: F) -> F:
     return command
 
 
-def fences_of(by: str, why: str, everything: bool, **scope: tuple[str, ...]) -> list[Fence]:
-    """What was named, as fences. Raises `click.UsageError` when nothing was."""
-    at = microseconds()
+def fences_of(
+    by: str, why: str, everything: bool, tenant: tuple[str, ...], **scope: tuple[str, ...]
+) -> list[Fence]:
+    """What was named, as fences: of these tenants, where it is not they that are named. Raises `click.UsageError`
+    when nothing was, or what no tenant narrows."""
+    at, whose = microseconds(), ["" if each == named.ANY else each for each in tenant]
+    if tenant and (everything or scope["grant"]):
+        raise click.UsageError(
+            "--tenant goes with neither --all nor --grant, which is of one tenant"
+        )
     wanted = [Fence("all", "", by, why, at)] if everything else []
     for kind in get_args(Scope):
         for value in scope.get(kind, ()):
             what = named.agent(value) if kind == "agent" else value
-            wanted.append(Fence(kind, what, by, why, at))
+            wanted += [Fence(kind, what, by, why, at, of) for of in whose or [""]]
+    wanted = wanted or [Fence("tenant", each, by, why, at) for each in tenant]
     if not wanted:
         raise click.UsageError(
             "name what: --agent, --task, --grant, --server, --tier, --tenant, --all"
@@ -81,24 +93,51 @@ def list_fences(config: Path, as_json: bool) -> None:
 def lift(
     config: Path, as_json: bool, operator: str, why: str, everything: bool, **scope: Any
 ) -> None:
-    """Let go again of what is named as `fence list` has it. Grants that were revoked stay so."""
+    """Let go again of what is named as `fence list` has it. Grants that were revoked stay so.
+
+    Exit status 1: one of them does not stand.
+    """
     wanted = fences_of(operator, why, everything, **scope)
-    lifted = asyncio.run(_lift(config, wanted, operator, why))
+    loaded = settings.load(config)
+    log = FenceLog(loaded.state_dir)
+    standing, missing = _standing(log.read(), wanted, anybodys=not scope["tenant"])
+    lifted = asyncio.run(_lift(loaded, log, standing, operator, why)) if standing else ()
     if as_json:
         print_json([as_plain(fence) for fence in lifted])
     else:
         print_fences(lifted)
-    if not lifted:
-        click.echo("bulkhead: no such fence stands", err=True)
+    for fence in missing:
+        click.echo(f"bulkhead: no such fence stands: {visible(fence)}", err=True)
+    if missing:
         raise SystemExit(1)
 
 
-async def _lift(config: Path, wanted: list[Fence], operator: str, why: str) -> Sequence[Fence]:
+def _standing(
+    log: Sequence[Fence], wanted: Sequence[Fence], *, anybodys: bool
+) -> tuple[list[Fence], list[Fence]]:
+    """Of what is wanted, which stand, and which do not. `anybodys`: no tenant was named, so that the only one of
+    its name is meant. Raises `click.UsageError` where there are several."""
+    standing, missing = list[Fence](), list[Fence]()
+    for fence in wanted:
+        found = [each for each in log if (each.scope, each.value) == (fence.scope, fence.value)]
+        found = [each for each in found if anybodys or each.tenant == fence.tenant]
+        if len(found) > 1:
+            tenants = ", ".join(each.tenant or f"'{named.ANY}'" for each in found)
+            raise click.UsageError(
+                f"{visible(fence)} is fenced {len(found)} times: say --tenant, of {tenants}"
+            )
+        standing += found
+        missing += [] if found else [fence]
+    return standing, missing
+
+
+async def _lift(
+    loaded: settings.Settings, log: FenceLog, standing: Sequence[Fence], operator: str, why: str
+) -> Sequence[Fence]:
     from gateway.app.contain import open_desk
 
-    loaded = settings.load(config)
-    async with open_desk(loaded, FenceLog(loaded.state_dir)) as desk:
-        return await desk.lift(wanted, operator, why)
+    async with open_desk(loaded, log) as desk:
+        return await desk.lift(standing, operator, why)
 
 
 def print_fences(fences: Sequence[Fence]) -> None:

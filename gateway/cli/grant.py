@@ -114,10 +114,16 @@ def show(config: Path, as_json: bool, grant: str) -> None:
 @click.option("--all", "every", is_flag=True, help="Also those that are over.")
 @click.option("--agent", help="Of this agent; agent: may be left out.")
 @click.option("--task", help="Of this task.")
+@click.option("--tenant", help="Of this tenant.")
 @config_option
 @json_option
 def list_grants(
-    config: Path, as_json: bool, every: bool, agent: str | None, task: str | None
+    config: Path,
+    as_json: bool,
+    every: bool,
+    agent: str | None,
+    task: str | None,
+    tenant: str | None,
 ) -> None:
     """Grants, the latest change first."""
     whose = None if agent is None else named.agent(agent)
@@ -129,6 +135,7 @@ def list_grants(
             if (every or row.word(microseconds()) == "active")
             and whose in (None, row.grant.agent)
             and task in (None, row.grant.task)
+            and tenant in (None, row.grant.tenant)
         ]
 
     rows = asyncio.run(_at(config, find))

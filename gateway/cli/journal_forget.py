@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway import settings
+from gateway.cli.named import ANY
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.visible import visible
@@ -32,6 +33,7 @@ NOT_YET: Final = 5
     "--subject", metavar="TEXT",
     help="Every call of an agent (agent:NAME), or that holds this text: a name, an address.",
 )  # fmt: skip
+@click.option("--tenant", help="With --subject: what is of this tenant alone; '*': of any.")
 @click.option("--dry-run", is_flag=True, help="Say which calls, and change nothing.")
 def command(
     config: Path,
@@ -39,6 +41,7 @@ def command(
     operator: str,
     calls: tuple[str, ...],
     subject: str | None,
+    tenant: str | None,
     dry_run: bool,
 ) -> None:
     """Destroy arguments, results and images of calls, for good.
@@ -49,7 +52,9 @@ def command(
     """
     if bool(calls) == bool(subject):
         raise click.UsageError("give --call or --subject")
-    chosen, certain = asyncio.run(_forget(config, operator, calls, subject or "", dry_run))
+    if tenant and not subject:
+        raise click.UsageError("--tenant goes with --subject")
+    chosen, certain = asyncio.run(_forget(config, operator, calls, subject or "", tenant, dry_run))
     ids = [row.record.call_id for row in chosen]
     if as_json:
         print_json({"calls": ids, "forgotten": not dry_run, "certain": certain})
@@ -67,15 +72,31 @@ def command(
 
 
 async def _forget(
-    config: Path, operator: str, calls: Sequence[str], subject: str, dry_run: bool
+    config: Path,
+    operator: str,
+    calls: Sequence[str],
+    subject: str,
+    tenant: str | None,
+    dry_run: bool,
 ) -> tuple[list[CallRow], bool]:
     from gateway.app.forget import open_forgetting
 
     async with open_forgetting(settings.load(config)) as forgetting:
-        chosen = forgetting.calls_of(subject) if subject else [_named(forgetting, c) for c in calls]
+        named = [_named(forgetting, call) for call in calls]
+        chosen = _of_tenant(forgetting.calls_of(subject), subject, tenant) if subject else named
         if dry_run or not chosen:
             return chosen, True
         return chosen, await forgetting.forget(chosen, operator)
+
+
+def _of_tenant(rows: list[CallRow], subject: str, tenant: str | None) -> list[CallRow]:
+    """What is that tenant's. Raises `click.UsageError` for agents of several, where none is named."""
+    if tenant not in (None, ANY):
+        return [row for row in rows if row.record.tenant == tenant]
+    tenants = sorted({row.record.tenant for row in rows if row.record.agent == subject})
+    if tenant is None and len(tenants) > 1:
+        raise click.UsageError(f"{visible(subject)} is of {' and '.join(tenants)}: say --tenant")
+    return rows
 
 
 def _named(forgetting: Forgetting, asked: str) -> CallRow:

@@ -38,7 +38,7 @@ class Since(click.ParamType[int]):
 
 
 def filter_options(command: F) -> F:
-    """`--agent --server --state --tier --task --grant --since`, each as an argument of its name."""
+    """`--agent --tenant --server --state --tier --task --grant --since`, each as an argument of its name."""
     for option in (
         click.option("--since", type=Since(), help="Begun since: 10m, 2h, 3d, or an ISO time."),
         click.option("--grant", help="Made under this grant."),
@@ -46,6 +46,7 @@ def filter_options(command: F) -> F:
         click.option("--tier", type=click.Choice([tier.value for tier in Tier])),
         click.option("--state", type=click.Choice([state.value for state in State])),
         click.option("--server", help="To this tool server."),
+        click.option("--tenant", help="Of this tenant."),
         click.option("--agent", help="By this agent; agent: in front may be left out."),
     ):
         command = option(command)
@@ -54,6 +55,7 @@ def filter_options(command: F) -> F:
 
 def call_filter(
     agent: str | None,
+    tenant: str | None,
     server: str | None,
     state: str | None,
     tier: str | None,
@@ -63,4 +65,6 @@ def call_filter(
 ) -> CallFilter:
     """The options as a filter."""
     whose = None if agent is None else named.agent(agent)
-    return CallFilter(whose, server, State(state) if state else None, tier, task, since, grant)
+    return CallFilter(
+        whose, server, State(state) if state else None, tier, task, since, grant, tenant
+    )

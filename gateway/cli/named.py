@@ -5,12 +5,17 @@ Whether there is an agent or a task of a name cannot be known here: their tokens
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from gateway.config.issuers import AGENT, WORD
 from gateway.core.fence import Fence
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
+
+ANY: Final = "*"
+"""Given as a tenant: whosever it is."""
 
 
 def agent(name: str) -> str:
@@ -25,6 +30,13 @@ def task(name: str) -> str:
     return name
 
 
+def tenant(name: str) -> str:
+    """It, if a token can carry it; or none. Raises `click.UsageError`."""
+    if name and not WORD.fullmatch(name):
+        raise click.UsageError(f"{name!r} is no tenant's name")
+    return name
+
+
 def can_be(loaded: Settings, fence: Fence) -> None:
     """Nobody is told that something was stopped which cannot be. Raises `click.UsageError`, `Misconfigured`."""
     scope, value = fence.scope, fence.value
@@ -36,3 +48,4 @@ def can_be(loaded: Settings, fence: Fence) -> None:
             raise click.UsageError(f"{value!r} is no agent's name")
     elif scope in ("task", "tenant", "grant") and not WORD.fullmatch(value):
         raise click.UsageError(f"{value!r} is no {scope}'s name")
+    tenant(fence.tenant)

@@ -39,6 +39,9 @@ NOT_BELIEVED = 9
 @click.argument("calls", nargs=-1)
 @click.option("--task", "tasks", multiple=True, help="Of this task. May be given again.")
 @click.option("--agent", "agents", multiple=True, help="By this agent; agent: may be left out.")
+@click.option(
+    "--tenant", "tenants", multiple=True, help="Of this tenant; '*': whosever the agent or task is."
+)
 @click.option("--server", "servers", multiple=True, help="To this tool server.")
 @click.option("--session", "sessions", multiple=True, help="In this session of an agent's client.")
 @click.option("--grant", "grants", multiple=True, help="Under this grant.")
@@ -235,8 +238,8 @@ def wanted_of(
     grants: tuple[str, ...] = (),
     resources: tuple[str, ...] = (),
     since: int | None = None,
+    tenants: tuple[str, ...] = (),
 ) -> Wanted:
     """A scope as it is typed: `agent:` may be left out."""
-    return Wanted(
-        calls, tasks, tuple(map(named.agent, agents)), servers, sessions, grants, resources, since
-    )
+    whose = tuple(map(named.agent, agents))
+    return Wanted(calls, tasks, whose, servers, sessions, grants, resources, since, tenants)

@@ -83,9 +83,12 @@ def _facts(entry: Planned) -> list[str]:
     call, reversal = entry.call, entry.call.reversal
     level = f"{reversal.level} by {reversal.strategy}, guard {reversal.guard}"
     fidelity = f", the same in {reversal.fidelity}" if reversal.fidelity else ""
-    exposed = [f"{one.agent} ({one.reads} reads, task {one.task})" for one in entry.exposed]
+    exposed = [
+        f"{one.agent} ({one.reads} reads, tenant {one.tenant}, task {one.task})"
+        for one in entry.exposed
+    ]
     facts = [
-        f"by {call.record.agent}, task {call.record.task}, {when(call.created_at)}",
+        f"by {call.record.agent}, tenant {call.record.tenant}, task {call.record.task}, {when(call.created_at)}",
         f"level {level}{fidelity}",
         f"why: {entry.why}" if entry.why else "",
         f"after {few(entry.after)}" if entry.after else "",

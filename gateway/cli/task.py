@@ -35,6 +35,12 @@ within = click.option(
     help="Seconds from now.",
 )
 
+tenant_option = click.option(
+    "--tenant",
+    default="",
+    help="Whose task. Without it: the only tenant's that has one of this name.",
+)
+
 
 @click.group()
 def command() -> None:
@@ -43,60 +49,69 @@ def command() -> None:
 
 @command.command()
 @click.argument("task")
+@tenant_option
 @within
 @operator_option
 @config_option
 @json_option
-def begin(config: Path, as_json: bool, task: str, within: int, operator: str) -> None:
+def begin(config: Path, as_json: bool, task: str, tenant: str, within: int, operator: str) -> None:
     """Calls of TASK from now on are undone at the deadline, with this operator's rights, unless confirmed."""
     named.task(task)
-    _say(_deadlines(config).begin(task, operator, microseconds(), within), as_json)
+    named.tenant(tenant)
+    _say(_deadlines(config).begin(task, operator, microseconds(), within, tenant), as_json)
 
 
 @command.command()
 @click.argument("task")
+@tenant_option
 @config_option
 @json_option
-def confirm(config: Path, as_json: bool, task: str) -> None:
+def confirm(config: Path, as_json: bool, task: str, tenant: str) -> None:
     """What TASK did stays."""
-    _say(_deadlines(config).confirm(task, microseconds()), as_json)
+    deadlines = _begun(_deadlines(config), task, tenant)
+    _say(deadlines.confirm(task, microseconds(), tenant), as_json)
 
 
 @command.command()
 @click.argument("task")
+@tenant_option
 @within
 @config_option
 @json_option
-def extend(config: Path, as_json: bool, task: str, within: int) -> None:
+def extend(config: Path, as_json: bool, task: str, tenant: str, within: int) -> None:
     """Another deadline for TASK, counted from now."""
-    _say(_deadlines(config).extend(task, microseconds(), within), as_json)
+    deadlines = _begun(_deadlines(config), task, tenant)
+    _say(deadlines.extend(task, microseconds(), within, tenant), as_json)
 
 
 @command.command()
 @click.argument("task")
+@tenant_option
 @operator_option
 @config_option
 @json_option
-def cancel(config: Path, as_json: bool, task: str, operator: str) -> None:
+def cancel(config: Path, as_json: bool, task: str, tenant: str, operator: str) -> None:
     """Undo TASK now, as far as nothing stands in the way. Exit status as `bulkhead rollback`."""
-    report, names = asyncio.run(_cancel(config, task, operator))
+    report, names = asyncio.run(_cancel(config, task, tenant, operator))
     print_json(report.as_json()) if as_json else told.print_report(report, names)
     sys.exit(report.exit_status)
 
 
 @command.command()
 @click.argument("task")
+@tenant_option
 @operator_option
 @config_option
 @json_option
-def failed(config: Path, as_json: bool, task: str, operator: str) -> None:
+def failed(config: Path, as_json: bool, task: str, tenant: str, operator: str) -> None:
     """TASK failed, says whoever runs it: what it did is undone now, if all of it can be and nobody wrote since.
 
     Also for a task that was never begun: then all it ever did. Else nothing is touched, and it is told why.
     Exit status 4: a person is asked. 1: nobody knows that task.
     """
     named.task(task)
-    promise = asyncio.run(_failed(config, task, operator))
+    named.tenant(tenant)
+    promise = asyncio.run(_failed(config, task, tenant, operator))
     _say(promise, as_json)
     sys.exit(0 if promise.stand == "undone" else CONFLICTS_LEFT)
 
@@ -113,31 +128,46 @@ def list_tasks(config: Path, as_json: bool) -> None:
         _print(promise)
 
 
-async def _failed(config: Path, task: str, operator: str) -> Promise:
+async def _failed(config: Path, task: str, tenant: str, operator: str) -> Promise:
     from gateway.app.undo import open_rollback
     from gateway.undo.keeping import keep_one
 
     loaded = settings.load(config)
-    deadlines, now = Deadlines(loaded.state_dir), microseconds()
-    if deadlines.find(task) is None and not _is_known(loaded, task):
-        raise Refused(Reason.UNKNOWN_TARGET, f"nobody knows a task {task}")
-    promise = deadlines.fail(task, operator, now)
-    kept = await keep_one(deadlines, task, lambda name: open_rollback(loaded, name), now)
-    return kept or deadlines.find(task) or promise
+    deadlines, now = _begun(Deadlines(loaded.state_dir), task, tenant), microseconds()
+    if deadlines.find(task, tenant) is None and not _is_known(loaded, task, tenant):
+        raise Refused(Reason.UNKNOWN_TARGET, f"nobody knows a task {task} {_of(tenant)}".rstrip())
+    promise = deadlines.fail(task, operator, now, tenant)
+    kept = await keep_one(deadlines, promise, lambda name: open_rollback(loaded, name), now)
+    return kept or deadlines.find(task, tenant) or promise
 
 
-def _is_known(loaded: settings.Settings, task: str) -> bool:
+def _begun(deadlines: Deadlines, task: str, tenant: str) -> Deadlines:
+    """Them, unless the task was begun for a tenant, and none is named now. Raises `click.UsageError`."""
+    whose = {each.tenant for each in deadlines.all() if (each.task, each.stand) == (task, "open")}
+    if not tenant and whose - {""}:
+        names = " and ".join(sorted(whose - {""}))
+        raise click.UsageError(f"task {visible(task)} was begun for {visible(names)}: say --tenant")
+    return deadlines
+
+
+def _of(tenant: str) -> str:
+    return f"of {visible(tenant)}" if tenant else ""
+
+
+def _is_known(loaded: settings.Settings, task: str, tenant: str) -> bool:
     """Does the journal tell of the task: of a call of its, of a grant?"""
-    return bool(reader_of(loaded).calls(CallFilter(task=task), 1))
+    return bool(reader_of(loaded).calls(CallFilter(task=task, tenant=tenant or None), 1))
 
 
-async def _cancel(config: Path, task: str, operator: str) -> tuple[Report, dict[str, str]]:
+async def _cancel(
+    config: Path, task: str, tenant: str, operator: str
+) -> tuple[Report, dict[str, str]]:
     from gateway.app.undo import open_rollback
     from gateway.undo.keeping import take_back
 
     loaded = settings.load(config)
-    deadlines = Deadlines(loaded.state_dir)
-    with deadlines.held(task) as promise:
+    deadlines = _begun(Deadlines(loaded.state_dir), task, tenant)
+    with deadlines.held(task, tenant) as promise:
         if promise is None or promise.stand not in ("open", "asks"):
             raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open, or being undone now")
         async with open_rollback(loaded, operator) as rollback:
@@ -159,4 +189,5 @@ def _say(promise: Promise, as_json: bool) -> None:
 def _print(promise: Promise) -> None:
     why = f": {visible(promise.why)}" if promise.why else ""
     until = f" until {when(promise.deadline)}" if promise.stand == "open" else ""
-    click.echo(f"{visible(promise.task)}  {promise.stand}{until}{why}")
+    name = f"{visible(promise.task)} {_of(promise.tenant)}".rstrip()
+    click.echo(f"{name}  {promise.stand}{until}{why}")

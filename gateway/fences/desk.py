@@ -46,7 +46,10 @@ class Contained(Value):
 
     def as_json(self) -> JsonObject:
         """For programs."""
-        fences = [{"scope": each.scope, "value": each.value} for each in self.fences]
+        fences = [
+            {"scope": each.scope, "value": each.value, "tenant": each.tenant}
+            for each in self.fences
+        ]
         lent = [
             {
                 "lease": each.id,
@@ -91,8 +94,10 @@ class Desk(Value, kw_only=True):
 
     async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
         """These stop nothing any more, and that is on record first: those that stood. Raises `JournalError`."""
-        wanted = {(fence.scope, fence.value) for fence in fences}
-        standing = tuple(each for each in self.log.read() if (each.scope, each.value) in wanted)
+        wanted = {(fence.scope, fence.value, fence.tenant) for fence in fences}
+        standing = tuple(
+            each for each in self.log.read() if (each.scope, each.value, each.tenant) in wanted
+        )
         for fence in standing:
             await self._note(by, "lifted", fence, why)
         self.log.lift(standing, by, why, self.clock())

@@ -29,6 +29,7 @@ _CALLS: Final = (
 )
 _FILED: Final = "calls", f"c.call_id NOT IN (SELECT call_id FROM event WHERE {filing.LATER})"
 _SINCE: Final = f"({filing.SINCE})", "true"
+_OF_TENANT: Final = "json_extract(CAST(f.body AS TEXT), '$.record.tenant') = ?"
 _EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
 
 
@@ -187,6 +188,7 @@ def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
         "c.tier = ?": where.tier,
         "c.task = ?": where.task,
         "c.grant_id = ?": where.grant,
+        _OF_TENANT: where.tenant,
         "c.created_at >= ?": where.since,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}

@@ -39,6 +39,8 @@ class Promise(Value):
     deadline: int
     stand: Stand = "open"
     why: str = ""
+    tenant: str = ""
+    """Whose task it is; empty: whosever, as long as there is one of its name in one tenant alone."""
 
 
 class Deadlines:
@@ -47,40 +49,42 @@ class Deadlines:
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / DIRECTORY
 
-    def begin(self, task: str, operator: str, now: int, seconds: int) -> Promise:
+    def begin(self, task: str, operator: str, now: int, seconds: int, tenant: str = "") -> Promise:
         """From now on the task has so long. Raises `Refused` when it has begun already."""
-        with self._locked(task):
-            there = self.find(task)
+        with self._locked(task, tenant):
+            there = self.find(task, tenant)
             if there is not None and there.stand in ("open", "asks"):
                 raise Refused(Reason.DENIED_BY_RULE, f"task {task} has begun: it is {there.stand}")
-            return self._save(Promise(task, operator, now, now + seconds * 1_000_000))
+            until = now + seconds * 1_000_000
+            return self._save(Promise(task, operator, now, until, tenant=tenant))
 
-    def confirm(self, task: str, now: int) -> Promise:
+    def confirm(self, task: str, now: int, tenant: str = "") -> Promise:
         """It stays. Raises `Refused` when there is nothing to confirm, or the time is over."""
-        with self._locked(task):
-            return self._save(replace(self._open(task, now), stand="confirmed"))
+        with self._locked(task, tenant):
+            return self._save(replace(self._open(task, now, tenant), stand="confirmed"))
 
-    def extend(self, task: str, now: int, seconds: int) -> Promise:
+    def extend(self, task: str, now: int, seconds: int, tenant: str = "") -> Promise:
         """So long from now. Raises `Refused` like `confirm`."""
-        with self._locked(task):
-            return self._save(replace(self._open(task, now), deadline=now + seconds * 1_000_000))
+        until = now + seconds * 1_000_000
+        with self._locked(task, tenant):
+            return self._save(replace(self._open(task, now, tenant), deadline=until))
 
-    def fail(self, task: str, operator: str, now: int) -> Promise:
+    def fail(self, task: str, operator: str, now: int, tenant: str = "") -> Promise:
         """Its time is over now, also that of a task nobody began: then all of it is meant. Raises `Refused`
         while it is being undone."""
-        with self._locked(task):
-            there = self.find(task)
+        with self._locked(task, tenant):
+            there = self.find(task, tenant)
             if there is None or there.stand not in ("open", "asks"):
-                return self._save(Promise(task, operator, 0, now))
+                return self._save(Promise(task, operator, 0, now, tenant=tenant))
             return self._save(replace(there, stand="open", why="", deadline=now))
 
     def settle(self, promise: Promise, stand: Stand, why: str = "") -> Promise:
         """What became of it. For who holds it by `held`."""
         return self._save(replace(promise, stand=stand, why=why))
 
-    def find(self, task: str) -> Promise | None:
+    def find(self, task: str, tenant: str = "") -> Promise | None:
         """The task's promise, whatever became of it. Raises `Misconfigured` for a file that is none."""
-        path = self._path(task)
+        path = self._path(task, tenant)
         return _read(path) if path.exists() else None
 
     def all(self) -> list[Promise]:
@@ -93,14 +97,14 @@ class Deadlines:
         return [each for each in self.all() if each.stand == "open" and each.deadline <= now]
 
     @contextmanager
-    def held(self, task: str) -> Iterator[Promise | None]:
+    def held(self, task: str, tenant: str = "") -> Iterator[Promise | None]:
         """The promise, while nobody else confirms, extends or keeps it; None when somebody does, or
         there is none. Never waits."""
-        with self._lock(task) as got:
-            yield self.find(task) if got else None
+        with self._lock(task, tenant) as got:
+            yield self.find(task, tenant) if got else None
 
-    def _open(self, task: str, now: int) -> Promise:
-        promise = self.find(task)
+    def _open(self, task: str, now: int, tenant: str) -> Promise:
+        promise = self.find(task, tenant)
         if promise is None or promise.stand != "open":
             said = "never begun" if promise is None else promise.stand
             raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open: {said}")
@@ -109,16 +113,16 @@ class Deadlines:
         return promise
 
     @contextmanager
-    def _locked(self, task: str) -> Iterator[None]:
-        with self._lock(task) as got:
+    def _locked(self, task: str, tenant: str) -> Iterator[None]:
+        with self._lock(task, tenant) as got:
             if not got:
                 raise Refused(Reason.DENIED_BY_RULE, f"task {task} is being undone or changed now")
             yield
 
     @contextmanager
-    def _lock(self, task: str) -> Iterator[bool]:
+    def _lock(self, task: str, tenant: str) -> Iterator[bool]:
         make_private(self._directory)
-        fd = os.open(self._path(task).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(self._path(task, tenant).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
@@ -127,12 +131,15 @@ class Deadlines:
         finally:
             os.close(fd)
 
-    def _path(self, task: str) -> Path:
+    def _path(self, task: str, tenant: str) -> Path:
         """A task's name may hold anything; a file's may not."""
-        return self._directory / f"{hashlib.sha256(task.encode()).hexdigest()[:40]}.json"
+        name = f"{tenant}\0{task}" if tenant else task
+        return self._directory / f"{hashlib.sha256(name.encode()).hexdigest()[:40]}.json"
 
     def _save(self, promise: Promise) -> Promise:
-        whole.replace(self._path(promise.task), json.dumps(as_plain(promise)).encode())
+        whole.replace(
+            self._path(promise.task, promise.tenant), json.dumps(as_plain(promise)).encode()
+        )
         return promise
 
 

@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from gateway.core.reverse import GUARDS
+from gateway.errors import Refused
+from gateway.reasons import Reason
 from gateway.undo.deadlines import LATE_SECONDS, Deadlines, Promise, Stand
 from gateway.undo.plan import NOT_THERE, TO_DO, Plan
 from gateway.undo.report import Report
@@ -27,7 +29,8 @@ STRONG: Final = GUARDS.index("locked-check")
 
 def scope(promise: Promise) -> Wanted:
     """The calls a promise is about."""
-    return Wanted(tasks=(promise.task,), since=promise.begun_at)
+    tenants = (promise.tenant,) if promise.tenant else ()
+    return Wanted(tasks=(promise.task,), since=promise.begun_at, tenants=tenants)
 
 
 async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
@@ -36,7 +39,7 @@ async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
     failures: list[Exception] = []
     for promise in deadlines.overdue(now):
         try:
-            kept = await keep_one(deadlines, promise.task, opener, now)
+            kept = await keep_one(deadlines, promise, opener, now)
         except Exception as error:
             # One that cannot be undone now must not keep the others from it.
             failures.append(error)
@@ -47,9 +50,11 @@ async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
         raise failures[0]
 
 
-async def keep_one(deadlines: Deadlines, task: str, opener: Opener, now: int) -> Promise | None:
+async def keep_one(
+    deadlines: Deadlines, promise: Promise, opener: Opener, now: int
+) -> Promise | None:
     """What became of a task whose time is over; None when it is not, or somebody else sees to it."""
-    with deadlines.held(task) as held:
+    with deadlines.held(promise.task, promise.tenant) as held:
         if held is None or held.stand != "open" or held.deadline > now:
             return None
         stand, why = await _undone(held, opener, now)
@@ -72,7 +77,12 @@ async def _undone(promise: Promise, opener: Opener, now: int) -> tuple[Stand, st
     async with opener(promise.operator) as rollback:
         report = await _carried_out(promise, rollback)
         if report is None:
-            plan = await rollback.plan(scope(promise))
+            try:
+                plan = await rollback.plan(scope(promise))
+            except Refused as no:
+                if no.reason is not Reason.UNKNOWN_TARGET:
+                    raise
+                return "asks", no.detail  # a task of several tenants
             if not plan.entries:
                 return "undone", "there was nothing to undo"
             unclean = _unclean(plan)

@@ -69,6 +69,7 @@ class Exposure(Value):
     """Who read from that tool server since: they may have seen it. What they looked at is not known."""
 
     agent: str
+    tenant: str
     task: str
     reads: int
 
@@ -205,6 +206,7 @@ def _entry_json(entry: Planned) -> JsonObject:
     return {
         "call": call.call_id,
         "agent": call.record.agent,
+        "tenant": call.record.tenant,
         "task": call.record.task,
         "server": call.record.server,
         "target": call.record.target,

@@ -278,11 +278,11 @@ def _by(decision: Decision) -> str:
 def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
     """Reads of that server since, by agents: not what they saw, only that they could have."""
     seen = Counter(
-        (row.record.agent, row.record.task)
+        (row.record.agent, row.record.tenant, row.record.task)
         for row in reads
         if row.record.server == call.record.server and row.created_at >= call.created_at
     )
-    return tuple(Exposure(agent, task, count) for (agent, task), count in sorted(seen.items()))
+    return tuple(Exposure(*whose, count) for whose, count in sorted(seen.items()))
 
 
 def _depended(entry: Planned) -> Planned:

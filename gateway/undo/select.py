@@ -19,6 +19,8 @@ from gateway.undo.ledger import Ledger
 from gateway.values import Value, replace
 
 MANY: Final = 1_000_000
+ANY: Final = "*"
+"""As a tenant: whosever it is."""
 
 
 class Wanted(Value):
@@ -35,6 +37,8 @@ class Wanted(Value):
     """Keys: `file:/srv/notes` also wants what was written below it, and above it."""
     since: int | None = None
     """Microseconds since the epoch."""
+    tenants: tuple[str, ...] = ()
+    """None: of any, but of one alone where agents or tasks are named. `*`: of any."""
 
     def with_children(self, parents: Mapping[str, str]) -> Wanted:
         """The same, with the grants made from its grants, at any depth. `parents`: grant -> parent."""
@@ -75,12 +79,15 @@ class Selector:
     def select(self, wanted: Wanted) -> tuple[Recorded, ...]:
         """The wanted calls that may have changed the world, newest write first.
 
-        Raises `Refused` (unknown_target) for a call that is not there or is a prefix of several, and for
-        an empty scope; `JournalError`; `ValueError` when something sealed cannot be opened here."""
+        Raises `Refused` (unknown_target) for a call that is not there or is a prefix of several, and for agents or
+        tasks of several tenants; (malformed) for an empty scope; `JournalError`; `ValueError` when something sealed
+        cannot be opened here."""
         if wanted.is_empty:
             raise Refused(Reason.MALFORMED, "name what to take back: a call, a task, an agent...")
         found = [self._ledger.of(row) for row in self._rows(wanted)]
-        return in_order([call for call in found if _touches(call, wanted.resources)])
+        touching = [call for call in found if _touches(call, wanted.resources)]
+        _of_one_tenant(touching, wanted)
+        return in_order(touching)
 
     def _rows(self, wanted: Wanted) -> Iterator[CallRow]:
         for row in self._named(wanted) if wanted.calls else self._listed(wanted):
@@ -104,6 +111,7 @@ class Selector:
             task=_only(wanted.tasks),
             grant=_only(wanted.grants),
             since=wanted.since,
+            tenant=None if ANY in wanted.tenants else _only(wanted.tenants),
         )
         for row in self._reader.calls(where, MANY):
             if row.record.agent.startswith("agent:"):
@@ -153,8 +161,18 @@ def _fits(row: CallRow, wanted: Wanted) -> bool:
         and (not wanted.servers or record.server in wanted.servers)
         and (not wanted.sessions or record.session in wanted.sessions)
         and (not wanted.grants or record.grant in wanted.grants)
+        and (not wanted.tenants or ANY in wanted.tenants or record.tenant in wanted.tenants)
         and (wanted.since is None or row.created_at >= wanted.since)
     )
+
+
+def _of_one_tenant(calls: Sequence[Recorded], wanted: Wanted) -> None:
+    """An agent's or a task's name says who it is only within a tenant. Raises `Refused`."""
+    tenants = sorted({call.record.tenant for call in calls})
+    if (wanted.agents or wanted.tasks) and not (wanted.tenants or wanted.calls) and tenants[1:]:
+        names = " and ".join([*wanted.agents, *(f"task {task}" for task in wanted.tasks)])
+        said = f"{names}: in {' and '.join(tenants)}: say which tenant's"
+        raise Refused(Reason.UNKNOWN_TARGET, said)
 
 
 def _touches(call: Recorded, resources: Sequence[str]) -> bool:

@@ -27,13 +27,13 @@ def test_as_json_it_is_one_document_with_the_undo_in_it(
     ran = home.run("contain", "--task", "t", how, "--json", "--as", "ada")
     told = json.loads(ran.stdout)
     assert ran.returncode == 0, ran.stderr
-    assert told["fences"] == [{"scope": "task", "value": "t"}]
+    assert told["fences"] == [{"scope": "task", "value": "t", "tenant": ""}]
     assert told["undo"][member] == is_
 
 
 def test_who_did_nothing_is_contained_without_a_question(home: Home) -> None:
     ran = home.run("contain", "--task", "t", "--as", "ada")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, "bulkhead: nothing is on record of task t\n")
     assert "No call in this scope can have changed anything." in ran.stdout
     assert "Undo this?" not in ran.stdout
 
@@ -57,7 +57,7 @@ def test_where_nothing_is_undone_the_document_says_so(home: Home, scope: tuple[s
 def test_a_scope_that_is_stopped_and_not_undone_says_so(home: Home, scope: tuple[str, ...]) -> None:
     ran = home.run("contain", *scope, "--yes", "--as", "ada")
     assert (ran.returncode, ran.stdout[:6]) == (0, "fenced")
-    assert ran.stderr.startswith("Nothing is undone: ")
+    assert "Nothing is undone: " in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,10 @@ def test_a_scope_that_is_stopped_and_not_undone_says_so(home: Home, scope: tuple
         (("--agent", ""), "is no agent's name"),
         (("--task", "t", "--task", "not a task"), "'not a task' is no task's name"),
         (("--grant", "*"), "'*' is no grant's name"),
+        (("--tenant", "*"), "'*' is no tenant's name"),
+        (("--task", "t", "--tenant", "a b"), "'a b' is no tenant's name"),
+        (("--grant", "g", "--tenant", "acme"), "--tenant goes with neither"),
+        (("--all", "--tenant", "acme"), "--tenant goes with neither"),
     ],
 )
 def test_nobody_is_told_that_something_was_stopped_which_cannot_be(

@@ -321,7 +321,9 @@ async def test_calls_are_found_by_every_field_newest_first(store: Store) -> None
     async with opened(store) as journal:
         await write(journal, intent("call-a", at=NOON), outcome("call-a"))
         await write(journal, intent("call-b", at=NOON + 5, agent="agent:other", server="time"))
-        await write(journal, intent("call-c", at=NOON + 9, tier="tool", task="task-2"))
+        await write(
+            journal, intent("call-c", at=NOON + 9, tier="tool", task="task-2", tenant="acme")
+        )
         await write(journal, refusal("call-d", at=NOON + 10, tier="tool"))
     reader = store.reader()
 
@@ -335,6 +337,8 @@ async def test_calls_are_found_by_every_field_newest_first(store: Store) -> None
     assert found(state=State.INTENT) == ["c", "b"]
     assert found(tier="tool") == ["d", "c"]
     assert found(task="task-2") == ["c"]
+    assert found(tenant="acme") == ["c"]
+    assert found(tenant="acme", tier="data") == []
     assert found(since=NOON + 5) == ["d", "c", "b"]
     assert found(tier="tool", state=State.REFUSED) == ["d"]
     assert found(agent="agent:nobody") == []

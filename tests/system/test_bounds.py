@@ -211,7 +211,7 @@ async def test_containing_needs_no_gateway_that_answers(house: House) -> None:
             process.send_signal(signal.SIGCONT)
         after = await house.said("bob", task="stuck")
     fences = json.loads(told)["fences"]
-    assert fences == [{"scope": "task", "value": "stuck"}]
+    assert fences == [{"scope": "task", "value": "stuck", "tenant": ""}]
     assert (before, after) == ("ok", "fenced")
 
 

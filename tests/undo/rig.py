@@ -339,19 +339,33 @@ class Rig:
     """Of agents that call from now on. Seconds since the epoch."""
 
     async def call(
-        self, tool: str, *, task: str = "t1", agent: str = "agent:a", **arguments: Any
+        self,
+        tool: str,
+        *,
+        task: str = "t1",
+        agent: str = "agent:a",
+        tenant: str = "local",
+        **arguments: Any,
     ) -> str:
         """An agent's call of the store; its call id."""
-        return (await self.ask("store", tool, arguments, task=task, agent=agent))[0]
+        said = await self.ask("store", tool, arguments, task=task, agent=agent, tenant=tenant)
+        return said[0]
 
     async def ask(
-        self, server: str, tool: str, arguments: JsonObject, *, task: str, agent: str = "agent:a"
+        self,
+        server: str,
+        tool: str,
+        arguments: JsonObject,
+        *,
+        task: str,
+        agent: str = "agent:a",
+        tenant: str = "local",
     ) -> tuple[str, Answer]:
         """An agent's call, one at a time of an agent's task: its id, and what the agent heard."""
         who = WorkloadIdentity(
             "urn:test",
             agent,
-            "local",
+            tenant,
             task,
             "general",
             frozenset({Tier.TOOL}),

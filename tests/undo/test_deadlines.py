@@ -68,3 +68,17 @@ def test_a_file_that_is_no_promise_is_told_by_name(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(Misconfigured, match=path.name):
         deadlines.all()
+
+
+def test_tasks_of_one_name_in_two_tenants_have_a_promise_each(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    for tenant in ("acme", "globex"):
+        deadlines.begin(TASK, "operator:o", 0, 10, tenant)
+    with pytest.raises(Refused):
+        deadlines.confirm(TASK, 1)
+    deadlines.confirm(TASK, 1, "acme")
+    assert [promise.tenant for promise in deadlines.overdue(10 * SECOND)] == ["globex"]
+    assert {promise.tenant: promise.stand for promise in deadlines.all()} == {
+        "acme": "confirmed",
+        "globex": "open",
+    }

@@ -172,3 +172,21 @@ async def test_a_cancelled_task_is_undone_but_for_what_others_changed(tmp_path: 
             report = await take_back(deadlines, promise, rig.rollback())
     assert report.exit_status == 4
     assert store.records == {"a": "a person's", "b": "1"}
+
+
+async def test_a_task_of_several_tenants_is_nobodys_to_undo_until_it_is_said_whose(
+    tmp_path: Path,
+) -> None:
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        _begun(tmp_path).begin("t1", "operator:o", 1, 10, "acme")
+        await rig.call("put", key="a", value="2", tenant="acme")
+        await rig.call("put", key="b", value="2", tenant="globex")
+        nobodys = await _kept(rig, tmp_path)
+        acmes = Deadlines(tmp_path).find("t1", "acme")
+    assert (nobodys.stand, nobodys.why) == (
+        "asks",
+        "task t1: in acme and globex: say which tenant's",
+    )
+    assert acmes is not None
+    assert (acmes.stand, store.records) == ("undone", {"b": "2"})

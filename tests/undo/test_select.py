@@ -91,3 +91,19 @@ async def test_a_call_is_found_by_the_session_it_came_in(tmp_path: Path) -> None
         rig.session = "s2"
         await rig.call("put", key="b", value="1")
         assert _selected(rig, Wanted(sessions=("s1",))) == [mine]
+
+
+async def test_a_name_of_several_tenants_is_in_no_scope_until_it_is_said_whose(
+    tmp_path: Path,
+) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        acme = await rig.call("put", key="x", value="1", tenant="acme")
+        globex = await rig.call("put", key="y", value="1", tenant="globex")
+        for vague in (Wanted(agents=("agent:a",)), Wanted(tasks=("t1",), servers=("store",))):
+            with pytest.raises(Refused, match="in acme and globex"):
+                _selected(rig, vague)
+        assert _selected(rig, Wanted(agents=("agent:a",), tenants=("acme",))) == [acme]
+        assert _selected(rig, Wanted(tasks=("t1",), tenants=("*",))) == [globex, acme]
+        assert _selected(rig, Wanted(tenants=("globex", "initech"))) == [globex]
+        assert _selected(rig, Wanted(servers=("store",))) == [globex, acme]
+        assert _selected(rig, Wanted(agents=("agent:a",), resources=("store:/y",))) == [globex]

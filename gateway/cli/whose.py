@@ -1,0 +1,78 @@
+"""Whose an agent or a task is: a name says so only within a tenant, and operators leave the tenant out.
+
+Only what is on record is known. It decides nothing that has to wait for it: what cannot be told is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from gateway.cli.visible import visible
+from gateway.core.fence import Fence
+from gateway.ports import CallFilter
+from gateway.settings import Settings
+
+RECENT: Final = 1_000
+"""Of the latest calls of a name it is looked whose they are."""
+
+
+def of_one(loaded: Settings, fences: Sequence[Fence]) -> None:
+    """No tenant was named. Raises `click.UsageError` for a fence that so would stop what is of several."""
+    for fence in fences:
+        known = _tenants(loaded, fence)
+        if known is not None and len(known) > 1:
+            raise click.UsageError(
+                f"there is {visible(fence)} in {_listed(known)}: say --tenant, or --tenant '*' for all"
+            )
+
+
+def unheard_of(loaded: Settings, fences: Sequence[Fence]) -> list[str]:
+    """What to tell of fences that stop nobody who is known: a slip, most often."""
+    told = []
+    for fence in fences:
+        known = _tenants(loaded, fence)
+        if known is not None and (not known or fence.tenant not in ("", *known)):
+            elsewhere = f", but in {_listed(known)}" if known else ""
+            told.append(f"nothing is on record of {visible(fence)}{elsewhere}")
+    return told
+
+
+def _listed(tenants: frozenset[str]) -> str:
+    return " and ".join(visible(each) for each in sorted(tenants))
+
+
+def _tenants(loaded: Settings, fence: Fence) -> frozenset[str] | None:
+    """In which tenants there is what is fenced, by the journal. None: that cannot be told."""
+    if fence.scope not in ("agent", "task", "tenant"):
+        return None
+    try:
+        return _called(loaded, fence) | _granted(loaded, fence)
+    except Exception:
+        # Whatever it is: nothing may keep a fence from falling but a name that is of several.
+        return None
+
+
+def _called(loaded: Settings, fence: Fence) -> frozenset[str]:
+    from gateway.journals.sqlite import SqliteReader
+
+    reader = SqliteReader(loaded.journal_file)
+    try:
+        named: dict[str, Any] = {fence.scope: fence.value}
+        records = [row.record for row in reader.calls(CallFilter(**named), RECENT)]
+    finally:
+        reader.close()
+    return frozenset(each.tenant for each in records if each.agent.startswith("agent:"))
+
+
+def _granted(loaded: Settings, fence: Fence) -> frozenset[str]:
+    from gateway.journals.grants import SqliteGrants
+
+    store = SqliteGrants(loaded.journal_file)
+    try:
+        grants = [row.grant for row in store.all() if row.state == "active"]
+    finally:
+        store.close()
+    return frozenset(each.tenant for each in grants if getattr(each, fence.scope) == fence.value)
