@@ -38,6 +38,13 @@ def answered(reply: Reply) -> str:
     return f"it answered HTTP {status}" + (f", a redirect to {to[:LONGEST_URL]!a}" if to else "")
 
 
+def no_session(status: int, said: str) -> NotSent:
+    """What a server answered to `initialize`, and what it may be where it takes no POST there."""
+    older = status in {404, 405}
+    hint = "; one of HTTP+SSE (2024-11-05) needs a bridge in front" if older else ""
+    return NotSent(f"it opened no session: HTTP {status}: {said}{hint}")
+
+
 class Link(Value):
     """One server's name, limits and way in."""
 

@@ -25,7 +25,7 @@ from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Exchange, Note, Session
-from gateway.wire.servers.http_link import Link
+from gateway.wire.servers.http_link import Link, no_session
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_standing import Standing, can_be_asked
 from gateway.wire.servers.patience import Patience
@@ -187,8 +187,7 @@ class Sessions:
             reply = await self._link.post(b"", hello, patience, credential)
             if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, id, credential)
-                said = f"HTTP {reply.head.status}: {envelope.said(outcome, credential)}"
-                raise NotSent(f"it opened no session: {said}")
+                raise no_session(reply.head.status, envelope.said(outcome, credential))
             answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
             reply.drain()
             session, about = self._agree(answer, reply.header("mcp-session-id"), credential)

@@ -367,3 +367,15 @@ async def test_an_older_agent_is_offered_as_old_and_a_newer_one_as_the_newest_se
         if r.rpc.get("method") == "initialize"
     ]
     assert offered == ["2024-11-05", "2025-11-25"]
+
+
+async def test_a_server_that_takes_no_post_is_said_to_need_a_bridge_if_it_is_of_the_transport_before() -> (
+    None
+):
+    async def script(wire: Wire) -> None:
+        await wire.say(NO_STREAM)
+
+    async with serving(script) as (server, _):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.kind == "rejected"
+    assert "HTTP 405" in outcome.detail and "HTTP+SSE (2024-11-05)" in outcome.detail
