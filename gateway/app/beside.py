@@ -61,9 +61,11 @@ async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) ->
     from gateway.app.evidence import sequenced
     from gateway.app.retention import keep_retention
     from gateway.app.undo import keep_deadlines
+    from gateway.wire.servers.orphans import heard_out
 
     settings = gateway.settings
-    kept = [keep_retention(settings), *([keep_deadlines(settings)] if deadlines else [])]
+    kept = [heard_out(), keep_retention(settings)]
+    kept += [keep_deadlines(settings)] if deadlines else []
     async with sequenced(settings, anchors), meanwhile(*kept):
         await anyio.sleep_forever()
 
@@ -71,5 +73,6 @@ async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) ->
 def _load() -> None:
     from gateway.app import evidence, retention, undo  # noqa: F401
     from gateway.wire import json_runs
+    from gateway.wire.servers import orphans  # noqa: F401
 
     json_runs.get_ready()

@@ -16,14 +16,15 @@ class Guard:
 
     def __init__(self) -> None:
         self._pipe: int | None = None
-        self._groups: set[int] = set()
+        self.groups: set[int] = set()
+        """Those of the tool servers there are: each is called as its first process."""
 
     def watch(self, group: int) -> None:
-        self._groups.add(group)
+        self.groups.add(group)
         self._tell(f"+{group}\n")
 
     def forget(self, group: int) -> None:
-        self._groups.discard(group)
+        self.groups.discard(group)
         self._tell(f"-{group}\n")
 
     def _tell(self, line: str) -> None:
@@ -52,7 +53,7 @@ class Guard:
             setsid=True,
         )
         os.close(theirs)
-        os.write(self._pipe, "".join(f"+{group}\n" for group in self._groups).encode())
+        os.write(self._pipe, "".join(f"+{group}\n" for group in self.groups).encode())
 
 
 GUARD: Final = Guard()
