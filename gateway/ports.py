@@ -84,8 +84,9 @@ class PolicyView(Protocol):
         """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
         ...
 
-    def possible(self, resolved: Resolved) -> Sequence[Classified]:
-        """Every class a call of this target could have, over all arguments: what a list is decided on.
+    def possible(self, resolved: Resolved, towards: Sequence[str] = ()) -> Sequence[Classified]:
+        """Every class a call of this target could have, over all arguments: what a list is decided on. `towards`:
+        destinations its caller's grants name, which tell others apart than the policy does.
 
         A list shows an entry iff `decide` permits one of these with `arguments=None` in a tier that is
         served there. Raises `Refused` (unclassified)."""
@@ -356,6 +357,10 @@ class Grants(Protocol):
 
     def covers_some(self, classified: Classified) -> bool:
         """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
+        ...
+
+    def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
+        """As the grants in force for this caller name them. Never raises `Refused`."""
         ...
 
     def in_force(self, identity: WorkloadIdentity) -> Hashable:

@@ -43,6 +43,9 @@ class NoGrants:
     def covers_some(self, classified: Classified) -> bool:
         return True
 
+    def destinations(self, identity: WorkloadIdentity) -> tuple[str, ...]:
+        return ()
+
     def in_force(self, identity: WorkloadIdentity) -> None:
         return None
 

@@ -80,7 +80,7 @@ class Policy:
             raise self.classification
         return Classified(resolved, self.tier, self.effect, "local", HERE)
 
-    def possible(self, resolved: Resolved) -> list[Classified]:
+    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
         return [self.classify(resolved)]
 
     def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:

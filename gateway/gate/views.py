@@ -22,11 +22,14 @@ KINDS: Final = ("tools", "prompts", "resources")
 
 def visible(policy: PolicyView, bounds: Bounds, request: Request) -> Callable[[Entry], bool]:
     """A list shows an entry if and only if some call of it would be allowed, here and now."""
-    tiers = served_tiers(request.endpoint, request.identity)
+    tiers, towards = (
+        served_tiers(request.endpoint, request.identity),
+        bounds.towards(request.identity),
+    )
 
     def shown(entry: Entry) -> bool:
         try:
-            classes = policy.possible(Resolved(request, entry.target, entry, {}))
+            classes = policy.possible(Resolved(request, entry.target, entry, {}), towards)
         except Refused:
             return False
         return any(

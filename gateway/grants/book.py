@@ -100,6 +100,14 @@ class GrantBook:
             return classified.tier in self._standing()
         return any(not self._outside_terms(chain, classified) for chain in chains)
 
+    def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
+        """See `ports.Grants`."""
+        try:
+            chains = self._chains(identity)
+        except Refused:
+            return ()
+        return [text for chain in chains for one in chain for text in one.terms.destinations]
+
     def in_force(self, identity: WorkloadIdentity) -> Hashable:
         """See `ports.Grants`."""
         try:

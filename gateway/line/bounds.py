@@ -66,6 +66,10 @@ class Bounds:
             return False
         return self._grants.covers_some(classified)
 
+    def towards(self, identity: WorkloadIdentity) -> Sequence[str]:
+        """The destinations its grants name: a list looks at each, for others may be outside of them."""
+        return self._grants.destinations(identity)
+
     def standing(self, identity: WorkloadIdentity) -> Hashable:
         """What `shows` rests on for this caller now: another value, perhaps another list. Raises nothing."""
         return (self._fences.standing(), self._grants.in_force(identity))

@@ -34,7 +34,7 @@ from urllib.parse import unquote
 
 from gateway.core.model import Classified, Effect, Flow, JsonObject, Resolved, Target, Tier
 from gateway.errors import Refused
-from gateway.policy import destinations, pointers, spellings
+from gateway.policy import destinations, patterns, pointers, spellings
 from gateway.policy.fragments import judge
 from gateway.policy.predicates import Facts
 from gateway.policy.tiers import SECTION, ByArgument, Line, Raise, Tiers
@@ -66,6 +66,8 @@ class Classifier:
     """Server id -> destination in bulkhead.yaml."""
     witnesses: Mapping[str, Sequence[str]]
     """Server id -> hosts that stand for all its rules can tell apart: for lists, where no argument is known."""
+    fresh: str
+    """A label that is in none of them."""
     _lines: dict[Target, Line] = field(default_factory=dict, compare=False, repr=False)
     """What was found, as long as there is room: the files do not change under one version."""
 
@@ -80,13 +82,14 @@ class Classifier:
         destination = self.destination(line, resolved.target.server, resolved.arguments)
         return Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
 
-    def possible(self, resolved: Resolved) -> Sequence[Classified]:
-        """Every class a call of this target could have. Raises `Refused` (unclassified)."""
+    def possible(self, resolved: Resolved, towards: Sequence[str] = ()) -> Sequence[Classified]:
+        """Every class a call of this target could have. `towards`: destinations that are told apart beside those of the
+        rules. Raises `Refused` (unclassified)."""
         line = self.line(resolved.target)
         return [
             Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
             for tier, effect in classes(line)
-            for destination in self._destinations(line, resolved.target)
+            for destination in self._destinations(line, resolved.target, towards)
         ]
 
     def constant(self, target: Target) -> bool:
@@ -137,10 +140,13 @@ class Classifier:
             )
         return str(host)
 
-    def _destinations(self, line: Line, target: Target) -> Sequence[str]:
+    def _destinations(self, line: Line, target: Target, towards: Sequence[str]) -> Sequence[str]:
         rule = line.entry.destination
         if isinstance(rule, ByArgument):
-            return [host for host in self.witnesses.get(target.server, ()) if host != LOCAL]
+            hosts = dict.fromkeys(self.witnesses.get(target.server, ()))
+            for text in towards:
+                hosts.update(dict.fromkeys(patterns.hosts(text).witnesses(self.fresh)))
+            return [host for host in hosts if host != LOCAL]
         return [rule or self._default(target.server)]
 
     def _default(self, server: str) -> str:

@@ -62,9 +62,9 @@ class PolicySnapshot(Value):
         """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
         return self.classifier.classify(resolved)
 
-    def possible(self, resolved: Resolved) -> Sequence[Classified]:
+    def possible(self, resolved: Resolved, towards: Sequence[str] = ()) -> Sequence[Classified]:
         """Every class a call of this target could have. Raises `Refused` (unclassified)."""
-        return self.classifier.possible(resolved)
+        return self.classifier.possible(resolved, towards)
 
     def decide(self, question: AccessRequest) -> Decision:
         """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties of all.
@@ -144,7 +144,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         engine = Engine(model, [(m.agent, m.role, m.tenant) for m in book.members])
     except EngineFault as fault:
         raise Misconfigured(str(fault), Where(str(directory / "model.conf"))) from None
-    index = Index(book)
+    index, fresh = Index(book), f"w{version[-32:]}"
     defaults = {name: server.destination for name, server in servers.items()}
     return PolicySnapshot(
         version=version,
@@ -152,15 +152,14 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         book=book,
         tiers=read_tiers,
         conditions=known,
-        classifier=Classifier(read_tiers, defaults, _witnesses(book, version)),
+        classifier=Classifier(read_tiers, defaults, _witnesses(book, fresh), fresh),
         pdp=Pdp(index, Verdicts(index, engine), known, {rule.id: rule for rule in book.rules}),
         intents=intents.read(directory / intents.FILE, {*read_tiers, *servers}),
     )
 
 
-def _witnesses(book: Rulebook, version: str) -> Mapping[str, Sequence[str]]:
+def _witnesses(book: Rulebook, fresh: str) -> Mapping[str, Sequence[str]]:
     """Per server, hosts that stand for all its allow rules can tell apart. The fresh label is in no rule."""
-    fresh = f"w{version[-32:]}"
     found: dict[str, dict[str, None]] = {}
     for rule in book.rules:
         if rule.allows:

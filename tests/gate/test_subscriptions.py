@@ -68,7 +68,7 @@ class World:
 
     # The policy's view.
 
-    def possible(self, resolved: Resolved) -> list[Classified]:
+    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
         return [self.classify(resolved)]
 
     def classify(self, resolved: Resolved) -> Classified:

@@ -54,7 +54,7 @@ def classifier(tier: Tier, effect: Effect, raising: list[dict[str, Any]]) -> Cla
         json.dumps({"tier": tier, "effect": effect, "raise": raising})
     )
     line = Line(patterns.names("query"), "query", entry, Where("tiers.yaml", 1))
-    return Classifier({"db": {"tools": (line,)}}, {}, {})
+    return Classifier({"db": {"tools": (line,)}}, {}, {}, "fresh")
 
 
 def resolved(sent: JsonObject) -> Resolved:

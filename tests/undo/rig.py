@@ -255,7 +255,7 @@ class Policy:
         effect = Effect.READ if resolved.target.name == "get" else Effect.WRITE
         return Classified(resolved, Tier.TOOL, effect, "local", HERE)
 
-    def possible(self, resolved: Resolved) -> list[Classified]:
+    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
         return [self.classify(resolved)]
 
     def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
