@@ -16,6 +16,19 @@ _NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BARE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?")
 
+_OF_VERSION_4: Final = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "::/96",  # but for `::` and `::1`, which are none
+        "::ffff:0:0/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+    )
+)
+"""Where an address of version 4 is written as one of version 6 (RFC 3056, 4291, 6052, 8215)."""
+
 
 def host_of(text: str) -> str | None:
     """The host of an absolute URL, or of a bare `host` or `host:port`, in canonical form.
@@ -45,7 +58,8 @@ def _version_6(text: str) -> str | None:
     except ValueError:
         return None
     # One that leads to an address of version 4 is a second spelling of that.
-    return f"[{address.compressed}]" if address.ipv4_mapped is None else None
+    leads = any(address in each for each in _OF_VERSION_4) and int(address) > 1
+    return None if leads else f"[{address.compressed}]"
 
 
 def _name(text: str) -> str | None:
