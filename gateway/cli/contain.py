@@ -53,7 +53,7 @@ def command(
     everything: bool,
     **scope: Any,
 ) -> None:
-    """Stop at once: no call begins any more, those under way are cut off, grants are revoked.
+    """Stop at once: no call begins any more, those under way are cut off, held ones refused, grants revoked.
 
     Then it plans to undo what was done in the named scope, asks, and does it, as `bulkhead rollback`.
     """
@@ -119,6 +119,8 @@ async def _follow_up(loaded: settings.Settings, log: FenceLog, wanted: list[Fenc
 def _tell(contained: Contained) -> None:
     for grant in contained.revoked:
         click.echo(f"revoked  grant {grant} and all below it")
+    for call in contained.unsent:
+        click.echo(f"refused  held call {call}: it is never sent")
     for call in contained.under_way:
         click.echo(f"still under way: call {call}", err=True)
     for lease in contained.credentials:

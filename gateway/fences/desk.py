@@ -4,6 +4,7 @@
     2. Grants of whom it concerns are revoked with all below them. What was lent to them is called back by
        the gateways that lent it, as soon as they see the fence.
     3. It waits, a little, until nothing in scope is under way or lent any more, and says what still is.
+    4. Held calls in scope are refused, as they would be were their time now: let go of again, nobody means them.
 
 What was done until then is for a rollback. It knows the log and the ports.
 """
@@ -22,9 +23,10 @@ from gateway.core.grant import End, Standing
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.credential_ports import CredentialLedger
-from gateway.errors import Refused
+from gateway.errors import JournalError, Refused
 from gateway.fences.log import FenceLog
 from gateway.ports import CallFilter, CallRow, GrantStore, Journal, JournalReader, Protector
+from gateway.reasons import Reason
 from gateway.values import Value
 
 PATIENCE: Final = 2.0
@@ -43,6 +45,8 @@ class Contained(Value):
     """Calls that had not come to an end when it stopped waiting."""
     credentials: tuple[CredentialLease, ...]
     """What was lent to whom it concerns, as it stands when it stopped waiting."""
+    unsent: tuple[str, ...] = ()
+    """Held calls that were to be sent later, and never will be."""
 
     def as_json(self) -> JsonObject:
         """For programs."""
@@ -64,6 +68,7 @@ class Contained(Value):
             "revoked": [*self.revoked],
             "under_way": [*self.under_way],
             "credentials": lent,
+            "unsent": [*self.unsent],
         }
 
 
@@ -90,7 +95,8 @@ class Desk(Value, kw_only=True):
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
         under_way, ended = await asyncio.gather(self._under_way(fences), self._ended(fences))
-        return Contained(tuple(fences), revoked, under_way, ended)
+        unsent = await self._unsent(fences)
+        return Contained(tuple(fences), revoked, under_way, ended, unsent)
 
     async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
         """These stop nothing any more, and that is on record first: those that stood. Raises `JournalError`."""
@@ -133,6 +139,35 @@ class Desk(Value, kw_only=True):
             ]
             if not left or asyncio.get_running_loop().time() > until:
                 return tuple(left)
+
+    async def _unsent(self, fences: Sequence[Fence]) -> tuple[str, ...]:
+        """Held calls that are refused now. One that is sent or taken back first is left out: a fence cuts it off."""
+        refused = []
+        for row in self._held(fences):
+            fence = next(each for each in fences if caught_of(row).by(each))
+            try:
+                await self.journal.append(self._refusal(row, fence)).sealed()
+            except JournalError:
+                if any(row.record == each.record for each in self._held(fences)):
+                    raise
+                continue
+            refused.append(row.record.call_id)
+        return tuple(refused)
+
+    def _held(self, fences: Sequence[Fence]) -> list[CallRow]:
+        rows = self.reader.calls(CallFilter(state=State.HELD), MANY)
+        return [row for row in rows if any(caught_of(row).by(fence) for fence in fences)]
+
+    def _refusal(self, row: CallRow, fence: Fence) -> record.Line:
+        it, detail = row.record, f"fenced: {fence} ({fence.by}: {fence.why})"
+        body = {
+            "reason": str(Reason.FENCED),
+            "detail": self.protector.protect_text(detail),
+            "rule": it.rule,
+            "where": it.where,
+            "policy_version": it.policy_version,
+        }
+        return record.after_hold(it.call_id, self.clock(), State.REFUSED, body)
 
     async def _ended(self, fences: Sequence[Fence]) -> tuple[CredentialLease, ...]:
         """What was lent when the fences fell, once none of it is live any more. Whoever lent it ends it."""

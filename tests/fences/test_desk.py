@@ -1,0 +1,90 @@
+"""What is contained is over also where it had not begun: a held call is not sent once its fence is lifted."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.core.fence import Fence
+from gateway.errors import JournalError
+from gateway.fences.desk import Desk
+from gateway.fences.log import FenceLog
+from tests.undo.holding import BEFORE, Holding, desk, sent
+from tests.undo.rig import Rig, Store, a_rig
+
+FENCE = Fence("agent", "agent:a", "operator:o", "odd", BEFORE)
+
+
+def _desk(rig: Rig, home: Path) -> Desk:
+    parts = rig.parts
+    return Desk(
+        log=FenceLog(home),
+        journal=parts.journal,
+        reader=parts.reader,
+        grants=rig.journal.grants(),
+        protector=parts.protector,
+        tenant="local",
+        clock=parts.clock,
+        new_call_id=parts.new_call_id,
+    )
+
+
+async def test_a_held_call_of_whom_was_contained_is_not_sent_after_the_fence_is_lifted(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "old", "b": "old"})
+    async with a_rig(tmp_path, store, Holding("put")) as rig:
+        fenced = await rig.call("put", key="a", value="new")
+        others = await rig.call("put", key="b", value="new", agent="agent:b")
+        at = _desk(rig, tmp_path)
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(FENCE)
+            contained = await at.contain([FENCE])
+            assert await at.lift([FENCE], "operator:o", "") == (FENCE,)
+        await sent(rig)
+        found = rig.reader.call(fenced)
+    assert contained.unsent == (fenced,)
+    assert others not in contained.unsent
+    assert store.records == {"a": "old", "b": "new"}
+    assert found is not None
+    assert (found.state, found.outcome["reason"]) == ("refused", "fenced")
+    assert found.outcome["detail"] == "fenced: agent agent:a (operator:o: odd)"
+
+
+async def test_who_takes_a_held_call_back_first_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_rig(tmp_path, Store(), Holding("put")) as rig:
+        call, stays = [await rig.call("put", key=key, value="new") for key in "ab"]
+        at = _desk(rig, tmp_path)
+        rows = [rig.reader.call(one) for one in (call, stays)]
+        await desk(rig).cancel(call, "operator:o")
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            looks = iter([rows, []])
+            with monkeypatch.context() as patched:
+                patched.setattr(Desk, "_held", lambda *_: next(looks))
+                unsent = await at._unsent([FENCE])
+        found = rig.reader.call(call)
+    assert unsent == (stays,)
+    assert found is not None
+    assert found.state == "cancelled"
+
+
+async def test_a_held_call_that_cannot_be_refused_is_not_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_rig(tmp_path, Store(), Holding("put")) as rig:
+        await rig.call("put", key="a", value="new")
+        at = _desk(rig, tmp_path)
+
+        def full(line: object) -> None:
+            raise JournalError("no space left on device")
+
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            with monkeypatch.context() as patched:
+                patched.setattr(type(at.journal), "append", lambda self, line: full(line))
+                with pytest.raises(JournalError, match="no space"):
+                    await at._unsent([FENCE])
