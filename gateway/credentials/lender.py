@@ -82,8 +82,10 @@ class Lender:
 
     def find(self, server: str, account: Account) -> Credential | None:
         """The one in memory. Nothing waits here."""
-        held = self._held.get(self._slot(server, account))
-        if held is None or held.renew_at <= self._book.clock() or held.credential.over.said:
+        held = self._good(self._slot(server, account))
+        if held is None or (
+            held.renew_at <= self._book.clock() and _outlasts(account, held.lease.ends_at)
+        ):
             return None
         return held.credential
 
@@ -93,6 +95,23 @@ class Lender:
         if found is not None:
             return found
         slot = self._slot(server, account)
+        try:
+            return await self._new(slot, account)
+        except NoCredential:
+            # Where no newer one is to be had, what is not over yet is good to its end.
+            held = self._good(slot)
+            if held is None:
+                raise
+            return held.credential
+
+    def _good(self, slot: Slot) -> Held | None:
+        """The one in memory that is not over."""
+        held = self._held.get(slot)
+        if held is None or held.credential.over.said or held.lease.ends_at <= self._book.clock():
+            return None
+        return held
+
+    async def _new(self, slot: Slot, account: Account) -> Credential:
         asking = self._asking.get(slot)
         if asking is None:
             self._check(slot)
@@ -149,6 +168,10 @@ class Lender:
             return await self._get(slot, offered, account, lease)
         except JournalError as error:
             raise NoCredential(f"its lease cannot be written down: {error}") from None
+        except NoCredential:
+            raise
+        except Exception as error:  # whatever a provider failed by, nothing was forwarded
+            raise NoCredential(type(error).__name__) from error
 
     def _lease(self, server: str, offered: Offered, account: Account) -> CredentialLease:
         now = self._book.clock()
@@ -186,7 +209,7 @@ class Lender:
             async with asyncio.timeout(ISSUE_SECONDS):
                 minted = await offered.provider.issue(Wanted(lease.id, account, seconds, token))
             self._take(held, offered, minted)
-            held.renew_at = self._renew_at(held.lease, account)
+            held.renew_at = _renew_at(held.lease)
             await self._book.tell("issued", held.lease)
             why = self._ending.why_over(held.lease)
         except BaseException as error:
@@ -217,12 +240,6 @@ class Lender:
             hide=hidden.text,
         )
 
-    def _renew_at(self, lease: CredentialLease, account: Account) -> int:
-        """Not before its end where nothing could come after it."""
-        if account.ends_at is not None and lease.ends_at >= account.ends_at:
-            return lease.ends_at
-        return lease.ends_at - min(EARLY, (lease.ends_at - lease.asked_at) // 5)
-
     async def _failed(self, held: Held, error: BaseException) -> None:
         """Whatever there may be of it is ended; where there is nothing, that is written down."""
         why = str(error) if isinstance(error, NoCredential) else type(error).__name__
@@ -244,3 +261,12 @@ class Lender:
     def _drop(self, slot: Slot, held: Held) -> None:
         if self._held.get(slot) is held:
             del self._held[slot]
+
+
+def _renew_at(lease: CredentialLease) -> int:
+    return lease.ends_at - min(EARLY, (lease.ends_at - lease.asked_at) // 5)
+
+
+def _outlasts(account: Account, ends_at: int) -> bool:
+    """Could a new one be good for longer?"""
+    return account.ends_at is None or account.ends_at > ends_at

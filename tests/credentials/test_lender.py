@@ -137,6 +137,42 @@ async def test_none_is_got_when_the_grant_ends_with_the_old_one() -> None:
         await lent(world, ends_at=ends)
 
 
+async def test_who_goes_on_with_a_new_token_is_not_cut_off_with_the_old_one() -> None:
+    """Calls under way lose what ends: who is let in for longer gets a new one before."""
+    world = World()
+    first, later = world.now + 300 * SECOND, world.now + 1_000 * SECOND
+    old = await lent(world, ends_at=first)
+    world.pass_(239)
+    assert world.lender.find("tried", who(ends_at=later)) is old
+    world.pass_(1)
+    new = await lent(world, ends_at=later)
+    assert new.lease != old.lease and not old.over.said
+    (row,) = [row for row in world.rows(LeaseState.ACTIVE) if row.id == new.lease]
+    assert row.ends_at == later
+
+
+async def test_one_that_is_not_over_is_used_where_no_newer_one_is_to_be_had() -> None:
+    world = World()
+    old = await lent(world)
+    world.pass_(850)
+    world.provider.refuses = UNREACHABLE
+    assert await lent(world) is old
+    world.pass_(50)
+    with pytest.raises(NoCredential):
+        await lent(world)
+
+
+@pytest.mark.parametrize("fault", [TimeoutError(), KeyError("access_token")])
+async def test_however_a_provider_fails_nothing_was_forwarded(fault: Exception) -> None:
+    """What is raised past this is taken for a call that may have reached its server."""
+    world = World()
+    world.provider.refuses = fault
+    with pytest.raises(NoCredential, match=type(fault).__name__):
+        await lent(world)
+    (row,) = world.ledger.rows.values()
+    assert row.state is LeaseState.REVOKED
+
+
 async def test_a_tier_without_a_provider_gets_nothing() -> None:
     world = World()
     with pytest.raises(NoCredential, match="tier admin"):
