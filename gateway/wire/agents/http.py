@@ -45,6 +45,8 @@ DOORS: Final = 16
 """Times the one listening socket is watched: of each, uvloop takes one new connection in a turn of the loop. By one
 door the last of 256 agents that came at once to a busy gateway waited for a second."""
 
+_ALIVE: Final = {"status": "alive"}
+
 log = logging.getLogger("bulkhead.wire")
 
 
@@ -92,6 +94,10 @@ class Face:
         """Answer one request."""
         try:
             self._callers.check(exchange.head)
+        except Rejected as no:
+            await exchange.reply(self._probed(exchange.head) or no.reply)
+            return
+        try:
             if self._grants is not None and self._grants.serves(exchange.head.path):
                 await self._grants.serve(exchange)
                 return
@@ -143,7 +149,19 @@ class Face:
             return challenges.metadata(endpoint, self._resource)
         if told is not None:
             return told
-        return self._health() if path == "/readyz" else _json(200, {"status": "alive"})
+        return self._health() if path == "/readyz" else _json(200, _ALIVE)
+
+    def _probed(self, head: Head) -> Reply | None:
+        """What a balancer or a kubelet asks for by the bare address, or by none: it hears the status, and that is all.
+        None for every other request under a name that is not ours."""
+        if head.method not in ("GET", "HEAD") or head.get("origin") or len(head.every("host")) > 1:
+            return None
+        if head.path == "/healthz":
+            return _json(200, _ALIVE)
+        if head.path == "/readyz":
+            ready, _ = self._ready()
+            return _json(200 if ready else 503, {"ready": ready})
+        return None
 
     def _health(self) -> Reply:
         ready, facts = self._ready()

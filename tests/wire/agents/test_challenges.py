@@ -82,3 +82,25 @@ async def test_health_and_readiness_need_no_token() -> None:
     assert (ready.status, ready.json) == (200, {"ready": True, "servers": {"one": "up"}})
     assert posted.status == 405
     assert "server" not in alive.headers
+
+
+@pytest.mark.parametrize("host", [b"Host: 10.1.2.3:8811\r\n", b""])
+async def test_a_probe_by_the_bare_address_hears_the_status_alone(host: bytes) -> None:
+    """Kubelets and balancers do not know our name, and the oldest of them (HTTP/1.0) send none."""
+    said = []
+    async with serving() as place:
+        for path, more in (
+            ("/healthz", b""),
+            ("/readyz", b""),
+            ("/readyz", b"Origin: http://10.1.2.3\r\n"),
+        ):
+            async with connection(place) as line:
+                line.writer.write(b"GET %b HTTP/1.0\r\n%b%b\r\n" % (path.encode(), host, more))
+                reply = await line.reply()
+            said.append((reply.status, reply.json))
+        async with connection(place) as line:
+            line.writer.write(b"GET /mcp HTTP/1.0\r\n%b\r\n" % host)
+            elsewhere = await line.reply()
+    assert said[:2] == [(200, {"status": "alive"}), (200, {"ready": True})]
+    assert said[2][0] in (400, 421, 403)
+    assert elsewhere.status in (400, 421)
