@@ -5,10 +5,11 @@ It knows the file's shape only; it opens no server and reads no policy.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway.config import credential_settings, issuers, transmitters, yamlfile
@@ -26,6 +27,7 @@ ITSELF = "bulkhead"
 JOURNAL: Final = "journal.db"
 """In the state directory."""
 
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:]+\]")
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(gt=0)]
 MAX_WHOLE: Final = 65 * 1024 * 1024
@@ -36,6 +38,12 @@ def bound(most: int) -> str:
     """What a message of a tool server that has to be held whole was too large for: `most` bytes."""
     of = "what is held whole" if most >= MAX_WHOLE else "limits.max_result"
     return f"{of} ({min(most, MAX_WHOLE)} bytes)"
+
+
+def _destination(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is no host name in small letters, without a port")
+    return host
 
 
 class ServerLimits(Strict):
@@ -76,7 +84,7 @@ class ServerSettings(credential_settings.Credentialed):
     questions: tuple[Literal["elicitation", "sampling", "roots"], ...] | None = None
     """What a stdio server of the sessions era may ask agents; each agent that can be asked then has a
     process of its own. None: elicitation and sampling. Roots would let an agent's client choose directories."""
-    destination: str = "local"
+    destination: Annotated[str, AfterValidator(_destination)] = "local"
     """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""
     pin_resources: bool = True
     """False lets resources through as listed live; tools, prompts and templates are always pinned."""

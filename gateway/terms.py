@@ -16,7 +16,7 @@ from gateway.core.model import JsonObject, Tier
 from gateway.core.validate import compile_bound
 from gateway.settings import SERVER_ID
 
-_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.:-]{0,251}[a-z0-9])?")
+_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _DAY: Final = 86_400
 
 

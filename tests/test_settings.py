@@ -65,6 +65,8 @@ def test_a_link_is_followed_to_where_the_file_is(tmp_path: Path) -> None:
         ("servers:\n  a: {command: [x], url: 'http://h/'}\n", 2, "either command (stdio) or url"),
         ("servers:\n  a: {command: []}\n", 2, "command is empty"),
         ("servers:\n  a: {url: 'ftp://h/'}\n", 2, "url must start with"),
+        ("servers:\n  a: {command: [x], destination: 'h:1'}\n", 2, "without a port"),
+        ("servers:\n  a: {command: [x], destination: H.x}\n", 2, "no host name in small letters"),
         ("listen: nowhere\nservers: {}\n", 1, "is not HOST:PORT"),
         ("listen: 127.0.0.1:99999\nservers: {}\n", 1, "is not HOST:PORT"),
         ("listen: ::1:8811\nservers: {}\n", 1, "nor [IPv6]:PORT"),

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -145,7 +146,8 @@ class Classifier:
         if isinstance(rule, ByArgument):
             hosts = dict.fromkeys(self.witnesses.get(target.server, ()))
             for text in towards:
-                hosts.update(dict.fromkeys(patterns.hosts(text).witnesses(self.fresh)))
+                with suppress(ValueError):  # no call leads there
+                    hosts.update(dict.fromkeys(patterns.hosts(text).witnesses(self.fresh)))
             return [host for host in hosts if host != LOCAL]
         return [rule or self._default(target.server)]
 

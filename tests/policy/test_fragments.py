@@ -51,6 +51,7 @@ def test_items_hold_one_by_one() -> None:
         {"path_within": ("/a/../b",)},
         {"path_within": ()},
         {"host_in": ("*x",)},
+        {"host_in": ("a.x:443",)},
         {"equals": "role"},
         {"type": "int"},
     ],

@@ -60,6 +60,7 @@ def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: P
         ("uses: 3", "uses: many", 11, "valid integer"),
         ("maximum: 5", "maximum: five", 9, "git/git_log"),
         ('"*.example.org"', '"*.*.org"', 8, "is not a host"),
+        ('"*.example.org"', '"example.org:443"', 8, "is not a host"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(

@@ -70,12 +70,12 @@ def test_04_an_unknown_record_type_is_refused_with_file_and_line(
 
 
 def test_05_a_colon_in_a_name_is_a_colon_and_a_dot_is_a_dot(tmp_path: Path) -> None:
-    csv = ALLOW.replace("git_log", "github:list_issues|a.c").replace(", local, -", ", h.x:8443, -")
+    csv = ALLOW.replace("git_log", "github:list_issues|a.c").replace(", local, -", ", [a::8443], -")
     policy = loaded(tmp_path, f"{csv}\n{READER}\n")
-    assert policy.decide(question(tool="github:list_issues", destination="h.x:8443")).permitted
-    assert not policy.decide(question(tool="github:delete_repo", destination="h.x:8443")).permitted
-    assert not policy.decide(question(tool="abc", destination="h.x:8443")).permitted
-    assert not policy.decide(question(tool="a.c", destination="h.x:1")).permitted
+    assert policy.decide(question(tool="github:list_issues", destination="[a::8443]")).permitted
+    assert not policy.decide(question(tool="github:delete_repo", destination="[a::8443]")).permitted
+    assert not policy.decide(question(tool="abc", destination="[a::8443]")).permitted
+    assert not policy.decide(question(tool="a.c", destination="[a::1]")).permitted
 
 
 def test_06_a_star_matches_every_name_dots_and_slashes_included(tmp_path: Path) -> None:

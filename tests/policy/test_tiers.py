@@ -43,6 +43,7 @@ def test_marks_become_json_pointers(tmp_path: Path) -> None:
         ("      a*: {tier: data, effect: read}\n      ab: {tier: admin, effect: read}\n", 5),
         ("      a: {tier: data, effect: read, destination: '*'}\n", 4),
         ("      a: {tier: data, effect: read, destination: 'a|b'}\n", 4),
+        ("      a: {tier: data, effect: read, destination: 'a.b:1'}\n", 4),
         ("      a: {tier: data, effect: read, destination: {arg: url}}\n", 4),
         ("      a: {tier: data, effect: read, arguments: {x: secret}}\n", 4),
         ("      a: {tier: data, effect: read, arguments: {/x~: sealed}}\n", 4),
