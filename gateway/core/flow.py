@@ -5,7 +5,8 @@ Laws:
 2. It is raised in the commit that makes the reading call's intent durable, so before its result exists.
 3. A call that lets something out is decided on the labels of that same commit, own private reads included.
 4. What an agent read in a task by its role alone comes along when it works for another task's grant,
-   with its first call there, whatever that is.
+   with its first call there, whatever that is. What it reads for that stays with its own task, too: a token
+   that names a grant may be for a task that has none.
 """
 
 from __future__ import annotations

@@ -22,7 +22,10 @@ def take(connection: sqlite3.Connection, passages: Sequence[Passage]) -> None:
             raise Refused(Reason.FLOW, why)
         connection.executemany(
             "INSERT OR IGNORE INTO label (root, label) VALUES (?, ?)",
-            [(each.root, label) for label in each.reads | brought],
+            [
+                *((each.root, label) for label in each.reads | brought),
+                *((each.own, label) for label in each.reads if each.own),
+            ],
         )
 
 
