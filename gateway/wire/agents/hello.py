@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.core.settle import INVALID_PARAMS
@@ -75,9 +75,22 @@ def facts_of(
 
 
 def client_of(params: JsonObject) -> ClientFacts | RpcError:
-    """What an `initialize` says of its client. A version that is not known becomes the latest that is."""
+    """What an `initialize` says of its client. A version that is not known becomes the latest that is.
+
+    What is null in it is left out, as typed languages write it: a tool server that is told of the client in its own
+    words may refuse a null, and a capability that is null is none."""
     offered = params.get("protocolVersion")
     if not isinstance(offered, str):
         return RpcError(INVALID_PARAMS, "protocolVersion must be a string")
     version = offered if offered in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
-    return facts_of(version, params.get("capabilities", {}), params.get("clientInfo"))
+    capabilities, info = _stated(params.get("capabilities", {})), _stated(params.get("clientInfo"))
+    return facts_of(version, {} if capabilities is None else capabilities, info)
+
+
+def _stated(value: Any) -> Any:
+    """Without the members that are null, at any depth."""
+    if isinstance(value, list):
+        return [_stated(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _stated(one) for name, one in value.items() if one is not None}
+    return value

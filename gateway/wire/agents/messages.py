@@ -2,8 +2,9 @@
 
 It knows the envelope, and of methods only which have arguments.
 
-Params and arguments that are null are absent: typed languages write so what they leave out, and tool servers on most
-SDKs take it. What is left out is out for everybody who comes later, so policy and tool server read the same.
+Params, arguments, result and error that are null are absent: typed languages write so what they leave out, and tool
+servers on most SDKs take it. What is left out is out for everybody who comes later, so policy and tool server read the
+same.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def read(value: Any) -> Message:
     method, params = value["method"], value.get("params")
     if not isinstance(method, str) or not method:
         raise _invalid("method must be a non-empty string")
-    if "result" in value or "error" in value:
+    if value.get("result") is not None or value.get("error") is not None:
         raise _invalid("a message is a request or a response, never both")
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:
@@ -89,9 +90,9 @@ def read(value: Any) -> Message:
 
 def _response(value: JsonObject) -> Response:
     result, error = value.get("result"), value.get("error")
-    if ("result" in value) == ("error" in value) or not _is_id(value.get("id")):
+    if (result is None) == (error is None) or not _is_id(value.get("id")):
         raise _invalid("the object is neither a request nor a response")
-    if "result" in value:
+    if result is not None:
         if not isinstance(result, dict):
             raise _invalid("result must be an object")
         return Response(value["id"], result, None)

@@ -9,8 +9,10 @@ import os
 import psutil
 import pytest
 
+from gateway.core.model import RpcError
+from gateway.wire.agents.exchange import Rejected
 from gateway.wire.agents.limits import Limits
-from gateway.wire.agents.messages import Call, Note, read
+from gateway.wire.agents.messages import Call, Note, Response, read
 from tests.wire.agents.house import serving
 from tests.wire.agents.raw import META, connection, headers, post, stateless
 
@@ -113,6 +115,17 @@ def test_params_that_are_null_are_absent_and_what_is_in_a_vendors_is_its_own() -
     assert read(note) == Note("notifications/initialized", {})
     vendor = {"jsonrpc": "2.0", "id": 1, "method": "acme/do", "params": {"arguments": None}}
     assert read(vendor) == Call(1, "acme/do", {"arguments": None})
+
+
+def test_a_result_or_error_that_is_null_is_absent() -> None:
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping", "result": None, "error": None}
+    assert read(ping) == Call(1, "ping", {})
+    assert read({"jsonrpc": "2.0", "id": 1, "result": {}, "error": None}) == Response(1, {}, None)
+    error = {"code": -1, "message": "no"}
+    failed = Response(1, None, RpcError(-1, "no"))
+    assert read({"jsonrpc": "2.0", "id": 1, "result": None, "error": error}) == failed
+    with pytest.raises(Rejected):
+        read({"jsonrpc": "2.0", "id": 1, "result": None, "error": None})
 
 
 async def test_a_call_whose_arguments_are_null_comes_to_the_gate_without_them() -> None:

@@ -43,6 +43,20 @@ async def test_a_session_settles_on_a_version(offered: str, settled: str) -> Non
     assert len(reply.headers["mcp-session-id"]) >= 22
 
 
+async def test_what_a_client_leaves_out_by_null_tool_servers_hear_nothing_of() -> None:
+    """A server that is greeted in the client's words may refuse a null: all of this client's calls there failed."""
+    said = initialize(roots=None, sampling={"tools": None}, elicitation={"form": {}, "url": None})
+    said["params"]["clientInfo"] = {"name": "typed", "version": "1", "title": None, "icons": None}
+    async with serving() as place:
+        speaker = Speaker(place, "2025-11-25", ALICE)
+        opened = await speaker.post(said, mcp_protocol_version=None)
+        speaker.id = opened.headers["mcp-session-id"]
+        await speaker.call(1, "echo")
+    client = place.gate.requests[0].client
+    assert client.capabilities == {"sampling": {}, "elicitation": {"form": {}}}
+    assert client.info == {"name": "typed", "version": "1"}
+
+
 @pytest.mark.parametrize(
     "params",
     [
