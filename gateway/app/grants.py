@@ -30,6 +30,7 @@ def office(
         journal=journal,
         protector=protector,
         ceilings=lambda intent: policies.current.intents.ceilings.get(intent),
+        keeps_flow=lambda: policies.current.keeps_flow,
         tenant=settings.tenant,
         clock=microseconds,
         new_id=new_call_id,

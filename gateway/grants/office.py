@@ -48,6 +48,8 @@ class Office(Value, kw_only=True):
     protector: Protector
     ceilings: Callable[[str], Terms | None]
     """The most a grant for an intent may give; None for one that is not declared."""
+    keeps_flow: Callable[[], bool]
+    """Does the policy keep account of what tasks have read?"""
     tenant: str
     clock: Callable[[], int]
     new_id: Callable[[], str]
@@ -55,7 +57,8 @@ class Office(Value, kw_only=True):
     async def give(self, asked: Asked, by: str, leave: Decision = NO_RULE) -> Grant:
         """A grant of its own. `leave`: what it is permitted by, where a policy was asked.
 
-        Raises `Refused` (outside_grant), `JournalError`."""
+        Raises `Refused` (outside_grant, invalid_arguments), `JournalError`."""
+        self._heed(asked)
         ceiling = self.ceilings(asked.intent)
         if ceiling is None:
             raise Refused(Reason.OUTSIDE_GRANT, f"intent {asked.intent!r} is not declared")
@@ -80,7 +83,8 @@ class Office(Value, kw_only=True):
     ) -> Grant:
         """A grant below another: no wider in any field, its budgets shared upward.
 
-        Raises `Refused` (outside_grant, grant_over), `JournalError`."""
+        Raises `Refused` (outside_grant, grant_over, invalid_arguments), `JournalError`."""
+        self._heed(asked)
         parent, now = self.in_force(parent_id).grant, self.clock()
         if parent.depth >= MAX_DEPTH:
             raise Refused(Reason.OUTSIDE_GRANT, f"delegated {MAX_DEPTH - 1} times already")
@@ -124,6 +128,11 @@ class Office(Value, kw_only=True):
         if word != "active" and not whatever:
             raise Refused(Reason.GRANT_OVER, f"grant {grant_id} is {word}")
         return found
+
+    def _heed(self, asked: Asked) -> None:
+        if asked.strict_flow and not self.keeps_flow():
+            why = "strict_flow: tiers.yaml says no flow, so no account is kept of it"
+            raise Refused(Reason.INVALID_ARGUMENTS, why)
 
     async def _give(self, grant: Grant, by: str, leave: Decision) -> Grant:
         await self._note(by, "created", grant, _given(grant), (Give(grant),), leave)

@@ -66,8 +66,8 @@ class Intents(Value):
     """By intent."""
 
 
-def read(path: Path, servers: Iterable[str]) -> Intents:
-    """The file, if there is one. Raises `Misconfigured` at file:line."""
+def read(path: Path, servers: Iterable[str], keeps_flow: bool) -> Intents:
+    """The file, if there is one. `keeps_flow`: tiers.yaml has a `flow`. Raises `Misconfigured` at file:line."""
     if not path.exists():
         return Intents()
     tree = yamlfile.read(path)
@@ -78,7 +78,10 @@ def read(path: Path, servers: Iterable[str]) -> Intents:
             if tool.partition("/")[0] not in known:
                 where = Where(str(path), yamlfile.line_of(tree, ["intents", name, "tools"]))
                 raise Misconfigured(f"{tool!r}: no such server in tiers.yaml", where)
-        if vain := in_vain(Terms(**intent.given())):
+        vain = in_vain(Terms(**intent.given()))
+        if intent.strict_flow and not keeps_flow:
+            vain = "strict_flow: it needs a flow in tiers.yaml"
+        if vain:
             at = yamlfile.line_of(tree, ["intents", name, vain.partition(":")[0]])
             raise Misconfigured(vain, Where(str(path), at))
     return Intents(

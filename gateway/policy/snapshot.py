@@ -58,6 +58,11 @@ class PolicySnapshot(Value):
     pdp: Pdp
     intents: Intents
 
+    @property
+    def keeps_flow(self) -> bool:
+        """Is there a `flow` on top of tiers.yaml?"""
+        return tiers.keep_flow(self.tiers)
+
     def classify(self, resolved: Resolved) -> Classified:
         """Tier, effect and destination of this very call. Raises `Refused` (unclassified)."""
         return self.classifier.classify(resolved)
@@ -154,7 +159,9 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         conditions=known,
         classifier=Classifier(read_tiers, defaults, _witnesses(book, fresh), fresh),
         pdp=Pdp(index, Verdicts(index, engine), known, {rule.id: rule for rule in book.rules}),
-        intents=intents.read(directory / intents.FILE, {*read_tiers, *servers}),
+        intents=intents.read(
+            directory / intents.FILE, {*read_tiers, *servers}, tiers.keep_flow(read_tiers)
+        ),
     )
 
 

@@ -188,6 +188,11 @@ def read(path: Path) -> Tiers:
     return tiers
 
 
+def keep_flow(tiers: Tiers) -> bool:
+    """Is account kept of what tasks read? It stands on top of the file, and so in every entry."""
+    return any(line.flow is not None for line in _each(tiers))
+
+
 def _each(tiers: Tiers) -> Iterator[Line]:
     return (line for sections in tiers.values() for lines in sections.values() for line in lines)
 

@@ -62,6 +62,18 @@ def test_bounds_have_one_reading_or_none(tmp_path: Path, text: bytes, said: str)
     assert json.loads(home.must("grant", "list", "--json")) == []
 
 
+def test_a_strict_flow_of_which_no_account_is_kept_is_not_given(tmp_path: Path) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    asked = ("grant", "create", "--agent", "b", "--task", "t", "--intent", "general")
+    ran = home.run(*asked, "--strict-flow")
+    assert ran.returncode != 0
+    assert "strict_flow: tiers.yaml says no flow" in ran.stderr
+    assert json.loads(home.must("grant", "list", "--json")) == []
+    tiers = home.root / "policies" / "tiers.yaml"
+    tiers.write_text(f"flow: lax\n{tiers.read_text()}")
+    assert json.loads(home.must(*asked, "--strict-flow", "--json"))["strict_flow"] is True
+
+
 @pytest.mark.parametrize("command", ["grant", "approvals", "fence", "token"])
 def test_a_command_loads_no_more_than_it_says(command: str) -> None:
     told = f"import sys, gateway.cli.{command}\nprint(*sys.modules)"

@@ -27,7 +27,7 @@ intents:
 def read(tmp_path: Path, text: str) -> intents.Intents:
     path = tmp_path / intents.FILE
     path.write_text(text)
-    return intents.read(path, ["git"])
+    return intents.read(path, ["git"], False)
 
 
 def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: Path) -> None:
-    found = intents.read(tmp_path / intents.FILE, ["git"])
+    found = intents.read(tmp_path / intents.FILE, ["git"], False)
     assert (found.ceilings, Tier.ADMIN in found.standing) == ({}, False)
 
 
@@ -54,6 +54,7 @@ def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: P
         ("git/git_log,", "files/read,", 7, "no such server"),
         ("git/git_log,", '"git/*_log",', 7, "only at the end"),
         ("git/git_log,", "git_log,", 7, "is not server/tool"),
+        ("uses: 3", "strict_flow: true", 11, "it needs a flow in tiers.yaml"),
         ("uses: 3", "burst: 3", 11, "it needs a per_minute"),
         ("bounds: {git/git_log:", "bounds: {git/git_logs:", 9, "git/git_logs is none of the tools"),
         ("uses: 3", "uses: 0", 11, "greater than 0"),

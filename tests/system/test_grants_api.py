@@ -37,6 +37,7 @@ g, agent:dan, role:worker, local
 g, agent:orla, role:orchestrator, local
 """
 TIERS: Final = """
+flow: lax
 servers:
   tick:
     tools:
