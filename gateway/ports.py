@@ -105,9 +105,9 @@ class PolicyView(Protocol):
         arguments? False where that is not certain."""
         ...
 
-    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
         """JSON pointers (RFC 6901) into the call's arguments that the journal may not keep in clear: the same for
-        every call of a target."""
+        every call of a target. None, of a call that has no class: whatever is marked anywhere."""
         ...
 
 

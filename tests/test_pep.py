@@ -42,6 +42,7 @@ from gateway.errors import JournalError, Refused, Where
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.journals.memory import MemoryJournal
+from gateway.journals.protect import Protector
 from gateway.line.bounds import Bounds
 from gateway.pep import Line
 from gateway.ports import Mark, Outbound
@@ -93,7 +94,7 @@ class Policy:
         self.asked.append(question)
         return self.decision
 
-    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
         return {}
 
 
@@ -215,6 +216,7 @@ class World(Seen):
         policy: Policy | None = None,
         server: Server | None = None,
         bounds: Bounds | None = None,
+        protector: Protector | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.server = server or Server()
@@ -230,7 +232,7 @@ class World(Seen):
             policies=self.policy,
             check=lambda _: self.problem,
             journal=self.journal,
-            protector=self.protector,
+            protector=protector or self.protector,
             servers={"s": self.server},
             reverser=self.reversing,
             bounds=bounds or unbounded(),
@@ -518,6 +520,32 @@ async def test_a_call_that_cannot_be_described_is_refused_and_recorded_without_i
     assert world.states() == [("call1", "refused")]
     assert b"hunter2" not in world.journal.memory.events[0].body
     assert world.server.got == []
+
+
+class Marking(Policy):
+    """The journal may not keep `x`."""
+
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
+        return {"/x": "redacted"}
+
+
+@pytest.mark.parametrize("case", [*REFUSALS, "malformed", "fenced"])
+async def test_however_far_a_refused_call_came_what_is_marked_is_not_kept(
+    case: str, tmp_path: Path
+) -> None:
+    make, name = REFUSALS.get(case, (World, "s__t"))
+    policy, log = make().policy, FenceLog(tmp_path)
+    policy.__class__ = Marking
+    if case == "fenced":
+        log.fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
+    bounds = Bounds(NoGrants(), LiveFences(log))
+    world = World(policy, bounds=bounds, protector=Protector.open(tmp_path))
+    more = {"Name": name} if case == "malformed" else {}
+    answer = await world.call(name, {"x": "blue elephant", "y": "is kept"}, **more)
+    kept = json.loads(world.journal.memory.events[0].body)["record"]["arguments"]
+    assert answer.error is not None
+    assert world.states() == [("call1", "refused")]
+    assert (kept["x"].keys(), kept["y"]) == ({"redacted"}, "is kept")
 
 
 async def test_an_obligation_nobody_fulfils_is_a_no() -> None:

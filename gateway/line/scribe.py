@@ -191,7 +191,7 @@ class Scribe:
     def _described(self, way: Way, rule: str, where: Where | None) -> CallRecord:
         """Of a call that goes no further, however far it came."""
         policy, reached = way.policy, way.reached
-        marks = policy.marks(reached) if isinstance(reached, Classified) else {}
+        marks = policy.marks(reached if isinstance(reached, Classified) else None)
         own = self._own(reached.resolved if isinstance(reached, Classified) else reached, marks)
         entry = describe(
             way.call_id,

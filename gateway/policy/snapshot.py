@@ -57,6 +57,7 @@ class PolicySnapshot(Value):
     classifier: Classifier
     pdp: Pdp
     intents: Intents
+    every_mark: Mapping[str, Mark]
 
     @property
     def keeps_flow(self) -> bool:
@@ -101,12 +102,14 @@ class PolicySnapshot(Value):
             return False
         return self.pdp.constant(question(classified))
 
-    def marks(self, classified: Classified) -> Mapping[str, Mark]:
-        """JSON pointers into the arguments the journal may not keep in clear."""
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
+        """See `ports.PolicyView`."""
+        if classified is None:
+            return self.every_mark
         return self.classifier.line(classified.resolved.target).entry.arguments
 
     def marks_of(self, target: Target) -> Mapping[str, Mark]:
-        """The same for any call of a target; none for one that has no class."""
+        """The marks of any call of a target; none for one that has no class."""
         try:
             return self.classifier.line(target).entry.arguments
         except Refused:
@@ -162,6 +165,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         intents=intents.read(
             directory / intents.FILE, {*read_tiers, *servers}, tiers.keep_flow(read_tiers)
         ),
+        every_mark=tiers.every_mark(read_tiers),
     )
 
 

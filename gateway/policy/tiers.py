@@ -193,6 +193,16 @@ def keep_flow(tiers: Tiers) -> bool:
     return any(line.flow is not None for line in _each(tiers))
 
 
+def every_mark(tiers: Tiers) -> Mapping[str, Mark]:
+    """Whatever some entry marks, by the strictest word for it: redacted too is what something redacted lies in."""
+    marked = dict.fromkeys(mark for line in _each(tiers) for mark in line.entry.arguments.items())
+    gone = [f"{pointer}/" for pointer, mark in marked if mark == "redacted"]
+    return {
+        pointer: "redacted" if any(other.startswith(f"{pointer}/") for other in gone) else "sealed"
+        for pointer, _ in marked
+    }
+
+
 def _each(tiers: Tiers) -> Iterator[Line]:
     return (line for sections in tiers.values() for lines in sections.values() for line in lines)
 

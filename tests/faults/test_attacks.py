@@ -31,8 +31,8 @@ class Marking(Policy):
         super().__init__()
         self.marked = marked
 
-    def marks(self, classified: Classified) -> Mapping[str, Mark]:
-        return self.marked.get(classified.resolved.target.name, {})
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
+        return self.marked.get(classified.resolved.target.name, {}) if classified else {}
 
 
 def now() -> int:

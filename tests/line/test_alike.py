@@ -46,7 +46,7 @@ class Marking(Policy):
 
     sealed: dict[str, Mark] = field(default_factory=lambda: {"/x": "sealed"})
 
-    def marks(self, classified: Classified) -> dict[str, Mark]:
+    def marks(self, classified: Classified | None) -> dict[str, Mark]:
         return self.sealed
 
 

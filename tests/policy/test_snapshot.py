@@ -10,6 +10,7 @@ from gateway.policy import load, snapshot, tiers
 from gateway.policy.asking import Asked
 from gateway.settings import ServerSettings
 from gateway.values import replace
+from tests.grants.given import call
 from tests.policy.written import ALLOW, READER, TIERS, question, written
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,18 @@ def test_bytes_moved_from_one_file_to_the_next_are_another_version(tmp_path: Pat
 def test_places_name_no_machine(tmp_path: Path) -> None:
     decision = load(written(tmp_path), {}).decide(question())
     assert str(decision.where) == "policies/policy.csv:1"
+
+
+def test_a_call_has_the_marks_of_its_entry_and_one_without_a_class_those_of_all(
+    tmp_path: Path,
+) -> None:
+    marked = "servers:\n  git:\n    tools:\n" + "".join(
+        f"      {tool}: {{tier: data, effect: read, arguments: {{{tool}: redacted}}}}\n"
+        for tool in ("git_log", "git_show")
+    )
+    policy = load(written(tmp_path, tiers=marked), {})
+    own = policy.marks(policy.classify(call("a").resolved))
+    assert (own, {*policy.marks(None)}) == ({"/git_log": "redacted"}, {"/git_log", "/git_show"})
 
 
 @pytest.mark.parametrize("name", ["model.conf", "policy.csv", "tiers.yaml"])

@@ -31,6 +31,25 @@ def test_marks_become_json_pointers(tmp_path: Path) -> None:
     assert entry.arguments == {"/token": "sealed", "/login/password": "redacted"}
 
 
+def test_of_what_has_no_class_all_is_marked_that_any_entry_marks_by_the_strictest_word(
+    tmp_path: Path,
+) -> None:
+    plain = "tier: data, effect: read"
+    text = (
+        f"{HEAD}      a: {{{plain}, arguments: {{token: sealed, note: sealed, /in/deep: redacted}}}}\n"
+        f"      b: {{{plain}, arguments: {{token: redacted, /in: sealed, /inner: sealed}}}}\n"
+        f"  mail:\n    methods:\n      c: {{{plain}, arguments: {{text: redacted}}}}\n"
+    )
+    assert tiers.every_mark(read(tmp_path, text)) == {
+        "/token": "redacted",
+        "/note": "sealed",
+        "/in": "redacted",  # the key would open what lies in it
+        "/in/deep": "redacted",
+        "/inner": "sealed",
+        "/text": "redacted",
+    }
+
+
 @pytest.mark.parametrize(
     ("entry", "line"),
     [

@@ -271,7 +271,7 @@ class Policy:
             return Decision(False, Reason.NO_RULE)
         return Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE)
 
-    def marks(self, classified: Classified) -> Mapping[str, Mark]:
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
         return {}
 
 
