@@ -22,8 +22,8 @@ Algorithm = Literal["EdDSA", "ES256", "ES384", "RS256", "PS256"]
 Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
 USUAL: Final[Algorithms] = ("EdDSA", "ES256", "RS256", "PS256")
 """Of tokens, where the settings say nothing."""
-PROOFS: Final[Algorithms] = ("ES256", "EdDSA", "ES384", "RS256", "PS256")
-"""Of DPoP proofs: what is taken, and said to be."""
+PROOFS: Final = ("ES256", "Ed25519", "EdDSA", "ES384", "RS256", "PS256")
+"""Of DPoP proofs: what is taken, and said to be. EdDSA is the older name of Ed25519."""
 
 AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """Agent names: they stand in policy rows, the journal and a terminal."""

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from gateway.errors import Refused
-from gateway.identity.presented import unpadded
+from gateway.identity.presented import NAMES, unpadded
 from gateway.identity.profile import PublicKey, VerificationKey
 
 MAX_KEYS: Final = 64
@@ -58,7 +58,8 @@ def read_key(jwk: Mapping[str, Any]) -> VerificationKey:
         raise NotAKey("a number in it is not canonical base64url") from None
     except ValueError as error:
         raise NotAKey(str(error)) from None
-    algorithm = {"Ed25519": "EdDSA"}.get(jwk.get("alg", usual[0]), jwk.get("alg", usual[0]))
+    said = jwk.get("alg", usual[0])
+    algorithm = NAMES.get(said, said)
     if algorithm not in usual:
         raise NotAKey(f"its alg is none of {', '.join(usual)}")
     return VerificationKey(algorithm, public)

@@ -1,8 +1,8 @@
 """JWTs: a presented token is believed or refused, by the profile of its issuer.
 
 Implements `ports.Verifier`. Verifying is synchronous and free of I/O: keys are in memory. PyJWT checks the
-signature and nothing else; every other rule stands here, in presented.py, claims.py and proof.py, each with
-its own detail. Profile: MCP authorization 2026-07-28, RFC 8707 (audience), RFC 9068 (at+jwt), RFC 8725.
+signature (signature.py) and nothing else; every other rule stands here, in presented.py, claims.py and proof.py,
+each with its own detail. Profile: MCP authorization 2026-07-28, RFC 8707 (audience), RFC 9068 (at+jwt), RFC 8725.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import jwt
-
 from gateway.core.model import Endpoint, Evidence, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.identity.claims import LEEWAY, check_audience, check_times, tiers_of, token_id
 from gateway.identity.presented import Presented, Scheme, bad, credential, present
 from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, VerificationKey
 from gateway.identity.proof import Binding, Proofs, binding
+from gateway.identity.signature import is_signed
 from gateway.identity.spiffe import domain_of
 from gateway.reasons import Reason
 from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
-_SIGNATURES: Final = jwt.PyJWS()
 _Slot = tuple[str, tuple[str, ...]]
 
 
@@ -150,9 +148,7 @@ class JwtVerifier:
 
 def check_signature(token: Presented, key: VerificationKey) -> None:
     """Raises `Refused` (bad_token)."""
-    try:
-        _SIGNATURES.decode(token.text, key.public, algorithms=[key.algorithm])
-    except jwt.PyJWTError:
+    if not is_signed(token.text, key):
         bad("signature does not verify")
 
 

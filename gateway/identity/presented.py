@@ -23,6 +23,9 @@ MAX_HEADER: Final = 8 * 1024
 MAX_KID: Final = 256
 Scheme = Literal["bearer", "dpop"]
 
+NAMES: Final[Mapping[str, str]] = {"Ed25519": "EdDSA"}
+"""What an algorithm is called here, by what it is called since RFC 9864."""
+
 # Header members that make a verifier fetch, trust or skip something: RFC 8725 3.10, RFC 7797.
 FORBIDDEN_HEADER: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty")
 
@@ -34,6 +37,7 @@ class Presented(Value):
 
     text: str
     algorithm: str
+    """As it is called here."""
     type: str
     """`typ` in lower case; empty when there is none."""
     kid: str
@@ -75,7 +79,7 @@ def present(token: str, allowed: frozenset[str] = frozenset()) -> Presented:
             bad(f"header member {member} is not accepted")
     return Presented(
         text=token,
-        algorithm=_text(header, "alg"),
+        algorithm=NAMES.get(_text(header, "alg"), _text(header, "alg")),
         type=_text(header, "typ").lower() if "typ" in header else "",
         kid="" if "jwk" in header else _text(header, "kid"),
         claims=claims,

@@ -12,13 +12,12 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
 
-import jwt
-
 from gateway.config.issuers import PROOFS
 from gateway.core.model import Evidence
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
+from gateway.identity.signature import is_signed
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -28,7 +27,6 @@ REMEMBERED: Final = 262_144
 """Proofs within the window. One more than that is refused until one is old: none is forgotten early."""
 EACH: Final = 16_384
 """The same, of one key: an agent that floods shuts out itself."""
-_SIGNATURES: Final = jwt.PyJWS()
 
 
 class Binding(Value):
@@ -89,10 +87,9 @@ class Proofs:
                 _no("proof's algorithm is not its key's")
             if thumbprint(proof.jwk) != thumb:
                 _no("proof is by another key than the token's")
-            _SIGNATURES.decode(text, key.public, algorithms=[key.algorithm])
         except NotAKey as error:
             _no(f"proof's key: {error}")
-        except jwt.PyJWTError:
+        if not is_signed(text, key):
             _no("proof's signature does not verify")
         return proof
 

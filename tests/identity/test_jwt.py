@@ -378,11 +378,19 @@ def test_a_token_ends_at_its_expiry_and_half_a_minute() -> None:
     assert refusal(bearer, now=NOW + 900 + LEEWAY).reason is Reason.EXPIRED_TOKEN
 
 
-def test_a_key_of_another_algorithm_is_never_tried() -> None:
+def test_ed25519_is_known_by_both_its_names() -> None:
+    """RFC 9864: providers sign by the newer one. It is no way to another algorithm."""
+    newer = token({"alg": "Ed25519"})
+    assert verify(f"Bearer {newer}") == verify(f"Bearer {token()}")
+    assert "signature" in refusal(f"Bearer {signed_by_another_key(alg='Ed25519')}").detail
+
+
+@pytest.mark.parametrize("name", ["EdDSA", "Ed25519"])
+def test_a_key_of_another_algorithm_is_never_tried(name: str) -> None:
     key = VerificationKey("ES256", generate_private_key(SECP256R1()).public_key())
     verifier = JwtVerifier([profile({"k1": key}, algorithms=frozenset({"EdDSA", "ES256"}))], ORIGIN)
     with pytest.raises(Refused, match="not the key's"):
-        verifier.verify(Evidence((f"Bearer {token()}",), DATA), NOW)
+        verifier.verify(Evidence((f"Bearer {token({'alg': name})}",), DATA), NOW)
 
 
 def test_an_issuer_keeps_to_its_own_algorithms() -> None:

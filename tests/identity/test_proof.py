@@ -8,10 +8,12 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core.model import Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity import proof as proofs
+from gateway.identity.jwk import thumbprint as jwk_thumbprint
 from gateway.identity.jwt import JwtVerifier
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -118,6 +120,18 @@ def test_a_bad_proof_is_refused_for_its_own_fault(name: str) -> None:
     refused = refusal(evidence(shown()))
     assert refused.reason is Reason.BAD_PROOF
     assert why in refused.detail
+
+
+@pytest.mark.parametrize("name", ["EdDSA", "Ed25519"])
+def test_a_proof_by_ed25519_is_taken_by_both_its_names(name: str) -> None:
+    own = Ed25519PrivateKey.generate()
+    public = jwt.algorithms.OKPAlgorithm.to_jwk(own.public_key(), as_dict=True)
+    bound = token(cnf={"jkt": jwk_thumbprint(public)})
+    header = {"typ": "dpop+jwt", "alg": name, "jwk": public}
+    said = {"htm": "POST", "htu": URL, "iat": NOW, "ath": digest(bound.encode()), "jti": "p1"}
+    text = ".".join(b64(json.dumps(part).encode()) for part in (header, said))
+    shown = evidence(f"{text}.{b64(own.sign(text.encode()))}", authorization=f"DPoP {bound}")
+    assert verifier().verify(shown, NOW).agent == "agent:demo"
 
 
 def test_a_proof_is_good_once() -> None:
