@@ -19,19 +19,22 @@ from gateway.core.model import JsonObject
 from gateway.values import Value
 
 _READING: Final = re.compile(
-    r"(get|read|list|search|find|show|fetch|query|describe|count|view)(_|-|$|[A-Z])"
+    r"(get|read|list|search|find|show|fetch|describe|count|view)(_|-|$|[A-Z])|query(_|-|[A-Z])"
 )
+"""A tool that is called `query` and no more takes any statement, and most statements can write."""
 _RECORD_VERBS: Final = re.compile(
-    r"(create|add|insert|new|update|edit|set|put|write|save|store|patch|replace|rename|append|upsert|delete|remove)"
+    r"(create|add|insert|new|update|edit|set|put|write|save|store|patch|replace|rename|append|upsert|delete|remove|drop|destroy|erase)"
     r"(_|-|$|[A-Z])"
 )
 """A tool that begins so writes a record, as far as its name says. Whatever else it is, it may do more."""
 _KEYS: Final = ("id", "key", "name", "path", "slug", "uri", "url", "title")
 _OPPOSITE: Final[Mapping[str, tuple[str, ...]]] = {
-    "create": ("delete", "remove"),
+    "create": ("delete", "remove", "drop"),
     "add": ("remove", "delete"),
     "insert": ("delete", "remove"),
+    "put": ("drop", "delete", "remove"),
     "delete": ("create", "add", "restore"),
+    "drop": ("put", "create", "restore"),
     "remove": ("add", "create"),
     "update": ("update",),
     "set": ("set", "unset"),

@@ -77,6 +77,33 @@ def test_a_tool_that_does_more_than_write_a_record_is_not_written_back(tmp_path:
     assert "count:" not in text
 
 
+def test_what_drops_a_record_writes_one_and_is_told_apart_from_what_puts_it(
+    tmp_path: Path,
+) -> None:
+    """The names a companion of the how-to gives its tools."""
+    tools = [
+        TOOLS[0],
+        tool("put_note", {"id": TEXT, "body": TEXT}),
+        tool("drop_note", {"id": TEXT}),
+    ]
+    text = draft("notes", offered(tools), offered(notes.COMPANION, "notes-undo"))
+    approved = notes.pins(tools) | notes.pins(notes.COMPANION, "notes-undo")
+    packs = notes.load(tmp_path, text, having=notes.servers(companion=True), approved=approved)
+    answer = packs.find(Target("notes", "tool", "drop_note"), "1.4.0")
+    assert isinstance(answer, ToolPack)
+    assert [case.level for case in answer.tool.cases] == [Level.EXACT, Level.EXACT]
+    alone = draft("notes", offered(tools), None)
+    assert 'take it back: "drop_note".' in alone
+    assert 'take it back: "put_note".' in alone
+
+
+def test_a_tool_that_takes_any_query_is_not_taken_for_one_that_reads() -> None:
+    store = [tool("store_state", {}), tool("read_record", {"key": TEXT})]
+    sql = [tool("query", {"sql": TEXT}), tool("query_schema", {}), tool("list_tables", {})]
+    text = draft("db", offered(sql, "db"), offered(store, "db-undo"))
+    assert [line for line in text.splitlines() if line.endswith("{}")] == ['  "query": {}']
+
+
 def test_a_server_that_only_reads_needs_no_pack() -> None:
     with pytest.raises(ValueError, match="changes anything"):
         draft("notes", offered(TOOLS[:1]), None)
