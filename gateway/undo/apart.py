@@ -1,26 +1,101 @@
-"""A call that a process started to look does not find, while the process that made it still runs. Pure.
+"""A look by another process than a call was made in, while the one that made it still runs.
 
 A tool server over stdio may keep its world in its own process: then a rollback, which starts one of its own,
-looks at another world, and "as it was before" would be said of the wrong one.
+looks at another world. What is found there is not believed where a process that has only just begun would show it
+just as well: that a call's work is not there, or that all is as it was when the one that made it began.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from gateway.core.reverse import Captured, Recorded
+from gateway.ports import CallFilter, JournalReader
+from gateway.settings import ServerSettings
+from gateway.undo.ledger import Ledger
+from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import Planned
+from gateway.undo.scope import ReadCall, same_read
+from gateway.undo.select import MANY, may_have_written
 from gateway.values import replace
 
 HOW: Final = (
     "as seen by a process started to look; the one it was made by still runs, "
     "and if that keeps its world to itself it needs a companion"
 )
+BEGAN_SO: Final = "it left all as it was when that process began"
 
 
-def doubted(entry: Planned) -> Planned:
-    """The same, with what its look cannot tell. Nobody the journal knows of has undone the call."""
-    if entry.standing == "already":
-        return replace(entry, standing="unreadable", why=f"{entry.why}, {HOW}")
-    if entry.standing == "drift":
-        return replace(entry, why=f"{entry.why}, {HOW}")
-    return entry
+class Apart:
+    """Tells which looks cannot be believed. Nobody the journal knows of has undone these calls."""
+
+    def __init__(
+        self,
+        *,
+        reader: JournalReader,
+        ledger: Ledger,
+        looker: Looker,
+        settings: Mapping[str, ServerSettings],
+        is_gone: Callable[[str], bool],
+    ) -> None:
+        """`is_gone`: of a gateway's run, has its process ended?"""
+        self._reader = reader
+        self._ledger = ledger
+        self._looker = looker
+        self._settings = settings
+        self._is_gone = is_gone
+        self._begun: dict[tuple[str, str], list[tuple[ReadCall, Captured]]] = {}
+        """By server and run: what each read found when it was first made there."""
+
+    async def doubted(self, entry: Planned, sight: Sight) -> Planned:
+        """The same, with what its look cannot tell. Raises `JournalError`."""
+        if not self._may_be(entry.call, sight):
+            return entry
+        if entry.standing == "already":
+            return replace(entry, standing="unreadable", why=f"{entry.why}, {HOW}")
+        if entry.standing == "drift":
+            return replace(entry, why=f"{entry.why}, {HOW}")
+        if entry.standing == "ready" and await self._is_as_begun(entry.call, sight):
+            return replace(entry, standing="unreadable", why=f"{BEGAN_SO}, {HOW}")
+        return entry
+
+    def _may_be(self, call: Recorded, sight: Sight) -> bool:
+        """Looked at by nobody but a process of ours, made by another, and nobody has tried where its world is."""
+        server = call.record.server
+        ours = all(read.server == server for read in sight.reads)
+        is_started = self._settings[server].command is not None
+        return ours and is_started and not sight.pack.certified and not self._is_gone(call.run)
+
+    async def _is_as_begun(self, call: Recorded, sight: Sight) -> bool:
+        """Did it leave what its reads found before anything was done in that run?"""
+        key = call.record.server, call.run
+        if key not in self._begun:
+            self._begun[key] = await self._first_found(*key)
+        first = {
+            read.name: next(
+                (found for made, found in self._begun[key] if same_read(made, read)),
+                call.reversal.pre.get(read.name),
+            )
+            for read in sight.reads
+        }
+        began = {name: found for name, found in first.items() if found is not None}
+        return call.post is not None and sight.pack.same(began, call.post)
+
+    async def _first_found(self, server: str, run: str) -> list[tuple[ReadCall, Captured]]:
+        noted: list[tuple[ReadCall, Captured]] = []
+        for row in reversed(self._reader.calls(CallFilter(server=server), MANY)):
+            earlier = self._ledger.of(row) if may_have_written(row) else None
+            if earlier is None or earlier.run != run or not earlier.reversal.pre:
+                continue
+            try:
+                reads = (await self._looker.sight(earlier)).reads
+            except Unsighted:
+                continue
+            pre = earlier.reversal.pre
+            noted += [
+                (read, pre[read.name])
+                for read in reads
+                if read.name in pre and not any(same_read(read, made) for made, _ in noted)
+            ]
+        return noted

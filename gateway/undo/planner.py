@@ -18,7 +18,7 @@ from gateway.core.model import Decision
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
-from gateway.undo.apart import doubted
+from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import cancelled, explained, seen_before
 from gateway.undo.ledger import Ledger
@@ -33,7 +33,7 @@ from gateway.undo.plan import (
     changed_nothing,
     few,
 )
-from gateway.undo.scope import ReadCall
+from gateway.undo.scope import ReadCall, same_read
 from gateway.undo.select import MANY, Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
 from gateway.values import replace
@@ -65,20 +65,12 @@ class _World:
         image: dict[str, Captured] = {}
         for read in reads:
             for noted, captured in self.found.get(last, ()):
-                if _same_read(noted, read):
+                if same_read(noted, read):
                     image[read.name] = captured
                     break
             else:
                 return None
         return image
-
-
-def _same_read(one: ReadCall, other: ReadCall) -> bool:
-    return (one.server, one.tool, one.arguments) == (
-        other.server,
-        other.tool,
-        other.arguments,
-    ) and one.spec == other.spec
 
 
 class Planner:
@@ -93,17 +85,16 @@ class Planner:
         errands: Errands,
         clock: Callable[[], int],
         progress: Callable[[str], None],
-        may_be_apart: Callable[[Recorded, Sight], bool],
+        apart: Apart,
     ) -> None:
-        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then. `may_be_apart`:
-        is a call looked at by another process than made it, which may keep its world to itself?"""
+        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then."""
         self._reader = reader
         self._ledger = ledger
         self._looker = looker
         self._errands = errands
         self._clock = clock
         self._progress = progress
-        self._may_be_apart = may_be_apart
+        self._apart = apart
 
     async def plan(self, calls: Sequence[Recorded], wanted: Wanted, operator: str) -> Plan:
         """The plan for these calls, latest write first as `select` gives them. Writes nothing but the
@@ -155,7 +146,7 @@ class Planner:
             sight = await self._looker.sight(call)
             seen = await self._seen(entry, before, world, sight)
             looked = seen.current is not None and call.call_id not in world.undone
-            return doubted(seen) if looked and self._may_be_apart(call, sight) else seen
+            return await self._apart.doubted(seen, sight) if looked else seen
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
 

@@ -18,8 +18,8 @@ from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow
 from gateway.reasons import Reason
 from gateway.undo import plan as plans
+from gateway.undo.apart import Apart
 from gateway.undo.execute import Executor
-from gateway.undo.looking import Sight
 from gateway.undo.parts import Parts, held_calls, settler
 from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
 from gateway.undo.planner import Planner
@@ -58,7 +58,13 @@ class Rollback:
             errands=parts.errands,
             clock=parts.clock,
             progress=progress,
-            may_be_apart=self._may_be_apart,
+            apart=Apart(
+                reader=parts.reader,
+                ledger=parts.ledger,
+                looker=parts.looker,
+                settings=parts.settings,
+                is_gone=parts.is_gone,
+            ),
         )
 
     def unfinished(self, wanted: Wanted | None = None) -> list[str]:
@@ -118,13 +124,6 @@ class Rollback:
     def believed(self, plan: JsonObject) -> bool:
         """Did this installation make and sign that plan?"""
         return plans.is_ours(plan, self._parts.signer)
-
-    def _may_be_apart(self, call: Recorded, sight: Sight) -> bool:
-        """Looked at by nobody but a process of ours, made by another, and nobody has tried where its world is."""
-        server, parts = call.record.server, self._parts
-        ours = all(read.server == server for read in sight.reads)
-        is_started = parts.settings[server].command is not None
-        return ours and is_started and not sight.pack.certified and not parts.is_gone(call.run)
 
     async def _settle(self, doubts: Sequence[Recorded]) -> bool:
         """Fence, probe, settle. True: something is known now that was not."""

@@ -74,6 +74,15 @@ class ReadCall(Value):
     spec: ReadSpec
 
 
+def same_read(one: ReadCall, other: ReadCall) -> bool:
+    """Do both ask the same of the world, whatever they are called?"""
+    return (one.server, one.tool, one.arguments) == (
+        other.server,
+        other.tool,
+        other.arguments,
+    ) and one.spec == other.spec
+
+
 class Pinned(Protocol):
     """An approved descriptor, as catalogue/pins.py has it."""
 
