@@ -10,13 +10,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 
-from gateway.core.model import Tier
+from gateway.core.model import Effect, Tier
 from gateway.errors import Where
 from gateway.policy import patterns
+from gateway.policy.classify import classes
 from gateway.policy.patterns import ANY
 from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.policy.tiers import Line
 from gateway.values import Value
 
 OF_OPERATORS: Final = ("approve", "undo")
@@ -41,6 +43,7 @@ def lint(policy: PolicySnapshot, servers: Collection[str]) -> Sequence[Finding]:
         *_shadowed(policy),
         *_nobody(policy, found_there),
         *_on_trial(policy),
+        *_never_held(policy, found_there),
         *_undeclared(policy),
         *_lifting_nothing(policy),
     ]
@@ -121,6 +124,29 @@ def _on_trial(policy: PolicySnapshot) -> Iterator[Finding]:
     for rule in policy.book.rules:
         if rule.on_trial:
             yield Finding("warning", f"{rule.id} is on trial: it denies nothing", rule.where)
+
+
+def _never_held(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]:
+    """A read cannot be held, so a hold that matches one denies it: a duty that nobody fulfils."""
+    for rule in policy.book.rules:
+        if rule.word != "hold" or any(_spares_reads(policy, name) for name in rule.conditions):
+            continue
+        lines = (reach.line for reach in there if reach.line and meets(rule, reach))
+        for line in (line for line in lines if _is_read(rule, line)):
+            said = f"{rule.id} denies {line.text} ({line.where}): a read cannot be held"
+            yield Finding("warning", said, rule.where)
+            break
+
+
+def _spares_reads(policy: PolicySnapshot, condition: str) -> bool:
+    effects = policy.conditions[condition].effect
+    return effects is not None and Effect.READ not in effects
+
+
+def _is_read(rule: Rule, line: Line) -> bool:
+    return any(
+        effect is Effect.READ and rule.row.tier in (ANY, tier) for tier, effect in classes(line)
+    )
 
 
 def _undeclared(policy: PolicySnapshot) -> Iterator[Finding]:

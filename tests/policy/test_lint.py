@@ -77,6 +77,26 @@ def test_an_entry_and_a_condition_nobody_uses_are_warnings(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "warns"),
+    [
+        ("p, O1, *, *, *, *, *, *, *, -, hold:60", True),
+        ("p, O1, data, git, git_log, *, *, *, *, long, hold:60", True),
+        ("p, O1, *, *, *, *, *, *, *, writes, hold:60", False),
+        ("p, O1, tool, *, *, *, *, *, *, -, hold:60", False),
+        ("p, O1, *, *, *, *, *, *, *, -, approve", False),
+    ],
+)
+def test_a_hold_that_denies_reads_is_a_warning(tmp_path: Path, rule: str, warns: bool) -> None:
+    constraints = """conditions:
+        long: {arguments: {m: {minLength: 9}}}
+        writes: {effect: [write, destroy]}"""
+    tiers = f"{TIERS}      git_add: {{tier: tool, effect: write}}\n"
+    found = [f for f in findings(tmp_path, rule, tiers=tiers, constraints=constraints) if "O1" in f]
+    said = "warning 3 O1 denies git_log (policies/tiers.yaml:4): a read cannot be held"
+    assert found == [said] * warns
+
+
 def test_an_argument_rule_makes_its_tier_reachable(tmp_path: Path) -> None:
     tiers = TIERS.replace(
         "effect: read}", "effect: read, raise: [{argument: x, matches: {const: 1}, tier: admin}]}"
