@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -25,6 +25,7 @@ from gateway.undo.report import EXIT, MEANING, Report
 SHORT: Final = 96
 """Characters of one argument that are shown, of a digest the first twelve; --json shows all."""
 
+NOTHING: Final = "No call in this scope"
 CONFLICTS: Final = "While calls are in conflict nothing is undone: --on-conflict skip leaves those, force overwrites."
 _DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 
@@ -50,7 +51,8 @@ def print_plan(plan: Plan) -> None:
     screen = console()
     if not plan.entries:
         changed = "is known to have changed" if plan.scope.get("resources") else "can have changed"
-        screen.print(f"No call in this scope {changed} anything.", style="dim")
+        screen.print(f"{NOTHING} {changed} anything.", style="dim")
+        _print_untold(screen, plan.untold)
         return
     count = sum(entry.standing in TO_DO for entry in plan.entries)
     root = Tree(Text(f"{len(plan.entries)} calls, {count} to be undone, the latest first", "bold"))
@@ -63,7 +65,14 @@ def print_plan(plan: Plan) -> None:
     screen.print(told)
     if plan.conflicts:
         screen.print(CONFLICTS, style="red", soft_wrap=True)
+    _print_untold(screen, plan.untold)
     screen.print(Text("Plan ").append(plan.digest, "bold"), soft_wrap=True)
+
+
+def _print_untold(screen: Console, untold: Sequence[str]) -> None:
+    if untold:
+        said = f"Not in it, as nobody knows which resources they write: {len(untold)} calls, {few(untold)}"
+        screen.print(Text(said, "yellow"), soft_wrap=True)
 
 
 def _branch(root: Tree, entry: Planned) -> None:
@@ -119,8 +128,11 @@ def print_report(report: Report, names: Mapping[str, str]) -> None:
         line.append(found.verdict, colour)
         line.append(f"  {visible(found.why) or MEANING[found.verdict]}", "dim")
         screen.print(line, soft_wrap=True)
+    if not report.found:
+        screen.print(f"{NOTHING} is known to have changed anything.", style="dim")
     if report.stopped:
         screen.print(Text(f"Nothing was done: {visible(report.stopped)}", "bold red"))
+    _print_untold(screen, report.untold)
     undo = f", undo {report.undo_id}" if report.undo_id else ""
     screen.print(Text(f"{report.summary}{undo}", "bold"))
 

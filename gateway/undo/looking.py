@@ -63,6 +63,9 @@ class Looker:
         target = Target(call.record.server, "tool", call.record.target)
         version = await self._versions.of(target.server)
         pack = self._packs.find(target, version)
+        if not call.reversal.pack and not anew:
+            said = call.reversal.why or "it had no undo pack"
+            raise Unsighted("unreadable", f"nobody can look: {said}")
         if isinstance(pack, Reversal):
             raise Unsighted("unreadable", f"the undo pack does not fit any more: {pack.why}")
         if why := await changed(pack, target.server, self._withheld):

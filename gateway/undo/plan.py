@@ -100,6 +100,8 @@ class Plan(Value):
     entries: tuple[Planned, ...]
     replanned: Mapping[str, str] = field(default_factory=dict)
     """Calls whose steps were worked out anew -> the pack they were worked out by."""
+    untold: tuple[str, ...] = ()
+    """Calls that are not in it, and might be: nobody knows which resources they wrote."""
 
     @property
     def conflicts(self) -> tuple[Planned, ...]:
@@ -196,6 +198,7 @@ def as_json(plan: Plan, signer: Signer) -> JsonObject:
         "replanned": dict(plan.replanned),
         "scope": plan.scope,
         "operator": plan.operator,
+        "untold": list(plan.untold),
         "calls": [_entry_json(entry) for entry in plan.entries],
     }
 

@@ -26,6 +26,7 @@ EXIT: Final[dict[Verdict, int]] = {
     "refused": 8,
 }
 """The highest of a report's is the command's exit status."""
+RESIDUE: Final = EXIT["compensated"]
 
 MEANING: Final[dict[Verdict, str]] = {
     "restored": "as it was before; a reading says so",
@@ -50,16 +51,21 @@ class Report(Value):
     found: Mapping[str, Found]
     stopped: str = ""
     """Why nothing at all was done, when it was not."""
+    untold: tuple[str, ...] = ()
+    """Calls that were in no plan, and might have been: nobody knows which resources they wrote."""
 
     @property
     def summary(self) -> Summary:
-        return summary(self.found) if not self.stopped else "partial"
+        """complete: all is as it was. with residue: all was done that can be. partial: something is left."""
+        if self.exit_status == 0:
+            return "complete"
+        return "complete_with_residue" if self.exit_status == RESIDUE else "partial"
 
     @property
     def exit_status(self) -> int:
         """0 to 8, as documented in docs/reference/rollback.md."""
-        highest = max((EXIT[one.verdict] for one in self.found.values()), default=0)
-        return max(highest, 4) if self.stopped else highest
+        least = 4 if self.stopped else RESIDUE if self.untold else 0
+        return max([least, *(EXIT[one.verdict] for one in self.found.values())])
 
     def as_json(self) -> JsonObject:
         """The report for programs."""
@@ -68,16 +74,9 @@ class Report(Value):
             "summary": self.summary,
             "exit_status": self.exit_status,
             "stopped": self.stopped or None,
+            "untold": list(self.untold),
             "calls": [
                 {"call": call, "verdict": one.verdict, "why": one.why}
                 for call, one in self.found.items()
             ],
         }
-
-
-def summary(found: Mapping[str, Found]) -> Summary:
-    """complete: all is as it was. with residue: all was done that can be. partial: something is left."""
-    highest = max((EXIT[one.verdict] for one in found.values()), default=0)
-    if highest == 0:
-        return "complete"
-    return "complete_with_residue" if highest == 3 else "partial"

@@ -24,7 +24,7 @@ from gateway.undo.parts import Parts, held_calls, settler
 from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
-from gateway.undo.report import Report, summary
+from gateway.undo.report import Report
 from gateway.undo.select import MANY, Selector, Wanted
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import (
@@ -87,9 +87,10 @@ class Rollback:
 
         Raises `Refused`, `JournalError`, `ValueError`."""
         selector = Selector(self._parts.reader, self._parts.ledger)
-        calls = selector.select(wanted)
-        if await self._settle([call for call in calls if call.state in DOUBTFUL]):
-            calls = selector.select(wanted)
+        selected = selector.select(wanted)
+        if await self._settle([call for call in selected.calls if call.state in DOUBTFUL]):
+            selected = selector.select(wanted)
+        calls = selected.calls
         anew = await self._replanned(calls, None) if replan else calls
         plan = await self._planner.plan(anew, wanted, self._operator)
         changed = {
@@ -97,7 +98,7 @@ class Rollback:
             for new, old in zip(anew, calls, strict=True)
             if new is not old
         }
-        return replace(plan, replanned=changed)
+        return replace(plan, replanned=changed, untold=selected.untold)
 
     async def _replanned(
         self, calls: Sequence[Recorded], by: Mapping[str, str] | None
@@ -145,9 +146,10 @@ class Rollback:
                 for e in plan.entries
                 if e.standing in TO_DO
             }
-            return Report("", {**left, **waiting}, f"{len(plan.conflicts)} calls are in conflict")
+            why = f"{len(plan.conflicts)} calls are in conflict"
+            return Report("", {**left, **waiting}, why, plan.untold)
         if not _is_anything_to_do(plan, choice):
-            return Report("", left)
+            return Report("", left, untold=plan.untold)
         undo_id = self._parts.new_call_id()
         writer = self._writer(undo_id)
         arguments = {
@@ -161,7 +163,7 @@ class Rollback:
         async with self._alone(undo_id):
             version = self._parts.policies.current.version
             await writer.begin(self._operator, self._parts.tenant, arguments, version)
-            return await self._run(writer, plan.entries, choice, {}, {})
+            return await self._run(writer, plan.entries, choice, {}, {}, plan.untold)
 
     async def resume(self, undo_id: str) -> Report:
         """Takes an undo up where its lines end. Raises `Refused` (unknown_target), `JournalError`,
@@ -177,7 +179,9 @@ class Rollback:
             choice: Choice = "skip" if thread.choice == "refuse" else _choice(thread.choice)
             writer = self._writer(thread.undo_id)
             await self._quiet(thread.undo_id)
-            return await self._run(writer, entries, choice, thread.found, thread.begun)
+            selector = Selector(self._parts.reader, self._parts.ledger)
+            untold = selector.untold(Wanted.of_json(thread.scope))
+            return await self._run(writer, entries, choice, thread.found, thread.begun, untold)
 
     async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
         """The calls in their order; those that were under way are looked at by the executor alone."""
@@ -207,6 +211,7 @@ class Rollback:
         choice: Choice,
         found: Mapping[str, Found],
         begun: Mapping[str, Begun],
+        untold: tuple[str, ...],
     ) -> Report:
         parts, chosen = self._parts, {entry.call.call_id for entry in entries}
         undone, tried = undone_before(parts.reader), self._tried(writer.undo_id)
@@ -225,8 +230,9 @@ class Rollback:
             progress=self._progress,
         )
         verdicts = await executor.run(entries, found, begun)
-        await writer.end(summary(verdicts), verdicts)
-        return Report(writer.undo_id, verdicts)
+        report = Report(writer.undo_id, verdicts, untold=untold)
+        await writer.end(report.summary, verdicts)
+        return report
 
     def _tried(self, undo_id: str) -> dict[str, dict[int, State]]:
         """The steps this undo has forwarded until now: by call and number, how each stands."""

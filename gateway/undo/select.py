@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.core.act import UNDO
 from gateway.core.model import Effect, JsonObject
 from gateway.core.record import State
-from gateway.core.reverse import Recorded, overlaps
+from gateway.core.reverse import Recorded, overlaps, server_key
 from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow, JournalReader
 from gateway.reasons import Reason
@@ -21,6 +21,8 @@ from gateway.values import Value, replace
 MANY: Final = 1_000_000
 ANY: Final = "*"
 """As a tenant: whosever it is."""
+_NOWHERE: Final = frozenset({State.CANCELLED, State.NO_EFFECT, State.NOT_APPLIED})
+"""Of a call that wrote nothing."""
 
 
 class Wanted(Value):
@@ -69,6 +71,15 @@ class Wanted(Value):
         }
 
 
+class Selected(Value):
+    """What is in a scope, and what nobody can tell of."""
+
+    calls: tuple[Recorded, ...]
+    """Newest write first."""
+    untold: tuple[str, ...] = ()
+    """Calls that would be, had they written one of its resources: which they wrote nobody knows."""
+
+
 class Selector:
     """Looks calls up in one journal."""
 
@@ -76,8 +87,8 @@ class Selector:
         self._reader = reader
         self._ledger = ledger
 
-    def select(self, wanted: Wanted) -> tuple[Recorded, ...]:
-        """The wanted calls that may have changed the world, newest write first.
+    def select(self, wanted: Wanted) -> Selected:
+        """The wanted calls that may have changed the world.
 
         Raises `Refused` (unknown_target) for a call that is not there or is a prefix of several, and for agents or
         tasks of several tenants; (malformed) for an empty scope; `JournalError`; `ValueError` when something sealed
@@ -87,7 +98,12 @@ class Selector:
         found = [self._ledger.of(row) for row in self._rows(wanted)]
         touching = [call for call in found if _touches(call, wanted.resources)]
         _of_one_tenant(touching, wanted)
-        return in_order(touching)
+        return Selected(in_order(touching), _untold(found, wanted))
+
+    def untold(self, wanted: Wanted) -> tuple[str, ...]:
+        """Of a scope that was selected before: as `Selected.untold`. Raises like `select`."""
+        rows = self._rows(wanted) if wanted.resources else ()
+        return _untold([self._ledger.of(row) for row in rows], wanted)
 
     def _rows(self, wanted: Wanted) -> Iterator[CallRow]:
         for row in self._named(wanted) if wanted.calls else self._listed(wanted):
@@ -173,6 +189,18 @@ def _of_one_tenant(calls: Sequence[Recorded], wanted: Wanted) -> None:
         names = " and ".join([*wanted.agents, *(f"task {task}" for task in wanted.tasks)])
         said = f"{names}: in {' and '.join(tenants)}: say which tenant's"
         raise Refused(Reason.UNKNOWN_TARGET, said)
+
+
+def _untold(calls: Sequence[Recorded], wanted: Wanted) -> tuple[str, ...]:
+    return tuple(call.call_id for call in calls if wanted.resources and _is_untold(call))
+
+
+def _is_untold(call: Recorded) -> bool:
+    """Did it write, or may it still, nobody knows where: without a pack, forgotten, or held?"""
+    if call.state in (State.FAILED, State.REJECTED) and call.reversal.pre:
+        return False
+    somewhere = {server_key(call.record.server)}
+    return call.state not in _NOWHERE and set(keys_of(call)) <= somewhere
 
 
 def _touches(call: Recorded, resources: Sequence[str]) -> bool:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.rollback_text import print_report
+from gateway.undo.report import Report
+from gateway.undo.thread import Found
 from tests.system.home import Home
 
 
@@ -52,3 +55,12 @@ def test_a_task_is_begun_confirmed_and_listed(home: Home) -> None:
     ran = home.run("task", "begin", "night\x1b[2J", "--as", "o")
     assert ran.returncode == 2
     assert "\x1b" not in ran.stderr
+
+
+def test_what_it_cannot_tell_is_told_after_it_was_done(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(Report("u", {"c": Found("restored")}, untold=("d1", "d2", "d3", "d4")), {})
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:] == [
+        "Not in it, as nobody knows which resources they write: 4 calls, d2, d3, d4 and 1 more",
+        "complete_with_residue, undo u",
+    ]

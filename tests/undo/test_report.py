@@ -9,6 +9,7 @@ import pytest
 from gateway.core.reverse import Verdict
 from gateway.undo.report import EXIT, MEANING, Report
 from gateway.undo.thread import Found
+from gateway.values import replace
 
 EVERY: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -37,3 +38,9 @@ def test_complete_means_that_all_is_as_it_was() -> None:
 def test_what_was_stopped_is_never_complete() -> None:
     assert report("already", stopped="conflicts").exit_status == 4
     assert report("already", stopped="conflicts").summary == "partial"
+
+
+def test_what_nobody_can_tell_of_is_never_complete() -> None:
+    assert replace(report("restored"), untold=("c",)).exit_status == 3
+    assert replace(report("restored"), untold=("c",)).summary == "complete_with_residue"
+    assert replace(report("restored", "conflict"), untold=("c",)).exit_status == 4

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.model import JsonObject, Outcome
+from gateway.undo.parts import settler
 from gateway.undo.select import Wanted
-from tests.undo.rig import Policy, Store, a_rig, failed
+from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
 
@@ -353,3 +354,41 @@ async def test_a_write_that_lost_its_lease_before_its_outcome_was_written_has_no
     assert found is not None
     assert (found.state, found.reversal.level) == ("applied", "none")
     assert store.records == {"a": "new"}
+
+
+async def test_what_may_have_written_a_resource_nobody_knows_of_keeps_it_from_being_complete(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        shout = await rig.call("shout", text="!", task="t2")
+        call = await rig.call("put", key="a", value="new")
+        scope = Wanted(resources=("store:/a",))
+        plan = await rig.rollback().plan(scope)
+        store.trouble = dies("put")
+        with pytest.raises(Killed):
+            await rig.rollback().execute(plan, "refuse")
+    store.trouble = Store.trouble
+    async with a_rig(tmp_path, store) as rig:
+        [undo_id] = rig.rollback().unfinished(scope)
+        report = await rig.rollback().resume(undo_id)
+        again = await rig.rollback().execute(await rig.rollback().plan(scope), "refuse")
+        last = rig.reader.lines(undo_id)[-1].said["body"]
+    assert [entry.call.call_id for entry in plan.entries] == [call]
+    assert plan.untold == report.untold == again.untold == (shout,)
+    assert store.records == {"a": "old"}
+    assert {report.found[call].verdict, again.found[call].verdict} == {"restored", "already"}
+    assert (report.summary, report.exit_status) == ("complete_with_residue", 3)
+    assert (again.summary, again.exit_status) == ("complete_with_residue", 3)
+    assert last["summary"] == "complete_with_residue"
+
+
+async def test_of_a_call_that_never_had_a_pack_none_is_said_to_have_changed(tmp_path: Path) -> None:
+    store = Store(trouble=lambda tool, arguments: SILENT if tool == "shout" else None)
+    async with a_rig(tmp_path, store) as rig:
+        call = rig.parts.ledger.recorded(await rig.call("shout", text="!"))
+        assert call is not None
+        finding = await settler(rig.parts).settle(call, "gone")
+    assert finding.state == "in_doubt"
+    assert finding.why.startswith("nobody can look: ")
+    assert finding.why.endswith("says nothing of shout")

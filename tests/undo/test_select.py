@@ -30,7 +30,7 @@ async def history(directory: Path) -> AsyncIterator[tuple[Rig, dict[str, str]]]:
 
 def _selected(rig: Rig, wanted: Wanted) -> list[str]:
     selector = Selector(rig.parts.reader, rig.parts.ledger)
-    return [call.call_id for call in selector.select(wanted)]
+    return [call.call_id for call in selector.select(wanted).calls]
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,15 @@ async def test_a_name_of_several_tenants_is_in_no_scope_until_it_is_said_whose(
         assert _selected(rig, Wanted(tenants=("globex", "initech"))) == [globex]
         assert _selected(rig, Wanted(servers=("store",))) == [globex, acme]
         assert _selected(rig, Wanted(agents=("agent:a",), resources=("store:/y",))) == [globex]
+
+
+async def test_what_wrote_nobody_knows_where_is_told_of_a_resources_scope(tmp_path: Path) -> None:
+    async with history(tmp_path) as (rig, ids):
+        selector = Selector(rig.parts.reader, rig.parts.ledger)
+        for scope, untold in (
+            (Wanted(resources=("store:/z",)), (ids["shout"],)),
+            (Wanted(resources=("store:/z",), agents=("agent:a",)), ()),
+            (Wanted(servers=("store",)), ()),
+        ):
+            assert selector.select(scope).untold == untold
+            assert selector.untold(scope) == untold
