@@ -114,8 +114,8 @@ class Hidden:
         """Their ends. None: they are to be made."""
 
     def add(self, lease: str, secrets: Iterable[str]) -> None:
-        """Look for these from now on."""
-        secrets = tuple(secrets)
+        """Look for these from now on. Of one that has lines each is looked for: a log is written a line at a time."""
+        secrets = tuple({part: None for one in secrets for part in (one, *one.splitlines())})
         given = [secret.encode("utf-8", "surrogatepass") for secret in secrets]
         found = frozenset[bytes]().union(*map(forms, secrets))
         if found:

@@ -22,10 +22,10 @@ from gateway.core.credential import (
 )
 from gateway.core.model import Tier
 from gateway.credential_ports import CredentialProvider, Minted, NoCredential, Wanted
+from gateway.credentials import shape
 from gateway.credentials.book import Book
 from gateway.credentials.ending import Ending, Held
 from gateway.credentials.hidden import Hidden
-from gateway.credentials.shape import filled
 from gateway.errors import JournalError
 from gateway.values import Value, replace
 
@@ -235,8 +235,8 @@ class Lender:
         held.lease = replace(active, ref=minted.ref, ends_at=ends_at, expires_at=expires_at)
         held.credential = replace(
             held.credential,
-            headers=tuple(filled(offered.headers, minted).items()),
-            environment=filled(offered.environment, minted),
+            headers=tuple(shape.headers(offered.headers, minted).items()),
+            environment=shape.environment(offered.environment, minted),
             hide=hidden.text,
         )
 

@@ -130,6 +130,15 @@ def test_one_that_is_not_in_ascii_is_found_too(said: str) -> None:
     assert hidden("pässwörd-sécret").text(f"it is {said}!") == f"it is {MARK}!"
 
 
+def test_each_line_of_one_that_has_lines_is_found() -> None:
+    """A process writes its log a line at a time."""
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ\nabc\n"
+    some = hidden(key)
+    for line in ("key: MC4CAQAwBQYDK2VwBCIEIJ", key, json.dumps(key), json.dumps({"k": key})):
+        assert "MC4C" not in some.text(line) and MARK in some.text(line)
+    assert some.text("abc is a word") == "abc is a word"
+
+
 def test_of_a_secret_that_begins_another_nothing_is_left() -> None:
     assert hidden("abcdefgh", "abcdefghijkl").text("abcdefghijkl") == MARK
 

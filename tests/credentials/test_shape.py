@@ -5,23 +5,36 @@ from __future__ import annotations
 import pytest
 
 from gateway.credential_ports import Minted, NoCredential
-from gateway.credentials.shape import filled
+from gateway.credentials.shape import environment, headers
 
 MINTED = Minted({"token": "t-{user}-1", "user": "bob"}, frozenset({"token"}), "")
 
 
 def test_values_stand_in_their_places_and_are_not_templates_themselves() -> None:
-    said = filled({"A": "Bearer {token}", "B": "{user}:{token}", "C": "{ x }{1}{}"}, MINTED)
+    said = headers({"A": "Bearer {token}", "B": "{user}:{token}", "C": "{ x }{1}{}"}, MINTED)
     assert said == {"A": "Bearer t-{user}-1", "B": "bob:t-{user}-1", "C": "{ x }{1}{}"}
 
 
 def test_a_place_nothing_fits_is_refused() -> None:
     with pytest.raises(NoCredential, match="password"):
-        filled({"A": "{password}"}, MINTED)
+        headers({"A": "{password}"}, MINTED)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Admin: 1", "a\0b", "ü", ""])
 def test_a_value_that_could_end_its_line_is_refused_and_not_repeated(value: str) -> None:
     with pytest.raises(NoCredential) as caught:
-        filled({"A": "{token}"}, Minted({"token": value}, frozenset({"token"}), ""))
+        headers({"A": "{token}"}, Minted({"token": value}, frozenset({"token"}), ""))
     assert value not in str(caught.value) or value == ""
+
+
+def test_a_variable_may_have_lines_and_any_letters() -> None:
+    """A key in PEM, say."""
+    key = "-----BEGIN KEY-----\nMC4CAQAw\n-----END KEY-----"
+    minted = Minted({"key": key, "word": "ümlaut"}, frozenset({"key"}), "")
+    assert environment({"K": "{key}", "W": "{word}"}, minted) == {"K": key, "W": "ümlaut"}
+
+
+@pytest.mark.parametrize("value", ["a\0b", "a\ud800b", ""])
+def test_what_no_variable_can_be_is_refused(value: str) -> None:
+    with pytest.raises(NoCredential, match="variable"):
+        environment({"K": "{key}"}, Minted({"key": value}, frozenset({"key"}), ""))
