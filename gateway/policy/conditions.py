@@ -148,6 +148,15 @@ def _undoable(condition: Condition, question: AccessRequest) -> Truth:
     return condition.guard.holds(question.guard or "none")
 
 
+def is_open(condition: Condition, question: AccessRequest) -> bool:
+    """In a list: is nothing but arguments that nobody knows yet in the way of it?"""
+    facts = facts_of(question)
+    if any(each.equals and not facts[each.equals] for each in condition.arguments.values()):
+        return False
+    rest = condition.model_copy(update={"arguments": {}})
+    return holds(rest, question) is not False
+
+
 def could_hold(condition: Condition, question: AccessRequest) -> bool:
     """With the level not known yet: does all the rest of it hold?"""
     rest = condition.model_copy(update={"level": None, "guard": None})

@@ -125,10 +125,10 @@ class Pdp(Value):
     def _is_open(self, name: str, question: AccessRequest) -> bool:
         condition = self.conditions[name]
         if question.arguments is None and condition.arguments:
-            return True
+            return conditions.is_open(condition, question)
         if question.level is not None or not condition.asks_for_level:
             return False
-        return question.arguments is None or conditions.could_hold(condition, question)
+        return conditions.could_hold(condition, question)
 
     def _open(
         self, rules: Sequence[Rule], named: Iterable[str], question: AccessRequest

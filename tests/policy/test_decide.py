@@ -126,6 +126,38 @@ def test_a_list_looks_at_the_effect(tmp_path: Path) -> None:
     assert policy.decide(question(as_list=True, effect=Effect.WRITE)).permitted
 
 
+MORE = """\
+conditions:
+  short_write: {arguments: {m: {maxLength: 3}}, effect: [write]}
+  theirs: {arguments: {m: {equals: on_behalf_of}}}
+  short_and_lost: {arguments: {m: {maxLength: 3}}, level: {below: read}}
+  lost_write: {effect: [write], level: {below: exact}}
+"""
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+@pytest.mark.parametrize("principal", ["", "ada"])
+@pytest.mark.parametrize("word", ["allow", "deny"])
+@pytest.mark.parametrize("when", ["short_write", "theirs", "short_and_lost", "lost_write"])
+def test_a_list_looks_at_all_of_a_condition_that_needs_no_arguments(
+    tmp_path: Path, when: str, word: str, principal: str, effect: Effect
+) -> None:
+    """It is as long as some call, of whatever arguments and level, would be allowed."""
+    rule = (
+        ALLOW.replace("-", when) if word == "allow" else f"{ALLOW}\np, D1{', *' * 7}, {when}, deny"
+    )
+    policy = loaded(tmp_path, f"{rule}\n{READER}\n", constraints=MORE)
+    asked = replace(question(effect=effect), on_behalf_of=principal)
+    levels = ["read"] if effect is Effect.READ else ["none", "exact"]
+    calls = [
+        replace(asked, arguments=arguments, level=level)
+        for arguments in ({}, {"m": "ada"}, {"m": "long"})
+        for level in levels
+    ]
+    listed = replace(asked, arguments=None, level="read" if effect is Effect.READ else None)
+    assert policy.decide(listed).permitted is any(policy.decide(c).permitted for c in calls)
+
+
 def test_a_server_no_rule_names_is_under_the_denies_for_any_server(tmp_path: Path) -> None:
     csv = f"{ALLOW}\n{READER}\np, D1, data, *, *, *, *, *, *, -, deny\n"
     assert loaded(tmp_path, csv).decide(question(server="new")).rule == "D1"
