@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.fence import Fence
+from gateway.core.fence import Fence, Scope
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -45,7 +45,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.journals.protect import Protector
 from gateway.line.bounds import Bounds
 from gateway.pep import Line
-from gateway.ports import Mark, Outbound
+from gateway.ports import Approvals, Mark, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import Seen
@@ -217,6 +217,7 @@ class World(Seen):
         server: Server | None = None,
         bounds: Bounds | None = None,
         protector: Protector | None = None,
+        approvals: Approvals | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.server = server or Server()
@@ -239,6 +240,7 @@ class World(Seen):
             pace=self.pace,
             clock=lambda: 5,
             new_call_id=lambda: f"call{next(ids)}",
+            approvals=approvals,
         )
 
     async def call(
@@ -307,6 +309,45 @@ async def test_a_fence_that_nobody_has_seen_yet_stops_the_next_call(tmp_path: Pa
     FenceLog(tmp_path).fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
     assert reason(await world.call()) == "fenced"
     assert len(world.server.got) == 1
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+@pytest.mark.parametrize(
+    ("scope", "value"),
+    [
+        ("agent", WHO.agent),
+        ("tenant", "local"),
+        ("task", "t1"),
+        ("server", "s"),
+        ("tier", "tool"),
+        ("all", ""),
+    ],
+)
+async def test_whatever_of_a_call_is_fenced_it_reaches_no_server(
+    scope: Scope, value: str, effect: Effect, tmp_path: Path
+) -> None:
+    log = FenceLog(tmp_path)
+    log.fence(Fence(scope, value, "operator:ada", "strange", 5))
+    world = World(Policy(effect), bounds=Bounds(NoGrants(), LiveFences(log)))
+    assert reason(await world.call()) == "fenced"
+    assert world.server.got == []
+    assert world.states() == [("call1", "refused")]
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_what_a_server_answered_is_withheld_once_a_fence_has_fallen(
+    effect: Effect, tmp_path: Path
+) -> None:
+    """Also where the answer came before the fence was seen by anybody."""
+    log = FenceLog(tmp_path)
+    world = World(Policy(effect), bounds=Bounds(NoGrants(), LiveFences(log)))
+    world.server.gate.clear()
+    call = await under_way(world)
+    log.fence(Fence("server", "s", "operator:ada", "strange", 5))
+    world.server.gate.set()
+    answer = await call
+    assert (answer.result, reason(answer)) == (None, "fenced")
+    assert world.states() == [("call1", "intent"), ("call1", "applied")]
 
 
 async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forwarded(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.fence import Caught, Fence, Scope
+from gateway.core.fence import Caught, Fence, Scope, caller
 from gateway.errors import Refused
 from gateway.fences import live
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
+from gateway.values import replace
+from tests.grants.given import call
 
 WHOLE = Caught("agent:a", "acme", "t1", ("g2", "g1"), "git", "tool")
 
@@ -41,6 +43,22 @@ def test_a_fence_stops_what_it_names_and_nothing_else(scope: Scope, mine: str, o
 
 def test_all_is_all() -> None:
     assert Caught("", "", "").by(fence("all"))
+
+
+@pytest.mark.parametrize("scope", ["all", "agent", "task", "tier"])
+def test_a_fence_of_one_tenant_stops_nobody_of_another(scope: Scope) -> None:
+    value = {"agent": "agent:a", "task": "t1", "tier": "tool"}.get(scope, "")
+    assert WHOLE.by(replace(fence(scope, value), tenant="acme"))
+    assert not WHOLE.by(replace(fence(scope, value), tenant="other"))
+
+
+def test_a_call_without_a_task_is_not_stopped_for_one_without_a_name() -> None:
+    assert not Caught("agent:a", "acme", "").by(fence("task", ""))
+
+
+def test_a_caller_is_stopped_for_the_grant_its_token_names() -> None:
+    assert caller(call("a", named="g1").resolved.request.identity).by(fence("grant", "g1"))
+    assert not caller(call("a", named="g2").resolved.request.identity).by(fence("grant", "g1"))
 
 
 def test_a_caller_is_not_stopped_for_a_server_it_has_not_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.record import Queued, Sealed, State
-from gateway.errors import JournalError
+from gateway.core.reverse import Level, Reversal
+from gateway.errors import JournalError, Refused
 from gateway.line.carrying import AGAIN, Carrying
 from gateway.ports import Outlet
+from gateway.reasons import Reason
+from tests.free import Deaf
 
 SERVER = Endpoint("server", server="s")
 
@@ -103,9 +107,12 @@ async def test_nothing_goes_on_before_the_intent_is_durable() -> None:
         assert await opening and agent.begun
 
 
-async def test_nothing_goes_on_when_the_intent_cannot_be_written() -> None:
+@pytest.mark.parametrize(
+    "why", [JournalError("the disk is full"), Refused(Reason.GRANT_SPENT, "nothing is left")]
+)
+async def test_nothing_goes_on_when_the_intent_cannot_be_written(why: Exception) -> None:
     agent, intent = Agent(), Intent()
-    intent.durable.set_exception(JournalError("the disk is full"))
+    intent.durable.set_exception(why)
     out = Carrying().outlet(calling("t"), agent, intent, None)
     assert out is not None and not await out.begin() and not agent.begun
 
@@ -122,3 +129,24 @@ async def test_the_intent_of_a_tool_with_large_results_is_hurried_for_a_while() 
 async def test_on_an_aggregate_the_whole_is_looked_at_first(kind: Any) -> None:
     endpoint = Endpoint(kind)
     assert Carrying().outlet(calling("t", endpoint), Agent(), Intent(), None) is None
+
+
+@pytest.mark.parametrize(("pack", "whole"), [("files", True), ("", False)])
+async def test_the_result_of_a_write_that_a_pack_undoes_is_looked_at_first(
+    pack: str, whole: bool
+) -> None:
+    prepared = Looked(Reversal(Level.EXACT, pack=pack), {})
+    out = Carrying().outlet(calling("t"), Agent(), Intent(), prepared)
+    assert (out is None) is whole
+
+
+async def test_an_agent_that_takes_no_pieces_gets_the_whole() -> None:
+    assert Carrying().outlet(calling("t"), Deaf(), Intent(), None) is None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A write whose way back is known."""
+
+    reversal: Reversal
+    body: dict[str, Any]

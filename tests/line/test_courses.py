@@ -75,6 +75,17 @@ def test_a_call_like_one_before_is_decided_as_it_would_be_if_it_were_asked_for(
     assert courses.follow(of, by, other) == asked(of, by, other)
 
 
+def test_a_call_by_the_name_of_an_aggregate_reaches_its_server_by_its_own(tmp_path: Path) -> None:
+    entry = Entry(Target("s", "tool", "read"), "s__read", {"name": "read"}, "sha256:d")
+    of = Table("1", Shelf(tools={"s__read": entry}), {"s": Shelf(tools={"read": entry})})
+    courses, by = Courses(), policy(tmp_path)
+    one = replace(request("s__read"), endpoint=Endpoint("all"))
+    courses.note(of, by, asked(of, by, one))
+    followed = courses.follow(of, by, one)
+    assert followed == asked(of, by, one)
+    assert followed.classified.resolved.params["name"] == "read"
+
+
 @pytest.mark.parametrize("name", ["lifted", "sends"])
 def test_where_arguments_have_a_say_every_call_is_asked_for(tmp_path: Path, name: str) -> None:
     courses, of, by = Courses(), table(), policy(tmp_path)

@@ -1,0 +1,123 @@
+"""A person's leave on the Line: asked for where a rule wants it, once, and all is decided again after it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.core.flow import Passage
+from gateway.core.model import (
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Era,
+    Obligation,
+    Request,
+    Target,
+)
+from gateway.errors import Refused
+from gateway.line.holding import Waiting
+from gateway.reasons import Reason
+from gateway.values import replace
+from tests.free import Deaf
+from tests.test_pep import ALLOWED, RULE, WHO, Policy, World, reason
+
+APPROVE = replace(ALLOWED, obligations=(Obligation("approve", "O1", RULE),))
+HELD = replace(APPROVE, obligations=(*APPROVE.obligations, Obligation("hold", "O2", RULE, 60)))
+
+
+class Persons:
+    """They give their leave, and remember for which calls; `meanwhile` is what happens while they think."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.no: Refused | None = None
+
+    async def leave(self, call_id: str, *said: Any) -> Passage:
+        self.asked.append(call_id)
+        if self.no is not None:
+            raise self.no
+        self.meanwhile()
+        return Passage(call_id, frozenset(), None)
+
+    def meanwhile(self) -> None:
+        return
+
+
+def world_of(decision: Decision, effect: Effect = Effect.WRITE) -> tuple[World, Persons]:
+    persons = Persons()
+    return World(Policy(effect, decision=decision), approvals=persons), persons
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_nobody_is_asked_for_what_no_rule_wants_asked(effect: Effect) -> None:
+    world, persons = world_of(ALLOWED, effect)
+    assert (await world.call()).error is None
+    assert persons.asked == []
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_a_call_goes_on_once_a_person_has_given_leave(effect: Effect) -> None:
+    world, persons = world_of(APPROVE, effect)
+    assert (await world.call()).error is None
+    assert persons.asked == ["call1"]
+    assert len(world.server.got) == 1
+
+
+async def test_a_call_without_leave_is_not_forwarded_and_its_resources_are_let_go() -> None:
+    world, persons = world_of(APPROVE)
+    persons.no = Refused(Reason.APPROVAL_NEEDED, "a ticket")
+    answer = await world.call()
+    assert answer.result is not None
+    assert answer.result["structuredContent"]["ticket"] == "a ticket"
+    assert world.server.got == []
+    assert world.states() == [("call1", "refused")]
+    assert world.reversing.asked[-1] == ("call1", "release")
+
+
+async def test_what_is_denied_while_a_person_thinks_is_not_forwarded() -> None:
+    world, persons = world_of(APPROVE)
+
+    def meanwhile() -> None:
+        world.policy.decision = Decision(False, Reason.DENIED_BY_RULE, "D1", RULE)
+
+    persons.meanwhile = meanwhile  # type: ignore[method-assign]
+    assert reason(await world.call()) == "not_available"
+    assert world.server.got == []
+
+
+async def test_a_call_that_became_another_while_a_person_thought_is_asked_for_again() -> None:
+    world, persons = world_of(APPROVE)
+    classify = world.policy.classify
+
+    def elsewhere(resolved: Any) -> Classified:
+        return replace(classify(resolved), destination="example.com")
+
+    def meanwhile() -> None:
+        world.policy.classify = elsewhere  # type: ignore[method-assign]
+
+    persons.meanwhile = meanwhile  # type: ignore[method-assign]
+    assert (await world.call()).error is None
+    assert persons.asked == ["call1", "call1"]
+
+
+async def test_a_held_call_has_its_leave_when_it_is_held_and_needs_no_other_when_it_is_sent() -> (
+    None
+):
+    world, persons = world_of(HELD)
+    said = await world.call()
+    assert (world.states(), persons.asked) == ([("call1", "held")], ["call1"])
+    params = {"name": "s__t", "arguments": {"x": 1}}
+    client = ClientFacts("2026-07-28")
+    request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, client)
+    fulfilled = frozenset({"approve", "hold"})
+    waiting = Waiting("call1", request, Target("s", "tool", "t"), fulfilled, 5, "")
+    async with asyncio.timeout(20):
+        answer = await world.line.send(waiting, Deaf())
+    assert (said.error, answer.error) == (None, None)
+    assert persons.asked == ["call1"]
+    assert len(world.server.got) == 1
