@@ -107,7 +107,9 @@ def test_a_deny_with_several_conditions_spares_only_what_surely_misses_one(
         ("short&rude", "rude", False),
         ("short", "-", False),
         ("writing", None, False),
+        ("short&writing", None, False),
         ("-", "writing", True),
+        ("-", "short&writing", True),
     ],
 )
 def test_a_list_shows_what_some_arguments_would_let_through(
@@ -120,10 +122,24 @@ def test_a_list_shows_what_some_arguments_would_let_through(
     assert policy.decide(question(as_list=True)).permitted is shown
 
 
-def test_a_list_looks_at_the_effect(tmp_path: Path) -> None:
-    csv = f"{ALLOW.replace('-', 'writing')}\n{READER}\n"
+@pytest.mark.parametrize(
+    ("allow", "deny", "shown"),
+    [
+        ("writing", None, True),
+        ("short&writing", None, True),
+        ("short&writing", "rude", True),
+        ("short", "writing", False),
+        ("short", "short&writing", False),
+    ],
+)
+def test_a_list_looks_at_the_effect_also_beside_what_arguments_will_tell(
+    tmp_path: Path, allow: str, deny: str | None, shown: bool
+) -> None:
+    csv = f"{ALLOW.replace('-', allow)}\n{READER}\n"
+    if deny:
+        csv += f"p, D1, *, *, *, *, *, *, *, {deny}, deny\n"
     policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
-    assert policy.decide(question(as_list=True, effect=Effect.WRITE)).permitted
+    assert policy.decide(question(as_list=True, effect=Effect.WRITE)).permitted is shown
 
 
 MORE = """\

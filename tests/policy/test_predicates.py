@@ -48,9 +48,13 @@ FACTS = {"agent": "agent:ann", "tenant": "local", "intent": "general", "task": "
         ("minimum", 2, 2, True),
         ("minimum", 2, 1.9, False),
         ("minimum", 2, float("nan"), None),
+        ("maximum", 2, 2, True),
+        ("maximum", 2, 2.1, False),
+        ("maximum", 2, 10**400, False),
         ("maximum", 2, float("inf"), None),
         ("maximum", 2, True, None),
         ("maximum", 2, "1", None),
+        ("max_items", 1, [1], True),
         ("max_items", 1, [1, 2], False),
         ("max_items", 1, "a", None),
         ("path_within", ("/srv/app",), "/srv/app", True),
@@ -66,9 +70,13 @@ FACTS = {"agent": "agent:ann", "tenant": "local", "intent": "general", "task": "
         ("path_within", ("/srv/app",), "/srv/app/e\u0301", None),
         ("path_within", ("/srv/app",), "~/app", None),
         ("path_within", ("/",), "/anything", True),
+        ("path_within", ("/srv/app", "/tmp"), "/tmp/x", True),
+        ("path_within", ("/srv/app", "/tmp"), "/srv/x", False),
         ("host_in", ("*.example.com",), "https://api.example.com/x", True),
         ("host_in", ("*.example.com",), "https://example.org", False),
         ("host_in", ("*.example.com",), "https://api.example.com@evil.example", None),
+        ("host_in", ("*.example.com", "example.org"), "https://example.org", True),
+        ("host_in", ("*.example.com", "example.org"), "https://api.example.org", False),
         ("host_in", ("*.example.com",), 1, None),
         ("equals", "tenant", "local", True),
         ("equals", "tenant", "other", False),
@@ -98,6 +106,8 @@ def test_and_is_kleenes() -> None:
 
 def test_sameness_looks_at_types_all_the_way_down() -> None:
     assert same([{"a": 1}], [{"a": 1.0}])
+    assert not same([1, 2], [1, 3])
+    assert not same({"a": 1, "b": 2}, {"a": 1, "b": 3})
     assert not same([{"a": 1}], [{"a": True}])
     assert not same([1], [1, 2])
     assert not same({"a": 1}, {"b": 1})
