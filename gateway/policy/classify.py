@@ -51,10 +51,11 @@ LONGEST: Final = 512
 _STEP: Final = re.compile(r"[/?#&=;:]")
 _DISGUISED: Final = re.compile(
     r"%(?:25)*(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])"
+    r"|\A | \Z"
     r"|\A[^:/?#A-Z]*+[A-Z][^:/?#]*+:"
     r"|\A[^:/?#]+:(?://[^/?#]*)?+[^?#]*//"
 )
-"""Other spellings of a URI that has a plain one (RFC 3986, 6.2.2), and steps a file system leaves out."""
+"""Other spellings of a URI that has a plain one (RFC 3986, 6.2.2), blanks around it, steps a file system leaves out."""
 _IMITATIONS: Final = tuple(f"{kind}:" for kind in SECTION)
 
 

@@ -19,10 +19,13 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]*")
 _SAFE: Final = "~:/?#[]@!$&'()*+,;="
 _HEAD: Final = re.compile(r"[^:/?#]*:(?://)?")
 _EMPTY: Final = re.compile("//+")
-_HOSTED: Final = re.compile(
-    r"([^:/?#]+)://(?:[^/?#]*@)?(\[[^/?#]*\]|[^:/?#]*)(:[0-9]*)?(?=[/?#]|\Z)"
+_USUAL: Final = re.compile(
+    r"(?:file:///|(?!file:)[a-z][a-z0-9+.-]*://[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*(?:[/?#]|\Z))"
 )
-_PORTS: Final = {"http": ":80", "ws": ":80", "https": ":443", "wss": ":443"}
+"""Begins with a host in its plain form, or a file's without one."""
+_HOSTED: Final = re.compile(r"([^:/?#]+)://([^/?#]*)")
+_AUTHORITY: Final = re.compile(r"(?:.*@)?(\[.*\]|[^:]*)(:.*)?", re.DOTALL)
+_PORTS: Final = {"http": "80", "ws": "80", "https": "443", "wss": "443"}
 
 
 def others(uri: str) -> Sequence[str]:
@@ -44,15 +47,18 @@ def others(uri: str) -> Sequence[str]:
 def _with_plain_host(uri: str) -> str:
     """Small letters, and nothing that may be left out (RFC 3986, 6.2.2 and 6.2.3): whoever asks, the port that is meant
     anyway, the dot at the end. A file's is nobody's (RFC 8089)."""
-    found = _HOSTED.match(uri)
+    found = None if _USUAL.match(uri) else _HOSTED.match(uri)
     if found is None:
         return uri
-    scheme, host, port = found[1], found[2].lower().removesuffix("."), found[3] or ""
+    scheme, authority = found[1].lower(), _AUTHORITY.fullmatch(found[2].lower())
+    host, port = (authority[1], authority[2] or "") if authority else (found[2].lower(), "")
     if scheme == "file":
         host = port = ""
-    elif scheme in _PORTS and port in (":", _PORTS[scheme]):
-        port = ""
-    return f"{scheme}://{host}{port}{uri[found.end() :]}"
+    elif scheme in _PORTS:
+        number = port[1:].lstrip("0")
+        # What is no number leads nowhere else.
+        port = f":{number}" if number.isdecimal() and number != _PORTS[scheme] else ""
+    return f"{scheme}://{host.removesuffix('.')}{port}{uri[found.end() :]}"
 
 
 def others_of(tool: str) -> Sequence[str]:

@@ -109,6 +109,7 @@ def test_2_the_first_matching_entry_decides(policy: PolicySnapshot) -> None:
         "file://host//srv",
         "FILE:///srv/keys",
         "File:///srv/keys",
+        "file:///srv/keys ",
     ],
 )
 def test_2_a_uri_that_climbs_is_matched_by_no_prefix(policy: PolicySnapshot, uri: str) -> None:

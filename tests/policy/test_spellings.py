@@ -40,9 +40,13 @@ def test_one_has_all_encoded_that_must_be() -> None:
         ("https://example.com:443?q", "https://example.com?q"),
         ("http://[::A]:80/x", "http://[::a]/x"),
         ("http://example.com:/x", "http://example.com/x"),
+        ("http://example.com:0080/x", "http://example.com/x"),
+        ("http://example.com::80/x", "http://example.com/x"),
+        ("HTTP%3a//EXAMPLE.com/x", "http://example.com/x"),
         ("docs://Team/Notes", "docs://team/Notes"),
         ("file://localhost/srv/x", "file:///srv/x"),
         ("file://Elsewhere:1/srv%2Fx", "file:///srv/x"),
+        ("file://:80x/srv/x", "file:///srv/x"),
     ],
 )
 def test_one_has_its_host_in_the_plain_form(uri: str, plain: str) -> None:
