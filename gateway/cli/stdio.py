@@ -7,7 +7,9 @@ signing key says so by starting it. Nothing but JSON-RPC goes to standard output
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from gateway.values import replace
 from gateway.wire.agents import stdio
 
 TOKEN = "BULKHEAD_TOKEN"
+LAST_SECONDS = 15
+"""From a SIGTERM on. Longer than tool servers get to end."""
 ALWAYS = 2**53
 """Seconds since the epoch: further off than any token's end may be."""
 
@@ -70,7 +74,21 @@ async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, inte
         # Who was named by whoever started this is that agent as long as it runs.
         who = evidence if agent is None else replace(identity, expires_at=ALWAYS)
         gateway.up.set()
-        await stdio.serve(gateway.gate, endpoint, who, settings.limits)
+        serving = asyncio.ensure_future(stdio.serve(gateway.gate, endpoint, who, settings.limits))
+        _end_when_told(serving)
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+def _end_when_told(serving: asyncio.Future[None]) -> None:
+    """SIGTERM is what the end of the input is: many hosts say no more. What is under way is written down, and tool
+    servers are ended, not killed. If anything hangs after that, SIGALRM ends the process."""
+
+    def told() -> None:
+        serving.cancel()
+        signal.alarm(LAST_SECONDS)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told)
 
 
 def _mint(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> str:

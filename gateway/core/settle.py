@@ -35,7 +35,11 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     ),
     Reason.SERVER_UNAVAILABLE: (1002, 502, "The tool server cannot be reached; nothing was done"),
     Reason.OUTCOME_UNKNOWN: (1003, 504, "Forwarded, but what came of it is not known"),
-    Reason.OVERLOADED: (1004, 503, "Too many calls at once; nothing was done"),
+    Reason.OVERLOADED: (
+        1004,
+        503,
+        "Too much at once, at work or waiting for an operator; nothing was done. Try later",
+    ),
     Reason.NOT_REVERSIBLE: (
         1007,
         403,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,11 @@ from gateway import settings as settings_file
 from gateway.cli import stdio
 from gateway.core.model import Endpoint, WorkloadIdentity
 from gateway.wire.agents import stdio as agents_stdio
-from tests.system.home import Home
+from tests.system import starter
+from tests.system.home import Home, everybody, one_tier
+from tests.system.raw import INITIALIZED, greeting
+
+TICKING = Path(__file__).parents[1] / "servers" / "ticking.py"
 
 
 @pytest.mark.parametrize("more", [{}, {"otlp": "http://127.0.0.1:9"}])
@@ -42,3 +50,33 @@ async def test_who_was_named_at_the_start_is_who_it_is_as_long_as_it_runs(
     (who,) = served
     assert isinstance(who, WorkloadIdentity) and who.agent == "agent:tester"
     assert who.expires_at > time.time() + 365 * 86_400
+
+
+async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(tmp_path: Path) -> None:
+    """It was killed where it stood, and its tool servers with it: the call was said to be under way."""
+    command = [starter.python(), str(TICKING), str(tmp_path)]
+    rules = {"policy": everybody([("tool", "tick")]), "tiers": one_tier("tick", "tool", "write")}
+    home = Home.make(tmp_path / "home", {"tick": {"command": command}}, **rules)
+    home.approve("tick")
+    host = ("-m", "gateway", "stdio", "--agent", "tester", "--config", str(home.config))
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *host, stdin=pipe, stdout=nothing
+    )
+    assert process.stdin is not None
+    call = {"name": "tick__work", "arguments": {"name": "done", "seconds": 300}}
+    work = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    for message in (greeting(), INITIALIZED, work):
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+    try:
+        with anyio.fail_after(60):
+            while not (tmp_path / "done").exists():
+                await anyio.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    [ended] = home.calls()
+    assert (status, ended["state"]) == (0, "in_doubt")
+    assert ended["outcome"]["detail"] == "cancelled by the agent while the call was under way"
