@@ -15,7 +15,7 @@ from typing import Any, Final
 import anyio
 import httpx
 
-from gateway.config.issuers import safe_url
+from gateway.config.issuers import is_loopback, safe_url
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.keycache import Fetched, Unfetched
@@ -49,25 +49,29 @@ class Source(Value):
             raise Unfetched(str(error)) from None
 
     async def _fetch(self) -> Fetched:
-        async with httpx.AsyncClient(
-            verify=self.tls, trust_env=False, follow_redirects=False, timeout=SECONDS
-        ) as client:
-            url = self.url
-            if url is None:
-                url = _keys_at(_object(*await self._get(client, self.metadata)), self.issuer)
-            body, headers = await self._get(client, url)
+        url = self.url
+        if url is None:
+            url = _keys_at(_object(*await self._get(self.metadata)), self.issuer)
+        body, headers = await self._get(url)
         found = _MAX_AGE.search(headers.get("cache-control", ""))
         keys = read_set(_object(body, headers))
         if not keys:
             raise Unfetched("there is no key in it that is accepted")
         return Fetched(keys, int(found[1]) if found else None)
 
-    async def _get(self, client: httpx.AsyncClient, url: str) -> tuple[bytes, httpx.Headers]:
+    async def _get(self, url: str) -> tuple[bytes, httpx.Headers]:
         asked = httpx.Headers({"accept": "application/json", "accept-encoding": "identity"})
         if self.token_file is not None and _origin(url) == _origin(self.url or self.metadata):
             token = await anyio.Path(self.token_file).read_text()
             asked["authorization"] = f"Bearer {token.strip()}"
-        async with client.stream("GET", url, headers=asked) as reply:
+        # Through the environment's proxy, as any https; on this machine nobody stands in between.
+        client = httpx.AsyncClient(
+            verify=self.tls,
+            trust_env=not is_loopback(httpx.URL(url).host),
+            follow_redirects=False,
+            timeout=SECONDS,
+        )
+        async with client, client.stream("GET", url, headers=asked) as reply:
             if reply.status_code != 200:
                 raise Unfetched(f"{url}: status {reply.status_code}")
             if reply.headers.get("content-encoding", "identity") != "identity":

@@ -83,7 +83,7 @@ def read_set(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
             continue
         if not isinstance(kid, str) or not kid:
             continue
-        if kid in found:
+        if found.get(kid, key) != key:
             raise NotAKey("two keys of one kid")
         found[kid] = key
     return found

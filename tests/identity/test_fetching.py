@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from cryptography import x509
 
 from gateway.config.issuers import safe_url
 from gateway.identity import fetching
 from gateway.identity.fetching import Source
 from gateway.identity.keycache import Unfetched
+from gateway.values import replace
+from tests.identity.authority import Authority
 from tests.identity.idp import jwk, new_key
 
 KEYS = {"keys": [jwk(new_key(), kid="k1", alg="ES256", use="sig")]}
@@ -92,7 +97,7 @@ NOT_TAKEN: dict[str, tuple[Any, str]] = {
     "no set": ({"kid": "k1"}, "no JWK Set"),
     "an empty set": ({"keys": []}, "no key"),
     "65 keys": ({"keys": KEYS["keys"] * 65}, "more than 64"),
-    "two of one name": ({"keys": KEYS["keys"] * 2}, "two keys"),
+    "two of one name": ({"keys": [*KEYS["keys"], jwk(new_key(), kid="k1")]}, "two keys"),
     "a secret": ({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}]}, "no key"),
 }
 
@@ -131,6 +136,63 @@ async def test_a_server_that_is_not_there_is_a_miss() -> None:
         gone = origin
     with pytest.raises(Unfetched, match="ConnectError"):
         await source(gone).fetch()
+
+
+@asynccontextmanager
+async def elsewhere(directory: Path, asked: list[str]) -> AsyncIterator[tuple[str, Path]]:
+    """An issuer's web server that only a proxy reaches: the proxy, and who signed for `idp.example`."""
+    authority = Authority()
+    chain, key = authority.leaf(x509.SubjectAlternativeName([x509.DNSName("idp.example")])).write(
+        directory, "idp"
+    )
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(chain, key)
+    (directory / "ca.pem").write_bytes(authority.pem())
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = json.dumps(KEYS).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+        writer.close()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[0])
+        there, to = await asyncio.open_connection(*web.sockets[0].getsockname()[:2])
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(join(reader, to), join(there, writer))
+
+    web = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", directory / "ca.pem"
+    finally:
+        proxy.close()
+        web.close()
+
+
+async def test_an_issuer_elsewhere_is_asked_through_the_environments_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    with anyio.fail_after(20):
+        async with elsewhere(tmp_path, asked) as (proxy, ca):
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+            trusted = ssl.create_default_context(cafile=ca)
+            fetched = await replace(source("https://idp.example"), tls=trusted).fetch()
+    assert (list(fetched.keys), asked) == (["k1"], ["CONNECT idp.example:443 HTTP/1.1"])
+
+
+async def test_one_on_this_machine_is_asked_through_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving({"/jwks": KEYS}) as (origin, _):
+        assert list((await source(origin).fetch()).keys) == ["k1"]
 
 
 async def test_a_server_that_never_ends_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
