@@ -113,6 +113,36 @@ def test_what_a_grant_does_not_name_it_does_not_cover(outside: dict[str, Any]) -
     assert World(grant("a")).refusal("a", **outside)[0] == "outside_grant"
 
 
+def test_a_list_shows_what_one_of_several_grants_gives() -> None:
+    reads, sends = (replace(grant(name), agent="agent:a", task="a") for name in ("g1", "g2"))
+    reads = replace(reads, terms=terms(tools=("git/*",)))
+    sends = replace(sends, terms=terms(tools=("mail/send",)))
+    book = World(reads, sends).book
+    shown = [
+        book.covers_some(call("a", tool, server=server))
+        for server, tool in (("git", "git_log"), ("mail", "send"), ("mail", "read"))
+    ]
+    assert shown == [True, True, False]
+
+
+def test_without_a_grant_a_list_shows_the_tiers_where_a_role_is_enough() -> None:
+    book = World(standing=frozenset({Tier.DATA})).book
+    assert book.covers_some(call("a", tier=Tier.DATA))
+    assert not book.covers_some(call("a", tier=Tier.TOOL))
+
+
+def test_what_a_list_rests_on_is_another_once_a_grant_is_given_or_ends() -> None:
+    world = World(standing=frozenset({Tier.DATA}))
+    who = call("a").resolved.request.identity
+    none = world.book.in_force(who)
+    world.store.given(grant("a"))
+    given = world.book.in_force(who)
+    world.store.ended(grant("a"))
+    ended = world.book.in_force(who)
+    assert len({none, given, ended}) == 3
+    assert none != World(standing=frozenset()).book.in_force(who)
+
+
 def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
     bound = {
         "git/git_log": {"properties": {"max_count": {"maximum": 5}}, "required": ["max_count"]}

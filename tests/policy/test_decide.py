@@ -194,6 +194,7 @@ UNDOABLE = """\
 conditions:
   undoable: {level: {at_least: compensable}, guard: {at_least: locked-check}}
   lost: {level: {below: compensable}}
+  guarded: {guard: {at_least: cas}}
   short_undoable: {arguments: {m: {maxLength: 3}}, level: {at_least: exact}}
 """
 
@@ -221,6 +222,25 @@ def test_a_rule_that_asks_for_a_level_is_open_until_it_is_known_and_then_it_coun
     tmp_path: Path, level: str | None, guard: str | None, permitted: bool
 ) -> None:
     policy = loaded(tmp_path, f"{_undo_rule('undoable')}\n{READER}\n", constraints=UNDOABLE)
+    asked = replace(question(arguments={}), level=level, guard=guard)
+    assert policy.decide(asked).permitted is permitted
+
+
+@pytest.mark.parametrize(
+    ("level", "guard", "permitted"),
+    [
+        (None, None, True),
+        ("exact", "cas", True),
+        ("none", "cas", True),
+        ("exact", "locked-check", False),
+        ("exact", None, False),
+        ("read", None, True),
+    ],
+)
+def test_a_rule_that_asks_for_a_guard_alone_is_open_and_counts_in_the_same_way(
+    tmp_path: Path, level: str | None, guard: str | None, permitted: bool
+) -> None:
+    policy = loaded(tmp_path, f"{_undo_rule('guarded')}\n{READER}\n", constraints=UNDOABLE)
     asked = replace(question(arguments={}), level=level, guard=guard)
     assert policy.decide(asked).permitted is permitted
 
