@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+-]*://")
+"""A scheme with a dot in it is a host to some."""
 _BARE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?")
 
 _OF_VERSION_4: Final = tuple(

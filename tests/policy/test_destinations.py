@@ -70,6 +70,7 @@ def test_a_plain_url_has_one_host(text: str, host: str) -> None:
         "http://a.b:99999/",
         "http://a.b:x/",
         "javascript:alert(1)",
+        "evil.example://good.example/",
         "evil.example/path",
         "mailto:a@b.example",
         "file:///etc/passwd",
