@@ -149,7 +149,10 @@ async def elsewhere(directory: Path, asked: list[str]) -> AsyncIterator[tuple[st
     own.load_cert_chain(chain, key)
     (directory / "ca.pem").write_bytes(authority.pem())
 
+    opened: list[asyncio.StreamWriter] = []
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
         await reader.readuntil(b"\r\n\r\n")
         body = json.dumps(KEYS).encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
@@ -161,8 +164,10 @@ async def elsewhere(directory: Path, asked: list[str]) -> AsyncIterator[tuple[st
         writer.close()
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
         asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[0])
         there, to = await asyncio.open_connection(*web.sockets[0].getsockname()[:2])
+        opened.append(to)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.gather(join(reader, to), join(there, writer))
 
@@ -171,8 +176,11 @@ async def elsewhere(directory: Path, asked: list[str]) -> AsyncIterator[tuple[st
     try:
         yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", directory / "ca.pem"
     finally:
-        proxy.close()
-        web.close()
+        for server in (proxy, web):
+            server.close()
+        for writer in opened:
+            writer.close()
+        await asyncio.gather(*(each.wait_closed() for each in opened), return_exceptions=True)
 
 
 async def test_an_issuer_elsewhere_is_asked_through_the_environments_proxy(
