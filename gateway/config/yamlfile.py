@@ -31,6 +31,8 @@ ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 NO_ID = "an id is a-z, 0-9 and -, at most 32, a letter first"
 SWAPPED = "..data"
 """The link in a volume of Kubernetes that leads to what its ConfigMap or Secret says now, and is replaced with it."""
+_LINE_END = re.compile("[\x85\u2028\u2029]")
+"""Where ruamel ends a line, and a comment, and YAML 1.2 and editors do not: what follows would be seen by nobody."""
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 
 
@@ -121,6 +123,11 @@ def text_of(path: Path, most: int) -> str:
 def read(path: Path) -> CommentedMap:
     """The file as a mapping that remembers its lines. Raises `Misconfigured`."""
     text = text_of(path, MAX_BYTES)
+    if (found := _LINE_END.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise Misconfigured(
+            f"character {ord(found[0]):#06x} is not allowed", Where(str(path), line)
+        )
     tree = _loaded(path, text)
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
