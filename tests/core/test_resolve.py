@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Endpoint, JsonObject, Resolved, Target, Tier
+from gateway.core.model import Endpoint, Entry, JsonObject, Resolved, Target, Tier
 from gateway.core.resolve import MAX_NAME, Table, resolve
 from gateway.core.tasks import TaskMade, owner_of, resolve_task
 from gateway.errors import Refused
@@ -250,6 +250,37 @@ async def test_completion_is_decided_as_what_it_completes(
 )
 async def test_completion_of_anything_else_is_refused(ref: Any, reason: Reason) -> None:
     assert await _reason("completion/complete", {"ref": ref}) is reason
+
+
+@pytest.mark.parametrize("endpoint", [ALL, at("files")])
+async def test_a_template_in_quarantine_is_not_completed_by_one_that_its_name_fits(
+    endpoint: Endpoint,
+) -> None:
+    inner, other = template("file:///inner/{name}"), template("file:///other/{name}")
+    server = OfferingServer("files", template=[FILES, inner, other])
+    known = pins(*(approved("files", each, kind="template") for each in (FILES, other)))
+    made = await table([server], known)
+
+    def completed(name: str) -> Resolved:
+        ref = {"type": "ref/resource", "uri": name}
+        return resolve(made, asks("completion/complete", {"ref": ref}, endpoint))
+
+    listed = {each.target.name: public for public, each in _templates(made, endpoint).items()}
+    assert completed(listed["file:///other/{name}"]).target.name == "file:///other/{name}"
+    withheld = listed["file:///other/{name}"].replace("other", "inner")
+    with pytest.raises(Refused) as no:
+        completed(withheld)
+    assert no.value.reason is Reason.QUARANTINED
+
+
+def _templates(made: Table, endpoint: Endpoint) -> dict[str, Entry]:
+    return {public: each.entry for public, each in made.shelf(endpoint).templates.items()}
+
+
+@pytest.mark.parametrize("name", [1, None, "", ["ask"]])
+async def test_completion_of_what_has_no_name_is_malformed(name: Any) -> None:
+    for ref in ({"type": "ref/prompt", "name": name}, {"type": "ref/resource", "uri": name}):
+        assert await _reason("completion/complete", {"ref": ref}) is Reason.MALFORMED
 
 
 async def test_other_methods_are_for_the_transparent_endpoint_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,20 @@ def test_a_log_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="cannot be read"):
             fences.check(Caught("agent:b", "other", "t2"))
+
+
+def test_a_log_that_has_become_shorter_stops_everything(tmp_path: Path) -> None:
+    """Else whoever cut it would have lifted what stood in it."""
+    log = FenceLog(tmp_path)
+    log.fence(fence("agent", "agent:a"), fence("agent", "agent:z"))
+    one = len(log.path.read_bytes().splitlines(keepends=True)[0])
+    fences = LiveFences(log)
+    other = Caught("agent:b", "other", "t2")
+    fences.check(other)
+    for size in (one, 0):
+        os.truncate(log.path, size)
+        with pytest.raises(Refused, match="cannot be read"):
+            fences.check(other)
 
 
 def test_a_fence_that_falls_while_a_gateway_starts_is_seen(tmp_path: Path) -> None:

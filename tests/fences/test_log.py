@@ -81,3 +81,9 @@ def test_a_line_that_is_no_fence_is_told_with_its_place(tmp_path: Path, line: st
         file.write(line + "\n")
     with pytest.raises(Misconfigured, match=r"fences.jsonl:2: not a fence"):
         log.read()
+
+
+def test_a_log_that_cannot_be_made_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "fences.jsonl").mkdir()
+    with pytest.raises(Misconfigured, match=r"fences\.jsonl"):
+        FenceLog(tmp_path)
