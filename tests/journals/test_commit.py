@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from gateway.core import record
+from gateway.core.grant import Give, Spend
 from gateway.core.record import Line, State
 from gateway.errors import JournalError
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.ports import CallFilter
-from tests.journals.calls import NOON, intent, outcome, refusal
+from gateway.values import replace
+from tests.grants.given import grant
+from tests.journals.calls import NOON, call_record, intent, outcome, refusal
+from tests.journals.test_ledger import purse
 
 
 def settled(call_id: str, at: int) -> Line:
@@ -108,3 +112,18 @@ async def test_a_line_the_file_cannot_hold_is_refused_whole_and_alone(tmp_path: 
     assert [isinstance(result, JournalError) for result in results] == [False, True, False]
     assert kept(path) == [(name, State.INTENT) for name in ("before", "after", "later")]
     assert calls == ["later", "after", "before"]
+
+
+async def test_a_line_the_file_cannot_hold_takes_back_what_it_had_taken(tmp_path: Path) -> None:
+    """Its claims are taken before it is written: a grant, and a use of another."""
+    async with asyncio.timeout(20), purse(tmp_path / "journal.db", grant("g1", uses=2)) as one:
+        claims = (Give(grant("g2")), Spend(("g1",), 0, 0, NOON))
+        bad = replace(record.noted(call_record("act"), 2**70, {}, ()), claims=claims)
+        lines = [one.journal.append(bad), one.journal.append(intent("beside"))]
+        with pytest.raises(JournalError, match="OverflowError"):
+            await lines[0].sealed()
+        await lines[1].sealed()
+        given, used = one.store.find("g2"), one.standing("g1").used
+        left = [await one.spend("g1") for _ in range(3)]
+    assert (given, used) == (None, 0)
+    assert [said.partition(":")[0] for said in left] == ["", "", "grant_spent"]
