@@ -79,11 +79,20 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str], str]] = {
     ),
     "azure": (
         {
-            "issuer": "https://login.microsoftonline.com/t-1/v2.0",
+            "issuer": "https://sts.windows.net/t-1/",
             "agent": From(claim="oid", names={"o-1": "triage-1"}),
-            "max_ttl": 86_400,
+            "max_ttl": 86_700,
         },
-        {"sub": "s-1", "oid": "o-1", "tid": "t-1", "uti": "x", "exp": NOW + 80_000},
+        {
+            "sub": "s-1",
+            "oid": "o-1",
+            "tid": "t-1",
+            "ver": "1.0",
+            "uti": "x",
+            "iat": NOW - 300,
+            "nbf": NOW - 300,
+            "exp": NOW + 86_400,
+        },
         {"typ": "JWT"},
         "standing",
     ),
@@ -140,7 +149,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "another account": ("aws", {"sub": "arn:aws:iam::999999999999:role/t"}),
     "an email for a subject": ("gcp", {"sub": "triage@acme.iam.gserviceaccount.com"}),
     "another managed identity": ("azure", {"oid": "o-2"}),
-    "another tenant's issuer": ("azure", {"iss": "https://login.microsoftonline.com/t-2/v2.0"}),
+    "another tenant's issuer": ("azure", {"iss": "https://sts.windows.net/t-2/"}),
 }
 
 
