@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 
 from gateway.config import yamlfile
+from gateway.core.model import JsonObject
 from gateway.errors import Misconfigured, Where
 from gateway.policy import cases
 from gateway.policy.asking import Asked, ask, target
@@ -42,9 +44,7 @@ def write(
     csv.write_text(f"{kept.rstrip()}\n\n{text}")
     (directory / cases.FILE).unlink(missing_ok=True)
     new = load(directory, servers)
-    made = [*_kept_cases(policy, suggestion.agent), *_new_cases(new, suggestion)]
-    if made:
-        (directory / cases.FILE).write_text("cases:\n" + "".join(made))
+    _write_cases(policy, suggestion.agent, _new_cases(new, suggestion), directory / cases.FILE)
     cases.require(load(directory, servers))
 
 
@@ -56,22 +56,46 @@ def _without(text: str, suggestion: Suggestion) -> str:
     return "\n".join(f"# {line}" if n in out else line for n, line in enumerate(lines, 1))
 
 
-def _kept_cases(policy: PolicySnapshot, agent: str) -> Iterator[str]:
-    """The cases of all others, as they stand."""
+def _write_cases(
+    policy: PolicySnapshot, agent: str, more: Sequence[JsonObject], file: Path
+) -> None:
+    """The cases of all others, and these. Those stay as they stand, where lines can be taken out of how they are
+    written; else they are written as JSON."""
+    standing, said = _kept_cases(policy, agent)
+    if not said and not more:
+        return
+    new = "".join(f"  - {json.dumps(case)}\n" for case in more)
+    as_json = "".join(f"  - {json.dumps(case, ensure_ascii=False)}\n" for case in said)
+    for kept in (standing, indent(standing, "  "), as_json):
+        file.write_text(f"cases:\n{kept}{new}")
+        if _reads(file) == [*said, *more]:
+            break
+
+
+def _kept_cases(policy: PolicySnapshot, agent: str) -> tuple[str, Sequence[JsonObject]]:
+    """The lines of the cases of all others, and what they say."""
     path = policy.directory / cases.FILE
     if not path.exists():
-        return
-    lines = path.read_text().splitlines(keepends=True)
-    tree = yamlfile.read(path)
+        return "", []
+    tree, lines = yamlfile.read(path), path.read_text().split("\n")
     played = cases.run(policy)
-    starts = [yamlfile.line_of(tree, ["cases", n]) or 1 for n in range(len(played))]
-    for result, start, end in zip(played, starts, [*starts[1:], len(lines) + 1], strict=True):
-        if result.case.agent != agent:
-            yield "".join(lines[start - 1 : end - 1])
+    starts = [(yamlfile.line_of(tree, ["cases", n]) or 1) - 1 for n in range(len(played))]
+    ends = [*starts[1:], len(lines)]
+    kept = [n for n, result in enumerate(played) if result.case.agent != agent]
+    standing = "".join("\n".join((*lines[starts[n] : ends[n]], "")) for n in kept)
+    return standing, [yamlfile.plain(tree["cases"][n]) for n in kept]
 
 
-def _new_cases(new: PolicySnapshot, suggestion: Suggestion) -> Sequence[str]:
-    made = []
+def _reads(path: Path) -> object:
+    """The cases in a file; None where it cannot be read."""
+    try:
+        return yamlfile.plain(yamlfile.read(path)["cases"])
+    except Misconfigured:
+        return None
+
+
+def _new_cases(new: PolicySnapshot, suggestion: Suggestion) -> Sequence[JsonObject]:
+    made = list[JsonObject]()
     for rule in suggestion.rules:
         tool = min(rule.tools)
         place = rule.place
@@ -84,7 +108,7 @@ def _new_cases(new: PolicySnapshot, suggestion: Suggestion) -> Sequence[str]:
         decision = ask(new, asked).decision
         if not decision.permitted or decision.rule != rule.id:
             continue  # it wants arguments, and they are the operator's to make up
-        case = {
+        case: JsonObject = {
             "tells": f"{suggestion.agent} calls {tool} as it did",
             "agent": suggestion.agent,
             "server": place.server,
@@ -96,5 +120,5 @@ def _new_cases(new: PolicySnapshot, suggestion: Suggestion) -> Sequence[str]:
             "duties": [duty.rule for duty in decision.obligations],
             "shadows": [shadow.rule for shadow in decision.shadows],
         }
-        made.append(f"  - {json.dumps(case)}\n")
+        made.append(case)
     return made

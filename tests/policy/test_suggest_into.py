@@ -46,6 +46,34 @@ def test_the_policy_that_comes_of_it_is_whole_and_passes_its_cases(tmp_path: Pat
     assert (tmp_path / "policies" / "policy.csv").read_text() == CSV
 
 
+BOB = "{tells: bob reads, agent: 'agent:bob', server: git, tool: log, expect: allow, rule: P1, shadows: [W1]}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cases:\n- {BOB}\n",
+        f"cases:\n# why\n- {BOB}  # so\n",
+        f"cases: [{BOB}]\n",
+        f"cases: [\n  {BOB},\n]\n",
+        f"cases:\n      - {BOB}\n",
+        f"cases:\n  -\n    {BOB[1:-1].replace(', ', chr(10) + '    ')}\n",
+        f"---\ncases:\n  - {BOB}\n...\n",
+    ],
+    ids=["flush", "told", "list", "lines", "deep", "dash", "ended"],
+)
+def test_cases_are_kept_however_they_are_written(tmp_path: Path, text: str) -> None:
+    now = load(written(tmp_path, CSV, TIERS, C, text), {})
+    found = suggest(now, "agent:ann", kept(call(now, "c1", "git/log")))
+    lines = [rule.line for rule in found.rules] + [each.line for each in found.carried]
+    text_of = "\n".join([*lines, *found.members, ""])
+    suggest_into.write(now, found, text_of, tmp_path / "new", {})
+    told = [result.case.tells for result in cases.run(load(tmp_path / "new", {}))]
+    assert told == ["bob reads", "agent:ann calls log as it did"]
+    stands = (tmp_path / "new" / "tests.yaml").read_text()
+    assert ("# so" in stands) is ("# so" in text)
+
+
 def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     now = load(written(tmp_path, CSV, TIERS, C, CASES), {})
     found = suggest(now, "agent:ann", kept(call(now, "c1", "git/log")))
