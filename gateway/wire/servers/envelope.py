@@ -147,7 +147,13 @@ def cancelled(id: int, reason: str) -> JsonObject:
 
 
 def initialize(id: int, capabilities: JsonObject, info: JsonObject = GATEWAY_INFO) -> JsonObject:
-    """The first message of a session; offers the newest version of that era."""
+    """The first message of a session; offers the newest version of that era.
+
+    That roots changed is not carried, so no server is told that it would hear of it: it would not ask again."""
+    roots = capabilities.get("roots")
+    if isinstance(roots, dict) and "listChanged" in roots:
+        rest = {name: value for name, value in roots.items() if name != "listChanged"}
+        capabilities = {**capabilities, "roots": rest}
     params = {
         "protocolVersion": SESSION_VERSIONS[0],
         "capabilities": capabilities,

@@ -46,7 +46,7 @@ LISTS: Final = frozenset(shape.method for shape in KINDS.values())
 ABLE: Final[dict[str, JsonObject]] = {
     "elicitation": {"form": {}, "url": {}},
     "sampling": {"context": {}, "tools": {}},
-    "roots": {"listChanged": True},
+    "roots": {},
 }
 """Each capability of a client, in full."""
 Key = tuple[str, str, bytes, str]

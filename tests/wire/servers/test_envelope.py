@@ -165,6 +165,13 @@ def test_initialize_offers_the_newest_and_takes_any_older_version() -> None:
     assert envelope.agreed_version({}) is None
 
 
+def test_a_server_is_not_told_that_it_would_hear_of_roots_that_change() -> None:
+    """That is not carried, and one that waits for it would go on with roots that are none any more."""
+    said = {"roots": {"listChanged": True, "vendor": 1}, "sampling": {}}
+    offered = envelope.initialize(1, said)["params"]["capabilities"]
+    assert offered == {"roots": {"vendor": 1}, "sampling": {}}
+
+
 def test_a_secret_goes_before_the_words_it_stands_in_are_cut() -> None:
     lent = Credential("one", hide=lambda text: text.replace("long-secret", "[hidden]"))
     text = "x" * (envelope.SHORT - 4) + "long-secret" + "y" * 100_000
