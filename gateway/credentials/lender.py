@@ -36,6 +36,8 @@ AGAIN: Final = 1_000_000
 """Microseconds in which a provider that said no is not asked again for the same."""
 MOST: Final = 2_000
 """Credentials of one process at once."""
+EACH: Final = 1_500
+"""The same, of one agent: whoever comes with ever new tokens shuts out itself."""
 EARLY: Final = 60_000_000
 """A new one is got so long before the end of an old one, or a fifth of its time before: whichever is less."""
 
@@ -146,8 +148,13 @@ class Lender:
         refused = self._refused.get(slot)
         if refused is not None and refused[0] > self._book.clock():
             raise refused[1]
-        if len(self._ending.live) >= MOST:
+        live, who = self._ending.live, slot[1][1:3]
+        if len(live) >= MOST:
             raise NoCredential(f"{MOST} credentials are in use")
+        if len(live) >= EACH:
+            own = sum((each.lease.tenant, each.lease.agent) == who for each in live.values())
+            if own >= EACH:
+                raise NoCredential(f"{EACH} credentials of one agent are in use")
 
     def _asked(self, slot: Slot, task: asyncio.Task[Credential]) -> None:
         self._asking.pop(slot, None)

@@ -10,6 +10,7 @@ import pytest
 from gateway.core.credential import Credential, LeaseState
 from gateway.core.model import Tier
 from gateway.credential_ports import NoCredential
+from gateway.credentials import lender
 from gateway.credentials.lender import MOST
 from gateway.values import replace
 from tests.credentials.lending import NEVER_MADE, SECOND, UNREACHABLE, World, who
@@ -248,6 +249,18 @@ async def test_there_is_a_bound() -> None:
     world.ending.live |= {f"x{number}": held for number in range(MOST)}
     with pytest.raises(NoCredential, match="in use"):
         await lent(world, agent="bob")
+
+
+async def test_one_agent_does_not_take_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes with ever new tokens, and each is traded."""
+    monkeypatch.setattr(lender, "EACH", 3)
+    world = World()
+    for number in range(3):
+        await lent(world, task=f"T-{number}")
+    with pytest.raises(NoCredential, match="of one agent"):
+        await lent(world, task="T-3")
+    assert await lent(world, agent="bob", task="T-3")
+    assert await lent(world, tenant="acme", task="T-3")
 
 
 async def test_the_gateway_reads_with_the_least_and_undoes_with_the_most() -> None:
