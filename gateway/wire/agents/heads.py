@@ -7,6 +7,7 @@ to take. Bodies are bounded where they are read (door.py). It knows HTTP's frami
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import resource
 from typing import Any, Final
@@ -14,6 +15,8 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.wire.agents.asgi import CERTIFICATE
+
+log = logging.getLogger("bulkhead.wire")
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a head (request line, headers, trailers), give or take what one read of the socket brings."""
@@ -111,7 +114,8 @@ def without_upgrade(data: bytes) -> bytes:
 
 
 def at_most(connections: int, engine: type[BoundedHeads], **shared: object) -> type[BoundedHeads]:
-    """The engine for so many connections; the process may open as many files, if the system lets it.
+    """The engine for so many connections; the process may open as many files. Where the system lets it open fewer
+    there are fewer connections: strangers cannot take the files that tool servers and the journal need.
 
     `shared`: what all of its connections have in common, by the engine's names."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -119,4 +123,7 @@ def at_most(connections: int, engine: type[BoundedHeads], **shared: object) -> t
     if soft != resource.RLIM_INFINITY and soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            connections = min(connections, allowed - min(FILES, allowed // 2))
+            log.warning("%d connections at most: this process may open %d files", connections, hard)
     return type(engine.__name__, (engine,), {"most": connections, **shared})

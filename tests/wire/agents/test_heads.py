@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.clock import ahead
 from tests.wire.agents.house import serving
 from tests.wire.agents.raw import connection, stateless
 
+ROOT = Path(__file__).parents[3]
 MIB = b"a" * 1024 * 1024
 
 
@@ -148,3 +152,19 @@ async def test_a_connection_too_many_is_told_so_and_the_others_are_served() -> N
                 again = (await later.head()).status
     assert (refused.status, refused.headers["retry-after"], rest) == (503, "1", b"")
     assert (served.status, again) == (200, 200)
+
+
+FEW = """\
+import resource
+from gateway.wire.agents.heads import BoundedHeads, at_most
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))
+print(at_most(4096, BoundedHeads).most, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+@pytest.mark.parametrize(("hard", "most"), [(1024, 512), (4096, 3072)])
+def test_files_the_system_does_not_give_are_not_given_to_strangers(hard: int, most: int) -> None:
+    words = [sys.executable, "-c", FEW.format(hard=hard)]
+    ran = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True, timeout=60)
+    assert ran.stdout.split() == [str(most), str(hard)]
+    assert f"{most} connections at most" in ran.stderr
