@@ -63,7 +63,7 @@ class GatewayErrands:
         new_call_id: Callable[[], str],
     ) -> None:
         """`destinations`: where each server's calls take effect. `companions`: whose companion each one is;
-        the policy is asked about that server, for it is its calls that are taken back."""
+        the policy is asked about that server and its destination, for it is its calls that are taken back."""
         self._policies = policies
         self._journal = journal
         self._protector = protector
@@ -116,7 +116,7 @@ class GatewayErrands:
         request = Request(ENDPOINT, identity, Era.STATELESS, 0, "tools/call", params, act.CLIENT)
         target = Target(server, "tool", tool)
         resolved = Resolved(request, target, None, params)
-        destination = self._destinations.get(server, "local")
+        destination = self._destinations.get(self._companions.get(server, server), "local")
         return Classified(resolved, Tier.ADMIN, Effect.DESTROY, destination, NOWHERE)
 
     def _intent(

@@ -27,7 +27,8 @@ from gateway.core.model import (
 )
 from gateway.core.reverse import Reversal
 from gateway.errors import Refused
-from gateway.ports import PolicyView
+from gateway.policy.classify import LOCAL
+from gateway.policy.snapshot import PolicySnapshot
 from gateway.settings import ITSELF
 from gateway.values import Value, field
 
@@ -37,6 +38,8 @@ _METHOD: Final[dict[Kind, tuple[str, str]]] = {
     "resource": ("resources/read", "uri"),
     "template": ("resources/read", "uri"),
 }
+UNDO: Final = "undo:"
+"""In front of an inverse call's name."""
 _EVERYWHERE: Final = Endpoint("all")
 
 
@@ -89,10 +92,10 @@ class Reply(Value):
     classified: Classified | None = None
 
 
-def ask(policy: PolicyView, asked: Asked) -> Reply:
+def ask(policy: PolicySnapshot, asked: Asked) -> Reply:
     """Steps 5 and 8 for a call that nobody made; for what is the gateway's own business, as it asks itself."""
     if is_own(asked):
-        return Reply(policy.decide(own_question(asked)))
+        return Reply(policy.decide(own_question(policy, asked)))
     try:
         classified = policy.classify(asked.resolved())
     except Refused as no:
@@ -105,9 +108,11 @@ def is_own(asked: Asked) -> bool:
     return asked.agent.startswith("operator:") or asked.target.server == ITSELF
 
 
-def own_question(asked: Asked) -> AccessRequest:
-    """As the gateway asks about it."""
-    target = asked.target
+def own_question(policy: PolicySnapshot, asked: Asked) -> AccessRequest:
+    """As the gateway asks about it: an inverse call takes effect where its server's calls do."""
+    target, home = asked.target, LOCAL
+    if target.name.startswith(UNDO):
+        home = policy.classifier.defaults.get(target.server, LOCAL)
     return act.question(
         asked.agent,
         asked.tenant,
@@ -116,6 +121,7 @@ def own_question(asked: Asked) -> AccessRequest:
         target.policy_name,
         asked.arguments,
         asked.task,
+        home,
     )
 
 

@@ -48,7 +48,7 @@ def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:
         asking = question(reply.classified, asked.reversal)
         served = reply.classified.tier in asked.endpoint.tiers
     elif is_own(asked):
-        asking, served = own_question(asked), True
+        asking, served = own_question(policy, asked), True
     else:
         return Explanation(reply, False, roles)
     near = policy.pdp.index.neighbours(asking.tier, asking.server, asking.tool, LIMIT)

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from gateway.core.model import Effect, Tier
 from gateway.errors import Where
 from gateway.policy import patterns
+from gateway.policy.asking import UNDO
 from gateway.policy.classify import classes
 from gateway.policy.patterns import ANY
 from gateway.policy.reach import OWN, Reach, meets, reaches
@@ -58,12 +59,16 @@ def _strangers(policy: PolicySnapshot, servers: Collection[str]) -> Iterator[Fin
             yield Finding("warning", f"bulkhead.yaml has no server {server!r}", lines[0].where)
 
 
-def _undoes(rule: Rule) -> bool:
+def _undoes(policy: PolicySnapshot, rule: Rule) -> bool:
     """Is it about inverse calls or words of operators? They stand in no tiers.yaml."""
-    names = patterns.names(rule.row.tool)
-    return rule.row.tier in (ANY, Tier.ADMIN) and any(
-        name.startswith(OWN) for name in (*names.exact, *names.prefixes)
-    )
+    names, row = patterns.names(rule.row.tool), rule.row
+    own = [name for name in (*names.exact, *names.prefixes) if name.startswith(OWN)]
+    home = policy.classifier.defaults.get(row.server)
+    if not own or row.tier not in (ANY, Tier.ADMIN):
+        return False
+    if home is None or not all(name.startswith(UNDO) for name in own):
+        return True
+    return patterns.hosts(row.destination).matches(home)
 
 
 def _unreachable(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]:
@@ -72,7 +77,7 @@ def _unreachable(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Fin
         by_server[reach.server].append(reach)
     for rule in policy.book.rules:
         near = there if rule.row.server == ANY else by_server[rule.row.server]
-        if not any(meets(rule, reach) for reach in near) and not _undoes(rule):
+        if not any(meets(rule, reach) for reach in near) and not _undoes(policy, rule):
             yield Finding(
                 "error",
                 f"{rule.id} can never match: tiers.yaml has no such tool, tier and destination",

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.core.model import Tier
 from gateway.policy import patterns
+from gateway.policy.asking import UNDO
 from gateway.policy.classify import LOCAL, classes
 from gateway.policy.patterns import ANY, Hosts, Names
 from gateway.policy.rules import Rule
@@ -18,8 +19,8 @@ from gateway.policy.tiers import Line, Section
 from gateway.settings import ITSELF
 from gateway.values import Value
 
-BY_OPERATORS: Final = ("undo:", "approve:", "break-glass:")
-OWN: Final = (*BY_OPERATORS, "grants:")
+WORDS: Final = ("approve:", "break-glass:")
+OWN: Final = (UNDO, *WORDS, "grants:")
 """The gateway's own business, of operators and orchestrators: tier admin, and in no tiers.yaml."""
 
 
@@ -47,7 +48,9 @@ def own(policy: PolicySnapshot) -> Iterator[Reach]:
     """What the gateway asks by itself: about each server for operators, about grants for anybody."""
     admin, local = frozenset({str(Tier.ADMIN)}), patterns.hosts(LOCAL)
     for server in policy.tiers:
-        yield Reach(server, Names(frozenset(), BY_OPERATORS), admin, local, None)
+        home = _at(policy.classifier.defaults.get(server, LOCAL))
+        yield Reach(server, Names(frozenset(), (UNDO,)), admin, home, None)
+        yield Reach(server, Names(frozenset(), WORDS), admin, local, None)
     yield Reach(ITSELF, Names(frozenset(), ("grants:",)), admin, local, None)
 
 
@@ -81,4 +84,8 @@ def _led(policy: PolicySnapshot, server: str, line: Line) -> Hosts:
     fixed = line.entry.destination
     if fixed is None:
         fixed = policy.classifier.defaults.get(server, LOCAL)
-    return patterns.hosts(fixed if isinstance(fixed, str) else ANY)
+    return _at(fixed) if isinstance(fixed, str) else patterns.hosts(ANY)
+
+
+def _at(host: str) -> Hosts:
+    return Hosts(False, frozenset({host}), ())

@@ -9,9 +9,12 @@ import pytest
 from gateway.core.model import AccessRequest, Effect, Target, Tier
 from gateway.policy import load
 from gateway.policy.asking import Asked, ask
+from gateway.policy.explain import explain
 from gateway.policy.lint import lint
 from gateway.reasons import Reason
+from gateway.settings import ServerSettings
 from gateway.values import replace
+from tests.policy.written import ALLOW, READER, TIERS, loaded
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 QUESTION = AccessRequest(
@@ -62,6 +65,24 @@ def test_a_case_about_an_operator_is_asked_as_an_inverse_call_is() -> None:
         Asked("operator:keeper", Target("memory", "tool", "undo:delete_entities"), intent="undo"),
     )
     assert (reply.decision.permitted, reply.decision.rule) == (True, "P330")
+
+
+UNDO = "p, P2, admin, git, undo:*, role:keeper, local, undo, {}, -, allow"
+
+
+@pytest.mark.parametrize(("destination", "right"), [("git.example", True), ("local", False)])
+def test_an_inverse_call_leads_where_its_servers_calls_do(
+    tmp_path: Path, destination: str, right: bool
+) -> None:
+    """As errands.py asks, so a rule for `local` says nothing of a server elsewhere."""
+    rules = f"{ALLOW}\n{READER}\n{UNDO.format(destination)}\ng, operator:olga, role:keeper, local\n"
+    servers = {"git": ServerSettings(command=("git",), destination="git.example")}
+    policy = loaded(tmp_path, rules, TIERS, servers=servers)
+    asked = Asked("operator:olga", Target("git", "tool", "undo:git_reset"), intent="undo")
+    assert ask(policy, asked).decision.permitted is right
+    assert explain(policy, asked).reply.decision.permitted is right
+    wrong = [f.message for f in lint(policy, servers) if f.message.startswith("P2")]
+    assert [message.partition(":")[0] for message in wrong] == ["P2 can never match"] * (not right)
 
 
 def test_the_lint_knows_that_inverse_calls_stand_in_no_tiers() -> None:
