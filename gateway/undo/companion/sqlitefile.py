@@ -26,8 +26,8 @@ from gateway.values import Value
 
 BUSY_SECONDS: Final = 10.0
 PRAGMAS: Final = ("user_version", "application_id")
-_AFTER: Final = ("index", "trigger", "view")
-"""What is made again once the rows are there."""
+_AFTER: Final = ("index", "view", "trigger")
+"""What is made again once the rows are there, in this order: a view can have triggers."""
 _NUMBERS: Final = "sqlite_sequence"
 """SQLite's own table of what AUTOINCREMENT has given out."""
 
@@ -95,12 +95,11 @@ class SqliteFile:
         rows = {key: value for key, value in others.items() if _table_of(key) in kept}
         self._rows_come({**rows, **records})
         self._numbers_come({**others, **records})
-        for kind, name, sql in waiting:
-            if _made(kind, name) not in schema:
-                self._database.execute(sql)
-        for key in sorted(schema):
-            if schema[key] is not None and key.split("/")[1] in _AFTER:
-                self._database.execute(schema[key]["sql"])
+        last = {_made(kind, name): {"sql": sql} for kind, name, sql in waiting} | schema
+        for kind in _AFTER:
+            for key in sorted(last):
+                if last[key] is not None and key.split("/")[1] == kind:
+                    self._database.execute(last[key]["sql"])
         for key, value in records.items():
             if key.startswith("pragma/") and value is not None:
                 self._database.execute(f"PRAGMA {_pragma(key)} = {int(value['is'])}")
@@ -109,10 +108,11 @@ class SqliteFile:
             raise No("FAILED", "something else would be changed by it; nothing was")
 
     def _without_triggers(self, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-        """Take away triggers, and what is to be gone or made anew; what must come back, how it was made."""
+        """Take away triggers, before the views they are on, and what is to be gone or made anew; what must come
+        back, how it was made."""
         found = (
             "SELECT type, name, tbl_name, sql FROM sqlite_master"
-            " WHERE sql IS NOT NULL AND type != 'table'"
+            " WHERE sql IS NOT NULL AND type != 'table' ORDER BY type"
         )
         waiting = []
         for kind, name, table, sql in self._database.execute(found).fetchall():

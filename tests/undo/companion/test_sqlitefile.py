@@ -41,6 +41,12 @@ SEARCHED = [
     "INSERT INTO page VALUES ('Highbury', 'a village')",
 ]
 
+WRITTEN_THROUGH = [
+    "CREATE TABLE t (a)",
+    "CREATE VIEW v AS SELECT a FROM t",
+    "CREATE TRIGGER through INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (new.a); END",
+]
+
 WORLDS: dict[str, tuple[list[str], list[str]]] = {
     "a row with an integer primary key": (
         ["CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "INSERT INTO t VALUES (7, 'x'), (9, 'y')"],
@@ -87,6 +93,11 @@ WORLDS: dict[str, tuple[list[str], list[str]]] = {
             "CREATE TRIGGER look AFTER INSERT ON t BEGIN INSERT INTO seen VALUES (new.a); END",
         ],
         ["INSERT INTO t VALUES (1)", "DROP TRIGGER look"],
+    ),
+    "a view that is written through is dropped": (WRITTEN_THROUGH, ["DROP VIEW v"]),
+    "one that is made anew, with the same trigger": (
+        WRITTEN_THROUGH,
+        ["DROP VIEW v", "CREATE VIEW v AS SELECT a, 1 FROM t", WRITTEN_THROUGH[2]],
     ),
     "values JSON has no word for": (
         [
