@@ -58,9 +58,23 @@ class Tree:
             return self._at(key, place)
 
     def write(self, records: Mapping[str, Any]) -> None:
-        """Deepest first what goes, topmost first what comes."""
+        """Deepest first what goes, topmost first what comes. Raises `No` (CONFLICT) before anything is written."""
+        for key, record in records.items():
+            if self._states[key].startswith("directory:") and _goes(record):
+                self._must_hold_no_more(key, records)
         deepest = dict(sorted(records.items(), key=lambda item: item[0].count("/")))
         in_some_order(deepest, self._put, self._gone)
+
+    def _must_hold_no_more(self, key: str, records: Mapping[str, Any]) -> None:
+        """What somebody else has put into a directory since keeps it, and all the call made with it."""
+        with (
+            self._root.place(f"{_path(key)}/.here") as place,
+            os.scandir(place.directory) as entries,
+        ):
+            for entry in entries:
+                inner = f"{key}/{_spelt(entry.name)}"
+                if records.get(inner, entry) is not None:
+                    raise No("CONFLICT", f"{inner} is in what would go; nothing was changed")
 
     def _below(self, directory: int, above: str) -> Iterable[str]:
         with os.scandir(directory) as entries:
@@ -136,6 +150,11 @@ class Tree:
                     raise conflict(key, state, found)
                 os.unlink(place.name, dir_fd=place.directory)
         self._states[key] = ABSENT
+
+
+def _goes(record: Mapping[str, Any] | None) -> bool:
+    """Is there to be no directory?"""
+    return record is None or record["kind"] != "directory"
 
 
 def _spelt(path: str) -> str:

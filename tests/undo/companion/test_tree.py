@@ -156,3 +156,21 @@ def test_what_somebody_made_of_a_file_over_the_cap_is_not_written_over(root: Pat
     with pytest.raises(No, match="CONFLICT"):
         compared.put(changes["was"], changes["now"])
     assert (root / "new").read_bytes() == b"somebody's" * 300
+
+
+def test_what_somebody_put_into_a_directory_a_call_made_keeps_all_that_the_call_made(
+    root: Path,
+) -> None:
+    """A conflict says that nothing was changed: it would be half gone."""
+    compared = Compared(Tree(root, 1024))
+    mark = compared.state()["state"]
+    write(root / "made" / "deep" / "by the call")
+    changes = compared.changes(mark)
+    write(root / "made" / "by somebody")
+    there = seen(root)
+    with pytest.raises(No, match=r"^CONFLICT: made/by somebody is in what would go"):
+        compared.put(changes["was"], changes["now"])
+    assert seen(root) == there
+    (root / "made" / "by somebody").unlink()
+    assert compared.put(changes["was"], changes["now"]) == {"changed": True}
+    assert not (root / "made").exists()
