@@ -5,19 +5,28 @@ Exit status 2: the operator's files, machine or words are wrong. 1: refused, or 
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
+from typing import Final
 
 import click
 
 from gateway.cli import root
 from gateway.errors import JournalError, Misconfigured, Refused
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
 
 def main() -> None:
     """Run one command. Never shows a traceback for an error we raise on purpose, nor for a file that cannot be had."""
     # Nobody else's code reads along what the operator's files say; nor is all that is installed searched for it.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal's encoding has no sign for is escaped: no command ends half way for it.
+            stream.reconfigure(errors="backslashreplace")
     try:
         root.main(standalone_mode=False)
     except click.ClickException as error:
@@ -35,10 +44,11 @@ def main() -> None:
         click.echo(f"bulkhead: {error}", err=True)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in FULL:
             raise
-        # A state directory that is another user's, most of all.
-        click.echo(f"bulkhead: {error.filename}: {error.strerror}", err=True)
+        # A state directory that is another user's, most of all; or output into a file on a full disk.
+        named = f"{error.filename}: " if error.filename is not None else ""
+        click.echo(f"bulkhead: {named}{error.strerror}", err=True)
         sys.exit(2)
 
 

@@ -23,6 +23,8 @@ async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
     journal = await SqliteJournal.open(path)
     store, reader, lent = journal.grants(), SqliteReader(path), journal.credentials()
     try:
+        # What a gateway that is gone had under way is in doubt, and not to be waited for.
+        await journal.recover()
         if lent.all(live=True):
             # What gateways that are gone have lent is called back from here.
             lending = Lending(settings)

@@ -18,16 +18,21 @@ from gateway.cli import named, whose
 from gateway.cli.credentials_text import until
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
 from gateway.cli.visible import visible
 from gateway.core.credential import LeaseState
 from gateway.core.fence import Fence
 from gateway.core.model import JsonObject
+from gateway.errors import JournalError, Misconfigured
 from gateway.fences.desk import Contained
 from gateway.fences.log import FenceLog
 
 NOT_NAMED: Final = (
     "Nothing is undone: name agents, or tasks, or grants, or servers; or --all with --since."
+)
+ONLY_FENCED: Final = (
+    "The fence stands. What follows from it is not done, or in part: grants may be in force, held calls wait,"
+    " nothing is undone. Contain again once this is mended:"
 )
 
 
@@ -60,27 +65,36 @@ def command(
     wanted = fences_cli.fences_of(operator, why, everything, **scope)
     if as_json and not (only_plan or yes or no_undo):
         raise click.UsageError("--json asks nothing: give --plan, --yes or --no-undo")
-    loaded = settings.load(config)
-    for fence in wanted:
-        named.can_be(loaded, fence)
-    if not scope["tenant"]:
-        whose.of_one(loaded, wanted)
-    contained = _stop(loaded, wanted, quiet=as_json)
-    for each in whose.unheard_of(loaded, wanted):
-        click.echo(f"bulkhead: {each}", err=True)
-    if not as_json:
-        _tell(contained)
+    contained = _contained(settings.load(config), wanted, bool(scope["tenant"]), as_json)
     undo = None if no_undo else _undo(since, **scope)
     if undo is None and not no_undo:
         click.echo(NOT_NAMED, err=True)
     # One document, whatever comes of the undo: that it was contained is told in any case.
-    told: JsonObject = {**contained.as_json(), "undo": None}
+    told: JsonObject = {**contained.as_json(), "undo": None, "failed": None}
     try:
         if undo is not None:
             _roll(config, operator, undo, only_plan, yes, told if as_json else None)
     finally:
         if as_json:
-            print_json(told)
+            with told_if_it_can_be("contained"):
+                print_json(told)
+
+
+def _contained(
+    loaded: settings.Settings, wanted: list[Fence], is_whose: bool, as_json: bool
+) -> Contained:
+    """`is_whose`: it was said of which tenant. Raises `click.UsageError` for what cannot be or is of several."""
+    for fence in wanted:
+        named.can_be(loaded, fence)
+    if not is_whose:
+        whose.of_one(loaded, wanted)
+    contained = _stop(loaded, wanted, as_json)
+    with told_if_it_can_be("contained"):
+        for each in whose.unheard_of(loaded, wanted):
+            click.echo(f"bulkhead: {each}", err=True)
+        if not as_json:
+            _tell(contained)
+    return contained
 
 
 def _roll(
@@ -100,13 +114,23 @@ def _roll(
     rollback.roll(config, operator, asked)
 
 
-def _stop(loaded: settings.Settings, wanted: list[Fence], *, quiet: bool) -> Contained:
-    """The fences are on disk before anything else is tried."""
+def _stop(loaded: settings.Settings, wanted: list[Fence], as_json: bool) -> Contained:
+    """The fences are on disk before anything else is tried. Raises `JournalError`, `Misconfigured`, having told what
+    stands then."""
     log = FenceLog(loaded.state_dir)
     log.fence(*wanted)
-    for fence in () if quiet else wanted:
-        click.echo(f"fenced   {visible(fence)}")
-    return asyncio.run(_follow_up(loaded, log, wanted))
+    with told_if_it_can_be("fenced"):
+        for fence in () if as_json else wanted:
+            click.echo(f"fenced   {visible(fence)}")
+    try:
+        return asyncio.run(_follow_up(loaded, log, wanted))
+    except (JournalError, Misconfigured) as error:
+        with told_if_it_can_be("fenced"):
+            click.echo(ONLY_FENCED, err=True)
+            if as_json:
+                fenced = Contained(tuple(wanted), (), (), ()).as_json()
+                print_json({**fenced, "undo": None, "failed": str(error)})
+        raise
 
 
 async def _follow_up(loaded: settings.Settings, log: FenceLog, wanted: list[Fence]) -> Contained:

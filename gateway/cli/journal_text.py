@@ -5,7 +5,9 @@ Everything an agent or a tool server had a hand in is passed through `visible`.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -57,11 +59,18 @@ SHORT: Final = 16
 """Characters of a call's id that fit a line; `show` takes them."""
 
 
+class _Screen(Console):
+    """What becomes of a command whose reader has gone is for the command to say."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console() -> Console:
     """Standard output; wide when nobody looks at it, so that pipes get whole cells."""
-    screen = Console(highlight=False, markup=False, emoji=False)
+    screen = _Screen(highlight=False, markup=False, emoji=False)
     if not screen.is_terminal:
-        return Console(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
+        return _Screen(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
     return screen
 
 
@@ -72,7 +81,8 @@ def print_calls(calls: Sequence[CallRow]) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("When", "Call", "Agent", "Tier", "Effect", "Target", "State", "By", "Took"):
-        table.add_column(name, overflow="fold" if name in ("Target", "Agent") else "ellipsis")
+        # Folded where the terminal is narrow, but for the id, which is there to be typed.
+        table.add_column(name, overflow="fold", min_width=SHORT if name == "Call" else None)
     for call in calls:
         table.add_row(*_cells(call))
     console().print(table)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +45,19 @@ def read_json(text: bytes, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise click.UsageError(f"{name} must be a JSON object")
     return value
+
+
+@contextmanager
+def told_if_it_can_be(said: str) -> Iterator[None]:
+    """Around printing, in a command that has more to do, or whose exit status says what it did: a reader that is gone
+    or a full disk changes neither. `said`: what standard error hears in its place."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            click.echo(f"bulkhead: {said}; this could not be printed: {error.strerror}", err=True)
+        # What is still to be printed would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:

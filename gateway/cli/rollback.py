@@ -20,7 +20,7 @@ from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Refused
 from gateway.reasons import Reason
@@ -113,7 +113,8 @@ def roll(config: Path, operator: str, asked: Asked) -> None:
 def _end(done: Done | None, show: Show | None) -> None:
     if done is not None:
         report, names = done
-        show(report.as_json()) if show else told.print_report(report, names)
+        with told_if_it_can_be(report.summary):
+            show(report.as_json()) if show else told.print_report(report, names)
         sys.exit(report.exit_status)
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from rich.console import Console
@@ -140,4 +141,5 @@ def print_report(report: Report, names: Mapping[str, str]) -> None:
 def progress_line(screen: Console, said: str) -> None:
     """What is being done, on standard error, when somebody looks."""
     if screen.is_terminal:
-        screen.print(Text(visible(said), "dim"))
+        with suppress(OSError):  # a terminal that is gone ends no undo half way
+            screen.print(Text(visible(said), "dim"))

@@ -13,7 +13,7 @@ from gateway.app.clock import microseconds
 from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
 from gateway.cli.reading import reader_of
 from gateway.cli.times import when
 from gateway.cli.visible import visible
@@ -93,7 +93,8 @@ def extend(config: Path, as_json: bool, task: str, tenant: str, within: int) -> 
 def cancel(config: Path, as_json: bool, task: str, tenant: str, operator: str) -> None:
     """Undo TASK now, as far as nothing stands in the way. Exit status as `bulkhead rollback`."""
     report, names = asyncio.run(_cancel(config, task, tenant, operator))
-    print_json(report.as_json()) if as_json else told.print_report(report, names)
+    with told_if_it_can_be(report.summary):
+        print_json(report.as_json()) if as_json else told.print_report(report, names)
     sys.exit(report.exit_status)
 
 
@@ -112,7 +113,8 @@ def failed(config: Path, as_json: bool, task: str, tenant: str, operator: str) -
     named.task(task)
     named.tenant(tenant)
     promise = asyncio.run(_failed(config, task, tenant, operator))
-    _say(promise, as_json)
+    with told_if_it_can_be(promise.stand):
+        _say(promise, as_json)
     sys.exit(0 if promise.stand == "undone" else CONFLICTS_LEFT)
 
 

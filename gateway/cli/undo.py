@@ -132,7 +132,7 @@ def draft(config: Path, server: str, write: bool) -> None:
         click.echo(text, nl=False)
         return
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     click.echo(f"Written: {path}. Now read it, correct it, and: bulkhead undo check")
 
 

@@ -40,8 +40,8 @@ def write(
     except OSError as error:
         raise Misconfigured(f"cannot be written: {error.strerror}", Where(str(directory))) from None
     csv = directory / "policy.csv"
-    kept = _without(csv.read_text(), suggestion)
-    csv.write_text(f"{kept.rstrip()}\n\n{text}")
+    kept = _without(csv.read_text(encoding="utf-8"), suggestion)
+    csv.write_text(f"{kept.rstrip()}\n\n{text}", encoding="utf-8")
     (directory / cases.FILE).unlink(missing_ok=True)
     new = load(directory, servers)
     _write_cases(policy, suggestion.agent, _new_cases(new, suggestion), directory / cases.FILE)
@@ -67,7 +67,7 @@ def _write_cases(
     new = "".join(f"  - {json.dumps(case)}\n" for case in more)
     as_json = "".join(f"  - {json.dumps(case, ensure_ascii=False)}\n" for case in said)
     for kept in (standing, indent(standing, "  "), as_json):
-        file.write_text(f"cases:\n{kept}{new}")
+        file.write_text(f"cases:\n{kept}{new}", encoding="utf-8")
         if _reads(file) == [*said, *more]:
             break
 
@@ -77,7 +77,7 @@ def _kept_cases(policy: PolicySnapshot, agent: str) -> tuple[str, Sequence[JsonO
     path = policy.directory / cases.FILE
     if not path.exists():
         return "", []
-    tree, lines = yamlfile.read(path), path.read_text().split("\n")
+    tree, lines = yamlfile.read(path), path.read_text(encoding="utf-8").split("\n")
     played = cases.run(policy)
     starts = [(yamlfile.line_of(tree, ["cases", n]) or 1) - 1 for n in range(len(played))]
     ends = [*starts[1:], len(lines)]

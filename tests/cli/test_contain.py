@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.house.source import ROOT
 from tests.system.home import Home
 
 
@@ -93,3 +96,37 @@ def test_what_an_operator_did_is_in_the_journal_a_person_reads(home: Home) -> No
     assert "ada" in shown
     assert shown.count(noted["method"]) == 1
     assert noted["method"] in home.must("journal", "tail")
+
+
+def test_where_only_the_fence_could_be_set_that_is_told(home: Home) -> None:
+    (home.root / ".bulkhead" / "journal.db").write_text("no journal at all")
+    ran = home.run("contain", "--task", "t", "--no-undo", "--json", "--as", "ada")
+    told = json.loads(ran.stdout)
+    assert ran.returncode == 2
+    assert "The fence stands. What follows from it is not done" in ran.stderr
+    assert told["fences"] == [{"scope": "task", "value": "t", "tenant": ""}]
+    assert "journal.db" in told["failed"]
+    assert [each["value"] for each in json.loads(home.must("fence", "list", "--json"))] == ["t"]
+
+
+DIES = """
+import asyncio, os, pathlib, sys
+from gateway.journals.sqlite import SqliteJournal
+from tests.journals.calls import intent
+
+async def main():
+    journal = await SqliteJournal.open(pathlib.Path(sys.argv[1]))
+    await journal.append(intent("call-1", task="t")).sealed()
+    os._exit(9)
+
+asyncio.run(main())
+"""
+
+
+def test_what_a_gateway_that_is_gone_had_under_way_is_not_waited_for(home: Home) -> None:
+    path = home.root / ".bulkhead" / "journal.db"
+    killed = subprocess.run([sys.executable, "-c", DIES, str(path)], timeout=60, cwd=ROOT)
+    told = json.loads(home.must("contain", "--task", "t", "--no-undo", "--json", "--as", "ada"))
+    [call] = home.calls("--task", "t", "--state", "in_doubt")
+    assert (killed.returncode, told["under_way"]) == (9, [])
+    assert call["call_id"] == "call-1"

@@ -22,3 +22,12 @@ def test_what_the_gateway_asks_for_itself_is_told_without_a_place_it_has_not(
     told = capsys.readouterr().out
     assert "no rule, for call abc" in told
     assert all(not line.rstrip().endswith(" at") for line in told.splitlines())
+
+
+def test_an_id_is_whole_also_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_text, "PIPED_WIDTH", 80)
+    call = call_record("m72bfle3netixqrl", agent="agent:a-name-that-is-rather-long", where="W" * 40)
+    journal_text.print_calls([CallRow(call, State.APPLIED, NOON, NOON, {})])
+    assert "m72bfle3netixqrl" in capsys.readouterr().out
