@@ -95,3 +95,34 @@ def test_what_is_ended_is_gone_at_once_or_at_its_time(
     end(rows, {"now": 0, "soon": NOW + 3})
     left = rows.execute("SELECT DISTINCT call_id, until FROM lease").fetchall()
     assert left == [("soon", NOW + 3)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (("file:/a", ()), ("file:/a", ()), False),
+        (("file:/a", ()), ("", ("file:/a",)), False),
+        (("", ("file:/a",)), ("file:/a", ()), False),
+        (("", ("file:/a",)), ("", ("file:/a",)), True),
+        (("", ("file:/a/b",)), ("file:/a", ()), False),
+        (("", ("file:/a",)), ("file:/b", ()), True),
+    ],
+)
+def test_what_one_has_alone_nobody_shares_whoever_came_first(
+    first: tuple[str, tuple[str, ...]],
+    second: tuple[str, tuple[str, ...]],
+    together: bool,
+    rows: sqlite3.Connection,
+    tmp_path: Path,
+) -> None:
+    """By what the rows say and by what the claims do."""
+    claims = [
+        Claim(f"call{n}", (alone,) if alone else (), shared)
+        for n, (alone, shared) in enumerate((first, second))
+    ]
+    other = Run(tmp_path / "runs")
+    grant(rows, claims[0], LATER, NOW, other.id, tmp_path / "runs")
+    got = grant(rows, claims[1], LATER, NOW, "ours", tmp_path / "runs")
+    other.end()
+    assert (got != "call0") is together
+    assert claims[1].excludes(claims[0]) is not together
