@@ -176,6 +176,13 @@ def test_who_floods_with_proofs_shuts_out_nobody_else(monkeypatch: pytest.Monkey
     assert one.verify(evidence(shown, authorization=f"DPoP {another}"), NOW)
 
 
+def test_a_bound_token_is_recalled_for_nobody_for_it_wants_a_proof_each_time() -> None:
+    one = verifier()
+    one.verify(evidence(proof()), NOW)
+    assert one.recall(evidence(), NOW) is None
+    assert one.recall(evidence(proof()), NOW) is None
+
+
 def test_a_bound_token_is_no_bearer_token_not_even_with_its_proof() -> None:
     refused = refusal(evidence(proof(), authorization=f"Bearer {BOUND}"))
     assert (refused.reason, "bound" in refused.detail) == (Reason.BAD_TOKEN, True)
