@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gateway.cli.visible import visible
-from gateway.core.model import Decision
+from gateway.core.model import Decision, Effect
 from gateway.policy.explain import Explanation
 from gateway.policy.refused import Refusal
 from gateway.policy.snapshot import PolicySnapshot
@@ -36,6 +36,13 @@ def print_explanation(
             click.echo(f"refused   other_tier: {path} does not serve {classified.tier}")
     click.echo(f"roles     {', '.join(sorted(told.roles)) or 'none in this tenant'}")
     click.echo(_answer(decision))
+    for duty in decision.obligations:
+        never = duty.name == "hold" and classified and classified.effect is Effect.READ
+        more = ", and a read cannot be held: refused" if never else ""
+        click.echo(f"duty      {duty.name} by {duty.rule} ({duty.where}){more}")
+    if _needs_grant(policy, told):
+        tier = classified.tier if classified else ""
+        click.echo(f"grant     needed: a role alone is not enough in tier {tier}")
     if told.doubts:
         click.echo(f"not kept  {visible(', '.join(told.doubts))}: it may be decided otherwise")
     for shadow in decision.shadows:
@@ -57,6 +64,14 @@ def _print_record(row: CallRow, refused: Refusal | None) -> None:
             click.echo(f"{name:<9} {visible(text)}")
 
 
+def _needs_grant(policy: PolicySnapshot, told: Explanation) -> bool:
+    """Is it refused all the same, without a grant for its task?"""
+    decision, classified = told.reply.decision, told.reply.classified
+    if not decision.permitted or classified is None:
+        return False
+    return classified.tier not in policy.intents.standing
+
+
 def _answer(decision: Decision) -> str:
     word = "allowed" if decision.permitted else "denied"
     by = f"by {decision.rule} ({decision.where})" if decision.rule else str(decision.reason)
@@ -70,7 +85,7 @@ def as_json(
     """The same, one object. `recorded` is null for a call of your own; `refused` for one that was not."""
     return {
         "policy_version": policy.version,
-        **(_now(told) if told else {"permitted": False, "served": False, "considered": []}),
+        **(_now(policy, told) if told else {"permitted": False, "served": False, "considered": []}),
         "recorded": row
         and {
             "call_id": row.record.call_id,
@@ -91,11 +106,12 @@ def as_json(
     }
 
 
-def _now(told: Explanation) -> dict[str, Any]:
+def _now(policy: PolicySnapshot, told: Explanation) -> dict[str, Any]:
     decision, classified = told.reply.decision, told.reply.classified
     return {
         "permitted": decision.permitted and told.served,
         "served": told.served,
+        "grant_needed": _needs_grant(policy, told),
         "reason": decision.reason,
         "rule": decision.rule,
         "where": str(decision.where) if decision.where else None,

@@ -97,6 +97,24 @@ def test_explain_says_when_the_endpoint_does_not_serve_the_tier(tmp_path: Path) 
     assert "other_tier: /tool/mcp does not serve data" in done.stdout
 
 
+def test_explain_says_where_a_role_alone_is_not_enough(tmp_path: Path) -> None:
+    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
+    where = home(tmp_path)
+    assert "grant " not in bulkhead(where, *words).stdout
+    (where / "policies" / "intents.yaml").write_text("standing: [tool]\n")
+    done = bulkhead(where, *words)
+    assert "grant     needed: a role alone is not enough in tier data" in done.stdout
+    assert json.loads(bulkhead(where, *words, "--json").stdout)["grant_needed"] is True
+
+
+def test_explain_says_which_duties_a_call_has_and_that_no_read_is_held(tmp_path: Path) -> None:
+    duties = "p, O1, *, git, *, *, *, *, *, -, approve\np, O2, *, git, *, *, *, *, *, -, hold:9\n"
+    where = home(tmp_path, f"{ALLOW}\n{READER}\n{duties}")
+    done = bulkhead(where, "explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
+    assert "duty      approve by O1 (policies/policy.csv:3)\n" in done.stdout
+    assert "duty      hold by O2 (policies/policy.csv:4), and a read cannot be held" in done.stdout
+
+
 def test_explain_refuses_words_it_does_not_understand(tmp_path: Path) -> None:
     words = ["explain", "--agent", "ann", "--server", "git", "--tool", "x"]
     home(tmp_path)
