@@ -114,17 +114,21 @@ class Lending:
         from gateway.credentials.book import Book
         from gateway.credentials.ending import Ending
         from gateway.credentials.lender import Lender
-        from gateway.credentials.lent import Lent
 
         book = Book(ledger, journal, protector, microseconds, new_call_id)
         self._ending = Ending(book, self._provider_of, lambda lease: self._dead(lease))
         lender = Lender(self._offers, book, self._ending, self._tokens.find, self._settings.tenant)
         self._lender = lender
         self._watching = asyncio.create_task(self._ending.watch())
-        return {
-            name: Lent(name, server, lender) if name in self.names else server
-            for name, server in servers.items()
-        }
+        return {name: self.around(name, server) for name, server in servers.items()}
+
+    def around(self, name: str, server: WatchedServer) -> WatchedServer:
+        """A server as it is to be asked: with a credential, and without one in what comes back."""
+        if self._lender is None or name not in self.names:
+            return server
+        from gateway.credentials.lent import Lent
+
+        return Lent(name, server, self._lender)
 
     def ends_by(self, dead: Callable[[CredentialLease], str]) -> None:
         """`dead`: why what a lease is for is over; empty while it is not."""

@@ -157,7 +157,7 @@ async def _read(settings: Settings, name: str, deadline: float) -> Lists:
             lending = await stack.enter_async_context(lent_beside(settings))
             server = open_server(host, settings.servers[host], own=lending.own(host))
             stack.push_async_callback(_closed, server)
-            await fetch_lists(host, server, deadline)
+            await fetch_lists(host, lending.around(host, server), deadline)
         return await _asked(settings, name, deadline)
 
 
@@ -169,7 +169,7 @@ async def _asked(settings: Settings, name: str, deadline: float) -> Lists:
         except Misconfigured as error:
             return Lists({}, {"tool": str(error)})
         stack.push_async_callback(_closed, server)
-        return await fetch_lists(name, server, deadline)
+        return await fetch_lists(name, lending.around(name, server), deadline)
 
 
 async def _closed(server: ToolServer) -> None:

@@ -154,6 +154,7 @@ async def _offered(stack: AsyncExitStack, settings: Settings, name: str) -> Offe
     lending = await stack.enter_async_context(lent_beside(settings))
     opened = open_server(name, settings.servers[name], own=lending.own(name))
     stack.push_async_callback(opened.aclose)
+    opened = lending.around(name, opened)
     lists = await fetch_lists(name, opened, FETCH_SECONDS)
     if "tool" not in lists.kinds:
         raise Misconfigured(lists.problems.get("tool", f"{name} lists no tools"))

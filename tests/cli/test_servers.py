@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,20 @@ def test_nothing_a_server_says_reaches_the_terminal_as_it_is(world: World) -> No
         output = world.run(*words).output
         assert "look twice" in output
         assert not {"\x1b", "\x07", "\u200b", "\u202e"} & set(output)
+
+
+@pytest.mark.parametrize("words", [("list",), ("inspect", "files")])
+def test_no_command_shows_a_secret_that_a_server_tells(world: World, words: Sequence[str]) -> None:
+    secret = "a-static-secret-of-the-server"
+    (world.home / "secret").write_text(secret)
+    told = {"provider": "static", "secret": {"file": "secret"}, "environment": {"S": "{secret}"}}
+    world.config.write_text(f"{world.config.read_text()}    credentials: [{json.dumps(told)}]\n")
+    world.list(READ | {"description": f"reads with {secret}"}, WRITE)
+    shown = world.run(*words)
+    world.run("approve", "files", "--all", "--yes")
+    kept = [path for path in world.home.rglob("*.json") if secret in path.read_text()]
+    assert secret not in shown.output
+    assert kept == [world.shelf]
 
 
 def test_a_tools_tier_is_drafted_only_while_the_operator_has_said_nothing(world: World) -> None:
