@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 from typing import Final
 
@@ -27,6 +28,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # What the terminal's encoding has no sign for is escaped: no command ends half way for it.
             stream.reconfigure(errors="backslashreplace")
+    if os.getpid() == 1:
+        # The kernel keeps from the first process, as of a container, what it does not listen for.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         root.main(standalone_mode=False)
     except click.ClickException as error:
