@@ -1,0 +1,148 @@
+"""What the verifier believes of a warrant, a key and a checkpoint, also of one whose owner signs what is not so."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.evidence.checkpoint import Notary
+from gateway.evidence.verify import (
+    Checkpoint,
+    Key,
+    Unsound,
+    bounded,
+    check,
+    check_consistency,
+    check_inclusion,
+    checkpoint_text,
+    open_note,
+    signed_bytes,
+    told,
+)
+from tests.evidence.test_warrant import document, state, warrant
+
+__all__ = ["state"]  # the journal, as a fixture
+
+
+def signed(state: Path, parts: dict[str, Any]) -> dict[str, Any]:
+    """The same, truly signed by who holds the key, whatever it has put together."""
+    lines = [
+        [json.loads(base64.b64decode(event["body"])) for event in parts[part]]
+        for part in ("call", "grants", "undone")
+    ]
+    said = told(*lines)
+    signature = Notary.open(state).signer.sign(signed_bytes(said))
+    return {**parts, "warrant": said, "signature": base64.b64encode(signature).decode()}
+
+
+def test_what_is_signed_as_it_is_made_is_sound(state: Path) -> None:
+    sound = document(state, "undone-it")
+    assert check(signed(state, sound), Notary.open(state).key) == sound["warrant"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    ["a line twice", "lines of two calls", "a call for a grant", "the undoing of another call"],
+)
+def test_a_warrant_that_is_put_together_of_true_lines_is_not_sound(state: Path, lie: str) -> None:
+    one, other = document(state, "by-child"), document(state, "undone-it")
+    forged = {
+        "a line twice": {**one, "call": [*one["call"], one["call"][-1]]},
+        "lines of two calls": {**one, "call": [*one["call"], *other["call"]]},
+        "a call for a grant": {**one, "grants": [*one["grants"], other["call"][0]]},
+        "the undoing of another call": {**one, "undone": other["undone"]},
+    }[lie]
+    with pytest.raises(Unsound, match="says other than the journal's lines"):
+        check(signed(state, forged), Notary.open(state).key)
+
+
+def test_a_chain_of_grants_that_was_given_out_of_order_bounds_nothing(state: Path) -> None:
+    sound = warrant(state, "by-child")
+    assert bounded({**sound, "grants": sound["grants"]})[1].startswith("grant g-child")
+    turned = {**sound, "grants": sound["grants"][::-1]}
+    assert bounded(turned) == (False, "grant g-root is not g-child, which it was made under")
+
+
+@pytest.mark.parametrize(("when", "holds"), [("begins", True), ("expires", False)])
+def test_a_grant_is_in_force_from_its_beginning_and_until_its_end(
+    state: Path, when: str, holds: bool
+) -> None:
+    """Its first moment is its own, its last is not."""
+    sound = warrant(state, "by-root")
+    [grant] = sound["grants"]
+    assert bounded({**sound, "sent_at": grant[when]})[0] is holds
+    assert bounded({**sound, "sent_at": grant["begins"] - 1})[0] is False
+
+
+def test_a_key_is_read_as_it_is_published(tmp_path: Path) -> None:
+    notary = Notary.open(tmp_path)
+    assert Key.parse(notary.public_key) == notary.key
+    name, number, coded = notary.public_key.split("+", 2)
+    raw = base64.b64decode(coded)
+    for text in (
+        "",
+        name,
+        f"{name}+{number}",
+        f"other+{number}+{coded}",
+        f"{name}+00000000+{coded}",
+        f"{name}+{number}+not base64",
+        f"{name}+{number}+{base64.b64encode(bytes([2]) + raw[1:]).decode()}",
+        f"{name}+{number}+{base64.b64encode(raw + b'x').decode()}",
+    ):
+        with pytest.raises(Unsound, match="not a checkpoint key"):
+            Key.parse(text)
+
+
+def note(notary: Notary, text: str, number: bytes | None = None) -> str:
+    """Any text as a note, truly signed."""
+    raw = (notary.key.number if number is None else number) + notary.signer.sign(text.encode())
+    return f"{text}\n\u2014 {notary.key.name} {base64.b64encode(raw).decode()}\n"
+
+
+def test_only_a_checkpoint_of_this_log_signed_by_this_key_is_opened(tmp_path: Path) -> None:
+    notary, stranger = Notary.open(tmp_path / "a"), Notary.open(tmp_path / "b")
+    key, root = notary.key, bytes(32)
+    text = checkpoint_text(key.name, 5, root)
+    assert open_note(note(notary, text), key) == Checkpoint(5, root)
+    forged = note(notary, text).replace("\n5\n", "\n6\n")
+    for bad in (
+        "",
+        text,
+        forged,
+        note(notary, text, number=bytes(4)),
+        note(notary, checkpoint_text("bulkhead/other", 5, root)),
+        note(notary, f"{key.name}\n05\n{base64.b64encode(root).decode()}\n"),
+        note(notary, f"{text}more\n"),
+        note(notary, text).replace(key.name, stranger.key.name),
+        note(stranger, text).replace(stranger.key.name, key.name),
+    ):
+        with pytest.raises(Unsound, match=f"no checkpoint that {key.name} signed"):
+            open_note(bad, key)
+
+
+def test_a_log_of_one_line_needs_no_proof_and_takes_none() -> None:
+    leaf, other = bytes(32), bytes([1]) * 32
+    log = Checkpoint(1, leaf)
+    check_inclusion(leaf, 0, log, [])
+    for index, path in ((0, [other]), (1, []), (-1, [])):
+        with pytest.raises(Unsound):
+            check_inclusion(leaf, index, log, path)
+    with pytest.raises(Unsound):
+        check_inclusion(other, 0, log, [])
+
+
+def test_a_log_extends_itself_and_none_extends_an_empty_or_a_longer_one() -> None:
+    log = Checkpoint(3, bytes(32))
+    check_consistency(log, log, [])
+    for old, new, path in (
+        (Checkpoint(0, bytes(32)), log, []),
+        (Checkpoint(4, bytes(32)), log, []),
+        (log, log, [bytes(32)]),
+        (Checkpoint(3, bytes([1]) * 32), log, []),
+    ):
+        with pytest.raises(Unsound):
+            check_consistency(old, new, path)
