@@ -9,6 +9,7 @@ Laws:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -24,8 +25,9 @@ MOST_CHILDREN: Final = 64
 """Grants in force that were handed on from one."""
 MAX_ADMIN_SECONDS: Final = 900
 """How long a grant with the admin tier in it may last."""
-_UNPLAIN: Final = ("..", "%", "\\", "//")
-"""Past its `://` a URI with one of these may lead elsewhere than it seems to: no `*` covers it."""
+_UNPLAIN: Final = re.compile(r"\.\.|//|\\|%(?:[01].|2[ef5]|5c|7f|c[01])", re.IGNORECASE)
+"""Past its `://` a URI with one of these may lead elsewhere than it seems to: no `*` covers it. Encoded count a dot, a
+slash, a backslash, a percent sign, and what no text has; a blank or a letter stays where it is."""
 
 State = Literal["active", "completed", "revoked"]
 Limit = int | None
@@ -263,7 +265,7 @@ def in_vain(terms: Terms) -> str:
 def _any_tool(patterns: Sequence[str], target: Target) -> bool:
     name = f"{target.server}/{target.policy_name}"
     past = target.name.partition("://")[2] or target.name
-    plain = target.kind != "resource" or not any(mark in past for mark in _UNPLAIN)
+    plain = target.kind != "resource" or not _UNPLAIN.search(past)
     return any(
         name == pattern or (plain and pattern.endswith("*") and name.startswith(pattern[:-1]))
         for pattern in patterns

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.grant import Grant, Spend, Standing, bounds_of
+from gateway.core.grant import Grant, Spend, Standing, bounds_of, outside
 from gateway.core.model import Classified, Effect, Label, Target, Tier
 from gateway.errors import Refused
 from gateway.grants import book
@@ -285,12 +285,32 @@ def test_bytes_are_those_of_the_arguments() -> None:
     assert spend.bytes == len('{"q": "é"}'.encode())
 
 
-@pytest.mark.parametrize("uri", ["file:///srv/../etc/x", "file:///srv/%2e%2e/x", "file:///srv//x"])
-def test_a_uri_that_may_climb_is_covered_by_its_exact_name_only(uri: str) -> None:
-    from gateway.core.grant import outside
-    from gateway.core.model import Target
-    from tests.grants.given import terms
+@pytest.mark.parametrize(
+    "uri", ["file:///srv/my%20notes", "file:///srv/%C3%A4", "file:///srv/a%26b"]
+)
+def test_an_encoded_blank_or_letter_leads_nowhere_else(uri: str) -> None:
+    plain = call("a", server="files")
+    target = Target("files", "resource", uri)
+    asked = replace(plain, resolved=replace(plain.resolved, target=target))
+    assert outside(terms(tools=("files/resource:file:///srv/*",)), asked) == ""
+    assert outside(terms(tools=("files/resource:file:///srv/keys*",)), asked) != ""
 
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///srv/../etc/x",
+        "file:///srv/%2e%2e/x",
+        "file:///srv//x",
+        "file:///srv/%2Fx",
+        "file:///srv/%252e%252e/x",
+        "file:///srv\\x",
+        "file:///srv/%5Cx",
+        "file:///srv/%00",
+        "file:///srv/%c0%af",
+    ],
+)
+def test_a_uri_that_may_climb_is_covered_by_its_exact_name_only(uri: str) -> None:
     plain = call("a", server="files")
     climbing = replace(
         plain, resolved=replace(plain.resolved, target=Target("files", "resource", uri))
