@@ -41,16 +41,18 @@ def profile(settings: IssuerSettings, keys: Keys, tenant: str) -> IssuerProfile:
     """One issuer of JWTs, as the verifier sees it. `tenant`: the gateway's own."""
     shape = SHAPES[settings.kind]
     types = shape.types if settings.types is None else settings.types
+    types = tuple(each.lower() for each in types)
     reader = Reader.of(settings, tenant)
     return IssuerProfile(
         issuer=settings.name,
         key=keys.key,
         claimed=SvidReader(settings.trust_domain, reader) if settings.trust_domain else reader,
         algorithms=frozenset(settings.algorithms),
-        types=frozenset(each.lower() for each in types),
+        types=frozenset(types),
         max_ttl=settings.max_ttl or MAX_TTL,
         dated=shape.dated,
-        numbered=shape.numbered,
+        # Of tokens of another type than the kind's own its profile promises nothing.
+        numbered=shape.numbered and set(types) <= set(shape.types),
         tiers=None if settings.tiers is None else frozenset(map(Tier, settings.tiers)),
         scope_claim=settings.scope_claim,
         bound_tiers=frozenset(map(Tier, settings.bound_tiers)),

@@ -134,6 +134,32 @@ def test_a_platforms_token_is_believed_as_it_comes(tmp_path: Path, kind: str) ->
     assert identity.token_id
 
 
+AUTH0 = {
+    "sub": "my_client_id@clients",
+    "aud": [URL, "https://my-domain.auth0.com/userinfo"],
+    "azp": "my_client_id",
+    "exp": NOW + 86_395,
+    "scope": "openid mcp:data",
+    "gty": "client-credentials",
+}
+"""Its default profile: no `jti`, and good for a day."""
+
+
+def test_a_providers_token_that_is_no_at_jwt_needs_no_number(tmp_path: Path) -> None:
+    named = {"agent": From(claim="azp", names={"my_client_id": "triage-1"})}
+    standing = {**named, "task": From(value="standing"), "max_ttl": 86_400, "tiers": None}
+    settings = {"issuer": "https://my-domain.auth0.com/", **standing}
+    signer = Signer(tmp_path, "oauth", **settings, types=("JWT",))
+    identity = verify(signer.token(AUTH0, typ="JWT"), signer)
+    assert identity.agent == "agent:triage-1" and identity.tiers == {Tier.DATA}
+    strict = Signer(tmp_path, "oauth", **settings)
+    with pytest.raises(Refused, match="jti"):
+        verify(strict.token(AUTH0, typ="at+jwt"), strict)
+    closed = Signer(tmp_path, "oauth", **settings, types=())
+    with pytest.raises(Refused, match="type"):
+        verify(closed.token(AUTH0, typ="at+jwt"), closed)
+
+
 CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "a pod of another namespace": (
         "kubernetes",
