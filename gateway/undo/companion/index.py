@@ -65,7 +65,7 @@ def restore(
 
 def after_add(repository: Repository, files: list[str]) -> str:
     """The state `git add -- FILES` would leave, tried beside: neither index nor objects are written to."""
-    with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bulkhead-", dir=_scratch(repository)) as folder:
         objects = repository.git("rev-parse", "--git-path", "objects").strip()
         beside = {
             "GIT_INDEX_FILE": os.path.join(folder, "index"),
@@ -80,6 +80,14 @@ def after_add(repository: Repository, files: list[str]) -> str:
         except GitFailed:
             raise No("OTHER", "git does not add these") from None
         return digest(repository, beside)
+
+
+def _scratch(repository: Repository) -> str:
+    """Where a container lets nobody write to /tmp, git's own directory: git minds nothing it does not know there."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return str(repository.directory)
 
 
 class _Lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,22 @@ def test_what_was_staged_is_staged_again_after_a_reset(repo: Repo, served: Serve
         set(os.listdir(repo.path / ".git")) - {"index.lock"}
     )
     assert not [name for name in os.listdir(repo.path / ".git") if "bulkhead" in name]
+
+
+def test_what_would_be_staged_is_known_where_there_is_nowhere_for_temporary_files(
+    repo: Repo, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.commit("a", b"1")
+    (repo.path / "a").write_bytes(b"2")
+    before = sorted(repo.path.rglob("*"))
+    known = served.git_index_after_add(files=["a"])
+
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert served.git_index_after_add(files=["a"]) == known
+    assert sorted(repo.path.rglob("*")) == before
 
 
 def test_a_human_who_stages_in_between_is_not_unstaged(repo: Repo, served: Served) -> None:
