@@ -54,11 +54,14 @@ class SqliteFile:
         self._database: sqlite3.Connection
         self._tables: dict[str, _Table] = {}
         self._seen: dict[str, Any] = {}
+        self._wrote = False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One transaction in which nobody else writes."""
+        """One transaction in which nobody else writes. A look is given up, not committed: that would wait for
+        everybody who has not read to the end, as a server that keeps its cursor."""
         with closing(self._opened()) as self._database:
+            self._wrote = False
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._look()
@@ -66,7 +69,7 @@ class SqliteFile:
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
+            self._database.execute("COMMIT" if self._wrote else "ROLLBACK")
 
     def _opened(self) -> sqlite3.Connection:
         """Anew each time: another file may have been put in its place, and the old one is no longer its."""
@@ -85,6 +88,7 @@ class SqliteFile:
 
     def write(self, records: Mapping[str, Any]) -> None:
         """All of them; what is not among them stays exactly as it is. Raises `No`, `sqlite3.Error`."""
+        self._wrote = True
         others = {key: value for key, value in self._seen.items() if key not in records}
         schema = {key: value for key, value in records.items() if key.startswith("schema/")}
         waiting = self._without_triggers(schema)

@@ -226,3 +226,22 @@ def test_text_that_is_no_utf8_comes_back_as_text_and_keeps_nothing_else_from_it(
     )
     compared.put(changes["was"], changes["now"])
     assert rows() == was
+
+
+def test_who_has_not_read_to_the_end_is_no_hindrance_to_a_look(path: Path) -> None:
+    """A server that keeps one cursor holds its last read open until its next statement."""
+    run(path, "CREATE TABLE t (a)", "INSERT INTO t VALUES ('x'), ('y')")
+    compared = Compared(SqliteFile(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        cursor = database.cursor()
+        cursor.execute("SELECT a FROM t").fetchone()
+        mark = compared.state()["state"]
+        cursor.execute("INSERT INTO t VALUES ('z')")
+        cursor.execute("SELECT a FROM t").fetchone()
+        changes = compared.changes(mark)
+        cursor.close()
+    assert changes["was"].keys() == {"rows/t/%5B3%5D"}
+    assert compared.put(changes["was"], changes["now"]) == {"changed": True}
+    assert list(seen(path)) == [
+        "table t CREATE TABLE t (a)", "('x',)", "('y',)", "(0,)",
+    ]  # fmt: skip
