@@ -31,6 +31,7 @@ SECONDS: Final = 10.0
 MAX_BYTES: Final = 64 * 1024
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CODE: Final = re.compile(r"[a-z_]{1,64}")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{8,16384}")
 Fields = dict[str, str]
 
@@ -188,4 +189,7 @@ def _refusal(status: int, said: Mapping[str, Any]) -> str:
 
 
 def _seconds(value: object) -> int | None:
+    """A number (RFC 6749, 5.1); several servers write it as text."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
     return value if type(value) is int and value > 0 else None
