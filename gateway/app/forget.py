@@ -12,7 +12,6 @@ from gateway.app.clock import microseconds, new_call_id
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.forget import METHOD, VERDICT, Forget
-from gateway.core.record import UNSETTLED
 from gateway.journals import findpayloads
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
@@ -32,10 +31,9 @@ class Forgetting(Value):
     protector: Protector
 
     def calls_of(self, subject: str) -> list[CallRow]:
-        """Calls an agent made, or that hold this text anywhere: those that are settled."""
+        """Calls an agent made, or that hold this text anywhere; some may not be over."""
         named = findpayloads.of_subject(self.reader, subject, self.protector.unseal)
-        rows = [row for row in map(self.reader.call, named) if row is not None]
-        return [row for row in rows if row.state not in UNSETTLED]
+        return [row for row in map(self.reader.call, named) if row is not None]
 
     async def forget(self, calls: Sequence[CallRow], by: str) -> bool:
         """Their payloads are gone, and a line of each says so. False: the log still holds them for now.

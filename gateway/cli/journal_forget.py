@@ -48,27 +48,35 @@ def command(
 
     The lines stay, and every proof and warrant of them holds; what they said can no longer be read, and
     the calls can no longer be undone. Copies made before (backups, exports) are yours to destroy. Exit
-    status 5: somebody kept the write-ahead log in use, so do it again.
+    status 5: a call is not over yet, or somebody kept the write-ahead log in use, so do it again.
     """
     if bool(calls) == bool(subject):
         raise click.UsageError("give --call or --subject")
     if tenant and not subject:
         raise click.UsageError("--tenant goes with --subject")
-    chosen, certain = asyncio.run(_forget(config, operator, calls, subject or "", tenant, dry_run))
-    ids = [row.record.call_id for row in chosen]
+    found, certain = asyncio.run(_forget(config, operator, calls, subject or "", tenant, dry_run))
+    left = [row for row in found if row.state in UNSETTLED]
+    chosen = [row for row in found if row.state not in UNSETTLED]
     if as_json:
-        print_json({"calls": ids, "forgotten": not dry_run, "certain": certain})
+        ids = {"calls": _ids(chosen), "left": _ids(left)}
+        print_json({**ids, "forgotten": not dry_run, "certain": certain})
     else:
-        for row in chosen:
-            click.echo(
-                f"{row.record.call_id}  {visible(row.record.agent)} {visible(row.record.target)}"
-            )
-        click.echo(f"{len(ids)} calls {'would be ' if dry_run else ''}forgotten")
+        _tell(chosen, dry_run)
+    for row in left:
+        said = f"{row.record.call_id} is not over ({row.state}), and keeps what it says until then"
+        click.echo(f"bulkhead: {said}: again, please", err=True)
     if not certain:
         click.echo(
             "bulkhead: the journal's log is in use and still holds them: again, please", err=True
         )
-        sys.exit(NOT_YET)
+    sys.exit(NOT_YET if not certain or (left and not dry_run) else 0)
+
+
+def _tell(chosen: Sequence[CallRow], dry_run: bool) -> None:
+    for row in chosen:
+        whose = f"{visible(row.record.agent)} {visible(row.record.target)}"
+        click.echo(f"{row.record.call_id}  {whose}")
+    click.echo(f"{len(chosen)} calls {'would be ' if dry_run else ''}forgotten")
 
 
 async def _forget(
@@ -83,10 +91,15 @@ async def _forget(
 
     async with open_forgetting(settings.load(config)) as forgetting:
         named = [_named(forgetting, call) for call in calls]
-        chosen = _of_tenant(forgetting.calls_of(subject), subject, tenant) if subject else named
+        found = _of_tenant(forgetting.calls_of(subject), subject, tenant) if subject else named
+        chosen = [row for row in found if row.state not in UNSETTLED]
         if dry_run or not chosen:
-            return chosen, True
-        return chosen, await forgetting.forget(chosen, operator)
+            return found, True
+        return found, await forgetting.forget(chosen, operator)
+
+
+def _ids(rows: Sequence[CallRow]) -> list[str]:
+    return [row.record.call_id for row in rows]
 
 
 def _of_tenant(rows: list[CallRow], subject: str, tenant: str | None) -> list[CallRow]:

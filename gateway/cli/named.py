@@ -43,9 +43,14 @@ def can_be(loaded: Settings, fence: Fence) -> None:
     if scope == "server":
         if value not in loaded.servers:
             raise Misconfigured(f"there is no server {value!r}", loaded.where)
-    elif scope == "agent":
-        if not AGENT.fullmatch(value.removeprefix("agent:")):
-            raise click.UsageError(f"{value!r} is no agent's name")
-    elif scope in ("task", "tenant", "grant") and not WORD.fullmatch(value):
+    if not is_name(fence):
         raise click.UsageError(f"{value!r} is no {scope}'s name")
     tenant(fence.tenant)
+
+
+def is_name(fence: Fence) -> bool:
+    """Can anybody, or anything, be called what it names?"""
+    if fence.scope == "agent":
+        return AGENT.fullmatch(fence.value.removeprefix("agent:")) is not None
+    has_word = fence.scope in ("task", "tenant", "grant")
+    return not has_word or WORD.fullmatch(fence.value) is not None

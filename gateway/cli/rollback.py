@@ -16,11 +16,12 @@ import click
 from rich.console import Console
 
 from gateway import settings
-from gateway.cli import named
+from gateway.cli import named, whose
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
+from gateway.core.fence import Fence, Scope
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Refused
 from gateway.reasons import Reason
@@ -98,6 +99,7 @@ def command(
     if undo_id is not None:
         _end(_run(_resume(config, operator, undo_id)), show)
         return
+    _check_names(config, wanted)
     roll(
         config,
         operator,
@@ -138,6 +140,23 @@ def _check_scope(
         raise click.UsageError("--subtree goes with --grant")
     if undo_id is not None and not wanted.is_empty:
         raise click.UsageError("--resume takes up what was begun; it has its scope already")
+
+
+def _check_names(config: Path, wanted: Wanted) -> None:
+    """A name nobody is on record by undoes nothing, and looks like all that was to be undone. Raises
+    `click.UsageError` for one that nobody can have."""
+    scopes: dict[Scope, tuple[str, ...]] = {"agent": wanted.agents, "task": wanted.tasks}
+    fences = [
+        Fence(scope, value, "", "", 0, tenant)
+        for scope, values in scopes.items()
+        for value in values
+        for tenant in [each for each in wanted.tenants if each != named.ANY] or [""]
+    ]
+    for fence in fences:
+        if not named.is_name(fence):
+            raise click.UsageError(f"{fence.value!r} is no {fence.scope}'s name")
+    for said in whose.unheard_of(settings.load(config), fences):
+        click.echo(f"bulkhead: {said}", err=True)
 
 
 def _run(work: Coroutine[Any, Any, Done | None]) -> Done | None:

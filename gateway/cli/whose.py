@@ -14,6 +14,7 @@ from gateway.cli.visible import visible
 from gateway.core.fence import Fence
 from gateway.ports import CallFilter
 from gateway.settings import Settings
+from gateway.values import replace
 
 RECENT: Final = 1_000
 """Of the latest calls of a name it is looked whose they are."""
@@ -30,13 +31,14 @@ def of_one(loaded: Settings, fences: Sequence[Fence]) -> None:
 
 
 def unheard_of(loaded: Settings, fences: Sequence[Fence]) -> list[str]:
-    """What to tell of fences that stop nobody who is known: a slip, most often."""
+    """What to tell of fences, or what is named as they would name it, that nobody is known by: a slip, most often."""
     told = []
     for fence in fences:
-        known = _tenants(loaded, fence)
-        if known is not None and (not known or fence.tenant not in ("", *known)):
-            elsewhere = f", but in {_listed(known)}" if known else ""
-            told.append(f"nothing is on record of {visible(fence)}{elsewhere}")
+        if _tenants(loaded, fence) != frozenset():
+            continue
+        others = _tenants(loaded, replace(fence, tenant="")) if fence.tenant else None
+        elsewhere = f", but in {_listed(others)}" if others else ""
+        told.append(f"nothing is on record of {visible(fence)}{elsewhere}")
     return told
 
 
@@ -45,7 +47,7 @@ def _listed(tenants: frozenset[str]) -> str:
 
 
 def _tenants(loaded: Settings, fence: Fence) -> frozenset[str] | None:
-    """In which tenants there is what is fenced, by the journal. None: that cannot be told."""
+    """In which tenants, of those it may be in, there is what is fenced, by the journal. None: that cannot be told."""
     if fence.scope not in ("agent", "task", "tenant"):
         return None
     try:
@@ -60,7 +62,7 @@ def _called(loaded: Settings, fence: Fence) -> frozenset[str]:
 
     reader = SqliteReader(loaded.journal_file)
     try:
-        named: dict[str, Any] = {fence.scope: fence.value}
+        named: dict[str, Any] = {"tenant": fence.tenant or None, fence.scope: fence.value}
         records = [row.record for row in reader.calls(CallFilter(**named), RECENT)]
     finally:
         reader.close()
@@ -75,4 +77,5 @@ def _granted(loaded: Settings, fence: Fence) -> frozenset[str]:
         grants = [row.grant for row in store.all() if row.state == "active"]
     finally:
         store.close()
-    return frozenset(each.tenant for each in grants if getattr(each, fence.scope) == fence.value)
+    held = [each for each in grants if getattr(each, fence.scope) == fence.value]
+    return frozenset(each.tenant for each in held if fence.tenant in ("", each.tenant))

@@ -25,6 +25,8 @@ def home(tmp_path: Path) -> Home:
         ("--resume", "u", "--task", "t"),
         ("--task", "t", "--as", "two words"),
         ("--task", "t", "--since", "yesterday"),
+        ("--agent", "a,b", "--yes"),
+        ("--task", "t/u", "--yes"),
     ],
 )
 def test_words_that_name_no_scope_or_two_are_wrong(home: Home, words: tuple[str, ...]) -> None:
@@ -64,3 +66,13 @@ def test_what_it_cannot_tell_is_told_after_it_was_done(capsys: pytest.CaptureFix
         "Not in it, as nobody knows which resources they write: 4 calls, d2, d3, d4 and 1 more",
         "complete_with_residue, undo u",
     ]
+
+
+def test_a_name_nobody_is_on_record_by_is_not_undone_unsaid(home: Home) -> None:
+    home.must("contain", "--task", "night", "--no-undo")
+    for scope, of in (("--agent", "agent agent:ann"), ("--task", "task ann")):
+        ran = home.run("rollback", scope, "ann", "--yes", "--as", "ada")
+        assert (ran.returncode, ran.stderr) == (0, f"bulkhead: nothing is on record of {of}\n")
+        assert ran.stdout == (
+            "No call in this scope is known to have changed anything.\ncomplete\n"
+        )

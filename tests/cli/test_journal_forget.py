@@ -1,0 +1,35 @@
+"""`bulkhead journal forget`: what it could not forget is said, and is in its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gateway.journals.sqlite import SqliteJournal
+from tests.journals.calls import intent, outcome
+from tests.system.home import Home
+
+
+async def test_a_subjects_call_that_is_not_over_is_said_to_be_left(tmp_path: Path) -> None:
+    home = Home.idle(tmp_path / "home")
+    home.must("contain", "--task", "none", "--no-undo", "--as", "ada")
+    journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
+    said = {"to": "jane@example.com"}
+    for line in (
+        intent("call-over", arguments=said),
+        outcome("call-over"),
+        intent("call-open", arguments=said),
+    ):
+        await journal.append(line).sealed()
+    forget = ("journal", "forget", "--subject", "jane@example.com", "--json", "--as", "ada")
+    would, did = home.run(*forget, "--dry-run"), home.run(*forget)
+    await journal.append(outcome("call-open")).sealed()
+    then = home.run(*forget)
+    await journal.aclose()
+    found = [(ran.returncode, json.loads(ran.stdout)) for ran in (would, did, then)]
+    assert [(status, each["calls"], each["left"]) for status, each in found] == [
+        (0, ["call-over"], ["call-open"]),
+        (5, ["call-over"], ["call-open"]),
+        (0, ["call-open"], []),
+    ]
+    assert "call-open is not over (intent), and keeps what it says until then" in did.stderr
