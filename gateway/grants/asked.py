@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from gateway.config.issuers import AGENT
 from gateway.core.model import JsonObject
 from gateway.terms import Written
 
@@ -16,7 +17,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0
 class Asked(Written):
     """For whom, and what for. Terms that are left out are those of the ceiling."""
 
-    agent: Annotated[str, Field(pattern=r"^agent:[a-z0-9][A-Za-z0-9._:/@-]{0,254}$")]
+    agent: Annotated[str, Field(pattern=rf"^agent:{AGENT.pattern}$")]
     task: Word
     intent: Word
     tenant: Word | None = None

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from gateway.config import issuers
 from gateway.config.yamlfile import bytes_of
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
@@ -51,8 +52,10 @@ _INITIALS: Final[dict[Word, str]] = {
     "would-deny": "W",
 }
 _HOLD: Final = re.compile(r"hold:([1-9][0-9]{0,6})")
-AGENT: Final = re.compile(r"(?:agent|operator):[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
-"""Who can stand in a `g` line."""
+AGENT: Final = re.compile(
+    rf"agent:{issuers.AGENT.pattern}|operator:[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,254}}"
+)
+"""Who can stand in a `g` line: names that tokens can carry, and operators'."""
 _ROLE: Final = re.compile(r"role:[a-z0-9][a-z0-9_.-]{0,62}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 NOT_IN_ALLOW: Final = ("tier", "server", "role", "tenant", "intent")
@@ -250,7 +253,7 @@ def _membership(fields: list[str]) -> tuple[str, str, str]:
         # Casbin gives up silently on deep chains, and then a deny on the far role does not apply.
         raise ValueError(f"{agent} in {role}: roles have no roles, give the agent both")
     if not AGENT.fullmatch(agent):
-        raise ValueError(f"{agent!r} is no agent: write agent:<name>")
+        raise ValueError(f"{agent!r} is no agent: write agent:<name>, small letters")
     if not _ROLE.fullmatch(role):
         raise ValueError(f"{role!r} is no role: write role:<name>")
     if not _WORD.fullmatch(tenant):

@@ -132,6 +132,8 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         ("g, ann, role:reader, local", "write agent:<name>"),
         ("g, agent:, role:reader, local", "write agent:<name>"),
         ("g, agent:*, role:reader, local", "write agent:<name>"),
+        ("g, agent:Ann, role:reader, local", "small letters"),
+        ("g, agent:spiffe://x/ann, role:reader, local", "small letters"),
         ("g, agent:ann, reader, local", "write role:<name>"),
         ("g, agent:ann, role:reader, *", "is no tenant"),
         ("g, agent:ann, role:reader", "3 belong"),

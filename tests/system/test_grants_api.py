@@ -313,6 +313,7 @@ def _without_call(body: dict[str, Any]) -> dict[str, Any]:
         ({"uses": "5"}, (400, "invalid_arguments")),
         ({"sudo": True}, (400, "invalid_arguments")),
         ({"agent": "orla"}, (400, "invalid_arguments")),
+        ({"agent": "agent:Ann"}, (400, "invalid_arguments")),
     ],
     ids=str,
 )
