@@ -29,7 +29,7 @@ from gateway.wire.agents import stdio
 
 TOKEN = "BULKHEAD_TOKEN"
 LAST_SECONDS = 15
-"""From a SIGTERM on. Longer than tool servers get to end."""
+"""From such a signal on. Longer than tool servers get to end."""
 ALWAYS = 2**53
 """Seconds since the epoch: further off than any token's end may be."""
 
@@ -81,14 +81,17 @@ async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, inte
 
 
 def _end_when_told(serving: asyncio.Future[None]) -> None:
-    """SIGTERM is what the end of the input is: many hosts say no more. What is under way is written down, and tool
-    servers are ended, not killed. If anything hangs after that, SIGALRM ends the process."""
+    """SIGTERM is what the end of the input is: many hosts say no more, nor does a terminal that is closed (SIGHUP).
+    What is under way is written down, and tool servers are ended, not killed. If anything hangs after that, SIGALRM
+    ends the process."""
 
     def told() -> None:
         serving.cancel()
         signal.alarm(LAST_SECONDS)
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            asyncio.get_running_loop().add_signal_handler(number, told)
 
 
 def _mint(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> str:

@@ -52,7 +52,10 @@ async def test_who_was_named_at_the_start_is_who_it_is_as_long_as_it_runs(
     assert who.expires_at > time.time() + 365 * 86_400
 
 
-async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """It was killed where it stood, and its tool servers with it: the call was said to be under way."""
     command = [starter.python(), str(TICKING), str(tmp_path)]
     rules = {"policy": everybody([("tool", "tick")]), "tiers": one_tier("tick", "tool", "write")}
@@ -72,7 +75,7 @@ async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(tmp_path
         with anyio.fail_after(60):
             while not (tmp_path / "done").exists():
                 await anyio.sleep(0.01)
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             status = await process.wait()
     finally:
         if process.returncode is None:
