@@ -166,9 +166,11 @@ class SqliteFile:
         return self.on(scrubbed)
 
     def close(self) -> None:
-        """Close the file and end the run."""
-        with suppress(JournalError):
-            self.on(self._file)
+        """Close the file and end the run. It has all lines then, also for whoever copies it without its log: SQLite
+        sees to that only where nobody else has it open."""
+        for last in (self._file, _brought_in):
+            with suppress(JournalError):
+                self.on(last)
         self._disconnect()
         self.run.end()
 
@@ -185,6 +187,11 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _brought_in(connection: sqlite3.Connection) -> None:
+    """What the log holds is in the file; it waits for nobody."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from gateway.errors import JournalError
 from gateway.journals import form
 from gateway.journals.entry import Entry
 from gateway.journals.sqlitefile import SqliteFile
+from gateway.journals.sqlitereader import SqliteReader
 from tests.journals.calls import NOON, refusal
 
 
@@ -81,3 +84,14 @@ def test_work_that_fails_leaves_no_transaction_and_lines_wait_for_the_disk(
     other.close()
     assert file._connected().execute("PRAGMA synchronous").fetchone() == (2,)
     file.close()
+
+
+def test_a_closed_journal_is_whole_without_its_log_whoever_else_has_it_open(tmp_path: Path) -> None:
+    file = SqliteFile.open(tmp_path / "journal.db", NOON)
+    with closing(SqliteReader(tmp_path / "journal.db")) as reader:
+        file.write([entry(file, name) for name in "abc"], [])
+        seen = reader.last_seq()
+        file.close()
+        shutil.copyfile(tmp_path / "journal.db", tmp_path / "copy.db")
+    with closing(SqliteReader(tmp_path / "copy.db")) as copy:
+        assert copy.last_seq() == seen == 3
