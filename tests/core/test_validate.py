@@ -152,6 +152,16 @@ FAR: JsonObject = {"type": "object", "properties": {"url": {}}, "required": ["ur
         ({"prefixItems": [POINT], "items": {"$ref": "#/$defs/map"}}, [[{"x": 1}, {"y": 1}]], [[{"y": 1}]]),
         ({"additionalProperties": POINT}, [{"any": {"x": 1}}], [{"any": {"y": 1}}]),
         ({"properties": {"additionalProperties": POINT}}, [{"additionalProperties": {"x": 1}}], [{"z": 1}]),
+        ({"patternProperties": {"^a": POINT, "^b": FAR}}, [{"a1": {"x": 1}}, {"b1": {"url": 1}}], [{"a1": {"url": 1}}]),
+        ({**POINT, "patternProperties": {"^a": POINT}}, [{"x": 1, "a1": {"x": 1}}], [{"a1": {"y": 1}}]),
+        ({**POINT, "allOf": [{"type": "object"}, True]}, [{"x": 1}], [{"x": 1, "y": 1}]),
+        ({**POINT, "if": {"type": "object"}, "then": True}, [{"x": 1}], [{"x": 1, "y": 1}]),
+        ({**POINT, "dependentSchemas": {"x": True}}, [{"x": 1}], [{"x": 1, "y": 1}]),
+        ({"anyOf": [POINT, {"type": ["object", "null"]}]}, [{"any": 1}], []),
+        ({"anyOf": [POINT, {"title": "anything", "description": "at all"}]}, [{"any": 1}], []),
+        ({"anyOf": [POINT, {"type": "string"}]}, [{"x": 1}, "y"], [{"y": 1}]),
+        ({"anyOf": [POINT, {"type": ["string", "null"]}]}, [{"x": 1}], [{"y": 1}]),
+        ({"anyOf": [POINT, {"type": "object", "minProperties": 1}]}, [{"x": 1}], [{"y": 1}]),
     ],
 )  # fmt: skip
 def test_at_every_depth_a_member_is_known_or_refused(
