@@ -27,7 +27,8 @@ def line(ticket: Ticket, now: int) -> str:
     what = f"{ticket.server} {ticket.tool}" if ticket.kind == "call" else f"window {ticket.server}"
     who = f" by {ticket.decided_by}" if ticket.decided_by else ""
     until = f" until {when(ticket.expires_at)}"
-    return visible(f"{ticket.id}  {stand(ticket, now)}{who}{until}  {ticket.agent}  {what}")
+    whose = f"{ticket.agent}, tenant {ticket.tenant}"
+    return visible(f"{ticket.id}  {stand(ticket, now)}{who}{until}  {whose}  {what}")
 
 
 def print_ticket(ticket: Ticket, now: int) -> None:

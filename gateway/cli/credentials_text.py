@@ -16,7 +16,7 @@ from gateway.values import as_plain
 def print_list(leases: Sequence[CredentialLease]) -> None:
     """One line each, and a second one for why it ended or could not be ended."""
     for lease in leases:
-        whom = f"{visible(lease.agent)}  {_what_for(lease)}"
+        whom = f"{visible(lease.agent)}  tenant {visible(lease.tenant)}  {_what_for(lease)}"
         where = f"{visible(lease.server)} {lease.tier} {lease.provider}"
         click.echo(f"{lease.id}  {lease.state:<13}  {where}  {whom}  {until(lease)}")
         if lease.said:

@@ -16,7 +16,8 @@ def print_list(rows: Sequence[Standing], now: int) -> None:
     """One line each."""
     for row in rows:
         grant = row.grant
-        who = f"{visible(grant.agent)}  task {visible(grant.task)}  {visible(grant.intent)}"
+        whose = f"{visible(grant.agent)}  tenant {visible(grant.tenant)}"
+        who = f"{whose}  task {visible(grant.task)}  {visible(grant.intent)}"
         click.echo(f"{grant.id}  {row.word(now):<9}  {who}  until {when(grant.expires_at)}")
 
 

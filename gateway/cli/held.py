@@ -99,6 +99,7 @@ def _facts(waiting: Waiting) -> JsonObject:
         "call": waiting.call_id,
         "release_at": waiting.release_at,
         "agent": identity.agent,
+        "tenant": identity.tenant,
         "task": identity.task,
         "server": waiting.target.server,
         "tool": waiting.target.name,
@@ -108,7 +109,7 @@ def _facts(waiting: Waiting) -> JsonObject:
 
 def _line(waiting: Waiting) -> str:
     identity, target = waiting.request.identity, waiting.target
-    who = f"{identity.agent}, task {identity.task}"
+    who = f"{identity.agent}, tenant {identity.tenant}, task {identity.task}"
     told = f"{waiting.call_id}  {when(waiting.release_at)}  {target.server} {target.name}  {who}"
     return visible(told)
 

@@ -156,3 +156,10 @@ def test_payloads_of_one_tenants_agent_are_forgotten(shared: Shared) -> None:
     assert set(would) >= set(of_acme)
     everybodys = json.loads(shared.home.must(*forget, "--dry-run", "--tenant", "*"))["calls"]
     assert len(everybodys) > len(would)
+
+
+def test_who_decides_about_something_is_told_whose_it_is(shared: Shared) -> None:
+    words = ("--agent", "ann", "--task", "ten", "--tenant", "globex", "--intent", "general")
+    shared.home.must("grant", "create", *words)
+    listed = shared.home.must("grant", "list", "--task", "ten")
+    assert "agent:ann  tenant globex  task ten" in listed
