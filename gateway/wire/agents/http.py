@@ -243,6 +243,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 log_level="error",  # a line per bad request would let strangers fill the log
+                timeout_keep_alive=Limits().idle,
                 timeout_graceful_shutdown=Limits().shutdown_seconds,
                 ssl_context_factory=None if tls is None else lambda *_: tls.context,
             )

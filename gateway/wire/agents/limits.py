@@ -15,6 +15,9 @@ class Limits(Value):
     """From the end of the head to the end of the body."""
     write_seconds: float = 60.0
     """How long a reader may take nothing before it counts as gone."""
+    idle: int = 75
+    """How long a connection may be silent between two requests. Longer than what stands in front keeps one (nginx, AWS:
+    60): where this side closes as the other sends, a request is lost, and a POST is not sent again."""
     keep_alive: float = 12.0
     """Between two signs of life on an open stream. The protocol encourages at most 15."""
     quiet_stateless: float = 10.0

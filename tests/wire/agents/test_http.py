@@ -24,8 +24,9 @@ from mcp.client.streamable_http import streamable_http_client
 from gateway.core.model import Era
 from gateway.errors import Misconfigured
 from gateway.wire.agents import http
+from tests.clock import ahead
 from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
-from tests.wire.agents.raw import Connection, Reply, connection, session
+from tests.wire.agents.raw import Connection, Reply, connection, session, stateless
 
 ROOT = Path(__file__).parents[3]
 Mode = Literal["auto", "legacy", "2026-07-28"]
@@ -132,6 +133,19 @@ def answered(one: socket.socket) -> bool:
 
 def test_many_who_connect_at_once_to_a_busy_gateway_are_taken_within_few_turns() -> None:
     assert uvloop.run(turns_until_all_are_served(96)) < 96 / 2
+
+
+async def test_a_silent_connection_is_closed_later_than_a_proxy_would_close_it() -> None:
+    """Else it is closed while the proxy sends the next request on it."""
+    given, body = stateless("tools/call", {"name": "echo", "arguments": {}})
+    async with serving() as place, connection(place) as line, asyncio.timeout(160):
+        for seconds in (0, 65):
+            ahead(seconds)
+            await asyncio.sleep(0.01)  # who is silent for too long by now is found to be
+            await line.send(headers=given, body=body)
+            assert (await line.reply()).status == 200
+        ahead(80)
+        assert await line.reader.read() == b""
 
 
 async def test_stopping_ends_open_streams_at_once() -> None:
