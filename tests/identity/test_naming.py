@@ -31,6 +31,31 @@ def test_without_a_word_of_the_operators_an_oauth_token_says_it_all() -> None:
     )
 
 
+SAID: dict[str, Any] = {
+    **{"sub": "triage-1", "task": "T-1", "tenant": "mine", "intent": "all", "grant": "g1"},
+    **{"org": "partner", "run": "R-1", "purpose": "refund", "leave": "g2"},
+}
+
+
+def test_each_name_is_read_where_the_operator_says_and_nowhere_else() -> None:
+    sources = {"tenant": "org", "task": "run", "intent": "purpose", "grant": "leave"}
+    read = reader(**{name: From(claim=claim) for name, claim in sources.items()})
+    assert read(SAID) == Claimed("triage-1", "partner", "R-1", "refund", "g2")
+    for name, claim in sources.items():
+        claims = {key: value for key, value in SAID.items() if key != claim}
+        if name == "grant":
+            assert read(claims).grant == ""
+            continue
+        with pytest.raises(ClaimError):
+            read(claims)
+
+
+def test_what_the_operator_says_outright_no_claim_changes() -> None:
+    words = {"tenant": "partner", "task": "nightly", "intent": "refund", "grant": "g3"}
+    read = reader(**{name: From(value=word) for name, word in words.items()})
+    assert read(SAID) == Claimed("triage-1", "partner", "nightly", "refund", "g3")
+
+
 def test_a_pod_is_named_by_its_service_account_and_its_task_is_its_uid() -> None:
     read = reader(
         kind="kubernetes",
