@@ -13,6 +13,7 @@ import pytest
 from gateway.config.issuers import From
 from gateway.core.event import SecurityEvent
 from gateway.errors import Refused
+from gateway.identity.claims import LEEWAY
 from gateway.identity.keyfile import KeyFile
 from gateway.identity.sets import MAX_AGE, SetReader, Transmitter
 from gateway.reasons import Reason
@@ -121,6 +122,25 @@ def test_an_event_stops_its_agent_by_whichever_clock_it_was_made(
     assert reader.read(signed(iat=NOW + ahead), NOW).agents == ("agent:triage-1",)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"exp": NOW + 60},
+        {"exp": NOW - LEEWAY + 1},
+        {"iat": NOW - MAX_AGE},
+        {"iat": NOW + MAX_AGE},
+        {"jti": "e" * 255},
+        {"aud": ["https://elsewhere.example", HERE]},
+    ],
+    ids=lambda said: str(said)[:40],
+)
+def test_an_event_that_is_just_good_enough_is_not_lost(
+    reader: SetReader, said: dict[str, Any]
+) -> None:
+    """Whom it names would go on."""
+    assert reader.read(signed(**said), NOW).agents == ("agent:triage-1",)
+
+
 def test_subjects_have_the_names_their_issuer_gives_its_agents(tmp_path: Path) -> None:
     mesh = reading(tmp_path, From(claim="sub", after="spiffe://acme.example/agent/"))
     subject = {"format": "uri", "uri": "spiffe://acme.example/agent/triage-1"}
@@ -147,6 +167,22 @@ BAD: dict[str, tuple[Callable[[], str], Reason, str]] = {
     "of no time": (lambda: signed(iat=...), Reason.BAD_TOKEN, "iat"),
     "expired": (lambda: signed(exp=NOW - 31), Reason.BAD_TOKEN, "expired"),
     "of no name": (lambda: signed(jti=...), Reason.BAD_TOKEN, "jti"),
+    "of an empty name": (lambda: signed(jti=""), Reason.BAD_TOKEN, "jti"),
+    "of an endless name": (lambda: signed(jti="e" * 256), Reason.BAD_TOKEN, "jti"),
+    "of events that are none": (lambda: signed(events=[REVOKED]), Reason.BAD_TOKEN, "events"),
+    "just expired": (lambda: signed(exp=NOW - LEEWAY), Reason.BAD_TOKEN, "expired"),
+    "about a name that is none": (
+        lambda: signed(sub_id="triage-1"),
+        Reason.BAD_TOKEN,
+        "no subject",
+    ),
+    "about a subject in two layers": (
+        lambda: signed(
+            sub_id={"format": "complex", "user": {"format": "complex", "user": SUBJECT}}
+        ),
+        Reason.BAD_TOKEN,
+        "no subject",
+    ),
     "of no event": (lambda: signed(events={}), Reason.BAD_TOKEN, "events"),
     "about nobody": (lambda: signed(sub_id=...), Reason.BAD_TOKEN, "no subject"),
     "about who cannot be read": (
