@@ -78,7 +78,8 @@ def create(
     ttl: int | None,
     **said: Any,
 ) -> None:
-    """Give a grant. What is left out is as the intent has it; the admin tier must be named."""
+    """Give a grant. What is left out is as the intent has it; the admin tier must be named,
+    where there is another."""
     asked = _asked(
         agent=named.agent(agent),
         bounds=None if bounds is None else read_json(bounds.read_bytes(), str(bounds)),
