@@ -146,12 +146,14 @@ def _check_names(config: Path, wanted: Wanted) -> None:
     """A name nobody is on record by undoes nothing, and looks like all that was to be undone. Raises
     `click.UsageError` for one that nobody can have."""
     scopes: dict[Scope, tuple[str, ...]] = {"agent": wanted.agents, "task": wanted.tasks}
+    tenants = [each for each in wanted.tenants if each != named.ANY]
     fences = [
         Fence(scope, value, "", "", 0, tenant)
         for scope, values in scopes.items()
         for value in values
-        for tenant in [each for each in wanted.tenants if each != named.ANY] or [""]
+        for tenant in tenants or [""]
     ]
+    fences += [Fence("tenant", each, "", "", 0) for each in tenants]
     for fence in fences:
         if not named.is_name(fence):
             raise click.UsageError(f"{fence.value!r} is no {fence.scope}'s name")

@@ -51,7 +51,9 @@ class Wanted(Value):
 
     @property
     def is_empty(self) -> bool:
-        return not any(getattr(self, name) for name in self.__struct_fields__)
+        """Whosever it is, is no scope: it would be everything there is."""
+        named = any(getattr(self, name) for name in self.__struct_fields__ if name != "tenants")
+        return not named and (not self.tenants or ANY in self.tenants)
 
     @classmethod
     def of_json(cls, scope: JsonObject) -> Wanted:

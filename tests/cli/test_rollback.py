@@ -26,6 +26,8 @@ def home(tmp_path: Path) -> Home:
         ("--task", "t", "--as", "two words"),
         ("--task", "t", "--since", "yesterday"),
         ("--agent", "a,b", "--yes"),
+        ("--tenant", "a b", "--yes"),
+        ("--tenant", "*", "--yes"),
         ("--task", "t/u", "--yes"),
     ],
 )

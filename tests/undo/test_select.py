@@ -74,8 +74,9 @@ async def test_a_call_is_named_by_its_id_or_by_a_prefix_of_no_other(tmp_path: Pa
 
 async def test_no_scope_is_not_everything(tmp_path: Path) -> None:
     async with history(tmp_path) as (rig, _):
-        with pytest.raises(Refused):
-            _selected(rig, Wanted())
+        for empty in (Wanted(), Wanted(tenants=("*",))):
+            with pytest.raises(Refused):
+                _selected(rig, empty)
 
 
 async def test_a_grant_can_be_wanted_with_all_that_were_made_from_it(tmp_path: Path) -> None:
