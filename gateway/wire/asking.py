@@ -30,7 +30,7 @@ def undeclared(method: str, capabilities: JsonObject) -> str | None:
     needed = NEEDED.get(method)
     if needed is None:
         return "such a method"
-    return None if needed in capabilities else needed
+    return needed if capabilities.get(needed) is None else None
 
 
 def cannot_ask(why: str) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.model import ClientFacts, JsonObject, RpcError
 from gateway.core.settle import INVALID_PARAMS
@@ -14,6 +14,7 @@ from gateway.sdk import (
     SERVER_INFO_META_KEY,
 )
 from gateway.wire import strict_json
+from gateway.wire.stated import stated
 
 MAX_CLIENT: Final = 64 * 1024
 """Bytes of a client's capabilities and info, as JSON."""
@@ -83,14 +84,5 @@ def client_of(params: JsonObject) -> ClientFacts | RpcError:
     if not isinstance(offered, str):
         return RpcError(INVALID_PARAMS, "protocolVersion must be a string")
     version = offered if offered in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
-    capabilities, info = _stated(params.get("capabilities", {})), _stated(params.get("clientInfo"))
+    capabilities, info = stated(params.get("capabilities", {})), stated(params.get("clientInfo"))
     return facts_of(version, {} if capabilities is None else capabilities, info)
-
-
-def _stated(value: Any) -> Any:
-    """Without the members that are null, at any depth."""
-    if isinstance(value, list):
-        return [_stated(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _stated(one) for name, one in value.items() if one is not None}
-    return value

@@ -22,6 +22,7 @@ from gateway.sdk import (
     PROTOCOL_VERSION_META_KEY,
 )
 from gateway.wire.shape import STATELESS
+from gateway.wire.stated import stated
 
 STATELESS_VERSION: Final = "2026-07-28"
 SESSION_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -149,7 +150,9 @@ def cancelled(id: int, reason: str) -> JsonObject:
 def initialize(id: int, capabilities: JsonObject, info: JsonObject = GATEWAY_INFO) -> JsonObject:
     """The first message of a session; offers the newest version of that era.
 
-    That roots changed is not carried, so no server is told that it would hear of it: it would not ask again."""
+    That roots changed is not carried, so no server is told that it would hear of it: it would not ask again. Nor is one
+    told of what is null: it may refuse it."""
+    capabilities, info = stated([capabilities, info])
     roots = capabilities.get("roots")
     if isinstance(roots, dict) and "listChanged" in roots:
         rest = {name: value for name, value in roots.items() if name != "listChanged"}

@@ -129,7 +129,8 @@ class Each:
         client, credential = message.client, message.credential
         if message.method == SUBSCRIBE:
             return None
-        asked = {n: one for n, one in client.capabilities.items() if n in self._questions}
+        said = client.capabilities.items()
+        asked = {name: one for name, one in said if name in self._questions and one is not None}
         facts = None
         if asked and await self._has_sessions():
             facts = ClientFacts(client.protocol_version, asked, client.info)

@@ -172,6 +172,14 @@ def test_a_server_is_not_told_that_it_would_hear_of_roots_that_change() -> None:
     assert offered == {"roots": {"vendor": 1}, "sampling": {}}
 
 
+def test_a_server_hears_nothing_of_what_a_stateless_client_leaves_out_by_null() -> None:
+    info = {"name": "typed", "title": None}
+    said: JsonObject = {"sampling": None, "elicitation": {"form": {}, "url": None}}
+    offered = envelope.initialize(1, said, info)["params"]
+    assert offered["capabilities"] == {"elicitation": {"form": {}}}
+    assert offered["clientInfo"] == {"name": "typed"}
+
+
 def test_a_secret_goes_before_the_words_it_stands_in_are_cut() -> None:
     lent = Credential("one", hide=lambda text: text.replace("long-secret", "[hidden]"))
     text = "x" * (envelope.SHORT - 4) + "long-secret" + "y" * 100_000
