@@ -14,13 +14,14 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.undo.changes import LARGE
 from gateway.undo.companion.base import ABSENT, No, conflict
 from gateway.undo.companion.files import Files
+from gateway.undo.companion.holding import Inode, holder
 from gateway.undo.companion.rooted import Place, Root
 from gateway.undo.companion.states import kind_of, state_of
 from gateway.undo.companion.store import in_some_order
@@ -58,10 +59,12 @@ class Tree:
             return self._at(key, place)
 
     def write(self, records: Mapping[str, Any]) -> None:
-        """Deepest first what goes, topmost first what comes. Raises `No` (CONFLICT) before anything is written."""
+        """Deepest first what goes, topmost first what comes. Raises `No` (CONFLICT, OTHER) before anything is
+        written."""
         for key, record in records.items():
             if self._states[key].startswith("directory:") and _goes(record):
                 self._must_hold_no_more(key, records)
+        self._must_be_let_go(records)
         deepest = dict(sorted(records.items(), key=lambda item: item[0].count("/")))
         in_some_order(deepest, self._put, self._gone)
 
@@ -75,6 +78,22 @@ class Tree:
                 inner = f"{key}/{_spelt(entry.name)}"
                 if records.get(inner, entry) is not None:
                     raise No("CONFLICT", f"{inner} is in what would go; nothing was changed")
+
+    def _must_be_let_go(self, keys: Iterable[str]) -> None:
+        """A server that keeps a database open would go on with what it remembers, and write that again."""
+        files: dict[Inode, str] = {}
+        for key in keys:
+            if self._states[key].startswith("file:"):
+                with self._root.place(_path(key)) as place, suppress(FileNotFoundError):
+                    about = os.lstat(place.name, dir_fd=place.directory)
+                    files[about.st_dev, about.st_ino] = key
+        if held := holder(files, self._root.spellings[0], os.getppid()):
+            pid, inode = held
+            raise No(
+                "OTHER",
+                f"{files[inode]} is kept open by process {pid}, which would not see what is put back: "
+                "stop it first; nothing was changed",
+            )
 
     def _below(self, directory: int, above: str) -> Iterable[str]:
         with os.scandir(directory) as entries:
