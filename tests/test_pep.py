@@ -45,7 +45,7 @@ from gateway.journals.memory import MemoryJournal
 from gateway.journals.protect import Protector
 from gateway.line.bounds import Bounds
 from gateway.pep import Line
-from gateway.ports import Approvals, Mark, Outbound
+from gateway.ports import Approvals, Journal, Mark, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import Seen
@@ -218,6 +218,7 @@ class World(Seen):
         bounds: Bounds | None = None,
         protector: Protector | None = None,
         approvals: Approvals | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.server = server or Server()
@@ -232,7 +233,7 @@ class World(Seen):
             catalogue=self,
             policies=self.policy,
             check=lambda _: self.problem,
-            journal=self.journal,
+            journal=journal or self.journal,
             protector=protector or self.protector,
             servers={"s": self.server},
             reverser=self.reversing,
@@ -589,6 +590,14 @@ async def test_however_far_a_refused_call_came_what_is_marked_is_not_kept(
     assert (kept["x"].keys(), kept["y"]) == ({"redacted"}, "is kept")
 
 
+async def test_a_secret_in_a_name_nobody_has_is_on_record_nowhere(tmp_path: Path) -> None:
+    world = World(protector=Protector.open(tmp_path))
+    await world.call("s__t?password=hunter2hunter2")
+    assert world.states() == [("call1", "refused")]
+    assert b"s__t?" in world.journal.memory.events[0].body
+    assert b"hunter2" not in world.journal.memory.events[0].body
+
+
 async def test_an_obligation_nobody_fulfils_is_a_no() -> None:
     duty = Obligation("approve", "O1", RULE)
     world = World(Policy(decision=Decision(True, Reason.ALLOWED_BY_RULE, "P1", RULE, "", (duty,))))
@@ -793,6 +802,8 @@ async def test_a_word_about_a_task_is_decided_at_the_level_of_the_call_that_made
     assert answer.error is None
     assert (world.policy.asked[-1].level, world.policy.asked[-1].guard) == ("exact", "cas")
     assert world.policy.asked[-1].arguments == {"x": 1}
+    # What it changes was leased and looked at by the call that made the task.
+    assert [what for _, what in world.reversing.asked].count("prepare") == 1
 
 
 @pytest.mark.parametrize("status", [[], {}, None, 1, "working"])

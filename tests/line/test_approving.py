@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.approvals.asking import Asking
+from gateway.core import record
+from gateway.core.act import of_act
+from gateway.core.approval import Word
 from gateway.core.flow import Passage
 from gateway.core.model import (
+    Answer,
     Classified,
     ClientFacts,
     Decision,
@@ -20,10 +26,13 @@ from gateway.core.model import (
     Target,
 )
 from gateway.errors import Refused
+from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal
 from gateway.line.holding import Waiting
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.free import Deaf
+from tests.line.test_several import given, granted, told
 from tests.test_pep import ALLOWED, RULE, WHO, Policy, World, reason
 
 APPROVE = replace(ALLOWED, obligations=(Obligation("approve", "O1", RULE),))
@@ -105,19 +114,67 @@ async def test_a_call_that_became_another_while_a_person_thought_is_asked_for_ag
     assert persons.asked == ["call1", "call1"]
 
 
+def waiting(call_id: str) -> Waiting:
+    """The call of `World.call`, once it was held with leave."""
+    params = {"name": "s__t", "arguments": {"x": 1}}
+    client = ClientFacts("2026-07-28")
+    request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, client)
+    fulfilled = frozenset({"approve", "hold"})
+    return Waiting(call_id, request, Target("s", "tool", "t"), fulfilled, 5, "")
+
+
+async def sent(world: World, call_id: str) -> Answer:
+    async with asyncio.timeout(20):
+        return await world.line.send(waiting(call_id), Deaf())
+
+
 async def test_a_held_call_has_its_leave_when_it_is_held_and_needs_no_other_when_it_is_sent() -> (
     None
 ):
     world, persons = world_of(HELD)
     said = await world.call()
     assert (world.states(), persons.asked) == ([("call1", "held")], ["call1"])
-    params = {"name": "s__t", "arguments": {"x": 1}}
-    client = ClientFacts("2026-07-28")
-    request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, client)
-    fulfilled = frozenset({"approve", "hold"})
-    waiting = Waiting("call1", request, Target("s", "tool", "t"), fulfilled, 5, "")
-    async with asyncio.timeout(20):
-        answer = await world.line.send(waiting, Deaf())
+    answer = await sent(world, "call1")
     assert (said.error, answer.error) == (None, None)
     assert persons.asked == ["call1"]
+    assert len(world.server.got) == 1
+
+
+async def test_leave_is_used_up_by_the_line_of_the_call_that_is_held_with_it(
+    tmp_path: Path,
+) -> None:
+    """Else a second call could be held with it."""
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    tickets = journal.tickets()
+    asking = Asking(tickets, Protector.open(tmp_path), lambda: 5)
+    world = World(Policy(decision=HELD), approvals=asking, journal=journal)
+    async with asyncio.timeout(30):
+        first = await world.call()
+        assert first.result is not None
+        ticket = first.result["structuredContent"]["ticket"]
+        word = Word(ticket, "approved", "operator:ada", 6, 60_000_000)
+        entry = of_act("act", "operator:ada", "approvals/approved", tenant="local")
+        await journal.append(record.noted(entry, 6, {}, (word,))).sealed()
+        states = [said(await world.call()), said(await world.call())]
+        found = await tickets.find(ticket)
+        await journal.aclose()
+    assert states == ["held", "approval_needed"]
+    assert found is not None
+    assert (found.stand, found.used_by, world.server.got) == ("used", "call2", [])
+
+
+def said(answer: Answer) -> str:
+    assert answer.result is not None
+    return str(answer.result["structuredContent"]["status"])
+
+
+async def test_a_held_call_takes_its_grants_use_when_it_is_sent(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", uses=1)) as (one, world):
+        world.policy.decision = HELD
+        held = [said(await world.call()) for _ in range(2)]
+        before = one.standing("g1").used
+        answers = [await sent(world, call_id) for call_id in ("call1", "call2")]
+        after = one.standing("g1").used
+    assert (held, before, after) == (["held", "held"], 0, 1)
+    assert [told(answer) for answer in answers] == ["ok", "grant_spent"]
     assert len(world.server.got) == 1
