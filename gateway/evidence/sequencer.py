@@ -19,6 +19,7 @@ from gateway.errors import JournalError, Misconfigured
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import leaf_hash
+from gateway.finishing import to_its_end
 
 log = logging.getLogger("bulkhead.evidence")
 
@@ -125,7 +126,8 @@ async def keep_sequencing(directory: Path, sequencer: Callable[[], Sequencer]) -
         try:
             working = await asyncio.to_thread(sequencer)
             while True:
-                await asyncio.to_thread(working.catch_up)
+                # A thread goes on when nobody waits for it any more: the lock is its own until it is done.
+                await to_its_end(asyncio.to_thread(working.catch_up))
                 await asyncio.sleep(LOOK_SECONDS)
         except (JournalError, Misconfigured, OSError) as error:
             log.error("the journal's evidence is not kept up: %s", error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +148,37 @@ async def test_of_two_gateways_one_sequences_and_the_other_takes_over(tmp_path: 
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
     assert began == ["first", "second"]
+
+
+async def test_one_that_is_stopped_in_the_middle_keeps_the_lock_until_it_is_done(
+    tmp_path: Path,
+) -> None:
+    await written(tmp_path, range(2))
+    loop, at_it, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    class Slow(Sequencer):
+        def catch_up(self) -> int:
+            loop.call_soon_threadsafe(at_it.set)
+            go_on.wait(20)
+            return super().catch_up()
+
+    def slow() -> Sequencer:
+        kept = TileFile(tmp_path / "evidence.db")
+        reader, notary = SqliteReader(tmp_path / "journal.db"), Notary.open(tmp_path)
+        return Slow(reader, Tiles(kept), kept, notary, lambda: 7)
+
+    with anyio.fail_after(20):
+        keeping = asyncio.create_task(keep_sequencing(tmp_path, slow))
+        await at_it.wait()
+        keeping.cancel()
+        await asyncio.wait([keeping], timeout=0)
+        assert sequencer_module.lock(tmp_path / "evidence.lock") is None
+        go_on.set()
+        await asyncio.wait([keeping])
+    descriptor = sequencer_module.lock(tmp_path / "evidence.lock")
+    assert descriptor is not None
+    os.close(descriptor)
+    assert Tiles(TileFile(tmp_path / "evidence.db")).size == 4
 
 
 async def test_a_lock_that_cannot_be_had_now_is_had_later(

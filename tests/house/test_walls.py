@@ -82,7 +82,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "credentials": ADAPTER,
     "journals": ADAPTER | {"handed", "timings"},
     "undo": ADAPTER | {"line"},
-    "evidence": ADAPTER,
+    "evidence": ADAPTER | {"finishing"},
     "export": ADAPTER,
     "telemetry": ADAPTER | {"timings"},
     "wire": ADAPTER,
