@@ -174,11 +174,12 @@ def _proven(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _unreadable(path: Path, error: Exception) -> Misconfigured:
-    return Misconfigured(
-        f"not a journal that can be read: {error}",
-        Where(str(path)),
-        hint="one of an earlier version is brought up to date by a gateway that starts",
-    )
+    said = str(error)
+    if "no such" in said:
+        hint = "one of an earlier version is brought up to date by a gateway that starts"
+    else:
+        hint = "reading needs a little room beside it" if "I/O" in said else ""
+    return Misconfigured(f"not a journal that can be read: {said}", Where(str(path)), hint)
 
 
 def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:

@@ -92,3 +92,14 @@ def test_a_file_that_is_no_journal_is_refused_with_its_name(tmp_path: Path, cont
     with pytest.raises(Misconfigured, match="not a journal") as refused:
         SqliteReader(path)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(("content", "hinted"), [(b"", True), (b"no database at all" * 100, False)])
+def test_only_of_a_file_without_our_tables_it_is_said_that_it_may_be_of_an_earlier_version(
+    tmp_path: Path, content: bytes, hinted: bool
+) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured) as refused:
+        SqliteReader(path)
+    assert ("earlier version" in str(refused.value)) is hinted
