@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from gateway.cli import root
+from gateway.cli.options import print_no_more
 from gateway.errors import JournalError, Misconfigured, Refused
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -38,9 +39,6 @@ def main() -> None:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except (Misconfigured, JournalError) as error:
         click.echo(f"bulkhead: {error}", err=True)
         sys.exit(2)
@@ -53,6 +51,8 @@ def main() -> None:
         # A state directory that is another user's, most of all; or output into a file on a full disk.
         named = f"{error.filename}: " if error.filename is not None else ""
         click.echo(f"bulkhead: {named}{error.strerror}", err=True)
+        if error.errno in FULL:
+            print_no_more()
         sys.exit(2)
 
 

@@ -56,8 +56,12 @@ def told_if_it_can_be(said: str) -> Iterator[None]:
     except OSError as error:
         with suppress(OSError):
             click.echo(f"bulkhead: {said}; this could not be printed: {error.strerror}", err=True)
-        # What is still to be printed would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_no_more()
+
+
+def print_no_more() -> None:
+    """What is still to be printed, and what was and is held by the interpreter, would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:

@@ -65,13 +65,24 @@ def test_an_undo_that_came_to_its_end_ends_with_its_own_status(home: Home) -> No
     out = full()
     told = run(home, out, "rollback", "--task", "night", "--yes", "--as", "ada")
     os.close(out)
-    assert told == (0, "bulkhead: complete; this could not be printed: No space left on device\n")
+    unheard, printed = told[1].splitlines()
+    assert unheard == "bulkhead: nothing is on record of task night"
+    assert printed == "bulkhead: complete; this could not be printed: No space left on device"
+    assert told[0] == 0
+
+
+def test_a_reader_that_has_gone_is_told_nothing(home: Home) -> None:
+    home.must("contain", "--task", "night", "--no-undo", "--as", "ada")
+    out = gone()
+    told = run(home, out, "journal", "list", PYTHONUNBUFFERED="")
+    os.close(out)
+    assert told == (1, "")
 
 
 def test_a_full_disk_is_one_line_also_of_what_only_prints(home: Home) -> None:
     home.must("contain", "--task", "night", "--no-undo", "--as", "ada")
     out = full()
-    told = run(home, out, "journal", "list")
+    told = run(home, out, "journal", "list", PYTHONUNBUFFERED="")
     os.close(out)
     assert told == (2, "bulkhead: No space left on device\n")
 
