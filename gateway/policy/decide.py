@@ -11,6 +11,8 @@ Laws:
 5. A duty is demanded by every rule of it that matches. One whose condition is open is not demanded yet.
 6. A rule on trial (would-deny) has no part in any of that. It is asked when all else is decided, and
    whatever it answers, or raises, changes nothing.
+7. Of another spelling of what is already allowed (`allowed`), what no rule speaks of is permitted too: its
+   duties count all the same.
 
 It knows rules and conditions, and neither files nor the catalogue.
 """
@@ -42,12 +44,12 @@ class Pdp(Value):
     rules: Mapping[str, Rule]
     """By id."""
 
-    def decide(self, question: AccessRequest) -> Decision:
-        """The answer. Never raises."""
+    def decide(self, question: AccessRequest, *, allowed: bool = False) -> Decision:
+        """The answer. `allowed`: law 7. Never raises."""
         try:
             _check(question)
             plan = self.verdicts.plan(question)
-            decision = self._decide(plan, question)
+            decision = self._decide(plan, question, allowed)
         except Exception as error:
             return Decision(
                 False,
@@ -64,23 +66,26 @@ class Pdp(Value):
         plan = self.verdicts.plan(question)
         return not plan.named and not plan.trials
 
-    def given(self, plan: Plan, question: AccessRequest, outcomes: Outcomes) -> Decision:
+    def given(
+        self, plan: Plan, question: AccessRequest, outcomes: Outcomes, *, allowed: bool = False
+    ) -> Decision:
         """The decision of a plan's rules if their conditions come out like this. Raises as `Engine.ask`."""
         verdict = self.verdicts.ask(plan, question, outcomes)
+        permitted = verdict.permitted or (allowed and verdict.rule is None)
+        duties = self._duties(plan, question, outcomes) if permitted else ()
         if verdict.rule is None:
-            return Decision(False, Reason.NO_RULE)
+            return Decision(permitted, Reason.NO_RULE, obligations=duties)
         rule = self.rules[verdict.rule]
-        reason = Reason.ALLOWED_BY_RULE if verdict.permitted else Reason.DENIED_BY_RULE
-        duties = self._duties(plan, question, outcomes) if verdict.permitted else ()
-        return Decision(verdict.permitted, reason, rule.id, rule.where, obligations=duties)
+        reason = Reason.ALLOWED_BY_RULE if permitted else Reason.DENIED_BY_RULE
+        return Decision(permitted, reason, rule.id, rule.where, obligations=duties)
 
-    def _decide(self, plan: Plan, question: AccessRequest) -> Decision:
+    def _decide(self, plan: Plan, question: AccessRequest, allowed: bool) -> Decision:
         decision = Decision(False, Reason.NO_RULE)
         for outcomes in self._outcomes(plan, question):
-            decision = self.given(plan, question, outcomes)
+            decision = self.given(plan, question, outcomes, allowed=allowed)
             if decision.permitted:
                 break
-        if decision.rule is None and question.arguments is not None:
+        if not decision.permitted and decision.rule is None and question.arguments is not None:
             return replace(decision, near_miss=near_miss.explain(self.index, question))
         return decision
 

@@ -5,12 +5,12 @@ For operators. It asks the policy the same question the Line would and adds noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.core.decide import question
 from gateway.core.model import AccessRequest
 from gateway.errors import Where
-from gateway.policy import conditions, near_miss
+from gateway.policy import conditions, near_miss, spellings
 from gateway.policy.asking import Asked, Reply, ask, is_own, own_question
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
@@ -51,8 +51,18 @@ def explain(policy: PolicySnapshot, asked: Asked) -> Explanation:
         asking, served = own_question(policy, asked), True
     else:
         return Explanation(reply, False, roles)
-    near = policy.pdp.index.neighbours(asking.tier, asking.server, asking.tool, LIMIT)
+    near = _near(policy, asking)
     return Explanation(reply, served, roles, [_considered(policy, r, asking, roles) for r in near])
+
+
+def _near(policy: PolicySnapshot, asking: AccessRequest) -> Iterable[Rule]:
+    """Of every spelling the snapshot asks about: a deny or a duty of another one counts. An allow of it does not."""
+    index = policy.pdp.index
+    found = dict.fromkeys(index.neighbours(asking.tier, asking.server, asking.tool, LIMIT))
+    for tool in spellings.others_of(asking.tool):
+        more = index.neighbours(asking.tier, asking.server, tool, LIMIT)
+        found |= {rule: None for rule in more if not rule.allows}
+    return found
 
 
 def _considered(

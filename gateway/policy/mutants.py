@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from gateway.policy import cases, patterns
+from gateway.policy import cases, patterns, spellings
 from gateway.policy.cases import Result
 from gateway.policy.engine import NONE
 from gateway.policy.index import Index
@@ -122,10 +122,12 @@ def _with(policy: PolicySnapshot, mutant: Mutant) -> PolicySnapshot:
 
 
 def _concerns(mutant: Mutant, result: Result) -> bool:
-    """A case of another server or another tool comes out as it did."""
+    """A case of another server or another tool comes out as it did. One of a resource is of all its spellings."""
+    case = result.case
+    names = (case.tool, *spellings.others_of(case.tool))
     return any(
-        rule.row.server in (ANY, result.case.server)
-        and patterns.names(rule.row.tool).matches(result.case.tool)
+        rule.row.server in (ANY, case.server)
+        and any(map(patterns.names(rule.row.tool).matches, names))
         for rule in (mutant.rule, mutant.instead)
         if rule is not None
     )

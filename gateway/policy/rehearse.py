@@ -53,7 +53,7 @@ class _Cell:
     plan: Plan
     asks_for_level: bool
     asks_for_arguments: bool
-    answers: dict[tuple[str, str, Outcomes], Answer] = field(default_factory=dict)
+    answers: dict[tuple[str, str, Outcomes, bool], Answer] = field(default_factory=dict)
 
 
 class Rehearsal:
@@ -203,12 +203,18 @@ class Rehearsal:
     ) -> Iterator[Answer]:
         answers = [*self._by_rules(call, asked, doubts)]
         for tool in spellings.others_of(asked.tool):
-            more = [*self._by_rules(call, replace(asked, tool=tool), doubts)]
+            other = replace(asked, tool=tool)
+            more = [*self._by_rules(call, other, doubts, allowed=True)]
             answers = [_both(one, other) for one in answers for other in more]
         yield from answers
 
     def _by_rules(
-        self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
+        self,
+        call: Recalled,
+        asked: AccessRequest,
+        doubts: dict[str, None],
+        *,
+        allowed: bool = False,
     ) -> Iterator[Answer]:
         cell = self._cell(asked)
         seen: set[Outcomes] = set()
@@ -218,7 +224,7 @@ class Rehearsal:
                 return
             if outcomes not in seen:
                 seen.add(outcomes)
-                yield self._answer(cell, asked, outcomes)
+                yield self._answer(cell, asked, outcomes, allowed)
 
     def _cell(self, asked: AccessRequest) -> _Cell:
         key = (asked.tier, asked.server, asked.tool, asked.subject, asked.tenant)
@@ -231,16 +237,20 @@ class Rehearsal:
             cell = self._cells[key] = _Cell(plan, level, arguments)
         return cell
 
-    def _answer(self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes) -> Answer:
-        key = (asked.intent, asked.destination, outcomes)
+    def _answer(
+        self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes, allowed: bool
+    ) -> Answer:
+        key = (asked.intent, asked.destination, outcomes, allowed)
         answer = cell.answers.get(key)
         if answer is None:
-            answer = cell.answers[key] = self._asked(cell, asked, outcomes)
+            answer = cell.answers[key] = self._asked(cell, asked, outcomes, allowed)
         return answer
 
-    def _asked(self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes) -> Answer:
+    def _asked(
+        self, cell: _Cell, asked: AccessRequest, outcomes: Outcomes, allowed: bool
+    ) -> Answer:
         try:
-            said = self._policy.pdp.given(cell.plan, asked, outcomes)
+            said = self._policy.pdp.given(cell.plan, asked, outcomes, allowed=allowed)
         except Exception:
             return Answer(False, Reason.DECISION_FAILED)
         duties = frozenset(duty.rule for duty in said.obligations)
@@ -282,7 +292,7 @@ def _fits(answer: Answer, old: Answer) -> bool:
 
 def _both(one: Answer, other: Answer) -> Answer:
     """As the snapshot takes two spellings of one resource together."""
-    if not one.permitted or (not other.permitted and other.rule == Reason.NO_RULE):
+    if not one.permitted:
         return one
     if not other.permitted:
         return other

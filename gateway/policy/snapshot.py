@@ -32,7 +32,6 @@ from gateway.policy.rules import Rulebook
 from gateway.policy.tiers import Tiers
 from gateway.policy.verdicts import Verdicts
 from gateway.ports import Mark
-from gateway.reasons import Reason
 from gateway.settings import ITSELF, ServerSettings
 from gateway.values import Value, replace
 
@@ -73,17 +72,19 @@ class PolicySnapshot(Value):
         return self.classifier.possible(resolved, towards)
 
     def decide(self, question: AccessRequest) -> Decision:
-        """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties of all.
+        """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties and
+        the rules on trial of all.
         Never raises."""
         decision = self.pdp.decide(question)
         if not decision.permitted:
             return decision
         for other in spellings.others_of(question.tool):
-            also = self.pdp.decide(replace(question, tool=other))
-            if not also.permitted and also.reason is not Reason.NO_RULE:
+            also = self.pdp.decide(replace(question, tool=other), allowed=True)
+            if not also.permitted:
                 return also
             duties = dict.fromkeys((*decision.obligations, *also.obligations))
-            decision = replace(decision, obligations=tuple(duties))
+            shadows = dict.fromkeys((*decision.shadows, *also.shadows))
+            decision = replace(decision, obligations=tuple(duties), shadows=tuple(shadows))
         return decision
 
     def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:

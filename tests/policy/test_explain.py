@@ -60,3 +60,19 @@ def test_a_rule_on_trial_is_among_those_in_question(tmp_path: Path) -> None:
     assert told.reply.decision.permitted
     assert [shadow.rule for shadow in told.reply.decision.shadows] == ["W1"]
     assert ("W1", "would-deny", ()) in [(r.id, r.effect, r.failed) for r in told.considered]
+
+
+def test_a_rule_in_question_may_be_one_for_another_spelling_of_a_resource(tmp_path: Path) -> None:
+    csv = [
+        f"p, {rule}, data, git, resource:file:///srv{uri}, role:reader, local, general, local, -, {effect}"
+        for rule, uri, effect in (
+            ("P1", "%2Fkeys", "allow"),
+            ("P2", "/keys", "allow"),
+            ("O1", "/keys", "approve"),
+        )
+    ]
+    tiers = 'servers: {git: {resources: {"file:///srv%2Fkeys": {tier: data, effect: read}}}}'
+    policy = loaded(tmp_path, "\n".join((*csv, READER, "")), tiers)
+    told = explain(policy, Asked("agent:ann", Target("git", "resource", "file:///srv%2Fkeys")))
+    assert [duty.rule for duty in told.reply.decision.obligations] == ["O1"]
+    assert [(rule.id, rule.failed) for rule in told.considered] == [("P1", ()), ("O1", ())]

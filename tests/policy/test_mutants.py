@@ -106,6 +106,18 @@ def test_a_change_nothing_to_call_could_show_is_not_tried(tmp_path: Path) -> Non
     assert "destination -> *" in changes(policy_of(tmp_path, tiers=by_url, said=()), "P1")
 
 
+def test_a_case_of_one_spelling_of_a_resource_notices_a_change_of_a_rule_for_another(
+    tmp_path: Path,
+) -> None:
+    rule = "p, {}, data, git, resource:file:///srv{}keys, role:reader, local, general, local, -, {}"
+    rules = (rule.format("P1", "%2F", "allow"), rule.format("D1", "/", "deny"))
+    uri = "resource:file:///srv%2Fkeys"
+    said = f"tells: k, agent: 'agent:ann', server: git, tool: '{uri}', expect: deny, rule: D1"
+    tiers = 'servers: {git: {resources: {"file:///srv%2Fkeys": {tier: data, effect: read}}}}'
+    found = survivors(policy_of(tmp_path, *rules, said=(said,), tiers=tiers))
+    assert not {"D1 removed", "D1 deny -> allow"} & {*found}
+
+
 def test_who_may_undo_may_not_silently_come_to_approve(tmp_path: Path) -> None:
     undo = "p, P9, admin, git, undo:*, role:olga, local, undo, local, -, allow"
     olga = "g, operator:olga, role:olga, local"

@@ -127,9 +127,13 @@ def test_the_answer_of_the_policy_is_among_the_possible_ones_and_the_only_one_if
         assert answers == {said}
 
 
+@pytest.mark.parametrize("allowed", ["file:///*", "file:///srv/%2F*|file:///srv/keys"])
 @pytest.mark.parametrize("name", ["a%2Fb", "keys", "%2Fkeys", "%2Fhot", "a%2F%2Fhot"])
-def test_a_resource_is_asked_about_by_all_its_spellings(tmp_path: Path, name: str) -> None:
-    allow = "p, P1, data, git, resource:file:///*, role:reader, local, general, local, -, allow"
+def test_a_resource_is_asked_about_by_all_its_spellings(
+    tmp_path: Path, name: str, allowed: str
+) -> None:
+    tools = "|".join(f"resource:{uri}" for uri in allowed.split("|"))
+    allow = f"p, P1, data, git, {tools}, role:reader, local, general, local, -, allow"
     more = [
         f"p, {rule}, *, git, resource:file:///srv/{what}*, *, *, *, *, -, {effect}"
         for rule, what, effect in (("D1", "keys", "deny"), ("O1", "hot", "approve"))
@@ -140,7 +144,7 @@ def test_a_resource_is_asked_about_by_all_its_spellings(tmp_path: Path, name: st
     asked = Asked("agent:ann", Target("git", "resource", f"file:///srv/{name}"), {})
     said = ask(policy, asked).decision
     duties = frozenset(duty.rule for duty in said.obligations)
-    answer = Answer(said.permitted, said.rule or said.reason, str(said.where), duties)
+    answer = Answer(said.permitted, said.rule or said.reason, str(said.where or ""), duties)
     assert possible(policy, policy, asked).answers == {answer}
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from gateway.core.model import Target, Tier
 from gateway.errors import Misconfigured
-from gateway.policy import load, snapshot, tiers
+from gateway.policy import PolicySnapshot, load, snapshot, tiers
 from gateway.policy.asking import Asked
 from gateway.settings import ServerSettings
 from gateway.values import replace
 from tests.grants.given import call
-from tests.policy.written import ALLOW, READER, TIERS, question, written
+from tests.policy.written import ALLOW, READER, TIERS, loaded, question, written
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,6 +120,54 @@ def test_a_deny_or_a_duty_for_one_spelling_of_a_resource_is_for_all(
     assert found.permitted is (effect == "approve")
     assert [duty.name for duty in found.obligations] == ["approve"] * found.permitted
     assert (other.permitted, other.obligations) == (True, ())
+
+
+KEYS = "p, {}, *, git, resource:file:///srv/keys, {}, *, *, *, {}, {}"
+
+
+def of_the_other(home: Path, *more: str, when: str = "") -> PolicySnapshot:
+    """Only `file:///srv%2Fkeys` is allowed to anybody; these rules speak of what it may be taken for."""
+    allow = "p, P1, data, git, resource:file:///srv%2Fkeys, role:reader, local, general, local, -, allow"
+    return loaded(home, "\n".join((allow, *more, READER, "")), constraints=when)
+
+
+@pytest.mark.parametrize("effect", ["approve", "hold:60"])
+def test_a_duty_for_a_spelling_that_nothing_allows_is_for_one_that_is_allowed(
+    tmp_path: Path, effect: str
+) -> None:
+    policy = of_the_other(tmp_path, KEYS.format("O1", "*", "-", effect))
+    found = policy.decide(question(tool="resource:file:///srv%2Fkeys"))
+    assert (found.permitted, found.rule) == (True, "P1")
+    assert [duty.rule for duty in found.obligations] == ["O1"]
+    assert not policy.decide(question(tool="resource:file:///srv/keys")).permitted
+
+
+def test_a_duty_for_another_spelling_holds_for_whom_and_when_its_rule_says(tmp_path: Path) -> None:
+    when = "conditions: {once: {level: {below: exact}}}"
+    duties = [
+        KEYS.format("O1", "role:other", "-", "approve"),
+        KEYS.format("O2", "role:reader", "once", "approve"),
+    ]
+    policy = of_the_other(tmp_path, *duties, "g, agent:bob, role:other, local", when=when)
+    asked = replace(question(tool="resource:file:///srv%2Fkeys"), guard="none")
+    found = {
+        level: [duty.rule for duty in policy.decide(replace(asked, level=level)).obligations]
+        for level in ("exact", "manual", None)
+    }
+    assert found == {"exact": [], "manual": ["O2"], None: []}
+
+
+def test_a_rule_on_trial_for_one_spelling_tells_of_all(tmp_path: Path) -> None:
+    policy = of_the_other(tmp_path, KEYS.format("W1", "*", "-", "would-deny"))
+    found = policy.decide(question(tool="resource:file:///srv%2Fkeys"))
+    assert (found.permitted, [shadow.rule for shadow in found.shadows]) == (True, ["W1"])
+
+
+def test_a_list_shows_what_only_one_of_its_spellings_is_allowed_as(tmp_path: Path) -> None:
+    duty, deny = KEYS.format("O1", "*", "-", "approve"), KEYS.format("D1", "*", "-", "deny")
+    asked = question(tool="resource:file:///srv%2Fkeys", as_list=True)
+    assert of_the_other(tmp_path, duty).decide(asked).permitted
+    assert not of_the_other(tmp_path, deny).decide(asked).permitted
 
 
 def test_a_server_is_reached_by_whom_a_rule_lets_do_something_there(tmp_path: Path) -> None:
