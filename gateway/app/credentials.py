@@ -52,7 +52,7 @@ class Lending:
         self._watching: asyncio.Task[None] | None = None
         self._dead: Callable[[CredentialLease], str] = lambda lease: ""
         self._close: Callable[[], None] = lambda: None
-        self._tokens = Tokens(lambda: int(time.time()))
+        self.tokens = Tokens(lambda: int(time.time()))
 
     @property
     def names(self) -> frozenset[str]:
@@ -73,7 +73,7 @@ class Lending:
     def noted(self) -> NotedCaller | None:
         """Who is told of every caller who is identified; nobody, unless tokens are exchanged."""
         wanted = any(offered.per_token for offered in self._offers.values())
-        return self._tokens.note if wanted else None
+        return self.tokens.note if wanted else None
 
     def own(self, name: str) -> OwnCredential | None:
         """The gateway's own credential at a server; None where it needs none."""
@@ -117,7 +117,7 @@ class Lending:
 
         book = Book(ledger, journal, protector, microseconds, new_call_id)
         self._ending = Ending(book, self._provider_of, lambda lease: self._dead(lease))
-        lender = Lender(self._offers, book, self._ending, self._tokens.find, self._settings.tenant)
+        lender = Lender(self._offers, book, self._ending, self.tokens.find, self._settings.tenant)
         self._lender = lender
         self._watching = asyncio.create_task(self._ending.watch())
         return {name: self.around(name, server) for name, server in servers.items()}
@@ -170,6 +170,8 @@ def _offered(settings: Settings, name: str, offer: Offer) -> Offered:
         headers=templates(offer, "headers") if over_http else {},
         environment={} if over_http else templates(offer, "environment"),
         per_token=offer.provider == "token_exchange",
+        # A process has it as long as a call is in it, from before it has started.
+        held=0 if over_http else server.limits.connect + server.limits.total,
     )
 
 

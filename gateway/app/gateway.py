@@ -30,6 +30,7 @@ from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
 from gateway.core.model import Endpoint, JsonObject, Outcome
 from gateway.core.validate import check_call
+from gateway.credentials.tokens import Tokens
 from gateway.files import following
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
@@ -65,6 +66,7 @@ class Gateway(Value):
     events: Events | None
     timings: Timings
     journal: SqliteJournal
+    tokens: Tokens
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
     up: asyncio.Event
@@ -198,6 +200,7 @@ def _opened(
         events,
         timings,
         journal,
+        ground.lending.tokens,
         in_doubt,
         up,
     )

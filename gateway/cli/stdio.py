@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from gateway.cli.options import config_option
 from gateway.cli.token import endpoint_of, identity_facts
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Misconfigured
+from gateway.identity.local import DEFAULT_TTL
 from gateway.settings import Settings
 from gateway.values import replace
 from gateway.wire.agents import stdio
@@ -65,14 +67,15 @@ def _without_page(settings: Settings) -> Settings:
 
 async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
     async with open_gateway(settings) as gateway, beside(gateway):
-        token = (
-            os.environ.get(TOKEN, "") if agent is None else _mint(gateway, endpoint, agent, intent)
-        )
+        mint = None if agent is None else _minting(gateway, endpoint, agent, intent)
+        token = mint() if mint else os.environ.get(TOKEN, "")
         evidence = Evidence((f"Bearer {token}",), endpoint)
         # Verified now, so that a bad token ends the command; and, if it was given, for every request.
         identity = await gateway.gate.identify(evidence)
         # Who was named by whoever started this is that agent as long as it runs.
-        who = evidence if agent is None else replace(identity, expires_at=ALWAYS)
+        who = replace(identity, expires_at=ALWAYS) if mint else evidence
+        if mint:
+            gateway.tokens.mints(endpoint, identity, mint)
         gateway.up.set()
         serving = asyncio.ensure_future(stdio.serve(gateway.gate, endpoint, who, settings.limits))
         _end_when_told(serving)
@@ -94,15 +97,14 @@ def _end_when_told(serving: asyncio.Future[None]) -> None:
             asyncio.get_running_loop().add_signal_handler(number, told)
 
 
-def _mint(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> str:
+def _minting(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> Callable[[], str]:
+    """Makes tokens that say the same."""
     facts = identity_facts(gateway.settings, agent, None, intent, None)
-    now = int(time.time())
-    return gateway.issuer.mint(
-        agent=facts["agent"],
-        tenant=facts["tenant"],
-        task=facts["task"],
-        intent=facts["intent"],
-        endpoint=endpoint,
-        tiers=endpoint.tiers,
-        now=now,
-    )
+
+    def mint() -> str:
+        now = int(time.time())
+        return gateway.issuer.mint(
+            **facts, endpoint=endpoint, tiers=endpoint.tiers, now=now, ttl=DEFAULT_TTL
+        )
+
+    return mint

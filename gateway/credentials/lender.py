@@ -39,7 +39,8 @@ MOST: Final = 2_000
 EACH: Final = 1_500
 """The same, of one agent: whoever comes with ever new tokens shuts out itself."""
 EARLY: Final = 60_000_000
-"""A new one is got so long before the end of an old one, or a fifth of its time before: whichever is less."""
+"""A new one is got so long before the end of an old one, or a fifth of its time before: whichever is less.
+Where calls lose it in the middle, as long before as a call may take, half of its time at most."""
 
 Slot = tuple[str, Key, str]
 """Server, account, and the agent's token where one credential is for one token only."""
@@ -55,6 +56,8 @@ class Offered(Value):
     environment: Mapping[str, str]
     per_token: bool
     """What it gives is made of the agent's own token."""
+    held: float = 0
+    """Seconds a call may need it for from when it is lent; 0: it only has to be good when the call is sent."""
 
 
 class Lender:
@@ -211,12 +214,12 @@ class Lender:
         held = Held(lease, offered.provider, Credential(lease.id))
         self._ending.live[lease.id] = held
         seconds = max(1, (lease.ends_at - lease.asked_at) // 1_000_000)
-        token = self._token_of(account) if offered.per_token else ""
         try:
+            token = self._token_of(account) if offered.per_token else ""
             async with asyncio.timeout(ISSUE_SECONDS):
                 minted = await offered.provider.issue(Wanted(lease.id, account, seconds, token))
             self._take(held, offered, minted)
-            held.renew_at = _renew_at(held.lease)
+            held.renew_at = _renew_at(held.lease, offered.held)
             await self._book.tell("issued", held.lease)
             why = self._ending.why_over(held.lease)
         except BaseException as error:
@@ -270,8 +273,9 @@ class Lender:
             del self._held[slot]
 
 
-def _renew_at(lease: CredentialLease) -> int:
-    return lease.ends_at - min(EARLY, (lease.ends_at - lease.asked_at) // 5)
+def _renew_at(lease: CredentialLease, held: float) -> int:
+    lasts = lease.ends_at - lease.asked_at
+    return lease.ends_at - max(min(EARLY, lasts // 5), min(int(held * 1_000_000), lasts // 2))
 
 
 def _outlasts(account: Account, ends_at: int) -> bool:

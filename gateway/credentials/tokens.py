@@ -1,4 +1,5 @@
-"""The agents' own tokens, in memory while they are good: for token exchange, and for nothing else.
+"""The agents' own tokens, in memory while they are good: for token exchange, and for nothing else. One who was
+named where this gateway was started has as many as are needed.
 
 They are kept only where a server is configured for it, go to its authorization server, and are never
 written down.
@@ -11,18 +12,27 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.credential import Account
-from gateway.core.model import Evidence, WorkloadIdentity
+from gateway.core.model import Endpoint, Evidence, WorkloadIdentity
 
 MOST: Final = 4_096
+Key = tuple[str, str, str]
+"""Issuer, token id, and the endpoint it was shown at."""
 
 
 class Tokens:
-    """By issuer, token id and the endpoint it was shown at."""
+    """Of one gateway process."""
 
     def __init__(self, seconds: Callable[[], int]) -> None:
         """`seconds` since the epoch."""
         self._seconds = seconds
-        self._kept: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[str, int]] = OrderedDict()
+        self._mints: dict[Key, Callable[[], str]] = {}
+
+    def mints(
+        self, endpoint: Endpoint, identity: WorkloadIdentity, mint: Callable[[], str]
+    ) -> None:
+        """A caller who is this one for longer than any token is good: `mint` makes one when it is needed."""
+        self._mints[identity.issuer, identity.token_id, endpoint.path] = mint
 
     def note(self, evidence: Evidence, identity: WorkloadIdentity) -> None:
         """A caller who has just been identified by this evidence."""
@@ -36,8 +46,10 @@ class Tokens:
             self._kept.popitem(last=False)
 
     def find(self, account: Account) -> str:
-        """The token a call was made with; empty when it is not at hand, or over."""
+        """The token a call was made with; empty when it is not at hand, or over. What `mint` raises."""
         key = (account.issuer, account.token, account.endpoint)
+        if key in self._mints:
+            return self._mints[key]()
         token, expires_at = self._kept.get(key, ("", 0))
         if expires_at <= self._seconds():
             self._kept.pop(key, None)

@@ -8,6 +8,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ import anyio
 import pytest
 
 from gateway import settings as settings_file
+from gateway.app.gateway import Gateway, open_gateway
 from gateway.cli import stdio
-from gateway.core.model import Endpoint, WorkloadIdentity
+from gateway.core.credential import Account
+from gateway.core.model import Endpoint, Evidence, Tier, WorkloadIdentity
+from gateway.ports import Gate
+from gateway.settings import Settings
 from gateway.wire.agents import stdio as agents_stdio
 from tests.system import starter
 from tests.system.home import Home, everybody, one_tier
@@ -50,6 +56,37 @@ async def test_who_was_named_at_the_start_is_who_it_is_as_long_as_it_runs(
     (who,) = served
     assert isinstance(who, WorkloadIdentity) and who.agent == "agent:tester"
     assert who.expires_at > time.time() + 365 * 86_400
+
+
+async def test_who_was_named_at_the_start_has_a_token_to_trade_as_long_as_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of an hour after the start there was none, and calls to servers with exchanged tokens were refused."""
+    opened: list[Gateway] = []
+    served: list[Any] = []
+
+    @asynccontextmanager
+    async def opening(settings: Settings) -> AsyncIterator[Gateway]:
+        async with open_gateway(settings) as gateway:
+            opened.append(gateway)
+            yield gateway
+
+    async def serve(gate: Gate, endpoint: Endpoint, who: WorkloadIdentity, limits: object) -> None:
+        now, tier = time.time(), Tier.DATA
+        monkeypatch.setattr(time, "time", lambda: now + 3_600)
+        ids = (who.issuer, who.tenant, who.agent, who.task)
+        account = Account(*ids, (), tier, None, who.token_id, endpoint.path)
+        token = opened[0].tokens.find(account)
+        served.extend([who, await gate.identify(Evidence((f"Bearer {token}",), endpoint))])
+
+    monkeypatch.setattr(stdio, "open_gateway", opening)
+    monkeypatch.setattr(agents_stdio, "serve", serve)
+    home = Home.make(tmp_path / "home", {})
+    with anyio.fail_after(60):
+        await stdio._serve(settings_file.load(home.config), Endpoint("all"), "tester", "general")
+    who, shown = served
+    assert (shown.agent, shown.task, shown.tiers) == (who.agent, who.task, who.tiers)
+    assert shown.expires_at > time.time()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -109,7 +109,7 @@ class Provider:
 class World:
     """One lender, and all that is around it."""
 
-    def __init__(self, *, per_token: bool = False, seconds: int = 900) -> None:
+    def __init__(self, *, per_token: bool = False, seconds: int = 900, held: float = 0) -> None:
         self.now = 1_800_000_000 * SECOND
         self.dead: dict[str, str] = {}
         """By agent, why what it does is over."""
@@ -131,7 +131,7 @@ class World:
             lambda lease: self.dead.get(lease.agent, ""),
         )
         headers = {"Authorization": "Bearer {token}"}
-        offered = Offered("fake", self.provider, seconds, headers, {}, per_token)
+        offered = Offered("fake", self.provider, seconds, headers, {}, per_token, held)
         offers = {("tried", Tier.DATA): offered, ("tried", Tier.TOOL): offered}
         self.tokens: dict[str, str] = {}
         self.lender = Lender(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.credential import Credential, LeaseState
+from gateway.core.credential import LIVE, Credential, LeaseState
 from gateway.core.model import Tier
 from gateway.credential_ports import NoCredential
 from gateway.credentials import lender
@@ -125,6 +125,48 @@ async def test_a_new_one_is_got_before_the_end_of_the_old_which_goes_on_until_th
     assert new.lease != old.lease
     assert not old.over.said
     assert {row.id for row in world.rows(LeaseState.ACTIVE)} == {old.lease, new.lease}
+
+
+@pytest.mark.parametrize(
+    ("lasts", "held", "from_then"),
+    [(900, 310.0, 590), (900, 10.0, 840), (900, 3_600.0, 450), (300, 310.0, 150)],
+)
+async def test_a_call_that_may_take_long_goes_with_one_that_outlasts_it(
+    lasts: int, held: float, from_then: int
+) -> None:
+    """Its process is ended with its credential. Half of the time of each is used, at the least."""
+    world = World(seconds=lasts, held=held)
+    old = await lent(world)
+    world.pass_(from_then - 1)
+    assert world.lender.find("tried", who()) is old
+    world.pass_(1)
+    new = await lent(world)
+    assert new.lease != old.lease and not old.over.said
+    (row,) = [row for row in world.rows(LeaseState.ACTIVE) if row.id == new.lease]
+    assert row.ends_at - world.now == lasts * SECOND
+
+
+async def test_a_fence_ends_what_a_long_call_goes_with_at_once() -> None:
+    world = World(held=310)
+    old = await lent(world)
+    world.pass_(600)
+    new = await lent(world)
+    world.dead["agent:ann"] = "fenced"
+    world.ending.changed()
+    await asyncio.sleep(0)
+    assert old.over.said and new.over.said
+    await world.settled()
+    assert world.provider.alive == set()
+
+
+async def test_an_agents_token_that_cannot_be_made_leaves_nothing_to_end() -> None:
+    """Its keys are gone."""
+    world = World(per_token=True)
+    world.tokens = None  # type: ignore[assignment]
+    with pytest.raises(NoCredential):
+        await lent(world)
+    await world.settled()
+    assert (world.ending.live, world.rows(*LIVE)) == ({}, [])
 
 
 async def test_none_is_got_when_the_grant_ends_with_the_old_one() -> None:

@@ -50,3 +50,13 @@ def test_the_oldest_are_forgotten() -> None:
         kept.note(shown("Bearer x"), replace(ANN, token_id=f"jti-{number}"))
     assert kept.find(replace(ACCOUNT, token="jti-0")) == ""
     assert kept.find(replace(ACCOUNT, token="jti-1")) == "x"
+
+
+def test_for_who_is_the_same_for_longer_than_any_token_one_is_made_each_time() -> None:
+    now = [0]
+    kept = Tokens(lambda: now[0])
+    kept.note(shown("Bearer the.first"), ANN)
+    kept.mints(ENDPOINT, ANN, lambda: f"made.at.{now[0]}")
+    now[0] = 5_000
+    assert kept.find(ACCOUNT) == "made.at.5000"
+    assert kept.find(replace(ACCOUNT, token="jti-2")) == ""
