@@ -72,6 +72,8 @@ class Classifier:
     """A label that is in none of them."""
     _lines: dict[Target, Line] = field(default_factory=dict, compare=False, repr=False)
     """What was found, as long as there is room: the files do not change under one version."""
+    _written: dict[str, spellings.Written] = field(default_factory=dict, compare=False, repr=False)
+    """Per server, how its resources are spelt."""
 
     def classify(self, resolved: Resolved) -> Classified:
         """The class of this very call. Raises `Refused` (unclassified)."""
@@ -122,9 +124,16 @@ class Classifier:
                 f"tiers.yaml says nothing of {target.kind} {target.name!r} of {target.server}"
             )
         if target.kind == "resource" and target.name not in found.pattern.exact:
-            for other in spellings.others(target.name):
+            for other in self._spellings(target.server).others(target.name):
                 if _first(lines, other) not in (None, found):
                     raise _no_class(f"resource {target.name!r} may be taken for {other!r}")
+        return found
+
+    def _spellings(self, server: str) -> spellings.Written:
+        found = self._written.get(server)
+        if found is None:
+            lines = self.tiers[server]["resources"]
+            found = self._written[server] = spellings.Written(line.pattern for line in lines)
         return found
 
     def destination(self, line: Line, server: str, arguments: JsonObject) -> str:

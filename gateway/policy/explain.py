@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from gateway.core.decide import question
 from gateway.core.model import AccessRequest
 from gateway.errors import Where
-from gateway.policy import conditions, near_miss, spellings
+from gateway.policy import conditions, near_miss
 from gateway.policy.asking import Asked, Reply, ask, is_own, own_question
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
@@ -59,7 +59,7 @@ def _near(policy: PolicySnapshot, asking: AccessRequest) -> Iterable[Rule]:
     """Of every spelling the snapshot asks about: a deny or a duty of another one counts. An allow of it does not."""
     index = policy.pdp.index
     found = dict.fromkeys(index.neighbours(asking.tier, asking.server, asking.tool, LIMIT))
-    for tool in spellings.others_of(asking.tool):
+    for tool in index.spellings.others_of(asking.tool):
         more = index.neighbours(asking.tier, asking.server, tool, LIMIT)
         found |= {rule: None for rule in more if not rule.allows}
     return found

@@ -9,8 +9,9 @@ values only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
-from gateway.policy import cases, patterns, spellings
+from gateway.policy import cases, patterns
 from gateway.policy.cases import Result
 from gateway.policy.engine import NONE
 from gateway.policy.index import Index
@@ -103,7 +104,7 @@ def _open_to(policy: PolicySnapshot, rule: Rule) -> Iterator[Reach]:
 
 def _noticed(policy: PolicySnapshot, mutant: Mutant, results: Sequence[Result]) -> bool:
     other = _with(policy, mutant)
-    near = (result for result in results if _concerns(mutant, result))
+    near = (result for result in results if _concerns(mutant, result, (policy, other)))
     return any(cases.judged(other, result) for result in near)
 
 
@@ -121,10 +122,11 @@ def _with(policy: PolicySnapshot, mutant: Mutant) -> PolicySnapshot:
     return replace(policy, book=book, pdp=pdp)
 
 
-def _concerns(mutant: Mutant, result: Result) -> bool:
+def _concerns(mutant: Mutant, result: Result, both: Sequence[PolicySnapshot]) -> bool:
     """A case of another server or another tool comes out as it did. One of a resource is of all its spellings."""
     case = result.case
-    names = (case.tool, *spellings.others_of(case.tool))
+    more = (policy.pdp.index.spellings.others_of(case.tool) for policy in both)
+    names = [case.tool, *chain.from_iterable(more)]
     return any(
         rule.row.server in (ANY, case.server)
         and any(map(patterns.names(rule.row.tool).matches, names))

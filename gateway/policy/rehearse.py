@@ -20,7 +20,7 @@ from typing import Final
 from gateway.core.model import AccessRequest, Effect, Target, Tier
 from gateway.core.reverse import GUARDS, Level
 from gateway.errors import Refused
-from gateway.policy import classify, conditions, spellings
+from gateway.policy import classify, conditions
 from gateway.policy.asking import endpoint_at
 from gateway.policy.recalled import HIDDEN, Answer, Recalled
 from gateway.policy.snapshot import PolicySnapshot
@@ -202,7 +202,7 @@ class Rehearsal:
         self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
     ) -> Iterator[Answer]:
         answers = [*self._by_rules(call, asked, doubts)]
-        for tool in spellings.others_of(asked.tool):
+        for tool in self._policy.pdp.index.spellings.others_of(asked.tool):
             other = replace(asked, tool=tool)
             more = [*self._by_rules(call, other, doubts, allowed=True)]
             answers = [_both(one, other) for one in answers for other in more]

@@ -21,7 +21,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Misconfigured, Refused, Where
-from gateway.policy import conditions, intents, patterns, pinned, rules, spellings, tiers
+from gateway.policy import conditions, intents, patterns, pinned, rules, tiers
 from gateway.policy.classify import Classifier
 from gateway.policy.conditions import Condition
 from gateway.policy.decide import Pdp
@@ -78,7 +78,7 @@ class PolicySnapshot(Value):
         decision = self.pdp.decide(question)
         if not decision.permitted:
             return decision
-        for other in spellings.others_of(question.tool):
+        for other in self.pdp.index.spellings.others_of(question.tool):
             also = self.pdp.decide(replace(question, tool=other), allowed=True)
             if not also.permitted:
                 return also

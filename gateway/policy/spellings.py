@@ -7,9 +7,11 @@ Servers differ in what they decode (RFC 3986, 2.4 and 6.2.2). Nobody is let in b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import quote, unquote
+
+from gateway.policy.patterns import Names
 
 LAYERS: Final = 4
 """Encodings within one another that anybody might take off."""
@@ -24,6 +26,8 @@ _USUAL: Final = re.compile(
 )
 """Begins with a host in its plain form, or a file's without one."""
 _HOSTED: Final = re.compile(r"([^:/?#]+)://([^/?#]*)")
+_CUT: Final = re.compile(r"[^:/?#]+://[^/?#]*")
+"""A prefix that ends within a host: it has no plain form."""
 _AUTHORITY: Final = re.compile(r"(?:.*@)?(\[.*\]|[^:]*)(:.*)?", re.DOTALL)
 _PORTS: Final = {"http": "80", "ws": "80", "https": "443", "wss": "443"}
 
@@ -34,14 +38,59 @@ def others(uri: str) -> Sequence[str]:
     own = _with_plain_host(uri)
     if own == uri and _PLAIN.fullmatch(uri):
         return ()
-    text = uri
-    for _ in range(LAYERS):
-        text = unquote(text)
-    head = _HEAD.match(text)
-    end = head.end() if head else 0
-    plain = text[:end] + _EMPTY.sub("/", text[end:])
+    plain = _decoded(uri)
     found = [plain, quote(plain, _SAFE), own, *map(_with_plain_host, (plain, quote(plain, _SAFE)))]
     return [other for other in dict.fromkeys(found) if other != uri]
+
+
+class Written:
+    """The URIs and prefixes that are not written in the plain spelling. Whoever asks in any spelling asks in theirs
+    too: that `repo://a%2Fb` is meant, nobody could tell by `repo://a%2fb` alone."""
+
+    def __init__(self, patterns: Iterable[Names]) -> None:
+        self._exact: dict[str, dict[str, None]] = {}
+        self._prefixes: dict[str, str] = {}
+        """What is written, to its plain form."""
+        for pattern in patterns:
+            for uri in sorted(pattern.exact):
+                if (plain := _plain(uri)) != uri:
+                    self._exact.setdefault(plain, {})[uri] = None
+            whole = (prefix for prefix in pattern.prefixes if not _CUT.fullmatch(_decoded(prefix)))
+            self._prefixes |= {uri: plain for uri in whole if (plain := _plain(uri)) != uri}
+
+    def others(self, uri: str) -> Sequence[str]:
+        """All other spellings of a URI that something may be written of."""
+        found = others(uri)
+        if not self._exact and not self._prefixes:
+            return found
+        plain = _plain(uri)
+        more = [
+            prefix + plain.removeprefix(begins)
+            for prefix, begins in self._prefixes.items()
+            if plain.startswith(begins)
+        ]
+        every = dict.fromkeys((*found, *self._exact.get(plain, ()), *more))
+        return [other for other in every if other != uri]
+
+    def others_of(self, tool: str) -> Sequence[str]:
+        """The same of what policy.csv calls a tool: none of what is no resource."""
+        if not tool.startswith(RESOURCE):
+            return ()
+        return [f"{RESOURCE}{other}" for other in self.others(tool.removeprefix(RESOURCE))]
+
+
+def _plain(uri: str) -> str:
+    """The one form all spellings have in common."""
+    return _with_plain_host(_decoded(uri))
+
+
+def _decoded(uri: str) -> str:
+    """And without empty steps."""
+    for _ in range(LAYERS):
+        uri = unquote(uri)
+    head = _HEAD.match(uri)
+    end = head.end() if head else 0
+    return uri[:end] + _EMPTY.sub("/", uri[end:])
 
 
 def _with_plain_host(uri: str) -> str:
@@ -59,10 +108,3 @@ def _with_plain_host(uri: str) -> str:
         # What is no number leads nowhere else.
         port = f":{number}" if number.isdecimal() and number != _PORTS[scheme] else ""
     return f"{scheme}://{host.removesuffix('.')}{port}{uri[found.end() :]}"
-
-
-def others_of(tool: str) -> Sequence[str]:
-    """The same of what policy.csv calls a tool: none of what is no resource."""
-    if not tool.startswith(RESOURCE):
-        return ()
-    return [f"{RESOURCE}{other}" for other in others(tool.removeprefix(RESOURCE))]

@@ -155,6 +155,20 @@ def test_2_a_spelling_of_what_another_entry_speaks_of_has_no_class(
         classified(policy, uri, "resource")
 
 
+@pytest.mark.parametrize("uri", ["repo://a%2fb", "repo://a/b", "repo://a%252Fb"])
+@pytest.mark.parametrize("name", ["repo://a%2Fb", "repo://a%2F*"])
+def test_2_a_spelling_of_what_another_entry_speaks_of_encoded_has_no_class(
+    tmp_path: Path, name: str, uri: str
+) -> None:
+    resources = f'"{name}": {{tier: admin, effect: read}}, "repo://*": {{tier: data, effect: read}}'
+    tiers = f"servers: {{git: {{resources: {{{resources}}}}}}}"
+    policy = loaded(tmp_path, f"{ALLOW}\n{READER}\n", tiers)
+    assert tier_of(policy, "repo://a%2Fb", "resource") is Tier.ADMIN
+    assert tier_of(policy, "repo://b/a%2Fb", "resource") is Tier.DATA
+    with pytest.raises(Refused, match="may be taken for"):
+        classified(policy, uri, "resource")
+
+
 def test_2_a_host_in_capitals_is_no_other_host(tmp_path: Path) -> None:
     tiers = """servers: {git: {resources: {
         "https://inner.example/*": {tier: admin, effect: read},

@@ -128,7 +128,7 @@ def test_the_answer_of_the_policy_is_among_the_possible_ones_and_the_only_one_if
 
 
 @pytest.mark.parametrize("allowed", ["file:///*", "file:///srv/%2F*|file:///srv/keys"])
-@pytest.mark.parametrize("name", ["a%2Fb", "keys", "%2Fkeys", "%2Fhot", "a%2F%2Fhot"])
+@pytest.mark.parametrize("name", ["a%2Fb", "keys", "%2Fkeys", "%2Fhot", "a%2F%2Fhot", "x%2fy"])
 def test_a_resource_is_asked_about_by_all_its_spellings(
     tmp_path: Path, name: str, allowed: str
 ) -> None:
@@ -136,7 +136,11 @@ def test_a_resource_is_asked_about_by_all_its_spellings(
     allow = f"p, P1, data, git, {tools}, role:reader, local, general, local, -, allow"
     more = [
         f"p, {rule}, *, git, resource:file:///srv/{what}*, *, *, *, *, -, {effect}"
-        for rule, what, effect in (("D1", "keys", "deny"), ("O1", "hot", "approve"))
+        for rule, what, effect in (
+            ("D1", "keys", "deny"),
+            ("O1", "hot", "approve"),
+            ("D2", "x%2Fy", "deny"),
+        )
     ]
     csv = "\n".join([allow, *more, "g, agent:ann, role:reader, local\n"])
     tiers = 'servers: {git: {resources: {"file:///*": {tier: data, effect: read}}}}'

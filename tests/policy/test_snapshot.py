@@ -122,6 +122,22 @@ def test_a_deny_or_a_duty_for_one_spelling_of_a_resource_is_for_all(
     assert (other.permitted, other.obligations) == (True, ())
 
 
+@pytest.mark.parametrize("uri", ["repo://a%2Fb", "repo://a%2fb", "repo://a/b", "repo://a%252Fb"])
+@pytest.mark.parametrize("written_as", ["repo://a%2Fb", "repo://a%2fb", "repo://a%2F*"])
+def test_a_deny_or_a_duty_that_is_written_encoded_is_for_every_other_spelling(
+    tmp_path: Path, written_as: str, uri: str
+) -> None:
+    allow = "p, P1, data, git, resource:repo://*, role:reader, local, general, local, -, allow"
+    for rule, effect in (("D1", "deny"), ("O1", "approve")):
+        more = f"p, {rule}, *, git, resource:{written_as}, *, *, *, *, -, {effect}"
+        policy = loaded(tmp_path, f"{allow}\n{more}\n{READER}\n")
+        found = policy.decide(question(tool=f"resource:{uri}"))
+        other = policy.decide(question(tool="resource:repo://a%2Dc"))
+        assert found.permitted is (effect == "approve")
+        assert [duty.name for duty in found.obligations] == ["approve"] * found.permitted
+        assert (other.permitted, other.obligations) == (True, ())
+
+
 KEYS = "p, {}, *, git, resource:file:///srv/keys, {}, *, *, *, {}, {}"
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy.spellings import others
+from gateway.policy.patterns import names
+from gateway.policy.spellings import Written, others
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,18 @@ def test_what_of_a_host_may_not_be_left_out_is_no_spelling(uri: str) -> None:
 def test_what_is_no_utf_8_and_what_is_encoded_for_ever_ends() -> None:
     assert others("file:///%ff")
     assert others("file:///%" + "25" * 4_000)
+
+
+@pytest.mark.parametrize("uri", ["repo://a%2fb", "repo://a/b", "repo://a%252Fb", "repo://a//b"])
+@pytest.mark.parametrize("pattern", ["repo://a%2Fb", "repo://a%2F*", "x:|repo://a%2Fb"])
+def test_how_something_is_written_is_a_spelling_of_all_the_others(uri: str, pattern: str) -> None:
+    assert "repo://a%2Fb" in Written([names(pattern)]).others(uri)
+
+
+@pytest.mark.parametrize("uri", ["repo://a%2Fb", "repo://a%2Fbc", "repo://d/a%2Fb", "repo://ab"])
+def test_how_something_else_is_written_is_none(uri: str) -> None:
+    assert Written([names("repo://a%2Fb|repo://b%2F*|repo://c/*")]).others(uri) == [*others(uri)]
+
+
+def test_a_prefix_that_ends_within_a_host_speaks_of_no_other_host() -> None:
+    assert Written([names("file://local*|web://A.*")]).others("file:///srv") == ()
