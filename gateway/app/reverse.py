@@ -8,6 +8,7 @@ from gateway.app.clock import DAY, microseconds, new_call_id
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.core.model import Target
+from gateway.journals.leases import SqliteLeases
 from gateway.journals.sqlite import SqliteJournal
 from gateway.policy.live import LivePolicies
 from gateway.ports import Protector, ToolServer
@@ -55,6 +56,7 @@ def reversing(
     packs: LivePacks,
     reads: OwnReads,
     journal: SqliteJournal,
+    leases: SqliteLeases,
     protector: Protector,
     servers: Mapping[str, ToolServer],
     catalogue: LiveCatalogue,
@@ -64,7 +66,7 @@ def reversing(
     async def withheld(target: Target) -> str | None:
         return catalogue.current.quarantined.get(target)
 
-    leases, keeps = journal.leases(), settings.retention.images
+    keeps = settings.retention.images
     doubts = Doubts(
         journal=journal,
         leases=leases,

@@ -70,7 +70,8 @@ class _Here:
     """A claim of this process: waiting for its turn, or holding."""
 
     claim: Claim
-    turn: asyncio.Future[None]
+    turn: asyncio.Future[bool]
+    """False: it will have none."""
     behind: str = ""
     """The call it waits for."""
     rows: int = 0
@@ -86,6 +87,7 @@ class SqliteLeases:
         self._clock = clock
         self._patience = patience
         self._runs_at = desk.runs_at
+        self._given_up = False
         self._line: dict[str, _Here] = {}
         """By call, in the order they came: those that hold and those that wait."""
         self._ends: dict[str, int] = {}
@@ -109,20 +111,33 @@ class SqliteLeases:
         blocker = ""
         try:
             async with asyncio.timeout(self._patience):
-                await here.turn
+                if not await here.turn:
+                    raise TimeoutError
                 pause = LOOKS[0]
                 while isinstance(epochs := await self._grant(here, term, quiesce), str):
                     blocker = epochs
+                    if self._given_up:
+                        raise TimeoutError
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LOOKS[1])
         except TimeoutError:
             self.release(call_id)
             who = f" by call {blocker}" if blocker else ""
-            raise Refused(Reason.OVERLOADED, f"{', '.join(claim.alone)} is held{who}") from None
+            why = ", and this gateway stops" if self._given_up else ""
+            raise Refused(
+                Reason.OVERLOADED, f"{', '.join(claim.alone)} is held{who}{why}"
+            ) from None
         except BaseException:
             self.release(call_id)
             raise
         return tuple(map(Lease, claim.alone, epochs))
+
+    def give_up(self) -> None:
+        """The process is about to stop: whoever still waits is refused while there is time to say so, and so is
+        whoever would have to wait from now on. Who holds goes on."""
+        self._given_up = True
+        for here in self._line.values():
+            self._place(here)
 
     async def held(self, call_id: str) -> bool:
         """See `ports.Leases`."""
@@ -207,5 +222,5 @@ class SqliteLeases:
         before = [*takewhile(lambda other: other is not here, self._line.values())]
         excluding = (each for each in reversed(before) if here.claim.excludes(each.claim))
         here.behind = next((each.claim.call_id for each in excluding), "")
-        if not here.behind and not here.turn.done():
-            here.turn.set_result(None)
+        if (self._given_up or not here.behind) and not here.turn.done():
+            here.turn.set_result(not here.behind)

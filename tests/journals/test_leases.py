@@ -311,6 +311,33 @@ async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
     assert not held
 
 
+async def test_a_process_that_is_about_to_stop_lets_nobody_wait_and_who_holds_goes_on(
+    tmp_path: Path,
+) -> None:
+    """Whether they wait behind a call of their own process or of another, came before or come after."""
+    async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
+        await take(ours, "holds", "file:/a")
+        await take(theirs, "elsewhere", "file:/b")
+        waiting = [
+            asyncio.create_task(take(ours, call, key))
+            for call, key in (("here", "file:/a"), ("there", "file:/b"), ("behind", "file:/b"))
+        ]
+        await take(ours, "sees", "file:/c")  # the desk has served everybody before it
+        early = [each.done() for each in waiting]
+        ours.give_up()
+        waiting += [asyncio.create_task(take(ours, f"late {key}", f"file:/{key}")) for key in "ab"]
+        said = await asyncio.gather(*waiting, return_exceptions=True)
+        [free] = await take(ours, "free", "file:/d")
+        held = [await ours.held("holds"), await theirs.held("elsewhere")]
+        ours.release("holds")
+        [after] = await take(theirs, "after", "file:/a")
+    assert early == [False] * 3
+    assert [no.reason for no in said if isinstance(no, Refused)] == [Reason.OVERLOADED] * 5
+    assert "this gateway stops" in str(said[0])
+    assert held == [True, True]
+    assert after.epoch > free.epoch
+
+
 def refused(work: object, hurried: bool = True) -> NoReturn:
     raise JournalError("the disk is full")
 

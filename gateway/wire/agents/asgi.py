@@ -158,11 +158,18 @@ class AsgiApp:
     """Hands every `http` scope to `serve`; answers lifespan, refuses anything else."""
 
     def __init__(
-        self, serve: Serve, hush: Callable[[], None], close: Callable[[], None], front: Front
+        self,
+        serve: Serve,
+        hush: Callable[[], None],
+        give_up: Callable[[], None],
+        close: Callable[[], None],
+        front: Front,
     ) -> None:
         self._serve = serve
         self.hush = hush
         """Ends every open stream on which nothing is answered, so that a server can wait for the others."""
+        self.give_up = give_up
+        """Has every call refused that still waits for others to end, while it can be told."""
         self.close = close
         """Ends every session and open stream, so that a server can stop."""
         self.front = front

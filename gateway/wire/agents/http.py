@@ -58,15 +58,16 @@ def build_app(
     limits: Limits | None = None,
     desk: GrantDesk | None = None,
     events: Events | None = None,
+    give_up: Callable[[], None] = lambda: None,
 ) -> AsgiApp:
     """Everything agents can reach over HTTP, as one ASGI application. `desk`: where grants are asked for;
-    `events`: where security events are told."""
+    `events`: where security events are told; `give_up`: see `AsgiApp`."""
     most = settings.limits.sessions
     limits = limits or Limits(max_sessions=most, max_sessions_each=max(1, most // 4))
     grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
     told = None if events is None else EventsFace(events, limits)
     face = Face(gate, settings, ready, schema_of, limits, grants, told)
-    return AsgiApp(face.serve, face.hush, face.close, face)
+    return AsgiApp(face.serve, face.hush, give_up, face.close, face)
 
 
 class Face:
@@ -216,8 +217,7 @@ def _bind(settings: Settings) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        in_use = error.errno == errno.EADDRINUSE
-        why = "is already in use" if in_use else error.strerror
+        why = "is already in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise Misconfigured(f"listen: {settings.listen} {why}", settings.where) from None
     listener.setblocking(False)
     return listener
@@ -269,10 +269,13 @@ class _Server(uvicorn.Server):
         if self._renewing is not None:
             self._renewing.cancel()
         self._app.hush()
-        # Work of sessions is no task of uvicorn's: it is ended here, with time left to say what came of it.
-        late = asyncio.get_running_loop().call_later(_WORK_SECONDS, self._app.close)
+        # Work of sessions is no task of uvicorn's: it is ended here, with time left to say what came of it. Who
+        # waits for others even then is refused before: past the bound nobody could be told that nothing was done.
+        later = asyncio.get_running_loop().call_later
+        late = later(_WORK_SECONDS - 1, self._app.give_up), later(_WORK_SECONDS, self._app.close)
         await super().shutdown(sockets)
-        late.cancel()
+        for each in late:
+            each.cancel()
         self._app.close()
 
 

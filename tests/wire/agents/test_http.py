@@ -194,7 +194,8 @@ from tests.wire.agents.house import RememberingGate, schema_of, settings
 async def main():
     gate = RememberingGate()
     asyncio.get_running_loop().add_reader(sys.stdin, gate.go.set)
-    app = http.build_app(gate, settings(), lambda: (True, {}), schema_of)
+    give_up = gate.go.set if "giving up" in sys.argv else lambda: None
+    app = http.build_app(gate, settings(), lambda: (True, {}), schema_of, give_up=give_up)
     try:
         await http.serve(app, settings(), on_ready=lambda address: print(address, flush=True))
     finally:
@@ -202,6 +203,8 @@ async def main():
 
 if "impatient" in sys.argv:
     http._WORK_SECONDS = 0.1
+if "giving up" in sys.argv:
+    http._WORK_SECONDS = 1
 asyncio.run(main())
 """
 
@@ -247,3 +250,8 @@ async def test_a_signal_ends_streams_has_calls_answered_and_lets_the_rest_close_
 async def test_a_call_that_does_not_end_is_not_waited_for_when_the_gateway_stops() -> None:
     last = await stopped(signal.SIGTERM, "impatient", ends=False)
     assert [event.get("id") for event in last.events] == [None], "the stream ends without an answer"
+
+
+async def test_a_call_that_waits_is_told_while_there_is_time_to_answer_it() -> None:
+    last = await stopped(signal.SIGTERM, "giving up", ends=False)
+    assert [event.get("id") for event in last.events] == [None, 1]
