@@ -88,7 +88,8 @@ class Process:
         """How it ended, in words: set when it exits or closes its input or output, whichever is first."""
         self._exited: asyncio.Future[None] = loop.create_future()
         self._output_closed = False
-        self._stopping = False
+        self.stopping = False
+        """It is being ended, and its input is closed."""
         self._how = "it closed its standard output"
         self._room = asyncio.Event()
         self._room.set()
@@ -137,7 +138,7 @@ class Process:
         """End it and every process it started. Takes at most about three times `patience` seconds."""
         from gateway.wire.servers import offspring
 
-        self._stopping = True
+        self.stopping = True
         tree = offspring.of(self.pid)
         if not self._stdin.is_closing():
             self._stdin.close()
@@ -196,7 +197,7 @@ class Process:
         self._log.info("%s", text)
 
     def _input_lost(self) -> None:
-        if not self._stopping and not self._exited.done():
+        if not self.stopping and not self._exited.done():
             self._how = "it closed its standard input"
             self._end_soon()
 

@@ -211,7 +211,11 @@ class Conversation:
     def _answer(self, message: JsonObject) -> None:
         id = envelope.number(message.get("id"))
         if id is not None:
-            self._settle(id, envelope.outcome(message, self._name))
+            outcome = envelope.outcome(message, self._name)
+            if outcome.kind == "rejected" and self._process.stopping:
+                # The end of its input makes a server break off what it does, and call that an error.
+                outcome = envelope.in_doubt(self._name, "an error was its answer as it was ended")
+            self._settle(id, outcome)
         else:
             self.log.warning("skipped an answer without one of our ids")
 
