@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from gateway.core.model import Tier
@@ -70,7 +71,8 @@ def world(old: PolicySnapshot, new: PolicySnapshot) -> World:
     }
     found: dict[str, Column] = {"who": _who(old, new, bits[1])}
     for column, named in words.items():
-        found[column] = _classes(rules, there, column, named)
+        more = partial(_spelt, both) if column == "tool" else None
+        found[column] = _classes(rules, there, column, named, more)
     return World(found, *bits)
 
 
@@ -88,16 +90,20 @@ _THERE: Final[Mapping[str, Callable[[Reach, str], bool]]] = {
 
 
 def _classes(
-    rules: Sequence[Rule], there: Sequence[Reach], column: str, words: Iterable[tuple[str, str]]
+    rules: Sequence[Rule],
+    there: Sequence[Reach],
+    column: str,
+    words: Iterable[tuple[str, str]],
+    more: Callable[[str], int] | None = None,
 ) -> Column:
-    """`words`: label and the word to ask with."""
+    """`words`: label and the word to ask with. `more`: bits a word has beside those its own text gives it."""
     test = _TESTS.get(column, engine.one)
     texts = defaultdict[str, int](int)
     for number, rule in enumerate(rules):
         texts[getattr(rule.row, column)] |= 1 << number
     grouped: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for label, word in dict(words).items():
-        mask = 0
+        mask = more(word) if more else 0
         for text, bits in texts.items():
             if test(word, text):
                 mask |= bits
@@ -108,6 +114,18 @@ def _classes(
         Class(mask, tuple(label for label, _ in found), found[0][1])
         for mask, found in grouped.items()
     ]
+
+
+def _spelt(both: Sequence[PolicySnapshot], word: str) -> int:
+    """The rules that close or bind another spelling of it: they do it, too."""
+    mask = before = 0
+    for policy in both:
+        others = policy.pdp.index.spellings.others_of(word)
+        for number, rule in enumerate(policy.book.rules if others else (), before):
+            if not rule.allows and any(map(patterns.names(rule.row.tool).matches, others)):
+                mask |= 1 << number
+        before += len(policy.book.rules)
+    return mask
 
 
 def _exact(rules: Sequence[Rule], column: str, more: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -144,8 +144,8 @@ class _Diff:
         question = asked(_question(cell), outcomes)
 
         def ask(some: Sequence[Rule]) -> Verdict:
-            # That the role is had in this tenant is settled: it is one of the columns.
-            rows = [rule.row._replace(role=ANY, tenant=ANY) for rule in some]
+            # That the role is had in this tenant, and that a spelling of the tool is meant, is settled: by the columns.
+            rows = [rule.row._replace(role=ANY, tenant=ANY, tool=ANY) for rule in some]
             return self._both[side].pdp.verdicts.engine.ask(rows, question)
 
         verdict = ask([rule for rule in rules if rule.decides])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gateway.core.model import Tier
 from gateway.policy import patterns
 from gateway.policy.rules import Rule, Rulebook
-from gateway.policy.spellings import RESOURCE, Written
+from gateway.policy.spellings import Written, resources
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Index:
             roles[member.agent, member.tenant].add(member.role)
         self._roles = {holder: frozenset(held) for holder, held in roles.items()}
         closing = [patterns.names(rule.row.tool) for rule in book.rules if not rule.allows]
-        self.spellings = Written(map(_resources, closing))
+        self.spellings = Written(map(resources, closing))
         """Of resources, also as the rules that close or bind are written."""
         servers = {rule.row.server for rule in book.rules} | {patterns.ANY}
         for number, rule in enumerate(book.rules):
@@ -90,15 +90,6 @@ class Index:
     def _cell(self, tier: str, server: str) -> _Cell:
         """A server no rule names has a cell too: the denies that are for any server."""
         return self._cells.get((tier, server)) or self._cells.get((tier, patterns.ANY)) or {}
-
-
-def _resources(tools: patterns.Names) -> patterns.Names:
-    """The URIs in it."""
-    begins = RESOURCE
-    return patterns.Names(
-        frozenset(name.removeprefix(begins) for name in tools.exact if name.startswith(begins)),
-        tuple(name.removeprefix(begins) for name in tools.prefixes if name.startswith(begins)),
-    )
 
 
 def _keys(rule: Rule, servers: Iterable[str]) -> Iterator[tuple[str, str]]:

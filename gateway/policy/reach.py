@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.core.model import Tier
-from gateway.policy import patterns
+from gateway.policy import patterns, spellings
 from gateway.policy.asking import UNDO
 from gateway.policy.classify import LOCAL, classes
 from gateway.policy.patterns import ANY, Hosts, Names
@@ -55,13 +55,13 @@ def own(policy: PolicySnapshot) -> Iterator[Reach]:
 
 
 def meets(rule: Rule, reach: Reach) -> bool:
-    """Could the rule be about some of it?"""
+    """Could the rule be about some of it? One that closes or binds is about every spelling of a resource."""
     row = rule.row
-    hosts = patterns.hosts(row.destination)
+    hosts, tools = patterns.hosts(row.destination), patterns.names(row.tool)
     return (
         row.server in (ANY, reach.server)
         and (row.tier == ANY or row.tier in reach.tiers)
-        and patterns.names(row.tool).meets(reach.names)
+        and (tools.meets(reach.names) or (not rule.allows and spellings.meet(tools, reach.names)))
         and (hosts.covers(reach.destination) or reach.destination.any)
     )
 

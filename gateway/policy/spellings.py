@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -77,6 +78,30 @@ class Written:
         if not tool.startswith(RESOURCE):
             return ()
         return [f"{RESOURCE}{other}" for other in self.others(tool.removeprefix(RESOURCE))]
+
+
+def resources(tools: Names) -> Names:
+    """The URIs in what policy.csv calls tools."""
+    return Names(
+        frozenset(name.removeprefix(RESOURCE) for name in tools.exact if name.startswith(RESOURCE)),
+        tuple(
+            prefix.removeprefix(RESOURCE)
+            for prefix in tools.prefixes
+            if prefix.startswith(RESOURCE)
+        ),
+    )
+
+
+def meet(tools: Names, others: Names) -> bool:
+    """Is a resource in both, however either spells it?"""
+    return _plainly(tools).meets(_plainly(others))
+
+
+@lru_cache(maxsize=16_384)
+def _plainly(tools: Names) -> Names:
+    uris = resources(tools)
+    prefixes = (uri if _CUT.fullmatch(_decoded(uri)) else _plain(uri) for uri in uris.prefixes)
+    return Names(frozenset(map(_plain, uris.exact)), tuple(prefixes))
 
 
 def _plain(uri: str) -> str:

@@ -211,3 +211,23 @@ def _found(old: PolicySnapshot, new: PolicySnapshot) -> set[tuple[str, ...]]:
         words = [tool.replace("x* (any other)", f"x{FRESH}") for tool in tools]
         found |= set(product(agents, servers, words, intents))
     return found
+
+
+@pytest.mark.parametrize("effect", ["deny", "approve"])
+@pytest.mark.parametrize(("called", "closed"), [("%2F", "/"), ("/", "%2F"), ("%2f", "%2F")])
+def test_a_rule_for_another_spelling_of_a_resource_decides_of_what_there_is(
+    tmp_path: Path, called: str, closed: str, effect: str
+) -> None:
+    uri = f"file:///srv{called}keys"
+    rule = "D1" if effect == "deny" else "O1"
+    allow = ALLOW.replace("git_log", f"resource:{uri}")
+    more = f"p, {rule}, *, git, resource:file:///srv{closed}keys, *, *, *, *, -, {effect}"
+    tiers = f"servers: {{git: {{resources: {{'{uri}': {{tier: data, effect: read}}}}}}}}"
+    old = policy(tmp_path / "old", allow, READER, tiers=tiers)
+    new = policy(tmp_path / "new", allow, READER, more, tiers=tiers)
+    (change,) = diff(old, new)
+    said = "denied" if effect == "deny" else "allowed with approve"
+    assert (change.old[0], change.new[0]) == ("allowed", said)
+    assert change.cells[ORDER.index("tool")] == (f"resource:{uri}",)
+    (back,) = diff(new, old)
+    assert (back.old[0], back.new[0]) == (said, "allowed")

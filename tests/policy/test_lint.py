@@ -36,6 +36,19 @@ def test_a_rule_that_can_never_match_is_an_error(tmp_path: Path, rule: str) -> N
     assert "can never match" in finding
 
 
+@pytest.mark.parametrize("effect", ["deny", "approve", "would-deny"])
+@pytest.mark.parametrize(("called", "closed"), [("%2F", "/"), ("/", "%2F"), ("%2f", "%2F")])
+def test_a_rule_that_closes_or_binds_another_spelling_of_a_resource_can_match(
+    tmp_path: Path, called: str, closed: str, effect: str
+) -> None:
+    rule = {"deny": "D1", "approve": "O1"}.get(effect, "W1")
+    line = f"p, {rule}, *, git, resource:file:///srv{closed}keys, *, *, *, *, -, {effect}"
+    tiers = f"{TIERS}    resources: {{'file:///srv{called}keys': {{tier: data, effect: read}}}}\n"
+    assert not [said for said in findings(tmp_path, line, tiers=tiers) if "never match" in said]
+    (error, *_) = findings(tmp_path, line.replace("keys", "kees"), tiers=tiers)
+    assert "never match" in error
+
+
 @pytest.mark.parametrize(
     ("rule", "by"),
     [
