@@ -614,7 +614,10 @@ class ToolServer(Protocol):
 
     def describe(self) -> JsonObject:
         """What is known of it now, as plain JSON: transport, state, era, protocol_version, server_info,
-        capabilities, instructions, last_error. What the server has not said is None."""
+        capabilities, instructions, last_error. What the server has not said is None.
+
+        Of a process of ours: `pid` while it answers, and `process`, the last one that was started: its `pid`,
+        and whether it is `over`, with all it started."""
         ...
 
     async def fence(self) -> bool:

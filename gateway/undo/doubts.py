@@ -1,7 +1,7 @@
 """Calls in doubt while the gateway that forwarded them still runs: their leases are kept, their late answers heard.
 
-A doubt is looked at once, when the answer comes late, when the server's process is gone, or when its
-time to come to an end is over; then the leases are let go. What that does not settle is for
+A doubt is looked at once, when the answer comes late, when the server's process is gone with all it started, or
+when its time to come to an end is over; then the leases are let go. What that does not settle is for
 `bulkhead journal settle`, which may stop the server. It knows no pack's file and no agent.
 """
 
@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core import record, written
 from gateway.core.model import JsonObject, Outcome
@@ -28,6 +29,11 @@ from gateway.values import replace
 log = logging.getLogger("bulkhead.undo")
 
 NOBODY_LOOKED: JsonObject = {"level": "none", "why": "its answer came late: nobody looked in time"}
+ITS_DOING: Final = (
+    "its server died in it, and nobody wrote there through a gateway: what changed is its doing"
+)
+LOOK_SECONDS: Final = 0.05
+"""Between two looks at a process that is being ended."""
 Judge = Callable[[Ready, Outcome], Awaitable[Settled]]
 
 
@@ -91,12 +97,12 @@ class Doubts:
         ready = doubt.ready
         after = quiesce  # whatever ends this early, its server may still be at it
         try:
-            if not self._is_gone(ready):
-                await asyncio.wait([doubt.answer], timeout=quiesce)
+            died = self._is_down(ready)
+            await self._waited(doubt, quiesce)
             if doubt.answer.done():
                 await self._answered(ready, doubt.answer.result(), judge)
             elif ready.pack is not None:
-                await self._looked_at(ready)
+                await self._looked_at(ready, died)
             after = 0.0
         except Exception:
             log.exception("call %s stays in doubt", ready.call_id)
@@ -108,22 +114,40 @@ class Doubts:
                 self._unclear.add(ready.call_id)
             self._leases.release(ready.call_id, after)
 
+    async def _waited(self, doubt: _Doubt, quiesce: float) -> None:
+        """Until it is answered, its server's process is gone, or its time is over."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + quiesce
+        while not self._is_gone(doubt.ready) and (left := until - loop.time()) > 0:
+            pause = min(left, LOOK_SECONDS) if self._is_down(doubt.ready) else left
+            if (await asyncio.wait([doubt.answer], timeout=pause))[0]:
+                return
+
     async def _answered(self, ready: Ready, outcome: Outcome, judge: Judge) -> None:
         settled = await judge(ready, outcome)
         if settled.state is not State.IN_DOUBT:
             self._settle(ready, settled, {"outcome": outcome.kind, "late": True})
 
-    async def _looked_at(self, ready: Ready) -> None:
-        """Without stopping anything: what can be said all the same."""
+    async def _looked_at(self, ready: Ready, died: bool) -> None:
+        """Without stopping anything: what can be said all the same. `died`: its server did, in the call."""
         pack, scope = ready.pack, ready.scope
         if pack is None or scope.pre is None:
             return
         with suppress(CaptureFailed, TemplateFailed):
             cur = await self._reads.image(pack.reads(scope), ready.account)
-            state, why = level.probed(pack, replace(scope, cur=cur), self._is_gone(ready))
+            seen = replace(scope, cur=cur)
+            state, why = level.probed(pack, seen, self._is_gone(ready))
+            reversal, post = ready.reversal, None
+            if died and state is State.NEEDS_HUMAN and pack.expect(seen) is None:
+                finds = pack.finds(scope)
+                found = await self._reads.image(finds, ready.account)
+                # As after an answer: but what the next process writes when it starts is nobody's doing.
+                if finds and self._is_last(ready):
+                    cur = {**cur, **found}
+                    state, why = State.APPLIED, ITS_DOING
+                    reversal = level.with_changes(reversal, cur)
             if state is None:
                 return
-            reversal, post = ready.reversal, None
             if state is State.APPLIED:
                 post = cur
                 reversal = level.late(ready.case, reversal, replace(scope, post=cur))
@@ -145,6 +169,17 @@ class Doubts:
             self._journal.append(replace(line, claims=claims))
 
     def _is_gone(self, ready: Ready) -> bool:
-        """Is the process it was forwarded to no longer there?"""
+        """Is nothing left of the process it was forwarded to?"""
+        return self._is_down(ready) and self._process(ready) != {"pid": ready.pid, "over": False}
+
+    def _is_down(self, ready: Ready) -> bool:
+        """Does the process it was forwarded to answer no more? It may still be at work."""
         now = self._servers[ready.target.server].describe().get("pid")
         return ready.pid is not None and now != ready.pid
+
+    def _is_last(self, ready: Ready) -> bool:
+        """Is it gone, and has no other been started since?"""
+        return self._process(ready) == {"pid": ready.pid, "over": True}
+
+    def _process(self, ready: Ready) -> object:
+        return self._servers[ready.target.server].describe().get("process")

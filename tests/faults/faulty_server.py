@@ -73,6 +73,12 @@ def faulty(fault: str, id: Any, tool: str, arguments: dict[str, str]) -> None:
         case "dies-after":
             done(tool, arguments)
             os._exit(3)
+        case "deaf-and-done":
+            os.close(1)
+            sys.stdin.read()
+            time.sleep(LATE)
+            done(tool, arguments)
+            os._exit(0)
         case "silent":
             return
         case "upgraded":

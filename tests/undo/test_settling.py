@@ -249,6 +249,18 @@ async def test_the_gateway_that_forwarded_it_looks_once_and_stops_nothing(
     assert found is state
 
 
+async def test_what_no_call_of_its_kind_makes_is_not_its_doing_though_its_server_died_in_it(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.pack.finds = at.pack.reads  # type: ignore[method-assign]
+        await in_doubt(at, leaves="a human's")
+        died = {"pid": None, "process": {"pid": at.shelf.pid, "over": True}}
+        at.shelf.describe = lambda: died  # type: ignore[method-assign]
+        found = await until_settled(at)
+    assert found is State.NEEDS_HUMAN
+
+
 @pytest.mark.parametrize(("leaves", "state"), [("new", State.APPLIED), ("old", State.NO_EFFECT)])
 async def test_a_late_answer_is_held_against_the_world_too(
     tmp_path: Path, leaves: str, state: State

@@ -86,6 +86,8 @@ class Process:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         """How it ended, in words: set when it exits or closes its input or output, whichever is first."""
+        self.is_over = False
+        """It was stopped, and nothing of it is left: what closed its output may still be at work."""
         self._exited: asyncio.Future[None] = loop.create_future()
         self._output_closed = False
         self.stopping = False
@@ -150,7 +152,7 @@ class Process:
         tree |= offspring.of(self.pid)
         self._signal(signal.SIGKILL)
         offspring.tell(tree, signal.SIGKILL)
-        await self._gone(patience)
+        self.is_over = await self._gone(patience)
         GUARD.forget(self.pid)
         await self._close()
 

@@ -68,6 +68,8 @@ class StdioServer:
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
         self._up: Up | None = None
+        self._last: Process | None = None
+        """The process that was started last, answering or not."""
         self._failures = 0
         self._starts = 0
         self._last_error = ""
@@ -138,6 +140,7 @@ class StdioServer:
             "capabilities": greeting.capabilities if greeting else None,
             "instructions": greeting.instructions if greeting else None,
             "pid": self._up.process.pid if self._up else None,
+            "process": {"pid": self._last.pid, "over": self._last.is_over} if self._last else None,
             "starts": self._starts,
             "last_error": self._last_error,
         }
@@ -247,6 +250,7 @@ class StdioServer:
         running = await process.start(
             self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard, credential
         )
+        self._last = running
         if credential is not None:
             credential.over.then(lambda: self._over(running))
         try:
