@@ -13,7 +13,7 @@ from gateway import settings
 from gateway.app.clock import microseconds
 from gateway.cli import approvals_text as told
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, confirm, json_option, print_json
 from gateway.cli.visible import visible
 from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
 from gateway.errors import Misconfigured
@@ -84,7 +84,7 @@ def approve(
         one = await ticket_of(desk, ticket)
         if not yes:
             told.print_ticket(one, microseconds())
-            click.confirm("Allow this, once?", abort=True, err=True)
+            confirm("Allow this, once?")
         return await desk.say(one, operator, "approved", within)
 
     say(asyncio.run(at_desk(config, answer)), as_json)

@@ -18,7 +18,7 @@ from gateway.cli import approvals_text as told
 from gateway.cli import named
 from gateway.cli.approvals import answered, at_desk, say, ticket_of
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option
+from gateway.cli.options import config_option, confirm, json_option
 from gateway.core.approval import LEAVE_SECONDS, Ticket
 from gateway.errors import Misconfigured
 
@@ -82,7 +82,7 @@ def approve(
         one = await _window(desk, ticket)
         if not yes:
             told.print_ticket(one, microseconds())
-            click.confirm("Open this window?", abort=True, err=True)
+            confirm("Open this window?")
         return await desk.say(one, operator, "approved", within)
 
     say(asyncio.run(at_desk(config, answer)), as_json)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, json_option, need_scratch, print_json
 from gateway.values import Value
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def _tell(trial: Trial, tally: Tally) -> None:
 def _in_scratch(settings: Settings, trial: Trial, quiet: bool) -> tuple[Certificate, Tally]:
     from gateway.certify.run import Wrong
 
+    need_scratch()
     with tempfile.TemporaryDirectory(prefix="bulkhead-certify-") as folder:
         world = Path(os.path.realpath(folder))
         try:

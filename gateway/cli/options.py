@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +46,24 @@ def read_json(text: bytes, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise click.UsageError(f"{name} must be a JSON object")
     return value
+
+
+def confirm(question: str, *, err: bool = True) -> None:
+    """A person's yes, or the command ends here. Raises `click.UsageError` where nobody can be asked."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        # Python's `input` needs all three; and who has not seen it cannot have meant it.
+        raise click.UsageError("a closed standard stream leaves nobody to ask: say --yes")
+    click.confirm(question, abort=True, err=err)
+
+
+def need_scratch() -> None:
+    """Before what works in a directory of its own. Raises `Misconfigured` where none can be made."""
+    from gateway.errors import Misconfigured
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as none:
+        raise Misconfigured(f"{none.strerror}: name one in TMPDIR") from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 import gateway
-from gateway.cli.options import json_option, print_json
+from gateway.cli.options import json_option, need_scratch, print_json
 
 SCENARIOS: Final = Path(gateway.__file__).resolve().parents[1] / "scenarios"
 
@@ -32,6 +32,7 @@ def command(story: str, as_json: bool) -> None:
     here = Path("scenarios")
     told = stories.read(stories.find(story, here if here.is_dir() else SCENARIOS))
     teller = None if as_json else play_text.Teller()
+    need_scratch()
     # What the gateway warns of on the way stands in the story itself.
     logging.getLogger("bulkhead").addHandler(logging.NullHandler())
     played = anyio.run(play, told, teller)

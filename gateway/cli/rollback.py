@@ -20,7 +20,13 @@ from gateway.cli import named, whose
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
+from gateway.cli.options import (
+    config_option,
+    confirm,
+    json_option,
+    print_json,
+    told_if_it_can_be,
+)
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Refused
@@ -232,7 +238,7 @@ async def _roll(config: Path, operator: str, asked: Asked) -> Done | None:
                 raise click.UsageError("--json asks nothing: give --plan, --plan-digest or --yes")
             told.print_plan(plan)
             if plan.entries:
-                click.confirm("Undo this?", abort=True)
+                confirm("Undo this?", err=False)
             again = await rollback.plan(wanted, asked.replan)
             if again.digest != plan.digest:
                 click.echo("bulkhead: the world has moved since: look again", err=True)

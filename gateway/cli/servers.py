@@ -25,7 +25,7 @@ from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
 from gateway.cli import servers_text as told
 from gateway.cli.operators import logged_in
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, confirm, json_option, print_json
 from gateway.config import yamlfile
 from gateway.errors import Misconfigured
 from gateway.ports import ToolServer
@@ -208,10 +208,10 @@ def _check_digest(expected: str, reviews: Sequence[Review], chosen: Sequence[Rev
 def _confirm(chosen: int, dropped: int, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Misconfigured("approving without a terminal to ask on needs --yes")
     drop = f" and forget {dropped}" if dropped else ""
-    click.confirm(f"Approve {chosen}{drop}?", abort=True, err=True)
+    confirm(f"Approve {chosen}{drop}?")
 
 
 def _write(

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from gateway import settings as settings_file
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, confirm, json_option, print_json
 from gateway.cli.times import Seconds
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured
@@ -107,6 +107,6 @@ def endpoint_of(settings: Settings, tiers: tuple[str, ...], server: str | None) 
 
 def _confirm(agent: str) -> None:
     """A person says yes on a terminal; a script must have said --yes."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Misconfigured("an admin token without a terminal to ask on needs --yes")
-    click.confirm(f"Mint an ADMIN token for {agent}?", abort=True, err=True)
+    confirm(f"Mint an ADMIN token for {agent}?")

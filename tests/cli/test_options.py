@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import play
+from gateway.errors import Misconfigured
+from tests.stories.examples import small, written
+
+ROOT = Path(__file__).parents[2]
+ASKING = """\
+from gateway import __main__ as entry
+from gateway.cli.options import confirm
+entry.root.main = lambda **how: confirm("Undo this?", err=False)
+entry.main()
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_where_nobody_can_be_asked_it_says_so_and_does_nothing(closed: str) -> None:
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, ASKING]
+    done = subprocess.run(shell, cwd=ROOT, input="y\n", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "nobody to ask: say --yes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_place_for_a_scratch_directory_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = written(tmp_path / "clock", small())
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nonexistent"])
+    with pytest.raises(Misconfigured, match=r"No usable temporary directory.*TMPDIR"):
+        CliRunner().invoke(play.command, [str(story)], catch_exceptions=False)
