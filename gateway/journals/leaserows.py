@@ -20,6 +20,8 @@ from gateway.values import Value
 _INTO: Final = "INSERT INTO lease (key, alone, call_id, run, until, quiesce, orphan) "
 _ROW: Final = "(?, ?, ?, ?, ?, ?, 0)"
 _UNDISTURBED: Final = ") WHERE NOT EXISTS (SELECT 1 FROM lease WHERE run <> ? OR until <= ?)"
+_WAITS: Final = 2
+"""Added to `alone` where a row holds nothing and waits: who comes later is not to have it before."""
 FEW: Final = 8
 """Rows that are put in with one statement: there is one for each number of them."""
 
@@ -53,19 +55,33 @@ class Terms(Value):
 
 
 def grant(
-    connection: sqlite3.Connection, claim: Claim, terms: Terms, now: int, run: str, runs_at: Path
+    connection: sqlite3.Connection,
+    claim: Claim,
+    terms: Terms,
+    now: int,
+    run: str,
+    runs_at: Path,
+    waits: Terms | None = None,
 ) -> list[int] | str:
-    """The epochs of `claim.alone`, or the call that is in the way.
+    """The epochs of `claim.alone`, or the call that is in the way. `waits`: it has waited for so long that nobody
+    who comes later is to have them before it; `end` lets go of that, too.
 
     The caller excludes the calls of its own process from each other: where the rows of no other process are
     there, nobody can be in the way."""
-    epochs = _insert_undisturbed(connection, claim, terms, now, run)
-    if epochs is not None:
-        return epochs
+    if waits is None:
+        epochs = _insert_undisturbed(connection, claim, terms, now, run)
+        if epochs is not None:
+            return epochs
     _expire(connection, now, runs_at)
-    blocker = _in_the_way(connection, claim)
+    blocker, waiting = _in_the_way(connection, claim)
     if blocker:
+        if waits is not None and not waiting:
+            _insert(connection, claim, waits, run, _WAITS)
         return blocker
+    if waiting:
+        connection.execute(
+            "DELETE FROM lease WHERE call_id = ? AND alone >= ?", (claim.call_id, _WAITS)
+        )
     # An undo taken up by another process has its number still, and what the dead one held.
     connection.execute("DELETE FROM lease WHERE call_id = ? AND orphan = 1", (claim.call_id,))
     return _insert(connection, claim, terms, run)
@@ -81,13 +97,18 @@ def _expire(connection: sqlite3.Connection, now: int, runs_at: Path) -> None:
         )
 
 
-def _in_the_way(connection: sqlite3.Connection, claim: Claim) -> str:
+def _in_the_way(connection: sqlite3.Connection, claim: Claim) -> tuple[str, bool]:
+    """Which call is, and whether rows of this one wait."""
+    blocker, waiting = "", False
     rows = connection.execute("SELECT call_id, key, alone FROM lease ORDER BY epoch")
     for call_id, key, alone in rows:
-        theirs = Claim(call_id, (key,), ()) if alone else Claim(call_id, (), (key,))
-        if call_id != claim.call_id and claim.excludes(theirs):
-            return str(call_id)
-    return ""
+        waits = alone >= _WAITS
+        if call_id == claim.call_id:
+            waiting = waiting or waits
+        elif not blocker and not (waits and waiting):
+            theirs = Claim(call_id, (key,), ()) if alone % _WAITS else Claim(call_id, (), (key,))
+            blocker = str(call_id) if claim.excludes(theirs) else ""
+    return blocker, waiting
 
 
 def _insert_undisturbed(
@@ -108,10 +129,12 @@ def _insert_undisturbed(
     return [*range(first, first + len(claim.alone))]
 
 
-def _insert(connection: sqlite3.Connection, claim: Claim, terms: Terms, run: str) -> list[int]:
+def _insert(
+    connection: sqlite3.Connection, claim: Claim, terms: Terms, run: str, more: int = 0
+) -> list[int]:
     epochs = []
-    for row in _rows(claim, terms, run):
-        made = connection.execute(f"{_INTO}VALUES {_ROW}", row)
+    for key, alone, *rest in _rows(claim, terms, run):
+        made = connection.execute(f"{_INTO}VALUES {_ROW}", (key, int(alone) + more, *rest))
         assert made.lastrowid is not None
         epochs.append(made.lastrowid)
     return epochs[: len(claim.alone)]
@@ -127,7 +150,8 @@ def _rows(claim: Claim, terms: Terms, run: str) -> list[tuple[str | int, ...]]:
 def count(connection: sqlite3.Connection, call_id: str, run: str | None = None) -> int:
     """How many leases this call has; with `run`: those that process took for it."""
     found = connection.execute(
-        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ifnull(?, run)", (call_id, run)
+        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ifnull(?, run) AND alone < ?",
+        (call_id, run, _WAITS),
     )
     return int(found.fetchone()[0])
 

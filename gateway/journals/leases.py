@@ -1,7 +1,8 @@
 """Who writes what: leases on resources in the journal's database, over all gateway processes that share it.
 
 Within one process callers wait in the order they came; for another process they look again every few
-milliseconds. What is held is a row of the file (leaserows.py).
+milliseconds, and who has looked for a while is noted in the file: the others would hand what they hold on
+among their own for as long as somebody there waits. What is held is a row of the file (leaserows.py).
 
 Leases are taken and ended in the transactions of the journal's lines, and none waits for the disk on its own:
 the intent that names an epoch is written to the same log after it, and waits for both.
@@ -27,6 +28,9 @@ PATIENCE: Final = 30.0
 """Seconds a call waits for its resources."""
 LOOKS: Final = (0.005, 0.1)
 """First and longest pause between two looks at another process's leases."""
+
+SLICE: Final = 0.5
+"""Seconds one process may hand on among its own what another waits for. Each turn by turn would cost a look each."""
 
 NEVER: Final = -1
 """As many leases as nobody has."""
@@ -113,13 +117,13 @@ class SqliteLeases:
             async with asyncio.timeout(self._patience):
                 if not await here.turn:
                     raise TimeoutError
-                pause = LOOKS[0]
-                while isinstance(epochs := await self._grant(here, term, quiesce), str):
+                pause, waited = LOOKS[0], 0.0
+                while isinstance(epochs := await self._grant(here, term, quiesce, waited), str):
                     blocker = epochs
                     if self._given_up:
                         raise TimeoutError
                     await asyncio.sleep(pause)
-                    pause = min(pause * 2, LOOKS[1])
+                    pause, waited = min(pause * 2, LOOKS[1]), waited + pause
         except TimeoutError:
             self.release(call_id)
             who = f" by call {blocker}" if blocker else ""
@@ -200,19 +204,22 @@ class SqliteLeases:
         done.add_done_callback(told)
         return done
 
-    async def _grant(self, here: _Here, term: float, quiesce: float) -> list[int] | str:
-        claim = here.claim
+    async def _grant(
+        self, here: _Here, term: float, quiesce: float, waited: float
+    ) -> list[int] | str:
+        claim, waits = here.claim, waited > SLICE
 
         def work(connection: sqlite3.Connection) -> list[int] | str:
             now = self._clock()
             terms = Terms(now + int(term * 1e6), int(quiesce * 1e6))
-            return grant(connection, claim, terms, now, self._desk.run, self._runs_at)
+            noted = Terms(now + int(self._patience * 1e6), 0) if waits else None
+            return grant(connection, claim, terms, now, self._desk.run, self._runs_at, noted)
 
         # Set before: who is cancelled or meets a failing disk may have got them all the same.
         here.rows = len(claim.alone) + len(claim.shared)
         # Shielded: what comes of it is told also when nobody waits for it any more.
         epochs = await asyncio.shield(self._join(work, hurried=True))
-        if isinstance(epochs, str):
+        if isinstance(epochs, str) and not waits:
             here.rows = 0
         return epochs
 

@@ -32,9 +32,10 @@ def took(
     *keys: str,
     run: str = "ours",
     now: int = NOW,
+    waits: Terms | None = None,
 ) -> list[int] | str:
     claim = Claim(call, keys, ("server:/s",))
-    return grant(rows, claim, LATER, now, run, tmp_path / "runs")
+    return grant(rows, claim, LATER, now, run, tmp_path / "runs", waits)
 
 
 @pytest.mark.parametrize("beside", [False, True])
@@ -126,3 +127,47 @@ def test_what_one_has_alone_nobody_shares_whoever_came_first(
     other.end()
     assert (got != "call0") is together
     assert claims[1].excludes(claims[0]) is not together
+
+
+def test_who_has_waited_long_is_before_all_who_come_later_and_they_have_it_in_their_order(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    one, two, three = (Run(tmp_path / "runs") for _ in range(3))
+
+    def looks(call: str, run: Run, waits: Terms | None = LATER) -> list[int] | str:
+        return took(rows, tmp_path, call, "file:/a", run=run.id, waits=waits)
+
+    looks("holds", one, None)
+    said = [looks("second", two), looks("third", three), looks("third", three)]
+    waiting = [count(rows, call) for call in ("second", "third")]
+    end(rows, {"holds": 0})
+    said += [looks("new", one, None), looks("third", three)]
+    granted = looks("second", two)
+    said += [looks("third", three), looks("new", one, None)]
+    end(rows, {"second": 0})
+    said += [looks("new", one, None)]
+    last = looks("third", three)
+    beside = took(rows, tmp_path, "beside", "file:/b", run=one.id)
+    for run in (one, two, three):
+        run.end()
+    assert said == ["holds", "holds", "holds", "second", "second", "second", "third", "third"]
+    assert waiting == [0, 0], "who waits holds nothing"
+    assert [type(each) for each in (granted, last, beside)] == [list] * 3
+    assert rows.execute("SELECT DISTINCT call_id FROM lease").fetchall() == [
+        ("third",),
+        ("beside",),
+    ]
+
+
+def test_who_waited_in_a_process_that_has_ended_is_in_nobodys_way(
+    rows: sqlite3.Connection, tmp_path: Path
+) -> None:
+    lives, dies = Run(tmp_path / "runs"), Run(tmp_path / "runs")
+    took(rows, tmp_path, "holds", "file:/a", run=lives.id)
+    took(rows, tmp_path, "waits", "file:/a", run=dies.id, waits=Terms(NOW + 60, 0))
+    dies.end()
+    end(rows, {"holds": 0})
+    at_once = took(rows, tmp_path, "new", "file:/a", run=lives.id)
+    next_look = took(rows, tmp_path, "new", "file:/a", run=lives.id)
+    lives.end()
+    assert (at_once, type(next_look)) == ("waits", list)

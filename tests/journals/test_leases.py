@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -168,6 +168,41 @@ async def test_two_processes_never_both_hold_a_resource(tmp_path: Path) -> None:
         )
     assert [len(each) for each in epochs.values()] == [12, 12, 12]
     assert all(each == sorted(set(each)) for each in epochs.values())
+
+
+async def test_a_process_whose_own_never_cease_to_come_lets_another_one_have_it(
+    tmp_path: Path,
+) -> None:
+    """And is let in again when that one is done."""
+    async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
+        await take(ours, "0", "file:/a")
+        waiting = asyncio.create_task(take(theirs, "theirs", "file:/a"))
+        n = 0
+        while not waiting.done():
+            following = asyncio.create_task(take(ours, f"{n + 1}", "file:/a"))
+            await asyncio.sleep(0)
+            ours.release(f"{n}")
+            await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            n += 1
+        held = await theirs.held("theirs")
+        early = following.done()
+        theirs.release("theirs")
+        [last] = await following
+    assert (held, early) == (True, False)
+    assert last.epoch > waiting.result()[0].epoch
+
+
+async def test_who_waited_long_for_another_process_and_gave_up_is_in_nobodys_way(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as ours, desk(tmp_path, patience=1.0) as theirs:
+        await take(ours, "first", "file:/a")
+        with pytest.raises(Refused):
+            await take(theirs, "second", "file:/a", "file:/b")
+        await theirs.held("second")  # what was queued before is done
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as file:
+            left = file.execute("SELECT call_id FROM lease").fetchall()
+    assert left == [("first",)]
 
 
 async def test_sharers_hold_together_and_exclude_who_wants_it_alone(tmp_path: Path) -> None:
