@@ -32,6 +32,7 @@ from gateway.core.model import Endpoint, JsonObject, Outcome
 from gateway.core.validate import check_call
 from gateway.credentials.tokens import Tokens
 from gateway.files import following
+from gateway.files.listing import named
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
 from gateway.identity.local import LocalIssuer
@@ -285,7 +286,7 @@ async def _follow_pins(settings: Settings, catalogue: LiveCatalogue) -> None:
     def not_taken(why: str) -> None:
         log.warning("approvals of a server not taken, its earlier ones stay in force: %s", why)
 
-    await following.follow(lambda: directory.glob("*.json"), take, not_taken)
+    await following.follow(lambda: named(directory, ".json"), take, not_taken)
 
 
 async def close_servers(servers: Mapping[str, ToolServer]) -> None:

@@ -22,6 +22,7 @@ from gateway.core.model import JsonObject, Kind, Target
 from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
 from gateway.files import whole
+from gateway.files.listing import named
 from gateway.values import Value, field, replace
 
 DIRECTORY: Final = "pins"
@@ -84,7 +85,7 @@ def again(before: Pins, servers: Collection[str]) -> tuple[Pins, Misconfigured |
     Raises `Misconfigured` for names that cannot be told apart."""
     directory, by_target = before.directory, dict[Target, Pin]()
     problem: Misconfigured | None = None
-    for path in sorted(directory.glob("*.json")) if directory.is_dir() else ():
+    for path in sorted(named(directory, ".json")):
         try:
             by_target.update(_read(path, servers))
         except Misconfigured as error:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.errors import Misconfigured, Where
 from gateway.files import whole
+from gateway.files.listing import named
 from gateway.files.private import make_private
 from gateway.values import Value
 
@@ -108,7 +109,7 @@ def _make(directory: Path, now: int) -> None:
 
 def _key_files(directory: Path) -> list[Path]:
     try:
-        files = [file for file in directory.glob("*.pem") if _KID.fullmatch(file.stem)]
+        files = [file for file in named(directory, ".pem") if _KID.fullmatch(file.stem)]
     except OSError as error:
         raise Misconfigured(
             f"cannot look for keys: {error.strerror}", Where(str(directory))

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.files import whole
+from gateway.files.listing import named
 from gateway.files.private import make_private
 from gateway.reasons import Reason
 from gateway.values import Value, as_plain, replace
@@ -89,7 +90,7 @@ class Deadlines:
 
     def all(self) -> list[Promise]:
         """By deadline. Raises `Misconfigured`."""
-        found = [_read(path) for path in self._directory.glob("*.json")]
+        found = [_read(path) for path in named(self._directory, ".json")]
         return sorted(found, key=lambda promise: promise.deadline)
 
     def overdue(self, now: int) -> list[Promise]:

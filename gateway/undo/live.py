@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.files import following
+from gateway.files.listing import named
 from gateway.settings import ServerSettings
 from gateway.undo import packs
 from gateway.undo.level import AnyPack
@@ -67,7 +68,7 @@ class LivePacks:
             self.reload()
 
         await following.follow(
-            lambda: [*directory.glob("*"), *pinned.glob("*.json")],
+            lambda: [*named(directory, ""), *named(pinned, ".json")],
             take,
             lambda why: say("undo packs not taken, the earlier ones stay in force: %s", why),
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured
+from gateway.files.listing import named
 from gateway.settings import ServerSettings
 from gateway.undo.level import unknown
 from gateway.undo.scope import Pinned
@@ -79,7 +80,7 @@ def load(
 
     packs = {
         path.stem: packfile.read(path, servers, pins, redacted or {})
-        for path in sorted(directory.glob("*.yaml"))
+        for path in sorted(named(directory, ".yaml"))
     }
     held = certificate.holding(directory, {name: pack.digest for name, pack in packs.items()})
     return Packs({name: pack for name, pack in packs.items() if name in servers}, held)

@@ -110,6 +110,13 @@ class Authority:
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=days))
         )
+        # Python 3.13 believes no chain whose certificates do not name the keys.
+        names = (
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+        )
+        for each in names:
+            builder = builder.add_extension(each, critical=False)
         for each in extensions:
             builder = builder.add_extension(
                 each, critical=not isinstance(each, x509.SubjectAlternativeName)

@@ -19,9 +19,8 @@ Inode = tuple[int, int]
 def holder(inodes: Collection[Inode], root: str, ours: int) -> tuple[int, Inode] | None:
     """A process that does, and which of these files (device and number). Not one that `ours` has started: a
     rollback starts tool servers of its own, which end with it. `root`: where all its files lie."""
-    for found in _PROCESSES.glob("[0-9]*"):
-        pid = int(found.name)
-        held = _held(found, inodes, root) if pid != os.getpid() else None
+    for pid in (int(name) for name in os.listdir(_PROCESSES) if name.isdigit()):
+        held = _held(_PROCESSES / str(pid), inodes, root) if pid != os.getpid() else None
         if held is not None and not _is_below(pid, ours):
             return pid, held
     return None
