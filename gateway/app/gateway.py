@@ -36,7 +36,6 @@ from gateway.files.listing import named
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
 from gateway.identity.local import LocalIssuer
-from gateway.journals.leases import SqliteLeases
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.bounds import Bounds
@@ -69,7 +68,6 @@ class Gateway(Value):
     timings: Timings
     journal: SqliteJournal
     tokens: Tokens
-    leases: SqliteLeases
     in_doubt: Sequence[str]
     """Calls an earlier gateway forwarded and never heard back from."""
     up: asyncio.Event
@@ -130,10 +128,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
     ground = await _ground(settings, late)
     journal, protector, servers = ground.journal, ground.protector, ground.servers
-    leases = journal.leases()
     reads = own_reads(journal, protector, servers)
     reverser, doubts = reversing(
-        settings, ground.packs, reads, journal, leases, protector, servers, ground.catalogue
+        settings, ground.packs, reads, journal, protector, servers, ground.catalogue
     )
     bounds = LiveBounds(settings, journal, ground.policies)
     line = _line(ground, bounds, reverser)
@@ -149,7 +146,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         heard = receiving(settings, told_by, journal, protector, bounds)
         up = asyncio.Event()
         async with _followed(ground, bounds, gate, up), sending, heard as events:
-            yield _opened(ground, bounds, gate, line, leases, events, in_doubt, up)
+            yield _opened(ground, bounds, gate, line, events, in_doubt, up)
     finally:
         with anyio.CancelScope(shield=True):
             await ground.catalogue.aclose()
@@ -184,7 +181,6 @@ def _opened(
     bounds: LiveBounds,
     gate: FrontGate,
     line: Line,
-    leases: SqliteLeases,
     events: Events | None,
     in_doubt: Sequence[str],
     up: asyncio.Event,
@@ -206,7 +202,6 @@ def _opened(
         timings,
         journal,
         ground.lending.tokens,
-        leases,
         in_doubt,
         up,
     )

@@ -8,7 +8,6 @@ from gateway.app.clock import DAY, microseconds, new_call_id
 from gateway.catalogue import pins
 from gateway.catalogue.live import LiveCatalogue
 from gateway.core.model import Target
-from gateway.journals.leases import SqliteLeases
 from gateway.journals.sqlite import SqliteJournal
 from gateway.policy.live import LivePolicies
 from gateway.ports import Protector, ToolServer
@@ -56,7 +55,6 @@ def reversing(
     packs: LivePacks,
     reads: OwnReads,
     journal: SqliteJournal,
-    leases: SqliteLeases,
     protector: Protector,
     servers: Mapping[str, ToolServer],
     catalogue: LiveCatalogue,
@@ -66,7 +64,7 @@ def reversing(
     async def withheld(target: Target) -> str | None:
         return catalogue.current.quarantined.get(target)
 
-    keeps = settings.retention.images
+    leases, keeps = journal.leases(), settings.retention.images
     doubts = Doubts(
         journal=journal,
         leases=leases,

@@ -20,23 +20,21 @@ READABLE: Final = 0o644
 ENTERED: Final = 0o755
 SETTINGS: Final = "bulkhead.yaml"
 
-NO_SERVERS: Final = """\
+_HEAD: Final = """\
 # Where it listens, where its policies are, which tool servers there are. Paths are relative to this file.
 listen: 127.0.0.1:8811
 policies: policies
 
-servers: {}
+"""
+NO_SERVERS: Final = f"""{_HEAD}\
+servers: {{}}
 #  git:                       # over stdio: the gateway starts it
 #    command: [mcp-server-git, --repository, /srv/app]
 #  tickets:                   # over Streamable HTTP: it is running somewhere
 #    url: https://tickets.example.com/mcp
 #    destination: tickets.example.com
 """
-TWO_SERVERS: Final = """\
-# Where it listens, where its policies are, which tool servers there are. Paths are relative to this file.
-listen: 127.0.0.1:8811
-policies: policies
-
+TWO_SERVERS: Final = f"""{_HEAD}\
 servers:
   git:
     command: [mcp-server-git]

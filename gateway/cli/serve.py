@@ -59,7 +59,7 @@ async def _serve(settings: Settings) -> None:
             gateway.schema_of,
             desk=gateway.desk,
             events=gateway.events,
-            give_up=gateway.leases.give_up,
+            give_up=gateway.journal.leases().give_up,
         )
         _settle_memory()
         await http.serve(app, settings, on_ready=lambda address: _up(gateway, address))

@@ -22,10 +22,8 @@ KINDS: Final = ("tools", "prompts", "resources")
 
 def visible(policy: PolicyView, bounds: Bounds, request: Request) -> Callable[[Entry], bool]:
     """A list shows an entry if and only if some call of it would be allowed, here and now."""
-    tiers, towards = (
-        served_tiers(request.endpoint, request.identity),
-        bounds.towards(request.identity),
-    )
+    tiers = served_tiers(request.endpoint, request.identity)
+    towards = bounds.towards(request.identity)
 
     def shown(entry: Entry) -> bool:
         try:
