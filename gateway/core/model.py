@@ -399,6 +399,8 @@ class Outcome(Value):
     """The larger members of the result have gone to the agent already (`ports.Outlet`); `result` is the rest."""
     credential: str = ""
     """The lease of the credential it was forwarded with; empty when its server needs none."""
+    pid: int | None = None
+    """Of a call in doubt: the process of ours that has it, where that is the one its server is described by."""
 
 
 class Answer(Value):

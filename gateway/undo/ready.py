@@ -22,7 +22,7 @@ class Ready(Value):
     scope: Scope
     pack: AnyPack | None = None
     case: AnyCase | None = None
-    pid: int | None = None
-    """The process it is about to be forwarded to, where that is ours."""
     version: str | None = None
     """What its server called itself when its pack was chosen."""
+    pid: int | None = None
+    """Once it is in doubt: the process that has it, where that is known (`Outcome.pid`)."""

@@ -112,7 +112,7 @@ class PackReverser:
             state = State.IN_DOUBT if prepared.pack else OUTCOME_STATE[outcome.kind]
             settled = Settled(state, level.lowered(prepared.reversal, why), why=why)
         if settled.state is State.IN_DOUBT:
-            self._in_doubt[prepared.call_id] = prepared
+            self._in_doubt[prepared.call_id] = replace(prepared, pid=outcome.pid)
         return settled
 
     def body(self, prepared: Ready, settled: Settled) -> JsonObject:
@@ -182,9 +182,8 @@ class PackReverser:
             )
             case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
         scope = replace(scope, pre=reversal.pre or None)
-        pid = self._servers[target.server].describe().get("pid")
         version = self._version(target.server)
-        return Ready(call_id, target, account, reversal, body, scope, pack, case, pid, version)
+        return Ready(call_id, target, account, reversal, body, scope, pack, case, version)
 
     def _within(self, reversal: Reversal) -> Reversal:
         """Nobody is promised an undo for longer than what it takes is kept."""

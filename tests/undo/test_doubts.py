@@ -168,6 +168,34 @@ async def test_a_server_that_only_closed_its_output_is_still_at_work(tmp_path: P
     assert place.world() == {"a": "1"}
 
 
+async def test_a_server_that_was_started_again_just_before_a_call_is_the_one_at_work(
+    tmp_path: Path,
+) -> None:
+    """The process from before was gone, so the call was said not to be applied."""
+    place = Place(tmp_path / "place", pause=0.0)
+    async with asyncio.timeout(60), place.gateway() as rig:
+        preparing = rig.line._reverser.prepare
+
+        async def dies_then(*asked: Any) -> Any:
+            ready = await preparing(*asked)
+            died = place.server.describe()["pid"]
+            os.kill(died, signal.SIGKILL)
+            while place.server.describe()["pid"] in (None, died):
+                await asyncio.sleep(0.01)
+            return ready
+
+        with patch.object(rig.line._reverser, "prepare", dies_then):
+            place.fault("silent")
+            asking = asyncio.create_task(rig.call("put", key="b", value="3"))
+            while not (place.folder / "seen").exists():
+                await asyncio.sleep(0.01)
+            ahead(SECONDS)
+            call = await asking
+        ahead(SECONDS)
+        found = await looked_at(rig, call)
+    assert found.state is State.IN_DOUBT
+
+
 async def test_what_a_call_that_was_given_up_left_is_for_a_person_also_if_its_server_dies_then(
     tmp_path: Path,
 ) -> None:

@@ -19,7 +19,7 @@ from gateway.undo.settling import Settler, Tools, Writer
 from gateway.values import replace
 from tests.undo.shop import OK, Shop, put, record_of, shop
 
-DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer")
+DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer", pid=7)
 
 
 class ShelfLooker:

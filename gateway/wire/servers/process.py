@@ -92,6 +92,7 @@ class Process:
         self._output_closed = False
         self.stopping = False
         """It is being ended, and its input is closed."""
+        self._ending: asyncio.Task[None] | None = None
         self._how = "it closed its standard output"
         self._room = asyncio.Event()
         self._room.set()
@@ -137,7 +138,13 @@ class Process:
         return self._hide(escaped(line)) if self._hide else escaped(line)
 
     async def stop(self, patience: float = EOF_PATIENCE) -> None:
-        """End it and every process it started. Takes at most about three times `patience` seconds."""
+        """End it and every process it started, once: all who ask wait for the same end. Takes at most
+        about four times `patience` seconds."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._stop(patience))
+        await asyncio.shield(self._ending)
+
+    async def _stop(self, patience: float) -> None:
         from gateway.wire.servers import offspring
 
         self.stopping = True
@@ -152,7 +159,7 @@ class Process:
         tree |= offspring.of(self.pid)
         self._signal(signal.SIGKILL)
         offspring.tell(tree, signal.SIGKILL)
-        self.is_over = await self._gone(patience)
+        self.is_over = await self._gone(patience) and await offspring.gone(tree, patience)
         GUARD.forget(self.pid)
         await self._close()
 

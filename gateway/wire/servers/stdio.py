@@ -20,6 +20,7 @@ from gateway.finishing import to_its_end
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
+from gateway.values import replace
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.process import Process
@@ -90,12 +91,12 @@ class StdioServer:
         try:
             up = self._up or await self._ready()
         except ServerUnavailable:
-            return envelope.not_forwarded(
-                self._name, Reason.SERVER_UNAVAILABLE, self._last_error or self._state
-            )
+            why = self._last_error or self._state
+            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
         if message.client.log_level is not None:
             await hear_logs(up.conversation, up.greeting, message, self._limits.first_byte)
-        return await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
+        outcome = await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
+        return replace(outcome, pid=up.process.pid) if outcome.kind == "in_doubt" else outcome
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`. `server/discover` is answered from the greeting."""
@@ -108,10 +109,8 @@ class StdioServer:
                 lambda id: envelope.request(message, id, up.greeting.era), self._limits.first_byte
             )
         except TimeoutError:
-            seconds = f"{self._limits.first_byte:g}"
-            raise self._unavailable(
-                f"{method}: no answer within limits.first_byte ({seconds} s)"
-            ) from None
+            why = f"no answer within limits.first_byte ({self._limits.first_byte:g} s)"
+            raise self._unavailable(f"{method}: {why}") from None
         except Gone as gone:
             raise self._unavailable(f"{method}: {gone}") from None
         if outcome.result is None:
@@ -147,11 +146,13 @@ class StdioServer:
 
     async def fence(self) -> bool:
         """See `ports.ToolServer`: ends the process and all it started; the next one starts at once.
-        Calls in flight end in doubt."""
-        if self._up is not None:
-            self._fenced = True
-            await to_its_end(self._up.process.stop())
-        return True
+        Calls in flight end in doubt. One that is being ended already, or only closed its output, is waited for."""
+        last = self._last
+        if last is None or not (self._up or last.stopping or last.ended.done()):
+            return True  # one that is starting has had no call
+        self._fenced = self._fenced or self._up is not None
+        await to_its_end(last.stop())
+        return last.is_over
 
     def _over(self, running: Process) -> None:
         """Its credential is: so is the process. The next one starts at once, with a new one."""

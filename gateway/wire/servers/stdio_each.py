@@ -28,6 +28,7 @@ from gateway.core.resolve import KINDS
 from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
 from gateway.reasons import Reason
+from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS
 from gateway.wire.servers.stdio import StdioServer
@@ -88,7 +89,7 @@ class Each:
         self._most = most
         self._idle = idle
         self._own: dict[Key, _Own] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], WatchedServer] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._log = logging.getLogger(f"bulkhead.server.{name}")
 
@@ -119,7 +120,8 @@ class Each:
             return await self._shared.call(permit, message, channel)
         own.calls += 1
         try:
-            return await own.server.call(permit, message, channel)
+            outcome = await own.server.call(permit, message, channel)
+            return replace(outcome, pid=None) if outcome.pid is not None else outcome
         finally:
             own.calls -= 1
             own.used = asyncio.get_running_loop().time()
@@ -185,9 +187,10 @@ class Each:
             self._end(key)
 
     def _end(self, key: Key) -> None:
-        task = asyncio.ensure_future(self._own.pop(key).server.aclose())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        server = self._own.pop(key).server
+        task = asyncio.ensure_future(server.aclose())
+        self._ending[task] = server
+        task.add_done_callback(self._ending.pop)
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`."""
@@ -209,7 +212,8 @@ class Each:
 
     async def fence(self) -> bool:
         """See `ports.ToolServer`. Every process, whoever it works for."""
-        each = [self._shared, *(own.server for own in self._own.values())]
+        own = (one.server for one in self._own.values())
+        each = [self._shared, *own, *self._ending.values()]
         if self._lister is not None:
             each.append(self._lister)
         return all(await asyncio.gather(*(one.fence() for one in each)))

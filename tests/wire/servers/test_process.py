@@ -28,6 +28,13 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
 print(child.pid, flush=True)
 sys.stdin.read()
 """
+ORPHANED = """
+import subprocess, sys
+job = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], \
+stdout=2, process_group=0).pid)"
+print(subprocess.run([sys.executable, "-c", job], stdout=-1).stdout.decode(), flush=True)
+sys.stdin.read()
+"""
 GATEWAY = """
 import asyncio, sys
 from gateway.settings import ServerSettings
@@ -166,10 +173,12 @@ async def test_a_stubborn_server_and_its_stubborn_child_are_killed(tmp_path: Pat
     assert gone(it.pid, int(pid_file.read_text()))
 
 
-async def test_a_child_that_left_the_group_is_killed_too() -> None:
+@pytest.mark.parametrize("code", [DETACHED, ORPHANED])
+async def test_a_child_that_left_the_group_is_killed_too(code: str) -> None:
+    """Also one whose parent is gone, as long as it is of the session."""
     lines: list[bytes | Overlong] = []
     async with asyncio.timeout(PATIENCE):
-        it = await started(python(DETACHED), lines)
+        it = await started(python(code), lines)
         while not lines:
             await asyncio.sleep(0.01)
         await it.stop(patience=0.2)

@@ -35,6 +35,20 @@ SHORT = 5.0
 SOON = BackOff(first=0.01, most=0.05)
 NEVER = BackOff(first=3_600, most=3_600)
 
+DEAF = """
+import json, os, sys, time
+for line in sys.stdin:
+    m = json.loads(line)
+    if m["method"] == "initialize":
+        result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "d"}}
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": result}), flush=True)
+    elif m["method"] == "tools/call":
+        os.close(1)
+time.sleep(0.5)
+open(sys.argv[1], "w").close()
+os._exit(0)
+"""
+
 
 @asynccontextmanager
 async def running(
@@ -437,6 +451,16 @@ async def test_its_environment_is_what_the_settings_say_and_nothing_else(
     environment = {k: v for k, v in outcome.result["environment"].items() if k != "LC_CTYPE"}
     assert environment == {"LANG": "C.UTF-8", "MODE": "test"}
     assert outcome.result["cwd"] == str(tmp_path)
+
+
+async def test_a_fence_waits_for_one_that_only_closed_its_output(tmp_path: Path) -> None:
+    """It is being ended as it is, and may still write."""
+    written = tmp_path / "written"
+    async with running(argv=(sys.executable, "-c", DEAF, str(written)), era="sessions") as server:
+        outcome = await call(server, "write")
+        fenced = await server.fence()
+        assert written.exists() and server.describe()["process"]["over"]
+    assert fenced and outcome.kind == "in_doubt"
 
 
 async def test_closing_ends_the_process_and_calls_in_flight() -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from gateway.core.credential import Credential
-from gateway.core.model import Outcome
+from gateway.core.model import ClientFacts, Outcome
 from gateway.ports import Outbound, ServerUnavailable, WatchedServer
 from gateway.settings import ServerSettings
 from gateway.values import replace
@@ -117,6 +117,21 @@ async def test_a_call_under_way_when_it_ends_is_in_doubt(tmp_path: Path) -> None
             await asyncio.sleep(0.01)
         ann.over.say()
         assert (await under_way).kind == "in_doubt"
+
+
+async def test_a_fence_waits_for_a_process_that_is_being_ended(tmp_path: Path) -> None:
+    ann, kept = credential("secret-of-ann"), tmp_path / "kept"
+    async with running(kept) as (server, _):
+        mute = replace(
+            sent("ann", ann), client=ClientFacts("2025-11-25")
+        )  # starts no other process
+        await called(server, mute)
+        ann.over.say()
+        while server.describe()["own_processes"]:
+            await asyncio.sleep(0)
+        fenced = await server.fence()
+        assert not psutil.pid_exists(processes(kept)["secret-of-ann"])
+    assert fenced
 
 
 async def test_the_gateways_own_process_gets_a_new_one_when_its_own_is_over(tmp_path: Path) -> None:
