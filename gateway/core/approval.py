@@ -28,8 +28,19 @@ LEAVE_SECONDS: Final = 900
 MOST_WAITING: Final = 10
 """Tickets of one agent at a time."""
 MOST_AN_HOUR: Final = 60
-_OUR_META: Final = ("progressToken", "traceparent", "tracestate", "baggage")
-_PROTOCOL: Final = "io.modelcontextprotocol/"
+_OF_THE_TRY: Final = frozenset(
+    {
+        "progressToken",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/logLevel",
+    }
+)
+"""Members of `_meta` that change by themselves, or tell of the client and not of the call."""
 
 Stand = Literal["waiting", "approved", "denied", "used", "closed"]
 
@@ -120,14 +131,10 @@ def shown_beside(classified: Classified) -> JsonObject:
 
 
 def _meta(classified: Classified) -> JsonObject:
-    """A vendor's members of `_meta`: a server may act on them. What is the protocol's own changes by itself."""
+    """What else `_meta` says, a vendor's word or the protocol's: a server may act on it."""
     meta: Any = classified.resolved.params.get("_meta")
     members = meta if isinstance(meta, dict) else {}
-    return {
-        name: value
-        for name, value in members.items()
-        if name not in _OUR_META and not name.startswith(_PROTOCOL)
-    }
+    return {name: value for name, value in members.items() if name not in _OF_THE_TRY}
 
 
 def answer_to(new: Ticket, known: Sequence[Ticket]) -> Ticket:

@@ -102,6 +102,7 @@ async def test_under_another_grant_or_undone_in_another_way_it_is_another(desk: 
     [
         {"params": {"inputResponses": {"sure": True}}},
         {"params": {"_meta": {"bank.example/account": "b"}}},
+        {"params": {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": "b"}}}},
         {"extra_headers": (("Mcp-Param-Account", "b"),)},
     ],
     ids=str,
@@ -113,7 +114,14 @@ async def test_whatever_a_server_may_act_on_is_another_call(
 
 
 @pytest.mark.parametrize(
-    "name", ["progressToken", "traceparent", "baggage", "io.modelcontextprotocol/clientInfo"]
+    "name",
+    [
+        "progressToken",
+        "traceparent",
+        "baggage",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/logLevel",
+    ],
 )
 async def test_what_changes_by_itself_makes_no_other(name: str, desk: Desk) -> None:
     one, other = (with_more(PAY, params={"_meta": {name: said}}) for said in ("1", "2"))
