@@ -14,9 +14,8 @@ from gateway.app.clock import microseconds
 from gateway.cli import approvals_text as told
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, confirm, json_option, print_json
-from gateway.cli.visible import visible
+from gateway.cli.reading import no_such
 from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
-from gateway.errors import Misconfigured
 from gateway.values import as_plain
 
 if TYPE_CHECKING:
@@ -121,10 +120,10 @@ async def at_desk(config: Path, work: Callable[[Deciding], Awaitable[T]]) -> T:
 
 
 async def ticket_of(desk: Deciding, name: str) -> Ticket:
-    """The ticket of that name. Raises `Misconfigured` when there is none."""
+    """The ticket of that name. Raises `Refused` when there is none."""
     found = await desk.tickets.find(name)
     if found is None:
-        raise Misconfigured(f"no ticket {visible(name)}, or more than one")
+        raise no_such("ticket", name)
     return found
 
 

@@ -14,11 +14,11 @@ from gateway import settings
 from gateway.cli.named import ANY
 from gateway.cli.operators import operator_option
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import call_named
 from gateway.cli.visible import visible
 from gateway.core.record import UNSETTLED
 
 if TYPE_CHECKING:
-    from gateway.app.forget import Forgetting
     from gateway.ports import CallRow
 
 NOT_YET: Final = 5
@@ -90,7 +90,7 @@ async def _forget(
     from gateway.app.forget import open_forgetting
 
     async with open_forgetting(settings.load(config)) as forgetting:
-        named = [_named(forgetting, call) for call in calls]
+        named = [call_named(call, forgetting.reader) for call in calls]
         found = _of_tenant(forgetting.calls_of(subject), subject, tenant) if subject else named
         chosen = [row for row in found if row.state not in UNSETTLED]
         if dry_run or not chosen:
@@ -110,12 +110,3 @@ def _of_tenant(rows: list[CallRow], subject: str, tenant: str | None) -> list[Ca
     if tenant is None and len(tenants) > 1:
         raise click.UsageError(f"{visible(subject)} is of {' and '.join(tenants)}: say --tenant")
     return rows
-
-
-def _named(forgetting: Forgetting, asked: str) -> CallRow:
-    row = forgetting.reader.call(asked)
-    if row is None:
-        raise click.UsageError(f"no call {visible(asked)}, or more than one")
-    if row.state in UNSETTLED:
-        raise click.UsageError(f"call {row.record.call_id} is not over: {row.state}")
-    return row

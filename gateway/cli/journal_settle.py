@@ -12,6 +12,7 @@ import click
 
 from gateway import settings
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.reading import no_such
 from gateway.cli.visible import visible
 from gateway.core.record import DOUBTFUL, State
 
@@ -66,7 +67,7 @@ async def _settle(config: Path, calls: Sequence[str], word: Word | None) -> list
 
 def _named(call: Recorded | None, asked: str) -> Recorded:
     if call is None:
-        raise click.UsageError(f"no call {visible(asked)}, or more than one")
+        raise no_such("call", asked)
     return call
 
 

@@ -15,8 +15,7 @@ import click
 from gateway import settings
 from gateway.cli import named, policy_diff, policy_replay, policy_suggest, policy_test, policy_text
 from gateway.cli.options import config_option, json_option, print_json, read_json
-from gateway.cli.reading import reader_of
-from gateway.cli.visible import visible
+from gateway.cli.reading import call_named, reader_of
 from gateway.core.model import Endpoint
 from gateway.core.record import State
 from gateway.core.reverse import Guard, Level, Reversal
@@ -131,9 +130,7 @@ def _asked(loaded: Settings, words: Mapping[str, str | None]) -> Asked:
 
 
 def _recorded(reader: JournalReader, call_id: str) -> tuple[CallRow, Recalled | None]:
-    row = reader.call(call_id)
-    if row is None:
-        raise Misconfigured(f"no call {visible(call_id)} in the journal, or more than one")
+    row = call_named(call_id, reader)
     if row.state is State.NOTED:
         raise Misconfigured(f"{row.record.call_id} is no call: it notes {row.record.method}")
     if row.record.agent.startswith("bulkhead:"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.visible import visible
+from gateway.errors import Refused
 from gateway.ports import CallRow, JournalReader
+from gateway.reasons import Reason
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,9 +26,13 @@ def reader_of(loaded: Settings) -> SqliteReader:
 
 
 def call_named(name: str, reader: JournalReader) -> CallRow:
-    """By its id, or the beginning of it; ends the command when there is none, or several."""
+    """By its id, or the beginning of it. Raises `Refused` when there is none, or several."""
     call = reader.call(name)
     if call is None:
-        click.echo(f"bulkhead: no call {visible(name)}, or more than one", err=True)
-        sys.exit(1)
+        raise no_such("call", name)
     return call
+
+
+def no_such(what: str, name: str) -> Refused:
+    """What is on record goes by no such id: no mistake in a file, so no exit status 2."""
+    return Refused(Reason.UNKNOWN_TARGET, f"no {what} {visible(name)}, or more than one")

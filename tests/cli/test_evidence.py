@@ -184,7 +184,10 @@ def test_a_note_of_another_key_is_no_checkpoint(place: Path) -> None:
 
 def test_what_is_not_there_is_said_in_one_line(place: Path) -> None:
     said = bulkhead(place, "prove", "call9999")
-    assert (said.returncode, said.stderr) == (1, "bulkhead: no call call9999, or more than one\n")
+    assert (said.returncode, said.stderr) == (
+        1,
+        "bulkhead: unknown_target: no call call9999, or more than one\n",
+    )
 
 
 def _raw(text: str) -> bytes:

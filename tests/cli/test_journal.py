@@ -117,8 +117,8 @@ def test_show_takes_a_prefix_and_says_no_when_it_names_nothing_or_several(place:
     several = bulkhead(place, "show", "aaaaaa")
     nothing = bulkhead(place, "show", "no\x1bbody")
     assert (found.returncode, several.returncode, nothing.returncode) == (0, 1, 1)
-    assert several.stderr == "bulkhead: no call aaaaaa, or more than one\n"
-    assert nothing.stderr == "bulkhead: no call no\\x1bbody, or more than one\n"
+    assert several.stderr == "bulkhead: unknown_target: no call aaaaaa, or more than one\n"
+    assert nothing.stderr == "bulkhead: unknown_target: no call no\\x1bbody, or more than one\n"
 
 
 def test_tail_shows_the_latest_lines_oldest_first(place: Path) -> None:

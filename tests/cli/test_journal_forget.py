@@ -33,3 +33,17 @@ async def test_a_subjects_call_that_is_not_over_is_said_to_be_left(tmp_path: Pat
         (0, ["call-open"], []),
     ]
     assert "call-open is not over (intent), and keeps what it says until then" in did.stderr
+
+
+async def test_a_call_that_is_not_over_is_left_also_where_it_is_named(tmp_path: Path) -> None:
+    """It was a usage error, and nothing else that was named was forgotten."""
+    home = Home.idle(tmp_path / "home")
+    home.must("contain", "--task", "none", "--no-undo", "--as", "ada")
+    journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
+    for line in (intent("call-over"), outcome("call-over"), intent("call-open")):
+        await journal.append(line).sealed()
+    named = ("--call", "call-over", "--call", "call-open")
+    ran = home.run("journal", "forget", *named, "--json", "--as", "ada")
+    await journal.aclose()
+    said = json.loads(ran.stdout)
+    assert (ran.returncode, said["calls"], said["left"]) == (5, ["call-over"], ["call-open"])

@@ -133,7 +133,7 @@ def test_a_rollback_undoes_what_one_tenants_agent_did(shared: Shared) -> None:
 
 
 def test_what_is_on_record_of_no_agent_is_said_to_be_so(shared: Shared) -> None:
-    assert shared.write("acme", "bob", "five")
+    assert shared.write("acme", "bob", "five") and shared.write("acme", "ann", "five")
     for slip, said in (
         (("--agent", "bbo"), "of agent agent:bbo"),
         (("--agent", "ann", "--tenant", "amce"), "of agent agent:ann of amce, but in acme"),
