@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gateway.core.model import JsonObject
+from gateway.ports import Told
 from gateway.wire.servers.http_broken import Broken, NotSent
+from gateway.wire.servers.news import News
 
 RESTARTED: Final = "restarted"
 FIRST_DELAY: Final = 1.0
@@ -22,12 +24,13 @@ Listen = Callable[[Hear, Callable[[], None]], Awaitable[bool]]
 
 
 class Changes:
-    """Tells any number of listeners; what one has not read yet is told it once."""
+    """Tells any number of listeners."""
 
-    def __init__(self, listen: Listen, notices: Callable[[str, JsonObject], None] | None) -> None:
+    def __init__(self, listen: Listen, notices: Told) -> None:
+        """`notices` gets every notification of the standing stream, and `RESTARTED`."""
         self._listen = listen
         self._notices = notices
-        self._listeners: set[_Listener] = set()
+        self._news = News()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._opened_before = False
@@ -45,32 +48,19 @@ class Changes:
 
     def subscribe(self) -> AsyncIterator[str]:
         """News from now on, until closed."""
-        listener = _Listener()
-        self._listeners.add(listener)
-        if self._closed:
-            listener.close()
-        elif self._task is None:
+        if self._task is None and not self._closed:
             self._task = asyncio.ensure_future(self._keep())
-        return self._read(listener)
-
-    async def _read(self, listener: _Listener) -> AsyncIterator[str]:
-        try:
-            while (news := await listener.next()) is not None:
-                yield news
-        finally:
-            self._listeners.discard(listener)
+        return self._news.listen()
 
     def restarted(self) -> None:
         """What was known of the server's lists may be out of date."""
-        self._tell(RESTARTED)
-        if self._notices is not None:
-            self._notices(RESTARTED, {})
+        self._news.publish(RESTARTED)
+        self._notices(RESTARTED, {})
 
     async def aclose(self) -> None:
         """End the standing stream and every listener's news."""
         self._closed = True
-        for listener in self._listeners:
-            listener.close()
+        self._news.close()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -102,7 +92,7 @@ class Changes:
     def note(self, method: str) -> None:
         """A notification was heard, on whatever stream: a list change there is news to everyone."""
         if method.startswith("notifications/") and method.endswith("/list_changed"):
-            self._tell(method)
+            self._news.publish(method)
 
     def _hear(self, message: JsonObject) -> None:
         self._lived = True
@@ -110,38 +100,6 @@ class Changes:
         if not isinstance(method, str):
             return
         self.note(method)
-        if self._notices is not None and "id" not in message:
+        if "id" not in message:
             params = message.get("params")
             self._notices(method, params if isinstance(params, dict) else {})
-
-    def _tell(self, what: str) -> None:
-        for listener in self._listeners:
-            listener.tell(what)
-
-
-class _Listener:
-    """One reader's mailbox: holds each piece of news at most once, so it cannot grow."""
-
-    def __init__(self) -> None:
-        self._news: dict[str, None] = {}
-        self._arrived = asyncio.Event()
-        self._closed = False
-
-    def tell(self, what: str) -> None:
-        self._news[what] = None
-        self._arrived.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._arrived.set()
-
-    async def next(self) -> str | None:
-        """The oldest news; None when there will be none any more."""
-        while not self._news:
-            if self._closed:
-                return None
-            self._arrived.clear()
-            await self._arrived.wait()
-        what = next(iter(self._news))
-        del self._news[what]
-        return what

@@ -23,8 +23,8 @@ from gateway.settings import MAX_WHOLE, ServerSettings
 from gateway.values import replace
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
-from gateway.wire.servers.process import Process
-from gateway.wire.servers.stdio_changes import Changes, listen
+from gateway.wire.servers.news import News
+from gateway.wire.servers.stdio_changes import listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_logs import hear_logs
@@ -62,14 +62,14 @@ class StdioServer:
         self._late = late
         self._own = own
         self._ids = envelope.ids()
-        self._changes = Changes()
+        self._changes = News()
         self._subscribes = Subscribes(self._ask_own, self._tells, self._told)
         self.watches = Watches(self._subscribes)
         self._state: State = "idle"
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
         self._up: Up | None = None
-        self._last: Process | None = None
+        self._last: process.Process | None = None
         """The process that was started last, answering or not."""
         self._failures = 0
         self._starts = 0
@@ -154,7 +154,7 @@ class StdioServer:
         await to_its_end(last.stop())
         return last.is_over
 
-    def _over(self, running: Process) -> None:
+    def _over(self, running: process.Process) -> None:
         """Its credential is: so is the process. The next one starts at once, with a new one."""
         if not running.ended.done():
             self._fenced = True
