@@ -603,7 +603,8 @@ class ToolServer(Protocol):
         ...
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        """Read-only catalogue methods (`*/list`, `server/discover`) by the gateway's own identity: raw result.
+        """A list (`*/list`) by the gateway's own identity: raw result. `server/discover` has it greeted, if need
+        be, and gives what it says of itself then, as `describe`.
 
         Raises `ServerUnavailable`."""
         ...
@@ -647,9 +648,9 @@ class Watched(Protocol):
         """One `acquire` less. With the last one the server is told."""
         ...
 
-    def on_update(self, told: Told) -> Callable[[], None]:
+    def on_update(self, told: Told) -> None:
         """Have `told` called with each `notifications/resources/updated` and `notifications/tasks` of
-        the server, by its own URIs and ids. Returns what ends that."""
+        the server, by its own URIs and ids."""
         ...
 
 

@@ -127,6 +127,6 @@ class Quiet:
         """See `ports.Watched`."""
         self._watches.release(watch)
 
-    def on_update(self, told: Told) -> Callable[[], None]:
+    def on_update(self, told: Told) -> None:
         """See `ports.Watched`."""
-        return self._watches.on_update(lambda method, said: told(method, self._hidden.value(said)))
+        self._watches.on_update(lambda method, said: told(method, self._hidden.value(said)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -111,9 +111,8 @@ class World:
     def release(self, watch: Watch) -> None:
         self.counts[watch] -= 1
 
-    def on_update(self, told: Told) -> Callable[[], None]:
+    def on_update(self, told: Told) -> None:
         self.listeners.append(told)
-        return lambda: self.listeners.remove(told)
 
     def updated(self, uri: str, **more: Any) -> None:
         for told in self.listeners:

@@ -188,20 +188,13 @@ class HttpServer:
         return await self._send(message, NOBODY)
 
     async def _discover(self) -> Outcome:
-        """What the server says of itself. A session server said it in `initialize`."""
+        """Greet it anew: with the probe, or by `initialize` where it is of the session era."""
         patience = self._link.patience()
         self.era = None
         talk = await self._talk(patience)
-        if isinstance(talk, Stateless):
-            return Outcome("ok", result=talk.about)
-        await talk.session(OWN, envelope.GATEWAY, patience)
-        about = talk.about
-        discovered: JsonObject = {
-            "supportedVersions": [about.get("protocolVersion")],
-            **{key: about[key] for key in ("capabilities", "instructions") if key in about},
-            "_meta": {SERVER_INFO_META_KEY: about.get("serverInfo")},
-        }
-        return Outcome("ok", result=discovered)
+        if isinstance(talk, Sessions):
+            await talk.session(OWN, envelope.GATEWAY, patience)
+        return Outcome("ok", result=self.describe())
 
     async def _talk(self, patience: Patience) -> Stateless | Sessions:
         """The era's way of speaking, probed when it is not known. Raises `NotSent`.

@@ -99,10 +99,10 @@ class StdioServer:
         return replace(outcome, pid=up.process.pid) if outcome.kind == "in_doubt" else outcome
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        """See `ports.ToolServer`. `server/discover` is answered from the greeting."""
+        """See `ports.ToolServer`."""
         up = self._up or await self._ready()
         if method == "server/discover":
-            return up.greeting.discovered
+            return self.describe()
         message = Outbound(method, params, envelope.GATEWAY, principal="")
         try:
             outcome = await up.conversation.ask(

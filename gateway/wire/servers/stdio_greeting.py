@@ -41,8 +41,6 @@ class Greeting(Value):
     server_info: JsonObject | None
     capabilities: JsonObject
     instructions: str | None
-    discovered: JsonObject
-    """What `server/discover` answers: the server's own result, or one made of its `initialize`."""
 
 
 async def greet(
@@ -81,7 +79,7 @@ async def _discover(server: Asks, seconds: float) -> Greeting:
         raise NoGreeting(f"it does not offer {envelope.STATELESS_VERSION}")
     meta = result.get("_meta")
     info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
-    return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result, result)
+    return _greeting(Era.STATELESS, envelope.STATELESS_VERSION, info, result)
 
 
 async def _initialize(
@@ -97,17 +95,10 @@ async def _initialize(
     if version is None:
         raise NoGreeting(f"it answered initialize with {str(result.get('protocolVersion'))[:40]!r}")
     server.say(envelope.notification("notifications/initialized"))
-    discovered: JsonObject = {
-        "supportedVersions": [version],
-        **{key: result[key] for key in ("capabilities", "instructions") if key in result},
-        "_meta": {SERVER_INFO_META_KEY: result.get("serverInfo")},
-    }
-    return _greeting(Era.SESSIONS, version, result.get("serverInfo"), result, discovered)
+    return _greeting(Era.SESSIONS, version, result.get("serverInfo"), result)
 
 
-def _greeting(
-    era: Era, version: str, info: object, result: JsonObject, discovered: JsonObject
-) -> Greeting:
+def _greeting(era: Era, version: str, info: object, result: JsonObject) -> Greeting:
     capabilities, instructions = result.get("capabilities"), result.get("instructions")
     return Greeting(
         era,
@@ -115,5 +106,4 @@ def _greeting(
         info if isinstance(info, dict) else None,
         capabilities if isinstance(capabilities, dict) else {},
         instructions if isinstance(instructions, str) else None,
-        discovered,
     )

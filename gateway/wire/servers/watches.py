@@ -106,12 +106,11 @@ class Watches:
             del self._held[watch]
             self._backend.drop(watch)
 
-    def on_update(self, told: Told) -> Callable[[], None]:
+    def on_update(self, told: Told) -> None:
         """See `ports.Watched`."""
         self._told.append(told)
-        return lambda: self._told.remove(told)
 
     def updated(self, method: str, params: JsonObject) -> None:
         """The server said so."""
-        for told in tuple(self._told):
+        for told in self._told:
             told(method, params)

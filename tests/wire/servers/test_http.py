@@ -263,7 +263,7 @@ async def test_lists_are_fetched_raw_by_the_gateways_own_identity(era: str) -> N
         with pytest.raises(ServerUnavailable) as missing:
             await server.fetch("vendor/list", {})
     assert "echo" in [tool["name"] for tool in tools["tools"]]
-    assert about["_meta"]["io.modelcontextprotocol/serverInfo"]["version"] == "1.2.3"
+    assert about["server_info"]["version"] == "1.2.3"
     assert missing.value.error is not None and missing.value.error.code == -32601
     assert "tool server fixture" in str(missing.value)
 
