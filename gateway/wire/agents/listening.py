@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from gateway.core.model import (
     Answer,
-    Endpoint,
     Era,
     JsonObject,
     Request,
@@ -22,6 +21,7 @@ from gateway.core.model import (
 )
 from gateway.core.settle import INVALID_PARAMS
 from gateway.ports import Channel, Following, Gate, Told
+from gateway.values import replace
 from gateway.wire.agents.answering import ask_gate
 from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
@@ -126,23 +126,9 @@ async def _subscribed(
 
 
 def _one(request: Request, member: str, name: str) -> Request:
-    meta: JsonObject = {"_meta": request.params.get("_meta", {})}
-    if member == "taskIds":
-        return _as(request, "tasks/get", {"taskId": name, **meta})
-    return _as(request, SUBSCRIBE, {"uri": name, **meta})
-
-
-def _as(request: Request, method: str, params: JsonObject) -> Request:
-    return Request(
-        request.endpoint,
-        request.identity,
-        request.era,
-        request.id,
-        method,
-        params,
-        request.client,
-        request.session,
-    )
+    method, names = ("tasks/get", "taskId") if member == "taskIds" else (SUBSCRIBE, "uri")
+    params: JsonObject = {names: name, "_meta": request.params.get("_meta", {})}
+    return replace(request, method=method, params=params, extra_headers=())
 
 
 async def _tell(
@@ -200,5 +186,6 @@ def tell_standing(session: Session, method: str, params: JsonObject) -> None:
 
 def in_session(session: Session, identity: WorkloadIdentity) -> Request:
     """What belongs to no request of a session, as one."""
-    endpoint: Endpoint = session.endpoint
-    return Request(endpoint, identity, Era.SESSIONS, 0, LISTEN, {}, session.client, session.id)
+    return Request(
+        session.endpoint, identity, Era.SESSIONS, 0, LISTEN, {}, session.client, session.id
+    )

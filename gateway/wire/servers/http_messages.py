@@ -113,16 +113,18 @@ class Messages:
                 return None
 
     async def answer_to(
-        self, id: int, hear: Hear, outlet: Outlet | None = None
+        self, id: int, hear: Hear | None, outlet: Outlet | None = None
     ) -> JsonObject | None:
-        """The response to request `id`; None if the stream ends without. Others go to `hear`. Raises `Broken`.
+        """The response to request `id`; None if the stream ends without. Others go to `hear`, or are nobody's.
+        Raises `Broken`.
 
         With an `outlet`, a large result goes there in pieces, and what comes back is the rest of it.
         """
         self._outlet = outlet
         while (message := await self.next()) is not None:
             if isinstance(message.get("method"), str):
-                await hear(message)
+                if hear is not None:
+                    await hear(message)
             elif number(message.get("id")) == id or (
                 not self.is_stream and message.get("id") is None and "error" in message
             ):

@@ -51,7 +51,7 @@ async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
             raise NotSent(answered(reply))
         return reply.head.status, body
     try:
-        answer = await Messages(reply, link.limits.max_result).answer_to(id, _ignore)
+        answer = await Messages(reply, link.limits.max_result).answer_to(id, None)
     except BaseException:
         reply.close()
         raise
@@ -78,7 +78,3 @@ def _offers_sessions(data: object) -> bool:
     if not isinstance(supported, list):
         return True
     return any(version in envelope.SESSION_VERSIONS for version in supported)
-
-
-async def _ignore(message: JsonObject) -> None:
-    """What a server says before it has answered the probe is nobody's."""

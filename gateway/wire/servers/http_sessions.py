@@ -188,7 +188,7 @@ class Sessions:
             if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, id, credential)
                 raise no_session(reply.head.status, envelope.said(outcome, credential))
-            answer = await Messages(reply, self._link.limits.max_result).answer_to(id, _ignore)
+            answer = await Messages(reply, self._link.limits.max_result).answer_to(id, None)
             reply.drain()
             session, about = self._agree(answer, reply.header("mcp-session-id"), credential)
             if client is envelope.GATEWAY:
@@ -283,10 +283,6 @@ class Sessions:
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:
     with suppress(NotSent, Broken):
         await work
-
-
-async def _ignore(message: JsonObject) -> None:
-    """Before it has answered, a server has nothing to say that anyone could hear."""
 
 
 def _said(client: ClientFacts) -> bytes:

@@ -26,6 +26,8 @@ from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, bound
 from gateway.wire import strict_json
+from gateway.wire.asking import NEEDED
+from gateway.wire.methods import LIST_CHANGED
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
@@ -36,14 +38,7 @@ from gateway.wire.servers.vigil import FOREVER, Vigil
 MAX_LATE: Final = 10_000
 """Calls given up on whose late answers are still recognised."""
 MAX_EARLY: Final = 8
-QUESTIONS: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
-LIST_CHANGES: Final = frozenset(
-    {
-        "notifications/tools/list_changed",
-        "notifications/prompts/list_changed",
-        "notifications/resources/list_changed",
-    }
-)
+LIST_CHANGES: Final = frozenset(f"notifications/{kind}/list_changed" for kind in LIST_CHANGED)
 
 
 class Gone(Exception):
@@ -252,7 +247,7 @@ class Conversation:
 
         if method == "ping":
             reply({"result": {}})
-        elif method not in QUESTIONS:
+        elif method not in NEEDED:
             reply({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
         elif self.of_one_agent and not self._calls and len(self._early) < MAX_EARLY:
             self._early.append((method, params, size, reply))
