@@ -6,7 +6,7 @@ one order, under public names. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.catalogue.cursors import Cursors
@@ -47,34 +47,23 @@ def answer(
         if listing is None:
             raise Refused(Reason.SERVER_UNAVAILABLE, f"{endpoint.server}: its list was never read")
         return _own_page(listing, kind, cursor, visible)
-    entries: Iterable[Entry]
-    match kind:
-        case "tool":
-            entries = shelf.tools.values()
-        case "prompt":
-            entries = shelf.prompts.values()
-        case "resource":
-            entries = shelf.resources.values()
-        case "template":
-            entries = (template.entry for template in shelf.templates.values())
     scope = (table.version, endpoint.path, kind, agent)
     begins = 0 if cursor is None else cursors.read(cursor, scope)
     if begins is None:
         return _bad_cursor()
-    return _merged_page(shelf, kind, list(entries), begins, visible, cursors, scope)
+    return _merged_page(shelf, kind, begins, visible, cursors, scope)
 
 
 def _merged_page(
     shelf: Shelf,
     kind: ListKind,
-    entries: list[Entry],
     begins: int,
     visible: Visible,
     cursors: Cursors,
     scope: tuple[str, ...],
 ) -> Answer:
     """A page of an aggregate. It may hold fewer than there is room for: the rest is not this caller's."""
-    ends = begins + MAX_PAGE
+    entries, ends = shelf.listed(kind), begins + MAX_PAGE
     shown = [_shown(shelf, entry) for entry in entries[begins:ends] if visible(entry)]
     page: JsonObject = {KINDS[kind].items: shown}
     if any(visible(entry) for entry in entries[ends:]):

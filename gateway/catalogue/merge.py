@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from gateway.catalogue import itself
 from gateway.catalogue.canonical import digest_of
@@ -107,16 +107,13 @@ def judge(
 def _judge_one(target: Target, item: Item, pin: Pin | None, pin_resources: bool) -> Entry | str:
     if item.fault is not None:
         return f"unfit: {item.fault}"
-    public = public_name(target.server, target.name)
-    if target.kind not in ("tool", "prompt"):
-        public = target.name
     if target.kind == "resource" and not pin_resources:
-        return Entry(target, public, item.raw, item.digest)
+        return Entry(target, _public(target), item.raw, item.digest)
     if pin is None:
         return f"not approved (bulkhead servers approve {target.server})"
     if pin.digest != item.digest:
         return f"changed since it was approved: {pin.digest[:15]} is now {item.digest[:15]}"
-    return Entry(target, public, pin.descriptor, pin.digest)
+    return Entry(target, _public(target), pin.descriptor, pin.digest)
 
 
 def _gone(target: Target, read: Lists) -> str:
@@ -134,11 +131,10 @@ def _own(judged: Mapping[Target, Entry | str]) -> _Scope:
     """The shelf of one server, by native names."""
     scope = _Scope()
     for target, verdict in judged.items():
-        kind: Any = target.kind
         if isinstance(verdict, str):
-            scope.withheld[kind, target.name] = verdict
+            scope.withheld[_kind(target), target.name] = verdict
         else:
-            scope.entries[kind][target.name] = verdict
+            scope.entries[_kind(target)][target.name] = verdict
     return scope
 
 
@@ -188,8 +184,8 @@ def _entries(scope: _Scope) -> Iterator[Entry]:
 
 
 def _kind(target: Target) -> ListKind:
-    kind: Any = target.kind
-    return kind  # type: ignore[no-any-return]
+    """Of what is on a list: what a server says of itself is on none."""
+    return cast(ListKind, target.kind)
 
 
 def _public(target: Target) -> str:

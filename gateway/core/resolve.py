@@ -84,6 +84,13 @@ class Shelf(Value):
     unlisted_of: str | None = None
     """The server whose unlisted resources may be asked for here, decided as `resource:<uri>`."""
 
+    def listed(self, kind: ListKind) -> list[Entry]:
+        """All of one kind, in list order."""
+        if kind == "template":
+            return [template.entry for template in self.templates.values()]
+        by_kind = {"tool": self.tools, "prompt": self.prompts, "resource": self.resources}
+        return list(by_kind[kind].values())
+
 
 class Page(Value):
     """One page of a server's list as the server cut it."""

@@ -5,19 +5,23 @@ It makes no list and forwards nothing; it knows the ports and no wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.decide import admit, question, require, served_tiers
 from gateway.core.model import Entry, Request, Resolved
-from gateway.core.resolve import Shelf, Table, resolve
+from gateway.core.resolve import ListKind, Table, resolve
 from gateway.errors import Refused
 from gateway.line.bounds import Bounds
 from gateway.ports import PolicyView
 from gateway.values import replace
 
-KINDS: Final = ("tools", "prompts", "resources")
-"""What a list change is told of. Templates are resources."""
+KINDS: Final[Mapping[str, tuple[ListKind, ...]]] = {
+    "tools": ("tool",),
+    "prompts": ("prompt",),
+    "resources": ("resource", "template"),
+}
+"""What a list change is told of, and which lists that may be."""
 
 
 def visible(policy: PolicyView, bounds: Bounds, request: Request) -> Callable[[Entry], bool]:
@@ -47,19 +51,8 @@ def view(policy: PolicyView, bounds: Bounds, table: Table, request: Request, kin
     except Refused:
         return 0
     shown = visible(policy, bounds, request)
-    entries = (entry for entry in _entries(shelf, kind) if shown(entry))
+    entries = (entry for each in KINDS[kind] for entry in shelf.listed(each) if shown(entry))
     return hash(tuple((entry.target, entry.public_name, entry.digest) for entry in entries))
-
-
-def _entries(shelf: Shelf, kind: str) -> Iterator[Entry]:
-    listed: dict[str, Iterable[Entry]] = {
-        "tools": shelf.tools.values(),
-        "prompts": shelf.prompts.values(),
-        "resources": shelf.resources.values(),
-    }
-    yield from listed[kind]
-    if kind == "resources":
-        yield from (template.entry for template in shelf.templates.values())
 
 
 def may_read(policy: PolicyView, bounds: Bounds, table: Table, request: Request, uri: str) -> bool:
