@@ -34,14 +34,16 @@ PAUSES: Final = (0.5, 60.0)
 """First and longest pause, in seconds, before a provider is asked again."""
 CLOSE_SECONDS: Final = 5.0
 TERM: Final = "its term is over"
+UNKNOWN: Final = "no such provider in the settings any more"
 
 
 @dataclass(slots=True)
 class Held:
-    """A lease of this process. `minted` is None where another process got it."""
+    """A lease of this process, or one that another left behind: then `minted` is None. `provider` is None where the
+    settings no longer have it."""
 
     lease: CredentialLease
-    provider: CredentialProvider
+    provider: CredentialProvider | None
     credential: Credential
     minted: Minted | None = None
     renew_at: int = 0
@@ -106,11 +108,9 @@ class Ending:
             return []
         adopted = []
         for lease in left:
-            provider = self._provider_of(lease)
-            if provider is None:
-                log.error("credential %s: no such provider in the settings any more", _name(lease))
-                provider = _Nobody()
-            held = Held(lease, provider, Credential(lease.id))
+            held = Held(lease, self._provider_of(lease), Credential(lease.id))
+            if held.provider is None:
+                log.error("credential %s: %s", _name(lease), UNKNOWN)
             self.live[lease.id] = held
             self.begin(held, "its gateway process has ended")
             adopted.append(held)
@@ -149,6 +149,8 @@ class Ending:
     async def _tried(self, held: Held, why: str) -> bool:
         """One try. False: there must be another."""
         lease = held.lease
+        if held.provider is None:
+            return await self._not_ended(held, f"{why}; {UNKNOWN}")
         try:
             async with asyncio.timeout(REVOKE_SECONDS):
                 gone = await held.provider.revoke(lease.id, lease.ref, held.minted)
@@ -184,19 +186,6 @@ class Ending:
         with suppress(JournalError):
             await self._book.keep(held.lease)
         return False
-
-
-class _Nobody:
-    """The provider of a lease whose settings are gone."""
-
-    async def issue(self, wanted: object) -> Minted:
-        raise NoCredential("no such provider in the settings any more")
-
-    async def revoke(self, lease: str, ref: str, minted: Minted | None) -> bool:
-        raise NoCredential("no such provider in the settings any more")
-
-    async def aclose(self) -> None:
-        return
 
 
 def _name(lease: CredentialLease) -> str:

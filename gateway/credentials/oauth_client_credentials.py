@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config.credential_settings import ClientCredentials
+from gateway.config.credential_settings import TokenEndpoint
 from gateway.credential_ports import Minted, Wanted
 from gateway.credentials.token_endpoint import Endpoint, Fields
 
@@ -14,7 +14,7 @@ GRANT: Fields = {"grant_type": "client_credentials"}
 class OauthClient:
     """`CredentialProvider` over a token endpoint."""
 
-    def __init__(self, settings: ClientCredentials, home: Path) -> None:
+    def __init__(self, settings: TokenEndpoint, home: Path) -> None:
         self._endpoint = Endpoint(settings, home)
 
     async def issue(self, wanted: Wanted) -> Minted:

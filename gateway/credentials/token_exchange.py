@@ -10,25 +10,24 @@ from typing import Final
 
 from gateway.config.credential_settings import TokenExchange
 from gateway.credential_ports import Minted, NoCredential, Wanted
-from gateway.credentials.oauth_client_credentials import GRANT
+from gateway.credentials.oauth_client_credentials import GRANT, OauthClient
 from gateway.credentials.references import Reference
-from gateway.credentials.token_endpoint import Endpoint
 
 EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
-class Exchange:
-    """`CredentialProvider` that trades tokens."""
+class Exchange(OauthClient):
+    """`CredentialProvider` that trades tokens, and is a client like any other where there is none to trade."""
 
     def __init__(self, settings: TokenExchange, home: Path) -> None:
+        super().__init__(settings, home)
         self._settings = settings
-        self._endpoint = Endpoint(settings, home)
         self._actor = None if settings.actor is None else Reference(settings.actor, home)
 
     async def issue(self, wanted: Wanted) -> Minted:
         """See `CredentialProvider`. For the gateway's own reads there is nobody to act for."""
         if wanted.account.is_ours:
-            return (await self._endpoint.token(GRANT)).minted()
+            return await super().issue(wanted)
         if not wanted.token:
             raise NoCredential("the agent's token is not at hand", nothing=True)
         fields = {
@@ -40,14 +39,6 @@ class Exchange:
             "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
         }
         return (await self._endpoint.token(fields)).minted()
-
-    async def revoke(self, lease: str, ref: str, minted: Minted | None) -> bool:
-        """See `CredentialProvider`."""
-        return await self._endpoint.revoke(minted)
-
-    async def aclose(self) -> None:
-        """See `CredentialProvider`."""
-        await self._endpoint.aclose()
 
     async def _acting(self) -> str:
         if self._actor is not None:

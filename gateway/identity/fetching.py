@@ -51,10 +51,11 @@ class Source(Value):
     async def _fetch(self) -> Fetched:
         url = self.url
         if url is None:
-            url = _keys_at(_object(*await self._get(self.metadata)), self.issuer)
+            metadata, _ = await self._get(self.metadata)
+            url = _keys_at(json_object(metadata, "the answer"), self.issuer)
         body, headers = await self._get(url)
         found = _MAX_AGE.search(headers.get("cache-control", ""))
-        keys = read_set(_object(body, headers))
+        keys = read_set(json_object(body, "the answer"))
         if not keys:
             raise Unfetched("there is no key in it that is accepted")
         return Fetched(keys, int(found[1]) if found else None)
@@ -82,10 +83,6 @@ class Source(Value):
                 if len(body) > MAX_BYTES:
                     raise Unfetched(f"{url}: more than {MAX_BYTES} bytes")
             return bytes(body), reply.headers
-
-
-def _object(body: bytes, _: httpx.Headers) -> dict[str, Any]:
-    return json_object(body, "the answer")
 
 
 def _keys_at(metadata: Mapping[str, Any], issuer: str) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 
 import anyio
 
-from gateway.identity.profile import VerificationKey
+from gateway.identity.profile import VerificationKey, known_again
 from gateway.values import Value
 
 GAP: Final = 30.0
@@ -103,7 +103,8 @@ class KeyCache:
             told("keys of %s not fetched, time %d: %s", self._name, self._misses, why)
             pause = min(SHORTEST, RETRY * 2 ** min(self._misses - 1, 8))
         else:
-            self._hold(fetched.keys)
+            self._keys = known_again(self._keys, fetched.keys)
+            self._fetched_at, self._misses = self._clock(), 0
             ttl = TTL if fetched.max_age is None else fetched.max_age
             pause = AHEAD * min(LONGEST, max(SHORTEST, ttl))
         finally:
@@ -111,13 +112,3 @@ class KeyCache:
             ended, self._ended = self._ended, anyio.Event()
             ended.set()
         self._due_at = self._clock() + pause
-
-    def _hold(self, keys: Mapping[str, VerificationKey]) -> None:
-        """Known key objects stay: a verifier recognises a key it has seen by identity."""
-        before = self._keys
-        self._keys = {kid: _same(before.get(kid), key) for kid, key in keys.items()}
-        self._fetched_at, self._misses = self._clock(), 0
-
-
-def _same(before: VerificationKey | None, now: VerificationKey) -> VerificationKey:
-    return before if before == now and before is not None else now

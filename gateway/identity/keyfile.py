@@ -16,7 +16,7 @@ from gateway.errors import Misconfigured, Refused, Where
 from gateway.files import following
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.presented import json_object
-from gateway.identity.profile import VerificationKey
+from gateway.identity.profile import VerificationKey, known_again
 
 MAX_BYTES: Final = 256 * 1024
 
@@ -63,9 +63,7 @@ class KeyFile:
         await following.follow(lambda: [self._path], self._take, _not_taken)
 
     async def _take(self) -> None:
-        found = await asyncio.to_thread(read, self._path)
-        before = self._keys
-        self._keys = {k: before[k] if before.get(k) == v else v for k, v in found.items()}
+        self._keys = known_again(self._keys, await asyncio.to_thread(read, self._path))
 
 
 def _not_taken(why: str) -> None:

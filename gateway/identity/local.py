@@ -26,6 +26,7 @@ from gateway.identity.profile import (
     Claimed,
     IssuerProfile,
     VerificationKey,
+    known_again,
     text_claim,
 )
 
@@ -42,6 +43,7 @@ class LocalIssuer:
         self.issuer = f"urn:bulkhead:{install}"
         self._directory = directory
         self._origin = origin.rstrip("/")
+        self._public: dict[str, VerificationKey] = {}
         self._hold(keys)
 
     @classmethod
@@ -119,11 +121,8 @@ class LocalIssuer:
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers=headers)
 
     def _hold(self, keys: tuple[SigningKey, ...]) -> None:
-        """Keep known key objects: a verifier recognises a key it has seen by identity. Known is one by its bytes:
-        another may have been put in its file."""
-        known: Mapping[str, VerificationKey] = getattr(self, "_public", {})
         read = {key.kid: VerificationKey(ALGORITHM, key.private.public_key()) for key in keys}
-        self._public = {kid: known[kid] if known.get(kid) == k else k for kid, k in read.items()}
+        self._public = known_again(self._public, read)
         self._keys = keys
 
 

@@ -32,6 +32,14 @@ class VerificationKey(Value):
     public: PublicKey
 
 
+def known_again(
+    before: Mapping[str, VerificationKey], now: Mapping[str, VerificationKey]
+) -> dict[str, VerificationKey]:
+    """The keys there are now, by id; of one that was there before the same object: a verifier recognises a key it
+    has seen by identity. The same is one by its bytes: another may have been given its id."""
+    return {kid: before[kid] if before.get(kid) == key else key for kid, key in now.items()}
+
+
 class Claimed(Value):
     """What a profile reads from verified claims. `agent` is bare; the verifier puts `agent:` in front."""
 
