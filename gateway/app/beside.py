@@ -44,11 +44,12 @@ def _anchors(settings: Settings) -> Sequence[Anchor]:
 
 
 def _told(gateway: Gateway) -> AbstractAsyncContextManager[None]:
-    if gateway.settings.telemetry is None:
+    wanted = gateway.settings.telemetry
+    if wanted is None:
         return nullcontext()
     from gateway.app.telemetry import told
 
-    return told(gateway)
+    return told(gateway, wanted)
 
 
 async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) -> None:

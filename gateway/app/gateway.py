@@ -78,11 +78,6 @@ class Gateway(Value):
         """The embedded issuer. Raises `Misconfigured` where it is off."""
         return self.identities.minting
 
-    @property
-    def run(self) -> str:
-        """This process, as the journal's lines name it."""
-        return self.journal.run
-
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """For /readyz. Ready once the catalogue has started and an issuer's keys are here, and while lines can be
         written; a broken server is never fatal.
@@ -187,23 +182,19 @@ def _opened(
 ) -> Gateway:
     settings, policies, journal = ground.settings, ground.policies, ground.journal
     giving = office(settings, policies, ground.protector, journal, bounds.store)
-    desk = counter(giving, policies, bounds)
-    identities = ground.identities
-    timings = Timings(line.decisions, journal.waits)
-    catalogue = ground.catalogue
     return Gateway(
-        settings,
-        gate,
-        catalogue,
-        policies,
-        identities,
-        desk,
-        events,
-        timings,
-        journal,
-        ground.lending.tokens,
-        in_doubt,
-        up,
+        settings=settings,
+        gate=gate,
+        catalogue=ground.catalogue,
+        policies=policies,
+        identities=ground.identities,
+        desk=counter(giving, policies, bounds),
+        events=events,
+        timings=Timings(line.decisions, journal.waits),
+        journal=journal,
+        tokens=ground.lending.tokens,
+        in_doubt=in_doubt,
+        up=up,
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
+from gateway.app.policies import PoliciesWhenAsked
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
+from gateway.journals.sqlite import SqliteJournal
 from gateway.line.bounds import Bounds
 from gateway.ports import GrantStore, Journal
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
-    from gateway.app.policies import PoliciesWhenAsked
     from gateway.grants.counter import Counter
     from gateway.policy.live import LivePolicies
 
@@ -42,3 +45,17 @@ def counter(office: Office, policies: LivePolicies, bounds: Bounds) -> Counter:
     from gateway.grants.counter import Counter
 
     return Counter(office=office, policies=policies, admit=bounds.admit)
+
+
+@asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Office]:
+    """For an operator, in a process of its own, beside gateways that serve. Raises `Misconfigured`, `JournalError`."""
+    policies = PoliciesWhenAsked(settings)
+    protector = Protector.open(settings.state_dir)
+    journal = await SqliteJournal.open(settings.journal_file)
+    store = journal.grants()
+    try:
+        yield office(settings, policies, protector, journal, store)
+    finally:
+        store.close()
+        await journal.aclose()

@@ -11,6 +11,7 @@ from gateway.app.clock import microseconds
 from gateway.app.gateway import Gateway
 from gateway.app.meanwhile import meanwhile
 from gateway.journals.sqlite import SqliteReader
+from gateway.settings import Telemetry
 from gateway.telemetry.facts import Folder
 from gateway.telemetry.follow import Follower, keep_following
 from gateway.telemetry.provide import Providers, open_providers
@@ -18,15 +19,12 @@ from gateway.timings import Timings
 
 
 @asynccontextmanager
-async def told(gateway: Gateway) -> AsyncIterator[None]:
+async def told(gateway: Gateway, wanted: Telemetry) -> AsyncIterator[None]:
     """Monitoring is told of the calls of this process while this is entered. Raises `Misconfigured`."""
     settings = gateway.settings
-    if settings.telemetry is None:
-        yield
-        return
-    providers = open_providers(settings.telemetry, __version__, settings.where)
+    providers = open_providers(wanted, __version__, settings.where)
     reader = SqliteReader(settings.journal_file)
-    follower = follower_of(providers, reader, gateway.run, gateway.timings)
+    follower = follower_of(providers, reader, gateway.journal.run, gateway.timings)
     try:
         async with meanwhile(keep_following(follower)):
             yield
@@ -37,6 +35,7 @@ async def told(gateway: Gateway) -> AsyncIterator[None]:
 
 
 def follower_of(providers: Providers, reader: SqliteReader, run: str, timings: Timings) -> Follower:
+    """What tells the providers of each new line. `run`: whose calls are told, as the journal's lines name it."""
     from gateway.telemetry.meters import Meters
     from gateway.telemetry.spans import Spans
 

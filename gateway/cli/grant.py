@@ -177,7 +177,7 @@ def _end(config: Path, as_json: bool, grant: str, state: Any, operator: str, why
 
 
 async def _at(config: Path, work: Callable[[Office], Awaitable[T]]) -> T:
-    from gateway.app.office import open_office
+    from gateway.app.grants import open_office
 
     async with open_office(settings.load(config)) as office:
         return await work(office)

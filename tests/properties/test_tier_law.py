@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from gateway import settings as settings_file
 from gateway.app import gateway as wiring
 from gateway.app.gateway import Gateway
-from gateway.app.office import open_office
+from gateway.app.grants import open_office
 from gateway.catalogue.canonical import digest
 from gateway.core.model import (
     ClientFacts,
