@@ -151,15 +151,13 @@ def test_what_is_encoded_is_read_back(data: bytes, ident: str | None) -> None:
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\0b"])
-def test_a_line_break_cannot_be_smuggled_into_a_name_or_an_id(bad: str) -> None:
-    with pytest.raises(ValueError, match="line break"):
-        sse.encode(b"", event=bad)
+def test_a_line_break_cannot_be_smuggled_into_an_id(bad: str) -> None:
     with pytest.raises(ValueError, match="line break"):
         sse.encode(b"", id=bad)
 
 
 def test_a_comment_keeps_the_stream_open_and_is_no_event() -> None:
-    assert read(sse.comment("ping")) == []
+    assert read(sse.COMMENT) == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 5, 100])

@@ -39,18 +39,18 @@ class LazyStream:
         self._as_event = False
         self._dead = False
 
-    async def send(self, frame: bytes, *, last: bool = False) -> None:
+    async def send(self, frame: bytes) -> None:
         """One frame; the stream opens with the first."""
-        if self._open and not last and not self._answering and self._added((frame,)):
+        if self._open and not self._answering and self._added((frame,)):
             return
         async with self._turn:
             if not self._answering:
-                await self._write(frame, last=last)
+                await self._write(frame, last=False)
 
     async def keep_alive(self) -> None:
         """A comment, unless something is being written anyway."""
         if not self._turn.locked():
-            await self.send(sse.comment())
+            await self.send(sse.COMMENT)
 
     async def end(self, reply: Reply) -> None:
         """The answer itself: as JSON with its status, or as the stream's last event."""

@@ -49,7 +49,7 @@ class Reader:
     async def _prime(self, after: int) -> None:
         # An id before anything can happen, so that a reader cut off at once can resume. Clients of
         # earlier versions cannot parse an event without data.
-        first = sse.comment()
+        first = sse.COMMENT
         if is_version_at_least(self._session.client.protocol_version, "2025-11-25"):
             first = sse.encode(b"", id=self._id(after), retry=self._limits.retry_ms)
         await self._out.send(first)
