@@ -1,9 +1,9 @@
 """Takes the secrets of a server's credentials out of all that comes back from it, however it wrote them.
 
-As they are, as JSON or a URL may write each of their characters (which ones are spelt, and how, is everybody's own
-choice), in hex, and in base64 at any place of a longer text. All
-secrets of the server are looked for, not only those of the call: it may mix up whom it answers. What
-hides a secret better than that cannot be found, and a secret in two halves is not found either.
+They are looked for as they are; as JSON or a URL may write each of their characters (which ones are spelt, and how,
+is everybody's own choice); in hex; and in base64 at any place of a longer text. All secrets of the server are looked
+for, not only those of the call: it may mix up whom it answers. What hides a secret better than that is not found, and
+a secret in two halves is not found either.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ASGI on one side, `Exchange` on the other. Nothing else: the hot path can change carriers here."""
+"""ASGI on one side, `Exchange` on the other: how the HTTP engine hands on what does not take the lane (lane.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One HTTP exchange, whoever carries it: ASGI today, a protocol of our own on the hot path later.
+"""One HTTP exchange, whoever carries it: the HTTP engine by way of ASGI (asgi.py), or a connection of our own
+(laneexchange.py).
 
 It knows HTTP's words and nothing of MCP.
 """
