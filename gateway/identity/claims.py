@@ -100,6 +100,11 @@ def token_id(claims: Mapping[str, Any], profile: IssuerProfile, text: str) -> st
     """The `jti`; or, of an issuer that gives none, the digest of the one spelling the token has."""
     if not profile.numbered and "jti" not in claims:
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:40]
+    return id_claim(claims)
+
+
+def id_claim(claims: Mapping[str, Any]) -> str:
+    """The `jti`."""
     value = claims.get("jti")
     if not isinstance(value, str) or not 0 < len(value) <= 255:
         bad("claim jti is missing or malformed")

@@ -5,8 +5,6 @@ Pure. A key verifies by one algorithm: its own `alg`, or the usual one of its ty
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from gateway.errors import Refused
-from gateway.identity.presented import NAMES, unpadded
+from gateway.identity.presented import NAMES, sha256_of, unpadded
 from gateway.identity.profile import PublicKey, VerificationKey
 
 MAX_KEYS: Final = 64
@@ -108,7 +106,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     """RFC 7638, SHA-256, of a key that `read_key` has read."""
     members = {name: jwk[name] for name in _THUMBED[jwk["kty"]]}
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).decode()[:-1]
+    return sha256_of(canonical.encode())
 
 
 def _public(jwk: Mapping[str, Any]) -> tuple[PublicKey, tuple[str, ...]]:

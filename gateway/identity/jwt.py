@@ -17,9 +17,8 @@ from gateway.identity.claims import LEEWAY, check_audience, check_times, tiers_o
 from gateway.identity.presented import Presented, Scheme, bad, credential, present
 from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, VerificationKey
 from gateway.identity.proof import Binding, Proofs, binding
-from gateway.identity.signature import is_signed
+from gateway.identity.signature import signed_by
 from gateway.identity.spiffe import domain_of
-from gateway.reasons import Reason
 from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
@@ -77,9 +76,11 @@ class JwtVerifier:
         return await profile.refreshed()
 
     def _verify(self, token: Presented, endpoint: Endpoint, now: int) -> _Verified:
-        profile, key = self._signer(token)
-        check_signature(token, key)
         claims = token.claims
+        profile = self._profile(claims)
+        if token.type not in profile.types:
+            bad("token type is not accepted from this issuer")
+        key = signed_by(token, "issuer", profile.algorithms, profile.key)
         begins_at, expires_at = check_times(claims, profile, endpoint, now)
         check_audience(claims, self._origin, endpoint.path)
         bound = binding(claims)
@@ -106,19 +107,6 @@ class JwtVerifier:
             bad("unknown issuer")
         return profile
 
-    def _signer(self, token: Presented) -> tuple[IssuerProfile, VerificationKey]:
-        profile = self._profile(token.claims)
-        if token.algorithm not in profile.algorithms:
-            bad("algorithm is not accepted from this issuer")
-        if token.type not in profile.types:
-            bad("token type is not accepted from this issuer")
-        key = profile.key(token.kid)
-        if key is None:
-            raise Refused(Reason.UNKNOWN_KEY, "issuer has no such key")
-        if key.algorithm != token.algorithm:
-            bad("algorithm is not the key's")
-        return profile, key
-
     def _check_bound(
         self, bound: Binding | None, scheme: Scheme, token: str, evidence: Evidence, now: int
     ) -> None:
@@ -144,12 +132,6 @@ class JwtVerifier:
         self._cache[slot] = verified
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
-
-
-def check_signature(token: Presented, key: VerificationKey) -> None:
-    """Raises `Refused` (bad_token)."""
-    if not is_signed(token.text, key):
-        bad("signature does not verify")
 
 
 def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -103,6 +104,11 @@ def unpadded(segment: str, part: str) -> bytes:
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
         bad(f"{part} is not canonical base64url")
     return raw
+
+
+def sha256_of(raw: bytes) -> str:
+    """SHA-256 in base64url without padding: how tokens name keys and one another (RFC 7638, 8705, 9449)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
 
 
 def json_object(raw: bytes, part: str) -> dict[str, Any]:

@@ -6,8 +6,6 @@ of the TLS connection (RFC 8705). The proofs of one process are remembered, so t
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
@@ -16,7 +14,7 @@ from gateway.config.issuers import PROOFS
 from gateway.core.model import Evidence
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
-from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present
+from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present, sha256_of
 from gateway.identity.signature import is_signed
 from gateway.reasons import Reason
 from gateway.values import Value
@@ -103,7 +101,7 @@ class Proofs:
         made = claims.get("iat")
         if type(made) is not int or abs(made - now) > WINDOW:
             _no("proof is not of now")
-        if claims.get("ath") != _digest(token.encode()):
+        if claims.get("ath") != sha256_of(token.encode()):
             _no("proof is for another token")
 
     def _use(self, thumb: str, claims: Mapping[str, Any], now: int) -> None:
@@ -139,11 +137,7 @@ def _proof(text: str) -> Presented:
 
 def certificate_thumbprint(evidence: Evidence) -> str:
     """`x5t#S256` of the client's certificate; of none, what no token is bound to."""
-    return _digest(evidence.certificate) if evidence.certificate else ""
-
-
-def _digest(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
+    return sha256_of(evidence.certificate) if evidence.certificate else ""
 
 
 def _no(detail: str) -> NoReturn:

@@ -12,11 +12,11 @@ from typing import Any, Final
 from gateway.config.issuers import AGENT, From
 from gateway.core.event import SecurityEvent
 from gateway.errors import Refused
-from gateway.identity.claims import LEEWAY, time_claim
-from gateway.identity.jwt import check_signature
+from gateway.identity.claims import LEEWAY, id_claim, time_claim
 from gateway.identity.naming import named
 from gateway.identity.presented import Presented, bad, present
 from gateway.identity.profile import ClaimError, Keys
+from gateway.identity.signature import signed_by
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -67,7 +67,9 @@ class SetReader:
         Raises `Refused` (bad_token, unknown_key, wrong_audience)."""
         token = present(text)
         one = self._from(token)
-        self._check_signed(token, one)
+        if token.type not in TYPES:
+            bad("not of type secevent+jwt")
+        signed_by(token, "transmitter", one.algorithms, one.keys.key)
         claims = token.claims
         _check_claims(claims, one, now)
         stopping = sorted(set(claims["events"]) & STOPPING)
@@ -91,18 +93,6 @@ class SetReader:
             bad("unknown transmitter")
         return one
 
-    def _check_signed(self, token: Presented, one: Transmitter) -> None:
-        if token.type not in TYPES:
-            bad("not of type secevent+jwt")
-        if token.algorithm not in one.algorithms:
-            bad("algorithm is not accepted from this transmitter")
-        key = one.keys.key(token.kid)
-        if key is None:
-            raise Refused(Reason.UNKNOWN_KEY, "transmitter has no such key")
-        if key.algorithm != token.algorithm:
-            bad("algorithm is not the key's")
-        check_signature(token, key)
-
 
 def _check_claims(claims: Mapping[str, Any], one: Transmitter, now: int) -> None:
     audience = claims.get("aud")
@@ -114,9 +104,8 @@ def _check_claims(claims: Mapping[str, Any], one: Transmitter, now: int) -> None
         bad("event is older than a week, or a week ahead")
     if "exp" in claims and time_claim(claims, "exp") + LEEWAY <= now:
         bad("event has expired")
-    name, events = claims.get("jti"), claims.get("events")
-    if not isinstance(name, str) or not 0 < len(name) <= 255:
-        bad("claim jti is missing or malformed")
+    id_claim(claims)
+    events = claims.get("events")
     if not isinstance(events, dict) or not events:
         bad("claim events is missing or empty")
 
