@@ -27,6 +27,15 @@ async def looked(world: World) -> None:
     await world.settled()
 
 
+async def asked(world: World, times: int) -> None:
+    """Agent ann is fenced, and the provider was asked so often to end what she has."""
+    world.dead["agent:ann"] = "fenced"
+    world.ending.changed()
+    async with asyncio.timeout(20):
+        while len(world.provider.revoked) < times:
+            await asyncio.sleep(0.001)
+
+
 async def test_what_is_over_is_ended_and_what_is_not_goes_on() -> None:
     world = World()
     ann, bob = await one(world), await one(world, "bob")
@@ -74,11 +83,7 @@ async def test_a_provider_that_does_not_answer_is_asked_until_it_does() -> None:
     world = World()
     lease = await one(world)
     world.provider.keeps = UNREACHABLE
-    world.dead["agent:ann"] = "fenced"
-    world.ending.changed()
-    async with asyncio.timeout(20):
-        while len(world.provider.revoked) < 4:
-            await asyncio.sleep(0.001)
+    await asked(world, 4)
     row = world.ledger.rows[lease]
     assert row.state is LeaseState.REVOKING and row.attempts >= 3
     world.provider.keeps = None
@@ -93,11 +98,7 @@ async def test_when_its_own_term_has_passed_meanwhile_it_is_a_persons(
     world.provider.seconds = 900
     lease = await one(world)
     world.provider.keeps = UNREACHABLE
-    world.dead["agent:ann"] = "fenced"
-    world.ending.changed()
-    async with asyncio.timeout(20):
-        while not world.provider.revoked:
-            await asyncio.sleep(0.001)
+    await asked(world, 1)
     world.pass_(901)
     await world.settled()
     row = world.ledger.rows[lease]
@@ -109,11 +110,7 @@ async def test_a_bug_in_a_provider_is_as_no_answer() -> None:
     world = World()
     await one(world)
     world.provider.keeps = ZeroDivisionError()
-    world.dead["agent:ann"] = "fenced"
-    world.ending.changed()
-    async with asyncio.timeout(20):
-        while len(world.provider.revoked) < 2:
-            await asyncio.sleep(0.001)
+    await asked(world, 2)
     world.provider.keeps = None
     await world.settled()
     assert world.provider.alive == set()
@@ -123,11 +120,7 @@ async def test_an_end_that_cannot_be_written_down_is_written_when_it_can() -> No
     world = World()
     lease = await one(world)
     world.journal.broken = "the disk is full"
-    world.dead["agent:ann"] = "fenced"
-    world.ending.changed()
-    async with asyncio.timeout(20):
-        while len(world.provider.revoked) < 2:
-            await asyncio.sleep(0.001)
+    await asked(world, 2)
     assert world.ledger.rows[lease].state is LeaseState.ACTIVE
     world.journal.broken = None
     await world.settled()

@@ -47,6 +47,11 @@ def sessions(script: Script, session_id: str = "s-1") -> Script:
     return greeted
 
 
+async def answers(wire: Wire) -> None:
+    """A script: an empty result to whatever is asked."""
+    await wire.answer({})
+
+
 NO_STREAM = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
 """To a GET for the session's own stream."""
 
@@ -61,10 +66,7 @@ def push(id: Any, method: str, params: JsonObject) -> bytes:
 
 
 async def test_the_agents_own_words_open_the_session() -> None:
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         await server.call(leave(), tool("echo"), Ear())
     hello = next(
         request.rpc for request in heard.requests if request.rpc.get("method") == "initialize"
@@ -82,20 +84,14 @@ async def test_the_agents_own_words_open_the_session() -> None:
 
 @pytest.mark.parametrize("bad", ["a b", "ä", "x" * 2000])
 async def test_a_session_id_that_is_not_visible_ascii_is_refused(bad: str) -> None:
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script, bad)) as (server, heard):
+    async with serving(sessions(answers, bad)) as (server, heard):
         outcome = await server.call(leave(), tool("echo"), Ear())
     assert outcome.kind == "rejected"
     assert "tools/call" not in heard.methods()
 
 
 async def test_calls_at_once_of_one_agent_open_one_session() -> None:
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         await asyncio.gather(*(server.call(leave(), tool("echo"), Ear()) for _ in range(10)))
     assert heard.methods().count("initialize") == 1
 
@@ -278,10 +274,7 @@ async def test_there_are_never_more_sessions_than_the_bound(
 ) -> None:
     monkeypatch.setattr(http_sessions, "MAX_SESSIONS", 3)
 
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         for number in range(6):
             message = tool("echo", f"agent:{number}")
             assert (await server.call(leave(), message, Ear())).kind == "ok"
@@ -296,10 +289,7 @@ async def test_an_agent_that_makes_up_clients_ends_its_own_sessions_only(
     monkeypatch.setattr(http_sessions, "MAX_SESSIONS", 5)
     monkeypatch.setattr(http_sessions, "MAX_EACH", 3)
 
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         await server.call(leave(), tool("echo", "agent:quiet"), Ear())
         for number in range(6):
             message = tool("echo", "agent:loud")
@@ -316,10 +306,7 @@ async def test_an_idle_session_is_closed_and_opened_again_when_needed(
 ) -> None:
     monkeypatch.setattr(http_sessions, "IDLE", 0.05)
 
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         await server.call(leave(), tool("echo"), Ear())
         while not heard.requests[-1].head.startswith("DELETE"):
             await asyncio.sleep(0.01)
@@ -354,10 +341,7 @@ async def test_an_older_agent_is_offered_as_old_and_a_newer_one_as_the_newest_se
 ):
     from gateway.core.model import ClientFacts
 
-    async def script(wire: Wire) -> None:
-        await wire.answer({})
-
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(answers)) as (server, heard):
         for version in ("2024-11-05", "2026-07-28"):
             client = ClientFacts(version, {}, None)
             await server.call(leave(), Outbound("tools/list", {}, client, "agent:a"), Ear())
