@@ -22,7 +22,6 @@ from gateway.core.model import (
 from gateway.core.settle import INVALID_PARAMS
 from gateway.ports import Channel, Following, Gate, Told
 from gateway.values import replace
-from gateway.wire.agents.answering import ask_gate
 from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
 from gateway.wire.methods import LIST_CHANGED, LISTEN, SUBSCRIBE, UNSUBSCRIBE
@@ -56,15 +55,8 @@ class News:
         return key[0], self._waiting.pop(key)
 
 
-async def answered(gate: Gate, request: Request, channel: Channel, over: asyncio.Event) -> Answer:
-    """The answer to a stateless request, a listen included. `over`: the gateway is about to stop."""
-    if request.method == LISTEN:
-        return await listen(gate, request, channel, over)
-    return await ask_gate(gate, request, channel)
-
-
 async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.Event) -> Answer:
-    """Acknowledge what is honoured, then tell, until the gateway stops or the token has expired."""
+    """Acknowledge what is honoured, then tell, until the token has expired or the gateway is about to stop (`over`)."""
     wanted = request.params.get("notifications")
     names = None if not isinstance(wanted, dict) else _names(wanted)
     if not isinstance(wanted, dict) or names is None:

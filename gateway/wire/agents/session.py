@@ -115,9 +115,6 @@ class Sessions:
         self._each: Counter[Owner] = Counter()
         self._budget = Budget(limits.replay_all)
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._open.values()))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from gateway.core.model import (
     Endpoint,
     Era,
     Request,
+    RequestId,
     RpcError,
     WorkloadIdentity,
 )
@@ -78,7 +79,7 @@ class SessionEra:
             await self._call(exchange, session, identity, message)
             return
         if isinstance(message, Note):
-            note(session, message)
+            note(session.running, message)
         else:
             settle(session, message)
         await exchange.reply(Reply(202))
@@ -246,12 +247,12 @@ def own_answer(session: Session, call: Call) -> bytes | None:
     return result_body(call.id, {})
 
 
-def note(session: Session, message: Note) -> None:
-    """A notification of the agent: only a cancellation is acted upon, and only within its session."""
+def note(running: Mapping[RequestId, asyncio.Task[Answer]], message: Note) -> None:
+    """A notification of the agent: only a cancellation is acted upon, and only of what is `running` for it."""
     if message.method != "notifications/cancelled":
         return
     id = message.params.get("requestId")
-    task = session.running.get(id) if isinstance(id, str | int) else None
+    task = running.get(id) if isinstance(id, str | int) else None
     if task is not None:
         task.cancel()
 

@@ -45,10 +45,10 @@ from gateway.wire.agents.messages import (
 from gateway.wire.agents.replay import Budget, Shelf
 from gateway.wire.agents.session import Session, owner_of
 from gateway.wire.agents.sessionchannel import SessionChannel
-from gateway.wire.agents.sessions import own_answer, session_request, settle
+from gateway.wire.agents.sessions import note, own_answer, session_request, settle
 from gateway.wire.agents.stateless import StatelessChannel, stateless_request
 from gateway.wire.agents.stateless import own_answer as own_stateless_answer
-from gateway.wire.methods import SUBSCRIBE, UNSUBSCRIBE
+from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
 
 Who = Evidence | WorkloadIdentity
 """Evidence is verified again for every request, so that a token that expires stops working."""
@@ -137,16 +137,9 @@ class Conversation:
         if isinstance(message, Call):
             await self._call(message)
         elif isinstance(message, Note):
-            self._note(message)
+            note(self._running, message)
         elif self._session is not None:
             settle(self._session, message)
-
-    def _note(self, message: Note) -> None:
-        id = message.params.get("requestId")
-        if message.method == "notifications/cancelled" and isinstance(id, str | int):
-            task = self._running.get(id)
-            if task is not None:
-                task.cancel()
 
     async def _call(self, call: Call) -> None:
         identity = await self._identify(call)
@@ -169,8 +162,8 @@ class Conversation:
 
     async def _work(self, request: Request) -> Answer:
         channel = self._channel(request)
-        if request.era is Era.STATELESS:
-            return await listening.answered(self._gate, request, channel, self._over)
+        if request.method == LISTEN:
+            return await listening.listen(self._gate, request, channel, self._over)
         if self._session is not None and request.method in (SUBSCRIBE, UNSUBSCRIBE):
             return await listening.subscribed(self._gate, self._session, request, self._tell)
         return await ask_gate(self._gate, request, channel)

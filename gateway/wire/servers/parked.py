@@ -180,9 +180,6 @@ class Shelf:
         self._calls: dict[str, ParkedCall] = {}
         self._owners: Counter[str] = Counter()
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
     def take(self, call: ParkedCall) -> bool:
         """Make room for a call that has a question. False when there is none."""
         if call.id in self._calls:

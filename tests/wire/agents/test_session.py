@@ -40,7 +40,7 @@ def test_an_idle_session_ends_and_a_used_one_lives_on() -> None:
     clock.now = 11
     assert not found(sessions, idle)
     assert found(sessions, used)
-    assert len(sessions) == 1
+    assert len([*sessions]) == 1
 
 
 async def test_a_session_with_work_or_a_reader_is_not_idle() -> None:
@@ -55,7 +55,7 @@ async def test_a_session_with_work_or_a_reader_is_not_idle() -> None:
     read.open_readers = 0
     clock.now = 200
     sessions.sweep()
-    assert len(sessions) == 0
+    assert len([*sessions]) == 0
 
 
 def test_only_its_owner_at_its_endpoint_finds_a_session() -> None:
