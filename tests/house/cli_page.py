@@ -16,8 +16,9 @@ HEAD = """\
 
 Made from the commands themselves by `make docs`. Every command takes `--help`.
 
-Exit status: 0 done; 1 refused, a check failed, or nothing on record goes by the id that was typed; 2 the settings, the policy, the machine or the words
-typed are wrong (one line says what, with file and line where there is one); 130 interrupted.
+Exit status: 0 done; 1 refused, a check failed, or nothing on record goes by the id that was typed; 2 the settings, the
+policy, the machine or the words typed are wrong (one line says what, with file and line where there is one); 130
+interrupted.
 """
 
 
