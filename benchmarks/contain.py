@@ -17,8 +17,6 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -28,13 +26,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.hung_server import read_message
+from benchmarks.load import Target, stateless
+from benchmarks.stand import started
 from gateway.core.fence import Caught, Fence
 from gateway.core.model import Endpoint
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from tests.system.home import Home
-from tests.system.raw import enveloped, headers_for
 
 JSON = dict[str, Any]
 TICK: Final = 0.005
@@ -129,14 +128,10 @@ def _answer(message: JSON) -> JSON:
 async def call(home: Home, token: str, tool: str, name: str) -> JSON:
     """One call on a connection of its own."""
     params = {"name": f"tick__{tool}", "arguments": {"name": name}}
-    body = json.dumps(enveloped("tools/call", params, 1)).encode()
-    headers = headers_for(token, "2026-07-28", "tools/call", params)
-    lines = [f"{key}: {value}" for key, value in headers.items()]
-    host = f"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{home.port}"
-    head = "\r\n".join([host, *lines, f"content-length: {len(body)}", "", ""])
+    place = Target(home.port, "/mcp", (("authorization", f"Bearer {token}"),))
     reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
     try:
-        writer.write(head.encode() + body)
+        writer.write(stateless(place, "tools/call", params))
         answer: JSON = json.loads(await read_message(reader))
         return answer
     finally:
@@ -266,13 +261,8 @@ async def measure(stand: Stand, rounds: int) -> list[Cost]:
 @contextmanager
 def tool_server(place: Path) -> Iterator[str]:
     """Its URL."""
-    words = [sys.executable, "-m", "benchmarks.contain", "--serve", str(place)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
-        finally:
-            process.kill()
+    with started("benchmarks.contain", "--serve", str(place)) as (port, _):
+        yield f"http://127.0.0.1:{port}/mcp"
 
 
 def run(agents: int, rounds: int) -> list[Cost]:
@@ -305,13 +295,17 @@ def main() -> None:
     if given.serve is not None:
         asyncio.run(serve(given.serve))
         return
-    costs = run(given.agents, given.rounds)
-    if given.json:
-        print(json.dumps([asdict(each) for each in costs], indent=2))
-        return
-    print(
+    head = (
         f"{given.agents} agents at work, {BUSY} more busy; target p95 {TARGET_MS:.0f} ms for fences"
     )
+    report(head, run(given.agents, given.rounds), given.json)
+
+
+def report(head: str, costs: Sequence[Cost], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(each) for each in costs], indent=2))
+        return
+    print(head)
     for one in costs:
         print(
             f"{one.what:14} {one.samples:4} samples  p50 {one.p50_ms:9.2f} ms"

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
-from benchmarks.contain import INTENTS, TIERS, Cost, call, cost, tool_server
+from benchmarks.contain import INTENTS, TIERS, Cost, call, cost, report, tool_server
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint
 from gateway.fences.log import FenceLog
@@ -165,15 +164,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     costs = run(given.agents, given.rounds)
-    if given.json:
-        print(json.dumps([asdict(each) for each in costs], indent=2))
-    else:
-        print(f"{given.agents} agents with a role each; target p95 {TARGET_MS:.0f} ms")
-        for one in costs:
-            print(
-                f"{one.what:14} {one.samples:4} samples  p50 {one.p50_ms:9.2f} ms"
-                f"  p95 {one.p95_ms:9.2f} ms  worst {one.worst_ms:9.2f} ms"
-            )
+    head = f"{given.agents} agents with a role each; target p95 {TARGET_MS:.0f} ms"
+    report(head, costs, given.json)
     missed = [one.what for one in costs if one.what != "issue" and one.p95_ms > TARGET_MS]
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 

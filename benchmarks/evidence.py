@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.journal import call_record
-from benchmarks.load import Target, stateless
+from benchmarks.load import stateless
 from benchmarks.meter import Way, http, on_one_core, once
 from benchmarks.scenarios import SMALL
-from benchmarks.stand import serving, started
+from benchmarks.stand import serving, started, target
 from gateway.core import record
 from gateway.core.model import Endpoint
 from gateway.evidence.sequencer import lock
@@ -37,6 +37,7 @@ from gateway.journals.vault import Vault
 from tests.system.home import Home, everybody, one_tier
 
 SERVER: Final = "http"
+ENDPOINT: Final = Endpoint("server", server=SERVER)
 SETTLE: Final = 2.0
 """Seconds after the last call, for the last checkpoint."""
 
@@ -79,9 +80,7 @@ def gateways(connections: int) -> Iterator[tuple[Way, Way, Path]]:
                 stack.callback(os.close, held)
             words = ["gateway", "serve", "--config", str(home.config)]
             process = stack.enter_context(serving(home, *words))
-            endpoint = Endpoint("server", server=SERVER)
-            headers = (("authorization", f"Bearer {home.mint('tester', endpoint)}"),)
-            request = stateless(Target(home.port, endpoint.path, headers), "tools/call", SMALL)
+            request = stateless(target(home, ENDPOINT), "tools/call", SMALL)
             found.append(Way(name, process, http(home.port, [request] * connections)))
         yield found[0], found[1], root / "with" / ".bulkhead"
 
@@ -143,7 +142,7 @@ def payload_microseconds(count: int = 20_000) -> dict[str, float]:
     return {
         "whole": each(lambda: form.encode(line, "run")),
         "apart": each(lambda: form.write(line, "run")),
-        "sealed, in the writer's thread": each(lambda: keeper.seal(payload)),
+        "sealed, in the writer's thread": each(lambda: keeper.seal_all([payload])),
     }
 
 

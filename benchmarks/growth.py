@@ -26,14 +26,15 @@ from typing import Final
 import psutil
 
 from benchmarks import filling, homes, results
-from benchmarks.load import Target, stateless
+from benchmarks.load import stateless
 from benchmarks.meter import Way, http, in_turns, on_one_core, once
 from benchmarks.opening import session
 from benchmarks.scenarios import SMALL
-from benchmarks.stand import PATIENCE, Stand, serving
+from benchmarks.stand import PATIENCE, Stand, serving, target
 from gateway.core.model import Endpoint
 from tests.system.home import Home
 
+HTTP: Final = Endpoint("server", server="http")
 CONNECTIONS: Final = 64
 SESSIONS: Final = 1_000
 SERVERS: Final = 50
@@ -78,16 +79,9 @@ class Place:
         return homes.make(self.root / name / "home", kind, {"http": {"url": url}})
 
 
-def target(home: Home, server: str = "http") -> Target:
-    """The server's own endpoint, and a token for it."""
-    endpoint = Endpoint("server", server=server)
-    token = home.mint("tester", endpoint)
-    return Target(home.port, endpoint.path, (("authorization", f"Bearer {token}"),))
-
-
 def plain(place: Place, home: Home, name: str, server: str = "http") -> Way:
     """The small call, at so many connections."""
-    request = stateless(target(home, server), "tools/call", SMALL)
+    request = stateless(target(home, Endpoint("server", server=server)), "tools/call", SMALL)
     return Way(name, place.serving(home), http(home.port, [request] * CONNECTIONS))
 
 
@@ -95,7 +89,7 @@ def rows(place: Place) -> tuple[Way, Way, Growth]:
     """A journal of many lines."""
     few, many = place.home("few"), place.home("many")
     way = plain(place, few, "few")
-    request = stateless(target(many), "tools/call", SMALL)
+    request = stateless(target(many, HTTP), "tools/call", SMALL)
     with serving(many, "gateway", "serve", "--config", str(many.config)) as process:
         once(Way("seed", process, http(many.port, [request])), 0.2)
     filling.fill(homes.state_dir(many), place.rows)
@@ -133,7 +127,7 @@ def sessions(place: Place) -> tuple[Way, Way, Growth]:
 
 
 def _in_sessions(place: Place, home: Home, name: str, count: int) -> Way:
-    process, where = place.serving(home), target(home)
+    process, where = place.serving(home), target(home, HTTP)
     opened = [session(where) for _ in range(count)][:CONNECTIONS]
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": SMALL}
     return Way(name, process, http(home.port, [where.post(body, *one) for one in opened]))

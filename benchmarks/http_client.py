@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import httpx2
 
+from benchmarks.load import ENVELOPE
+from benchmarks.stand import started
 from gateway.core.model import Answer, ClientFacts, Effect, JsonObject
 from gateway.core.record import Queued, State, permit
 from gateway.ports import Outbound
@@ -31,7 +31,6 @@ ROUNDS = 5
 AGENT = ClientFacts("2026-07-28", {}, {"name": "benchmark", "version": "1"})
 PARAMS: JsonObject = {"name": "echo", "arguments": {"text": "x" * 200}}
 RESULT: JsonObject = {"content": [{"type": "text", "text": "y" * 200}], "resultType": "complete"}
-DISCOVERED: JsonObject = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
 
 Ask = Callable[[], Awaitable[None]]
 
@@ -45,37 +44,6 @@ class Cost:
     cpu_us_per_call: float
     calls_per_second: int
     times_ours: float
-
-
-class Answering(asyncio.Protocol):
-    """A server that does nothing but answer, so that it is not what is measured."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
-        self.buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        if len(body) < length:
-            return
-        self.buffer = b""
-        message = json.loads(body)
-        result = DISCOVERED if message["method"] == "server/discover" else RESULT
-        said = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
-        self.transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(said), said)
-        )
-
-
-async def serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 class Nobody:
@@ -100,7 +68,8 @@ def ours(server: HttpServer) -> Ask:
 
 
 def theirs(client: httpx2.AsyncClient, url: str) -> Ask:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": PARAMS}
+    params = {**PARAMS, "_meta": ENVELOPE}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {"Accept": "application/json, text/event-stream"}
 
     async def ask() -> None:
@@ -145,29 +114,13 @@ async def compare(url: str, calls: int) -> list[Cost]:
     return costs
 
 
-async def run(calls: int) -> list[Cost]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.http_client", "--serve", stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        port = int(await process.stdout.readline())
-        return await compare(f"http://127.0.0.1:{port}/mcp", calls)
-    finally:
-        process.kill()
-        await process.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.serve:
-        asyncio.run(serve())
-        return
-    costs = asyncio.run(run(given.calls))
+    with started("benchmarks.fixture") as (port, _):
+        costs = asyncio.run(compare(f"http://127.0.0.1:{port}/mcp", given.calls))
     if given.json:
         print(json.dumps([asdict(cost) for cost in costs], indent=2))
         return

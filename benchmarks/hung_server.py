@@ -15,21 +15,20 @@ import json
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmarks.load import Target, stateless
+from benchmarks.stand import PIPE, started, target
 from gateway.core.model import Endpoint
 from tests.system.home import Home, everybody
-from tests.system.raw import enveloped, headers_for
 
 AGENTS = 16
 HUNG = {"http": ("web",), "stdio": ("pipe",), "both": ("web", "pipe")}
@@ -53,42 +52,6 @@ class Cost:
     """The median of the ratios of neighbouring rounds."""
 
 
-def answer_to(message: JSON) -> JSON:
-    """What the tool servers say to everything."""
-    result: JSON = {"content": [], "resultType": "complete"}
-    if message["method"] == "server/discover":
-        result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
-    elif message["method"] == "tools/list":
-        result = {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}
-    return {"jsonrpc": "2.0", "id": message.get("id"), "result": result}
-
-
-async def serve_http() -> None:
-    """A tool server that answers at once; prints its port first."""
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                body = await read_message(reader)
-                said = json.dumps(answer_to(json.loads(body))).encode()
-                head = f"Content-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
-                writer.write(f"HTTP/1.1 200 OK\r\n{head}".encode() + said)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def serve_stdio() -> None:
-    """The same on standard input and output."""
-    for line in sys.stdin:
-        message = json.loads(line)
-        if "id" in message:
-            print(json.dumps(answer_to(message)), flush=True)
-
-
 async def read_message(reader: asyncio.StreamReader) -> bytes:
     """The body of the next HTTP message with a Content-Length."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -99,12 +62,11 @@ async def read_message(reader: asyncio.StreamReader) -> bytes:
 class Agent:
     """One agent on one connection: as little work as can be, so that the gateway is what is measured."""
 
-    def __init__(self, home: Home, token: str) -> None:
-        self._home = home
-        self._token = token
+    def __init__(self, place: Target) -> None:
+        self._place = place
 
     async def connect(self) -> Agent:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._home.port)
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._place.port)
         return self
 
     def close(self) -> None:
@@ -113,13 +75,8 @@ class Agent:
     async def call(self, server: str) -> float:
         """Seconds until the answer."""
         params = {"name": f"{server}__echo", "arguments": {}}
-        body = json.dumps(enveloped("tools/call", params, 1)).encode()
-        headers = headers_for(self._token, "2026-07-28", "tools/call", params)
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        host = f"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{self._home.port}"
-        head = "\r\n".join([host, *lines, f"content-length: {len(body)}", "", ""])
         begun = time.perf_counter()
-        self._writer.write(head.encode() + body)
+        self._writer.write(stateless(self._place, "tools/call", params))
         answer = json.loads(await read_message(self._reader))
         assert "result" in answer, answer
         return time.perf_counter() - begun
@@ -129,8 +86,7 @@ class Load:
     """Sixteen agents, connected anew for each round: idle connections are closed."""
 
     def __init__(self, home: Home, calls: int) -> None:
-        self._home = home
-        self._token = home.mint("tester", Endpoint("all"))
+        self._place = target(home, Endpoint("all"))
         self._calls = calls
 
     async def round(self) -> list[float]:
@@ -161,7 +117,7 @@ class Load:
         return waits
 
     async def _agents(self, count: int) -> list[Agent]:
-        return [await Agent(self._home, self._token).connect() for _ in range(count)]
+        return [await Agent(self._place).connect() for _ in range(count)]
 
     async def _one(self, agent: Agent) -> list[float]:
         waits = [await agent.call("quick") for _ in range(self._calls)]
@@ -200,28 +156,15 @@ def cost(hung: str, pairs: Sequence[tuple[list[float], list[float]]]) -> Cost:
     )
 
 
-@contextmanager
-def tool_server() -> Iterator[tuple[int, str]]:
-    """A process and the URL it serves."""
-    command = [sys.executable, "-m", "benchmarks.hung_server", "--serve", "http"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.pid, f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
-        finally:
-            process.kill()
-
-
 def run(calls: int, rounds: int) -> list[Cost]:
     with ExitStack() as stack:
-        _, quick = stack.enter_context(tool_server())
-        web_pid, web = stack.enter_context(tool_server())
+        quick, _ = stack.enter_context(started("benchmarks.fixture"))
+        web, hanging = stack.enter_context(started("benchmarks.fixture"))
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pipe = [sys.executable, "-m", "benchmarks.hung_server", "--serve", "stdio"]
         servers: dict[str, JSON] = {
-            "quick": {"url": quick},
-            "web": {"url": web},
-            "pipe": {"command": pipe, "cwd": str(Path(__file__).parents[1])},
+            "quick": {"url": f"http://127.0.0.1:{quick}/mcp"},
+            "web": {"url": f"http://127.0.0.1:{web}/mcp"},
+            "pipe": PIPE,
         }
         policy = everybody([("data", name) for name in servers])
         home = Home.make(root / "home", servers, policy=policy, tiers=TIERS)
@@ -230,9 +173,9 @@ def run(calls: int, rounds: int) -> list[Cost]:
         [pipe_pid] = [
             child.pid
             for child in psutil.Process(serving.process.pid).children(recursive=True)
-            if child.cmdline()[-1:] == ["stdio"]
+            if child.cmdline()[-1:] == ["--stdio"]
         ]
-        pids = {"web": web_pid, "pipe": pipe_pid}
+        pids = {"web": hanging.pid, "pipe": pipe_pid}
         return asyncio.run(compare(home, pids, calls, rounds))
 
 
@@ -241,14 +184,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=60, help="of each agent, in a round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--serve", choices=["http", "stdio"], help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.serve == "http":
-        asyncio.run(serve_http())
-    elif given.serve == "stdio":
-        serve_stdio()
-    else:
-        report(run(given.calls, given.rounds), given.json)
+    report(run(given.calls, given.rounds), given.json)
 
 
 def report(costs: Sequence[Cost], as_json: bool) -> None:

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,17 +147,12 @@ def main() -> None:
     given = parser.parse_args()
     rows = run(given.calls)
     if given.json:
-        print(json.dumps([{**vars_of(row), "goal": GOAL} for row in rows], indent=2))
+        print(json.dumps([{**asdict(row), "goal": GOAL} for row in rows], indent=2))
         return
     print(f"{'policy':<16}{'calls':>9}{'calls/s':>10}{'per CPU s':>11}   goal {GOAL}/s")
     for row in rows:
         figures = f"{row.calls:>9}{row.per_second:>10}{row.per_cpu_second:>11}"
         print(f"{row.policy:<16}{figures}   {dict(row.counts)}")
-
-
-def vars_of(row: Row) -> dict[str, Any]:
-    """A row as JSON."""
-    return {name: getattr(row, name) for name in Row.__slots__}
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from benchmarks.load import Target, stateless
 from benchmarks.meter import Row, Way, http, measure, on_one_core
 from benchmarks.opening import session
 from benchmarks.sdkclient import sdk_client
-from benchmarks.stand import Stand
+from benchmarks.stand import Stand, target
 from gateway.core.model import Endpoint
 
 JSON = dict[str, Any]
@@ -98,14 +98,12 @@ def _way(stand: Stand, stack: ExitStack, scenario: Scenario, name: str) -> Way:
     fixture = stand.fixture(scenario.server).port if scenario.server != "pipe" else None
     if name in ("direct", "floor"):
         one = stand.fixture(scenario.server) if name == "direct" else stand.floor(scenario.server)
-        target, process = Target(one.port, "/mcp"), one.process
+        place, process = Target(one.port, "/mcp"), one.process
     else:
         gateway = stand.gateway("wide" if scenario.server != "http" else name)
-        home, process = gateway.home, gateway.process
-        endpoint = Endpoint("server", server=scenario.server)
-        token = home.mint("tester", endpoint)
-        target = Target(home.port, endpoint.path, (("authorization", f"Bearer {token}"),))
-    return Way(name, process, http(target.port, requests(target, scenario)), fixture)
+        place = target(gateway.home, Endpoint("server", server=scenario.server))
+        process = gateway.process
+    return Way(name, process, http(place.port, requests(place, scenario)), fixture)
 
 
 def requests(target: Target, scenario: Scenario) -> list[bytes]:

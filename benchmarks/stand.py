@@ -16,6 +16,8 @@ from typing import Any, Final
 import psutil
 
 from benchmarks import homes
+from benchmarks.load import Target
+from gateway.core.model import Endpoint
 from tests.system.home import Home, wait_until_ready
 
 JSON = dict[str, Any]
@@ -93,6 +95,12 @@ class Stand:
             return {"http": http}
         many = {"url": f"http://127.0.0.1:{self.fixture('many').port}/mcp"}
         return {"http": http, "many": many, "pipe": PIPE}
+
+
+def target(home: Home, endpoint: Endpoint) -> Target:
+    """One endpoint of a gateway, with a token for it."""
+    token = home.mint("tester", endpoint)
+    return Target(home.port, endpoint.path, (("authorization", f"Bearer {token}"),))
 
 
 @contextmanager

@@ -28,13 +28,12 @@ from urllib.request import urlopen
 import uvloop
 
 from benchmarks.fixture import NOTES, SIZES
-from benchmarks.load import Failed, Target, drive, stateless
-from benchmarks.stand import started
+from benchmarks.load import Failed, drive, stateless
+from benchmarks.stand import PIPE, started, target
 from gateway.core.model import Endpoint
 from gateway.stories.stage import free_port
 from tests.system.home import Home, everybody, one_tier
 
-ALL: Final = Endpoint("all")
 DEAD: Final = "dead"
 
 
@@ -48,10 +47,9 @@ class Row:
 
 
 def _home(root: Path, ports: list[int]) -> Home:
-    pipe = [sys.executable, "-m", "benchmarks.fixture", "--stdio"]
     servers: dict[str, dict[str, object]] = {
         **{f"http{n}": {"url": f"http://127.0.0.1:{port}/mcp"} for n, port in enumerate(ports)},
-        **{f"pipe{n}": {"command": pipe, "cwd": str(Path.cwd())} for n in range(6)},
+        **{f"pipe{n}": PIPE for n in range(6)},
     }
     living = list(servers)
     servers[DEAD] = {"url": f"http://127.0.0.1:{free_port()}/mcp"}
@@ -112,9 +110,7 @@ def measure(rounds: int) -> Row:
     with ExitStack() as stack, tempfile.TemporaryDirectory() as root:
         ports = [stack.enter_context(started("benchmarks.fixture"))[0] for _ in range(3)]
         home = _home(Path(root, "home"), ports)
-        token = home.mint("tester", ALL)
-        target = Target(home.port, ALL.path, (("authorization", f"Bearer {token}"),))
-        listed = stateless(target, "tools/list", {})
+        listed = stateless(target(home, Endpoint("all")), "tools/list", {})
         _begin_before(home)
         for _ in range(rounds):
             began = time.perf_counter()
