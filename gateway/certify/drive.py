@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Final
 
 from gateway.core import record
 from gateway.core.act import CLIENT, of_act
@@ -21,13 +20,10 @@ from gateway.ports import Outbound, ToolServer
 from gateway.undo import level
 from gateway.undo.level import AnyCase, AnyPack
 from gateway.undo.packs import Packs
-from gateway.undo.reverser import version_of
 from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
 from gateway.undo.toolpack import ToolPack
+from gateway.undo.versions import version_of
 from gateway.values import Value, replace
-
-UNCAPPED: Final = Level.READ
-"""Certification asks what a pack says, not what it may claim."""
 
 
 class Tried(Value):
@@ -70,6 +66,8 @@ class Driver:
             outcome = await self._act(self._server, tool, arguments)
             state = record.OUTCOME_STATE[outcome.kind]
             return Tried(tool, arguments, outcome, state, found, None, scope)
+        # What it says is asked here, and not what it may claim.
+        found = replace(found, certified=True)
         reversal, case = await self._prepared(found, scope)
         scope = replace(scope, pre=reversal.pre or None)
         outcome = await self._act(self._server, tool, arguments)
@@ -93,11 +91,9 @@ class Driver:
             cur = await self._image(tried.pack, tried.scope)
         except (CaptureFailed, TemplateFailed):
             return tried
-        scope = replace(tried.scope, cur=cur)
-        if tried.pack.same(tried.scope.pre, cur):
-            return replace(tried, state=State.NOT_APPLIED)
-        if tried.pack.expect(scope) is not True:
-            return tried
+        state, _ = level.probed(tried.pack, replace(tried.scope, cur=cur), stopped=True)
+        if state is not State.APPLIED:
+            return replace(tried, state=state) if state is State.NOT_APPLIED else tried
         scope = replace(tried.scope, post=cur)
         case = tried.pack.choose(scope)
         reversal = level.late(case, tried.reversal, scope)
@@ -121,15 +117,14 @@ class Driver:
         now = await self._image(pack, tried.scope)
         if not pack.same(post, now):
             return "already" if pack.same(pre, now) else "conflict"
-        return await self._done(tried, pack)
+        return await self._done(tried, pack, pre)
 
-    async def _done(self, tried: Tried, pack: ToolPack) -> Verdict:
+    async def _done(self, tried: Tried, pack: ToolPack, pre: Image) -> Verdict:
         for step in tried.reversal.steps or ():
             outcome = await self._act(step.server, step.tool, step.arguments)
             if outcome.kind != "ok":
                 return "failed"
-        cur = await self._image(pack, tried.scope)
-        if not pack.verify(replace(tried.scope, cur=cur)):
+        if not pack.same(pre, await self._image(pack, tried.scope)):
             return "unverified"
         return "compensated" if tried.reversal.level is Level.COMPENSABLE else "restored"
 
@@ -139,7 +134,7 @@ class Driver:
             pre = await self._image(pack, scope)
         except (CaptureFailed, TemplateFailed) as error:
             return Reversal(Level.NONE, why=f"its pre-image: {error}"), None
-        found = level.found(pack, UNCAPPED, scope, leases, pre, 0)
+        found = level.found(pack, scope, leases, pre, 0)
         return found.reversal, found.case
 
     async def _settled(self, tried: Tried, case: AnyCase | None) -> Tried:

@@ -127,7 +127,7 @@ async def _certified(
 ) -> tuple[Certificate, Tally]:
     from gateway.catalogue import pins as pin_files
     from gateway.certify import run
-    from gateway.undo.reverser import version_of
+    from gateway.undo.versions import version_of
 
     pins = pin_files.load(settings.policy_dir, settings.servers)
     tried, name = _ground(settings, pins, trial)

@@ -168,6 +168,11 @@ class Recorded(Value):
         return self.record.call_id
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The resources it wrote, or may have."""
+        return tuple(lease.key for lease in self.reversal.leases)
+
+    @property
     def epoch(self) -> int:
         """The order of this write among all writes; 0 when it held no lease."""
         return max((lease.epoch for lease in self.reversal.leases), default=0)

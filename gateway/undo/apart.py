@@ -13,11 +13,11 @@ from typing import Final
 from gateway.core.reverse import Captured, Recorded
 from gateway.ports import CallFilter, JournalReader
 from gateway.settings import ServerSettings
-from gateway.undo.ledger import Ledger
+from gateway.undo.ledger import MANY, Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import Planned
 from gateway.undo.scope import ReadCall, same_read
-from gateway.undo.select import MANY, may_have_written
+from gateway.undo.select import may_have_written
 from gateway.values import replace
 
 HOW: Final = (

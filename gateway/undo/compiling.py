@@ -29,7 +29,6 @@ from gateway.undo.shapes import ANY, Shape, list_of, object_of
 from gateway.undo.templates import Eval, Members, Template, compile_template, expression
 from gateway.undo.typing import Names, condition, shape_of, value_of
 
-TEXT: Final = Shape({"type": "string"})
 MAX_STEPS: Final = 32
 
 
@@ -86,12 +85,12 @@ def _given_names(setting: Setting, read: str) -> dict[str, Shape]:
 def _answer(descriptor: JsonObject | None) -> Shape:
     """What an expression sees of a tool's answer."""
     schema = (descriptor or {}).get("outputSchema")
-    parts = {"is_error": Shape({"type": "boolean"}), "text": TEXT, "content": typing.LIST}
+    parts = {"is_error": typing.BOOLEAN, "text": typing.STRING, "content": typing.LIST}
     return object_of({**parts, "structured": Shape(schema, schema) if schema else ANY})
 
 
 def _params(setting: Setting) -> Shape:
-    return object_of(dict.fromkeys(setting.pack.params, TEXT))
+    return object_of(dict.fromkeys(setting.pack.params, typing.STRING))
 
 
 def _condition(setting: Setting, text: str, names: Names, *place: Step) -> Node:
@@ -118,7 +117,7 @@ class ToolCompiler:
         self.base: Names = {
             "args": Shape(schema, schema) if schema else ANY,
             "params": _params(setting),
-            "call": object_of({"id": TEXT}),
+            "call": object_of({"id": typing.STRING}),
         }
         self.result = _answer(descriptor)
 

@@ -23,7 +23,7 @@ from gateway.undo.force import CannotForce, forced
 from gateway.undo.held import Held
 from gateway.undo.looking import Looker, Unsighted
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as
-from gateway.undo.select import keys_of, meet
+from gateway.undo.select import meet
 from gateway.undo.taken_up import taken_up
 from gateway.undo.thread import BACK, DONE, Begun, Forced, Found, Writer
 from gateway.undo.work import Stop, Work, not_done
@@ -138,11 +138,10 @@ class Executor:
         call, holder = entry.call, self._holder(entry.call)
         if entry.standing == "held":
             return Found(*await self._held.withdraw(call.call_id, self._operator))
-        whole = (server_key(call.record.server),)
-        keys = keys_of(call)
-        shared = tuple(key for key in whole if key not in keys)
+        whole = server_key(call.record.server)
+        shared = () if whole in call.keys else (whole,)
         try:
-            leases = await self._leases.take(holder, keys, shared, term=TERM, quiesce=QUIESCE)
+            leases = await self._leases.take(holder, call.keys, shared, term=TERM, quiesce=QUIESCE)
         except Refused as busy:
             return Found("failed", f"in use: {busy.detail}")
         after = QUIESCE  # whatever ends this, a step may still be under way
@@ -200,8 +199,8 @@ class Executor:
     async def _force(self, work: Work, leases: tuple[Lease, ...]) -> None:
         """Makes the steps anew, from the world as it is; what they overwrite is on record, as a call that
         can itself be undone, before they are taken. Raises `Stop` when it could not be put back."""
-        made, begun = self._forced(work.call.call_id), work.begun.done > 0
-        begun = begun or bool(self._tried(work.call.call_id))
+        made = self._forced(work.call.call_id)
+        begun = work.begun.done > 0 or bool(self._tried(work.call.call_id))
         if made is not None and (begun or work.sight.pack.same(made.reversal.pre, work.world)):
             work.steps, _ = self._made_anew(work, made.reversal.pre, leases)
             work.forced = Forced(made.call_id, made.reversal.pre, made.state)

@@ -239,7 +239,7 @@ JSON_TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def _guarded(name: str, signature: Signature) -> Callable[..., Any]:
+def _guarded(signature: Signature) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         if len(arguments) != len(signature.takes):
             raise ValueError(f"takes {len(signature.takes)}")
@@ -253,5 +253,5 @@ def _guarded(name: str, signature: Signature) -> Callable[..., Any]:
     return call
 
 
-FUNCTIONS: Final = {name: _guarded(name, each) for name, each in SIGNATURES.items()}
+FUNCTIONS: Final = {name: _guarded(each) for name, each in SIGNATURES.items()}
 """As an expression calls them: the right number of arguments of the right types, or `ValueError`."""

@@ -16,7 +16,7 @@ from gateway.ports import CallFilter, CallRow, JournalReader, Protector
 from gateway.undo.expressions import Missing
 from gateway.undo.writers import Writers, Wrote
 
-MANY = 1_000_000
+MANY: Final = 1_000_000
 REDACTED: Final = Missing("redacted")
 """Packs never look at what is redacted (undo/compiling.py); who does fails."""
 _NEVER: Final = frozenset(
@@ -109,13 +109,12 @@ def _left_no_trace(call: Recorded) -> bool:
 
 def _met(call: Recorded, wrote: Wrote, other: Recorded) -> bool:
     """Where it was found out afterwards which resources a call wrote, these count."""
-    keys = tuple(lease.key for lease in other.reversal.leases)
-    return keys == wrote.keys or _meet(call, keys)
+    return other.keys == wrote.keys or _meet(call, other.keys)
 
 
 def _meet(one: Recorded, keys: Sequence[str]) -> bool:
     return any(
-        overlaps(lease.key, theirs) or theirs == server_key(one.record.server)
-        for lease in one.reversal.leases
+        overlaps(mine, theirs) or theirs == server_key(one.record.server)
+        for mine in one.keys
         for theirs in keys
     )

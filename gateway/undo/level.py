@@ -44,6 +44,8 @@ class AnyPack(Protocol):
     @property
     def pack(self) -> str: ...
     @property
+    def cap(self) -> Level: ...
+    @property
     def rests_on(self) -> frozenset[str]: ...
     @property
     def undo_window_seconds(self) -> int | None: ...
@@ -67,9 +69,7 @@ class Found(Value):
     case: AnyCase | None = None
 
 
-def found(
-    pack: AnyPack, cap: Level, scope: Scope, leases: Sequence[Lease], pre: Image, now: int
-) -> Found:
+def found(pack: AnyPack, scope: Scope, leases: Sequence[Lease], pre: Image, now: int) -> Found:
     """The level of a call whose pre-image is known. `now`: microseconds since the epoch. Never raises."""
     scope = replace(scope, pre=pre)
     base = replace(unfound(pack, leases, ""), pre=pre)
@@ -78,7 +78,7 @@ def found(
         case = pack.choose(scope)
         if case is None:
             return Found(replace(base, why="no case of its pack fits this call"))
-        return Found(_reversal(base, pack, cap, case, scope, now), case)
+        return Found(_reversal(base, pack, case, scope, now), case)
     except Exception as error:
         # TemplateFailed is the declared way; whatever else a pack breaks costs the level, not the gateway.
         return Found(replace(base, level=Level.NONE, why=f"its pack: {said(error)}"))
@@ -100,14 +100,12 @@ def unknown(why: str) -> Reversal:
     return Reversal(Level.UNKNOWN, why=why)
 
 
-def _reversal(
-    base: Reversal, pack: AnyPack, cap: Level, case: AnyCase, scope: Scope, now: int
-) -> Reversal:
-    capped = case.level.rank > cap.rank
+def _reversal(base: Reversal, pack: AnyPack, case: AnyCase, scope: Scope, now: int) -> Reversal:
+    capped = case.level.rank > pack.cap.rank
     window = pack.undo_window_seconds
     return replace(
         base,
-        level=cap if capped else case.level,
+        level=pack.cap if capped else case.level,
         strategy=case.strategy,
         guard=case.guard,
         fidelity=case.fidelity,

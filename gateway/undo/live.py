@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.model import Target
-from gateway.core.reverse import Level, Reversal
+from gateway.core.reverse import Reversal
 from gateway.files import following
 from gateway.files.listing import named
 from gateway.settings import ServerSettings
 from gateway.undo import packs
-from gateway.undo.level import AnyPack
 from gateway.undo.packs import Packs
 from gateway.undo.scope import Pinned
 
@@ -47,13 +46,6 @@ class LivePacks:
     def find(self, target: Target, server_version: str | None) -> ToolPack | Reversal:
         """The pack in force for this tool, or UNKNOWN with the reason."""
         return self.current.find(target, server_version)
-
-    def cap(self, pack: AnyPack) -> Level:
-        """The highest level this pack may claim."""
-        from gateway.undo.toolpack import ToolPack
-
-        assert isinstance(pack, ToolPack)
-        return self.current.level_cap(pack)
 
     def reload(self) -> None:
         """Take up what the files say now. Raises `Misconfigured`; then the earlier ones stay in force."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gateway.core.model import Target
-from gateway.core.reverse import Image, Level, Recorded, Reversal
+from gateway.core.reverse import Image, Recorded, Reversal
 from gateway.undo.approved import Withheld, changed
 from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs
@@ -53,10 +53,6 @@ class Looker:
         self._packs = packs
         self._versions = versions
         self._reads = reads
-
-    def cap(self, pack: ToolPack) -> Level:
-        """The highest level this pack may claim now."""
-        return self._packs.level_cap(pack)
 
     async def sight(self, call: Recorded, anew: bool = False) -> Sight:
         """`anew`: by the pack in force, whichever the call was made under. Raises `Unsighted`."""

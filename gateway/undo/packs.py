@@ -2,7 +2,7 @@
 
 The order of one call: `find` -> `early_keys` (lease them) -> `reads` (make them) -> `keys` -> `choose`
 -> `Case.steps` -> the call -> `reads` again (post-image) -> `failed`, `no_effect` -> `Case.steps` again
-if they raised `NeedsResult`. Undo: `reads` again -> `same` (guard) -> steps -> `reads` -> `verify`.
+if they raised `NeedsResult`. Undo: `reads` again -> `same` (guard) -> steps -> `reads` -> `same`.
 
 Everything here is pure but `load`. An exception named in a docstring means "this cannot be known":
 the asker closes (level none, in doubt, conflict), never goes on as if nothing had been said. How a pack is
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.model import Target
-from gateway.core.reverse import Level, Reversal
+from gateway.core.reverse import Reversal
 from gateway.errors import Misconfigured
 from gateway.files.listing import named
 from gateway.settings import ServerSettings
@@ -54,11 +54,6 @@ class Packs(Value):
         if isinstance(tool, Reversal):
             return tool
         return replace(tool, certified=server_version in self.certified.get(tool.pack, ()))
-
-    def level_cap(self, pack: ToolPack) -> Level:
-        """The highest level this pack may claim: `compensable` unless it is certified as it stands, at
-        the very version the server says it has."""
-        return Level.NOOP if pack.certified else Level.COMPENSABLE
 
 
 def load(

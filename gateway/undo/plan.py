@@ -215,7 +215,7 @@ def _entry_json(entry: Planned) -> JsonObject:
         "target": call.record.target,
         "state": call.state.value,
         "epoch": call.epoch,
-        "keys": [lease.key for lease in reversal.leases],
+        "keys": list(call.keys),
         "standing": entry.standing,
         "why": entry.why,
         "level": reversal.level.value,

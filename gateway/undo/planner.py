@@ -15,13 +15,13 @@ from typing import Final
 
 from gateway.core.act import FOR
 from gateway.core.model import Decision
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow, Errands, JournalReader
 from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import cancelled, explained, seen_before
-from gateway.undo.ledger import Ledger
+from gateway.undo.ledger import MANY, Ledger
 from gateway.undo.looking import Looker, Sight, Unsighted
 from gateway.undo.plan import (
     NOT_THERE,
@@ -34,13 +34,11 @@ from gateway.undo.plan import (
     few,
 )
 from gateway.undo.scope import ReadCall, same_read
-from gateway.undo.select import MANY, Wanted, meet
+from gateway.undo.select import Wanted, meet
 from gateway.undo.thread import TAKEN_BACK, undone_before
 from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
-IN_DOUBT: Final = frozenset({State.INTENT, State.IN_DOUBT, State.NEEDS_HUMAN})
-
 UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, State.NOT_APPLIED})
 """It is on record that the call changed nothing."""
 
@@ -189,11 +187,10 @@ class Planner:
             return self._unsent(call, operator)
         if call.state is State.CANCELLED:
             return "already", "it was held, and has never been sent"
-        if call.state in IN_DOUBT:
-            if call.state is State.INTENT:
-                return "doubt", "it is under way"
-            if not can_be_cancelled(reversal):
-                return "doubt", "looking did not tell what came of it: bulkhead journal settle"
+        if call.state is State.INTENT:
+            return "doubt", "it is under way"
+        if call.state in DOUBTFUL and not can_be_cancelled(reversal):
+            return "doubt", "looking did not tell what came of it: bulkhead journal settle"
         if call.state is State.NOT_APPLIED:
             return "not_applied", "it was in doubt, and was not done"
         if call.state is State.NO_EFFECT:

@@ -30,9 +30,7 @@ GONE: Final = object()
 
 def render(template: Template, context: Context) -> Any:
     """The value: plain JSON. Raises `TemplateFailed`."""
-    value = _render(template, context)
-    if value is GONE:
-        raise TemplateFailed("gives no value")
+    value = _whole(template, context)
     _settled(value)
     return value
 

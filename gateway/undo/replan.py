@@ -30,10 +30,9 @@ async def replanned(looker: Looker, call: Recorded, pack: str | None = None) -> 
     other = sight.pack.pack != call.reversal.pack and pack in (None, sight.pack.pack)
     if case is None or not steps or not other:
         return call
-    cap = looker.cap(sight.pack)
     reversal = replace(
         call.reversal,
-        level=min(case.level, cap, key=lambda level: level.rank),
+        level=min(case.level, sight.pack.cap, key=lambda level: level.rank),
         strategy=case.strategy,
         guard=case.guard,
         fidelity=case.fidelity,

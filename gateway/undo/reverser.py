@@ -14,7 +14,7 @@ from typing import Protocol
 from gateway.core import written
 from gateway.core.model import Classified, JsonObject, Outcome, Target
 from gateway.core.record import OUTCOME_STATE, State
-from gateway.core.reverse import Image, Lease, Level, Reversal, Settled, server_key
+from gateway.core.reverse import Image, Lease, Reversal, Settled, server_key
 from gateway.core.tasks import task_id_of
 from gateway.errors import JournalError
 from gateway.ports import Leases, Protector, ToolServer
@@ -27,6 +27,7 @@ from gateway.undo.level import AnyPack, Found
 from gateway.undo.own import For, OwnReads
 from gateway.undo.ready import Ready
 from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
+from gateway.undo.versions import version_in, version_of
 from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
@@ -42,10 +43,6 @@ class Packs(Protocol):
     """The packs in force (undo/live.py)."""
 
     def find(self, target: Target, server_version: str | None) -> AnyPack | Reversal: ...
-
-    def cap(self, pack: AnyPack) -> Level:
-        """The highest level this pack may claim."""
-        ...
 
 
 class PackReverser:
@@ -99,7 +96,7 @@ class PackReverser:
             why = "its pack cannot say what the call writes"
             found = Found(level.unfound(pack, leases, why))
         else:
-            found = await self._found(pack, self._packs.cap(pack), scope, account, leases)
+            found = await self._found(pack, scope, account, leases)
         return self._ready(call_id, target, account, scope, found, pack)
 
     async def settle(self, prepared: Ready, outcome: Outcome) -> Settled:
@@ -148,7 +145,7 @@ class PackReverser:
         )
 
     async def _found(
-        self, pack: AnyPack, cap: Level, scope: Scope, account: For, leases: tuple[Lease, ...]
+        self, pack: AnyPack, scope: Scope, account: For, leases: tuple[Lease, ...]
     ) -> Found:
         try:
             pre = await self._reads.image(pack.reads(scope), account)
@@ -159,7 +156,7 @@ class PackReverser:
             if isinstance(error, CaptureFailed) and not account.secret:
                 unfound = replace(unfound, heard=error.heard[:HEARD])
             return Found(unfound)
-        return level.found(pack, cap, scope, leases, pre, self._clock())
+        return level.found(pack, scope, leases, pre, self._clock())
 
     def _ready(
         self,
@@ -248,13 +245,6 @@ class PackReverser:
         return version_of(self._servers[server])
 
 
-def version_of(server: ToolServer) -> str | None:
-    """`serverInfo.version`, as the server says it now."""
-    info = server.describe().get("server_info")
-    version = info.get("version") if isinstance(info, dict) else None
-    return version if isinstance(version, str) else None
-
-
 def _early_keys(pack: AnyPack, scope: Scope) -> tuple[str, ...] | None:
     try:
         return pack.early_keys(scope)
@@ -271,9 +261,7 @@ def _goes_on(result: JsonObject) -> bool:
 def _answered_by(outcome: Outcome) -> str | None:
     """What the server calls itself in its answer, if it says so there: others may stand behind one address."""
     meta = (outcome.result or {}).get("_meta")
-    info = meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None
-    version = info.get("version") if isinstance(info, dict) else None
-    return version if isinstance(version, str) else None
+    return version_in(meta.get(SERVER_INFO_META_KEY) if isinstance(meta, dict) else None)
 
 
 def _never_sent(outcome: Outcome) -> bool:

@@ -20,12 +20,13 @@ from gateway.reasons import Reason
 from gateway.undo import plan as plans
 from gateway.undo.apart import Apart
 from gateway.undo.execute import Executor
+from gateway.undo.ledger import MANY
 from gateway.undo.parts import Parts, held_calls, settler
 from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
 from gateway.undo.report import Report
-from gateway.undo.select import MANY, Selector, Wanted
+from gateway.undo.select import Selector, Wanted
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import (
     Begun,

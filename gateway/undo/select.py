@@ -15,10 +15,9 @@ from gateway.core.reverse import Recorded, overlaps, server_key
 from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow, JournalReader
 from gateway.reasons import Reason
-from gateway.undo.ledger import Ledger
+from gateway.undo.ledger import MANY, Ledger
 from gateway.values import Value, replace
 
-MANY: Final = 1_000_000
 ANY: Final = "*"
 """As a tenant: whosever it is."""
 _NOWHERE: Final = frozenset({State.CANCELLED, State.NO_EFFECT, State.NOT_APPLIED})
@@ -161,14 +160,9 @@ def in_order(calls: Sequence[Recorded]) -> tuple[Recorded, ...]:
     return tuple(sorted(calls, key=place, reverse=True))
 
 
-def keys_of(call: Recorded) -> tuple[str, ...]:
-    """The resources a call wrote, or may have."""
-    return tuple(lease.key for lease in call.reversal.leases)
-
-
 def meet(one: Recorded, other: Recorded) -> bool:
     """Did both write one resource, or one inside of the other's?"""
-    return any(overlaps(mine, theirs) for mine in keys_of(one) for theirs in keys_of(other))
+    return any(overlaps(mine, theirs) for mine in one.keys for theirs in other.keys)
 
 
 def _fits(row: CallRow, wanted: Wanted) -> bool:
@@ -202,10 +196,10 @@ def _is_untold(call: Recorded) -> bool:
     if call.state in (State.FAILED, State.REJECTED) and call.reversal.pre:
         return False
     somewhere = {server_key(call.record.server)}
-    return call.state not in _NOWHERE and set(keys_of(call)) <= somewhere
+    return call.state not in _NOWHERE and set(call.keys) <= somewhere
 
 
 def _touches(call: Recorded, resources: Sequence[str]) -> bool:
     return not resources or any(
-        overlaps(key, resource) for key in keys_of(call) for resource in resources
+        overlaps(key, resource) for key in call.keys for resource in resources
     )

@@ -113,12 +113,10 @@ class Settler:
     async def _alone(self, call: Recorded, stopped: bool) -> Finding:
         """Nobody writes there while it is looked at."""
         holder = self._tools.new_call_id()
-        keys = [lease.key for lease in call.reversal.leases]
         whole = server_key(call.record.server)
-        shared = [] if whole in keys else [whole]
-        await self._tools.leases.take(
-            holder, keys or [whole], shared if keys else [], term=LEASE_SECONDS, quiesce=0.0
-        )
+        keys = call.keys or (whole,)
+        shared = () if whole in keys else (whole,)
+        await self._tools.leases.take(holder, keys, shared, term=LEASE_SECONDS, quiesce=0.0)
         try:
             # Whoever had the leases before may have settled it.
             known = self._tools.ledger.recorded(call.call_id) or call

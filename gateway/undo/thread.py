@@ -20,7 +20,7 @@ from gateway.core.record import Line, State, intent, move, settled
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
 from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
 from gateway.undo import changes
-from gateway.undo.select import MANY
+from gateway.undo.ledger import MANY
 from gateway.values import Value, field, replace
 
 DONE: Final = frozenset({"restored", "compensated", "already", "no_effect", "not_applied"})

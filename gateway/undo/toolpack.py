@@ -7,7 +7,7 @@ closes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from gateway.core.model import JsonObject, Outcome
@@ -129,6 +129,12 @@ class ToolPack(Value):
     """Set by `Packs.find`: for this very version of the server."""
 
     @property
+    def cap(self) -> Level:
+        """The highest level it may claim: `compensable` unless it is certified as it stands, at the very
+        version the server says it has."""
+        return Level.NOOP if self.certified else Level.COMPENSABLE
+
+    @property
     def undo_window_seconds(self) -> int | None:
         """None: without end."""
         return self.tool.window
@@ -180,7 +186,8 @@ class ToolPack(Value):
         """The first case whose condition holds; None: level none. Needs `pre`. Raises `TemplateFailed`."""
         around = context(self.tool, scope)
         for case in self.tool.cases:
-            if not _reachable(case) or not condition(case.when, around):
+            # One whose companion does not run is passed over.
+            if not all(step.server for step in case.steps) or not condition(case.when, around):
                 continue
             return Case(
                 case.level,
@@ -245,7 +252,8 @@ class ToolPack(Value):
         return image
 
     def same(self, recorded: Image, current: Image) -> bool:
-        """Is the world as recorded? The guard before an undo. False for empty or unequal sets of names."""
+        """Is the world as recorded? The guard before an undo, and the last word after it: to the declared fidelity.
+        False for empty or unequal sets of names."""
         if changes.NAME in current:
             return changes.same(recorded, current)
         before, now = self.compared(recorded), self.compared(current)
@@ -266,22 +274,10 @@ class ToolPack(Value):
             return unordered(one.value) == unordered(other.value)
         return same(one.value, other.value)
 
-    def verify(self, scope: Scope) -> bool:
-        """After the undo, with `pre` and `cur`: is it as before, to the declared fidelity?"""
-        return scope.pre is not None and scope.cur is not None and self.same(scope.pre, scope.cur)
-
-
-def _reachable(case: CompiledCase) -> bool:
-    """A case whose companion does not run is passed over."""
-    return all(step.server for step in case.steps)
-
 
 def _reads(capture: CompiledCapture, around: Context) -> Iterable[ReadCall]:
     for index, inner in enumerate(_each(capture.each, around)):
-        names: Mapping[str, Any] = {
-            **render(capture.given, inner),
-            "params": inner.names["params"],
-        }
+        names = {**render(capture.given, inner), "params": inner.names["params"]}
         arguments: JsonObject = render(capture.arguments, inner)
         name = capture.name if capture.each is None else f"{capture.name}[{index}]"
         read = capture.read

@@ -1,4 +1,4 @@
-"""What tool servers call themselves now: asked once, by the greeting of a server that is started for it."""
+"""What tool servers call themselves now: a server nobody has greeted yet is started and greeted for it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ class ServerVersions:
                 await there.fetch("server/discover", {})
             except ServerUnavailable:
                 return None
-        info = there.describe().get("server_info")
-        version = info.get("version") if isinstance(info, dict) else None
-        return version if isinstance(version, str) else None
+        return version_of(there)
+
+
+def version_of(server: ToolServer) -> str | None:
+    """`serverInfo.version`, as the server says it now."""
+    return version_in(server.describe().get("server_info"))
+
+
+def version_in(info: object) -> str | None:
+    """The version in a `serverInfo`; None for one that has none, or is none."""
+    version = info.get("version") if isinstance(info, dict) else None
+    return version if isinstance(version, str) else None

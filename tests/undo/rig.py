@@ -317,9 +317,6 @@ class _Live:
     def find(self, target: Target, server_version: str | None) -> Any:
         return self.loaded.find(target, server_version)
 
-    def cap(self, pack: Any) -> Any:
-        return self.loaded.level_cap(pack)
-
 
 @dataclass
 class Rig:

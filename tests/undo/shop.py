@@ -121,6 +121,7 @@ class ShelfPack:
     rests_on: frozenset[str] = frozenset({"put", "look"})
     undo_window_seconds: int | None = 60
     hold_seconds: int = 0
+    cap: Level = Level.NOOP
     case: ShelfCase | None = field(default_factory=ShelfCase)
     breaks: Exception | None = None
 
@@ -159,16 +160,12 @@ class ShelfPacks:
     """The packs in force: this one, or none."""
 
     pack: ShelfPack | None
-    level: Level = Level.NOOP
     withheld: dict[str, str] = field(default_factory=dict)
     """Tools of the shelf that are not as they were approved, and why."""
 
     def find(self, target: Target, server_version: str | None) -> AnyPack | Reversal:
         assert server_version == "1.0"
         return self.pack or Reversal(Level.UNKNOWN, why="no undo pack for shelf")
-
-    def cap(self, pack: AnyPack) -> Level:
-        return self.level
 
     async def why_withheld(self, target: Target) -> str | None:
         assert (target.server, target.kind) == ("shelf", "tool")

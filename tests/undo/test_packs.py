@@ -130,7 +130,7 @@ def test_a_pack_is_in_force_for_the_server_it_was_written_for(tmp_path: Path) ->
     assert isinstance(answer, ToolPack)
     assert answer.undo_window_seconds == 30 * 86_400
     assert answer.pack.startswith("notes@sha256:")
-    assert packs.level_cap(answer) is Level.COMPENSABLE
+    assert answer.cap is Level.COMPENSABLE
 
 
 @pytest.mark.parametrize("version", [None, "0.9", "2.0", "latest"])

@@ -178,7 +178,7 @@ async def test_a_pack_that_is_not_certified_may_claim_no_more_than_compensable(
     tmp_path: Path,
 ) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
-        at.packs.level = Level.COMPENSABLE
+        at.pack.cap = Level.COMPENSABLE
         ready = await at.reverser.prepare("call-1", put(), False)
     assert ready.reversal.level is Level.COMPENSABLE
     assert "exact" in ready.reversal.why

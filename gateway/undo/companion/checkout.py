@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from gateway.undo.companion.base import JsonObject, No
-from gateway.undo.companion.gitrun import GitFailed, Repository
+from gateway.undo.companion.gitrun import Repository, shown
 from gateway.values import Value
 
 
@@ -24,7 +24,7 @@ def look(repository: Repository, to: str) -> JsonObject:
     # A file that was deleted and not staged: git takes that for clean, and going back makes it again.
     gone = {path for path in coming.changed & coming.tracked if not _is_there(repository, path)}
     return {
-        "paths": sorted(_shown(way) for way in ways | coming.absorbed | gone),
+        "paths": sorted(shown(way) for way in ways | coming.absorbed | gone),
         "plain": not _filtered(repository, coming.tracked) and _usual(repository, coming.changed),
     }
 
@@ -45,7 +45,7 @@ class _Coming(Value):
         tracked = _names(repository, "ls-files")
         new = _names(repository, "ls-tree", "-r", "--name-only", tree) - tracked
         changed = staged = frozenset[str]()
-        if _has_commit(repository):
+        if repository.commit("HEAD"):
             options = ("--no-renames", "--name-only")
             changed = _names(repository, "diff-tree", "-r", *options, "HEAD", tree)
             staged = _names(repository, "diff-index", "--cached", *options, "HEAD")
@@ -57,25 +57,12 @@ def _names(repository: Repository, command: str, *words: str) -> frozenset[str]:
     return frozenset(name for name in repository.git(command, "-z", *words).split("\0") if name)
 
 
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _has_commit(repository: Repository) -> bool:
-    try:
-        return bool(repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"))
-    except GitFailed:
-        return False
-
-
 def _tree(repository: Repository, to: str) -> str:
     """The tree `git checkout` of this name goes to: a branch before anything else."""
     for name in (f"refs/heads/{to}", to):
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
-        try:
-            return repository.git(*words).splitlines()[-1].strip()
-        except (GitFailed, IndexError):
-            continue
+        if found := repository.said(*words):
+            return found.splitlines()[-1]
     raise No("ABSENT", "no such revision")
 
 
@@ -108,20 +95,13 @@ def _filtered(repository: Repository, tracked: frozenset[str]) -> bool:
         "core.symlinks",
         "core.fileMode",
     )
-    told = {name: _setting(repository, name) for name in settings}
+    told = {name: repository.said("config", "--get", name) for name in settings}
     usual = {
         "core.autocrlf": ("", "false"),
         "core.symlinks": ("", "true"),
         "core.fileMode": ("", "true"),
     }
     return attributes or own or any(told[name] not in usual.get(name, ("",)) for name in settings)
-
-
-def _setting(repository: Repository, name: str) -> str:
-    try:
-        return repository.git("config", "--get", name).strip()
-    except GitFailed:
-        return ""
 
 
 def _usual(repository: Repository, paths: frozenset[str]) -> bool:

@@ -19,7 +19,6 @@ import base64
 import binascii
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -63,7 +62,9 @@ class Files(Value):
     def read(self, path: str) -> JsonObject:
         """All of a regular file."""
         with self.root.place(path) as place:
-            found = _kind(place)
+            found = kind_of(place)
+            if found == ABSENT:
+                raise No("ABSENT", "nothing there")
             if found != "file":
                 raise No("OTHER", f"a {found}")
             data, mode = _bytes(place, self.max_bytes)
@@ -105,7 +106,7 @@ class Files(Value):
         with self.root.place(path) as place:
             if _settled(place, ABSENT, expect):
                 return _told(ABSENT, False)
-            aside = place.beside(_aside())
+            aside = place.aside()
             names.rename_onto_nothing(place, aside)
             found = state_of(aside)
             if found != expect:
@@ -174,13 +175,6 @@ def _settled(place: Place, wanted: str, expect: str) -> bool:
     return False
 
 
-def _kind(place: Place) -> str:
-    found = kind_of(place)
-    if found == ABSENT:
-        raise No("ABSENT", "nothing there")
-    return found
-
-
 def _bytes(place: Place, most: int) -> tuple[bytes, int]:
     """The content and the mode of one and the same file."""
     handle = os.open(
@@ -208,15 +202,10 @@ def _decoded(text: str) -> bytes:
     return data
 
 
-def _aside() -> str:
-    """A name beside the file, while names are changed."""
-    return f".bulkhead-{secrets.token_hex(8)}"
-
-
 @contextmanager
 def _written(place: Place, data: bytes, mode: int) -> Iterator[Place]:
     """A durable file beside the place, gone at the end unless its name was changed."""
-    fresh = place.beside(_aside())
+    fresh = place.aside()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     handle = os.open(fresh.name, flags, 0o600, dir_fd=fresh.directory)
     try:

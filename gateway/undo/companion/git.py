@@ -40,7 +40,7 @@ from gateway.undo.companion.base import (
     Operation,
     conflict,
 )
-from gateway.undo.companion.gitrun import GitFailed, Repositories, Repository
+from gateway.undo.companion.gitrun import GitFailed, Repositories, Repository, shown
 from gateway.values import Value
 
 SHA: Final[JsonObject] = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
@@ -92,8 +92,8 @@ class Git(Value):
     def head(self, repo_path: str) -> JsonObject:
         """HEAD, by name and by commit."""
         repository = self.repositories.at(repo_path)
-        ref = _symbolic(repository)
-        commit = _commit(repository, "HEAD")
+        ref = repository.said("symbolic-ref", "--quiet", "HEAD")
+        commit = repository.commit("HEAD")
         return {
             "state": f"ref:{ref}" if ref else f"commit:{commit}",
             "ref": ref,
@@ -117,9 +117,8 @@ class Git(Value):
 
     def revision(self, repo_path: str, revision: str) -> JsonObject:
         """The commit a branch, a tag, an id or an expression means."""
-        commit = (
-            "" if revision.startswith("-") else _commit(self.repositories.at(repo_path), revision)
-        )
+        repository = self.repositories.at(repo_path)
+        commit = "" if revision.startswith("-") else repository.commit(revision)
         if not commit:
             raise No("ABSENT", "no such commit")
         return {"commit": commit}
@@ -135,11 +134,8 @@ class Git(Value):
         told = "\n".join(
             f"{p}\0{word}" for p, word in zip(paths, _words(repository, paths), strict=True)
         )
-        shown = [
-            path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths
-        ]
         summed = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
-        return {"state": f"worktree:{summed}", "paths": shown}
+        return {"state": f"worktree:{summed}", "paths": [*map(shown, paths)]}
 
     def in_the_way(self, repo_path: str, to: str) -> JsonObject:
         """What a checkout of that revision would lose for good."""
@@ -202,26 +198,9 @@ class Git(Value):
         return bool(now == to)
 
 
-def _symbolic(repository: Repository) -> str:
-    try:
-        return repository.git("symbolic-ref", "--quiet", "HEAD").strip()
-    except GitFailed:
-        return ""
-
-
-def _commit(repository: Repository, name: str) -> str:
-    try:
-        return repository.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-    except GitFailed:
-        return ""
-
-
 def _object(repository: Repository, ref: str) -> str:
     """What the ref itself points to: of a tag, the tag."""
-    try:
-        return repository.git("rev-parse", "--verify", "--quiet", ref).strip()
-    except GitFailed:
-        return ""
+    return repository.said("rev-parse", "--verify", "--quiet", ref)
 
 
 def _moved(repository: Repository, ref: str, wanted: str, expect: str, *words: str) -> JsonObject:

@@ -55,6 +55,22 @@ class Repository(Value):
             raise GitFailed(ran.stderr.decode(errors="replace").strip()[:300])
         return ran.stdout.decode("utf-8", "surrogateescape")
 
+    def said(self, *words: str) -> str:
+        """The same without the end of the line; empty where git says no."""
+        try:
+            return self.git(*words).strip()
+        except GitFailed:
+            return ""
+
+    def commit(self, name: str) -> str:
+        """The commit a name means now; empty for none."""
+        return self.said("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+
+
+def shown(path: str) -> str:
+    """A path as git gives it, where only UTF-8 may stand."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
 
 def _environment() -> dict[str, str]:
     """No variable of git's own is taken over: those could name another repository."""

@@ -97,21 +97,18 @@ class _Lock:
         self._index = index
         self._path = index.with_name("index.lock")
         self._made = index.with_name(f"index.bulkhead-{os.getpid()}")
-        self._held = False
 
     def __enter__(self) -> _Lock:
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
         except FileExistsError:
             raise No("CONFLICT", "git is at work in this repository: index.lock is there") from None
-        self._held = True
         return self
 
     def __exit__(self, *_: object) -> None:
         self._made.unlink(missing_ok=True)
         self._made.with_name(f"{self._made.name}.lock").unlink(missing_ok=True)
-        if self._held:
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     def fill(self, repository: Repository, base: str, entries: list[str], state: str) -> None:
         """The index as it shall be, beside."""
@@ -134,13 +131,10 @@ class _Lock:
 
 
 def _base(repository: Repository) -> str:
-    try:
-        return repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
-    except GitFailed:
-        hexes = (
-            64 if repository.git("rev-parse", "--show-object-format").strip() == "sha256" else 40
-        )
-        return _EMPTY[hexes]
+    if commit := repository.commit("HEAD"):
+        return commit
+    kind = repository.git("rev-parse", "--show-object-format").strip()
+    return _EMPTY[64 if kind == "sha256" else 40]
 
 
 def _entry(line: str) -> str:

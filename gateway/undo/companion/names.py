@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -49,7 +48,7 @@ def rename_onto_nothing(old: Place, new: Place) -> None:
 def exchange(one: Place, other: Place) -> None:
     """Each has the other's name. Both must exist."""
     if not _at_once(one, other, _EXCHANGE):
-        between = one.beside(f".bulkhead-{secrets.token_hex(8)}")
+        between = one.aside()
         rename_onto_nothing(other, between)
         rename_onto_nothing(one, other)
         rename_onto_nothing(between, one)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,10 @@ class Place(Value):
     def beside(self, name: str) -> Place:
         """Another name in the same directory."""
         return Place(self.directory, name)
+
+    def aside(self) -> Place:
+        """A name of ours in it, for while names are changed."""
+        return self.beside(f".bulkhead-{secrets.token_hex(8)}")
 
 
 class Root(Value):
