@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from gateway.approvals.deciding import Deciding
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 DAY_SECONDS = 86_400
+
+
+def within_option(said: str) -> Callable[[F], F]:
+    """`--within SECONDS` as `within: int`; `said`: what they are."""
+    limit = click.IntRange(1, LEAVE_SECONDS)
+    return click.option("--within", type=limit, default=LEAVE_SECONDS, show_default=True, help=said)
 
 
 @click.group()
@@ -63,13 +70,7 @@ def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
 
 @command.command()
 @click.argument("ticket")
-@click.option(
-    "--within",
-    type=click.IntRange(1, LEAVE_SECONDS),
-    default=LEAVE_SECONDS,
-    show_default=True,
-    help="Seconds the agent has to come again.",
-)
+@within_option("Seconds the agent has to come again.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @operator_option
 @config_option
@@ -78,15 +79,7 @@ def approve(
     config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
 ) -> None:
     """Allow this very call, once. Another argument, agent, task or level of undo needs another leave."""
-
-    async def answer(desk: Deciding) -> Ticket:
-        one = await ticket_of(desk, ticket)
-        if not yes:
-            told.print_ticket(one, microseconds())
-            confirm("Allow this, once?")
-        return await desk.say(one, operator, "approved", within)
-
-    say(asyncio.run(at_desk(config, answer)), as_json)
+    approved(config, as_json, ticket, within, yes, operator, "Allow this, once?")
 
 
 @command.command()
@@ -125,6 +118,28 @@ async def ticket_of(desk: Deciding, name: str) -> Ticket:
     if found is None:
         raise no_such("ticket", name)
     return found
+
+
+def approved(
+    config: Path,
+    as_json: bool,
+    ticket: str,
+    within: int,
+    yes: bool,
+    operator: str,
+    question: str,
+    find: Callable[[Deciding, str], Awaitable[Ticket]] = ticket_of,
+) -> None:
+    """Show it, ask, and say yes."""
+
+    async def answer(desk: Deciding) -> Ticket:
+        one = await find(desk, ticket)
+        if not yes:
+            told.print_ticket(one, microseconds())
+            confirm(question)
+        return await desk.say(one, operator, "approved", within)
+
+    say(asyncio.run(at_desk(config, answer)), as_json)
 
 
 def say(ticket: Ticket, as_json: bool) -> None:

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import settings
-from gateway.app.clock import microseconds
-from gateway.cli import approvals_text as told
 from gateway.cli import named
-from gateway.cli.approvals import answered, at_desk, say, ticket_of
+from gateway.cli.approvals import answered, approved, at_desk, say, ticket_of, within_option
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, confirm, json_option
-from gateway.core.approval import LEAVE_SECONDS, Ticket
+from gateway.cli.options import config_option, json_option
+from gateway.core.approval import Ticket
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -62,13 +60,7 @@ def ask(
 
 @command.command()
 @click.argument("ticket")
-@click.option(
-    "--within",
-    type=click.IntRange(1, LEAVE_SECONDS),
-    default=LEAVE_SECONDS,
-    show_default=True,
-    help="Seconds it stands open.",
-)
+@within_option("Seconds it stands open.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @operator_option
 @config_option
@@ -77,15 +69,7 @@ def approve(
     config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
 ) -> None:
     """The second person: open it."""
-
-    async def answer(desk: Deciding) -> Ticket:
-        one = await _window(desk, ticket)
-        if not yes:
-            told.print_ticket(one, microseconds())
-            confirm("Open this window?")
-        return await desk.say(one, operator, "approved", within)
-
-    say(asyncio.run(at_desk(config, answer)), as_json)
+    approved(config, as_json, ticket, within, yes, operator, "Open this window?", _window)
 
 
 @command.command()

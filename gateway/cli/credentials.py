@@ -10,6 +10,7 @@ from gateway import settings
 from gateway.cli import credentials_text as told
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.core.credential import CredentialLease
+from gateway.values import as_plain
 
 
 @click.group()
@@ -27,7 +28,7 @@ def list_leases(config: Path, as_json: bool, every: bool, server: str | None) ->
     loaded = settings.load(config)
     leases = [each for each in _leases(loaded, every) if server in (None, each.server)]
     if as_json:
-        print_json([told.as_json(each) for each in leases])
+        print_json([as_plain(each) for each in leases])
         return
     told.print_list(leases)
     if not leases:

@@ -9,8 +9,6 @@ import click
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.credential import CredentialLease
-from gateway.core.model import JsonObject
-from gateway.values import as_plain
 
 
 def print_list(leases: Sequence[CredentialLease]) -> None:
@@ -21,11 +19,6 @@ def print_list(leases: Sequence[CredentialLease]) -> None:
         click.echo(f"{lease.id}  {lease.state:<13}  {where}  {whom}  {until(lease)}")
         if lease.said:
             click.echo(f"    {visible(lease.said)}")
-
-
-def as_json(lease: CredentialLease) -> JsonObject:
-    """For programs."""
-    return as_plain(lease)
 
 
 def until(lease: CredentialLease) -> str:

@@ -11,17 +11,15 @@ import click
 
 from gateway import settings
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.reading import call_named, reader_of
+from gateway.cli.reading import call_named, lines_after, reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured, Where
-from gateway.ports import EventRow
 
 if TYPE_CHECKING:
     from gateway.evidence.verify import Checkpoint, Key
     from gateway.journals.sqlite import SqliteReader
     from gateway.journals.tilefile import TileFile
 
-PAGE: Final = 1000
 NOT_SOUND: Final = 9
 NAMED: Final = 5
 """Calls that are named in one line."""
@@ -76,7 +74,7 @@ def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
         except Unsound:
             unsigned += 1
     reader = reader_of(settings.load(config))
-    found = audit(_lines(reader), notes)
+    found = audit(lines_after(reader), notes)
     told = found.wrong or tuple(_beside(reader))
     if unsigned:
         told += (f"{unsigned} of {len(own)} checkpoints here are not signed by the key here",)
@@ -159,10 +157,3 @@ def _beside(reader: SqliteReader) -> Iterator[str]:
         others = f" and {more} more" if more > 0 else ""
         yield f"not found as their lines say: call {first}{others}"
     yield from reader.unfit()
-
-
-def _lines(reader: SqliteReader) -> Iterator[EventRow]:
-    after = 0
-    while rows := reader.events(after, PAGE):
-        yield from rows
-        after = rows[-1].seq

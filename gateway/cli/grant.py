@@ -106,7 +106,7 @@ def show(config: Path, as_json: bool, grant: str) -> None:
     """One grant: its terms, and what is left of it."""
 
     async def find(office: Office) -> Standing:
-        return office.in_force(grant, whatever=True)
+        return office.find(grant)
 
     _say(asyncio.run(_at(config, find)), as_json)
 
@@ -171,7 +171,7 @@ def complete(config: Path, as_json: bool, grant: str, why: str, operator: str) -
 def _end(config: Path, as_json: bool, grant: str, state: Any, operator: str, why: str) -> None:
     async def end(office: Office) -> Standing:
         await office.end(grant, state, operator, why)
-        return office.in_force(grant, whatever=True)
+        return office.find(grant)
 
     _say(asyncio.run(_at(config, end)), as_json)
 

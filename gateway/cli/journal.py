@@ -16,14 +16,13 @@ from gateway.cli import journal_forget, journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.reading import call_named, reader_of
+from gateway.cli.reading import PAGE, call_named, lines_after, reader_of
 from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import as_plain
 
 if TYPE_CHECKING:
     from gateway.journals.sqlite import SqliteReader
 
-PAGE: Final = 500
 POLL_SECONDS: Final = 0.25
 
 Shown = tuple[EventRow, CallRow]
@@ -81,7 +80,7 @@ def tail(config: Path, as_json: bool, count: int, follow: bool, **which: Any) ->
     for line, call in _latest(reader, where, last, count):
         _print_line(line, call, as_json)
     while follow:
-        fresh = list(_events(reader, last))
+        fresh = list(lines_after(reader, last))
         for line, call in _matching(reader, where, fresh):
             _print_line(line, call, as_json)
         last = fresh[-1].seq if fresh else last
@@ -104,7 +103,7 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
     JSON with or without --json.
     """
     reader = reader_of(settings.load(config))
-    lines = _matching(reader, call_filter(**which), _events(reader, after))
+    lines = _matching(reader, call_filter(**which), lines_after(reader, after))
     for printed, (line, _) in enumerate(lines, start=1):
         click.echo(_exported(line))
         if printed == limit:
@@ -113,13 +112,6 @@ def export(config: Path, as_json: bool, after: int, limit: int | None, **which: 
 
 command.add_command(journal_settle.command, "settle")
 command.add_command(journal_forget.command, "forget")
-
-
-def _events(reader: SqliteReader, after: int) -> Iterator[EventRow]:
-    """Lines after a cursor up to what there is now, page by page."""
-    while page := reader.events(after, PAGE):
-        yield from page
-        after = page[-1].seq
 
 
 def _latest(reader: SqliteReader, where: CallFilter, last: int, count: int) -> list[Shown]:

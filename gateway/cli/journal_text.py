@@ -70,7 +70,7 @@ def console() -> Console:
     """Standard output; wide when nobody looks at it, so that pipes get whole cells."""
     screen = _Screen(highlight=False, markup=False, emoji=False)
     if not screen.is_terminal:
-        return _Screen(highlight=False, markup=False, emoji=False, width=PIPED_WIDTH)
+        screen.width = PIPED_WIDTH
     return screen
 
 

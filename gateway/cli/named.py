@@ -40,9 +40,8 @@ def tenant(name: str) -> str:
 def can_be(loaded: Settings, fence: Fence) -> None:
     """Nobody is told that something was stopped which cannot be. Raises `click.UsageError`, `Misconfigured`."""
     scope, value = fence.scope, fence.value
-    if scope == "server":
-        if value not in loaded.servers:
-            raise Misconfigured(f"there is no server {value!r}", loaded.where)
+    if scope == "server" and value not in loaded.servers:
+        raise Misconfigured(f"there is no server {value!r}", loaded.where)
     if not is_name(fence):
         raise click.UsageError(f"{value!r} is no {scope}'s name")
     tenant(fence.tenant)

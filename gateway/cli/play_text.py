@@ -34,9 +34,8 @@ class Teller(Listener):
     """Prints a story while it is played."""
 
     def __init__(self) -> None:
-        screen = Console(highlight=False, markup=False, emoji=False)
-        width = min(screen.width, WIDTH) if screen.is_terminal else WIDTH
-        self._screen = Console(highlight=False, markup=False, emoji=False, width=width)
+        self._screen = screen = Console(highlight=False, markup=False, emoji=False)
+        screen.width = min(screen.width, WIDTH) if screen.is_terminal else WIDTH
         self._root = ""
 
     def begins(self, story: Story, root: Path, before: Look) -> None:

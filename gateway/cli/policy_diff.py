@@ -65,17 +65,16 @@ def _print(changes: Sequence[Change], others: Sequence[Entry]) -> None:
         if change.when:
             click.echo(f"    {'when':<12} {change.when}")
     for entry in others:
-        was = _placed(visible(entry.old), entry.old_where)
-        click.echo(
-            f"{visible(entry.what)}: {was} -> {_placed(visible(entry.new), entry.new_where)}"
-        )
+        was = placed(visible(entry.old), entry.old_where)
+        click.echo(f"{visible(entry.what)}: {was} -> {placed(visible(entry.new), entry.new_where)}")
     click.echo(f"{len(changes)} decisions and {len(others)} entries differ")
 
 
 def _said(said: Said) -> str:
     answer, rule, where = said
-    return _placed(f"{answer} {rule}".rstrip(), where)
+    return placed(f"{answer} {rule}".rstrip(), where)
 
 
-def _placed(text: str, where: str) -> str:
+def placed(text: str, where: str) -> str:
+    """With where it stands, if it stands anywhere."""
     return f"{text} ({where})" if where else text

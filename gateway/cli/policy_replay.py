@@ -16,6 +16,7 @@ import click
 from gateway import settings
 from gateway.cli.journal_options import Since
 from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.policy_diff import placed
 from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
@@ -97,9 +98,6 @@ def _print(done: Replayed) -> None:
 
 
 def _print_group(group: Group) -> None:
-    def placed(answer: str, where: str) -> str:
-        return f"{answer} ({where})" if where else answer
-
     old, new = placed(group.old, group.old_where), placed(group.new, group.new_where)
     click.echo(f"  {group.count:>7}  {visible(old)} -> {visible(new)}")
     if group.why:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.cli.visible import visible
 from gateway.errors import Refused
-from gateway.ports import CallRow, JournalReader
+from gateway.ports import CallRow, EventRow, JournalReader
 from gateway.reasons import Reason
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.journals.sqlite import SqliteReader
+
+PAGE: Final = 1_000
 
 
 def reader_of(loaded: Settings) -> SqliteReader:
@@ -23,6 +26,13 @@ def reader_of(loaded: Settings) -> SqliteReader:
     reader = SqliteReader(loaded.journal_file)
     click.get_current_context().call_on_close(reader.close)
     return reader
+
+
+def lines_after(reader: JournalReader, after: int = 0) -> Iterator[EventRow]:
+    """All lines behind this number that there are now, page by page."""
+    while page := reader.events(after, PAGE):
+        yield from page
+        after = page[-1].seq
 
 
 def call_named(name: str, reader: JournalReader) -> CallRow:

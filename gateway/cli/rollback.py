@@ -257,17 +257,6 @@ def _progress() -> Any:
     return lambda said: told.progress_line(screen, said)
 
 
-def wanted_of(
-    calls: tuple[str, ...] = (),
-    tasks: tuple[str, ...] = (),
-    agents: tuple[str, ...] = (),
-    servers: tuple[str, ...] = (),
-    sessions: tuple[str, ...] = (),
-    grants: tuple[str, ...] = (),
-    resources: tuple[str, ...] = (),
-    since: int | None = None,
-    tenants: tuple[str, ...] = (),
-) -> Wanted:
-    """A scope as it is typed: `agent:` may be left out."""
-    whose = tuple(map(named.agent, agents))
-    return Wanted(calls, tasks, whose, servers, sessions, grants, resources, since, tenants)
+def wanted_of(agents: tuple[str, ...] = (), **scope: Any) -> Wanted:
+    """A scope as it is typed: `agent:` may be left out. `scope`: all else, as `Wanted` calls it."""
+    return Wanted(agents=tuple(map(named.agent, agents)), **scope)

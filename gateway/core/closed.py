@@ -21,10 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.core.dialect import inside, resolver, spend
+from gateway.core.dialect import REFERENCES, inside, resolver, spend
 from gateway.core.keywords import found
 
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _ANNOTATIONS: Final = frozenset(
     {"title", "description", "default", "examples", "$comment", "deprecated", "type"}
 )
@@ -129,7 +128,7 @@ class Closed:
         self, schema: dict[str, Any], here: Any, alternative: bool
     ) -> Iterator[tuple[Any, Any, bool]]:
         """The schemas that apply where this one does; whether each is one choice among several."""
-        for keyword in _REFERENCES:
+        for keyword in REFERENCES:
             target = schema.get(keyword)
             if isinstance(target, str):
                 resolved = here.lookup(target)

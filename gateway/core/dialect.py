@@ -32,7 +32,7 @@ _DIALECTS: Final = (
     "http://json-schema.org/draft-04/schema",
 )
 _NAMED: Final = {name.partition("://")[2]: name for name in _DIALECTS}
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _DATA: Final = frozenset({"const", "enum", "default", "examples"})
 """Members that hold values, not schemas: a `$ref` in there is nobody's reference."""
 _NAMES: Final = frozenset(
@@ -166,7 +166,7 @@ def _check_references(schema: Any, here: Any) -> None:
     """Every reference is found inside of the schema. A network address never is."""
     if not isinstance(schema, dict):
         return
-    for keyword in _REFERENCES:
+    for keyword in REFERENCES:
         target = schema.get(keyword)
         if isinstance(target, str):
             try:

@@ -212,7 +212,7 @@ def outside(terms: Terms, classified: Classified) -> str:
         return f"tier {classified.tier}"
     if not _any_tool(terms.tools, target):
         return f"{target.server}/{target.policy_name}"
-    if not any(_host(pattern, classified.destination) for pattern in terms.destinations):
+    if not any(_host_within(classified.destination, whole) for whole in terms.destinations):
         return f"destination {classified.destination}"
     return ""
 
@@ -266,20 +266,14 @@ def _any_tool(patterns: Sequence[str], target: Target) -> bool:
     name = f"{target.server}/{target.policy_name}"
     past = target.name.partition("://")[2] or target.name
     plain = target.kind != "resource" or not _UNPLAIN.search(past)
-    return any(
-        name == pattern or (plain and pattern.endswith("*") and name.startswith(pattern[:-1]))
-        for pattern in patterns
-    )
+    return any(name == whole or (plain and _within(name, whole)) for whole in patterns)
 
 
 def _within(one: str, whole: str) -> bool:
-    """Is every name the one pattern means also meant by the other?"""
+    """Is every name that `one` means, a name or a pattern, also meant by `whole`?"""
     return one == whole or (whole.endswith("*") and one.startswith(whole[:-1]))
 
 
-def _host(pattern: str, host: str) -> bool:
-    return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
-
-
 def _host_within(one: str, whole: str) -> bool:
+    """The same of hosts."""
     return whole == "*" or one == whole or (whole.startswith("*.") and one.endswith(whole[1:]))

@@ -87,8 +87,8 @@ class Publisher:
         listed = self.shelf.resources.get(uri)
         if listed is not None:
             return listed.target.server != self.server
-        if self._servers_by_template(uri):
-            return self._servers_by_template(uri) != {self.server}
+        if servers := self._servers_by_template(uri):
+            return servers != {self.server}
         return bool(self._servers_by_template(own)) or self.taken(uri)
 
     def _servers_by_template(self, uri: str) -> set[str]:

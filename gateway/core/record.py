@@ -191,7 +191,7 @@ def noted(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim
 
 
 def held(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim, ...] = ()) -> Line:
-    """The line of a call that waits. `body`: until when, and all that sending it takes (holding.py)."""
+    """The line of a call that waits. `body`: until when, and all that sending it takes (line/holding.py)."""
     return Line(record.call_id, move(None, State.HELD), at, body, record, claims)
 
 

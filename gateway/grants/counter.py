@@ -142,7 +142,7 @@ class Counter(Value, kw_only=True):
         return row, self._permitted(identity, act, row.grant.intent)
 
     def _shown(self, grant: Grant) -> JsonObject:
-        return as_json(self.office.in_force(grant.id, whatever=True), self.office.clock())
+        return as_json(self.office.find(grant.id), self.office.clock())
 
     def _permitted(
         self,

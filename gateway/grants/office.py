@@ -114,18 +114,22 @@ class Office(Value, kw_only=True):
     ) -> None:
         """It and all below it are over. Raises `Refused` (grant_over) when it is already, `JournalError`."""
         said = self.protector.protect_text(f"{by}: {why}" if why else by)
-        grant = self.in_force(grant_id, whatever=True).grant
+        grant = self.find(grant_id).grant
         ending = (End(grant.id, state, said),)
         await self._note(by, state, grant, {"why": said}, ending, leave)
 
-    def in_force(self, grant_id: str, whatever: bool = False) -> Standing:
-        """The grant as it stands. Raises `Refused` (grant_over) when it is not there, or (unless
-        `whatever`) not in force."""
+    def find(self, grant_id: str) -> Standing:
+        """The grant as it stands. Raises `Refused` (grant_over) when there is none."""
         found = self.store.find(grant_id)
         if found is None:
             raise Refused(Reason.GRANT_OVER, f"no grant {grant_id}")
+        return found
+
+    def in_force(self, grant_id: str) -> Standing:
+        """The same. Raises `Refused` (grant_over) also when it is not in force."""
+        found = self.find(grant_id)
         word = found.word(self.clock())
-        if word != "active" and not whatever:
+        if word != "active":
             raise Refused(Reason.GRANT_OVER, f"grant {grant_id} is {word}")
         return found
 

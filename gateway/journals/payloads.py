@@ -67,11 +67,6 @@ class Keeper:
         """With the key that lies beside this journal's file, or is made. Raises `Misconfigured`."""
         return cls(Vault.open(journal.parent / "secrets"))
 
-    def seal(self, payload: Payload) -> Kept:
-        """Encrypted under a new key."""
-        [kept] = self.seal_all([payload])
-        return kept
-
     def seal_all(self, payloads: Sequence[Payload]) -> list[Kept]:
         """Each encrypted under a new key of its own."""
         # Asked for once: the kernel's random bytes cost a system call and the interpreter each time.

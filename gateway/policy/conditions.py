@@ -60,8 +60,7 @@ class GuardRange(Strict):
 
     def holds(self, guard: str) -> bool:
         """Is this guard at least that strong? One nobody knows is none."""
-        known = tuple(GUARDS)
-        return guard in known and known.index(guard) >= known.index(self.at_least)
+        return guard in GUARDS and GUARDS.index(guard) >= GUARDS.index(self.at_least)
 
 
 class Condition(Strict):

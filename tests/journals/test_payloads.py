@@ -20,9 +20,15 @@ KEEPER = Keeper(Vault(b"k" * 32))
 SAID = b'{"arguments":{"n":1}}'
 
 
+def sealed(payload: Payload) -> Kept:
+    """One by itself."""
+    [kept] = KEEPER.seal_all([payload])
+    return kept
+
+
 def test_what_was_sealed_is_opened_by_who_has_the_key_and_the_line() -> None:
     payload = Payload.of(0, SAID)
-    kept = KEEPER.seal(payload)
+    kept = sealed(payload)
     assert KEEPER.open(kept, payload.commitment) == SAID
     assert SAID not in kept.data + kept.key
 
@@ -30,7 +36,7 @@ def test_what_was_sealed_is_opened_by_who_has_the_key_and_the_line() -> None:
 def test_the_same_said_twice_is_committed_to_and_sealed_differently() -> None:
     one, other = Payload.of(0, SAID), Payload.of(0, SAID)
     assert one.commitment != other.commitment
-    assert KEEPER.seal(one).data != KEEPER.seal(other).data
+    assert sealed(one).data != sealed(other).data
 
 
 def test_payloads_sealed_together_share_no_key() -> None:
@@ -57,15 +63,15 @@ def test_a_spoilt_payload_is_not_opened(spoilt: object) -> None:
     payload = Payload.of(0, SAID)
     assert callable(spoilt)
     with pytest.raises(ValueError, match="no key"):
-        KEEPER.open(spoilt(KEEPER.seal(payload)), payload.commitment)
+        KEEPER.open(spoilt(sealed(payload)), payload.commitment)
 
 
 def test_another_lines_payload_and_another_installations_are_not_opened() -> None:
     one, other = Payload.of(0, SAID), Payload.of(0, SAID)
     with pytest.raises(ValueError, match="not its line's"):
-        KEEPER.open(KEEPER.seal(one), other.commitment)
+        KEEPER.open(sealed(one), other.commitment)
     with pytest.raises(ValueError, match="no key"):
-        Keeper(Vault(b"x" * 32)).open(KEEPER.seal(one), one.commitment)
+        Keeper(Vault(b"x" * 32)).open(sealed(one), one.commitment)
 
 
 def test_a_line_and_its_payloads_say_what_the_line_says() -> None:

@@ -17,10 +17,10 @@ import psutil
 import psycopg
 import pytest
 
-from gateway.cli.credentials_text import as_json
 from gateway.core.model import Endpoint, Tier
 from gateway.journals.credentials import read
 from gateway.stories.stage import free_port
+from gateway.values import as_plain
 from tests.credentials.places import (
     OPAQUE,
     RESOURCE,
@@ -112,7 +112,7 @@ class House:
     def leases(self, *, live: bool = True) -> list[JSON]:
         """As `bulkhead credentials list --json` has them."""
         path = self.home.root / ".bulkhead" / "journal.db"
-        return [as_json(lease) for lease in read(path, live=live)]
+        return [as_plain(lease) for lease in read(path, live=live)]
 
 
 @contextmanager
