@@ -34,7 +34,7 @@ from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
 from gateway.undo.live import LivePacks
 from gateway.undo.looking import Looker
-from gateway.undo.parts import Parts, held_calls, settler
+from gateway.undo.parts import Parts, held_calls
 from gateway.undo.rollback import Rollback
 from gateway.undo.settling import Settler
 from gateway.undo.versions import ServerVersions
@@ -73,7 +73,7 @@ async def keep_deadlines(settings: Settings) -> None:
 async def open_settler(settings: Settings) -> AsyncIterator[tuple[Settler, Ledger]]:
     """What settles calls in doubt, and where they are found. Raises `Misconfigured`, `JournalError`."""
     async with _open_parts(settings) as parts:
-        yield settler(parts), parts.ledger
+        yield Settler(parts), parts.ledger
 
 
 @asynccontextmanager

@@ -7,14 +7,13 @@ just as well: that a call's work is not there, or that all is as it was when the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.reverse import Captured, Recorded
-from gateway.ports import CallFilter, JournalReader
-from gateway.settings import ServerSettings
-from gateway.undo.ledger import MANY, Ledger
-from gateway.undo.looking import Looker, Sight, Unsighted
+from gateway.ports import CallFilter
+from gateway.undo.ledger import MANY
+from gateway.undo.looking import Sight, Unsighted
+from gateway.undo.parts import Parts
 from gateway.undo.plan import Planned
 from gateway.undo.scope import ReadCall, same_read
 from gateway.undo.select import may_have_written
@@ -30,21 +29,8 @@ BEGAN_SO: Final = "it left all as it was when that process began"
 class Apart:
     """Tells which looks cannot be believed. Nobody the journal knows of has undone these calls."""
 
-    def __init__(
-        self,
-        *,
-        reader: JournalReader,
-        ledger: Ledger,
-        looker: Looker,
-        settings: Mapping[str, ServerSettings],
-        is_gone: Callable[[str], bool],
-    ) -> None:
-        """`is_gone`: of a gateway's run, has its process ended?"""
-        self._reader = reader
-        self._ledger = ledger
-        self._looker = looker
-        self._settings = settings
-        self._is_gone = is_gone
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._begun: dict[tuple[str, str], list[tuple[ReadCall, Captured]]] = {}
         """By server and run: what each read found when it was first made there."""
 
@@ -64,8 +50,10 @@ class Apart:
         """Looked at by nobody but a process of ours, made by another, and nobody has tried where its world is."""
         server = call.record.server
         ours = all(read.server == server for read in sight.reads)
-        is_started = self._settings[server].command is not None
-        return ours and is_started and not sight.pack.certified and not self._is_gone(call.run)
+        is_started = self._parts.settings[server].command is not None
+        return (
+            ours and is_started and not sight.pack.certified and not self._parts.is_gone(call.run)
+        )
 
     async def _is_as_begun(self, call: Recorded, sight: Sight) -> bool:
         """Did it leave what its reads found before anything was done in that run?"""
@@ -84,12 +72,12 @@ class Apart:
 
     async def _first_found(self, server: str, run: str) -> list[tuple[ReadCall, Captured]]:
         noted: list[tuple[ReadCall, Captured]] = []
-        for row in reversed(self._reader.calls(CallFilter(server=server), MANY)):
-            earlier = self._ledger.of(row) if may_have_written(row) else None
+        for row in reversed(self._parts.reader.calls(CallFilter(server=server), MANY)):
+            earlier = self._parts.ledger.of(row) if may_have_written(row) else None
             if earlier is None or earlier.run != run or not earlier.reversal.pre:
                 continue
             try:
-                reads = (await self._looker.sight(earlier)).reads
+                reads = (await self._parts.looker.sight(earlier)).reads
             except Unsighted:
                 continue
             pre = earlier.reversal.pre

@@ -16,12 +16,12 @@ from gateway.core.model import Outcome
 from gateway.core.record import State
 from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Step, server_key
 from gateway.errors import Refused
-from gateway.ports import Errands, Leases, Purpose, ToolServer
+from gateway.ports import Purpose
 from gateway.undo.comparing import compare
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
-from gateway.undo.held import Held
-from gateway.undo.looking import Looker, Unsighted
+from gateway.undo.looking import Unsighted
+from gateway.undo.parts import Parts, held_calls
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as
 from gateway.undo.select import meet
 from gateway.undo.taken_up import taken_up
@@ -39,13 +39,9 @@ class Executor:
 
     def __init__(
         self,
+        parts: Parts,
         *,
         writer: Writer,
-        looker: Looker,
-        errands: Errands,
-        leases: Leases,
-        servers: Mapping[str, ToolServer],
-        held: Held,
         operator: str,
         choice: Choice,
         tried: Callable[[str], Mapping[int, State]],
@@ -56,12 +52,9 @@ class Executor:
         """`tried`: of a call, the steps an earlier run has an intent for and no compensation record: by
         number, the state of that step's own call. `forced`: the call that stands for what its forced undo
         overwrites, if an earlier run made one. `dependents`: who wrote there since, outside of the plan."""
+        self._parts = parts
         self._writer = writer
-        self._looker = looker
-        self._errands = errands
-        self._leases = leases
-        self._servers = servers
-        self._held = held
+        self._held = held_calls(parts)
         self._operator = operator
         self._choice = choice
         self._tried = tried
@@ -109,8 +102,8 @@ class Executor:
     async def _still_back(self, call: Recorded, back: Sequence[Recorded]) -> Found:
         """`back`: calls before it that are as they were."""
         try:
-            sight = await self._looker.sight(call)
-            world = await self._looker.look(call, sight)
+            sight = await self._parts.looker.sight(call)
+            world = await self._parts.looker.look(call, sight)
         except Unsighted as blind:
             return Found("failed", blind.why)
         same = sight.pack.same(call.reversal.pre, world)
@@ -141,7 +134,9 @@ class Executor:
         whole = server_key(call.record.server)
         shared = () if whole in call.keys else (whole,)
         try:
-            leases = await self._leases.take(holder, call.keys, shared, term=TERM, quiesce=QUIESCE)
+            leases = await self._parts.leases.take(
+                holder, call.keys, shared, term=TERM, quiesce=QUIESCE
+            )
         except Refused as busy:
             return Found("failed", f"in use: {busy.detail}")
         after = QUIESCE  # whatever ends this, a step may still be under way
@@ -150,7 +145,7 @@ class Executor:
             after = QUIESCE if found.verdict == "in_doubt" else 0.0
             return found
         finally:
-            self._leases.release(holder, after)
+            self._parts.leases.release(holder, after)
 
     async def _carried_out(
         self, entry: Planned, begun: Begun | None, leases: tuple[Lease, ...]
@@ -175,8 +170,8 @@ class Executor:
         return f"{self._writer.undo_id}.{call.call_id}"
 
     async def _opened(self, entry: Planned, begun: Begun | None) -> Work:
-        sight = await self._looker.sight(entry.call)
-        world = await self._looker.look(entry.call, sight)
+        sight = await self._parts.looker.sight(entry.call)
+        world = await self._parts.looker.look(entry.call, sight)
         return Work(entry, sight, begun or Begun(0, None), entry.call.reversal.steps or (), world)
 
     def _is_to_do(self, work: Work) -> bool:
@@ -212,7 +207,7 @@ class Executor:
             return
         call, args = work.call, work.sight.scope.args
         server = call.record.server
-        if not self._errands.permitted(server, "force", args, self._operator).permitted:
+        if not self._parts.errands.permitted(server, "force", args, self._operator).permitted:
             raise Stop(Found("refused", f"undo:force on {server}"))
         work.steps, reversal = self._made_anew(work, work.world, leases)
         call_id = await self._writer.forced(self._operator, call, reversal)
@@ -234,7 +229,7 @@ class Executor:
         """One inverse call and the line that says it is done. Raises `Stop` when it is not."""
         step, call, total = work.steps[number - 1], work.call, len(work.steps)
         self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
-        if not await self._leases.held(self._holder(call)):
+        if not await self._parts.leases.held(self._holder(call)):
             raise Stop(Found("failed", "its leases ran out"))
         call_id, outcome = await self._sent(call, step, number)
         if outcome.kind == "in_doubt":
@@ -255,7 +250,7 @@ class Executor:
         undo_id = self._writer.undo_id
         purpose = Purpose(self._operator, undo_id, {"undo_of": call.call_id, "step": number})
         try:
-            return await self._errands.act(step.server, step.tool, step.arguments, purpose)
+            return await self._parts.errands.act(step.server, step.tool, step.arguments, purpose)
         except Refused as no:
             raise Stop(Found("refused", f"undo:{step.tool} on {step.server}: {no}")) from None
 
@@ -266,7 +261,7 @@ class Executor:
 
         Raises `Stop` when that does not tell what came of it."""
         step = work.steps[number - 1]
-        stopped = await self._servers[step.server].fence()
+        stopped = await self._parts.servers[step.server].fence()
         world = await self._look(work)
         if number == len(work.steps) and work.is_back(world):
             return call_id, Outcome("ok", {})
@@ -278,7 +273,7 @@ class Executor:
 
     async def _look(self, work: Work) -> Image:
         try:
-            return await self._looker.look(work.call, work.sight)
+            return await self._parts.looker.look(work.call, work.sight)
         except Unsighted as blind:
             raise Stop(Found("unverified", f"it cannot be looked at: {blind.why}")) from None
 

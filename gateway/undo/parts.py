@@ -1,4 +1,4 @@
-"""What a rollback is made of; and made of the same: the desk for held calls, and what settles doubts. No rule."""
+"""What a rollback, and all it is done with, is made of. No rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gateway.signer import Signer
 from gateway.undo.held import Held, Waitings
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Looker
-from gateway.undo.settling import Settler, Tools
 from gateway.values import Value
 
 
@@ -50,19 +49,3 @@ def held_calls(parts: Parts) -> Held:
     """What an operator may do about held calls."""
     waitings = Waitings(parts.reader, parts.protector)
     return Held(waitings, parts.journal, parts.errands, parts.clock)
-
-
-def settler(parts: Parts) -> Settler:
-    """What settles calls in doubt."""
-    tools = Tools(
-        ledger=parts.ledger,
-        looker=parts.looker,
-        leases=parts.leases,
-        servers=parts.servers,
-        settings=parts.settings,
-        journal=parts.journal,
-        protector=parts.protector,
-        clock=parts.clock,
-        new_call_id=parts.new_call_id,
-    )
-    return Settler(tools)

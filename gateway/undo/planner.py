@@ -17,12 +17,13 @@ from gateway.core.act import FOR
 from gateway.core.model import Decision
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Captured, Image, Level, Recorded
-from gateway.ports import CallFilter, CallRow, Errands, JournalReader
+from gateway.ports import CallFilter, CallRow
 from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import cancelled, explained, seen_before
-from gateway.undo.ledger import MANY, Ledger
-from gateway.undo.looking import Looker, Sight, Unsighted
+from gateway.undo.ledger import MANY
+from gateway.undo.looking import Sight, Unsighted
+from gateway.undo.parts import Parts
 from gateway.undo.plan import (
     NOT_THERE,
     TO_DO,
@@ -74,31 +75,17 @@ class _World:
 class Planner:
     """Makes plans."""
 
-    def __init__(
-        self,
-        *,
-        reader: JournalReader,
-        ledger: Ledger,
-        looker: Looker,
-        errands: Errands,
-        clock: Callable[[], int],
-        progress: Callable[[str], None],
-        apart: Apart,
-    ) -> None:
-        """`clock`: microseconds since the epoch. `progress` hears a sentence now and then."""
-        self._reader = reader
-        self._ledger = ledger
-        self._looker = looker
-        self._errands = errands
-        self._clock = clock
+    def __init__(self, parts: Parts, progress: Callable[[str], None]) -> None:
+        """`progress` hears a sentence now and then."""
+        self._parts = parts
         self._progress = progress
-        self._apart = apart
+        self._apart = Apart(parts)
 
     async def plan(self, calls: Sequence[Recorded], wanted: Wanted, operator: str) -> Plan:
         """The plan for these calls, latest write first as `select` gives them. Writes nothing but the
         looks' own lines. Raises `JournalError`."""
         chosen = {call.call_id for call in calls}
-        undone = undone_before(self._reader)
+        undone = undone_before(self._parts.reader)
         reads = self._read_since(calls)
         world, entries = _World(undone), list[Planned]()
         for number, call in enumerate(calls, 1):
@@ -120,12 +107,12 @@ class Planner:
         self, call: Recorded, chosen: Collection[str], undone: Collection[str]
     ) -> tuple[str, ...]:
         """Calls outside of the chosen ones that wrote there later and were not taken back."""
-        later = self._ledger.later_writers(call)
+        later = self._parts.ledger.later_writers(call)
         names = (other.call_id for other in later)
         return tuple(name for name in names if name not in chosen and name not in undone)
 
     def _is_forced(self, call_id: str) -> bool:
-        row = self._reader.call(call_id)
+        row = self._parts.reader.call(call_id)
         return row is not None and row.record.where.startswith(FOR)
 
     async def _standing(
@@ -141,7 +128,7 @@ class Planner:
         if known is not None:
             return replace(entry, standing=known[0], why=known[1])
         try:
-            sight = await self._looker.sight(call)
+            sight = await self._parts.looker.sight(call)
             seen = await self._seen(entry, before, world, sight)
             looked = seen.current is not None and call.call_id not in world.undone
             return await self._apart.doubted(seen, sight) if looked else seen
@@ -155,8 +142,8 @@ class Planner:
         if call.state not in UNTOUCHED or not call.reversal.pre or entry.after or entry.dependents:
             return False
         try:
-            sight = await self._looker.sight(call)
-            current = await self._looker.look(call, sight)
+            sight = await self._parts.looker.sight(call)
+            current = await self._parts.looker.look(call, sight)
         except Unsighted:
             return False
         pack, pre, scope = sight.pack, call.reversal.pre, replace(sight.scope, post=None)
@@ -168,12 +155,12 @@ class Planner:
     async def _is_left_so(self, call: Recorded, undone: Mapping[str, str]) -> bool:
         """Is it as the undo of a call before it left it?"""
         for name in (each for each, verdict in undone.items() if verdict in TAKEN_BACK):
-            other = self._ledger.recorded(name)
+            other = self._parts.ledger.recorded(name)
             if other is None or other.epoch > call.epoch or not meet(other, call):
                 continue
             try:
-                sight = await self._looker.sight(other)
-                world = await self._looker.look(other, sight)
+                sight = await self._parts.looker.sight(other)
+                world = await self._parts.looker.look(other, sight)
             except Unsighted:
                 continue
             if sight.pack.same(other.reversal.pre, world):
@@ -203,17 +190,19 @@ class Planner:
             return "nothing", "it changed nothing"
         if reversal.level not in UNDOABLE or not reversal.steps:
             return "irreversible", reversal.why or f"level {reversal.level}"
-        if reversal.undo_until is not None and reversal.undo_until <= self._clock():
+        if reversal.undo_until is not None and reversal.undo_until <= self._parts.clock():
             return "irreversible", "the time in which it could be undone is over"
         for step in reversal.steps:
-            decision = self._errands.permitted(step.server, step.tool, step.arguments, operator)
+            decision = self._parts.errands.permitted(
+                step.server, step.tool, step.arguments, operator
+            )
             if not decision.permitted or decision.obligations:
                 return "refused", f"undo:{step.tool} on {step.server}: {_by(decision)}"
         return None
 
     def _unsent(self, call: Recorded, operator: str) -> tuple[Standing, str]:
         arguments = call.arguments or {}
-        decision = self._errands.permitted(call.record.server, "cancel", arguments, operator)
+        decision = self._parts.errands.permitted(call.record.server, "cancel", arguments, operator)
         if decision.permitted and not decision.obligations:
             return "held", "it waits: it will not be sent"
         return "refused", f"undo:cancel on {call.record.server}: {_by(decision)}"
@@ -226,7 +215,7 @@ class Planner:
             current = world.image(sight.reads, entry.after[-1])
             stuck = [e for e in before if e.call.call_id in entry.after and not _gets_undone(e)]
         else:
-            current, stuck = await self._looker.look(call, sight), []
+            current, stuck = await self._parts.looker.look(call, sight), []
         seen = replace(entry, current=None if entry.after else current)
         if current is None and not stuck:
             if entry.dependents:
@@ -249,7 +238,7 @@ class Planner:
         since = min((call.created_at for call in calls), default=0)
         return [
             row
-            for row in (self._reader.calls(CallFilter(since=since), MANY) if calls else ())
+            for row in (self._parts.reader.calls(CallFilter(since=since), MANY) if calls else ())
             if row.record.effect == "read"
             and row.record.agent.startswith("agent:")
             and row.state is not State.REFUSED

@@ -18,15 +18,15 @@ from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow
 from gateway.reasons import Reason
 from gateway.undo import plan as plans
-from gateway.undo.apart import Apart
 from gateway.undo.execute import Executor
 from gateway.undo.ledger import MANY
-from gateway.undo.parts import Parts, held_calls, settler
+from gateway.undo.parts import Parts
 from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
 from gateway.undo.report import Report
 from gateway.undo.select import Selector, Wanted
+from gateway.undo.settling import Settler
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import (
     Begun,
@@ -52,21 +52,7 @@ class Rollback:
         self._parts = parts
         self._operator = operator
         self._progress = progress
-        self._planner = Planner(
-            reader=parts.reader,
-            ledger=parts.ledger,
-            looker=parts.looker,
-            errands=parts.errands,
-            clock=parts.clock,
-            progress=progress,
-            apart=Apart(
-                reader=parts.reader,
-                ledger=parts.ledger,
-                looker=parts.looker,
-                settings=parts.settings,
-                is_gone=parts.is_gone,
-            ),
-        )
+        self._planner = Planner(parts, progress)
 
     def unfinished(self, wanted: Wanted | None = None) -> list[str]:
         """Undos that were cut off, oldest first, of this scope or any; one that runs right now is among
@@ -129,7 +115,7 @@ class Rollback:
 
     async def _settle(self, doubts: Sequence[Recorded]) -> bool:
         """Fence, probe, settle. True: something is known now that was not."""
-        settling, settled = settler(self._parts), False
+        settling, settled = Settler(self._parts), False
         for number, call in enumerate(doubts, 1):
             self._progress(f"call in doubt {number} of {len(doubts)}: {call.record.target}")
             writer: Writing = "gone" if self._parts.is_gone(call.run) else "theirs"
@@ -217,12 +203,8 @@ class Rollback:
         parts, chosen = self._parts, {entry.call.call_id for entry in entries}
         undone, tried = undone_before(parts.reader), self._tried(writer.undo_id)
         executor = Executor(
+            parts,
             writer=writer,
-            looker=parts.looker,
-            errands=parts.errands,
-            leases=parts.leases,
-            servers=parts.servers,
-            held=held_calls(parts),
             operator=self._operator,
             choice=choice,
             tried=lambda call: tried.get(call, {}),
@@ -267,7 +249,7 @@ class Rollback:
             if row.state in DOUBTFUL | {State.INTENT}:
                 step = self._parts.ledger.of(row)
                 self._progress(f"a step may be under way at {row.record.server}: it is waited for")
-                await settler(self._parts).over(step, self._parts.is_gone(step.run))
+                await Settler(self._parts).over(step, self._parts.is_gone(step.run))
 
     def _writer(self, undo_id: str) -> Writer:
         parts = self._parts

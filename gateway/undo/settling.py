@@ -7,7 +7,6 @@ Who cannot stop the writer never hears "not applied"; and where somebody wrote l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.core import record, written
@@ -15,11 +14,9 @@ from gateway.core.model import Effect
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Image, Recorded, Reversal, Settled, Step, server_key
 from gateway.errors import Refused
-from gateway.ports import Journal, Leases, Protector, ToolServer
-from gateway.settings import ServerSettings
 from gateway.undo import level
-from gateway.undo.ledger import Ledger
-from gateway.undo.looking import Looker, Sight, Unsighted
+from gateway.undo.looking import Sight, Unsighted
+from gateway.undo.parts import Parts
 from gateway.undo.scope import NeedsResult, TemplateFailed
 from gateway.values import Value, replace
 
@@ -37,25 +34,11 @@ class Finding(Value):
     why: str
 
 
-class Tools(Value):
-    """What settling needs. `clock`: microseconds since the epoch."""
-
-    ledger: Ledger
-    looker: Looker
-    leases: Leases
-    servers: Mapping[str, ToolServer]
-    settings: Mapping[str, ServerSettings]
-    journal: Journal
-    protector: Protector
-    clock: Callable[[], int]
-    new_call_id: Callable[[], str]
-
-
 class Settler:
     """Settles one call at a time."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def settle(self, call: Recorded, writer: Writer) -> Finding:
         """Where the call stands now, and on record. Raises `JournalError`."""
@@ -65,7 +48,7 @@ class Settler:
             why = "it was to read: whatever became of it, it changed nothing"
             return await self._write(call, Settled(State.NO_EFFECT, call.reversal, why=why))
         try:
-            await self._tools.looker.sight(call)  # what cannot be looked at is not worth a stop
+            await self._parts.looker.sight(call)  # what cannot be looked at is not worth a stop
             stopped = await self._stopped(call, writer)
             return await self._alone(call, stopped)
         except (Unsighted, Refused) as no:
@@ -82,11 +65,11 @@ class Settler:
     async def _stopped(self, call: Recorded, writer: Writer) -> bool:
         """True when nothing of the call can take effect any more."""
         server = call.record.server
-        if server not in self._tools.servers:
+        if server not in self._parts.servers:
             raise Unsighted("unreadable", f"there is no tool server {server} any more")
-        if writer == "ours" and await self._tools.servers[server].fence():
+        if writer == "ours" and await self._parts.servers[server].fence():
             return True
-        if self._tools.settings[server].command is not None:
+        if self._parts.settings[server].command is not None:
             return writer == "gone"
         await self._out_of_time(call)
         return True
@@ -96,43 +79,43 @@ class Settler:
 
         `is_gone`: the process that forwarded it has ended, and its stdio servers with it."""
         server = step.record.server
-        if server not in self._tools.servers:
+        if server not in self._parts.servers:
             return
-        stopped = await self._tools.servers[server].fence()
+        stopped = await self._parts.servers[server].fence()
         if not stopped or not is_gone:
             await self._out_of_time(step)
 
     async def _out_of_time(self, call: Recorded) -> None:
         server = call.record.server
         # Over HTTP the server is not ours to stop: it has had its time when that is over.
-        limits = self._tools.settings[server].limits
+        limits = self._parts.settings[server].limits
         given_up = call.settled_at or call.created_at
         until = max(given_up + limits.quiesce * 1e6, call.created_at + limits.total * 1e6)
-        await asyncio.sleep(max(0.0, until - self._tools.clock()) / 1e6)
+        await asyncio.sleep(max(0.0, until - self._parts.clock()) / 1e6)
 
     async def _alone(self, call: Recorded, stopped: bool) -> Finding:
         """Nobody writes there while it is looked at."""
-        holder = self._tools.new_call_id()
+        holder = self._parts.new_call_id()
         whole = server_key(call.record.server)
         keys = call.keys or (whole,)
         shared = () if whole in keys else (whole,)
-        await self._tools.leases.take(holder, keys, shared, term=LEASE_SECONDS, quiesce=0.0)
+        await self._parts.leases.take(holder, keys, shared, term=LEASE_SECONDS, quiesce=0.0)
         try:
             # Whoever had the leases before may have settled it.
-            known = self._tools.ledger.recorded(call.call_id) or call
+            known = self._parts.ledger.recorded(call.call_id) or call
             if known.state not in DOUBTFUL:
                 return Finding(known.call_id, known.state, "it has been settled meanwhile")
             return await self._looked(known, stopped)
         finally:
-            self._tools.leases.release(holder)
+            self._parts.leases.release(holder)
 
     async def _looked(self, call: Recorded, stopped: bool) -> Finding:
-        sight = await self._tools.looker.sight(call)
-        later = self._tools.ledger.later_writers(call)
+        sight = await self._parts.looker.sight(call)
+        later = self._parts.ledger.later_writers(call)
         if later:
             why = f"call {later[0].call_id} may have written there since"
             return await self._write(call, Settled(State.NEEDS_HUMAN, call.reversal, why=why))
-        cur = await self._tools.looker.look(call, sight)
+        cur = await self._parts.looker.look(call, sight)
         state, why = level.probed(sight.pack, replace(sight.scope, cur=cur), stopped)
         if state is None:
             return Finding(call.call_id, call.state, why)
@@ -144,16 +127,16 @@ class Settler:
         """Raises `JournalError`, also when somebody else has settled it meanwhile."""
         if settled.state is call.state:
             return Finding(call.call_id, call.state, settled.why)
-        tools = self._tools
-        body = written.outcome_body(call.reversal, settled, tools.protector.seal)
+        parts = self._parts
+        body = written.outcome_body(call.reversal, settled, parts.protector.seal)
         line = record.settled(
             call.call_id,
-            tools.clock(),
+            parts.clock(),
             call.state,
             settled.state,
-            {"outcome": "probed", "detail": tools.protector.protect_text(settled.why), **body},
+            {"outcome": "probed", "detail": parts.protector.protect_text(settled.why), **body},
         )
-        await tools.journal.append(line).sealed()
+        await parts.journal.append(line).sealed()
         return Finding(call.call_id, settled.state, settled.why)
 
 

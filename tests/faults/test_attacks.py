@@ -18,7 +18,7 @@ from gateway.core.model import Classified, JsonObject, Outcome
 from gateway.core.record import State
 from gateway.core.reverse import Level
 from gateway.ports import Mark
-from gateway.undo.parts import settler
+from gateway.undo.settling import Settler
 from tests.undo.rig import Killed, Policy, Rig, Store, a_rig, dies, failed
 
 DOUBT = Outcome("in_doubt", detail="no answer")
@@ -165,7 +165,7 @@ async def test_a_later_write_whose_arguments_are_secret_still_is_one(tmp_path: P
         await rig.call("put", task="t2", key="a", value="1")
         doubt = rig.parts.ledger.recorded(call)
         assert doubt is not None
-        finding = await settler(rig.parts).settle(doubt, "gone")
+        finding = await Settler(rig.parts).settle(doubt, "gone")
     assert finding.state is State.NEEDS_HUMAN, finding.why
 
 

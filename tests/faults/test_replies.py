@@ -21,7 +21,7 @@ from gateway.core.model import Outcome, Target
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Recorded
 from gateway.settings import ServerLimits, ServerSettings
-from gateway.undo.parts import settler
+from gateway.undo.settling import Settler
 from gateway.wire.servers import open_server
 from tests.clock import ahead
 from tests.undo.rig import TOOLS, Behind, Policy, Rig, a_gateway, descriptor, packs
@@ -116,7 +116,7 @@ async def settled(rig: Rig, call: str, late: bool) -> None:
             ahead(LIMIT / 10)
         await asyncio.sleep(0.01)
     if recorded(rig, call).state in DOUBTFUL:
-        await settler(rig.parts).settle(recorded(rig, call), "ours")
+        await Settler(rig.parts).settle(recorded(rig, call), "ours")
 
 
 @pytest.mark.parametrize("fault", SETTLED)

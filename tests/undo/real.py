@@ -24,7 +24,7 @@ from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.plan import Plan
 from gateway.undo.report import Report
 from gateway.undo.select import Wanted
-from gateway.undo.settling import Settler, Tools
+from gateway.undo.settling import Settler
 from gateway.values import replace
 from tests.undo.rig import Behind, Policy, Rig, a_gateway
 from tests.undo.scratch import Seen, World
@@ -119,19 +119,8 @@ class Day:
 
     def _settler(self) -> Settler:
         parts = self.rig.parts
-        return Settler(
-            Tools(
-                ledger=parts.ledger,
-                looker=parts.looker,
-                leases=parts.leases,
-                servers=parts.servers,
-                settings={name: _declared(name, self.world) for name in parts.servers},
-                journal=parts.journal,
-                protector=parts.protector,
-                clock=parts.clock,
-                new_call_id=parts.new_call_id,
-            )
-        )
+        settings = {name: _declared(name, self.world) for name in parts.servers}
+        return Settler(replace(parts, settings=settings))
 
     def _recorded(self, call_id: str) -> Recorded:
         found = self.rig.parts.ledger.recorded(call_id)

@@ -21,7 +21,7 @@ from gateway.core.reverse import Image, Level, Recorded
 from gateway.ports import ToolServer
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import packs
-from gateway.undo.parts import settler
+from gateway.undo.settling import Settler
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
 from tests.clock import ahead
@@ -220,7 +220,7 @@ async def test_what_a_call_that_was_given_up_left_is_for_a_person_also_if_its_se
         assert (await rig.undo(first, call))[call] == "in_doubt"
         assert place.world() == {"a": "2", "b": "3"}
         (place.records / "b").unlink()
-        await settler(rig.parts).declare(found, State.NOT_APPLIED, "a person")
+        await Settler(rig.parts).declare(found, State.NOT_APPLIED, "a person")
         verdicts = await rig.undo(first, call)
     assert verdicts == {first: "compensated", call: "not_applied"}
     assert place.world() == {"a": "1"}

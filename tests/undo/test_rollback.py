@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.model import JsonObject, Outcome
-from gateway.undo.parts import settler
 from gateway.undo.select import Wanted
+from gateway.undo.settling import Settler
 from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
@@ -388,7 +388,7 @@ async def test_of_a_call_that_never_had_a_pack_none_is_said_to_have_changed(tmp_
     async with a_rig(tmp_path, store) as rig:
         call = rig.parts.ledger.recorded(await rig.call("shout", text="!"))
         assert call is not None
-        finding = await settler(rig.parts).settle(call, "gone")
+        finding = await Settler(rig.parts).settle(call, "gone")
     assert finding.state == "in_doubt"
     assert finding.why.startswith("nobody can look: ")
     assert finding.why.endswith("says nothing of shout")

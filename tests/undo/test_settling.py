@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,9 @@ from gateway.core.reverse import Captured, Level, Recorded, Step
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Sight, Unsighted
 from gateway.undo.own import For
+from gateway.undo.parts import Parts
 from gateway.undo.scope import CaptureFailed, Scope
-from gateway.undo.settling import Settler, Tools, Writer
+from gateway.undo.settling import Settler, Writer
 from gateway.values import replace
 from tests.undo.shop import OK, Shop, put, record_of, shop
 
@@ -63,17 +65,25 @@ def recorded(at: Shop, call_id: str = "call-1") -> Recorded:
 
 
 def settler(at: Shop) -> Settler:
+    nobody: Any = None
     return Settler(
-        Tools(
+        Parts(
+            reader=at.journal.reader(),
             ledger=ledger(at),
             looker=ShelfLooker(at),  # type: ignore[arg-type]
+            errands=nobody,
             leases=at.leases,
-            servers={"shelf": at.shelf},
-            settings=at.settings,
             journal=at.journal,
             protector=at.protector,
+            policies=nobody,
+            servers={"shelf": at.shelf},
+            settings=at.settings,
+            is_gone=nobody,
+            parents=nobody,
+            tenant="local",
             clock=at.clock,
             new_call_id=at.new_call_id,
+            signer=nobody,
         )
     )
 
