@@ -19,6 +19,7 @@ from gateway.cli.options import config_option
 from gateway.cli.visible import visible
 from gateway.settings import Settings
 from gateway.wire.agents import http, tls
+from gateway.wire.agents.face import Face
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
@@ -52,7 +53,7 @@ def command(config: Path, log_level: str, log_format: logs.Form) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with open_gateway(settings) as gateway, beside(gateway, deadlines=True):
-        app = http.build_app(
+        face = Face(
             gateway.gate,
             settings,
             gateway.ready,
@@ -62,7 +63,7 @@ async def _serve(settings: Settings) -> None:
             give_up=gateway.journal.leases().give_up,
         )
         _settle_memory()
-        await http.serve(app, settings, on_ready=lambda address: _up(gateway, address))
+        await http.serve(face, settings, on_ready=lambda address: _up(gateway, address))
 
 
 def _settle_memory() -> None:

@@ -27,6 +27,7 @@ from gateway.settings import Settings
 from gateway.stories.story import Story
 from gateway.values import Value
 from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 
 MODEL: Final = "model.conf"
 """The same in every policy, so a story need not bring it."""
@@ -122,10 +123,10 @@ class Stage(Value):
         """The real gateway, on real HTTP, while this is entered. Raises `Misconfigured`."""
         up = anyio.Event()
         async with open_gateway(self.settings) as running, anyio.create_task_group() as tasks:
-            asgi = http.build_app(
+            face = Face(
                 running.gate, self.settings, running.ready, running.schema_of, desk=running.desk
             )
-            serve = partial(http.serve, asgi, self.settings, on_ready=lambda _: up.set())
+            serve = partial(http.serve, face, self.settings, on_ready=lambda _: up.set())
             tasks.start_soon(serve)
             with anyio.fail_after(START_SECONDS):
                 await up.wait()

@@ -40,7 +40,7 @@ from gateway.core.model import (
 )
 from gateway.grants.asked import Asked as AskedGrant
 from gateway.policy.live import LivePolicies
-from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 from tests.policy.written import written
 from tests.servers.clients import Remembers
 from tests.servers.http_raw import Heard, Wire, raw_server
@@ -231,7 +231,7 @@ class House:
     def client(self) -> httpx2.AsyncClient:
         """Every byte of HTTP, without a socket."""
         gateway = self.gateway
-        app = http.build_app(gateway.gate, gateway.settings, gateway.ready, gateway.schema_of)
+        app = Face(gateway.gate, gateway.settings, gateway.ready, gateway.schema_of)
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app), base_url=gateway.settings.origin
         )

@@ -14,6 +14,7 @@ import httpx
 from gateway import settings as settings_file
 from gateway.app.gateway import open_gateway
 from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 from tests.identity.authority import Authority, address, client
 from tests.system import starter
 from tests.system.home import Home
@@ -31,7 +32,7 @@ async def _serving(home: Home) -> AsyncIterator[None]:
     """As `bulkhead serve`, in this process: its command waits for an answer over plain HTTP."""
     settings, ready = settings_file.load(home.config), asyncio.Event()
     async with open_gateway(settings) as gateway:
-        app = http.build_app(gateway.gate, settings, gateway.ready, gateway.schema_of)
+        app = Face(gateway.gate, settings, gateway.ready, gateway.schema_of)
         serving = asyncio.create_task(http.serve(app, settings, on_ready=lambda _: ready.set()))
         try:
             await ready.wait()

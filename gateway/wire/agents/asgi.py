@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import HTTPScope
 
-from gateway.wire.agents.exchange import Exchange, Gone, Head, Header, Reply
-from gateway.wire.agents.knownheads import Front
+from gateway.wire.agents.exchange import Gone, Head, Header, Reply
 
 PIECE: Final = 256 * 1024
 """Bytes given to the carrier at once."""
@@ -23,7 +22,6 @@ LINGER_BYTES: Final = 16 * 1024 * 1024
 """How much of a body is passed over behind an answer that closes the connection. Who still writes when it closes finds
 it reset, and never the answer that says why (RFC 9112, 9.6)."""
 CLOSE: Final = ("connection", "close")
-Serve = Callable[[Exchange], Awaitable[None]]
 
 
 def head_of(scope: Scope | HTTPScope) -> Head:
@@ -152,42 +150,3 @@ class AsgiExchange:
     async def _begin(self, status: int, headers: Sequence[Header]) -> None:
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
-
-
-class AsgiApp:
-    """Hands every `http` scope to `serve`; answers lifespan, refuses anything else."""
-
-    def __init__(
-        self,
-        serve: Serve,
-        hush: Callable[[], None],
-        give_up: Callable[[], None],
-        close: Callable[[], None],
-        front: Front,
-    ) -> None:
-        self._serve = serve
-        self.hush = hush
-        """Ends every open stream on which nothing is answered, so that a server can wait for the others."""
-        self.give_up = give_up
-        """Has every call refused that still waits for others to end, while it can be told."""
-        self.close = close
-        """Ends every session and open stream, so that a server can stop."""
-        self.front = front
-        """The same face, for a connection that has read the head before."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._serve(AsgiExchange(scope, receive, send))
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                self.close()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-            await send({"type": "lifespan.startup.complete"})

@@ -29,6 +29,7 @@ from gateway.reasons import Reason
 from gateway.settings import RequestLimits, ServerSettings, Settings
 from gateway.values import replace
 from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 from gateway.wire.agents.limits import Limits
 from tests.clock import at_once
 
@@ -245,7 +246,7 @@ async def serving(
     gate = gate or RememberingGate()
     changes |= {"limits": RequestLimits(**(bounds or {}))}
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    app = http.build_app(
+    app = Face(
         gate, settings(**changes), lambda: (True, {"servers": {"one": "up"}}), schema_of, limits
     )
     server = asyncio.create_task(http.serve(app, settings(**changes), on_ready=place.set_result))

@@ -24,6 +24,7 @@ from mcp.client.streamable_http import streamable_http_client
 from gateway.core.model import Era
 from gateway.errors import Misconfigured
 from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 from tests.clock import ahead
 from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
 from tests.wire.agents.raw import Connection, Reply, connection, session, stateless
@@ -99,7 +100,7 @@ async def test_every_endpoint_is_its_own_to_the_gate(mode: Mode, path: str) -> N
 async def test_a_port_in_use_is_said_in_one_line() -> None:
     async with serving() as place:
         taken = settings(listen=f"127.0.0.1:{place.port}")
-        app = http.build_app(RememberingGate(), taken, lambda: (True, {}), lambda *_: None)
+        app = Face(RememberingGate(), taken, lambda: (True, {}), lambda *_: None)
         with pytest.raises(
             Misconfigured, match=rf"listen: 127.0.0.1:{place.port} is already in use"
         ):
@@ -189,13 +190,14 @@ async def test_who_only_listens_is_let_go_while_a_call_goes_on() -> None:
 PROGRAM = """
 import asyncio, sys
 from gateway.wire.agents import http
+from gateway.wire.agents.face import Face
 from tests.wire.agents.house import RememberingGate, schema_of, settings
 
 async def main():
     gate = RememberingGate()
     asyncio.get_running_loop().add_reader(sys.stdin, gate.go.set)
     give_up = gate.go.set if "giving up" in sys.argv else lambda: None
-    app = http.build_app(gate, settings(), lambda: (True, {}), schema_of, give_up=give_up)
+    app = Face(gate, settings(), lambda: (True, {}), schema_of, give_up=give_up)
     try:
         await http.serve(app, settings(), on_ready=lambda address: print(address, flush=True))
     finally:
