@@ -17,4 +17,4 @@ class Pace(Value):
     retry: tuple[float, float] = (0.5, 60.0)
     """First and longest pause before a failing server is asked again."""
     settle: float = 0.2
-    """Between a change and the next look, so that a burst of changes is one."""
+    """Between a change and the next look, so that a burst of changes is one. Longer while they bring nothing."""

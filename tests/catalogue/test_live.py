@@ -22,7 +22,7 @@ from gateway.core.resolve import Table
 from gateway.errors import Misconfigured, Refused
 from gateway.reasons import Reason
 from tests.catalogue.offering import OfferingServer, approved, pins, settings, tool
-from tests.clock import ahead
+from tests.clock import TURNS, ahead
 
 READ, WRITE = tool("read"), tool("write")
 QUICK = Pace(deadline=5, grace=5, retry=(0.001, 0.01), settle=0)
@@ -533,3 +533,22 @@ async def test_whatever_goes_wrong_with_its_lists_a_server_is_looked_at_again(
         server.offer("tool", [READ | {"description": "poison"}, WRITE])
         server.announce()
         await becomes(catalogue, "files__write")
+
+
+async def test_a_server_whose_every_look_is_news_is_not_looked_at_without_end() -> None:
+    class Balanced(OfferingServer):
+        """Several behind one address: each list is asked for in a session that had to be opened anew."""
+
+        async def fetch(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+            self.announce("restarted")
+            return await super().fetch(method, params)
+
+    server = Balanced(tool=[READ])
+    pace = Pace(deadline=5, grace=5, retry=(0.5, 60), settle=0.2)
+    async with living(server, known=pins(approved("files", READ)), pace=pace):
+        for _ in range(75):
+            ahead(0.2)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+    looks = [asked for asked in server.asked if asked[0] == "tools/list"]
+    assert 3 < len(looks) < 12  # in 15 seconds

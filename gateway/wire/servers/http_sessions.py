@@ -97,7 +97,7 @@ class Sessions:
                 self._drop(key, session)
             if outcome is not None:
                 return outcome
-        why = "it ends every session it opens"
+        why = "it does not know a session it has just opened: are there several servers behind its address?"
         return envelope.not_forwarded(self._link.name, Reason.SERVER_UNAVAILABLE, why)
 
     async def _hear_logs(self, session: Session, message: Outbound, patience: Patience) -> None:
