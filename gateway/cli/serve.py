@@ -91,7 +91,7 @@ def _greet(gateway: Gateway, address: str) -> None:
     status = gateway.catalogue.status()
     width = max(map(len, status), default=0)
     for name, server in status.items():
-        withheld = f", {server['quarantined']} not approved" if server["quarantined"] else ""
+        withheld = f", {server['quarantined']} withheld" if server["quarantined"] else ""
         trouble = f" ({visible(server['error'])})" if server["error"] else ""
         tools = f"{server['tools']} tools{withheld}"
         click.echo(f"  {name:<{width}}  {server['state']}: {tools}{trouble}")

@@ -136,7 +136,7 @@ def refuse_beyond_loopback(host: str, where: Where | None = None) -> None:
         raise Misconfigured(
             f"the embedded issuer serves loopback only, not {host!r}",
             where,
-            hint="listen on 127.0.0.1, or [::1], or localhost",
+            hint="name issuers, or have listen and public_url on 127.0.0.1, [::1] or localhost",
         )
 
 
