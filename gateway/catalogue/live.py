@@ -83,9 +83,10 @@ class LiveCatalogue:
         """The table of this moment. Hold on to it for the length of one request, no longer."""
 
     async def start(self) -> None:
-        """Ask all servers at once. Returns when each answered or failed, or `grace` has passed; those whose
-        lists are known from the last time, and are as approved since, are not waited for, and not asked
-        before `look` or a call. Nor is one waited for that had none the last time."""
+        """Ask the servers, all at once. Returns when each has answered or failed, or when `grace` has passed.
+
+        One whose lists are known from the last time, and are as they were approved, is not waited for, and not
+        asked before `look` or a call. One that had no list the last time is asked, and not waited for."""
         await self._begin_with_earlier()
         for name in self._servers:
             if not self._saved.get(name, Lists()).kinds or not self._tried[name].is_set():

@@ -79,8 +79,8 @@ def load(policy_dir: Path, servers: Collection[str]) -> Pins:
 
 
 def again(before: Pins, servers: Collection[str]) -> tuple[Pins, Misconfigured | None]:
-    """The same, each file by itself: for one that is not right stands what it said before, and the first of them is
-    told. So what is withdrawn in one file is withdrawn whatever another one says.
+    """The pins as the files have them now, each file by itself, and the fault of the first that is not right: what
+    that file said before stays. So what is withdrawn in one file is withdrawn whatever another one says.
 
     Raises `Misconfigured` for names that cannot be told apart."""
     directory, by_target = before.directory, dict[Target, Pin]()

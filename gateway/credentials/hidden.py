@@ -69,7 +69,7 @@ def _without_hex(raw: bytes, begins: bytes, spelling: re.Pattern[bytes]) -> byte
 
 
 def _parts(raw: bytes, begins: bytes) -> Iterator[bytes]:
-    """Not cut within a spelling."""
+    """It in parts of about `_AT_ONCE` bytes, none of them cut within a spelling."""
     start = 0
     while start < len(raw):
         end = start + _AT_ONCE
@@ -87,7 +87,7 @@ def _spelt(byte: int) -> bytes:
 
 
 def _pieces(secret: bytes) -> list[bytes]:
-    """All about as long: a short one might stand anywhere."""
+    """It in pieces of at most `PIECE` bytes, all about as long: a short last one might stand anywhere."""
     size = math.ceil(len(secret) / math.ceil(len(secret) / PIECE))
     return [secret[start : start + size] for start in range(0, len(secret), size)]
 

@@ -1,8 +1,8 @@
-"""The agents' own tokens, in memory while they are good: for token exchange, and for nothing else. One who was
-named where this gateway was started has as many as are needed.
+"""The agents' own tokens, in memory while they are good: for token exchange, and for nothing else.
 
 They are kept only where a server is configured for it, go to its authorization server, and are never
-written down.
+written down. An agent that this gateway was started for (`bulkhead stdio --agent`) shows none: one is made for it
+whenever one is needed.
 """
 
 from __future__ import annotations

@@ -119,7 +119,8 @@ class FrontGate:
         return self._verifier.verify(evidence, self._seconds())
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
-        """See `ports.Gate`. Of a server at which nothing is let in it says what it says of none."""
+        """See `ports.Gate`. Of a server at which this caller reaches nothing it says what it says of one that does not
+        exist."""
         nowhere = replace(endpoint, server="")
         return self._shelves.about(endpoint if self._reaches(endpoint, identity) else nowhere)
 
@@ -136,8 +137,9 @@ class FrontGate:
     def _may_have(
         self, request: Request, before: tuple[Fence, ...], asker: WorkloadIdentity
     ) -> bool:
-        """What the call was made under is not kept: once there is a new fence, of whatever, it must be one that
-        could be made now. `asker` may come in another task than the call's."""
+        """Whether `asker` may have what came of the call. Under which policy and grants it was made is not kept: once
+        there is a fence that was not there `before`, of whatever, it must be a call that could be made now. `asker`
+        may come in another task than the call's."""
         asked = replace(request.identity, expires_at=asker.expires_at)
         try:
             self._bounds.admit(asker)

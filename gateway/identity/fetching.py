@@ -28,7 +28,8 @@ _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNO
 
 
 class Source(Value):
-    """Where one issuer's keys are: a JWK Set (`url`), or metadata of exactly this `issuer`."""
+    """Where one issuer's keys are: a JWK Set at `url`, or at the address that the `metadata` of exactly this `issuer`
+    names. `token_file`: a bearer token for the address that is asked first, and for its origin alone."""
 
     issuer: str
     url: str | None

@@ -52,7 +52,7 @@ class Transmitter(Value):
     naming: From
     """What that issuer's subjects are called here."""
     tenants: tuple[str, ...] = ()
-    """Whose they are: one of these; none: its tokens tell each time, so it cannot be told here."""
+    """Whose they may be. Empty: that issuer's tokens say it each time, so it cannot be told here."""
 
 
 class SetReader:

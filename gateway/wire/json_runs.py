@@ -105,8 +105,8 @@ def after_word(data: bytes, at: int) -> int:
 
 
 def text_end(data: bytes, at: int, size: int) -> tuple[int, bool, bool]:
-    """Where the text that begins or goes on at `at` ends within so many bytes, whether with its quote, and whether
-    it may have escapes.
+    """Of the text that begins or goes on at `at`, looked at for `size` bytes: how far it goes, whether it ends there
+    with its quote, and whether it may have escapes.
 
     Without its quote it may be cut anywhere: an escape or a character that is not whole is left away."""
     edge = min(at + size, len(data))
@@ -127,8 +127,8 @@ def _uncut(bare: bytes, start: int, end: int) -> int:
 
 
 def goes_on(data: bytes, at: int) -> int:
-    """How far a text with escapes that goes on at `at` can be read when it is proved not to end in the window; else 0.
-    For one that is far from its end, that is found out several times faster than where the end is."""
+    """How far a text with escapes that goes on at `at` is proved to be text and not to end: to about the end of the
+    window, or 0 where that is not so. Far from its end, that is found out several times faster than where it ends."""
     edge = min(at + WINDOW, len(data))
     if data.find(b"\\", at, edge) < 0:
         return 0

@@ -75,7 +75,7 @@ class KnownHeads:
 
     def _like_another(self, raw: bytes) -> Known | None:
         """Calls of one tool differ in their arguments, and so in one number of their heads; each has a trace of its
-        own. Nothing that was concluded from the other head was from these."""
+        own. What was concluded from the other head was concluded from neither."""
         common, length, trace = _apart(raw)
         like = self._alike.get(common) if length else None
         if like is None or int(length) > MAX_BODY:
