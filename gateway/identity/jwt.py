@@ -84,18 +84,11 @@ class JwtVerifier:
         begins_at, expires_at = check_times(claims, profile, endpoint, now)
         check_audience(claims, self._origin, endpoint.path)
         bound = binding(claims)
-        claimed = _claimed(profile, claims)
-        identity = WorkloadIdentity(
-            issuer=profile.issuer,
-            agent=f"agent:{claimed.agent}",
-            tenant=claimed.tenant,
-            task=claimed.task,
-            intent=claimed.intent,
-            tiers=tiers_of(claims, profile, endpoint, bound is not None),
-            token_id=token_id(claims, profile, token.text),
-            expires_at=expires_at + LEEWAY,
-            grant=claimed.grant,
-            on_behalf_of=claimed.on_behalf_of,
+        identity = _claimed(profile, claims).identity(
+            profile.issuer,
+            tiers_of(claims, profile, endpoint, bound is not None),
+            token_id(claims, profile, token.text),
+            expires_at + LEEWAY,
         )
         return _Verified(profile, token.kid, key, bound, identity, begins_at)
 

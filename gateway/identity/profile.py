@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from gateway.core.model import Tier
+from gateway.core.model import Tier, WorkloadIdentity
 from gateway.values import Value
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
@@ -41,7 +41,7 @@ def known_again(
 
 
 class Claimed(Value):
-    """What a profile reads from verified claims. `agent` is bare; the verifier puts `agent:` in front."""
+    """What a profile reads from verified claims."""
 
     agent: str
     tenant: str
@@ -50,6 +50,23 @@ class Claimed(Value):
     grant: str = ""
     on_behalf_of: str = ""
     """The principal an agent acts for, as a delegated token names it (RFC 8693, `act`)."""
+
+    def identity(
+        self, issuer: str, tiers: frozenset[Tier], token_id: str, expires_at: int
+    ) -> WorkloadIdentity:
+        """Who that is, by the word of this issuer. See `WorkloadIdentity`."""
+        return WorkloadIdentity(
+            issuer=issuer,
+            agent=f"agent:{self.agent}",
+            tenant=self.tenant,
+            task=self.task,
+            intent=self.intent,
+            tiers=tiers,
+            token_id=token_id,
+            expires_at=expires_at,
+            grant=self.grant,
+            on_behalf_of=self.on_behalf_of,
+        )
 
 
 class ClaimError(Exception):

@@ -54,16 +54,11 @@ class CertificateVerifier:
             claimed = self._read(facts)
         except ClaimError as error:
             bad(f"certificate: {error}")
-        return WorkloadIdentity(
-            issuer=self._issuer,
-            agent=f"agent:{claimed.agent}",
-            tenant=claimed.tenant,
-            task=claimed.task,
-            intent=claimed.intent,
-            tiers=reach(self._tiers, frozenset(), evidence.endpoint, True),
-            token_id="x509:" + hashlib.sha256(evidence.certificate).hexdigest()[:40],
-            expires_at=facts["exp"] + LEEWAY,
-            grant=claimed.grant,
+        return claimed.identity(
+            self._issuer,
+            reach(self._tiers, frozenset(), evidence.endpoint, True),
+            "x509:" + hashlib.sha256(evidence.certificate).hexdigest()[:40],
+            facts["exp"] + LEEWAY,
         )
 
     def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:

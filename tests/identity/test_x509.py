@@ -51,6 +51,11 @@ def test_a_workloads_certificate_is_its_identity() -> None:
     assert identity.expires_at == NOW + 3590 + LEEWAY
 
 
+def test_whom_the_settings_say_it_acts_for_it_acts_for() -> None:
+    identity = verifier(principal=From(value="ada@acme.example")).verify(evidence(CA.svid()), NOW)
+    assert identity.on_behalf_of == "ada@acme.example"
+
+
 BAD: dict[str, tuple[Callable[[], Leaf], str]] = {
     "of another trust domain": (
         lambda: CA.svid("spiffe://evil.example/agent/triage-1"),
