@@ -52,7 +52,7 @@ class Forgetting(Value):
                     ),
                     microseconds(),
                     {"of": row.record.call_id, "verdict": VERDICT},
-                    (Forget(row.record.call_id, found.lines[row.record.call_id]),),
+                    (Forget(row.record.call_id, found[row.record.call_id]),),
                 )
             )
             for row in calls

@@ -1,6 +1,6 @@
-"""Names an operator types of agents, tasks and servers: one that nobody can have is a slip, and is said to be one.
+"""Names of agents, tasks and servers as an operator types them. One that nobody can have is a slip, and is told.
 
-Whether there is an agent or a task of a name cannot be known here: their tokens come from elsewhere.
+Whether there is an agent or a task of a name that can be had is not known here: their tokens come from elsewhere.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def tenant(name: str) -> str:
 
 
 def can_be(loaded: Settings, fence: Fence) -> None:
-    """Nobody is told that something was stopped which cannot be. Raises `click.UsageError`, `Misconfigured`."""
+    """Raises `click.UsageError` or `Misconfigured` for a fence on what cannot be: nobody hears that it was stopped."""
     scope, value = fence.scope, fence.value
     if scope == "server" and value not in loaded.servers:
         raise Misconfigured(f"there is no server {value!r}", loaded.where)

@@ -68,8 +68,8 @@ def need_scratch() -> None:
 
 @contextmanager
 def told_if_it_can_be(said: str) -> Iterator[None]:
-    """Around printing, in a command that has more to do, or whose exit status says what it did: a reader that is gone
-    or a full disk changes neither. `said`: what standard error hears in its place."""
+    """Around printing, where a reader that is gone or a full disk must not change what the command goes on to do, nor
+    its exit status. `said`: what standard error hears in place of what could not be printed."""
     try:
         yield
     except OSError as error:
@@ -79,7 +79,7 @@ def told_if_it_can_be(said: str) -> Iterator[None]:
 
 
 def print_no_more() -> None:
-    """What is still to be printed, and what was and is held by the interpreter, would fail again."""
+    """Standard output leads nowhere from here on: what is still to be printed, or is buffered, would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

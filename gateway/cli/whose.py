@@ -1,6 +1,6 @@
-"""Whose an agent or a task is: a name says so only within a tenant, and operators leave the tenant out.
+"""Which tenant's an agent or a task is: names are unique within a tenant only, and operators leave the tenant out.
 
-Only what is on record is known. It decides nothing that has to wait for it: what cannot be told is None.
+It knows what is on record and no more. What cannot be told is None, and keeps no fence from falling.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECENT: Final = 1_000
 
 
 def of_one(loaded: Settings, fences: Sequence[Fence]) -> None:
-    """No tenant was named. Raises `click.UsageError` for a fence that so would stop what is of several."""
+    """For when no tenant was named. Raises `click.UsageError` for a fence whose name is known in several tenants."""
     for fence in fences:
         known = _tenants(loaded, fence)
         if known is not None and len(known) > 1:
@@ -31,7 +31,7 @@ def of_one(loaded: Settings, fences: Sequence[Fence]) -> None:
 
 
 def unheard_of(loaded: Settings, fences: Sequence[Fence]) -> list[str]:
-    """What to tell of fences, or what is named as they would name it, that nobody is known by: a slip, most often."""
+    """A sentence for each fence whose name is on record nowhere, or not in its tenant: a slip, most often."""
     told = []
     for fence in fences:
         if _tenants(loaded, fence) != frozenset():
@@ -47,7 +47,7 @@ def _listed(tenants: frozenset[str]) -> str:
 
 
 def _tenants(loaded: Settings, fence: Fence) -> frozenset[str] | None:
-    """In which tenants, of those it may be in, there is what is fenced, by the journal. None: that cannot be told."""
+    """The tenants in which the journal knows what is fenced; its own alone, if it has one. None: it cannot be told."""
     if fence.scope not in ("agent", "task", "tenant"):
         return None
     try:

@@ -138,8 +138,8 @@ def _meta(classified: Classified) -> JsonObject:
 
 
 def answer_to(new: Ticket, known: Sequence[Ticket]) -> Ticket:
-    """The ticket that speaks for this question: one of the same agent's `known` ones, or the new one. Of those an
-    agent of the same name in another tenant is another's.
+    """The ticket that answers this question: one of the agent's `known` ones, or the new one. A ticket of an agent of
+    the same name in another tenant is not this agent's.
 
     Raises `Refused` (overloaded) when the agent has asked too much already."""
     known = [ticket for ticket in known if ticket.tenant == new.tenant]

@@ -38,8 +38,8 @@ def root_of(tenant: str, root_task: str) -> str:
 
 def passage(flow: Flow | None, root: str, strict: bool, approved: bool, own: str) -> Passage | None:
     """The claim of a call; None for one that touches no label. `strict`: its grant asks for it.
-    `approved`: a person let this very call out. `own`: the root of its agent's own task, of which law 4 speaks
-    whatever the call does: what it knows, all who work for the other task may know from then on."""
+    `approved`: a person let this very call out. `own`: the root of its agent's own task. By law 4 its labels come along
+    whatever the call does: from then on all who work for the other task may know what this agent knows."""
     brings = own if own != root else ""
     if flow is None or not (flow.reads or flow.egress):
         return Passage(root, frozenset(), None, brings) if brings else None

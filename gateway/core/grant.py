@@ -26,8 +26,8 @@ MOST_CHILDREN: Final = 64
 MAX_ADMIN_SECONDS: Final = 900
 """How long a grant with the admin tier in it may last."""
 _UNPLAIN: Final = re.compile(r"\.\.|//|\\|%(?:[01].|2[ef5]|5c|7f|c[01])", re.IGNORECASE)
-"""Past its `://` a URI with one of these may lead elsewhere than it seems to: no `*` covers it. Encoded count a dot, a
-slash, a backslash, a percent sign, and what no text has; a blank or a letter stays where it is."""
+"""A URI with one of these behind its `://` may lead elsewhere than it seems to, so no `*` covers it. Percent-encoded,
+these count: a dot, a slash, a backslash, a percent sign, and bytes no text has. A blank or a letter is harmless."""
 
 State = Literal["active", "completed", "revoked"]
 Limit = int | None

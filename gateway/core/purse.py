@@ -20,8 +20,8 @@ NO_GRANT: Final = "there is no such grant"
 
 
 class Purse:
-    """Times are microseconds; None is no limit. It changes in its place: four of them do for every call, and
-    making each anew costs twice as much. Whoever takes can put back what was there before."""
+    """Times are microseconds; None is no limit. It is changed in its place: a call changes up to four of them, and
+    making each anew costs twice as much. What `take` and `end` return can be put back."""
 
     __slots__ = (
         "burst",

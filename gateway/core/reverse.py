@@ -152,7 +152,7 @@ class Recorded(Value):
     arguments: JsonObject | None
     """As they were forwarded; None when the journal kept only a commitment of some of them."""
     partial: JsonObject | None
-    """The same, with something that is no value for each that is redacted; None when more is missing."""
+    """The same, with a stand-in for each value that is redacted (undo/ledger.py); None when more is missing."""
     reversal: Reversal
     """As of the latest line that says something of it."""
     post: Image | None

@@ -148,8 +148,8 @@ class GrantBook:
         return bool(rows)
 
     async def watch(self) -> None:
-        """Looks also when nobody calls, until cancelled; now and then also when there is said to be no news: a
-        process may have died between a change and its word of it, which is then given to all."""
+        """Looks also when nobody calls, until cancelled. Now and then it reads although the epoch says that there is
+        nothing new: a process may have died after a change and before it told. Then this one tells all."""
         for look in count(1):
             await asyncio.sleep(EVERY)
             try:
@@ -191,7 +191,7 @@ class GrantBook:
         return chain
 
     def _now(self) -> int:
-        """The time. By a clock that was set back a grant may not be over that was dropped: all are read again."""
+        """The time. Where the clock was set back, a grant that was dropped may be in force again: all are read anew."""
         before, self._latest = self._latest, self._clock()
         if self._latest < before - SET_BACK:
             self._rev = 0
@@ -216,8 +216,8 @@ class GrantBook:
         return not self._used_up or self._used_up.isdisjoint([grant.id for grant in chain])
 
     def _look_at(self, grant_id: str) -> None:
-        """A call has found that it, or one above it, has not enough left. If that is for good, no further call is to
-        find out: it costs a transaction each time."""
+        """A call has found too little left of this grant, or of one above it. If that is for good it is kept in mind:
+        each further call would find out by a transaction of its own."""
         one = self._active.get(grant_id)
         while one is not None:
             standing = self._store.find(one.id)

@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 from gateway.core.act import FOR
 from gateway.core.apart import EventRow
 from gateway.core.written import Unseal
-from gateway.values import Value
 
 PAGE: Final = 1_000
 
@@ -26,14 +25,8 @@ class Reader(Protocol):
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]: ...
 
 
-class Found(Value):
-    """Lines that have payloads, by the call that is to be forgotten."""
-
-    lines: Mapping[str, tuple[int, ...]]
-
-
-def of_calls(reader: Reader, calls: Collection[str]) -> Found:
-    """Every line that holds something of these calls (whole ids). Raises `JournalError`."""
+def of_calls(reader: Reader, calls: Collection[str]) -> Mapping[str, tuple[int, ...]]:
+    """Of each of these calls (whole ids), the numbers of all lines that hold something of it. Raises `JournalError`."""
     found: dict[str, list[int]] = {call: [] for call in calls}
     made_for: dict[str, str] = {}
     for row in _rows(reader):
@@ -47,7 +40,7 @@ def of_calls(reader: Reader, calls: Collection[str]) -> Found:
                 made_for[row.call_id] = call
         if call in found:
             found[call].append(row.seq)
-    return Found({call: tuple(lines) for call, lines in found.items()})
+    return {call: tuple(lines) for call, lines in found.items()}
 
 
 def of_subject(reader: Reader, subject: str, unseal: Unseal) -> list[str]:

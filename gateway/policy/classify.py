@@ -87,8 +87,8 @@ class Classifier:
         return Classified(resolved, tier, effect, destination, line.where, flow(line, destination))
 
     def possible(self, resolved: Resolved, towards: Sequence[str] = ()) -> Sequence[Classified]:
-        """Every class a call of this target could have. `towards`: destinations that are told apart beside those of the
-        rules. Raises `Refused` (unclassified)."""
+        """Every class a call of this target could have. `towards`: patterns of destinations, to be told apart beside
+        those of the rules. Raises `Refused` (unclassified)."""
         line = self.line(resolved.target)
         return [
             Classified(resolved, tier, effect, destination, line.where, flow(line, destination))

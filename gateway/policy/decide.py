@@ -11,8 +11,8 @@ Laws:
 5. A duty is demanded by every rule of it that matches. One whose condition is open is not demanded yet.
 6. A rule on trial (would-deny) has no part in any of that. It is asked when all else is decided, and
    whatever it answers, or raises, changes nothing.
-7. Of another spelling of what is already allowed (`allowed`), what no rule speaks of is permitted too: its
-   duties count all the same.
+7. `allowed` says that the question is about another spelling of something that is already allowed. It is
+   permitted, too, if no rule speaks of it, and its duties count all the same.
 
 It knows rules and conditions, and neither files nor the catalogue.
 """

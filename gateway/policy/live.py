@@ -25,7 +25,7 @@ class LivePolicies:
         self.current = self._load()
         """See `ports.Policies`."""
         self._astray = False
-        """Were the files told to be none that can be taken, and nothing better since?"""
+        """Was it told that the files cannot be taken, and nothing better since?"""
 
     async def watch(self, told: Callable[[str], None]) -> None:
         """Follows the files until cancelled. `told` gets one line for every version taken or refused."""

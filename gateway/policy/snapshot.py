@@ -73,8 +73,7 @@ class PolicySnapshot(Value):
 
     def decide(self, question: AccessRequest) -> Decision:
         """The PDP's answer. A resource with other spellings is denied if one of them is, and has the duties and
-        the rules on trial of all.
-        Never raises."""
+        the rules on trial of all. Never raises."""
         decision = self.pdp.decide(question)
         if not decision.permitted:
             return decision

@@ -1,7 +1,7 @@
-"""What else a tool server may take a resource URI for: the same, decoded, with all encoded that must be, or with its
-host in its plain form. Pure text.
+"""Other spellings of a resource URI that a tool server may take for the same: decoded, encoded again where that is
+needed, and with the host in its plain form. Pure text.
 
-Servers differ in what they decode (RFC 3986, 2.4 and 6.2.2). Nobody is let in by one spelling whom another keeps out.
+Servers differ in what they decode (RFC 3986, 2.4 and 6.2.2). Who is kept out by one spelling gets in by none.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def others(uri: str) -> Sequence[str]:
 
 
 class Written:
-    """The URIs and prefixes that are not written in the plain spelling. Whoever asks in any spelling asks in theirs
-    too: that `repo://a%2Fb` is meant, nobody could tell by `repo://a%2fb` alone."""
+    """The URIs and prefixes of a policy that are not written in their plain spelling. A question in any spelling is
+    asked in theirs, too: from `repo://a%2fb` alone nobody could tell that a rule says `repo://a%2Fb`."""
 
     def __init__(self, patterns: Iterable[Names]) -> None:
         self._exact: dict[str, dict[str, None]] = {}
@@ -119,8 +119,8 @@ def _decoded(uri: str) -> str:
 
 
 def _with_plain_host(uri: str) -> str:
-    """Small letters, and nothing that may be left out (RFC 3986, 6.2.2 and 6.2.3): whoever asks, the port that is meant
-    anyway, the dot at the end. A file's is nobody's (RFC 8089)."""
+    """In small letters, without what may be left out (RFC 3986, 6.2.2 and 6.2.3): user information, the scheme's own
+    port, the dot at the end. A file has no host (RFC 8089)."""
     found = None if _USUAL.match(uri) else _HOSTED.match(uri)
     if found is None:
         return uri

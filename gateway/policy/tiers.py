@@ -194,7 +194,7 @@ def keep_flow(tiers: Tiers) -> bool:
 
 
 def every_mark(tiers: Tiers) -> Mapping[str, Mark]:
-    """Whatever some entry marks, by the strictest word for it: redacted too is what something redacted lies in."""
+    """Every argument that some entry marks, by its strictest mark. What holds something redacted is redacted, too."""
     marked = dict.fromkeys(mark for line in _each(tiers) for mark in line.entry.arguments.items())
     gone = [f"{pointer}/" for pointer, mark in marked if mark == "redacted"]
     return {

@@ -1,8 +1,8 @@
-"""A look by another process than a call was made in, while the one that made it still runs.
+"""Looks that may be at another world than the call's: the server's process that made the call still runs.
 
-A tool server over stdio may keep its world in its own process: then a rollback, which starts one of its own,
-looks at another world. What is found there is not believed where a process that has only just begun would show it
-just as well: that a call's work is not there, or that all is as it was when the one that made it began.
+A tool server over stdio may keep its world in its own memory. A rollback starts a server of its own, and looks
+at that one's world. Two findings are not believed then, for any server that has only just begun shows them: that the
+call's work is not there, and that all is as it was when the process that made the call began.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BEGAN_SO: Final = "it left all as it was when that process began"
 
 
 class Apart:
-    """Tells which looks cannot be believed. Nobody the journal knows of has undone these calls."""
+    """Tells which looks cannot be believed, of calls that no undo on record has taken back."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -47,7 +47,8 @@ class Apart:
         return entry
 
     def _may_be(self, call: Recorded, sight: Sight) -> bool:
-        """Looked at by nobody but a process of ours, made by another, and nobody has tried where its world is."""
+        """Is it looked at through a process of ours alone, was made by another, and has no certificate that says
+        where its world is?"""
         server = call.record.server
         ours = all(read.server == server for read in sight.reads)
         is_started = self._parts.settings[server].command is not None

@@ -1,7 +1,7 @@
-"""Is what a pack rests on still offered as it was approved? A read of a tool that changed is nobody's word.
+"""Is what a pack rests on still offered as it was approved? What a changed tool answers proves nothing.
 
-A pack is written for descriptors a person has seen; what a server offers meanwhile is for the catalogue to
-know, or for who lists it. It knows neither.
+A pack is written for descriptors a person has seen. What its server offers now is told by whoever asks
+(`Withheld`): this file knows no catalogue.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Half way through an inverse of several steps: is there anything in the world that is nobody's known doing? Pure.
+"""Half way through an inverse of several steps: has somebody else written meanwhile? Pure.
 
-Between two steps the world is neither as the call left it nor as it was before. What the steps have moved
-so far is in one of these two, or is gone for the moment; anything else somebody wrote meanwhile, and the
-next step would overwrite it.
+Between two steps the world is neither as the call left it nor as it was before, but every part of it is as in one
+of these two images, or is gone for the moment. Anything else was written by somebody else, and the next step
+would overwrite it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What an earlier undo has already taken back, in a plan made since. Pure.
+"""Calls that an earlier undo has taken back, in a plan made since. Pure.
 
-Nothing of such a call is in the world. That the world is another since is a conflict only where nobody the
-journal knows of was there: what later calls wrote is theirs. Where these are undone first, it is looked at last.
+Nothing of such a call is left in the world. If the world has changed since, that is a conflict only where no later
+call on record explains it; what later calls wrote is theirs. Where those are undone in the same plan, this call is
+looked at last.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ CHANGED: Final = f"{EARLIER}, and changed since"
 def seen_before(
     entry: Planned, undone: Mapping[str, str], is_forced: Callable[[str], bool]
 ) -> Planned:
-    """What an earlier undo has taken back is not in the way of what came since, nor harmed by it; and
-    what looks like its work again is not its work. `is_forced`: does a call stand for what a forced undo
-    overwrote? That one may have brought its work back."""
+    """What an earlier undo has taken back is in nobody's way, and later writes do it no harm; what looks like its
+    work again is somebody else's. `is_forced`: does a call stand for what a forced undo overwrote? That one may have
+    brought the work back."""
     verdict = undone.get(entry.call.call_id)
     again = entry.standing in TO_DO and verdict in TAKEN_BACK
     if not again and (entry.standing not in CONFLICTS or verdict not in BACK):
@@ -38,16 +39,16 @@ def seen_before(
 
 
 def cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
-    """A try nobody heard back from, that an earlier undo has cancelled and saw to be gone: it cannot come
-    back, whatever is there now."""
+    """A try nobody heard back from, which an earlier undo has cancelled and seen to be gone: it cannot come back,
+    whatever is there now."""
     if entry.call.state in DOUBTFUL and entry.call.call_id in undone:
         return replace(entry, standing="already", why="cancelled by an earlier undo")
     return entry
 
 
 def explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
-    """Taken back by an earlier undo, and the world is another since: only believed where a call before it
-    on the same resource is back as well, and a look says so. Else somebody was there."""
+    """Of a call that an earlier undo took back it is believed that the world has changed since only where a look
+    says that a call before it on the same resource is back, too. Else somebody was there: drift."""
     told: list[Planned] = []
     for entry in reversed(entries):
         if entry.why == EARLIER and not any(

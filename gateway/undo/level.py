@@ -170,8 +170,8 @@ def with_changes(reversal: Reversal, image: Image) -> Reversal:
 
 
 def foreign(pack: AnyPack, reversal: Reversal, scope: Scope) -> Reversal:
-    """The same, lowered where a pack knows what its call makes, and something else is there: whoever wrote it
-    while the call was under way, an undo would take it for the call's doing. `scope`: with `post`."""
+    """The same; lowered when the pack can say what its call makes, and `scope.post` is something else. Somebody may
+    have written there while the call was under way, and an undo would take that for the call's doing."""
     if reversal.level is Level.NONE or pack.expect(replace(scope, cur=scope.post)) is not False:
         return reversal
     return lowered(

@@ -1,9 +1,9 @@
 """From calls to a plan, by looking only: the journal, the policy, and the world through the packs' reads.
 
 What is compared: the world now with the post-image (undo may begin), else with the pre-image (nothing
-left to do). Neither: somebody was there since. A later call of the same plan on the same resource makes
-the look worthless, for it is still to be undone: then its recorded pre-image is taken for the world,
-where both made the very same reads, and else the call waits for its turn.
+left to do). Neither: somebody was there since. Where a later call of the same plan wrote the same resource, a
+look now tells nothing, for that call is still to be undone. Then its recorded pre-image stands for the
+world, if both calls made the very same reads; else this call waits for its turn.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Planner:
         return there and not await self._is_left_so(call, undone)
 
     async def _is_left_so(self, call: Recorded, undone: Mapping[str, str]) -> bool:
-        """Is it as the undo of a call before it left it?"""
+        """Is the world as the undo of an earlier call left it?"""
         for name in (each for each, verdict in undone.items() if verdict in TAKEN_BACK):
             other = self._parts.ledger.recorded(name)
             if other is None or other.epoch > call.epoch or not meet(other, call):

@@ -25,7 +25,7 @@ DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer", pid=7)
 
 
 class ShelfLooker:
-    """`planner.Looker` for the shelf's pack."""
+    """`looking.Looker` for the shelf's pack."""
 
     def __init__(self, at: Shop) -> None:
         self._at = at

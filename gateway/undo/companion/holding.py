@@ -1,7 +1,7 @@
-"""Who holds a file open to write in it: what is put in its place is not what such a process goes on with.
+"""Who holds a file open for writing: such a process goes on with what it has, not with what is put in the file's place.
 
-A database that its server keeps open is written again from what that server remembers, its journal too. The log of
-a process that keeps nothing else open is not: that one only appends. Linux alone can tell, and of one's own processes.
+A server that keeps its database open writes it again from memory, journal and all. A process whose open files are
+all appended to, as a log is, does not. Only Linux can tell, and only of processes of the same user.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ Inode = tuple[int, int]
 
 
 def holder(inodes: Collection[Inode], root: str, ours: int) -> tuple[int, Inode] | None:
-    """A process that does, and which of these files (device and number). Not one that `ours` has started: a
-    rollback starts tool servers of its own, which end with it. `root`: where all its files lie."""
+    """The id of a process that does, and which of `inodes` (device and number) it holds; None if there is none.
+    `ours`: what this process has started does not count, for a rollback's own tool servers end with it. `root`: only
+    files below it are looked at."""
     for pid in (int(name) for name in os.listdir(_PROCESSES) if name.isdigit()):
         held = _held(_PROCESSES / str(pid), inodes, root) if pid != os.getpid() else None
         if held is not None and not _is_below(pid, ours):
