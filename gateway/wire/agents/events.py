@@ -14,7 +14,7 @@ from gateway.reasons import Reason
 from gateway.wire import strict_json
 from gateway.wire.agents.bodies import body_of
 from gateway.wire.agents.checks import check_single
-from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 
@@ -38,16 +38,8 @@ class EventsFace:
         self._events = events
         self._seconds = limits.body_seconds
 
-    async def serve(self, exchange: Exchange) -> None:
-        """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
-        try:
-            await exchange.reply(await self._answer(exchange))
-        except Rejected as no:
-            await exchange.reply(no.reply)
-        except Gone:
-            return
-
-    async def _answer(self, exchange: Exchange) -> Reply:
+    async def answer(self, exchange: Exchange) -> Reply:
+        """To one request, of which Host and Origin have been checked. Raises `Rejected`, `Gone`."""
         head = exchange.head
         check_single(head)
         if head.method != "POST":

@@ -21,7 +21,7 @@ from gateway.wire.agents.asgi import AsgiExchange
 from gateway.wire.agents.checks import Callers
 from gateway.wire.agents.door import Door
 from gateway.wire.agents.events import PATH, EventsFace
-from gateway.wire.agents.exchange import Exchange, Head, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Gone, Head, Rejected, Reply
 from gateway.wire.agents.grants import GrantsFace
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
@@ -72,21 +72,25 @@ class Face:
         except Rejected as no:
             await exchange.reply(self._probed(exchange.head) or no.reply)
             return
+        endpoint = endpoint_at(exchange.head.path)
+        if endpoint is not None:
+            await self._door.serve(endpoint, exchange)
+            return
         try:
-            if self._grants is not None and self._grants.serves(exchange.head.path):
-                await self._grants.serve(exchange)
-                return
-            if self._events is not None and exchange.head.path == PATH:
-                await self._events.serve(exchange)
-                return
-            endpoint = endpoint_at(exchange.head.path)
-            if endpoint is None:
-                await exchange.reply(self._page(exchange))
-                return
+            await exchange.reply(await self._beside(exchange))
         except Rejected as no:
             await exchange.reply(no.reply)
+        except Gone:
             return
-        await self._door.serve(endpoint, exchange)
+
+    async def _beside(self, exchange: Exchange) -> Reply:
+        """The answer to what is no MCP. Raises `Rejected`, `Gone`."""
+        path = exchange.head.path
+        if self._grants is not None and self._grants.serves(path):
+            return await self._grants.answer(exchange)
+        if self._events is not None and path == PATH:
+            return await self._events.answer(exchange)
+        return self._page(exchange)
 
     def admits(self, head: Head) -> Admitted | None:
         """See `knownheads.Front`."""

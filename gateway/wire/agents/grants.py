@@ -24,7 +24,7 @@ from gateway.wire import strict_json
 from gateway.wire.agents import challenges
 from gateway.wire.agents.bodies import body_of
 from gateway.wire.agents.checks import check_content, check_single
-from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
+from gateway.wire.agents.exchange import Exchange, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import GRANTS
@@ -47,18 +47,13 @@ class GrantsFace:
         """Is it a path of ours?"""
         return path == GRANTS.path or path.startswith(f"{GRANTS.path}/")
 
-    async def serve(self, exchange: Exchange) -> None:
-        """Answer one request. Host and Origin have been checked. Never raises for what the caller did."""
-        try:
-            check_single(exchange.head)
-            shown = challenges.evidence_of(exchange.head, GRANTS, exchange.certificate)
-            identity = await challenges.identify(self._gate, shown, self._resource)
-            act = await self._act(exchange)
-            await exchange.reply(_reply(act, await self._desk.act(identity, act)))
-        except Rejected as no:
-            await exchange.reply(no.reply)
-        except Gone:
-            return
+    async def answer(self, exchange: Exchange) -> Reply:
+        """To one request, of which Host and Origin have been checked. Raises `Rejected`, `Gone`."""
+        check_single(exchange.head)
+        shown = challenges.evidence_of(exchange.head, GRANTS, exchange.certificate)
+        identity = await challenges.identify(self._gate, shown, self._resource)
+        act = await self._act(exchange)
+        return _reply(act, await self._desk.act(identity, act))
 
     async def _act(self, exchange: Exchange) -> GrantAct:
         method, path = exchange.head.method, exchange.head.path
