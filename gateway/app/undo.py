@@ -37,7 +37,6 @@ from gateway.undo.looking import Looker
 from gateway.undo.parts import Parts, held_calls
 from gateway.undo.rollback import Rollback
 from gateway.undo.settling import Settler
-from gateway.undo.versions import ServerVersions
 from gateway.wire.servers import open_server
 
 log = logging.getLogger("bulkhead.undo")
@@ -130,7 +129,7 @@ def _parts(
     return Parts(
         reader=reader,
         ledger=Ledger(reader, protector),
-        looker=Looker(packs.current, ServerVersions(servers), reads, offered.why_withheld),
+        looker=Looker(packs.current, servers, reads, offered.why_withheld),
         errands=_errands(settings, policies, protector, servers, journal),
         leases=journal.leases(),
         journal=journal,

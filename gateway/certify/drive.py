@@ -60,7 +60,8 @@ class Driver:
         self, tool: str, arguments: JsonObject, losing: Callable[[], bool] = lambda: False
     ) -> Tried:
         """The call, with what was there before and after. If `losing()`, its answer is lost."""
-        found = self._packs.find(Target(self._server, "tool", tool), self._version())
+        version = version_of(self._servers[self._server])
+        found = self._packs.find(Target(self._server, "tool", tool), version)
         scope = Scope(arguments, {"id": f"t{next(self._numbers)}"})
         if isinstance(found, Reversal):
             outcome = await self._act(self._server, tool, arguments)
@@ -172,9 +173,6 @@ class Driver:
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
         message = Outbound("tools/call", params, CLIENT, "certification")
         return await self._servers[server].call(permit, message, NOBODY)
-
-    def _version(self) -> str | None:
-        return version_of(self._servers[self._server])
 
 
 def _entry(call_id: str, server: str, tool: str) -> CallRecord:

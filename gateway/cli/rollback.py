@@ -149,8 +149,8 @@ def _check_scope(
 
 
 def _check_names(config: Path, wanted: Wanted) -> None:
-    """A name nobody is on record by undoes nothing, and looks like all that was to be undone. Raises
-    `click.UsageError` for one that nobody can have."""
+    """Tells of names that are on record nowhere: they undo nothing, which looks as if there were nothing to undo.
+    Raises `click.UsageError` for a name that nobody can have."""
     scopes: dict[Scope, tuple[str, ...]] = {"agent": wanted.agents, "task": wanted.tasks}
     tenants = [each for each in wanted.tenants if each != named.ANY]
     fences = [

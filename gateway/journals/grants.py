@@ -125,7 +125,7 @@ def _children(connection: sqlite3.Connection, grant: Grant) -> int:
 
 
 def _standing(row: Sequence[Any], purse: Purse | None) -> Standing:
-    """Of a row of `_STANDING`. `purse`: what the table is behind of."""
+    """A row of `_STANDING` as a value. `purse`: the grant's, where the ledger has a newer one; else None."""
     _, document, *rest = row
     found = Standing(from_json(Grant, document), *rest)
     if purse is None:

@@ -63,8 +63,8 @@ def grant(
     runs_at: Path,
     waits: Terms | None = None,
 ) -> list[int] | str:
-    """The epochs of `claim.alone`, or the call that is in the way. `waits`: it has waited for so long that nobody
-    who comes later is to have them before it; `end` lets go of that, too.
+    """The epochs of `claim.alone`, or the call that is in the way. `waits`: given once it has waited for long, so
+    that its place is kept and nobody who comes later has the resources before it; `end` gives up the place, too.
 
     The caller excludes the calls of its own process from each other: where the rows of no other process are
     there, nobody can be in the way."""

@@ -59,8 +59,8 @@ def _without(text: str, suggestion: Suggestion) -> str:
 def _write_cases(
     policy: PolicySnapshot, agent: str, more: Sequence[JsonObject], file: Path
 ) -> None:
-    """The cases of all others, and these. Those stay as they stand, where lines can be taken out of how they are
-    written; else they are written as JSON."""
+    """Writes the cases of all other agents, and `more`. The others keep their text where it can be cut out line by
+    line; else they are written as JSON."""
     standing, said = _kept_cases(policy, agent)
     if not said and not more:
         return

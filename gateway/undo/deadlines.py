@@ -71,8 +71,8 @@ class Deadlines:
             return self._save(replace(self._open(task, now, tenant), deadline=until))
 
     def fail(self, task: str, operator: str, now: int, tenant: str = "") -> Promise:
-        """Its time is over now, also that of a task nobody began: then all of it is meant. Raises `Refused`
-        while it is being undone."""
+        """Its time is over now. Of a task that nobody began, all calls are meant. Raises `Refused` while it is
+        being undone."""
         with self._locked(task, tenant):
             there = self.find(task, tenant)
             if there is None or there.stand not in ("open", "asks"):

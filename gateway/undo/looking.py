@@ -5,25 +5,19 @@ It knows packs, versions and reads; what a look means is for who asked.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
 
 from gateway.core.model import Target
 from gateway.core.reverse import Image, Recorded, Reversal
+from gateway.ports import ToolServer
 from gateway.undo.approved import Withheld, changed
 from gateway.undo.own import For, OwnReads
 from gateway.undo.packs import Packs
 from gateway.undo.plan import Standing
 from gateway.undo.scope import CaptureFailed, ReadCall, Scope, TemplateFailed
 from gateway.undo.toolpack import ToolPack
+from gateway.undo.versions import version_now
 from gateway.values import Value
-
-
-class Versions(Protocol):
-    """What the tool servers call themselves now."""
-
-    async def of(self, server: str) -> str | None:
-        """`serverInfo.version`; None when it is not up or says none."""
-        ...
 
 
 class Sight(Value):
@@ -47,18 +41,21 @@ class Looker:
     """Looks at what calls wrote, as they looked when they were made."""
 
     def __init__(
-        self, packs: Packs, versions: Versions, reads: OwnReads, withheld: Withheld
+        self,
+        packs: Packs,
+        servers: Mapping[str, ToolServer],
+        reads: OwnReads,
+        withheld: Withheld,
     ) -> None:
         self._withheld = withheld
         self._packs = packs
-        self._versions = versions
+        self._servers = servers
         self._reads = reads
 
     async def sight(self, call: Recorded, anew: bool = False) -> Sight:
         """`anew`: by the pack in force, whichever the call was made under. Raises `Unsighted`."""
         target = Target(call.record.server, "tool", call.record.target)
-        version = await self._versions.of(target.server)
-        pack = self._packs.find(target, version)
+        pack = self._packs.find(target, await version_now(self._servers, target.server))
         if not call.reversal.pack and not anew:
             said = call.reversal.why or "it had no undo pack"
             raise Unsighted("unreadable", f"nobody can look: {said}")

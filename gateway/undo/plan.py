@@ -230,8 +230,3 @@ def _entry_json(entry: Planned) -> JsonObject:
         "dependents": list(entry.dependents),
         "exposed": [as_plain(each) for each in entry.exposed],
     }
-
-
-def index(entries: Sequence[Planned]) -> dict[str, Planned]:
-    """By call id."""
-    return {entry.call.call_id: entry for entry in entries}

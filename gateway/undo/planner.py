@@ -94,7 +94,9 @@ class Planner:
                 call,
                 "ready",
                 after=tuple(
-                    e.call.call_id for e in entries if _stands_before(e) and meet(e.call, call)
+                    e.call.call_id
+                    for e in entries
+                    if e.standing not in NOT_THERE and meet(e.call, call)
                 ),
                 dependents=self.dependents(call, chosen, undone),
                 exposed=_exposed(call, reads),
@@ -213,7 +215,7 @@ class Planner:
         call, pre = entry.call, entry.call.reversal.pre
         if entry.after:
             current = world.image(sight.reads, entry.after[-1])
-            stuck = [e for e in before if e.call.call_id in entry.after and not _gets_undone(e)]
+            stuck = [e for e in before if e.call.call_id in entry.after and e.standing not in TO_DO]
         else:
             current, stuck = await self._parts.looker.look(call, sight), []
         seen = replace(entry, current=None if entry.after else current)
@@ -265,12 +267,3 @@ def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
 def _depended(entry: Planned) -> Planned:
     later = ", ".join(entry.dependents)
     return replace(entry, standing="dependents", why=f"written later by {later}")
-
-
-def _stands_before(entry: Planned) -> bool:
-    """Is there something of it in the world that its undo would take away, or that cannot be?"""
-    return entry.standing not in NOT_THERE
-
-
-def _gets_undone(entry: Planned) -> bool:
-    return entry.standing in TO_DO

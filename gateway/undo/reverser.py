@@ -183,7 +183,7 @@ class PackReverser:
         return Ready(call_id, target, account, reversal, body, scope, pack, case, version)
 
     def _within(self, reversal: Reversal) -> Reversal:
-        """Nobody is promised an undo for longer than what it takes is kept."""
+        """An undo is promised for no longer than what it needs is kept."""
         if self._keeps is None:
             return reversal
         kept = self._clock() + self._keeps

@@ -21,7 +21,7 @@ from gateway.undo import plan as plans
 from gateway.undo.execute import Executor
 from gateway.undo.ledger import MANY
 from gateway.undo.parts import Parts
-from gateway.undo.plan import TO_DO, Choice, Plan, Planned, index, left_as
+from gateway.undo.plan import TO_DO, Choice, Plan, Planned, left_as
 from gateway.undo.planner import Planner
 from gateway.undo.replan import replanned
 from gateway.undo.report import Report
@@ -163,7 +163,7 @@ class Rollback:
             if thread.ended:
                 raise Refused(Reason.UNKNOWN_TARGET, f"undo {thread.undo_id} has ended")
             entries = await self._planned_again(thread)
-            choice: Choice = "skip" if thread.choice == "refuse" else _choice(thread.choice)
+            choice: Choice = "force" if thread.choice == "force" else "skip"
             writer = self._writer(thread.undo_id)
             await self._quiet(thread.undo_id)
             selector = Selector(self._parts.reader, self._parts.ledger)
@@ -177,7 +177,7 @@ class Rollback:
         cut = (thread.begun.keys() | self._tried(thread.undo_id).keys()) - thread.found.keys()
         rest = [call for call in calls if call.call_id not in thread.found]
         plan = await self._planner.plan(rest, Wanted(calls=thread.of), self._operator)
-        planned = index(plan.entries)
+        planned = {entry.call.call_id: entry for entry in plan.entries}
         return tuple(
             replace(planned[call.call_id], standing="ready")
             if call.call_id in cut and planned[call.call_id].standing != "refused"
@@ -270,7 +270,3 @@ def _is_anything_to_do(plan: Plan, choice: Choice) -> bool:
     """A refusal by policy is something: it is on record."""
     some = TO_DO | {"refused"} | ({"drift", "dependents"} if choice == "force" else set())
     return any(entry.standing in some for entry in plan.entries)
-
-
-def _choice(word: str) -> Choice:
-    return "force" if word == "force" else "skip"

@@ -39,7 +39,7 @@ class Wanted(Value):
     since: int | None = None
     """Microseconds since the epoch."""
     tenants: tuple[str, ...] = ()
-    """None: of any, but of one alone where agents or tasks are named. `*`: of any."""
+    """Empty: of any, but where agents or tasks are named, of one tenant alone. `*`: of any."""
 
     def with_children(self, parents: Mapping[str, str]) -> Wanted:
         """The same, with the grants made from its grants, at any depth. `parents`: grant -> parent."""
@@ -50,7 +50,7 @@ class Wanted(Value):
 
     @property
     def is_empty(self) -> bool:
-        """Whosever it is, is no scope: it would be everything there is."""
+        """Does it name nothing? `*` for a tenant alone names nothing: it would be everything there is."""
         named = any(getattr(self, name) for name in self.__struct_fields__ if name != "tenants")
         return not named and (not self.tenants or ANY in self.tenants)
 

@@ -55,7 +55,6 @@ from gateway.undo.parts import Parts
 from gateway.undo.reverser import PackReverser
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
-from gateway.undo.versions import ServerVersions
 from gateway.values import replace
 from tests.catalogue.offering import Seen
 from tests.free import AtOnce, Deaf, unbounded
@@ -310,14 +309,6 @@ async def nothing_withheld(target: Target) -> str | None:
     return None
 
 
-class _Live:
-    def __init__(self, loaded: Packs) -> None:
-        self.loaded = loaded
-
-    def find(self, target: Target, server_version: str | None) -> Any:
-        return self.loaded.find(target, server_version)
-
-
 @dataclass
 class Rig:
     """One gateway process over a journal in a directory, and what stands around it."""
@@ -479,7 +470,7 @@ async def a_gateway(
         clock=clock,
     )
     reverser = PackReverser(
-        packs=_Live(known),
+        packs=known,
         leases=leases,
         doubts=doubts,
         reads=reads,
@@ -511,7 +502,7 @@ async def a_gateway(
     parts = Parts(
         reader=reader,
         ledger=Ledger(reader, protector),
-        looker=Looker(known, ServerVersions(servers), reads, nothing_withheld),
+        looker=Looker(known, servers, reads, nothing_withheld),
         errands=GatewayErrands(
             policies=policy, destinations={}, companions=companions, tenant="local", **common
         ),

@@ -1,4 +1,4 @@
-"""What a checkout would lose that going back does not bring again: looked at before it is made.
+"""What a checkout would destroy that going back does not restore: looked at before it is made.
 
 In the way: ignored files git writes over unasked; staged changes the other commit already has; directories
 with nothing tracked in them that git takes away with the last file it put there; deletions that are not

@@ -58,8 +58,8 @@ class SqliteFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One transaction in which nobody else writes. A look is given up, not committed: that would wait for
-        everybody who has not read to the end, as a server that keeps its cursor."""
+        """One transaction in which nobody else writes. A mere look is rolled back: a commit would wait for every
+        reader that has not come to its end, such as a server that keeps a cursor open."""
         with closing(self._opened()) as self._database:
             self._wrote = False
             self._database.execute("BEGIN IMMEDIATE")
@@ -72,7 +72,7 @@ class SqliteFile:
             self._database.execute("COMMIT" if self._wrote else "ROLLBACK")
 
     def _opened(self) -> sqlite3.Connection:
-        """Anew each time: another file may have been put in its place, and the old one is no longer its."""
+        """Opened anew each time: another file may have been put in the place of this one."""
         place = f"{self._path.absolute().as_uri()}?mode=rw"
         opened = sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
         opened.text_factory = text

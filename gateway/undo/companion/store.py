@@ -64,7 +64,7 @@ def text_of(record: Any) -> str:
 
 
 def in_one_order(text: str) -> str:
-    """The same text for the same members, in any order: who keeps them need not keep that."""
+    """The same text for the same members, whatever their order: who keeps records need not keep the order."""
     return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 

@@ -69,7 +69,8 @@ class Tree:
         in_some_order(deepest, self._put, self._gone)
 
     def _must_hold_no_more(self, key: str, records: Mapping[str, Any]) -> None:
-        """What somebody else has put into a directory since keeps it, and all the call made with it."""
+        """Raises `No` (CONFLICT) for a directory into which somebody else has put something since: it stays, and
+        so does all that the call made."""
         with (
             self._root.place(f"{_path(key)}/.here") as place,
             os.scandir(place.directory) as entries,
@@ -80,7 +81,8 @@ class Tree:
                     raise No("CONFLICT", f"{inner} is in what would go; nothing was changed")
 
     def _must_be_let_go(self, keys: Iterable[str]) -> None:
-        """A server that keeps a database open would go on with what it remembers, and write that again."""
+        """Raises `No` (OTHER) for a file that a process keeps open, as a server does its database: it would go on
+        with what it remembers, and write that again."""
         files: dict[Inode, str] = {}
         for key in keys:
             if self._states[key].startswith("file:"):
