@@ -24,7 +24,7 @@ _MAX_TIME: Final = 2**53
 def check_times(
     claims: Mapping[str, Any], profile: IssuerProfile, endpoint: Endpoint, now: int
 ) -> tuple[int, int]:
-    """From when and until when it is good, all times being whole numbers in order."""
+    """From when and until when it is good, all times being in order."""
     expires = time_claim(claims, "exp")
     issued = time_claim(claims, "iat") if profile.dated or "iat" in claims else now
     not_before = time_claim(claims, "nbf") if "nbf" in claims else issued
@@ -41,12 +41,17 @@ def check_times(
 
 
 def time_claim(claims: Mapping[str, Any], name: str) -> int:
-    """A time in whole seconds."""
-    value = claims.get(name)
-    # `type`, because True is an int and 1e308 a float.
-    if type(value) is not int or not 0 < value < _MAX_TIME:
-        bad(f"claim {name} is missing or not whole seconds")
+    """A time in whole seconds: what an issuer says beyond them is cut off."""
+    value = seconds(claims.get(name))
+    if value is None:
+        bad(f"claim {name} is missing or no number of seconds")
     return value
+
+
+def seconds(said: Any) -> int | None:
+    """A NumericDate (RFC 7519, 2), which may have a fraction; None for anything else."""
+    # `type`, because True is an int.
+    return int(said) if type(said) in (int, float) and 0 < said < _MAX_TIME else None
 
 
 def check_audience(claims: Mapping[str, Any], origin: str, path: str) -> None:
@@ -55,8 +60,8 @@ def check_audience(claims: Mapping[str, Any], origin: str, path: str) -> None:
     names = [audience] if isinstance(audience, str) else audience
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         bad("claim aud is missing or malformed")
-    ours = [name for name in names if _is_within(name, origin)]
-    if ours != [origin + path]:
+    ours = {name for name in names if _is_within(name, origin)}
+    if ours != {origin + path}:
         raise Refused(Reason.WRONG_AUDIENCE, f"token is not for {path} alone")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NoReturn
 from gateway.config.issuers import PROOFS
 from gateway.core.model import Evidence
 from gateway.errors import Refused
+from gateway.identity.claims import seconds
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present, sha256_of
 from gateway.identity.signature import is_signed
@@ -98,8 +99,8 @@ class Proofs:
             _no("proof is for another method")
         if claims.get("htu") != self._origin + evidence.path:
             _no("proof is for another address")
-        made = claims.get("iat")
-        if type(made) is not int or abs(made - now) > WINDOW:
+        made = seconds(claims.get("iat"))
+        if made is None or abs(made - now) > WINDOW:
             _no("proof is not of now")
         if claims.get("ath") != sha256_of(token.encode()):
             _no("proof is for another token")

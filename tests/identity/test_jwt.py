@@ -211,7 +211,6 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
     "iss a list": (lambda: token(iss=[ISSUER]), "issuer"),
     "exp missing": (lambda: token(exp=...), "exp"),
     "exp a string": (lambda: token(exp=str(NOW + 900)), "exp"),
-    "exp a float": (lambda: token(exp=NOW + 900.0), "exp"),
     "exp 1e308": (
         lambda: seal(
             head(), json.dumps(claims(exp=0)).replace('"exp": 0', '"exp": 1e308').encode()
@@ -311,7 +310,6 @@ def test_a_token_is_good_at_its_own_endpoint_and_at_no_other(minted_for: str, us
 
 WRONG_AUDIENCES: dict[str, Any] = {
     "two of ours": [f"{ORIGIN}/data/mcp", f"{ORIGIN}/tool/mcp"],
-    "ours twice": [f"{ORIGIN}/data/mcp", f"{ORIGIN}/data/mcp"],
     "ours and the bare origin": [f"{ORIGIN}/data/mcp", ORIGIN],
     "the bare origin": ORIGIN,
     "a path within": f"{ORIGIN}/data/mcp/",
@@ -330,6 +328,10 @@ def test_an_audience_is_compared_exactly(name: str) -> None:
 
 def test_an_audience_elsewhere_does_not_hurt() -> None:
     assert verify(f"Bearer {token(aud=['https://elsewhere.example', f'{ORIGIN}/data/mcp'])}")
+
+
+def test_an_audience_said_twice_is_still_one() -> None:
+    assert verify(f"Bearer {token(aud=[f'{ORIGIN}/data/mcp'] * 2)}")
 
 
 @pytest.mark.parametrize(
@@ -376,6 +378,14 @@ def test_a_token_ends_at_its_expiry_and_half_a_minute() -> None:
     bearer = f"Bearer {token()}"
     assert verify(bearer, now=NOW + 900 + LEEWAY - 1)
     assert refusal(bearer, now=NOW + 900 + LEEWAY).reason is Reason.EXPIRED_TOKEN
+
+
+def test_times_may_have_fractions_which_lengthen_nothing() -> None:
+    """RFC 7519, 2: many a library writes what its clock says."""
+    bearer = f"Bearer {token(iat=NOW - 0.5, nbf=NOW - 0.5, exp=NOW + 899.9)}"
+    assert verify(bearer).expires_at == NOW + 899 + LEEWAY
+    assert refusal(bearer, now=NOW + 899 + LEEWAY).reason is Reason.EXPIRED_TOKEN
+    assert "future" in refusal(f"Bearer {token(iat=NOW + LEEWAY + 1.5)}").detail
 
 
 def test_ed25519_is_known_by_both_its_names() -> None:

@@ -57,6 +57,10 @@ def test_a_token_with_a_proof_of_its_key_is_believed() -> None:
     assert verifier().verify(evidence(proof()), NOW).agent == "agent:demo"
 
 
+def test_a_proof_may_be_made_at_a_fraction_of_a_second() -> None:
+    assert verifier().verify(evidence(proof(iat=NOW + 0.25)), NOW).agent == "agent:demo"
+
+
 def by_hand(header: dict[str, Any]) -> str:
     return ".".join(b64(json.dumps(part).encode()) for part in (header, {"iat": NOW})) + ".AAAA"
 
@@ -104,6 +108,7 @@ PROOFS: dict[str, tuple[Callable[[], str], str]] = {
     "of the future": (lambda: proof(iat=NOW + 61), "now"),
     "of a time in text": (lambda: proof(iat=str(NOW)), "now"),
     "of no time": (lambda: proof(iat=...), "now"),
+    "of no moment": (lambda: proof(iat=True), "now"),
     "for another token": (lambda: proof(ath=digest(token().encode())), "another token"),
     "for no token": (lambda: proof(ath=...), "another token"),
     "of no name": (lambda: proof(jti=...), "jti"),
