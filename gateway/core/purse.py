@@ -16,6 +16,9 @@ Left = tuple[Limit, Limit, Limit]
 """Uses, writes, bytes."""
 Before = tuple[int, int, int, int, Left]
 """What of a purse can change, as it was: expires_at, used_at, used, due, and what was left."""
+SET_BACK: Final = 60_000_000
+"""Microseconds a call may be counted after its time was taken. What is further ahead of one is of a clock that was set
+back since."""
 NO_GRANT: Final = "there is no such grant"
 
 
@@ -89,7 +92,8 @@ class Purse:
         if bytes_left is not None:
             bytes_left -= size
         if step is not None:
-            due = (due if due > at else at) + step
+            # Else a clock that was ahead for one call would keep out all until it is there again.
+            due = (due if at < due <= at + self.burst * step + SET_BACK else at) + step
         if not again:
             if self.expires_at <= at or (self.idle is not None and used_at + self.idle <= at):
                 return self.over(at)
@@ -101,7 +105,7 @@ class Purse:
                 return "not so many bytes are left"
             if step is not None and due - self.burst * step > at:
                 return "too many calls in a minute"
-        self.used_at = used_at if used_at > at else at
+        self.used_at = used_at if at < used_at <= at + SET_BACK else at
         self.used += 1
         self.uses, self.writes, self.bytes, self.due = uses, writes_left, bytes_left, due
         return was

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.purse import Before, Purse
+from gateway.core.purse import SET_BACK, Before, Purse
 
 NOON = 1_795_000_000_000_000
 SECOND = 1_000_000
@@ -104,3 +104,20 @@ def test_each_limit_says_why(changed: dict[str, int], why: str) -> None:
         setattr(purse, name, value)
     said = purse.take(2, 9, NOON)
     assert (said if isinstance(said, str) else "") == why
+
+
+def test_a_clock_that_was_ahead_for_a_call_shuts_nobody_out_once_it_is_set_back() -> None:
+    purse = Purse(NOON + 9 * SET_BACK, SECOND, NOON, 0, None, None, None, 10 * SECOND, 2, 0)
+    ahead = NOON + SECOND // 2 + 5 * SET_BACK
+    purse.used_at = ahead
+    assert not isinstance(purse.take(1, 0, ahead), str)
+    said = [purse.take(1, 0, NOON) for _ in range(3)]
+    assert [isinstance(each, str) for each in said] == [False, False, True]
+    assert purse.used_at == NOON
+
+
+def test_a_call_whose_time_was_taken_before_anothers_gets_no_more_than_the_rate() -> None:
+    purse = Purse(NOON + SET_BACK, None, NOON, 0, None, None, None, 10 * SECOND, 2, 0)
+    said = [purse.take(1, 0, NOON - place) for place in (0, 0, 1, 2)]
+    assert [isinstance(each, str) for each in said] == [False, False, True, True]
+    assert purse.used_at == NOON
