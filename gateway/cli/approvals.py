@@ -89,7 +89,7 @@ def approve(
 @config_option
 @json_option
 def deny(config: Path, as_json: bool, ticket: str, why: str, operator: str) -> None:
-    """Refuse this very call, until the ticket is over."""
+    """Refuse this very call, until the ticket is over; also take back a leave that is not used yet."""
     answered(config, as_json, ticket, operator, "denied", why)
 
 

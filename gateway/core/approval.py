@@ -11,7 +11,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from gateway.core.describe import beside
@@ -190,12 +190,18 @@ def decided(ticket: Ticket | None, word: Word) -> Ticket:
     )
 
 
+_TAKES: Final[Mapping[str, tuple[Stand, ...]]] = {
+    "closed": ("approved",),
+    # Whoever let the wrong call can still say so: a leave is good until it is used.
+    "denied": ("waiting", "approved"),
+}
+
+
 def objection(ticket: Ticket | None, word: Word) -> str:
     """Why this operator may not say this now; empty when nothing stands against it."""
     if ticket is None:
         return "there is none"
-    takes = "approved" if word.stand == "closed" else "waiting"
-    if ticket.stand != takes:
+    if ticket.stand not in _TAKES.get(word.stand, ("waiting",)):
         return f"it is {ticket.stand}"
     if ticket.expires_at <= word.at:
         return "it has expired"

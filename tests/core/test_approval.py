@@ -140,7 +140,14 @@ def test_a_no_stands_as_long_as_its_question_did() -> None:
     assert (denied.stand, denied.expires_at) == ("denied", NOON + HOUR)
 
 
-@pytest.mark.parametrize("stand", ["approved", "denied", "used", "closed"])
+def test_a_leave_that_is_not_used_can_be_taken_back_and_not_given_again() -> None:
+    assert "it is approved" in not_said(ticket(stand="approved"), word())
+    denied = decided(ticket(stand="approved"), word("denied"))
+    assert denied.stand == "denied"
+    assert "it is denied" in not_said(denied, word("approved"))
+
+
+@pytest.mark.parametrize("stand", ["denied", "used", "closed"])
 def test_what_was_answered_is_not_answered_again(stand: Stand) -> None:
     assert f"it is {stand}" in not_said(ticket(stand=stand), word())
     assert f"it is {stand}" in not_said(ticket(stand=stand), word("denied"))
