@@ -189,7 +189,8 @@ def _refusal(status: int, said: Mapping[str, Any]) -> str:
 
 
 def _seconds(value: object) -> int | None:
-    """A number (RFC 6749, 5.1); several servers write it as text."""
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        value = int(value)
+    """A number (RFC 6749, 5.1), of which a fraction is cut off; several servers write it as text."""
+    is_text = isinstance(value, str) and _DIGITS.fullmatch(value)
+    if is_text or (isinstance(value, float) and 0 < value < 1e9):
+        value = int(value)  # type: ignore[call-overload]
     return value if type(value) is int and value > 0 else None
