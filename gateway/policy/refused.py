@@ -15,6 +15,7 @@ from gateway.core.steps import STEPS, Step
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 from gateway.reasons import Reason
+from gateway.settings import ITSELF
 from gateway.values import Value
 
 
@@ -37,6 +38,9 @@ def refusal(
     if row.state is not State.REFUSED or reason not in tuple(Reason):
         return None
     why, detail = Reason(reason), str(row.outcome.get("detail", ""))
+    if why is Reason.UNKNOWN_TARGET and row.record.server == ITSELF:
+        # What the gateway itself does not know is a grant, and no name of a tool comes near it.
+        return Refusal(why, STEPS[Reason.GRANT_OVER], detail, "")
     return Refusal(why, STEPS[why], detail, _near(policy, row, classified, known, why))
 
 

@@ -60,6 +60,13 @@ def test_an_unknown_name_has_a_nearest_one(tmp_path: Path) -> None:
     assert told.near == "closest approved name: git__git_log"
 
 
+def test_an_unknown_grant_is_looked_for_among_grants_and_not_among_tools(tmp_path: Path) -> None:
+    one = row("unknown_target", "no grant g1", server="bulkhead", target="grants:show")
+    told = explained(policy_at(tmp_path), one)
+    assert told is not None
+    assert (told.step, told.near) == (STEPS[Reason.GRANT_OVER], "")
+
+
 @pytest.mark.parametrize("reason", ["grant_needed", "outside_grant"])
 def test_what_a_grant_does_not_cover_names_the_intent_that_could(
     tmp_path: Path, reason: str
