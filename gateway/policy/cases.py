@@ -60,11 +60,9 @@ class Case(Strict):
 
     @model_validator(mode="after")
     def _rule_fits(self) -> Case:
-        starts = "P" if self.expect == "allow" else "D"
-        if not self.rule.startswith(starts) and self.rule not in ("no_rule", "unclassified"):
+        none = self.expect == "deny" and self.rule in ("no_rule", "unclassified")
+        if not none and not self.rule.startswith("P" if self.expect == "allow" else "D"):
             raise ValueError(f"rule {self.rule!r} cannot be behind {self.expect}")
-        if self.expect == "allow" and not self.rule.startswith("P"):
-            raise ValueError("an allow has a rule")
         return self
 
     def asked(self) -> Asked:

@@ -209,22 +209,19 @@ def _read(tool: JsonObject) -> Entry:
     ]
 
 
-def _start(server: str, name: str, key: str, given: str) -> Entry:
+def _start(server: str, name: str, key: str, read: str, asked: str) -> Entry:
+    """`read`: which takes the value of `key` as its argument `asked`."""
+    captured = f'{{use: {_text(read)}, arguments: {{{asked}: "${{args.{key}}}"}}}}'
     return [
         f"  {_text(name)}:",
         f'    keys: ["{server}:/record/${{segment(args.{key})}}"]',
-        f"    capture: {{record: {{use: {_text(given)}, arguments: {{{_ARGUMENT[given == 'record']}}}}}}}".replace(
-            "KEY", key
-        ),
+        f"    capture: {{record: {captured}}}",
         "    cases:",
     ]
 
 
-_ARGUMENT: Final = {True: 'key: "${args.KEY}"', False: 'KEY: "${args.KEY}"'}
-
-
 def _with_companion(server: str, name: str, key: str, companion: Offered) -> Entry:
-    lines = _start(server, name, key, "record")
+    lines = _start(server, name, key, "record", "key")
     if companion.tool("delete_record") is not None:
         lines += [
             "      - when: absent(pre.record)",
@@ -260,7 +257,7 @@ def _alone(
 ) -> Entry:
     likely = ", ".join(map(_text, _opposites(name, tools))) or "none by its name"
     return [
-        *_start(server, name, key, str(read["name"])),
+        *_start(server, name, key, str(read["name"]), key),
         f"      # Tools that may take it back: {likely}. A case that says how comes before this one.",
         '      - {when: "true", level: none, strategy: none}',
         "    guard: {compare: post, strength: locked-check}",
@@ -273,8 +270,7 @@ def _opposites(name: str, tools: Sequence[JsonObject]) -> list[str]:
     found: list[str] = []
     for index, word in enumerate(words):
         for opposite in _OPPOSITE.get(word.lower(), ()):
-            wanted = {"_".join([*words[:index], opposite, *words[index + 1 :]]).lower()}
-            found += [
-                str(t["name"]) for t in tools if str(t["name"]).replace("-", "_").lower() in wanted
-            ]
+            wanted = "_".join([*words[:index], opposite, *words[index + 1 :]]).lower()
+            names = (str(tool["name"]) for tool in tools)
+            found += [each for each in names if each.replace("-", "_").lower() == wanted]
     return found

@@ -156,7 +156,7 @@ def judged(pack: AnyPack, scope: Scope, outcome: Outcome) -> tuple[State, str]:
 
 def worded(pack: AnyPack, scope: Scope, outcome: Outcome) -> State:
     """Where the call stands by the server's words alone: an error text in a result is one too."""
-    if outcome.kind == "ok" and pack.failed(replace(scope, result=outcome), outcome):
+    if outcome.kind == "ok" and pack.failed(scope, outcome):
         return State.FAILED
     return OUTCOME_STATE[outcome.kind]
 

@@ -23,7 +23,7 @@ from gateway.undo.reading import BoundRead, answer
 from gateway.undo.rendering import render
 from gateway.undo.scope import NeedsResult, ReadCall, Scope, TemplateFailed
 from gateway.undo.templates import Template
-from gateway.values import Value
+from gateway.values import Value, replace
 
 MAX_READS: Final = 64
 MAX_STEPS: Final = 256
@@ -209,9 +209,9 @@ class ToolPack(Value):
             return True
         if self.tool.failed_when is None:
             return False
-        whole = Scope(scope.args, scope.call, scope.pre, outcome, scope.post, scope.cur)
         try:
-            return condition(self.tool.failed_when, context(self.tool, whole))
+            around = context(self.tool, replace(scope, result=outcome))
+            return condition(self.tool.failed_when, around)
         except TemplateFailed:
             return True
 
