@@ -20,12 +20,12 @@ from gateway.certify.arguments import Finds, arguments
 from gateway.certify.drive import Driver
 from gateway.certify.places import Places
 from gateway.config import yamlfile
+from gateway.core.linear import compiled
 from gateway.core.model import JsonObject, Outcome, Target
 from gateway.errors import Misconfigured
 from gateway.settings import ServerSettings, Settings
 from gateway.undo.companion.store import NOTHING
 from gateway.undo.draft import is_reading
-from gateway.undo.functions import compiled
 from gateway.undo.lists import unordered
 from gateway.values import Value
 

@@ -175,8 +175,8 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
 
 
 def _must_be_a_pattern(pattern: str) -> None:
+    from gateway.core.linear import compiled
     from gateway.errors import Misconfigured
-    from gateway.undo.functions import compiled
 
     try:
         compiled(pattern)

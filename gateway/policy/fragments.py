@@ -12,8 +12,9 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.yamlfile import Strict
+from gateway.core.linear import compiled
 from gateway.policy import patterns
-from gateway.policy.predicates import TESTS, Facts, Truth, compiled, every, path_parts
+from gateway.policy.predicates import TESTS, Facts, Truth, every, path_parts
 
 JsonType = Literal["string", "integer", "number", "boolean", "array", "object", "null"]
 _MAX_PATTERN: Final = 2_000

@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import re2
-
+from gateway.core.linear import compiled
 from gateway.made import Made
 from gateway.policy import destinations, patterns
 
@@ -98,18 +96,6 @@ def _enum(wanted: tuple[Any, ...], value: Any, _: Facts) -> Truth:
     if isinstance(value, (list, dict)):
         return any(same(item, value) for item in listed.nested)
     return (kind, value) in listed.scalars
-
-
-@lru_cache(maxsize=4_096)
-def compiled(pattern: str) -> Any:
-    """The RE2 program (linear time). Raises `ValueError` if it is none."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise ValueError(f"not an RE2 pattern: {reason}") from None
 
 
 def _pattern(pattern: str, value: Any, _: Facts) -> Truth:

@@ -11,12 +11,10 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-import re2
-
+from gateway.core.linear import compiled
 from gateway.core.model import JsonObject
 from gateway.undo import edits, lists
 from gateway.undo.alike import same
@@ -30,17 +28,6 @@ class Signature(Value):
     function: Callable[..., Any]
     takes: tuple[str, ...]
     gives: JsonObject
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> Any:
-    """The RE2 program. Raises `ValueError` if it is none."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error:
-        raise ValueError(f"{pattern!r} is not an RE2 pattern") from None
 
 
 def _absent(value: Any) -> bool:

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from gateway.config import yamlfile
+from gateway.core.linear import compiled
 from gateway.core.model import Target
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import Misconfigured, Where
@@ -17,7 +18,6 @@ from gateway.settings import SERVER_ID, ServerSettings
 from gateway.undo import fragment
 from gateway.undo.compiled import CompiledCapture, CompiledTool
 from gateway.undo.compiling import ToolCompiler, compile_reads
-from gateway.undo.functions import compiled
 from gateway.undo.level import unknown
 from gateway.undo.pack_model import PackFile
 from gateway.undo.scope import Pinned

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.core.linear import compiled
 from gateway.core.model import JsonObject
 from gateway.undo import grammar
 from gateway.undo.chains import is_text
-from gateway.undo.functions import SIGNATURES, compiled
+from gateway.undo.functions import SIGNATURES
 from gateway.undo.grammar import (
     BinOp,
     ContextValue,
