@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +56,28 @@ def filesystem(root: Path) -> tuple[str, ...]:
 def memory(file: Path) -> tuple[tuple[str, ...], dict[str, str]]:
     """The knowledge-graph server, and the environment that makes it keep its graph in `file`."""
     return package_command("memory"), {"MEMORY_FILE_PATH": str(file)}
+
+
+@contextmanager
+def serving(program: str, **said: object) -> Iterator[str]:
+    """A server of tests/node while this is entered: the address it writes first. `said`: its environment, as JSON."""
+    install()
+    process = subprocess.Popen(
+        [str(node()), str(HERE / program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **{name: json.dumps(value) for name, value in said.items()}},
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), f"{program} did not start"
+        yield address
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
 
 
 def install(folder: Path = HERE) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 import tempfile
 import time
 import warnings
@@ -74,7 +71,6 @@ def keys_of(state_dir: Path) -> dict[str, Any]:
 @contextmanager
 def authorizing(trusted: Mapping[str, Any] | None = None) -> Iterator[AuthorizationServer]:
     """The authorization server, until it is left. `trusted`: keys whose tokens it exchanges (JWKS)."""
-    npm.install()
     own, gateways = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
     common: dict[str, Any] = {"grant_types": ["client_credentials", _EXCHANGE], "redirect_uris": []}
     common |= {"response_types": [], "scope": "read write", "id_token_signed_response_alg": "ES256"}
@@ -86,28 +82,13 @@ def authorizing(trusted: Mapping[str, Any] | None = None) -> Iterator[Authorizat
         {**common, "client_id": "bulkhead", "client_secret": SECRET},
         {**common, "client_id": "bulkhead-key", **by_key},
     ]
-    process = subprocess.Popen(
-        [str(npm.node()), str(npm.HERE / "authorization_server.mjs")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={
-            **os.environ,
-            "AS_CLIENTS": json.dumps(clients),
-            "AS_KEY": json.dumps({**_jwk(own, private=True), "kid": "as"}),
-            "AS_TRUSTED": json.dumps(trusted or {"keys": []}),
-        },
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        issuer = process.stdout.readline().strip()
-        assert issuer.startswith("http://127.0.0.1:"), "the authorization server did not start"
-        pem = gateways.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key = {**_jwk(own, private=True), "kid": "as"}
+    keys = trusted or {"keys": []}
+    pem = gateways.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with npm.serving(
+        "authorization_server.mjs", AS_CLIENTS=clients, AS_KEY=key, AS_TRUSTED=keys
+    ) as issuer:
         yield AuthorizationServer(issuer, pem.decode())
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
 
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import secrets
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +98,6 @@ class Provider:
 @contextmanager
 def providing() -> Iterator[Provider]:
     """The provider, until it is left."""
-    npm.install()
     agent_key = new_key()
     client = {
         "grant_types": ["client_credentials"],
@@ -119,23 +116,6 @@ def providing() -> Iterator[Provider]:
         },
         {**client, "client_id": "triage-2", "client_secret": SECRET},
     ]
-    process = subprocess.Popen(
-        [str(npm.node()), str(npm.HERE / "idp.mjs")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={
-            **os.environ,
-            "IDP_CLIENTS": json.dumps(clients),
-            "IDP_KEY": json.dumps(jwk(new_key(), private=True, kid="idp", use="sig", alg="ES256")),
-        },
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        issuer = process.stdout.readline().strip()
-        assert issuer.startswith("http://127.0.0.1:"), "the identity provider did not start"
+    key = jwk(new_key(), private=True, kid="idp", use="sig", alg="ES256")
+    with npm.serving("idp.mjs", IDP_CLIENTS=clients, IDP_KEY=key) as issuer:
         yield Provider(issuer, agent_key)
-    finally:
-        process.kill()
-        process.communicate(timeout=10)

@@ -22,6 +22,8 @@ from gateway.wire.servers.patience import Patience
 
 MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""
+MAX_QUESTIONS: Final = 64
+"""Of the server, open at once in one call. More are not heard."""
 RETRY: Final = 1.0
 """Seconds before a stream is taken up again, when the server does not say."""
 
@@ -180,7 +182,7 @@ class Exchange:
             await self._channel.notify(method, params)
 
     def _ask(self, id: Any, method: str, params: JsonObject) -> None:
-        if isinstance(id, str | int) and id not in self._asks and len(self._asks) < 64:
+        if isinstance(id, str | int) and id not in self._asks and len(self._asks) < MAX_QUESTIONS:
             task = asyncio.ensure_future(self._asked(id, method, params))
             self._asks[id] = task
             task.add_done_callback(lambda _: self._asks.pop(id, None))
