@@ -151,7 +151,11 @@ def _check_scope(
 def _check_names(config: Path, wanted: Wanted) -> None:
     """Tells of names that are on record nowhere: they undo nothing, which looks as if there were nothing to undo.
     Raises `click.UsageError` for a name that nobody can have."""
-    scopes: dict[Scope, tuple[str, ...]] = {"agent": wanted.agents, "task": wanted.tasks}
+    scopes: dict[Scope, tuple[str, ...]] = {
+        "agent": wanted.agents,
+        "task": wanted.tasks,
+        "grant": wanted.grants,
+    }
     tenants = [each for each in wanted.tenants if each != named.ANY]
     fences = [
         Fence(scope, value, "", "", 0, tenant)

@@ -48,9 +48,11 @@ def _listed(tenants: frozenset[str]) -> str:
 
 def _tenants(loaded: Settings, fence: Fence) -> frozenset[str] | None:
     """The tenants in which the journal knows what is fenced; its own alone, if it has one. None: it cannot be told."""
-    if fence.scope not in ("agent", "task", "tenant"):
+    if fence.scope not in ("agent", "task", "tenant", "grant"):
         return None
     try:
+        if fence.scope == "grant":
+            return _granted(loaded, fence)
         return _called(loaded, fence) | _granted(loaded, fence)
     except Exception:
         # Whatever it is: nothing may keep a fence from falling but a name that is of several.
@@ -74,8 +76,12 @@ def _granted(loaded: Settings, fence: Fence) -> frozenset[str]:
 
     store = SqliteGrants(loaded.journal_file)
     try:
-        grants = [row.grant for row in store.all() if row.state == "active"]
+        if fence.scope == "grant":
+            found = store.find(fence.value)
+            held = [found.grant] if found else []
+        else:
+            grants = [row.grant for row in store.all() if row.state == "active"]
+            held = [each for each in grants if getattr(each, fence.scope) == fence.value]
     finally:
         store.close()
-    held = [each for each in grants if getattr(each, fence.scope) == fence.value]
     return frozenset(each.tenant for each in held if fence.tenant in ("", each.tenant))

@@ -41,6 +41,20 @@ def test_who_did_nothing_is_contained_without_a_question(home: Home) -> None:
     assert "Undo this?" not in ran.stdout
 
 
+def test_a_grant_there_never_was_is_fenced_and_said_to_be_none(tmp_path: Path) -> None:
+    """Nobody knows its sixteen letters by heart: a slip would leave the agent at work unsaid."""
+    gives = '{tells: All., tiers: [data], tools: ["store/*"], seconds: 60}'
+    home = Home.idle(tmp_path / "home", f"intents: {{general: {gives}}}\n")
+    given = ("grant", "create", "--agent", "ann", "--task", "t", "--intent", "general", "--json")
+    grant = json.loads(home.must(*given))["id"]
+    home.must("grant", "complete", grant)
+    known = home.run("contain", "--grant", grant, "--no-undo", "--as", "ada")
+    assert (known.returncode, known.stderr) == (0, "")
+    slip = home.run("contain", "--grant", grant[:-1], "--no-undo", "--as", "ada")
+    said = f"bulkhead: nothing is on record of grant {grant[:-1]}\n"
+    assert (slip.returncode, slip.stderr) == (0, said)
+
+
 @pytest.mark.parametrize("scope", [("--task", "t", "--no-undo"), ("--tier", "data", "--yes")])
 def test_where_nothing_is_undone_the_document_says_so(home: Home, scope: tuple[str, ...]) -> None:
     told = json.loads(home.must("contain", *scope, "--json", "--as", "ada"))

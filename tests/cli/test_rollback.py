@@ -72,7 +72,8 @@ def test_what_it_cannot_tell_is_told_after_it_was_done(capsys: pytest.CaptureFix
 
 def test_a_name_nobody_is_on_record_by_is_not_undone_unsaid(home: Home) -> None:
     home.must("contain", "--task", "night", "--no-undo")
-    for scope, of in (("--agent", "agent agent:ann"), ("--task", "task ann")):
+    names = ("--agent", "agent agent:ann"), ("--task", "task ann"), ("--grant", "grant ann")
+    for scope, of in names:
         ran = home.run("rollback", scope, "ann", "--yes", "--as", "ada")
         assert (ran.returncode, ran.stderr) == (0, f"bulkhead: nothing is on record of {of}\n")
         assert ran.stdout == (
