@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,10 @@ async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(
     home.approve("tick")
     host = ("-m", "gateway", "stdio", "--agent", "tester", "--config", str(home.config))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    # Also where tests run under nohup.
+    heard = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *host, stdin=pipe, stdout=nothing
+        sys.executable, *host, stdin=pipe, stdout=nothing, preexec_fn=heard
     )
     assert process.stdin is not None
     call = {"name": "tick__work", "arguments": {"name": "done", "seconds": 300}}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.house.source import ROOT
@@ -36,6 +37,9 @@ async def call(home: Home) -> None:
     async with agent(
         f"{home.origin}/data/mcp", home.token("tester", "--tier", "data"), "legacy"
     ) as client:
+        with anyio.fail_after(60):  # a machine at work may have its tool server late
+            while not (await client.list_tools()).tools:
+                await anyio.sleep(0.1)
         answer = await client.call_tool("time__get_current_time", {"timezone": "UTC"})
     assert not answer.is_error
 
