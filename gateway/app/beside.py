@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,8 +27,8 @@ log = logging.getLogger("bulkhead")
 
 
 @asynccontextmanager
-async def beside(gateway: Gateway, *, deadlines: bool = False) -> AsyncIterator[None]:
-    """Running while this is entered. With `deadlines`, tasks are undone when their time is over.
+async def beside(gateway: Gateway, *, deadlines: Path | None = None) -> AsyncIterator[None]:
+    """Running while this is entered. With `deadlines`, the settings file, tasks are undone when their time is over.
 
     Raises `Misconfigured`."""
     anchors = _anchors(gateway.settings)
@@ -52,7 +53,7 @@ def _told(gateway: Gateway) -> AbstractAsyncContextManager[None]:
     return told(gateway, wanted)
 
 
-async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) -> None:
+async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: Path | None) -> None:
     await gateway.up.wait()
     try:
         await asyncio.to_thread(_load)
@@ -66,7 +67,7 @@ async def _keep(gateway: Gateway, anchors: Sequence[Anchor], deadlines: bool) ->
 
     settings = gateway.settings
     kept = [heard_out(), keep_retention(settings)]
-    kept += [keep_deadlines(settings)] if deadlines else []
+    kept += [keep_deadlines(settings, deadlines)] if deadlines else []
     async with sequenced(settings, anchors), meanwhile(*kept):
         await anyio.sleep_forever()
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -21,12 +24,13 @@ from gateway.app.reverse import open_packs, own_reads
 from gateway.catalogue import pins
 from gateway.catalogue.offered import Offered
 from gateway.errands import GatewayErrands
+from gateway.finishing import to_its_end
 from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
 from gateway.ports import GrantStore, ToolServer
-from gateway.settings import Settings
+from gateway.settings import MAX_WHOLE, Settings
 from gateway.signer import Signer
 from gateway.undo.deadlines import Deadlines
 from gateway.undo.held import Held
@@ -37,12 +41,13 @@ from gateway.undo.looking import Looker
 from gateway.undo.parts import Parts, held_calls
 from gateway.undo.rollback import Rollback
 from gateway.undo.settling import Settler
-from gateway.wire.servers import open_server
+from gateway.wire.servers import open_server, process
 
 log = logging.getLogger("bulkhead.undo")
 
 LOOK_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 10.0
+DONE: Final = "its process ended, exit status 0"
 
 
 @asynccontextmanager
@@ -54,18 +59,39 @@ async def open_rollback(
         yield Rollback(parts, operator, progress)
 
 
-async def keep_deadlines(settings: Settings) -> None:
+async def keep_deadlines(settings: Settings, config: Path) -> None:
     """Sees to tasks whose time is over, for ever. What goes wrong is logged, and tried again."""
     deadlines = Deadlines(settings.state_dir)
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
-            await keep(
-                deadlines, lambda operator: open_rollback(settings, operator), microseconds()
-            )
+            if deadlines.overdue(microseconds()):
+                await _kept_apart(config)
         except Exception as error:
             log.error("a task's deadline cannot be kept yet: %s", error)
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def keep_overdue(settings: Settings) -> None:
+    """Sees to tasks whose time is over, once. Raises as `keep`."""
+    deadlines = Deadlines(settings.state_dir)
+    await keep(deadlines, lambda operator: open_rollback(settings, operator), microseconds())
+
+
+async def _kept_apart(config: Path) -> None:
+    """In a process of its own, as an operator's rollback is: this one's tool servers may keep files open, and a
+    companion takes those that its own parent has started for a rollback's."""
+    argv = (sys.executable, "-P", "-m", "gateway", "task", "keep", "--config", str(config))
+    command = process.Command("deadlines", argv, os.environ, None)
+    running = await process.start(
+        command, MAX_WHOLE, lambda line: log.warning("%s", running.shown(line))
+    )
+    try:
+        how = await running.ended
+        if how != DONE:
+            raise ChildProcessError(running.last_words or how)
+    finally:
+        await to_its_end(running.stop(patience=0.5))
 
 
 @asynccontextmanager

@@ -48,11 +48,11 @@ def command(config: Path, log_level: str, log_format: logs.Form) -> None:
     logs.begin(log_level, log_format)
     settings = settings_file.load(config)
     tls.check(settings)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, config))
 
 
-async def _serve(settings: Settings) -> None:
-    async with open_gateway(settings) as gateway, beside(gateway, deadlines=True):
+async def _serve(settings: Settings, config: Path) -> None:
+    async with open_gateway(settings) as gateway, beside(gateway, deadlines=config):
         face = Face(
             gateway.gate,
             settings,

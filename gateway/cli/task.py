@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -116,6 +117,16 @@ def failed(config: Path, as_json: bool, task: str, tenant: str, operator: str) -
     with told_if_it_can_be(promise.stand):
         _say(promise, as_json)
     sys.exit(0 if promise.stand == "undone" else CONFLICTS_LEFT)
+
+
+@command.command()
+@config_option
+def keep(config: Path) -> None:
+    """See to tasks whose time is over, once: a gateway that serves runs this when there is one."""
+    from gateway.app.undo import keep_overdue
+
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    asyncio.run(keep_overdue(settings.load(config)))
 
 
 @command.command("list")
