@@ -20,8 +20,9 @@ import httpx2
 
 from benchmarks.load import ENVELOPE
 from benchmarks.stand import started
-from gateway.core.model import Answer, ClientFacts, Effect, JsonObject
+from gateway.core.model import ClientFacts, Effect, JsonObject
 from gateway.core.record import Queued, State, permit
+from gateway.nobody import NOBODY
 from gateway.ports import Outbound
 from gateway.settings import ServerSettings
 from gateway.wire.servers.http import HttpServer
@@ -46,22 +47,12 @@ class Cost:
     times_ours: float
 
 
-class Nobody:
-    """A channel that is never used."""
-
-    async def notify(self, method: str, params: JsonObject) -> None:
-        raise AssertionError
-
-    async def ask(self, method: str, params: JsonObject) -> Answer:
-        raise AssertionError
-
-
 def ours(server: HttpServer) -> Ask:
     message = Outbound("tools/call", PARAMS, AGENT, "agent:a")
-    leave, nobody = permit(Queued("call", State.INTENT), Effect.READ), Nobody()
+    leave = permit(Queued("call", State.INTENT), Effect.READ)
 
     async def ask() -> None:
-        outcome = await server.call(leave, message, nobody)
+        outcome = await server.call(leave, message, NOBODY)
         assert outcome.result == RESULT
 
     return ask

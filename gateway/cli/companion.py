@@ -5,13 +5,25 @@ Named in bulkhead.yaml with `companion_of`; the gateway starts it, no person and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from gateway import __version__
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _root = click.argument("root", type=click.Path(path_type=Path))
+
+
+def _at_most(mib: int, said: str) -> Callable[[F], F]:
+    """`--max-bytes N` as `max_bytes: int`."""
+    most = mib * 1024 * 1024
+    return click.option(
+        "--max-bytes", type=click.IntRange(1), default=most, show_default=True, help=said
+    )
 
 
 @click.group()
@@ -21,10 +33,7 @@ def command() -> None:
 
 @command.command()
 @_root
-@click.option(
-    "--max-bytes", type=click.IntRange(1), default=8 * 1024 * 1024, show_default=True,
-    help="The largest file that is read.",
-)  # fmt: skip
+@_at_most(8, "The largest file that is read.")
 def files(root: Path, max_bytes: int) -> None:
     """Bytes and modes of files below ROOT, compare-and-swap."""
     from gateway.undo.companion import base
@@ -45,10 +54,7 @@ def git(root: Path) -> None:
 
 @command.command()
 @_root
-@click.option(
-    "--max-bytes", type=click.IntRange(1), default=64 * 1024 * 1024, show_default=True,
-    help="All that is below ROOT may be, as JSON.",
-)  # fmt: skip
+@_at_most(64, "All that is below ROOT may be, as JSON.")
 def snapshot(root: Path, max_bytes: int) -> None:
     """Everything below ROOT, compared before and after a call, for tools that may write anything there."""
     from gateway.undo.companion import base, files
@@ -61,10 +67,7 @@ def snapshot(root: Path, max_bytes: int) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--max-bytes", type=click.IntRange(1), default=64 * 1024 * 1024, show_default=True,
-    help="All its rows may be, as JSON.",
-)  # fmt: skip
+@_at_most(64, "All its rows may be, as JSON.")
 def sqlite(file: Path, max_bytes: int) -> None:
     """Every row of a SQLite FILE and how its tables are made, compared before and after a call."""
     from gateway.undo.companion import base

@@ -9,6 +9,7 @@ import pytest
 from gateway.core.model import Decision, Effect, Obligation, Shadow, Tier
 from gateway.errors import Where
 from gateway.policy.engine import Engine, EngineFault, Question, Row, Verdict
+from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.verdicts import Verdicts
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -96,6 +97,14 @@ def test_a_deny_with_several_conditions_spares_only_what_surely_misses_one(
     assert rules == ["D1", "P1", "D1", "D1"]
 
 
+def _with_conditions(tmp_path: Path, allow: str, deny: str | None) -> PolicySnapshot:
+    """One allow and perhaps one deny, each with these."""
+    csv = f"{ALLOW.replace('-', allow)}\n{READER}\n"
+    if deny:
+        csv += f"p, D1, *, *, *, *, *, *, *, {deny}, deny\n"
+    return loaded(tmp_path, csv, constraints=CONSTRAINTS)
+
+
 @pytest.mark.parametrize(
     ("allow", "deny", "shown"),
     [
@@ -115,10 +124,7 @@ def test_a_deny_with_several_conditions_spares_only_what_surely_misses_one(
 def test_a_list_shows_what_some_arguments_would_let_through(
     tmp_path: Path, allow: str, deny: str | None, shown: bool
 ) -> None:
-    csv = f"{ALLOW.replace('-', allow)}\n{READER}\n"
-    if deny:
-        csv += f"p, D1, *, *, *, *, *, *, *, {deny}, deny\n"
-    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    policy = _with_conditions(tmp_path, allow, deny)
     assert policy.decide(question(as_list=True)).permitted is shown
 
 
@@ -135,10 +141,7 @@ def test_a_list_shows_what_some_arguments_would_let_through(
 def test_a_list_looks_at_the_effect_also_beside_what_arguments_will_tell(
     tmp_path: Path, allow: str, deny: str | None, shown: bool
 ) -> None:
-    csv = f"{ALLOW.replace('-', allow)}\n{READER}\n"
-    if deny:
-        csv += f"p, D1, *, *, *, *, *, *, *, {deny}, deny\n"
-    policy = loaded(tmp_path, csv, constraints=CONSTRAINTS)
+    policy = _with_conditions(tmp_path, allow, deny)
     assert policy.decide(question(as_list=True, effect=Effect.WRITE)).permitted is shown
 
 
@@ -273,14 +276,14 @@ def test_a_list_shows_what_might_be_undoable(tmp_path: Path) -> None:
     assert policy.decide(question(as_list=True)).permitted
 
 
-def _with_duties(*rows: str) -> str:
+def _with(*rows: str) -> str:
     return "\n".join([ALLOW, READER, *rows, ""])
 
 
 def test_a_duty_is_laid_on_the_calls_it_matches_with_its_rule_place_and_time(
     tmp_path: Path,
 ) -> None:
-    duties = _with_duties(
+    duties = _with(
         "p, O1, *, *, git_*, *, *, *, *, -, approve",
         "p, O2, data, git, git_log, role:reader, *, *, *, -, hold:90",
         "p, O3, *, *, git_push, *, *, *, *, -, approve",
@@ -309,26 +312,26 @@ def test_a_duty_allows_nothing_by_itself(tmp_path: Path) -> None:
 def test_a_duty_waits_for_its_conditions(
     tmp_path: Path, arguments: dict[str, str], duties: list[str]
 ) -> None:
-    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, rude, approve")
+    rows = _with("p, O1, *, *, git_*, *, *, *, *, rude, approve")
     decision = loaded(tmp_path, rows, constraints=CONSTRAINTS).decide(question(arguments=arguments))
     assert decision.permitted
     assert [duty.rule for duty in decision.obligations] == duties
 
 
 def test_a_duty_nobody_can_tell_is_demanded(tmp_path: Path) -> None:
-    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, short, approve")
+    rows = _with("p, O1, *, *, git_*, *, *, *, *, short, approve")
     decision = loaded(tmp_path, rows, constraints=CONSTRAINTS).decide(question(arguments={"m": 5}))
     assert [duty.rule for duty in decision.obligations] == ["O1"]
 
 
 def test_a_list_is_shown_whatever_the_duties_of_a_call_will_be(tmp_path: Path) -> None:
-    rows = _with_duties("p, O1, *, *, git_*, *, *, *, *, -, approve")
+    rows = _with("p, O1, *, *, git_*, *, *, *, *, -, approve")
     decision = loaded(tmp_path, rows).decide(question(as_list=True))
     assert decision.permitted and not decision.obligations
 
 
 def test_a_duty_that_asks_for_a_level_is_demanded_once_it_is_known(tmp_path: Path) -> None:
-    rows = _with_duties("p, O1, *, *, *, *, *, *, *, lost, approve")
+    rows = _with("p, O1, *, *, *, *, *, *, *, lost, approve")
     policy = loaded(tmp_path, rows, constraints=UNDOABLE)
     wanted = {None: [], "unknown": ["O1"], "none": ["O1"], "compensable": [], "exact": []}
     for level, duties in wanted.items():
@@ -337,13 +340,9 @@ def test_a_duty_that_asks_for_a_level_is_demanded_once_it_is_known(tmp_path: Pat
         assert [duty.rule for duty in decision.obligations] == duties, level
 
 
-def _on_trial(*rows: str) -> str:
-    return "\n".join([ALLOW, READER, *rows, ""])
-
-
 def test_a_rule_on_trial_is_told_of_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
     without = loaded(tmp_path).decide(question())
-    rows = _on_trial("p, W1, *, *, git_*, *, *, *, *, -, would-deny")
+    rows = _with("p, W1, *, *, git_*, *, *, *, *, -, would-deny")
     decision = loaded(tmp_path, rows).decide(question())
     assert decision.shadows == (Shadow("W1", Where("policies/policy.csv", 3)),)
     assert replace(decision, shadows=()) == without
@@ -361,20 +360,20 @@ def test_a_rule_on_trial_is_told_of_with_its_place_and_changes_nothing(tmp_path:
 def test_a_rule_on_trial_is_matched_as_the_deny_it_would_be(
     tmp_path: Path, when: str, arguments: dict[str, object], told: bool
 ) -> None:
-    rows = _on_trial(f"p, W1, *, *, git_*, *, *, *, *, {when}, would-deny")
+    rows = _with(f"p, W1, *, *, git_*, *, *, *, *, {when}, would-deny")
     policy = loaded(tmp_path, rows, constraints=CONSTRAINTS)
     assert bool(policy.decide(question(arguments=arguments)).shadows) is told
 
 
 def test_a_call_that_is_denied_and_a_list_tell_of_no_trial(tmp_path: Path) -> None:
-    policy = loaded(tmp_path, _on_trial("p, W1, *, *, *, *, *, *, *, -, would-deny"))
+    policy = loaded(tmp_path, _with("p, W1, *, *, *, *, *, *, *, -, would-deny"))
     assert policy.decide(question(tool="git_push")).shadows == ()
     listed = policy.decide(question(as_list=True))
     assert listed.permitted and listed.shadows == ()
 
 
 def test_a_trial_that_asks_for_a_level_is_quiet_until_it_is_known(tmp_path: Path) -> None:
-    rows = _on_trial("p, W1, *, *, *, *, *, *, *, lost, would-deny")
+    rows = _with("p, W1, *, *, *, *, *, *, *, lost, would-deny")
     policy = loaded(tmp_path, rows, constraints=UNDOABLE)
     told = [
         bool(policy.decide(replace(question(arguments={}), level=level)).shadows)
@@ -384,7 +383,7 @@ def test_a_trial_that_asks_for_a_level_is_quiet_until_it_is_known(tmp_path: Path
 
 
 def test_a_trial_that_fails_denies_nothing_and_is_told_of(tmp_path: Path) -> None:
-    policy = loaded(tmp_path, _on_trial("p, W1, *, *, *, *, *, *, *, -, would-deny"))
+    policy = loaded(tmp_path, _with("p, W1, *, *, *, *, *, *, *, -, would-deny"))
 
     class Faulty(Engine):
         def __init__(self) -> None:

@@ -67,6 +67,12 @@ def test_without_one_it_claims_nothing_and_names_what_may_help(tmp_path: Path) -
     assert case.level is Level.NONE
 
 
+def test_a_read_of_the_server_that_is_called_record_takes_what_that_server_says() -> None:
+    read = {**tool("record", {"id": TEXT}), "annotations": {"readOnlyHint": True}}
+    text = draft("notes", offered([read, tool("send_note", {"id": TEXT})]), None)
+    assert 'capture: {record: {use: "record", arguments: {id: "${args.id}"}}}' in text
+
+
 def test_a_tool_that_does_more_than_write_a_record_is_not_written_back(tmp_path: Path) -> None:
     text = draft("notes", offered(TOOLS), offered(notes.COMPANION, "notes-undo"))
     packs = loaded(tmp_path, text, companion=True)
