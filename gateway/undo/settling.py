@@ -91,7 +91,9 @@ class Settler:
         limits = self._parts.settings[server].limits
         given_up = call.settled_at or call.created_at
         until = max(given_up + limits.quiesce * 1e6, call.created_at + limits.total * 1e6)
-        await asyncio.sleep(max(0.0, until - self._parts.clock()) / 1e6)
+        left = (until - self._parts.clock()) / 1e6
+        # No more than all of it: the clock may have been set back since.
+        await asyncio.sleep(max(0.0, min(left, max(limits.quiesce, limits.total))))
 
     async def _alone(self, call: Recorded, stopped: bool) -> Finding:
         """Nobody writes there while it is looked at."""

@@ -12,6 +12,7 @@ import pytest
 from gateway.core import record
 from gateway.core.record import State
 from gateway.core.reverse import Captured, Level, Recorded, Step
+from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.ledger import Ledger
 from gateway.undo.looking import Sight, Unsighted
 from gateway.undo.own import For
@@ -133,6 +134,19 @@ async def test_a_doubt_is_settled_by_the_world_and_by_who_could_still_change_it(
     assert found.reversal.level is Level.EXACT
     assert found.post == ({"t": Captured("value", "new")} if state is State.APPLIED else None)
     assert found.reversal.steps == (Step("shelf", "put", {"name": "a", "text": "old"}),)
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_wait_longer_than_a_server_has(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(5), shop(tmp_path) as at:
+        await in_doubt(at, leaves="new")
+        await let_go(at)
+        limits = ServerLimits(total=0.1, quiesce=0.1)
+        at.settings["shelf"] = ServerSettings(url="http://127.0.0.1:9/mcp", limits=limits)
+        at.clock = lambda: recorded(at).created_at - 3_600_000_000
+        finding = await settler(at).settle(recorded(at), "theirs")
+    assert finding.state is State.APPLIED
 
 
 async def test_our_own_server_is_stopped_before_anything_is_read(tmp_path: Path) -> None:
