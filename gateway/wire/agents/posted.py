@@ -1,17 +1,19 @@
 """The answer to one POST of the stateless era, and what its tool server says before it.
 
-Most answers come whole and at once: what a stream needs is made when there is one.
+Most answers come whole and at once: what a stream needs is made when there is one. A client that goes away has
+cancelled its request (2026-07-28, Streamable HTTP): the work is cancelled where it stands.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.ports import Outlet
 from gateway.wire import loglevels, sse
 from gateway.wire.agents.answering import body_of, status_of
-from gateway.wire.agents.attending import Attending
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
@@ -21,9 +23,16 @@ from gateway.wire.agents.quiet import Quiet
 from gateway.wire.asking import cannot_ask
 
 
-class Posted(Attending):
-    """`ports.Channel`, and the `ports.Outlet` it has. This era's servers ask by result, so nothing is asked here."""
+class Posted:
+    """`ports.Channel`, and the `ports.Outlet` it has. This era's servers ask by result, so nothing is asked here.
 
+    Entered around the work, as `asyncio.timeout` is: meanwhile its agent may go away, and a stream that is quiet must
+    show life. Raises `Gone` in place of a cancellation of its own."""
+
+    _left = False
+    _at_work = False
+    _task: asyncio.Task[Any] | None = None
+    _sign: asyncio.Task[None] | None = None
     _stream: LazyStream | None = None
     _large: LargeAnswer | None = None
     _over = False
@@ -34,6 +43,45 @@ class Posted(Attending):
         self._quiet = quiet
         self._request = request
         self._limits = limits
+
+    def __enter__(self) -> None:
+        self._task = self._exchange.task
+        self._at_work = True
+        self._exchange.watch(self._leave)
+        self._quiet.watch(self, self._limits.quiet_stateless)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._at_work = False
+        self._exchange.watch(None)
+        self._quiet.let_go(self)
+        # A sign of life that is being written comes to its end: the stream has one writer at a time.
+        self._sign = None
+        if self._left and self._task is not None and self._task.uncancel() == 0:
+            raise Gone from None
+
+    def show_life(self) -> None:
+        """See `quiet.Silent`."""
+        self._sign = asyncio.get_running_loop().create_task(self._show_life())
+
+    def _leave(self) -> None:
+        if not self._left and self._task is not None:
+            self._left = True
+            self._task.cancel("the agent is gone")
+
+    async def _show_life(self) -> None:
+        try:
+            await self.keep_alive()
+        except Gone:
+            if self._at_work:
+                self._leave()
+            return
+        if self._at_work:
+            self._quiet.watch(self, self._limits.keep_alive)
+
+    async def keep_alive(self) -> None:
+        """A sign of life, unless the answer is being written. Raises `Gone`."""
+        if not self._over:
+            await self._opened().keep_alive()
 
     @property
     def outlet(self) -> Outlet:
@@ -66,11 +114,6 @@ class Posted(Attending):
     def add(self, pieces: Sequence[bytes]) -> bool:
         """See `ports.Outlet`."""
         return self._large is not None and self._large.add(pieces)
-
-    async def keep_alive(self) -> None:
-        """See `Attending`."""
-        if not self._over:
-            await self._opened().keep_alive()
 
     def whole(self, answer: Answer) -> Reply | None:
         """The answer, to be written now; None where something came before it: `end` it."""
