@@ -1,7 +1,7 @@
 """Cursors of the aggregates: where the next page begins, in which version of the catalogue, and for whom. Sealed.
 
 A cursor is good for one agent, one list and one version of the catalogue. Gateways with one key and
-one catalogue read each other's. Pure, but for a key of its own when none is given.
+one catalogue read each other's. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 from typing import Final
 
 _BYTES: Final = 16
@@ -18,9 +17,9 @@ _BYTES: Final = 16
 class Cursors:
     """Makes and reads cursors."""
 
-    def __init__(self, key: str | None = None) -> None:
+    def __init__(self, key: str) -> None:
         """`key`: secret, the same for all gateways that serve one catalogue."""
-        self._key = key.encode() if key else os.urandom(32)
+        self._key = key.encode()
 
     def make(self, begins: int, scope: tuple[str, ...]) -> str:
         """A cursor for the page that begins at this entry. `scope`: all it is good for."""

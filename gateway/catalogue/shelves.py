@@ -28,7 +28,7 @@ LISTED: Final = frozenset({"tools", "prompts", "resources"})
 class CatalogueShelves:
     """Reads the table once per request: an answer is of one version of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue, cursor_key: str | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, cursor_key: str) -> None:
         """`cursor_key`: secret, one for all gateways that serve this catalogue."""
         self._catalogue = catalogue
         self._cursors = Cursors(cursor_key)

@@ -42,7 +42,7 @@ _values: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 _space: Final = re.compile(SPACE)
 _word: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
-_SPACE: Final = ord(" ")
+_BLANK: Final = ord(" ")
 _body: Final = re.compile(_BODY)
 _cut_escape: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 _cut_character: Final = re.compile(
@@ -92,7 +92,7 @@ def get_ready() -> None:
 
 def after_space(data: bytes, at: int) -> int:
     """Where the next token begins."""
-    if at < len(data) and data[at] > _SPACE:
+    if at < len(data) and data[at] > _BLANK:
         return at
     found = _space.match(data, at)
     return at if found is None else found.end()

@@ -41,7 +41,7 @@ class Held(Seen):
 
 
 def heard(of: Table, endpoint: Endpoint) -> About:
-    return CatalogueShelves(Held(of)).about(endpoint)
+    return CatalogueShelves(Held(of), "a key").about(endpoint)
 
 
 async def test_that_a_server_lists_tasks_is_not_told_as_it_is_not_served() -> None:

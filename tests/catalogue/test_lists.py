@@ -25,7 +25,7 @@ from tests.catalogue.offering import (
     tool,
 )
 
-CURSORS = Cursors()
+CURSORS = Cursors("a key of one gateway")
 READ, WRITE, DROP = tool("read"), tool("write", vendor={"k": [1.0]}), tool("drop")
 
 
@@ -193,7 +193,7 @@ async def test_a_cursor_is_good_for_one_agent_one_list_and_one_version(
     assert code(before, Endpoint("tier", Tier.DATA), "tools/list", CURSORS, "me") == -32602
     assert code(before, ALL, "prompts/list", CURSORS, "me") == -32602
     assert code(before, ALL, "tools/list", CURSORS, "you") == -32602
-    assert code(before, ALL, "tools/list", Cursors(), "me") == -32602
+    assert code(before, ALL, "tools/list", Cursors("another"), "me") == -32602
 
 
 def test_gateways_with_one_key_read_each_others_cursors() -> None:

@@ -190,7 +190,7 @@ class HttpServer:
     async def _discover(self) -> Outcome:
         """Greet it anew: with the probe, or by `initialize` where it is of the session era."""
         patience = self._link.patience()
-        self.era = None
+        self._moved()
         talk = await self._talk(patience)
         if isinstance(talk, Sessions):
             await talk.session(OWN, envelope.GATEWAY, patience)
@@ -247,7 +247,7 @@ class HttpServer:
         try:
             return await talk.listen(hear, opened)
         except NotSent:
-            self.era = None
+            self._moved()
             raise
 
 
