@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gateway.errors import Misconfigured, Where
 from gateway.files import following
-from gateway.policy import cases
+from gateway.policy import cases, intents
+from gateway.policy.intents import Intents
 from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
 from gateway.settings import ServerSettings
 
@@ -44,9 +46,18 @@ class LivePolicies:
                 told(f"policy {_short(version)} is what the files say again, and is in force")
             self._astray = False
             return
+        self._must_not_widen()
         self.current = fresh = await asyncio.to_thread(self._load)
         self._astray = False
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
+
+    def _must_not_widen(self) -> None:
+        """Without intents.yaml a role alone may be enough where it said that it is not. Raises `Misconfigured`."""
+        path = self._directory / intents.FILE
+        if self.current.intents != Intents() and not path.exists():
+            why = "it is gone: what stands without a grant would be the default again"
+            hint = "put it back; to be without it, start the gateway anew"
+            raise Misconfigured(why, Where(str(path)), hint=hint)
 
     def _files(self) -> list[Path]:
         return [self._directory / name for name in FILES]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.model import Tier
 from gateway.errors import Misconfigured
 from gateway.files import following
 from gateway.policy.live import LivePolicies
@@ -184,6 +185,21 @@ async def test_a_vanished_directory_leaves_the_policy_in_force(tmp_path: Path) -
     with pytest.raises(Misconfigured):
         await policies.take(print)
     assert policies.current.decide(question()).permitted
+
+
+async def test_where_intents_are_gone_no_role_is_enough_that_was_not(tmp_path: Path) -> None:
+    """The default would let stand what the file did not."""
+    directory = written(tmp_path, GOOD)
+    said = directory / "intents.yaml"
+    said.write_text("standing: []\n")
+    policies = LivePolicies(directory, {})
+    said.unlink()
+    with pytest.raises(Misconfigured, match=r"intents\.yaml: it is gone"):
+        await policies.take(print)
+    assert policies.current.intents.standing == frozenset()
+    said.write_text("standing: [data]\n")
+    await policies.take(print)
+    assert policies.current.intents.standing == {Tier.DATA}
 
 
 def test_a_policy_that_fails_its_own_cases_does_not_start(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from asyncio import selector_events
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -427,7 +428,17 @@ async def test_a_busy_agent_leaves_the_others_a_place() -> None:
     assert (refused.status, served.status) == (503, 200)
 
 
-async def test_a_stalled_reader_slows_its_server_and_grows_nothing() -> None:
+def _writelines_waits() -> bool:
+    """CPython 3.12.0 to 3.13.1: asyncio's own `writelines` tells nobody that its buffer is full. uvloop's does,
+    and it is what `bulkhead serve` runs on."""
+    own = vars(selector_events._SelectorSocketTransport).get("writelines")  # type: ignore[attr-defined]
+    return own is None or "_maybe_pause_protocol" in own.__code__.co_names
+
+
+async def test_a_stalled_reader_slows_its_server_and_grows_nothing(way: str) -> None:
+    if way == "lane" and not _writelines_waits():
+        pytest.skip("this asyncio's writelines tells nobody that its buffer is full")
+
     class Chatty(RememberingGate):
         sent = 0
 
