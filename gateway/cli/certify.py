@@ -127,13 +127,12 @@ async def _certified(
 ) -> tuple[Certificate, Tally]:
     from gateway.catalogue import pins as pin_files
     from gateway.certify import run
-    from gateway.undo.versions import version_of
 
     pins = pin_files.load(settings.policy_dir, settings.servers)
     tried, name = _ground(settings, pins, trial)
     async with AsyncExitStack() as stack:
         scratch = await run.open_scratch(stack, settings, pins, trial.pack, tried, world)
-        version = version_of(scratch.servers[trial.pack])
+        version = _version(scratch)
         with click.progressbar(length=trial.runs, label=trial.pack, hidden=quiet) as bar:
             tally = await run.certify(
                 scratch,
@@ -184,8 +183,18 @@ def _must_be_a_pattern(pattern: str) -> None:
         raise Misconfigured(f"--leave: {error}") from None
 
 
+def _version(scratch: Scratch) -> str:
+    """What is certified. Raises `Misconfigured` for a server that says none."""
+    from gateway.errors import Misconfigured
+    from gateway.undo.versions import version_of
+
+    if version := version_of(scratch.servers[scratch.server]):
+        return version
+    raise Misconfigured(f"{scratch.server} does not say its version: there is nothing to pin")
+
+
 def _spoken(
-    scratch: Scratch, version: str | None, missing: list[str], tally: Tally, seed: int, ground: str
+    scratch: Scratch, version: str, missing: list[str], tally: Tally, seed: int, ground: str
 ) -> Certificate:
     """The certificate. Raises `Misconfigured` when the runs do not speak for all of the pack."""
     from gateway.errors import Misconfigured
@@ -196,8 +205,6 @@ def _spoken(
             f"never reached: {'; '.join(missing)}",
             hint="more runs, --value NAME=VALUE, --world PATH=SEED with more in it, or a ground that goes there",
         )
-    if version is None:
-        raise Misconfigured(f"{scratch.server} does not say its version: there is nothing to pin")
     held = scratch.packs.by_server[scratch.server]
     return Certificate(
         pack=held.digest,

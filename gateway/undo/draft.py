@@ -13,7 +13,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gateway.core.model import JsonObject
 from gateway.values import Value
@@ -85,12 +88,21 @@ def _pinned(server: str, offered: Offered, used: Collection[str]) -> list[str]:
     lines = [_HEAD.format(server=server), "undo_pack: 1", "", "server:"]
     lines += [
         f"  name: {_text(offered.name)}",
-        f"  versions: {_text('==' + offered.version)}",
+        f"  versions: {_text(_only(offered.version))}",
         "  tools:",
     ]
     return lines + [
         f"    {_text(t['name'])}: {digest}" for t, digest in offered.tools if t["name"] in used
     ]
+
+
+def _only(version: str) -> str:
+    """What fits a server that calls itself this, and no other. Raises `ValueError`."""
+    for fitting in (f"=={version}", f"==={version}"):
+        with suppress(InvalidSpecifier):
+            if SpecifierSet(fitting).contains(version, prereleases=True):
+                return fitting
+    raise ValueError(f"it calls its version {version!r}, which no pack can name")
 
 
 def _compared(server: str, offered: Offered, writing: Sequence[JsonObject]) -> str:

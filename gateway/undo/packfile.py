@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from gateway.config import yamlfile
 from gateway.core.linear import compiled
@@ -38,13 +37,8 @@ class Pack(Value):
     tools: Mapping[str, ToolPack | Reversal]
 
     def fits(self, version: str | None) -> bool:
-        """Was it written for a server that calls itself that? One that says nothing fits none."""
-        try:
-            return version is not None and self.versions.contains(
-                Version(version), prereleases=True
-            )
-        except InvalidVersion:
-            return False
+        """Was it written for a server that calls itself that? One that is not up fits none."""
+        return version is not None and self.versions.contains(version, prereleases=True)
 
 
 def read(

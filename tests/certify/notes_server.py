@@ -1,6 +1,6 @@
 """A server of notes nobody wrote a pack for: SQLite, ids it chooses itself, a cascade, a status in words.
 
-`notes_server.py FILE.db [log]`: with `log` every change is noted in a table as well.
+`notes_server.py FILE.db [log] [unversioned]`: with `log` every change is noted in a table as well.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ database.executescript(
     CREATE TABLE IF NOT EXISTS log (what TEXT);
     """
 )
-server = MCPServer("notes", version="1.4")
+server = MCPServer("notes", version="" if "unversioned" in sys.argv else "1.4")
 
 
 def changed(what: str) -> None:

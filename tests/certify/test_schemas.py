@@ -160,6 +160,12 @@ def test_what_is_missing_is_said_before_anything_runs(
         raised(owner.certify(*words))
 
 
+def test_a_server_that_says_no_version_is_turned_away_before_anything_runs(owner: Owner) -> None:
+    owner.server_is_told("unversioned")
+    with pytest.raises(Misconfigured, match="notes does not say its version"):
+        raised(owner.certify("--world", str(owner.root / "notes.db"), "--runs", "1"))
+
+
 def test_a_path_that_calls_are_told_leads_to_the_copy_not_to_the_real_world(tmp_path: Path) -> None:
     """A server of documents is told where they are by each call, not by its command."""
     real, world = tmp_path / "documents", tmp_path / "scratch"

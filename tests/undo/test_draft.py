@@ -28,8 +28,8 @@ TOOLS = [
 ]
 
 
-def offered(tools: list[JsonObject], name: str = "notes") -> Offered:
-    return Offered(name, "1.4.0", [(each, digest(each)) for each in tools])
+def offered(tools: list[JsonObject], name: str = "notes", version: str = "1.4.0") -> Offered:
+    return Offered(name, version, [(each, digest(each)) for each in tools])
 
 
 def loaded(place: Path, text: str, companion: bool) -> Packs:
@@ -108,6 +108,23 @@ def test_a_tool_that_takes_any_query_is_not_taken_for_one_that_reads() -> None:
     sql = [tool("query", {"sql": TEXT}), tool("query_schema", {}), tool("list_tables", {})]
     text = draft("db", offered(sql, "db"), offered(store, "db-undo"))
     assert [line for line in text.splitlines() if line.endswith("{}")] == ['  "query": {}']
+
+
+@pytest.mark.parametrize("version", ["", "1.4.0", "v2-beta.1", "0.0.0-development", "latest"])
+def test_a_draft_is_in_force_for_the_very_version_and_no_other(
+    tmp_path: Path, version: str
+) -> None:
+    text = draft("notes", offered(TOOLS, version=version), offered(notes.COMPANION, "notes-undo"))
+    packs = loaded(tmp_path, text, companion=True)
+    target = Target("notes", "tool", "delete_note")
+    assert isinstance(packs.find(target, version), ToolPack)
+    for other in {None, "", "1.4.0", "nightly"} - {version}:
+        assert not isinstance(packs.find(target, other), ToolPack)
+
+
+def test_a_version_no_pack_can_name_gets_no_draft() -> None:
+    with pytest.raises(ValueError, match="which no pack can name"):
+        draft("notes", offered(TOOLS, version="1.0 (build 5), final"), None)
 
 
 def test_a_server_that_only_reads_needs_no_pack() -> None:
