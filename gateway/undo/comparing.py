@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.core.record import DOUBTFUL
 from gateway.core.reverse import Image, Recorded, Reversal
 from gateway.undo.plan import Standing
@@ -9,8 +11,19 @@ from gateway.undo.scope import Scope
 from gateway.undo.toolpack import ToolPack
 
 
-def compare(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:
-    """`current`: what the call's own reads find now."""
+def compare(
+    pack: ToolPack, call: Recorded, current: Image, later: Sequence[str] = ()
+) -> tuple[Standing, str]:
+    """`current`: what the call's own reads find now. `later`: calls that wrote there since, and stay."""
+    standing, why = _compared(pack, call, current)
+    if later and standing == "ready":
+        return "dependents", f"written later by {', '.join(later)}"
+    if later and standing == "drift":
+        return standing, f"changed since, and written later by {', '.join(later)}"
+    return standing, why
+
+
+def _compared(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing, str]:
     if call.state in DOUBTFUL:
         return _unheard(pack, call, current)
     if call.post is None:

@@ -177,16 +177,16 @@ class Executor:
     def _is_to_do(self, work: Work) -> bool:
         """True: take the steps. False: there is nothing left of it. Raises `Stop` on a conflict."""
         tried, forcing = self._tried(work.call.call_id), self._choice == "force"
-        later = "" if forcing else ", ".join(self._dependents(work.call))
+        later = () if forcing else self._dependents(work.call)
         if work.begun.done or tried:
             if taken_up(work, tried):
                 return False
             if later:
-                raise Stop(Found("conflict", f"half undone, and written later by {later}"))
+                raise Stop(
+                    Found("conflict", f"half undone, and written later by {', '.join(later)}")
+                )
             return True
-        standing, why = compare(work.sight.pack, work.call, work.world)
-        if later and standing == "ready":
-            standing, why = "dependents", f"written later by {later}"
+        standing, why = compare(work.sight.pack, work.call, work.world, later)
         if standing == "ready" or (standing == "drift" and forcing):
             return True
         raise Stop(Found(UNDONE_AS[standing], why))

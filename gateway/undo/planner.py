@@ -228,9 +228,7 @@ class Planner:
             first = f"{few([e.call.call_id for e in stuck])} must be undone first, and is not"
             return replace(seen, standing="blocked", why=first)
         assert current is not None
-        standing, why = compare(sight.pack, call, current)
-        if standing == "ready" and entry.dependents:
-            return _depended(seen)
+        standing, why = compare(sight.pack, call, current, entry.dependents)
         if standing == "ready":
             world.note(call.call_id, sight.reads, pre)
         return replace(seen, standing=standing, why=why)

@@ -171,6 +171,19 @@ async def test_a_call_somebody_built_upon_is_not_undone_alone(tmp_path: Path) ->
     assert verdicts == {first: "conflict"}
 
 
+async def test_a_call_somebody_wrote_over_names_who_did(tmp_path: Path) -> None:
+    store = Store({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        first = await rig.call("put", key="a", value="2")
+        later = await rig.call("put", key="a", value="3", agent="agent:b", task="t2")
+        plan = await rig.rollback().plan(Wanted(calls=(first,)))
+        verdicts = await rig.undo(first)
+    (entry,) = plan.entries
+    assert (entry.standing, entry.why) == ("drift", f"changed since, and written later by {later}")
+    assert verdicts == {first: "conflict"}
+    assert store.records == {"a": "3"}
+
+
 async def test_an_operator_without_the_right_reads_nothing_and_changes_nothing(
     tmp_path: Path,
 ) -> None:
