@@ -34,6 +34,8 @@ SWAPPED = "..data"
 _LINE_END = re.compile("[\x85\u2028\u2029]")
 """Where ruamel ends a line, and a comment, and YAML 1.2 and editors do not: what follows would be seen by nobody."""
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
+_ENUM = re.compile(r"<\w+\.\w+: ('\w+')>")
+"""How pydantic names what could stand there, if it is an enum's: as Python writes it."""
 
 
 class Strict(BaseModel):
@@ -190,7 +192,7 @@ def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
+        message = _ENUM.sub(r"\1", first["msg"].removeprefix("Value error, "))
         if first["type"] == "extra_forbidden":
             message = "unknown key"
         raise Misconfigured(

@@ -14,7 +14,7 @@ import re
 from typing import Annotated, Any, Final, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gateway.config.yamlfile import Strict
 from gateway.core.reverse import Guard, Level, Strategy
@@ -28,6 +28,15 @@ HARD_CAP: Final = 8 * 1024 * 1024
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _WINDOW: Final = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _window(text: str) -> str:
+    seconds(text)
+    return text
+
+
+Window = Annotated[str, AfterValidator(_window)]
+"""`30d`, `12h`, `90m`, `60s`."""
 
 
 class ServerPin(Strict):
@@ -119,7 +128,7 @@ class CaseModel(Strict):
     fidelity: str = ""
     residue: tuple[str, ...] = ()
     guard: Guard | None = None
-    hold: str | None = None
+    hold: Window | None = None
     """How long the call waits before it is sent; until then it is taken back by not sending it."""
     inverse: tuple[StepModel, ...] = ()
 
@@ -134,8 +143,6 @@ class CaseModel(Strict):
             raise ValueError("an undoable case needs a strategy")
         if (self.strategy == "hold") != (self.hold is not None):
             raise ValueError("strategy hold says how long: hold: 10m; and no other does")
-        if self.hold is not None:
-            seconds(self.hold)
         return self
 
 
@@ -169,14 +176,7 @@ class ToolModel(Strict):
     expect: Expression | None = None
     predict_post: dict[str, Json] = Field(default_factory=dict)
     """Capture name -> what it will hold after the call; in doubt, the call applied if it does."""
-    undo_window: str | None = None
-
-    @field_validator("undo_window")
-    @classmethod
-    def _window(cls, window: str | None) -> str | None:
-        if window is not None:
-            seconds(window)
-        return window
+    undo_window: Window | None = None
 
     @field_validator("capture")
     @classmethod
@@ -211,7 +211,7 @@ class RecordsModel(Strict):
     fidelity: str = "every record, by its key"
     residue: tuple[str, ...] = ()
     failed_when: Expression | None = None
-    undo_window: str = "30d"
+    undo_window: Window = "30d"
 
 
 class PackFile(Strict):

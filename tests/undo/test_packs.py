@@ -82,6 +82,22 @@ def test_a_bad_pack_is_refused_with_file_and_line(
 
 
 @pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{undo_window: 0s}", "undo_window: '0s' is no time"),
+        ("{level: noop}", "level: Input should be 'compensable', 'set_exact' or 'exact'"),
+    ],
+)
+def test_a_bad_entry_of_records_is_refused_with_file_and_line(
+    tmp_path: Path, entry: str, said: str
+) -> None:
+    text = PACK[: PACK.index("reads:")] + f"records:\n  put_note: {entry}\n"
+    line = len(text.splitlines())
+    with pytest.raises(Misconfigured, match=rf"notes\.yaml:{line}: records\.put_note\.{said}"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
     "reference",
     ["${args.login.password}", "${get(args.login, 'password', '')}", "${get(args, 'login', '')}"],
 )
