@@ -13,6 +13,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from itertools import count
+from math import inf
 from typing import Final
 
 from gateway.core import grant as core
@@ -58,6 +59,8 @@ class GrantBook:
         self._latest = 0
         """The time, at the last look at it."""
         self._active: dict[str, Grant] = {}
+        self._next_end = inf
+        """When the next of them ends by its time."""
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
         self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
@@ -139,6 +142,7 @@ class GrantBook:
             ids = self._by_task[(grant.tenant, grant.agent, grant.task)]
             if row.state == "active":
                 self._active[grant.id] = grant
+                self._next_end = min(self._next_end, grant.expires_at)
                 ids[grant.id] = None
             else:
                 self._drop(grant)
@@ -156,10 +160,19 @@ class GrantBook:
                 self.refresh()
                 if look % UNSAID == 0 and self._take_up():
                     self._store.changed()
+                self._tell_of_ends()
             except JournalError as error:
                 log.error("grants cannot be read: %s", error)
             except Exception:
                 log.exception("somebody who is told of grants failed; the watch goes on")
+
+    def _tell_of_ends(self) -> None:
+        """Of a grant that ends by its time no line tells."""
+        now = self._clock()
+        if now >= self._next_end:
+            ends = (grant.expires_at for grant in self._active.values())
+            self._next_end = min((end for end in ends if end > now), default=inf)
+            self.on_change()
 
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
         """Of the grants in force for this identity, oldest first; empty when it never had one.

@@ -341,6 +341,26 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     assert told == [1]
 
 
+async def test_that_a_grant_ended_by_its_time_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line tells of it, and lists look different from then on."""
+    monkeypatch.setattr(book, "EVERY", 0)
+    world, told = World(grant("a", seconds=10), grant("b", seconds=20)), list[int]()
+    world.book.cover(call("a"))
+    world.book.on_change = lambda: told.append(1)
+    watch = asyncio.create_task(world.book.watch())
+    for ends in (10, 20):
+        before = len(told)
+        world.now = NOON + ends * SECOND
+        async with asyncio.timeout(20):
+            while len(told) == before:
+                await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    assert told == [1, 1]
+
+
 async def test_the_watch_goes_on_when_somebody_it_told_has_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
