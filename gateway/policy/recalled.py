@@ -43,6 +43,7 @@ DENIALS: Final = frozenset(
     }
 )
 """Reasons that are the policy's own: all others come before it was asked, or after it had permitted."""
+_OF_A_GRANT: Final = frozenset({Reason.OUTSIDE_GRANT, Reason.GRANT_OVER, Reason.GRANT_SPENT})
 
 
 class Answer(NamedTuple):
@@ -91,6 +92,16 @@ class Recalled(NamedTuple):
     def own(self) -> bool:
         """The gateway's own business, for an operator: it has no line in tiers.yaml."""
         return str(self.record["agent"]).startswith("operator:")
+
+    @property
+    def granted(self) -> bool | None:
+        """Had it a grant? None: the line does not say, for it may have been refused before one was looked for."""
+        old = self.answer
+        if self.record.get("grant") or (old is not None and old.then in _OF_A_GRANT):
+            return True
+        if old is None or old.then or not (old.permitted or old.rule == Reason.GRANT_NEEDED):
+            return None
+        return False
 
     @property
     def target(self) -> Target:

@@ -103,7 +103,7 @@ class Rehearsal:
         doubts: dict[str, None] = {}
         found = frozenset(self._own(call, doubts) if call.own else self._agents(call, doubts))
         old, same = call.answer, call.record["policy_version"] == self._policy.version
-        if same and old and len(found) > 1 and any(_fits(each, old) for each in found):
+        if same and old and any(_fits(each, old) for each in found):
             # The same policy says the same: of all the ways it was one that leads to what was said.
             found = frozenset({old})
         return Possible(found, tuple(doubts))
@@ -187,16 +187,15 @@ class Rehearsal:
             yield refused
             return
         for answer in self._decided(call, asked, doubts):
-            yield self._standing(call, asked.tier, answer)
-
-    def _standing(self, call: Recalled, tier: Tier, answer: Answer) -> Answer:
-        """Of a call that had no grant, for certain: is its role alone enough?"""
-        old = call.answer
-        alone = old is not None and not call.record.get("grant") and not old.then
-        alone = alone and old is not None and (old.permitted or old.rule == Reason.GRANT_NEEDED)
-        if answer.permitted and alone and tier not in self._policy.intents.standing:
-            return Answer(False, Reason.GRANT_NEEDED)
-        return answer
+            if not answer.permitted or asked.tier in self._policy.intents.standing:
+                yield answer
+                continue
+            if not call.granted:  # its role alone is not enough
+                yield Answer(False, Reason.GRANT_NEEDED)
+            if call.granted is None:
+                doubts["its grant"] = None
+            if call.granted is not False:
+                yield answer
 
     def _decided(
         self, call: Recalled, asked: AccessRequest, doubts: dict[str, None]
@@ -287,7 +286,9 @@ class Rehearsal:
 
 
 def _fits(answer: Answer, old: Answer) -> bool:
-    return answer.permitted is old.permitted and (answer.rule == old.rule or answer in EITHER)
+    """Could it be what was said? Of what was refused after the policy permitted it, the rule is not on record."""
+    rules = ("", answer.rule)
+    return answer.permitted is old.permitted and (old.rule in rules or answer in EITHER)
 
 
 def _both(one: Answer, other: Answer) -> Answer:

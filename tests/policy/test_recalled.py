@@ -85,6 +85,24 @@ def test_the_level_is_that_of_the_decision() -> None:
     assert recalled(record.held(write, NOON, undo))[4:6] == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("grant", "reason", "granted"),
+    [
+        ("g1", "approval_needed", True),
+        ("", "outside_grant", True),
+        ("", "grant_needed", False),
+        ("", "no_rule", None),
+        ("", "approval_needed", None),
+    ],
+)
+def test_whether_a_refused_call_had_a_grant_is_known_where_one_was_looked_for(
+    grant: str, reason: str, granted: bool | None
+) -> None:
+    entry = call_record("a", grant=grant, rule="", where="")
+    assert recalled(record.refusal(entry, NOON, reason, "")).granted is granted
+    assert recalled(intent("a", grant=grant)).granted is bool(grant)
+
+
 KEPT = {
     "a": 1,
     "s": {"sealed": "x"},

@@ -229,6 +229,18 @@ def test_a_tier_where_a_role_alone_no_longer_is_enough_wants_a_grant(
     assert rules(possible(load(directory, {}), policy, asked)) == {"grant_needed"}
 
 
+def test_what_was_refused_before_a_grant_was_looked_for_may_have_had_one(
+    policy: PolicySnapshot, tmp_path: Path
+) -> None:
+    wider = CSV.replace("g, agent:ann", "g, agent:bob, role:reader, local\ng, agent:ann")
+    directory = written(tmp_path, wider, TIERS, CONSTRAINTS)
+    (directory / "intents.yaml").write_text("standing: [tool]\nintents: {}\n")
+    asked = Asked("agent:bob", Target("git", "tool", "log"), {"message": "yes"})
+    found = possible(load(directory, {}), policy, asked)
+    assert rules(found) == {"P1", "grant_needed"}
+    assert found.doubts == ("its grant",)
+
+
 def test_an_inverse_call_is_asked_by_the_rules_of_the_server_it_is_for(tmp_path: Path) -> None:
     rules_of_olga = """\
 p, P6, admin, git, undo:*, role:undoer, local, undo, local, -, allow

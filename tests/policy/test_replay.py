@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core import record
 from gateway.core.model import Target
 from gateway.policy.asking import Asked
 from gateway.policy.recalled import Answer
 from gateway.policy.rehearse import Possible, Rehearsal
 from gateway.policy.replay import compare, replay
-from tests.journals.calls import intent, outcome, refusal
+from tests.journals.calls import call_record, intent, outcome, refusal
 from tests.policy.recording import kept, recorded
 from tests.policy.written import ALLOW, READER, loaded
 
@@ -76,6 +77,18 @@ def test_an_unchanged_policy_changes_nothing_also_where_something_was_not_kept(
     done = replay(Rehearsal(other, {}), kept(line))
     assert done.counts["untold"] == 1
     assert done.groups("untold")[0].why == "condition c"
+
+
+def test_an_unchanged_policy_changes_nothing_of_a_call_that_was_to_wait_for_a_person(
+    tmp_path: Path,
+) -> None:
+    duty = "p, O1, *, git, git_log, *, *, *, *, -, approve"
+    policy = loaded(tmp_path, f"{ALLOW}\n{READER}\n{duty}\n")
+    entry = call_record("a", agent="agent:ann", policy_version=policy.version, rule="", where="")
+    line = record.refusal(entry, 1, "approval_needed", "")
+    assert replay(Rehearsal(policy, {}), kept(line)).counts["same"] == 1
+    other = loaded(tmp_path, f"{ALLOW}\n{READER}\n{duty}\n# another version\n")
+    assert replay(Rehearsal(other, {}), kept(line)).counts["untold"] == 1
 
 
 def test_what_is_no_call_is_not_counted_and_what_never_came_to_a_policy_apart(
