@@ -9,16 +9,16 @@ from typing import Final
 
 import httpx
 
-from gateway.app.bearer import bearer
+from gateway.app.bearer import towards
 from gateway.config.proofs import AnchorSettings, Bucket
 from gateway.errors import Misconfigured
 from gateway.evidence.anchoring import Anchor
 from gateway.evidence.anchors.bucket import BucketAnchor, Keys
 from gateway.evidence.anchors.directory import DirectoryAnchor
 from gateway.evidence.anchors.push import PushAnchor
+from gateway.evidence.anchors.sending import SECONDS
 from gateway.settings import Settings
 
-TIMEOUT_SECONDS: Final = 20.0
 TOKEN: Final = "BULKHEAD_ANCHOR_TOKEN"
 
 
@@ -33,7 +33,7 @@ def _opened(one: AnchorSettings, settings: Settings) -> Anchor:
     if one.bucket is not None:
         return _bucket(one.bucket, settings)
     assert one.url is not None
-    return PushAnchor(one.url, _client(bearer(TOKEN, one.url, settings.where)))
+    return PushAnchor(one.url, _client(one.url, settings, TOKEN))
 
 
 def _bucket(bucket: Bucket, settings: Settings) -> BucketAnchor:
@@ -44,10 +44,9 @@ def _bucket(bucket: Bucket, settings: Settings) -> BucketAnchor:
             settings.where,
         )
     keys = Keys(access, secret, bucket.region)
-    return BucketAnchor(
-        f"{bucket.url}/{bucket.name}", keys, timedelta(days=bucket.retain_days), _client({})
-    )
+    url, retain = f"{bucket.url}/{bucket.name}", timedelta(days=bucket.retain_days)
+    return BucketAnchor(url, keys, retain, _client(url, settings))
 
 
-def _client(headers: dict[str, str]) -> httpx.Client:
-    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, headers=headers)
+def _client(url: str, settings: Settings, token: str = "") -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=SECONDS, **towards(url, token, settings.where))

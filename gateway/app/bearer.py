@@ -1,22 +1,29 @@
-"""A bearer token of the environment, as the header it is sent in: where nobody can read along, and nowhere else."""
+"""Asking another one with a bearer token of the environment: where nobody can read along, and nowhere else."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from gateway.config.credential_settings import is_private
+from gateway.config.credential_settings import LOOPBACK, is_private
 from gateway.errors import Misconfigured, Where
 
 
-def bearer(variable: str, url: str, where: Where | None = None) -> dict[str, str]:
-    """The headers for that address: none where the variable is not set. `where`: the file that names the address.
+def towards(url: str, variable: str, where: Where | None = None) -> dict[str, Any]:
+    """What an httpx client of this address is made with: the token, where the variable is set, no redirects, and no
+    proxy on the way to this machine. `where`: the file that names the address.
 
     Raises `Misconfigured`."""
+    import httpx
+
+    try:
+        local = httpx.URL(url).host in LOOPBACK
+    except httpx.InvalidURL as error:
+        raise Misconfigured(f"{url}: {error}", where) from None
     token = os.environ.get(variable)
-    if not token:
-        return {}
-    if not is_private(url):
+    if token and not is_private(url):
         raise Misconfigured(
             f"{variable} is sent to https or this machine only, not to {url}", where
         )
-    return {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return {"headers": headers, "follow_redirects": False, "trust_env": not local}

@@ -39,6 +39,14 @@ async def sequenced(settings: Settings, anchors: Sequence[Anchor]) -> AsyncItera
     state, evidence = settings.state_dir, settings.evidence
     async with meanwhile(
         keep_sequencing(state, lambda: open_sequencer(state, evidence)),
-        keep_anchoring(state, lambda: open_tiles(state), anchors, evidence.anchor_seconds),
+        *(
+            keep_anchoring(
+                state / f"anchor-{number}.lock",
+                lambda: open_tiles(state),
+                anchor,
+                evidence.anchor_seconds,
+            )
+            for number, anchor in enumerate(anchors)
+        ),
     ):
         yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway import __version__, settings
-from gateway.app.bearer import bearer
+from gateway.app.bearer import towards
 from gateway.cli.options import config_option
 from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
@@ -63,7 +63,6 @@ def _sink(state: Path, to: str) -> Sink:
         if "://" in to:
             raise Misconfigured(f"{to}: a file, or an http(s) URL")
         return FileSink(Path(to))
-    headers = bearer(TOKEN, to)
+    client = httpx.Client(timeout=TIMEOUT_SECONDS, **towards(to, TOKEN))
     cursor = state / f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}.cursor"
-    client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, headers=headers)
     return HttpSink(to, cursor, client)

@@ -1,7 +1,7 @@
 """Takes signed checkpoints where this installation cannot change them: what only that can show stands in
 docs/explanation/evidence.md.
 
-The newest one goes out every so often, in a thread of its own, so that a slow place holds up nothing. A place
+The newest one goes out every so often, to each place by itself, so that a slow place holds up nothing. A place
 that fails is tried again with the next one. Of several gateways on one state directory one does it.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -36,7 +36,7 @@ class Anchor(Protocol):
         """For the log."""
         ...
 
-    def put(self, name: str, note: str) -> None:
+    async def put(self, name: str, note: str) -> None:
         """It has the note under this name, durably, on return. The same again is no error.
 
         Raises `Unanchored`."""
@@ -52,24 +52,24 @@ class Checkpoints(Protocol):
 
 
 class Anchoring:
-    """What each place has."""
+    """What one place has."""
 
-    def __init__(self, checkpoints: Checkpoints, anchors: Sequence[Anchor]) -> None:
+    def __init__(self, checkpoints: Checkpoints, anchor: Anchor) -> None:
         self._checkpoints = checkpoints
-        self._anchors = anchors
-        self._reached = [0] * len(anchors)
+        self._anchor = anchor
+        self._reached = 0
 
-    def catch_up(self) -> None:
-        """The newest checkpoint, to each place that has not got it. Raises `JournalError`."""
-        note = self._checkpoints.checkpoint()
+    async def catch_up(self) -> None:
+        """The newest checkpoint goes there, unless it is there. Raises `JournalError`."""
+        note = await asyncio.to_thread(self._checkpoints.checkpoint)
         size = size_of(note) if note else 0
-        for number, anchor in enumerate(self._anchors):
-            if note is not None and size > self._reached[number]:
-                try:
-                    anchor.put(f"checkpoint-{size:020d}", note)
-                    self._reached[number] = size
-                except Unanchored as error:
-                    log.error("checkpoint %d is not anchored at %s: %s", size, anchor.name, error)
+        if note is None or size <= self._reached:
+            return
+        try:
+            await self._anchor.put(f"checkpoint-{size:020d}", note)
+            self._reached = size
+        except Unanchored as error:
+            log.error("checkpoint %d is not anchored at %s: %s", size, self._anchor.name, error)
 
     def close(self) -> None:
         """Close the file."""
@@ -77,19 +77,19 @@ class Anchoring:
 
 
 async def keep_anchoring(
-    directory: Path, opened: Callable[[], Checkpoints], anchors: Sequence[Anchor], seconds: float
+    own: Path, opened: Callable[[], Checkpoints], anchor: Anchor, seconds: float
 ) -> None:
-    """For ever, if there is any place, whenever no other gateway of this state directory does."""
-    while anchors:
-        held = await asyncio.to_thread(lock, directory / "anchor.lock")
+    """For ever, whenever no other gateway of this state directory does, which is who holds the lock of this place."""
+    while True:
+        held = await asyncio.to_thread(lock, own)
         if held is None:
             await asyncio.sleep(WAITS)
             continue
         try:
-            anchoring = Anchoring(await asyncio.to_thread(opened), anchors)
+            anchoring = Anchoring(await asyncio.to_thread(opened), anchor)
             try:
                 while True:
-                    await asyncio.to_thread(anchoring.catch_up)
+                    await anchoring.catch_up()
                     await asyncio.sleep(seconds)
             finally:
                 anchoring.close()

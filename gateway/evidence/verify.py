@@ -273,11 +273,11 @@ def main(arguments: Sequence[str]) -> int:
     options, now, status = asked.parse_args(arguments), time.time_ns() // 1000, 0
     for file in options.files:
         try:
-            key, document = Key.parse(options.key), json.loads(Path(file).read_text())
+            key, document = Key.parse(options.key), json.loads(Path(file).read_bytes())
             if options.since:
                 if "consistency" not in document:
                     raise Unsound("--since is for what `bulkhead evidence extends` gives")
-                old = open_note(Path(options.since).read_text(), key)
+                old = open_note(Path(options.since).read_text("utf-8"), key)
                 new, path = open_note(document["checkpoint"], key), document["consistency"]
                 check_consistency(old, new, [_raw(step) for step in path])
                 sys.stdout.write(f"{file}: sound, {old.size} lines of then, {new.size} now\n")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import anyio
 import httpx
 import pytest
 
 import gateway.evidence.anchors
 from gateway.evidence.anchoring import Anchor, Unanchored
+from gateway.evidence.anchors import sending
 from gateway.evidence.anchors.bucket import BucketAnchor, Keys, signed
 from gateway.evidence.anchors.directory import DirectoryAnchor
 from gateway.evidence.anchors.push import PushAnchor
@@ -73,8 +75,8 @@ class Place:
     break_it: Callable[[], None]
 
 
-@contextmanager
-def _directory(path: Path) -> Iterator[Place]:
+@asynccontextmanager
+async def _directory(path: Path) -> AsyncIterator[Place]:
     place = path / "elsewhere"
 
     def broken() -> None:
@@ -87,26 +89,27 @@ def _directory(path: Path) -> Iterator[Place]:
     )
 
 
-@contextmanager
-def _http(made: Callable[[str, httpx.Client], Anchor]) -> Iterator[Place]:
-    with serving() as store, httpx.Client() as client:
-        yield Place(
-            made(store.url, client),
-            lambda: [body.decode() for body in {path: body for _, path, _, body in store.came}.values()],
-            lambda: setattr(store, "status", 403),
-        )  # fmt: skip
+@asynccontextmanager
+async def _http(made: Callable[[str, httpx.AsyncClient], Anchor]) -> AsyncIterator[Place]:
+    async with httpx.AsyncClient() as client:
+        with serving() as store:
+            yield Place(
+                made(store.url, client),
+                lambda: [body.decode() for body in {path: body for _, path, _, body in store.came}.values()],
+                lambda: setattr(store, "status", 403),
+            )  # fmt: skip
 
 
-def _pushed(path: Path) -> AbstractContextManager[Place]:
+def _pushed(path: Path) -> AbstractAsyncContextManager[Place]:
     return _http(PushAnchor)
 
 
-def _locked(path: Path) -> AbstractContextManager[Place]:
+def _locked(path: Path) -> AbstractAsyncContextManager[Place]:
     days = timedelta(days=400)
     return _http(lambda url, client: BucketAnchor(f"{url}/notes", KEYS, days, client))
 
 
-PLACES: dict[type, Callable[[Path], AbstractContextManager[Place]]] = {
+PLACES: dict[type, Callable[[Path], AbstractAsyncContextManager[Place]]] = {
     DirectoryAnchor: _directory,
     PushAnchor: _pushed,
     BucketAnchor: _locked,
@@ -127,51 +130,60 @@ def adapters() -> list[type]:
 
 
 @pytest.fixture(params=adapters(), ids=lambda adapter: adapter.__name__)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path) as one:
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    async with PLACES[request.param](tmp_path) as one:
         yield one
 
 
-def test_what_it_took_is_there(place: Place) -> None:
-    place.anchor.put("checkpoint-7", NOTE)
+async def test_what_it_took_is_there(place: Place) -> None:
+    await place.anchor.put("checkpoint-7", NOTE)
     assert place.kept() == [NOTE]
 
 
-def test_the_same_again_is_no_error_and_nothing_more(place: Place) -> None:
-    place.anchor.put("checkpoint-7", NOTE)
-    place.anchor.put("checkpoint-7", NOTE)
+async def test_the_same_again_is_no_error_and_nothing_more(place: Place) -> None:
+    await place.anchor.put("checkpoint-7", NOTE)
+    await place.anchor.put("checkpoint-7", NOTE)
     assert place.kept() == [NOTE]
 
 
-def test_a_place_that_does_not_take_it_says_so(place: Place) -> None:
+async def test_a_place_that_does_not_take_it_says_so(place: Place) -> None:
     place.break_it()
     with pytest.raises(Unanchored):
-        place.anchor.put("checkpoint-7", NOTE)
+        await place.anchor.put("checkpoint-7", NOTE)
 
 
 def test_it_has_a_name_for_the_log(place: Place) -> None:
     assert place.anchor.name
 
 
-def test_a_file_that_says_something_else_is_not_written_over(tmp_path: Path) -> None:
+async def test_a_file_that_says_something_else_is_not_written_over(tmp_path: Path) -> None:
     anchor = DirectoryAnchor(tmp_path)
-    anchor.put("checkpoint-7", NOTE)
+    await anchor.put("checkpoint-7", NOTE)
     with pytest.raises(Unanchored, match="something else"):
-        anchor.put("checkpoint-7", "another history")
+        await anchor.put("checkpoint-7", "another history")
     assert [path.read_text() for path in tmp_path.iterdir()] == [NOTE]
 
 
-def test_what_a_killed_gateway_left_of_one_is_in_nobodys_way(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_text_is_not_written_over_either(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-7").write_bytes(b"\xff")
+    with pytest.raises(Unanchored, match="something else"):
+        await DirectoryAnchor(tmp_path).put("checkpoint-7", NOTE)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"\xff"]
+
+
+async def test_what_a_killed_gateway_left_of_one_is_in_nobodys_way(tmp_path: Path) -> None:
     """In a container every gateway has the same process id."""
     (tmp_path / f".checkpoint-7.{os.getpid()}").write_text("half of")
-    DirectoryAnchor(tmp_path).put("checkpoint-7", NOTE)
+    await DirectoryAnchor(tmp_path).put("checkpoint-7", NOTE)
     assert (tmp_path / "checkpoint-7").read_text() == NOTE
 
 
-def test_a_bucket_is_asked_to_keep_it_whoever_asks_to_delete_it() -> None:
-    with serving() as store, httpx.Client() as client:
-        days = timedelta(days=30)
-        BucketAnchor(f"{store.url}/notes", KEYS, days, client, lambda: NOW).put("c-7", NOTE)
+async def test_a_bucket_is_asked_to_keep_it_whoever_asks_to_delete_it() -> None:
+    days = timedelta(days=30)
+    with serving() as store:
+        async with httpx.AsyncClient() as client:
+            bucket = BucketAnchor(f"{store.url}/notes", KEYS, days, client, lambda: NOW)
+            await bucket.put("c-7", NOTE)
         [(verb, path, headers, body)] = store.came
     assert (verb, path, body.decode()) == ("PUT", "/notes/c-7", NOTE)
     assert headers["x-amz-object-lock-mode"] == "COMPLIANCE"
@@ -180,6 +192,34 @@ def test_a_bucket_is_asked_to_keep_it_whoever_asks_to_delete_it() -> None:
     assert {"content-md5", "x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"} <= {
         *named.split(";")
     }
+
+
+async def test_a_place_whose_answer_never_ends_has_taken_it(tmp_path: Path) -> None:
+    """What it says is not waited for: a witness that drips bytes kept its gateway from stopping."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=endless())
+
+    with anyio.fail_after(10):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            await PushAnchor("http://witness/x", client).put("checkpoint-7", NOTE)
+
+
+async def test_a_place_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "SECONDS", 0.05)
+
+    async def silent(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    with anyio.fail_after(10):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(silent)) as client:
+            with pytest.raises(Unanchored, match="TimeoutError"):
+                await PushAnchor("http://witness/x", client).put("checkpoint-7", NOTE)
 
 
 def test_the_published_signature_of_a_put() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.evidence import verify
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.verify import (
     Checkpoint,
@@ -19,6 +22,7 @@ from gateway.evidence.verify import (
     check_consistency,
     check_inclusion,
     checkpoint_text,
+    leaf_hash,
     open_note,
     signed_bytes,
     told,
@@ -26,6 +30,26 @@ from gateway.evidence.verify import (
 from tests.evidence.test_warrant import document, state, warrant
 
 __all__ = ["state"]  # the journal, as a fixture
+
+
+def test_an_older_checkpoint_is_read_alike_wherever_the_verifier_runs(
+    state: Path, tmp_path: Path
+) -> None:
+    """A note has a dash beyond ASCII, and not every machine's text is UTF-8."""
+    notary = Notary.open(state)
+    note = notary.note(Checkpoint(1, leaf_hash(b"line")))
+    (tmp_path / "old").write_text(note, "utf-8")
+    (tmp_path / "since").write_text(json.dumps({"checkpoint": note, "consistency": []}), "utf-8")
+    words = [sys.executable, verify.__file__, "--key", notary.public_key, "--since", "old", "since"]
+    ran = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "since: sound, 1 lines of then, 1 now\n"), ran.stderr
 
 
 def signed(state: Path, parts: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from gateway.evidence.anchoring import Unanchored
+from gateway.evidence.anchors.sending import send
 from gateway.values import Value
 
 
@@ -35,7 +35,7 @@ class BucketAnchor:
         url: str,
         keys: Keys,
         retain: timedelta,
-        client: httpx.Client,
+        client: httpx.AsyncClient,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`url`: of the bucket."""
@@ -50,7 +50,7 @@ class BucketAnchor:
         """See `Anchor`."""
         return self._url
 
-    def put(self, name: str, note: str) -> None:
+    async def put(self, name: str, note: str) -> None:
         """See `Anchor`."""
         url, body, now = f"{self._url}/{quote(name)}", note.encode(), self._now()
         until = (now + self._retain).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -59,14 +59,10 @@ class BucketAnchor:
             "x-amz-object-lock-mode": "COMPLIANCE",
             "x-amz-object-lock-retain-until-date": until,
         }  # fmt: skip
-        try:
-            answer = self._client.put(
-                url, content=body, headers=signed("PUT", url, headers, body, self._keys, now)
-            )
-        except httpx.HTTPError as error:
-            raise Unanchored(type(error).__name__) from None
-        if not answer.is_success:
-            raise Unanchored(f"status {answer.status_code}")
+        headers = signed("PUT", url, headers, body, self._keys, now)
+        await send(
+            self._client, self._client.build_request("PUT", url, content=body, headers=headers)
+        )
 
 
 def signed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from pathlib import Path
@@ -20,21 +21,24 @@ class DirectoryAnchor:
         """See `Anchor`."""
         return str(self._directory)
 
-    def put(self, name: str, note: str) -> None:
+    async def put(self, name: str, note: str) -> None:
         """See `Anchor`."""
+        await asyncio.to_thread(self._put, self._directory / name, note.encode())
+
+    def _put(self, path: Path, note: bytes) -> None:
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            draft = self._directory / f".{name}.{secrets.token_hex(4)}"
-            with draft.open("x") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
             try:
-                os.link(draft, self._directory / name)
+                with draft.open("xb") as file:
+                    file.write(note)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(draft, path)
             except FileExistsError:
-                if (self._directory / name).read_text() != note:
-                    raise Unanchored(f"{name} is there and says something else") from None
+                if path.read_bytes() != note:
+                    raise Unanchored(f"{path.name} is there and says something else") from None
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise Unanchored(error.strerror or str(error)) from None
