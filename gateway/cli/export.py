@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,18 +44,46 @@ def command(config: Path, to: str, follow: bool) -> None:
 
     loaded = settings.load(config)
     reader, sink = reader_of(loaded), _sink(loaded.state_dir, to)
-    while True:
+    with _alone(loaded.state_dir, to):
+        while True:
+            try:
+                delivered = catch_up(reader, sink, __version__)
+            except Undelivered as error:
+                click.echo(f"bulkhead: {visible(str(error))}", err=True)
+                if not follow:
+                    sys.exit(1)
+            else:
+                if not follow:
+                    click.echo(f"{delivered} lines delivered", err=True)
+                    return
+            time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _alone(state: Path, to: str) -> Iterator[None]:
+    """Two at once would deliver the same lines twice. Raises `Misconfigured`."""
+    lock = state / f"{_kept(to if _is_url(to) else str(Path(to).resolve()))}.lock"
+    try:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Misconfigured(f"{lock}: {error.strerror}") from None
+    try:
         try:
-            delivered = catch_up(reader, sink, __version__)
-        except Undelivered as error:
-            click.echo(f"bulkhead: {visible(str(error))}", err=True)
-            if not follow:
-                sys.exit(1)
-        else:
-            if not follow:
-                click.echo(f"{delivered} lines delivered", err=True)
-                return
-        time.sleep(POLL_SECONDS)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Misconfigured(f"{to}: another export to it is at work") from None
+        yield
+    finally:
+        os.close(held)
+
+
+def _is_url(to: str) -> bool:
+    return to.startswith(("http://", "https://"))
+
+
+def _kept(to: str) -> str:
+    """What files about this place begin with."""
+    return f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}"
 
 
 def _sink(state: Path, to: str) -> Sink:
@@ -59,10 +91,9 @@ def _sink(state: Path, to: str) -> Sink:
 
     from gateway.export.sinks import FileSink, HttpSink
 
-    if not to.startswith(("http://", "https://")):
+    if not _is_url(to):
         if "://" in to:
             raise Misconfigured(f"{to}: a file, or an http(s) URL")
         return FileSink(Path(to))
     client = httpx.Client(timeout=TIMEOUT_SECONDS, **towards(to, TOKEN))
-    cursor = state / f"export-{hashlib.sha256(to.encode()).hexdigest()[:16]}.cursor"
-    return HttpSink(to, cursor, client)
+    return HttpSink(to, state / f"{_kept(to)}.cursor", client)
