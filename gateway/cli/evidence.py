@@ -115,14 +115,17 @@ def prove(config: Path, call_id: str) -> None:
 @config_option
 @click.argument("old", type=click.Path(path_type=Path, exists=True))
 def extends(config: Path, old: Path) -> None:
-    """That the log of today begins with the log of the checkpoint in the file OLD, as JSON."""
+    """That the log of today begins with the log of the checkpoint in the file OLD, as JSON.
+
+    Exit status 9: it does not.
+    """
     from gateway.evidence.proof import NotYet
     from gateway.evidence.proof import extends as proof
     from gateway.evidence.tiles import Tiles
 
     try:
         kept = _tiles(config)
-        print_json(proof(_opened(old, _key(config)).size, kept, Tiles(kept).node))
+        print_json(proof(_opened(old, _key(config)), kept, Tiles(kept).node))
     except NotYet as reason:
         click.echo(f"bulkhead: {reason}: the log was cut off, or is another one", err=True)
         sys.exit(NOT_SOUND)

@@ -13,15 +13,17 @@ import anyio
 import pytest
 
 from gateway.errors import JournalError
+from gateway.evidence import merkle
 from gateway.evidence import sequencer as sequencer_module
 from gateway.evidence.audit import audit
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.proof import NotYet, extends, prove
 from gateway.evidence.sequencer import EVERY_LINES, Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
-from gateway.evidence.verify import Key, open_note
+from gateway.evidence.verify import Checkpoint, Key, open_note
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.journals.tilefile import TileFile
+from gateway.values import replace
 from tests.journals.calls import intent, outcome
 
 
@@ -210,7 +212,24 @@ async def test_a_call_is_proven_and_a_log_that_grew_too(tmp_path: Path) -> None:
         prove(lines, kept, node)
     sequencer(tmp_path, []).catch_up()
     assert [event["index"] for event in prove(lines, kept, node)["events"]] == [6, 7]
-    assert len(extends(4, kept, node)["consistency"]) == 2
+    assert len(extends(Checkpoint(4, merkle.root(4, node)), kept, node)["consistency"]) == 2
+
+
+async def test_no_proof_is_given_that_does_not_hold(tmp_path: Path) -> None:
+    """Neither where the log was damaged, nor where a line was changed, nor from another log."""
+    await written(tmp_path, range(5))
+    sequencer(tmp_path, []).catch_up()
+    reader, kept = SqliteReader(tmp_path / "journal.db"), TileFile(tmp_path / "evidence.db")
+    node, lines = Tiles(kept).node, reader.lines("call3")
+    with pytest.raises(NotYet, match="does not begin with"):
+        extends(Checkpoint(4, bytes(32)), kept, node)
+    with pytest.raises(JournalError, match="would not hold"):
+        prove([replace(line, body=line.body + b" ") for line in lines], kept, node)
+    hashes = kept.tile(0, 0)
+    for damaged in (bytes(len(hashes)), hashes[:-64]):
+        kept.put([(0, 0, damaged)])
+        with pytest.raises(JournalError, match="would not hold"):
+            prove(lines, kept, node)
 
 
 def test_a_key_is_read_back_as_it_was_written(tmp_path: Path) -> None:
