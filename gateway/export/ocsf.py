@@ -57,12 +57,17 @@ def event(line: EventRow, call: CallRow, product_version: str) -> dict[str, Any]
     }
 
 
+def uid(line: EventRow) -> str:
+    """Of a line's event: no two journals have one in common."""
+    return f"{line.call_id}/{line.seq}"
+
+
 def _metadata(line: EventRow, record: CallRecord, product_version: str) -> dict[str, Any]:
     return {
         "version": VERSION,
         "product": {"name": "Bulkhead", "vendor_name": "Bulkhead", "version": product_version},
         "profiles": ["security_control"],
-        "uid": f"{record.call_id}/{line.seq}",
+        "uid": uid(line),
         "sequence": line.seq,
         "correlation_uid": record.call_id,
     }

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import httpx
 
@@ -24,6 +24,18 @@ BEGINS: Final = b'{"activity_id":'
 """How every event begins (ocsf.py): so a file that is nothing but half an event is told from any other."""
 
 
+class Reached(NamedTuple):
+    """The last line a place has."""
+
+    number: int
+    """0 for none."""
+    uid: str = ""
+    """Of its event; empty where that is not on record."""
+
+
+NOTHING: Final = Reached(0)
+
+
 class Undelivered(Exception):
     """The sink did not take the events. The same ones are to be tried again."""
 
@@ -31,8 +43,8 @@ class Undelivered(Exception):
 class Sink(Protocol):
     """One place events go to."""
 
-    def reached(self) -> int:
-        """The number of the last line it has; 0 for none. Raises `Misconfigured`."""
+    def reached(self) -> Reached:
+        """The last line it has. Raises `Misconfigured`."""
         ...
 
     def deliver(self, events: Sequence[Event]) -> None:
@@ -46,17 +58,17 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def reached(self) -> int:
+    def reached(self) -> Reached:
         """See `Sink`. A line that was only half written is taken off, if the file is one of events."""
         try:
             with self._path.open("r+b") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(size - LONGEST, 0))
                 whole, end, torn = file.read().rpartition(b"\n")
-                reached = _sequence(whole.rpartition(b"\n")[2] if end else None, torn)
+                reached = _last(whole.rpartition(b"\n")[2] if end else None, torn)
                 file.truncate(size - len(torn))
         except FileNotFoundError:
-            return 0
+            return NOTHING
         except OSError as error:
             raise Misconfigured(f"{self._path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
@@ -83,12 +95,13 @@ class HttpSink:
         self._cursor = cursor
         self._client = client
 
-    def reached(self) -> int:
+    def reached(self) -> Reached:
         """See `Sink`."""
         try:
-            return int(self._cursor.read_text("ascii"))
+            number, _, uid = self._cursor.read_text("ascii").partition(" ")
+            return Reached(int(number), uid)
         except FileNotFoundError:
-            return 0
+            return NOTHING
         except ValueError:
             raise Misconfigured("not a cursor", Where(str(self._cursor))) from None
 
@@ -104,17 +117,23 @@ class HttpSink:
             raise Undelivered(f"{self._url}: {type(error).__name__}") from None
         if not answer.is_success:
             raise Undelivered(f"{self._url}: status {answer.status_code}")
-        whole.replace(self._cursor, str(events[-1]["metadata"]["sequence"]).encode("ascii"))
+        last = _of(events[-1])
+        whole.replace(self._cursor, f"{last.number} {last.uid}".encode("ascii"))
 
 
-def _sequence(last: bytes | None, torn: bytes) -> int:
+def _last(last: bytes | None, torn: bytes) -> Reached:
     """Of a file's last whole line, if it has one, and what stands after it. Raises `ValueError`, `KeyError`,
     `TypeError` for what this never wrote: nothing of it is to be taken off."""
     if last is not None:
-        return int(json.loads(last)["metadata"]["sequence"])
+        return _of(json.loads(last))
     if not BEGINS.startswith(torn[: len(BEGINS)]):
         raise ValueError("another kind of file")
-    return 0
+    return NOTHING
+
+
+def _of(event: Event) -> Reached:
+    said = event["metadata"]
+    return Reached(int(said["sequence"]), str(said.get("uid", "")))
 
 
 def _lines(events: Sequence[Event]) -> bytes:

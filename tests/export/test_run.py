@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import httpx
+import pytest
 
+from gateway.errors import Misconfigured
 from gateway.export.run import catch_up
-from gateway.export.sinks import Event, FileSink, Undelivered
+from gateway.export.sinks import Event, FileSink, HttpSink, Sink, Undelivered
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from tests.journals.calls import intent, outcome
 
@@ -77,4 +80,31 @@ async def test_an_export_goes_on_where_it_failed(tmp_path: Path) -> None:
             delivered += catch_up(reader, sink, "1")
         except Undelivered:
             continue
-    assert (sink.reached(), catch_up(reader, sink, "1")) == (700, 0)
+    assert (sink.reached().number, catch_up(reader, sink, "1")) == (700, 0)
+
+
+@pytest.mark.parametrize("calls", [2, 9])
+@pytest.mark.parametrize("to", ["file", "collector"])
+async def test_after_an_older_copy_was_put_back_nothing_is_passed_over_unsaid(
+    tmp_path: Path, to: str, calls: int
+) -> None:
+    """The journal goes on from there under numbers that are delivered already."""
+
+    def sink() -> Sink:
+        if to == "file":
+            return FileSink(tmp_path / "events.jsonl")
+        client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+        return HttpSink("http://collector/x", tmp_path / "cursor", client)
+
+    async def history(name: str, calls: int) -> SqliteReader:
+        (tmp_path / name).mkdir()
+        journal = await SqliteJournal.open(tmp_path / name / "journal.db")
+        for number in range(calls):
+            journal.append(intent(f"{name}{number:04}"))
+        await journal.aclose()
+        return SqliteReader(tmp_path / name / "journal.db")
+
+    assert catch_up(await history("then", 5), sink(), "1") == 5
+    now = await history("now", calls)
+    with pytest.raises(Misconfigured, match="line 5 was delivered last, and in the journal it is"):
+        catch_up(now, sink(), "1")

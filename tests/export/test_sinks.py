@@ -16,9 +16,9 @@ def numbered(*numbers: int) -> list[Event]:
 
 def test_a_file_knows_how_far_it_came(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    assert FileSink(path).reached() == 0
+    assert FileSink(path).reached().number == 0
     FileSink(path).deliver(numbered(1, 2))
-    assert FileSink(path).reached() == 2
+    assert FileSink(path).reached().number == 2
     FileSink(path).deliver(numbered(3))
     assert [json.loads(text)["metadata"]["sequence"] for text in path.read_text().splitlines()] == [
         1,
@@ -34,7 +34,7 @@ def test_a_file_that_begins_with_the_last_line_of_another_goes_on_from_there(
     old, new = tmp_path / "events.jsonl.1", tmp_path / "events.jsonl"
     FileSink(old).deliver(numbered(1, 2, 3))
     new.write_text(old.read_text().splitlines(keepends=True)[-1])
-    assert FileSink(new).reached() == 3
+    assert FileSink(new).reached().number == 3
 
 
 @pytest.mark.parametrize(("torn", "reached"), [('{"metadata": {"seq', 2), ("", 2)])
@@ -45,14 +45,14 @@ def test_a_half_written_event_is_taken_off_and_comes_again(
     FileSink(path).deliver(numbered(1, 2))
     with path.open("a") as file:
         file.write(torn)
-    assert FileSink(path).reached() == reached
+    assert FileSink(path).reached().number == reached
     assert path.read_text().endswith("}}\n")
 
 
 def test_a_file_that_is_nothing_but_torn_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"activity_id":3,"cate')
-    assert (FileSink(path).reached(), path.read_text()) == (0, "")
+    assert (FileSink(path).reached().number, path.read_text()) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,15 @@ def test_a_collector_that_says_no_gets_the_same_events_again(tmp_path: Path, sta
     collector.status = status
     with pytest.raises(Undelivered, match=str(status)):
         http(collector, tmp_path).deliver(numbered(3))
-    assert http(collector, tmp_path).reached() == 2
+    assert http(collector, tmp_path).reached().number == 2
     collector.status = 200
     http(collector, tmp_path).deliver(numbered(3))
-    assert (collector.took, http(collector, tmp_path).reached()) == ([1, 2, 3], 3)
+    assert (collector.took, http(collector, tmp_path).reached().number) == ([1, 2, 3], 3)
+
+
+def test_a_cursor_of_before_it_named_its_event_is_read(tmp_path: Path) -> None:
+    (tmp_path / "cursor").write_text("41")
+    assert http(Collector(), tmp_path).reached() == (41, "")
 
 
 def test_a_cursor_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
