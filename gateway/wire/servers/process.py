@@ -32,6 +32,8 @@ from gateway.wire.servers.stdio_pipes import Input, Output
 
 STDERR_LINES: Final = 20
 STDERR_LINE_BYTES: Final = 2_000
+LAST_WORDS: Final = 350
+"""Characters of its last lines that are told: who keeps 500 of a message keeps their end, where the error is."""
 EOF_PATIENCE: Final = 2.0
 """Seconds a server has to leave after its input is closed; then again after SIGTERM."""
 END_PATIENCE: Final = 1.0
@@ -128,8 +130,11 @@ class Process:
 
     @property
     def last_words(self) -> str:
-        """The last lines it wrote to standard error, escaped."""
-        return "\n".join(self._stderr)
+        """The last lines it wrote to standard error, escaped. None is cut: part of a secret would not be found."""
+        lines = list(self._stderr)
+        while len(lines) > 1 and sum(map(len, lines)) > LAST_WORDS:
+            lines.pop(0)
+        return "\n".join(lines)
 
     def shown(self, line: bytes | Overlong) -> str:
         """A line as people may see it. Where one is cut a secret may be cut too, and would not be found."""

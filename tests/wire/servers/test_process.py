@@ -138,8 +138,18 @@ async def test_only_the_last_words_are_kept_and_none_can_move_the_cursor() -> No
         await it.ended
         await it.stop()
     words = it.last_words.splitlines()
-    assert len(words) == process.STDERR_LINES
     assert words[-1].startswith(r"\x1b[2J\r499") and max(map(len, words)) < 1_000
+
+
+async def test_of_a_long_traceback_its_end_is_told_with_the_error() -> None:
+    code = "import sys\nfor n in range(15): print(f'  File {n}' + '.' * 60, file=sys.stderr)\nsys.exit('why')"
+    async with asyncio.timeout(PATIENCE):
+        it = await started(python(code))
+        await it.ended
+        await it.stop()
+    words = it.last_words.splitlines()
+    assert words[-1] == "why" and words[0].startswith("  File ")
+    assert len(it.last_words) < 400
 
 
 async def test_writing_to_one_that_ended_says_that_nothing_was_written() -> None:
