@@ -742,6 +742,11 @@ class Gate(Protocol):
         of a token that is nowhere in memory."""
         ...
 
+    async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+        """Returns when something is known of the server of this endpoint, or that it cannot be had: a client takes
+        what it hears of it at first for the whole session."""
+        ...
+
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """What this caller may know of this endpoint."""
         ...

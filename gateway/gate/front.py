@@ -6,6 +6,7 @@ It knows endpoints and the ports; no HTTP, no JSON-RPC framing, no tool server's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -77,6 +78,7 @@ class FrontGate:
         self._bounds = bounds
         self._shelves = shelves
         self._policies = policies
+        self._catalogue = catalogue
         self._lists = Lists(shelves, catalogue, policies, bounds)
         self._verifier = verifier
         self._turned_away = turned_away
@@ -117,6 +119,15 @@ class FrontGate:
             if no.reason is not Reason.UNKNOWN_KEY or not await self._verifier.refreshed(evidence):
                 raise
         return self._verifier.verify(evidence, self._seconds())
+
+    async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+        """See `ports.Gate`."""
+        server, catalogue = endpoint.server, self._catalogue
+        if server is None or server not in catalogue.unseen or server in catalogue.current.about:
+            return
+        if self._reaches(endpoint, identity):
+            with suppress(Refused):
+                await catalogue.seen(server)
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
         """See `ports.Gate`. Of a server at which this caller reaches nothing it says what it says of one that does not
@@ -161,6 +172,7 @@ class FrontGate:
     async def answer(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Gate`."""
         if request.method in APART:
+            await self.met(request.endpoint, request.identity)
             return self._apart(request)
         call, again = visiting.returned(request)
         answer = await self._line.call(call, channel)

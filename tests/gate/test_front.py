@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from gateway.core.fence import Fence
 from gateway.core.model import (
+    Answer,
     ClientFacts,
     Endpoint,
     Era,
@@ -66,17 +68,84 @@ class TurnedAway:
         self.noted.append(no.reason)
 
 
-def gate(verifier: Verifier, turned_away: TurnedAway) -> FrontGate:
+def gate(verifier: Verifier, turned_away: TurnedAway, **given: Any) -> FrontGate:
     parts: dict[str, Any] = dict.fromkeys(
         ("line", "shelves", "policies", "bounds", "catalogue", "receipts")
     )
     return FrontGate(
-        **parts,
+        **{**parts, **given},
         watched={},
         verifier=verifier,
         turned_away=cast(Any, turned_away),
         seconds=lambda: 0,
     )
+
+
+@dataclass
+class Starting:
+    """A catalogue in which `files` was never looked at, and `git` is as it was the last time."""
+
+    unseen: frozenset[str] = frozenset({"files", "git"})
+    current: Any = field(default_factory=lambda: SimpleNamespace(about={"git": None}))
+    waited_for: list[str] = field(default_factory=list)
+
+    async def seen(self, server: str) -> None:
+        self.waited_for.append(server)
+        raise Refused(Reason.SERVER_UNAVAILABLE, "it did not come up")
+
+
+@dataclass
+class Lets:
+    """Lets callers do something at `servers`, and nothing anywhere else."""
+
+    servers: tuple[str, ...]
+
+    @property
+    def current(self) -> Lets:
+        return self
+
+    def reaches(self, who: WorkloadIdentity, server: str, tiers: frozenset[Tier]) -> bool:
+        return server in self.servers
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "lets", "waits"),
+    [
+        (Endpoint("server", server="files"), ("files",), ["files"]),
+        (Endpoint("server", server="files"), (), []),  # it would tell that there is one
+        (Endpoint("server", server="git"), ("git",), []),  # shown as it was the last time
+        (Endpoint("server", server="none"), ("none",), []),
+        (Endpoint("all"), ("files",), []),  # others are there
+    ],
+)
+async def test_only_a_server_of_which_nothing_is_known_yet_is_waited_for(
+    endpoint: Endpoint, lets: tuple[str, ...], waits: list[str]
+) -> None:
+    starting = Starting()
+    front = gate(Verifier([]), TurnedAway(), catalogue=starting, policies=Lets(lets))
+    await front.met(endpoint, WHO)
+    assert starting.waited_for == waits
+
+
+async def test_a_list_of_such_a_server_is_waited_for_too() -> None:
+    starting = Starting()
+    parts: dict[str, Any] = {
+        "catalogue": starting,
+        "policies": Lets(("files",)),
+        "bounds": SimpleNamespace(standing=lambda who: None, towards=lambda who: None),
+        "shelves": SimpleNamespace(list=lambda request, visible: Answer({"tools": []})),
+    }
+    asked = Request(
+        Endpoint("server", server="files"),
+        WHO,
+        Era.STATELESS,
+        1,
+        "tools/list",
+        {},
+        ClientFacts("2026-07-28", {}),
+    )
+    answer = await gate(Verifier([]), TurnedAway(), **parts).answer(asked, cast(Any, None))
+    assert answer.result == {"tools": []} and starting.waited_for == ["files"]
 
 
 async def test_the_first_call_after_a_rotation_is_answered() -> None:

@@ -135,6 +135,7 @@ class SessionEra:
         client = hello.client_of(call.params)
         if isinstance(client, RpcError):
             raise Rejected(Reply(400, error_body(call.id, client)))
+        await self._gate.met(endpoint, identity)
         about = self._gate.about(endpoint, identity)
         try:
             session = self._sessions.open(endpoint, owner_of(identity), client)

@@ -156,6 +156,7 @@ class Stateless:
 
     async def _apart(self, request: Request, posted: Posted) -> Answer:
         """What is not a question to the gate alone. Raises `Rejected`, `Gone`."""
+        await self._gate.met(request.endpoint, request.identity)
         own = own_answer(self._gate, request)
         if own is not None:
             return own

@@ -143,6 +143,8 @@ class Conversation:
 
     async def _call(self, call: Call) -> None:
         identity = await self._identify(call)
+        if call.method in ("initialize", "server/discover"):
+            await self._gate.met(self._endpoint, identity)
         stateless = is_stateless(call, version=None, session=False)
         if call.method == "initialize" and not stateless:
             await self.append(self._initialize(call, identity))

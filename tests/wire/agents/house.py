@@ -92,6 +92,7 @@ class RememberingGate:
     go: asyncio.Event = field(default_factory=asyncio.Event)
     """`hang` waits for it."""
     canned: Answer | None = None
+    was_met: set[Endpoint] = field(default_factory=set)
     tenant: str = "local"
     stopped: set[str] = field(default_factory=set)
     """Tasks and tools a fence fell on."""
@@ -130,7 +131,11 @@ class RememberingGate:
             expires_at=self.expires_at,
         )
 
+    async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+        self.was_met.add(endpoint)
+
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
+        assert endpoint in self.was_met, "a server is waited for before it is spoken of"
         return About(
             {"name": "remembering", "version": "1"},
             {"tools": {"listChanged": True}, "logging": {}, "vendor": {"kept": 1}},
