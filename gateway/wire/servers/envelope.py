@@ -188,23 +188,26 @@ def speaks_stateless(discovered: JsonObject) -> bool:
 
 
 def outcome(answer: JsonObject, server: str, *, carried: bool = False) -> Outcome:
-    """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt."""
-    if "error" in answer and "result" not in answer:
-        error = rpc_error(answer["error"])
-        if error is not None:
-            return Outcome("rejected", error=error)
-    elif "error" not in answer and isinstance(answer.get("result"), dict):
-        result = answer["result"]
+    """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt.
+
+    A null beside the other is none, as in JSON-RPC 1.0 and as typed languages write it: it has no other reading."""
+    result, error = answer.get("result"), answer.get("error")
+    if result is None and (said_no := rpc_error(error)) is not None:
+        return Outcome("rejected", error=said_no)
+    if error is None and isinstance(result, dict):
         failed = result.get("isError") is True
         return Outcome("tool_error" if failed else "ok", result=result, carried=carried)
     return in_doubt(server, "it answered with something that is not a JSON-RPC response")
 
 
 def rpc_error(raw: Any) -> RpcError | None:
-    """A JSON-RPC error object; None if it is not one."""
+    """A JSON-RPC error object; None if it is not one. A code written with a point is a number like any other: both
+    SDKs' clients take it."""
     if not isinstance(raw, dict):
         return None
     code, message = raw.get("code"), raw.get("message")
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
     if not isinstance(code, int) or isinstance(code, bool) or not isinstance(message, str):
         return None
     more = {name: raw[name] for name in raw.keys() - {"code", "message", "data"}}

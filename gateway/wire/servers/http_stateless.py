@@ -134,7 +134,7 @@ class Stateless:
 
             messages = Messages(reply, self._link.limits.max_result)
             answer = await messages.answer_to(id, on_message)
-            return answer is None or "error" not in answer
+            return answer is None or answer.get("error") is None
         finally:
             reply.close()
 

@@ -17,7 +17,8 @@ HELD: Final = frozenset({"isError", "resultType", "ttlMs", "cacheScope", "task",
 WHOLE: Final = frozenset({"inputRequests", "requestState"})
 """Members of a result that is a question: the bridge between the eras must have read it whole."""
 MAX_HELD: Final = 64 * 1024
-_NOT_A_RESULT: Final = frozenset({"error", "method", "params"})
+_NOT_A_RESULT: Final = frozenset({"method", "params"})
+_ENVELOPE: Final = frozenset({"id", "result", "error"})
 _NOWHERE: Final[dict[str, bytes]] = {}
 _SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
@@ -82,7 +83,7 @@ class Sift:
             if name in _NOT_A_RESULT or (name == "result" and self._has_result):
                 raise Malformed(f"a result with {name!r} beside it")
             self._has_result = self._has_result or name == "result"
-            self._keep(self._envelope if name in ("id", "result") else _NOWHERE, name)
+            self._keep(self._envelope if name in _ENVELOPE else _NOWHERE, name)
         elif name in HELD:
             self._keep(self._held, name)
         elif name in WHOLE:
@@ -106,6 +107,8 @@ class Sift:
         """See `json_walk.Listener`."""
         if level == 1 and self._name == "result" and self._envelope["result"]:
             raise Malformed("a result that is not an object")
+        if level == 1 and self._name == "error" and self._envelope["error"].strip() != b"null":
+            raise Malformed("a result with 'error' beside it")
 
     def _keep(self, kept: dict[str, bytes], name: str) -> None:
         self._kept = kept

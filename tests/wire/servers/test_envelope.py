@@ -107,10 +107,23 @@ def test_an_error_is_rejected_with_code_message_and_data() -> None:
     assert envelope.outcome(bare, "git").error == RpcError(5, "")
 
 
+def test_a_null_beside_a_result_or_an_error_is_none() -> None:
+    assert envelope.outcome({"result": {"a": 1}, "error": None}, "git").result == {"a": 1}
+    error = {"code": 5, "message": "m"}
+    assert envelope.outcome({"result": None, "error": error}, "git").error == RpcError(5, "m")
+
+
+def test_a_code_with_a_point_is_the_number_it_is() -> None:
+    answer = {"error": {"code": -32000.0, "message": "m"}}
+    assert envelope.outcome(answer, "git").error == RpcError(-32000, "m")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         {},
+        {"result": None, "error": None},
+        {"error": {"code": 1.5, "message": "m"}},
         {"result": []},
         {"result": {}, "error": {"code": 1, "message": "both"}},
         {"error": "words"},

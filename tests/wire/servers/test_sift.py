@@ -38,6 +38,7 @@ def test_members_go_on_and_the_word_on_how_it_ended_is_held(cut: int, indent: in
         b'{"method":"ping","id":1}',
         b'{"id":1,"result":{"a":1},"result":{"b":2}}',
         b'{"id":1,"result":{"a":1},"error":{}}',
+        b'{"id":1,"error":{},"error":null,"result":{"a":1}}',
         b'{"id":1,"result":[1]}',
         b'{"id":1,"result":"text"}',
         b'{"id":1,"result":{"inputRequests":{}}}',
@@ -49,6 +50,12 @@ def test_members_go_on_and_the_word_on_how_it_ended_is_held(cut: int, indent: in
 def test_what_is_no_whole_result_is_not_passed_on_as_one(body: bytes) -> None:
     with pytest.raises(Malformed):
         sifted(body, 1000)
+
+
+@pytest.mark.parametrize("body", [b'{"error":null,%b,"id":1}', b'{"id":1,%b,"error": null }'])
+def test_an_error_that_is_null_is_none(body: bytes) -> None:
+    out, rest = sifted(body % b'"result":{"a":1}')
+    assert out == b'"a":1' and rest == {"id": 1, "result": {}, "error": None}
 
 
 def test_of_a_member_given_twice_that_is_held_the_last_counts() -> None:
