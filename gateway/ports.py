@@ -129,8 +129,7 @@ class Pending(Protocol):
         ...
 
     def sealed(self) -> Awaitable[Sealed]:
-        """Ends when the line is durable. Raises `JournalError` if it could not be made so, `Refused`
-        if a claim of it did not hold."""
+        """Ends when the line is durable. Raises `JournalError` if it cannot be, `Refused` if a claim did not hold."""
         ...
 
 
@@ -326,8 +325,7 @@ class GrantStore(Protocol):
         ...
 
     def since(self, rev: int) -> Sequence[Standing]:
-        """Every grant given or ended after `rev`, in that order; what is left of them may be of a while ago.
-        Raises `JournalError`."""
+        """Every grant given or ended after `rev`, in order, with what was left a while ago. Raises `JournalError`."""
         ...
 
     def find(self, grant_id: str) -> Standing | None:
@@ -738,13 +736,11 @@ class Gate(Protocol):
         ...
 
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
-        """Step 2. Raises `Refused`; the wire makes a 401 or 403 of it. Waits, a little, only for the key
-        of a token that is nowhere in memory."""
+        """Step 2. Raises `Refused` (401, 403). Waits, a little, only for a token's key that is nowhere in memory."""
         ...
 
     async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
-        """Returns when something is known of the server of this endpoint, or that it cannot be had: a client takes
-        what it hears of it at first for the whole session."""
+        """Returns when this endpoint's server is known, or cannot be had: a client keeps what it hears first."""
         ...
 
     def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
@@ -756,8 +752,7 @@ class Gate(Protocol):
         ...
 
     def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:
-        """Have this caller told of changes: of the lists in `kinds` (tools, prompts, resources) whenever
-        its own view of them has changed, and of what it subscribes to."""
+        """Have this caller told when its own view of the lists in `kinds` has changed, and of what it subscribes to."""
         ...
 
     async def answer(self, request: Request, channel: Channel) -> Answer:
