@@ -173,7 +173,10 @@ def _told_apart(entries: Sequence[Entry], disputed: dict[tuple[ListKind, str], s
         key, public = (_kind(entry.target), entry.target.name), None
         if len(claims.get(key, ())) > 1:
             public = prefixed(entry.target.server, entry.target.name)
-            disputed[key] = f"listed by {' and '.join(claims[key])}: each has it as its own"
+            there = (
+                f"there with its server's id, as {public}" if public else "no id can be put in it"
+            )
+            disputed[key] = f"listed by {' and '.join(claims[key])}: {there}"
         apart.append(replace(entry, public_name=public) if public else entry)
     return apart
 

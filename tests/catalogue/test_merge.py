@@ -181,6 +181,17 @@ async def test_templates_several_servers_list_are_told_apart_and_lead_to_the_ser
     assert not apart["x://a~t/{id}"].matches("x://t/1")
 
 
+async def test_a_template_in_which_no_server_s_id_can_be_put_is_nobodys_and_said_to_be() -> None:
+    one = template("{scheme}://x")
+    made = await table(
+        [OfferingServer(name, template=[one]) for name in ("a", "b")],
+        pins(*(approved(name, one, kind="template") for name in ("a", "b"))),
+    )
+    assert not made.aggregate.templates
+    why = made.aggregate.disputed["template", "{scheme}://x"]
+    assert why == "listed by a and b: no id can be put in it"
+
+
 async def test_a_server_in_quarantine_cannot_take_a_uri_from_another() -> None:
     note = resource("file:///note")
     servers = [OfferingServer("evil", resource=[note]), OfferingServer("good", resource=[note])]

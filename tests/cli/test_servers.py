@@ -222,7 +222,8 @@ def test_a_uri_two_servers_claim_is_reported(world: World) -> None:
     world.shelf.write_text(
         json.dumps({"tools/list": {"tools": []}, "resources/list": {"resources": [note]}})
     )
-    said = ["resource file:///note: listed by files and more: each has it as its own"]
+    there = "there with its server's id, as file://more~/note"
+    said = [f"resource file:///note: listed by files and more: {there}"]
     assert [row["disputed"] for row in world.json("list")] == [said, said]
     assert said[0] in world.run("list").output
 
