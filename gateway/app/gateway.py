@@ -35,7 +35,6 @@ from gateway.files import following
 from gateway.files.listing import named
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
-from gateway.identity.local import LocalIssuer
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.bounds import Bounds
@@ -72,11 +71,6 @@ class Gateway(Value):
     """Calls an earlier gateway forwarded and never heard back from."""
     up: asyncio.Event
     """Set by who serves, once agents are answered: what can wait until then waits for it."""
-
-    @property
-    def issuer(self) -> LocalIssuer:
-        """The embedded issuer. Raises `Misconfigured` where it is off."""
-        return self.identities.minting
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """For /readyz. Ready once the catalogue has started and an issuer's keys are here, and while lines can be
@@ -130,7 +124,6 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     bounds = LiveBounds(settings, journal, ground.policies)
     line = _line(ground, bounds, reverser)
     gate = _gate(ground, bounds, line)
-    gate.noted = ground.lending.noted
     ground.lending.ends_by(bounds.alive.why_dead)
     bounds.on_change(gate.changed, ground.lending.changed)
     sending = held_calls_sent(settings.journal_file, protector, line)
@@ -231,6 +224,7 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
         catalogue=ground.catalogue,
         watched={name: server.watches for name, server in ground.servers.items()},
         receipts=receipts(ground.settings),
+        noted=ground.lending.noted,
     )
 
 

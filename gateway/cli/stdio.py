@@ -103,7 +103,7 @@ def _minting(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> C
 
     def mint() -> str:
         now = int(time.time())
-        return gateway.issuer.mint(
+        return gateway.identities.minting.mint(
             **facts, endpoint=endpoint, tiers=endpoint.tiers, now=now, ttl=DEFAULT_TTL
         )
 

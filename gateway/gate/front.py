@@ -70,8 +70,10 @@ class FrontGate:
         watched: Mapping[str, Watched],
         receipts: Receipts,
         origin: str = "",
+        noted: Callable[[Evidence, WorkloadIdentity], None] | None = None,
     ) -> None:
-        """`seconds` gives the time since the epoch; `origin`: where links to this gateway lead."""
+        """`seconds` gives the time since the epoch; `origin`: where links to this gateway lead; `noted` is told of
+        every caller who is identified."""
         self._origin = origin
         self._receipts = receipts
         self._line = line
@@ -83,8 +85,7 @@ class FrontGate:
         self._verifier = verifier
         self._turned_away = turned_away
         self._seconds = seconds
-        self.noted: Callable[[Evidence, WorkloadIdentity], None] | None = None
-        """Told of every caller who is identified."""
+        self._noted = noted
         self._subscriptions = Subscriptions(
             line=line,
             catalogue=catalogue,
@@ -97,8 +98,8 @@ class FrontGate:
     def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
         """See `ports.Gate`."""
         identity = self._verifier.recall(evidence, self._seconds())
-        if identity is not None and self.noted is not None:
-            self.noted(evidence, identity)
+        if identity is not None and self._noted is not None:
+            self._noted(evidence, identity)
         return identity
 
     async def identify(self, evidence: Evidence) -> WorkloadIdentity:
@@ -108,8 +109,8 @@ class FrontGate:
         except Refused as no:
             self._turned_away.note(evidence.endpoint, no)
             raise
-        if self.noted is not None:
-            self.noted(evidence, identity)
+        if self._noted is not None:
+            self._noted(evidence, identity)
         return identity
 
     async def _identified(self, evidence: Evidence) -> WorkloadIdentity:

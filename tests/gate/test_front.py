@@ -178,17 +178,16 @@ async def test_no_other_refusal_waits_for_anything(reason: Reason) -> None:
 
 def test_who_is_known_again_is_noted_like_who_is_identified() -> None:
     noted: list[tuple[Evidence, WorkloadIdentity]] = []
-    front = gate(Verifier([], known=WHO), TurnedAway())
-    assert front.recalled(EVIDENCE) is WHO
-    front.noted = lambda evidence, identity: noted.append((evidence, identity))
+    assert gate(Verifier([], known=WHO), TurnedAway()).recalled(EVIDENCE) is WHO
+    verifier = Verifier([], known=WHO)
+    front = gate(verifier, TurnedAway(), noted=lambda *shown: noted.append(shown))
     assert front.recalled(EVIDENCE) is WHO
     assert noted == [(EVIDENCE, WHO)]
 
 
 def test_who_is_not_known_again_is_neither_noted_nor_turned_away() -> None:
     away, noted = TurnedAway(), list[Evidence]()
-    front = gate(Verifier([]), away)
-    front.noted = lambda evidence, _: noted.append(evidence)
+    front = gate(Verifier([]), away, noted=lambda evidence, _: noted.append(evidence))
     assert front.recalled(EVIDENCE) is None
     assert (away.noted, noted) == ([], [])
 

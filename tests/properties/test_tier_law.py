@@ -197,7 +197,7 @@ class House:
     heard: dict[str, Heard]
 
     def token(self, agent: str, endpoint: Endpoint) -> str:
-        return self.gateway.issuer.mint(
+        return self.gateway.identities.minting.mint(
             agent=agent,
             endpoint=endpoint,
             tiers=endpoint.tiers,
