@@ -11,6 +11,7 @@ from gateway.app.clock import DAY, microseconds, new_call_id
 from gateway.core import record
 from gateway.core.act import of_act
 from gateway.core.apart import CLASSES, Class
+from gateway.core.forget import EXPIRED
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Misconfigured
 from gateway.journals import expiring
@@ -20,7 +21,6 @@ from gateway.settings import Settings
 log = logging.getLogger("bulkhead.journal")
 
 EVERY_SECONDS: Final = 3_600.0
-METHOD: Final = "journal/expired"
 BY: Final = "bulkhead:retention"
 
 
@@ -55,7 +55,9 @@ class Retention:
 
     async def _tell(self, journal: SqliteJournal, body: JsonObject, now: int) -> None:
         """On record before it is done."""
-        made = of_act(new_call_id(), BY, METHOD, tenant=self._settings.tenant, target=body["class"])
+        made = of_act(
+            new_call_id(), BY, EXPIRED, tenant=self._settings.tenant, target=body["class"]
+        )
         await journal.append(record.noted(made, now, body, ())).sealed()
 
 

@@ -12,6 +12,8 @@ from gateway.core.record import Claim
 
 METHOD: Final = "journal/forgotten"
 VERDICT: Final = "forgotten"
+EXPIRED: Final = "journal/expired"
+"""Of the line that says whose time is over: of which class, and from before which moment."""
 
 
 class Forget(Claim):

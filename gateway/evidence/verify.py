@@ -184,7 +184,7 @@ def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
         )
         order, ids = [event["index"] for event in document["call"]], {line["call"] for line in call}
         fits = told(call, grants, undone) == warrant and order == sorted(set(order))
-        fits &= len(ids) == 1 and all(line["body"]["of"] in ids for line in undone)
+        fits &= len(ids) == 1 and all({line["body"].get("of")} <= {*ids, None} for line in undone)
         fits &= all(line["record"]["method"] == "grants/created" for line in grants)
     except (KeyError, TypeError, ValueError, IndexError, InvalidSignature) as error:
         raise Unsound(f"not a warrant of this key: {type(error).__name__}: {error}") from None
@@ -244,7 +244,7 @@ def _any(name: str, patterns: Sequence[str]) -> bool:
 def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     """How, and until when. `now`: microseconds since the epoch."""
     undo, state = warrant["undo"], warrant["state"]
-    verdicts = [one.get("verdict") for one in warrant["undone"]]
+    verdicts = [one.get("verdict", "forgotten") for one in warrant["undone"]]
     if back := [verdict for verdict in verdicts if verdict in ("restored", "compensated")]:
         return True, f"it was taken back: {back[-1]}"
     if state in NOTHING or warrant["effect"] == "read" or warrant["sent_at"] is None:

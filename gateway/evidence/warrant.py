@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.core.act import UNDO
-from gateway.core.forget import METHOD
+from gateway.core.forget import EXPIRED, METHOD
 from gateway.core.record import State
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.merkle import Node
@@ -66,8 +66,9 @@ class Registry(Value):
         return None
 
     def _undone(self, call: CallRow) -> list[EventRow]:
-        """Of every undo of this call, the line with its verdict; and the line that says it was forgotten."""
-        call_id, found = call.record.call_id, []
+        """Of every undo of this call, the line with its verdict; and the line that says it was forgotten, or that the
+        time of what its undo needs was over."""
+        call_id, found = call.record.call_id, self._expired(call)
         states = [State.UNDOING, State.UNDONE]
         if any(line.lost for line in self.reader.lines(call_id)):
             states.append(State.NOTED)
@@ -80,6 +81,16 @@ class Registry(Value):
                         if _verdict_of(line) == call_id
                     ]
         return sorted(found, key=lambda line: line.seq)
+
+    def _expired(self, call: CallRow) -> list[EventRow]:
+        lines = self.reader.lines(call.record.call_id)
+        if any("images" in line.lost for line in lines):
+            for row in self.reader.calls(CallFilter(state=State.NOTED), MANY):
+                if (row.record.method, row.record.target) == (EXPIRED, "images"):
+                    [line] = self.reader.lines(row.record.call_id)
+                    if json.loads(line.body)["body"]["before"] > lines[0].at:
+                        return [line]
+        return []
 
 
 def _of(row: CallRow) -> Sequence[str]:

@@ -16,13 +16,17 @@ from typing import Any
 import pytest
 
 from gateway.app.evidence import open_sequencer
+from gateway.app.retention import BY
 from gateway.app.warrants import open_registry
 from gateway.core import record
+from gateway.core.act import of_act
+from gateway.core.forget import EXPIRED
 from gateway.core.record import Line, State
 from gateway.evidence import verify
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.proof import NotYet
 from gateway.evidence.verify import Unsound, authorised, bounded, check, reversible
+from gateway.journals import expiring
 from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
 from tests.journals.calls import NOON, call_record, outcome, refusal
@@ -365,3 +369,21 @@ def test_since_is_about_what_extends_gives_and_a_warrant_is_told_so(
     warrant.write_text('{"warrant": {}, "signature": ""}')
     assert verify.main(["--key", key, "--since", str(tmp_path / "old"), str(warrant)]) == 2
     assert "--since is for what `bulkhead evidence extends` gives" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("before", [NOON + 1, NOON])
+async def test_a_call_whose_images_are_over_their_time_is_not_reversible(
+    tmp_path: Path, before: int
+) -> None:
+    """As after `retention.images` was made shorter: its own line still says until when it was to be."""
+    entry = of_act("swept", BY, EXPIRED, tenant="local", target="images")
+    said = record.noted(entry, NOON + 9, {"class": "images", "before": before}, ())
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    for line in (asked("old"), outcome("old"), said):
+        await journal.append(line).sealed()
+    assert await journal.do(lambda file: expiring.destroy(file, "images", range(1, 3)))
+    await journal.aclose()
+    open_sequencer(tmp_path).catch_up()
+    holds, why = reversible(warrant(tmp_path, "old"), NOON)
+    # A line of a time before it was made says nothing of it.
+    assert (holds, "forgotten" in why) == ((False, True) if before > NOON else (True, False))
