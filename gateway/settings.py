@@ -202,7 +202,7 @@ class Settings(Located):
     def origin(self) -> str:
         """Scheme, host and port agents reach the gateway at; no trailing slash."""
         scheme = "http" if self.tls is None else "https"
-        return (self.public_url or f"{scheme}://{self.listen}").rstrip("/")
+        return self.public_url or f"{scheme}://{self.listen}"
 
     @property
     def embedded(self) -> bool:

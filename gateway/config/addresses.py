@@ -6,9 +6,10 @@ import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 _ADDRESS: Final = re.compile(r"(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
+_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+/?")
 
 
 def _address(value: str) -> str:
@@ -19,11 +20,13 @@ def _address(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    """Raises `ValueError` also where it is told only by taking the parts."""
-    if not (parts := urlsplit(value)).hostname or parts.port == 0:
-        raise ValueError("must be an origin: https://HOST, or https://HOST:PORT")
-    return value
+    """As clients write it: in small letters, without a slash or the port its scheme has anyway. Raises `ValueError`."""
+    parts = urlsplit(value)
+    if not _ORIGIN.fullmatch(value) or not parts.hostname or parts.port == 0:
+        raise ValueError("must be an origin, https://HOST or https://HOST:PORT, without a path")
+    usual = ":443" if parts.scheme == "https" else ":80"
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
 Address = Annotated[str, AfterValidator(_address)]
-Origin = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$"), AfterValidator(_origin)]
+Origin = Annotated[str, AfterValidator(_origin)]

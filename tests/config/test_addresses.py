@@ -31,9 +31,28 @@ def test_what_cannot_be_taken_apart_is_no_origin(tmp_path: Path, origin: str) ->
         read(tmp_path, f"public_url: '{origin}'")
 
 
-@pytest.mark.parametrize("origin", ["https://gw.example.com", "https://[::1]:8811/", "http://a:80"])
+@pytest.mark.parametrize("origin", ["https://gw.example.com", "https://[::1]:8811", "http://a:443"])
 def test_an_origin_is_a_scheme_a_host_and_perhaps_a_port(tmp_path: Path, origin: str) -> None:
-    assert read(tmp_path, f"public_url: '{origin}'").origin == origin.rstrip("/")
+    assert read(tmp_path, f"public_url: '{origin}'").origin == origin
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://gw.example.com/", "https://gw.example.com"),
+        ("https://gw.example.com:443", "https://gw.example.com"),
+        ("https://[::1]:443/", "https://[::1]"),
+        ("http://a:80", "http://a"),
+        ("https://GW.example.com:8443", "https://gw.example.com:8443"),
+    ],
+)
+def test_an_origin_is_what_clients_will_write(tmp_path: Path, written: str, origin: str) -> None:
+    assert read(tmp_path, f"public_url: '{written}'").origin == origin
+
+
+def test_an_operator_who_writes_a_path_is_told_that_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="without a path"):
+        read(tmp_path, "public_url: https://gw.example.com/bulkhead")
 
 
 def test_metrics_may_be_on_ipv6(tmp_path: Path) -> None:
