@@ -20,7 +20,7 @@ from gateway.undo import outbox as outbox_module
 from gateway.undo.outbox import Outbox
 from tests.free import Deaf
 from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
-from tests.undo.rig import Rig, Store, a_rig
+from tests.undo.rig import Rig, Store, a_rig, failed
 
 HOUR = 3_600 * 1_000_000
 
@@ -179,13 +179,13 @@ async def test_who_sends_them_goes_on_whatever_happens(tmp_path: Path) -> None:
 
 
 class Slow(Store):
-    """Does it, and never answers."""
+    """Does it, and never answers; nor can anyone see then what came of it."""
 
     async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
         outcome = await super().call(permit, message, channel)
         if message.params["name"] == "put":
             await asyncio.Event().wait()
-        return outcome
+        return failed("busy") if self.got else outcome
 
 
 async def test_one_that_was_being_sent_when_its_gateway_stopped_is_in_doubt_and_not_sent_again(
