@@ -44,11 +44,10 @@ def admit(classified: Classified) -> Classified:
     """The same, if its tier is served at this endpoint to this token. Raises `Refused` (other_tier)."""
     request = classified.resolved.request
     if classified.tier not in served_tiers(request.endpoint, request.identity):
-        raise Refused(
-            Reason.OTHER_TIER,
-            f"a call of tier {classified.tier} at {request.endpoint.path}",
-            classified.where,
-        )
+        said = f"a call of tier {classified.tier} at {request.endpoint.path}"
+        if classified.tier in request.endpoint.tiers:
+            said += f", with a token for {' and '.join(sorted(request.identity.tiers))}"
+        raise Refused(Reason.OTHER_TIER, said, classified.where)
     return classified
 
 

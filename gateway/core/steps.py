@@ -37,7 +37,9 @@ STEPS: Final[Mapping[Reason, Step]] = {
     Reason.UNKNOWN_TARGET: Step(4, "resolve", "bulkhead servers list"),
     Reason.QUARANTINED: Step(4, "resolve", "bulkhead servers inspect SERVER"),
     Reason.UNCLASSIFIED: Step(5, "classify", "policies/tiers.yaml"),
-    Reason.OTHER_TIER: Step(5, "classify", "the endpoint of the call's own tier"),
+    Reason.OTHER_TIER: Step(
+        5, "classify", "the endpoint of the call's own tier, and a token for it"
+    ),
     Reason.INVALID_ARGUMENTS: Step(6, "validate", "the approved schema"),
     Reason.MISSING_CAPABILITY: Step(6, "validate", "what the client declares"),
     Reason.GRANT_NEEDED: Step(7, "grant", "bulkhead grant create"),
