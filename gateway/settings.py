@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway.config import credential_settings, issuers, transmitters, yamlfile
-from gateway.config.addresses import Address, Origin
+from gateway.config.addresses import Address, Host, Origin, PageOrigin
 from gateway.config.issuers import WORD, IssuerSettings
 from gateway.config.proofs import Evidence, Retention
 from gateway.config.transmitters import TransmitterSettings
@@ -150,8 +150,8 @@ class Settings(Located):
     listen: Address = "127.0.0.1:8811"
     public_url: Origin | None = None
     """The origin agents use, when it is not `http://<listen>`: audiences are built on it."""
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[Host, ...] = ()
+    allowed_origins: tuple[PageOrigin, ...] = ()
     policies: str = "policies"
     state: str = ".bulkhead"
     tenant: Annotated[str, Field(pattern=f"^{WORD.pattern}$")] = "local"

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 _ADDRESS: Final = re.compile(r"(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
-_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+/?")
+_HOST: Final = re.compile(r"(?:[^:/?#@*\[\]\s]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_ORIGIN: Final = re.compile(r"https?://[^/?#@*\s]+/?")
+_PAGE: Final = re.compile(r"null|(?!https?:)[a-z][a-z0-9+.-]*://[^/?#*\s]+")
 
 
 def _address(value: str) -> str:
@@ -28,5 +30,19 @@ def _origin(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError(f"{value!r} is not HOST, nor HOST:PORT, and no pattern")
+    return value
+
+
+def _page(value: str) -> str:
+    """A browser's own pages and extensions have schemes of theirs. Raises `ValueError`."""
+    return value if _PAGE.fullmatch(value) else _origin(value)
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Host = Annotated[str, AfterValidator(_host)]
 Origin = Annotated[str, AfterValidator(_origin)]
+PageOrigin = Annotated[str, AfterValidator(_page)]
+"""What a browser sends as `Origin`."""

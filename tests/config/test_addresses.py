@@ -55,6 +55,40 @@ def test_an_operator_who_writes_a_path_is_told_that_there_is_none(tmp_path: Path
         read(tmp_path, "public_url: https://gw.example.com/bulkhead")
 
 
+@pytest.mark.parametrize("host", ["https://gw.example.com", "gw.example.com/", "*.example.com", ""])
+def test_what_no_host_header_can_say_is_not_allowed_for_nothing(tmp_path: Path, host: str) -> None:
+    with pytest.raises(Misconfigured, match=r"yaml:2: allowed_hosts.*is not HOST"):
+        read(tmp_path, f"allowed_hosts: ['{host}']")
+
+
+@pytest.mark.parametrize("host", ["gw.example.com", "GW.example.com:8443", "[::1]", "[::1]:8811"])
+def test_a_host_is_a_name_and_perhaps_a_port(tmp_path: Path, host: str) -> None:
+    assert read(tmp_path, f"allowed_hosts: ['{host}']").allowed_hosts == (host,)
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "app.example.com", "https://a.example.com/x", "https://*.a"]
+)
+def test_what_no_browser_says_is_not_allowed_for_nothing(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(Misconfigured, match=r"yaml:2: allowed_origins.*must be an origin"):
+        read(tmp_path, f"allowed_origins: ['{origin}']")
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://App.example.com:443/", "https://app.example.com"),
+        ("http://localhost:6274", "http://localhost:6274"),
+        ("chrome-extension://abc", "chrome-extension://abc"),
+        ("null", "null"),
+    ],
+)
+def test_an_allowed_origin_is_what_a_browser_says(
+    tmp_path: Path, written: str, origin: str
+) -> None:
+    assert read(tmp_path, f"allowed_origins: ['{written}']").allowed_origins == (origin,)
+
+
 def test_metrics_may_be_on_ipv6(tmp_path: Path) -> None:
     told = read(tmp_path, "telemetry: {prometheus: '[::1]:9464'}").telemetry
     assert told is not None and told.prometheus == "[::1]:9464"
