@@ -33,7 +33,7 @@ from gateway.wire.servers.stdio_pipes import Input, Output
 STDERR_LINES: Final = 20
 STDERR_LINE_BYTES: Final = 2_000
 LAST_WORDS: Final = 350
-"""Characters of its last lines that are told: who keeps 500 of a message keeps their end, where the error is."""
+"""Characters of its last lines that are told: who keeps 500 of a message keeps their end, too."""
 EOF_PATIENCE: Final = 2.0
 """Seconds a server has to leave after its input is closed; then again after SIGTERM."""
 END_PATIENCE: Final = 1.0
@@ -130,10 +130,13 @@ class Process:
 
     @property
     def last_words(self) -> str:
-        """The last lines it wrote to standard error, escaped. None is cut: part of a secret would not be found."""
+        """The last lines it wrote to standard error, escaped, without the middle if they are long: Node begins with the
+        error, Python ends with it. None is cut: part of a secret would not be found."""
         lines = list(self._stderr)
         while len(lines) > 1 and sum(map(len, lines)) > LAST_WORDS:
-            lines.pop(0)
+            lines.pop((len(lines) - 1) // 2)
+        if len(lines) < len(self._stderr):
+            lines.insert(len(lines) // 2, "...")
         return "\n".join(lines)
 
     def shown(self, line: bytes | Overlong) -> str:
