@@ -11,6 +11,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { command -v "$$python"; break; }; done)
 
+# Before 3.13 Python does not start under it where the path of the checkout is not ASCII: it cannot read where it lies.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+unexport LC_ALL
+endif
+
 # An environment whose Python is gone is none: its stamps go with it.
 $(shell test -e .venv/bin/python || rm -rf .venv)
 
