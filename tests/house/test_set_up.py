@@ -33,7 +33,7 @@ def test_no_environment_is_made_by_what_is_no_python_for_it(
 @pytest.mark.parametrize(("said", "told"), [("C", ""), ("POSIX", ""), ("C.UTF-8", "C.UTF-8")])
 def test_no_command_of_make_runs_where_a_path_must_be_ascii(said: str, told: str) -> None:
     """An older Python did not start there in a checkout whose path is not."""
-    words = ["make", "-s", "--eval", 'shown: ; @echo "$$LC_ALL"', "shown"]
+    words = ["make", "-s", "--eval", 'shown: ; @echo "$${LC_ALL-}"', "shown"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     env |= {"LC_ALL": said}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
