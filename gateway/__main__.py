@@ -19,6 +19,8 @@ from gateway.cli.options import print_no_more
 from gateway.errors import JournalError, Misconfigured, Refused
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+SHORT: Final = (*FULL, errno.EMFILE, errno.ENFILE)
+"""What the machine has no more of, whatever it was for."""
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def main() -> None:
         click.echo(f"bulkhead: {error}", err=True)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None and error.errno not in FULL:
+        if error.filename is None and error.errno not in SHORT:
             raise
         # A state directory that is another user's, most of all; or output into a file on a full disk.
         named = f"{error.filename}: " if error.filename is not None else ""

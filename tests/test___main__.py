@@ -1,7 +1,8 @@
-"""How the command ends that is the first process of a container."""
+"""How a command ends: as the first process of a container, and where the machine has too little."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from gateway import __main__
+from gateway.cli import root
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +31,24 @@ def test_it_ends_when_it_is_told_to_while_it_starts() -> None:
             outer.kill()
             os.close(reading)
             os.close(writing)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOSPC])
+def test_what_the_machine_has_no_more_of_is_said_in_one_line(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where no file is named: a socket and a pipe have no name."""
+
+    def short(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(root, "main", short)
+    monkeypatch.setattr(__main__, "print_no_more", lambda: None)
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "")
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"bulkhead: {os.strerror(number)}\n"
 
 
 def ended(outer: subprocess.Popen[bytes]) -> int | None:
