@@ -20,7 +20,7 @@ from gateway.core.reverse import Captured, Image, Level, Recorded
 from gateway.ports import CallFilter, CallRow
 from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
-from gateway.undo.earlier import cancelled, explained, seen_before
+from gateway.undo.earlier import EARLIER, cancelled, explained, seen_before
 from gateway.undo.ledger import MANY
 from gateway.undo.looking import Sight, Unsighted
 from gateway.undo.parts import Parts
@@ -102,6 +102,8 @@ class Planner:
                 exposed=_exposed(call, reads),
             )
             entry = await self._standing(entry, entries, world, operator)
+            if entry.standing == "ready" and await self._is_gone_with_others(call, undone):
+                entry = replace(entry, standing="already", why=EARLIER)
             entries.append(cancelled(seen_before(entry, undone, self._is_forced), undone))
         return Plan(wanted.as_json(), operator, explained(entries))
 
@@ -153,6 +155,10 @@ class Planner:
             return False
         there = pack.expect(replace(scope, cur=current)) is True
         return there and not await self._is_left_so(call, undone)
+
+    async def _is_gone_with_others(self, call: Recorded, undone: Mapping[str, str]) -> bool:
+        """An earlier undo found it taken back, and took back what came before it: that looks like its work again."""
+        return undone.get(call.call_id) == "already" and await self._is_left_so(call, undone)
 
     async def _is_left_so(self, call: Recorded, undone: Mapping[str, str]) -> bool:
         """Is the world as the undo of an earlier call left it?"""

@@ -18,6 +18,7 @@ from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow
 from gateway.reasons import Reason
 from gateway.undo import plan as plans
+from gateway.undo.earlier import EARLIER
 from gateway.undo.execute import Executor
 from gateway.undo.ledger import MANY
 from gateway.undo.parts import Parts
@@ -180,7 +181,9 @@ class Rollback:
         planned = {entry.call.call_id: entry for entry in plan.entries}
         return tuple(
             replace(planned[call.call_id], standing="ready")
-            if call.call_id in cut and planned[call.call_id].standing != "refused"
+            if call.call_id in cut
+            and planned[call.call_id].standing != "refused"
+            and planned[call.call_id].why != EARLIER
             else planned.get(call.call_id, Planned(call, "nothing"))
             for call in calls
         )

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gateway.errors import JournalError
+from gateway.undo.plan import Choice
+from gateway.undo.thread import Writer, open_threads
 from tests.undo.rig import Store, a_rig
 
 
@@ -92,3 +97,30 @@ async def test_what_a_forced_undo_brought_back_is_not_called_taken_back(tmp_path
         verdicts = await rig.undo(tasks=("t1",))
     assert store.records == {"a": "2"}
     assert verdicts == {second: "already", first: "conflict"}
+
+
+@pytest.mark.parametrize("line", ["step", "verdict"])
+@pytest.mark.parametrize("choice", ["refuse", "skip"])
+async def test_what_an_undo_that_was_cut_off_took_back_is_not_taken_back_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, choice: Choice
+) -> None:
+    """Another one finds that, and takes back what came before: the world then looks as the call left it."""
+    store = Store()
+    async with a_rig(tmp_path, store) as rig:
+        calls = [await rig.call("put", key="a", value=value) for value in "12"]
+        calls.append(await rig.call("drop", key="a"))
+        with monkeypatch.context() as dying:
+            dying.setattr(Writer, line, _dies)
+            with pytest.raises(JournalError):
+                await rig.undo(*calls)
+        (cut,) = open_threads(rig.reader)
+        assert (await rig.undo(*calls, choice=choice))[calls[2]] == "already"
+        again = await rig.undo(*calls, choice=choice)
+        resumed = await rig.rollback().resume(cut.record.call_id)
+    assert set(again.values()) == {"already"}
+    assert {found.verdict for found in resumed.found.values()} == {"already"}
+    assert store.records == {}
+
+
+async def _dies(*_: object) -> None:
+    raise JournalError("killed")
