@@ -14,7 +14,6 @@ import pytest
 from gateway.certify.drive import Tried
 from gateway.certify.run import Wrong
 from gateway.core.model import Outcome
-from gateway.undo.toolpack import ToolPack
 from tests.undo.homes import SERVERS
 from tests.undo.scratch import World, a_world
 
@@ -41,7 +40,6 @@ def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.Mon
     """The oracle sees what the server's own reads do not: one step left out, and nothing is signed."""
     from gateway.certify import drive
 
-    monkeypatch.setattr(ToolPack, "verify", lambda *_: True)
     original = drive.Driver._act
 
     async def lazy(self: Any, server: str, tool: str, arguments: Any) -> Any:
@@ -49,7 +47,7 @@ def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.Mon
             return Outcome("ok", {"content": []})
         return await original(self, server, tool, arguments)
 
-    async def undone(self: Any, tried: Tried, pack: Any) -> Any:
+    async def undone(self: Any, tried: Tried, *_: Any) -> Any:
         self.undoing = True
         for step in tried.reversal.steps or ():
             await self._act(step.server, step.tool, step.arguments)
