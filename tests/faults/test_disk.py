@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -101,8 +102,10 @@ async def through(
     spoil: Callable[[], None],
     mend: Callable[[], None],
     then: Callable[[], None] = lambda: None,
+    still: Callable[[], None] = lambda: None,
 ) -> Told:
-    """Calls on a sound disk, on a spoilt one, and on a mended one. `then` spoils it in another way."""
+    """Calls on a sound disk, on a spoilt one, and on a mended one. `then` spoils it in another way, `still` keeps
+    it as it is."""
     url, token = f"{stage.home.origin}/mcp", stage.home.mint("tester", Endpoint("all"))
     with anyio.fail_after(SECONDS):
         async with over_http(url, token, "2026-07-28") as ask:
@@ -116,6 +119,7 @@ async def through(
             then()
             reached = len(stage.ledger.received)
             for _ in range(20):
+                still()
                 for tool in ("read", "write", "forbidden"):
                     await spoilt.call(tool, BIG)
                 await anyio.sleep(0.02)  # so that some of them are the journal's own attempts
@@ -151,7 +155,8 @@ def check(stage: Stage, told: Told) -> None:
 async def test_a_full_disk_refuses_calls_and_forwards_none(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "4m") as disk, stage(tmp_path / "home", disk) as its:
         ballast = disk / "ballast"
-        told = await through(its, lambda: fill(ballast), ballast.unlink)
+        full = partial(fill, ballast)
+        told = await through(its, full, ballast.unlink, still=full)
         check(its, told)
         log = (its.home.root / "serve.log").read_text()
     assert "disk is full" in log
