@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import sys
@@ -20,6 +19,7 @@ from gateway.cli.options import config_option
 from gateway.cli.reading import reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
+from gateway.files.alone import taken
 
 if TYPE_CHECKING:
     from gateway.export.sinks import Sink
@@ -64,14 +64,12 @@ def _alone(state: Path, to: str) -> Iterator[None]:
     """Two at once would deliver the same lines twice. Raises `Misconfigured`."""
     lock = state / f"{_kept(to if _is_url(to) else str(Path(to).resolve()))}.lock"
     try:
-        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = taken(lock)
     except OSError as error:
         raise Misconfigured(f"{lock}: {error.strerror}") from None
+    if held is None:
+        raise Misconfigured(f"{to}: another export to it is at work")
     try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Misconfigured(f"{to}: another export to it is at work") from None
         yield
     finally:
         os.close(held)

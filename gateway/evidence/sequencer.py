@@ -8,7 +8,6 @@ somebody took lines out. Of several gateways on one journal one sequences at a t
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from gateway.errors import JournalError, Misconfigured
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import leaf_hash
+from gateway.files.alone import taken
 from gateway.finishing import to_its_end
 
 log = logging.getLogger("bulkhead.evidence")
@@ -140,13 +140,7 @@ def lock(path: Path) -> int | None:
     """Held while the descriptor is open, also by a process that is killed: then by nobody. None: somebody has it,
     or it cannot be had now (the disk is full, too many files are open)."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return taken(path)
     except OSError as error:
         log.error("%s: %s", path, error.strerror)
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

@@ -6,7 +6,6 @@ outlives every process. It knows files and no clock, and undoes nothing itself.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Final, Literal
 
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.files import whole
+from gateway.files.alone import taken
 from gateway.files.listing import named
 from gateway.files.private import make_private
 from gateway.reasons import Reason
@@ -123,14 +123,12 @@ class Deadlines:
     @contextmanager
     def _lock(self, task: str, tenant: str) -> Iterator[bool]:
         make_private(self._directory)
-        fd = os.open(self._path(task, tenant).with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        held = taken(self._path(task, tenant).with_suffix(".lock"))
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
+            yield held is not None
         finally:
-            os.close(fd)
+            if held is not None:
+                os.close(held)
 
     def _path(self, task: str, tenant: str) -> Path:
         """A task's name may hold anything; a file's may not."""
