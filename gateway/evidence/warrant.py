@@ -68,9 +68,10 @@ class Registry(Value):
     def _undone(self, call: CallRow) -> list[EventRow]:
         """Of every undo of this call, the line with its verdict; and the line that says it was forgotten, or that the
         time of what its undo needs was over."""
-        call_id, found = call.record.call_id, self._expired(call)
-        states = [State.UNDOING, State.UNDONE]
-        if any(line.lost for line in self.reader.lines(call_id)):
+        call_id = call.record.call_id
+        lines = self.reader.lines(call_id)
+        found, states = self._expired(lines), [State.UNDOING, State.UNDONE]
+        if any(line.lost for line in lines):
             states.append(State.NOTED)
         for state in states:
             for row in self.reader.calls(CallFilter(state=state), MANY):
@@ -82,8 +83,7 @@ class Registry(Value):
                     ]
         return sorted(found, key=lambda line: line.seq)
 
-    def _expired(self, call: CallRow) -> list[EventRow]:
-        lines = self.reader.lines(call.record.call_id)
+    def _expired(self, lines: Sequence[EventRow]) -> list[EventRow]:
         if any("images" in line.lost for line in lines):
             for row in self.reader.calls(CallFilter(state=State.NOTED), MANY):
                 if (row.record.method, row.record.target) == (EXPIRED, "images"):
