@@ -1,7 +1,7 @@
 """How long and how much: the bounds of the agent-facing wire that no operator needs to set.
 
 The ones an operator does set (body, depth, concurrency, connections, sessions) are in
-`gateway.settings.RequestLimits`; `max_sessions` and `max_sessions_each` follow from its `sessions` (http.py).
+`gateway.settings.RequestLimits`; `max_sessions` and `max_sessions_each` follow from its `sessions` (face.py).
 """
 
 from __future__ import annotations
