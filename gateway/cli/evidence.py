@@ -60,24 +60,25 @@ def checkpoint(config: Path) -> None:
 @json_option
 @_held
 def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
-    """Lay every line beside every checkpoint, then what is beside the lines. Exit status 9: the journal was changed."""
+    """Lay every line beside every checkpoint, then the log and what is beside the lines. Exit status 9: the journal,
+    or its log, was changed."""
     from gateway.evidence.audit import audit
-    from gateway.evidence.verify import Unsound, open_note
+    from gateway.evidence.retaken import Retaken
 
-    public, own = _key(config), _tiles(config).checkpoints()
-    notes: list[Checkpoint] = [_opened(path, public) for path in held]
+    public, kept = _key(config), _tiles(config)
+    notes = [_opened(path, public) for path in held]
     # Read before the lines: whatever they cover has to be there by now.
-    unsigned = 0
-    for note in own:
-        try:
-            notes.append(open_note(note, public))
-        except Unsound:
-            unsigned += 1
+    own = kept.checkpoints()
+    signed = [note for note in (_signed(size, text, public) for size, text in own) if note]
+    log = Retaken(kept, max((note.size for note in signed), default=0))
     reader = reader_of(settings.load(config))
-    found = audit(lines_after(reader), notes)
-    told = found.wrong or tuple(_beside(reader))
-    if unsigned:
-        told += (f"{unsigned} of {len(own)} checkpoints here are not signed by the key here",)
+    notes += signed
+    found = audit(log.passing(lines_after(reader)), notes)
+    told = found.wrong or (*log.wrong(), *_beside(reader))
+    if unsigned := len(own) - len(signed):
+        told += (
+            f"{unsigned} of {len(own)} checkpoints here are not signed by the key here, as they stand",
+        )
     if as_json:
         print_json({"lines": found.lines, "covered": found.covered, "wrong": told})
     else:
@@ -150,6 +151,17 @@ def _opened(path: Path, key: Key) -> Checkpoint:
         return open_note(path.read_text("utf-8"), key)
     except (OSError, ValueError, Unsound) as error:
         raise Misconfigured(str(error), Where(str(path))) from None
+
+
+def _signed(size: int, note: str, key: Key) -> Checkpoint | None:
+    """A checkpoint of our own that is kept as what it is."""
+    from gateway.evidence.verify import Unsound, open_note
+
+    try:
+        said = open_note(note, key)
+    except Unsound:
+        return None
+    return said if said.size == size else None
 
 
 def _beside(reader: SqliteReader) -> Iterator[str]:

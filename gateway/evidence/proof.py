@@ -46,7 +46,7 @@ def prove(lines: Sequence[EventRow], checkpoints: Checkpoints, node: Node) -> di
     log = _said(note)
     try:
         return {"events": [_event(line, log, node) for line in lines], "checkpoint": note}
-    except (KeyError, Unsound):
+    except (KeyError, ValueError, Unsound):
         raise JournalError(CHANGED) from None
 
 
@@ -68,19 +68,22 @@ def extends(old: Checkpoint, checkpoints: Checkpoints, node: Node) -> dict[str, 
     try:
         path = merkle.consistency(old.size, log.size, node)
         check_consistency(old, log, path)
-    except (KeyError, Unsound):
+    except (KeyError, ValueError, Unsound):
         raise NotYet("the log does not begin with that one") from None
     return {"consistency": [coded(step) for step in path], "checkpoint": note}
 
 
 def size_of(note: str) -> int:
-    """How many lines a checkpoint of our own is over."""
+    """How many lines a checkpoint of our own is over. Raises `JournalError`."""
     return _said(note).size
 
 
 def _said(note: str) -> Checkpoint:
-    _, size, root, *_ = note.splitlines()
-    return Checkpoint(int(size), base64.b64decode(root))
+    try:
+        _, size, root, *_ = note.splitlines()
+        return Checkpoint(int(size), base64.b64decode(root))
+    except ValueError:
+        raise JournalError("a checkpoint in evidence.db is none: it was changed") from None
 
 
 def coded(raw: bytes) -> str:

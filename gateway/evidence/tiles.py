@@ -17,6 +17,9 @@ BITS: Final = 8
 """One level of tiles holds every eighth level of the tree: 2**8 is a tile's width."""
 FULL: Final = WIDTH * HASH
 
+Tile = tuple[int, int, bytes]
+"""Level, number, hashes."""
+
 
 class Store(Protocol):
     """Keeps tiles (journals/tilefile.py)."""
@@ -25,7 +28,7 @@ class Store(Protocol):
 
     def last(self) -> tuple[int, bytes]: ...
 
-    def put(self, tiles: Sequence[tuple[int, int, bytes]]) -> None: ...
+    def put(self, tiles: Sequence[Tile]) -> None: ...
 
 
 class Tiles:
@@ -43,7 +46,7 @@ class Tiles:
     def append(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes at the end, all or none."""
         level, start = 0, self.size
-        written: list[tuple[int, int, bytes]] = []
+        written: list[Tile] = []
         while leaves:
             filled = self._filled(level, start, leaves)
             written += filled
@@ -65,9 +68,7 @@ class Tiles:
         size = self.size
         return Checkpoint(size, merkle.root(size, self.node))
 
-    def _filled(
-        self, level: int, start: int, hashes: Sequence[bytes]
-    ) -> list[tuple[int, int, bytes]]:
+    def _filled(self, level: int, start: int, hashes: Sequence[bytes]) -> list[Tile]:
         """The tiles of one level that change when these come to stand behind the first `start`."""
         number, have = divmod(start, WIDTH)
         pending = (self._store.tile(level, number) if have else b"") + b"".join(hashes)

@@ -27,6 +27,11 @@ HAS: Final = f'"{apart.MEMBER}":'.encode()
 AT_ONCE: Final = 500
 """Numbers in one question."""
 
+_STRAY: Final = (
+    f"SELECT p.id / {PAYLOADS} AS seq FROM payload AS p LEFT JOIN event AS e ON e.seq = p.id / {PAYLOADS}"
+    f" WHERE e.seq IS NULL OR p.id % {PAYLOADS} >= {len(apart.CLASSES)} OR instr(e.body, ?) = 0 ORDER BY p.id"
+)
+
 Query = Callable[[str, tuple[Any, ...]], list[dict[str, Any]]]
 
 
@@ -73,6 +78,11 @@ class PayloadReader:
             for kind, said in self._tried(seq, body, kept):
                 if isinstance(said, ValueError):
                     yield f"line {seq}: {kind}: {said}"
+
+    def stray(self) -> Iterator[str]:
+        """What is kept and no line has ever committed to, in words. Raises `JournalError`."""
+        for row in self._query(_STRAY, (HAS,)):
+            yield f"line {row['seq']}: a payload that no line speaks of"
 
     def _tried(
         self, seq: int, body: bytes, kept: Mapping[int, Kept]

@@ -105,6 +105,7 @@ class SqliteReader:
         while lines := self.bodies(after, PAGE):
             yield from self._payloads.unfit(lines)
             after = lines[-1][0]
+        yield from self._payloads.stray()
 
     def last_seq(self) -> int:
         """The newest line's number, 0 when there is none: where a cursor starts to see only what comes."""

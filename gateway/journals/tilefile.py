@@ -59,6 +59,11 @@ class TileFile:
         )
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, b"")
 
+    def lengths(self) -> list[tuple[int, int, int]]:
+        """Level, number and bytes of every tile there is."""
+        rows = self._query("SELECT level, number, length(hashes) FROM tile ORDER BY level, number")
+        return [(int(level), int(number), int(length)) for level, number, length in rows]
+
     def put(self, tiles: Sequence[Tile]) -> None:
         """Write these tiles, all or none."""
         self._write("INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", tiles)
@@ -74,9 +79,10 @@ class TileFile:
         )
         return str(rows[0][0]) if rows else None
 
-    def checkpoints(self) -> list[str]:
-        """All of them, oldest first."""
-        return [str(note) for (note,) in self._query("SELECT note FROM checkpoint ORDER BY size")]
+    def checkpoints(self) -> list[tuple[int, str]]:
+        """All of them, and how many leaves each is kept as covering; oldest first."""
+        rows = self._query("SELECT size, note FROM checkpoint ORDER BY size")
+        return [(int(size), str(note)) for size, note in rows]
 
     def close(self) -> None:
         """Close the file."""

@@ -58,9 +58,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tamper(place: Path, sql: str) -> None:
+def tamper(place: Path, sql: str, name: str = "journal.db") -> None:
     """As somebody who owns the machine: triggers are no obstacle."""
-    file = sqlite3.connect(place / ".bulkhead" / "journal.db")
+    file = sqlite3.connect(place / ".bulkhead" / name)
     for verb in ("update", "delete"):
         file.execute(f"DROP TRIGGER IF EXISTS event_no_{verb}")
     file.execute(sql)
@@ -118,6 +118,50 @@ def test_what_is_kept_apart_of_another_line_is_told(place: Path) -> None:
     said = bulkhead(place, "check")
     assert said.returncode == 9
     assert "line 3: arguments: a payload that is not its line's\n" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (88, 11),  # a line that is not there
+        (16, 2),  # one that has none
+        (12, 1),  # of no class
+        (-3, 0),
+    ],
+)
+def test_a_payload_that_no_line_speaks_of_is_told(place: Path, payload: int, line: int) -> None:
+    tamper(place, f"INSERT INTO payload SELECT {payload}, ref, key, data FROM payload WHERE id = 8")
+    said = bulkhead(place, "check")
+    assert said.returncode == 9
+    assert said.stderr == f"bulkhead: line {line}: a payload that no line speaks of\n"
+
+
+def test_a_log_that_is_not_of_these_lines_is_told(place: Path) -> None:
+    tamper(place, "UPDATE tile SET hashes = zeroblob(320)", "evidence.db")
+    said = bulkhead(place, "check")
+    assert said.returncode == 9
+    assert "the journal's log (evidence.db) was changed: it has another line 1\n" in said.stderr
+
+
+@pytest.mark.parametrize("size", [7, 10_000])
+def test_a_checkpoint_kept_as_covering_other_lines_is_told_and_proves_nothing(
+    place: Path, size: int
+) -> None:
+    tamper(place, f"UPDATE checkpoint SET size = {size}", "evidence.db")
+    said = bulkhead(place, "check")
+    assert said.returncode == 9
+    assert "1 of 1 checkpoints here are not signed by the key here, as they stand" in said.stderr
+
+
+def test_a_checkpoint_of_fewer_lines_kept_as_the_newest_proves_nothing(place: Path) -> None:
+    call(place, 5, 6)
+    tamper(place, "DELETE FROM checkpoint WHERE size = 12", "evidence.db")
+    tamper(place, "UPDATE checkpoint SET size = 12", "evidence.db")
+    said = bulkhead(place, "prove", "call0005")
+    assert said.returncode == 2
+    assert "a proof of this call would not hold" in said.stderr
+    tamper(place, "UPDATE checkpoint SET note = 'none'", "evidence.db")
+    assert "a checkpoint in evidence.db is none" in bulkhead(place, "prove", "call0005").stderr
 
 
 def test_what_was_forgotten_is_not_missed(place: Path) -> None:

@@ -30,7 +30,7 @@ def test_checkpoints_are_found_by_what_they_cover(tmp_path: Path) -> None:
         "note 9",
         None,
     )
-    assert file.checkpoints() == ["note 3", "note 5", "note 9"]
+    assert file.checkpoints() == [(3, "note 3"), (5, "note 5"), (9, "note 9")]
 
 
 def test_what_is_no_log_is_said_to_be_none(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_those_who_open_it_at_once_make_one_file(tmp_path: Path) -> None:
         path, together = tmp_path / str(attempt) / "evidence.db", Barrier(4)
         path.parent.mkdir()
 
-        def opened(path: Path = path, together: Barrier = together) -> list[str]:
+        def opened(path: Path = path, together: Barrier = together) -> list[tuple[int, str]]:
             together.wait(10)
             file = TileFile(path)
             try:
