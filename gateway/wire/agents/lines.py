@@ -78,7 +78,11 @@ class Descriptors:
         return await self._chunks.get()
 
     async def write(self, line: bytes) -> None:
-        """A whole line, in one piece with respect to others."""
+        """A whole line, in one piece with respect to others, also when nobody waits for it any more: its thread
+        writes on."""
+        await asyncio.shield(asyncio.ensure_future(self._in_turn(line)))
+
+    async def _in_turn(self, line: bytes) -> None:
         async with self._turn:
             await asyncio.to_thread(self._write, line)
 
