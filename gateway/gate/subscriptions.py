@@ -16,7 +16,7 @@ from typing import Any, Final
 from gateway.core import settle
 from gateway.core.model import Answer, JsonObject, Request, WorkloadIdentity
 from gateway.core.resolve import resolve
-from gateway.errors import Refused
+from gateway.errors import JournalError, Refused
 from gateway.gate.views import KINDS, may_read, view
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
@@ -28,6 +28,8 @@ from gateway.values import replace
 
 MOST: Final = 256
 """Subscriptions of one follower."""
+MOST_VIEWS: Final = 4_096
+"""Remembered; past it all are worked out anew. A caller's task is part of its own."""
 UPDATED: Final = "notifications/resources/updated"
 TASKS: Final = "notifications/tasks"
 GET: Final = "tasks/get"
@@ -86,8 +88,8 @@ class Subscriptions:
                 follower.look()
                 await asyncio.sleep(0)
 
-    def view(self, request: Request, kind: str) -> int:
-        """The view of one list, worked out once for all who share it."""
+    def view(self, request: Request, kind: str, before: int = 0) -> int:
+        """The view of one list, worked out once for all who share it; `before`, where nobody can tell now."""
         policy, table, who = self._policies.current, self._catalogue.current, request.identity
         key = (
             policy.version,
@@ -96,17 +98,24 @@ class Subscriptions:
             replace(who, token_id="", expires_at=0),
             kind,
         )
-        if key not in self._views:
-            self._views[key] = view(policy, self._bounds, table, request, kind)
-        return self._views[key]
+        if key in self._views:
+            return self._views[key]
+        try:
+            now = view(policy, self._bounds, table, request, kind)
+        except JournalError:
+            return before
+        if len(self._views) >= MOST_VIEWS:
+            self._views.clear()
+        self._views[key] = now
+        return now
 
     def place(self, request: Request) -> Place:
         """Where a subscription leads. Raises `Refused`."""
-        if request.method == GET:
-            watch: Watch = ("task", str(request.params.get("taskId")))
-            return resolve(self._catalogue.current, request).target.server, watch
         resolved = resolve(self._catalogue.current, request)
-        return resolved.target.server, ("resource", str(resolved.params.get("uri")))
+        server = resolved.target.server
+        if request.method == GET:
+            return server, ("task", str(request.params.get("taskId")))
+        return server, ("resource", str(resolved.params.get("uri")))
 
     def may_tell(self, request: Request, uri: str) -> bool:
         """Whether this caller may hear of a resource now: its token holds, and it could read it."""
@@ -121,7 +130,7 @@ class Subscriptions:
             return False
         try:
             self.line.decided(Way("", request, self._policies.current, request))
-        except Refused:
+        except (Refused, JournalError):
             return False
         return True
 
@@ -222,7 +231,7 @@ class Follower:
     def look(self) -> None:
         """Tell of each list that looks different from before."""
         for kind, before in self.views.items():
-            now = self._house.view(self.request, kind)
+            now = self._house.view(self.request, kind, before)
             if now != before:
                 self.views[kind] = now
                 self.tell(f"notifications/{kind}/list_changed", {})

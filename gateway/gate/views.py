@@ -11,7 +11,7 @@ from typing import Final
 from gateway.core.decide import admit, question, require, served_tiers
 from gateway.core.model import Entry, Request, Resolved
 from gateway.core.resolve import ListKind, Table, resolve
-from gateway.errors import Refused
+from gateway.errors import JournalError, Refused
 from gateway.line.bounds import Bounds
 from gateway.ports import PolicyView
 from gateway.values import replace
@@ -62,6 +62,6 @@ def may_read(policy: PolicyView, bounds: Bounds, table: Table, request: Request,
         classified = admit(policy.classify(resolve(table, asked)))
         require(classified, policy.decide(question(classified)))
         bounds.cover(classified)
-    except Refused:
+    except (Refused, JournalError):
         return False
     return True

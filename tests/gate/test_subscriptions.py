@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.core.grant import Cover
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -28,13 +29,14 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Shelf, Table
-from gateway.errors import Refused, Where
-from gateway.gate.subscriptions import MOST, Follower, Subscriptions
+from gateway.errors import JournalError, Refused, Where
+from gateway.gate.subscriptions import MOST, MOST_VIEWS, Follower, Subscriptions
+from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
 from gateway.values import replace
-from tests.free import unbounded
+from tests.free import NoFences, NoGrants
 
 UPDATED = "notifications/resources/updated"
 ENDPOINT = Endpoint("server", server="git")
@@ -65,6 +67,7 @@ class World:
     listeners: list[Told] = field(default_factory=list)
     now: int = 1000
     refuses: bool = False
+    unreadable: bool = False
 
     # The policy's view.
 
@@ -99,6 +102,8 @@ class World:
     def decided(self, way: Way) -> None:
         request = way.request
         assert request.method == "tasks/get"
+        if self.unreadable:
+            raise JournalError("the disk failed")
         if request.params["taskId"] in self.hidden:
             raise Refused(Reason.FENCED, "by ada")
 
@@ -129,10 +134,27 @@ def house(world: World) -> Subscriptions:
         line=cast(Any, world),
         catalogue=cast(Any, Catalogue(world)),
         policies=cast(Any, Policies(world)),
-        bounds=unbounded(),
+        bounds=Bounds(cast(Any, Grants(world)), NoFences()),
         watched={"git": world},
         seconds=lambda: world.now,
     )
+
+
+@dataclass
+class Grants(NoGrants):
+    world: World
+
+    def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
+        self._look()
+        return super().cover(classified, without)
+
+    def covers_some(self, classified: Classified) -> bool:
+        self._look()
+        return True
+
+    def _look(self) -> None:
+        if self.world.unreadable:
+            raise JournalError("the disk failed")
 
 
 @dataclass
@@ -217,6 +239,39 @@ async def test_a_new_catalogue_that_looks_the_same_is_no_news() -> None:
     place.changed()
     await settled()
     assert ear == []
+
+
+async def test_while_grants_cannot_be_read_an_agent_can_listen_and_hears_of_nothing() -> None:
+    """A wire would leave its request without an answer, and hear its tool server no more."""
+    world = World(table("1"), unreadable=True)
+    place, ear = house(world), Ear()
+    follower = await followed(place, ear, "test://a")
+    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    world.updated("test://a")
+    for told in world.listeners:
+        told("notifications/tasks", {"taskId": "t1"})
+    unheard = list(ear)
+    world.unreadable = False
+    world.updated("test://a")
+    assert unheard == [] and ear.uris() == ["test://a"]
+
+
+async def test_a_list_nobody_can_make_now_is_compared_when_it_can_be_made() -> None:
+    world = World(table("1", "x"))
+    place, ear = house(world), Ear()
+    place.follow(request(), ALL, ear)
+    for world.unreadable in (True, False):
+        world.current = table(f"unreadable: {world.unreadable}", "x")
+        place.changed()
+        await settled()
+    assert ear == []
+
+
+async def test_what_was_worked_out_for_agents_of_other_tasks_is_not_kept_for_ever() -> None:
+    place = house(World(table("1")))
+    for number in range(MOST_VIEWS + 10):
+        place.follow(request(f"agent:{number}"), frozenset({"tools"}), Ear()).close()
+    assert len(place._views) <= MOST_VIEWS
 
 
 async def followed(place: Subscriptions, ear: Ear, *uris: str, agent: str = "agent:a") -> Follower:
