@@ -325,7 +325,7 @@ class GrantStore(Protocol):
         ...
 
     def since(self, rev: int) -> Sequence[Standing]:
-        """Every grant given or ended after `rev`, in order, with what was left a while ago. Raises `JournalError`."""
+        """Every grant given, used up or ended after `rev`, in order. Raises `JournalError`."""
         ...
 
     def find(self, grant_id: str) -> Standing | None:

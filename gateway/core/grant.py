@@ -106,6 +106,12 @@ class Standing(Value):
     bytes: Limit
     used_at: int
 
+    @property
+    def ends_at(self) -> int:
+        """When it is over by its time, or by lying idle unless it is used until then."""
+        idle, ends = self.grant.terms.idle, self.grant.expires_at
+        return ends if idle is None else min(ends, self.used_at + idle * 1_000_000)
+
     def word(self, now: int) -> str:
         """active, completed, revoked, expired or idle."""
         terms = self.grant.terms

@@ -12,8 +12,8 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from heapq import heappop, heappush, heapreplace
 from itertools import count
-from math import inf
 from typing import Final
 
 from gateway.core import grant as core
@@ -35,7 +35,6 @@ UNSAID: Final = 20
 """Looks of the watch after which it reads without being told to."""
 MOST: Final = 8_192
 """Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
-
 SET_BACK: Final = 1_000_000
 """Microseconds by which a clock that is before what it was has been set."""
 
@@ -59,8 +58,8 @@ class GrantBook:
         self._latest = 0
         """The time, at the last look at it."""
         self._active: dict[str, Grant] = {}
-        self._next_end = inf
-        """When the next of them ends by its time."""
+        self._ends: list[tuple[int, str]] = []
+        """A heap: when each of them may be over by itself."""
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
         self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
@@ -101,7 +100,8 @@ class GrantBook:
             return False
         if not chains:
             return classified.tier in self._standing()
-        return any(not self._outside_terms(chain, classified) for chain in chains)
+        useful = [chain for chain in chains if self._has_uses(chain)]
+        return any(not self._outside_terms(chain, classified) for chain in useful)
 
     def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
         """See `ports.Grants`."""
@@ -118,7 +118,7 @@ class GrantBook:
         except Refused:
             return None
         # A grant's terms are never changed: its id stands for them.
-        ids = tuple(tuple(grant.id for grant in chain) for chain in chains)
+        ids = tuple((self._has_uses(chain), *(grant.id for grant in chain)) for chain in chains)
         return ids or frozenset(self._standing())
 
     def claims(
@@ -142,8 +142,10 @@ class GrantBook:
             ids = self._by_task[(grant.tenant, grant.agent, grant.task)]
             if row.state == "active":
                 self._active[grant.id] = grant
-                self._next_end = min(self._next_end, grant.expires_at)
+                heappush(self._ends, (row.ends_at, grant.id))
                 ids[grant.id] = None
+                if row.uses == 0:
+                    self._used_up.add(grant.id)
             else:
                 self._drop(grant)
             self._rev = row.rev
@@ -167,11 +169,19 @@ class GrantBook:
                 log.exception("somebody who is told of grants failed; the watch goes on")
 
     def _tell_of_ends(self) -> None:
-        """Of a grant that ends by its time no line tells."""
-        now = self._clock()
-        if now >= self._next_end:
-            ends = (grant.expires_at for grant in self._active.values())
-            self._next_end = min((end for end in ends if end > now), default=inf)
+        """Of a grant that ends by its time, or by lying idle, no line tells."""
+        now, ended = self._now(), False
+        while self._ends and self._ends[0][0] <= now:
+            one = self._active.get(self._ends[0][1])
+            standing = self._store.find(one.id) if one and one.expires_at > now else None
+            if one and standing and standing.word(now) == "active":
+                heapreplace(self._ends, (standing.ends_at, one.id))  # it was used since
+                continue
+            heappop(self._ends)
+            ended = True
+            if one:
+                self._drop(one)
+        if ended:
             self.on_change()
 
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:

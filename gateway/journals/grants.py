@@ -166,9 +166,10 @@ class SqliteGrants:
 
     def since(self, rev: int) -> Sequence[Standing]:
         """See `ports.GrantStore`."""
-        sql = f"{_STANDING} rev > ? ORDER BY rev"
-        rows = self._ask(lambda: self._read.execute(sql, (rev,)).fetchall())
-        return [_standing(row, None) for row in rows]
+        sql = 'SELECT 1 FROM "grant" WHERE rev > ? LIMIT 1'
+        if not self._ask(lambda: self._read.execute(sql, (rev,)).fetchall()):
+            return []
+        return self._rows("rev > ? ORDER BY rev", rev)
 
     def find(self, grant_id: str) -> Standing | None:
         """See `ports.GrantStore`."""

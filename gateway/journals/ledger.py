@@ -37,6 +37,8 @@ _LOAD: Final = (
     " FROM purses WHERE place = ?"
 )
 _FOLD: Final = "UPDATE purses SET used_at = ?, used = ?, uses = ?, writes = ?, bytes = ?, due = ? WHERE place = ?"
+_USED_UP: Final = 'UPDATE "grant" SET rev = (SELECT max(rev) + 1 FROM "grant") WHERE id = ?'
+"""So that whoever follows the grants hears of it."""
 
 
 Since = Sequence[tuple[int, str, str]]
@@ -202,6 +204,8 @@ class Ledger:
                 reason = Reason.GRANT_OVER if purse.over(at) else Reason.GRANT_SPENT
                 raise Refused(reason, f"grant {grant}: {was}")
             self._undo.append((place, was))
+            if purse.uses == 0:
+                self.connection.execute(_USED_UP, (grant,))
             if form:
                 told.append(form % (was[4] + (purse.uses, purse.writes, purse.bytes)))
         return ",".join(told), f"{writes} {size} {at} {spelt}"

@@ -52,6 +52,10 @@ class Store:
         at = [row.grant.id for row in self.rows].index(grant_id)
         self.rows[at] = replace(self.rows[at], uses=uses, used_at=used_at)
 
+    def used_up(self, one: Grant) -> None:
+        """But that nothing is left is."""
+        self._add(Standing(one, "active", "", 0, 0, 0, None, None, NOON))
+
     def all(self) -> Sequence[Standing]:
         raise AssertionError
 
@@ -71,6 +75,7 @@ class World:
         self.now = NOON + SECOND
         tiers = frozenset({Tier.DATA, Tier.TOOL}) if standing is None else standing
         self.book = GrantBook(self.store, lambda: tiers, lambda: self.now)
+        self.book.refresh()
 
     def refusal(self, who: str, **call_: Any) -> tuple[str, str]:
         with pytest.raises(Refused) as caught:
@@ -341,10 +346,13 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     assert told == [1]
 
 
-async def test_that_a_grant_ended_by_its_time_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["seconds", "idle"])
+async def test_that_a_grant_ended_by_its_time_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
     """No line tells of it, and lists look different from then on."""
     monkeypatch.setattr(book, "EVERY", 0)
-    world, told = World(grant("a", seconds=10), grant("b", seconds=20)), list[int]()
+    world, told = World(grant("a", **{limit: 10}), grant("b", **{limit: 20})), list[int]()
     world.book.cover(call("a"))
     world.book.on_change = lambda: told.append(1)
     watch = asyncio.create_task(world.book.watch())
@@ -359,6 +367,34 @@ async def test_that_a_grant_ended_by_its_time_is_told_once(monkeypatch: pytest.M
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
     assert told == [1, 1]
+    assert not world.book.covers_some(call("a")) and not world.book.covers_some(call("b"))
+
+
+async def test_one_that_is_used_is_not_told_to_lie_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "EVERY", 0)
+    world, told = World(grant("a", idle=10), grant("b", seconds=12)), list[int]()
+    world.book.on_change = lambda: told.append(world.now)
+    world.store.left("a", uses=1, used_at=NOON + 5 * SECOND)
+    watch = asyncio.create_task(world.book.watch())
+    for world.now in (NOON + 10 * SECOND, NOON + 14 * SECOND, NOON + 15 * SECOND):
+        for _ in range(100):
+            await asyncio.sleep(0)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    assert told == [NOON + 14 * SECOND, NOON + 15 * SECOND]
+
+
+def test_what_is_used_up_is_listed_no_more_and_its_follower_is_told() -> None:
+    above = grant("a")
+    world, told = World(above, grant("b", above)), list[int]()
+    world.book.on_change = lambda: told.append(1)
+    one = call("b")
+    who = one.resolved.request.identity
+    before = world.book.covers_some(one), world.book.in_force(who)
+    world.store.used_up(above)
+    after = world.book.covers_some(one), world.book.in_force(who)
+    assert (before[0], after[0], told) == (True, False, [1])
+    assert before[1] != after[1]
 
 
 async def test_the_watch_goes_on_when_somebody_it_told_has_failed(

@@ -241,7 +241,21 @@ async def test_a_task_of_an_agent_works_for_one_root_and_no_other(tmp_path: Path
         await one.give(replace(second, root_task=root.root_task))
 
 
-async def test_every_change_but_a_spend_is_news(tmp_path: Path) -> None:
+async def test_a_spend_is_news_once_nothing_is_left(tmp_path: Path) -> None:
+    root = grant("a", uses=2)
+    async with purse(tmp_path / "journal.db", root, grant("b", root), grant("c", root)) as one:
+        last = one.store.since(0)[-1].rev
+        await one.spend("b", "a")
+        before = one.store.since(last)
+        await asyncio.gather(*(one.spend("b", "a") for _ in range(3)))
+        news = [(row.grant.id, row.state, row.uses) for row in one.store.since(last)]
+        last = one.store.since(last)[-1].rev
+        await one.spend("c", "a")
+        after = one.store.since(last)
+    assert (before, news, after) == ([], [("a", "active", 0)], [])
+
+
+async def test_every_other_change_is_news_at_once(tmp_path: Path) -> None:
     async with purse(tmp_path / "journal.db", grant("a"), grant("b")) as one:
         await one.spend("a")
         seen = [row.grant.id for row in one.store.since(0)]

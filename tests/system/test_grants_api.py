@@ -11,11 +11,12 @@ from typing import Any, Final
 import anyio
 import httpx
 import pytest
+from mcp.types import ToolListChangedNotification
 
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint
 from gateway.fences.log import FenceLog
-from tests.system import starter
+from tests.system import client, starter
 from tests.system.home import Home
 from tests.system.raw import over_http
 
@@ -194,6 +195,27 @@ def test_a_term_that_would_limit_nothing_is_not_taken(
 ) -> None:
     said = {"agent": "agent:dan", "task": "vain", "intent": "general", **terms}
     assert reason(desk.ask("orla", "", said)) == says
+
+
+@pytest.mark.parametrize("limit", ["uses", "idle"])
+async def test_a_session_hears_that_its_list_is_empty_when_nothing_is_left(
+    desk: Desk, limit: str
+) -> None:
+    task, changed = f"ends-by-{limit}", anyio.Event()
+    desk.given("ann", task, **{limit: 1})
+
+    async def heard(message: object) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            changed.set()
+
+    url, token = f"{desk.home.origin}/mcp", desk.home.mint("ann", ALL, task=task)
+    with anyio.fail_after(30):
+        async with client.agent(url, token, "legacy", message_handler=heard) as one:
+            before = await one.list_tools()
+            await one.call_tool("tick__look", {"n": 1})
+            await changed.wait()
+            after = await one.list_tools(cache_mode="bypass")
+    assert (len(before.tools), len(after.tools)) == (2, 0)
 
 
 async def test_a_parent_hands_a_narrower_grant_on_and_pays_for_its_child(desk: Desk) -> None:
