@@ -88,6 +88,13 @@ class Ending:
             held.ending = asyncio.create_task(self._end(held, why))
         return held.ending
 
+    def at_its_term(self, held: Held) -> None:
+        """End it when its time has passed, whatever the clock says then: one that is set back makes no lease last
+        longer. The watch, which goes by the clock, is earlier else."""
+        left = (held.lease.ends_at - self._book.clock()) / 1_000_000 + EVERY
+        timer = asyncio.get_running_loop().call_later(left, self.begin, held, TERM)
+        held.credential.over.then(timer.cancel)
+
     async def watch(self) -> None:
         """Looks until cancelled."""
         for look in count():

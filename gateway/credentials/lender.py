@@ -229,6 +229,7 @@ class Lender:
             self._ending.begin(held, why)
             raise NoCredential(why)
         self._held[slot] = held
+        self._ending.at_its_term(held)
         held.credential.over.then(lambda: self._drop(slot, held))
         held.credential.turned_away.then(lambda: self._turned_away(slot, held))
         return held.credential

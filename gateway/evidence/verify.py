@@ -178,14 +178,14 @@ def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
         signed = Ed25519PublicKey.from_public_bytes(key.public)
         signed.verify(_raw(document["signature"]), signed_bytes(warrant))
         checkpoint = open_note(document["checkpoint"], key)
-        call, grants, undone = (
-            [_proven(event, checkpoint) for event in document[part]]
-            for part in ("call", "grants", "undone")
-        )
+        parts = ("call", "grants", "undone")
+        call, grants, undone = ([_proven(e, checkpoint) for e in document[p]] for p in parts)
         order, ids = [event["index"] for event in document["call"]], {line["call"] for line in call}
         fits = told(call, grants, undone) == warrant and order == sorted(set(order))
         fits &= len(ids) == 1 and all({line["body"].get("of")} <= {*ids, None} for line in undone)
         fits &= all(line["record"]["method"] == "grants/created" for line in grants)
+        sent = [at for at, line in zip(order, call, strict=True) if line["kind"] == "intent"]
+        fits &= all(given["index"] < at for given in document["grants"] for at in sent)
     except (KeyError, TypeError, ValueError, IndexError, InvalidSignature) as error:
         raise Unsound(f"not a warrant of this key: {type(error).__name__}: {error}") from None
     if not fits:
@@ -220,7 +220,7 @@ def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
     for grant in warrant["grants"]:
         for holds, why in (
             (grant["grant"] == above, f"is not {above}, which it was made under"),
-            (grant["begins"] <= sent < grant["expires"], "was not in force when it was sent"),
+            (sent < grant["expires"], "was over when it was sent"),
             (warrant["tier"] in grant["tiers"], f"does not give tier {warrant['tier']}"),
             (_any(tool, grant["tools"]), f"does not give {tool}"),
             (_any(warrant["destination"], grant["destinations"]), "does not give its destination"),

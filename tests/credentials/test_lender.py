@@ -13,6 +13,7 @@ from gateway.credential_ports import NoCredential
 from gateway.credentials import lender
 from gateway.credentials.lender import MOST
 from gateway.values import replace
+from tests import clock
 from tests.credentials.lending import NEVER_MADE, SECOND, UNREACHABLE, World, who
 
 
@@ -178,6 +179,22 @@ async def test_none_is_got_when_the_grant_ends_with_the_old_one() -> None:
     world.pass_(1)
     with pytest.raises(NoCredential):
         await lent(world, ends_at=ends)
+
+
+async def test_a_clock_that_is_set_back_makes_none_last_longer() -> None:
+    world = World()
+    credential = await lent(world)
+    world.pass_(-3600)
+    clock.ahead(899)
+    await asyncio.sleep(0)
+    assert world.lender.find("tried", who()) is credential
+    clock.ahead(2)
+    async with asyncio.timeout(20):
+        while not credential.over.said:
+            await asyncio.sleep(0)
+    await world.settled()
+    (row,) = world.rows(LeaseState.REVOKED)
+    assert (row.said, world.provider.alive) == ("its term is over", set())
 
 
 async def test_who_goes_on_with_a_new_token_is_not_cut_off_with_the_old_one() -> None:

@@ -78,6 +78,7 @@ WORLD: list[Line] = [
     granted("g-root", tools=["*"]),
     granted("g-child", of="g-root"),
     granted("g-late", expires=NOON - 1),
+    granted("g-ahead", begins=NOON + 5),  # the clock was set back since
     granted("g-other", tools=["files/*"]),
     granted("g-far", destinations=["*.example.com"]),
     granted("g-admin", tiers=["admin"]),
@@ -85,7 +86,7 @@ WORLD: list[Line] = [
     granted("g-bob", agent="agent:bob"),
     *(
         line
-        for grant in ("root", "child", "late", "other", "far", "admin", "orphan", "bob")
+        for grant in ("root", "child", "late", "ahead", "other", "far", "admin", "orphan", "bob")
         for line in (asked(f"by-{grant}", f"g-{grant}"), outcome(f"by-{grant}"))
     ),
     asked("standing"),
@@ -107,6 +108,9 @@ WORLD: list[Line] = [
     *undoing("undo2", "undone-long-ago", "restored", forgotten=True),
     asked("by-nobody", "g-none"),
     outcome("by-nobody"),
+    asked("too-soon", "g-after"),
+    granted("g-after"),
+    outcome("too-soon"),
 ]
 
 
@@ -162,7 +166,8 @@ def test_a_budget_that_was_overdrawn_bounds_nothing(state: Path) -> None:
     [
         ("by-root", True, "g-root, until"),
         ("by-child", True, "g-child, until"),
-        ("by-late", False, "not in force"),
+        ("by-late", False, "was over when it was sent"),
+        ("by-ahead", True, "g-ahead, until"),
         ("by-other", False, "does not give git/git_log"),
         ("by-far", False, "does not give its destination"),
         ("by-admin", False, "does not give tier data"),
@@ -178,6 +183,12 @@ def test_a_call_is_bounded_by_grants_that_were_in_force_and_cover_it(
 ) -> None:
     verdict = bounded(warrant(state, call_id))
     assert (verdict[0], why in verdict[1]) == (holds, True), verdict
+
+
+def test_a_grant_that_is_written_down_after_its_call_makes_no_warrant(state: Path) -> None:
+    """By the order of the log, whatever the clock said."""
+    with pytest.raises(Unsound, match="other than the journal's lines"):
+        warrant(state, "too-soon")
 
 
 @pytest.mark.parametrize(

@@ -352,7 +352,10 @@ async def test_that_a_grant_ended_by_its_time_is_told_once(
 ) -> None:
     """No line tells of it, and lists look different from then on."""
     monkeypatch.setattr(book, "EVERY", 0)
-    world, told = World(grant("a", **{limit: 10}), grant("b", **{limit: 20})), list[int]()
+    world, told = (
+        World(grant("a", None, **{limit: 10}), grant("b", None, **{limit: 20})),
+        list[int](),
+    )
     world.book.cover(call("a"))
     world.book.on_change = lambda: told.append(1)
     watch = asyncio.create_task(world.book.watch())
