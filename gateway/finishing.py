@@ -1,4 +1,4 @@
-"""What has been begun is done to its end, also when the one who waits for it is cancelled. It knows nothing else."""
+"""How long work goes on: to its end, also when the one who waits is cancelled; or until something is over."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([working])
         raise
+
+
+async def until(over: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, but no longer than until `over`. What it raises before that is raised."""
+    working, ending = asyncio.ensure_future(work), asyncio.ensure_future(over.wait())
+    try:
+        await asyncio.wait((working, ending), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        ending.cancel()

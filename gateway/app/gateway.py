@@ -33,6 +33,7 @@ from gateway.core.validate import check_call
 from gateway.credentials.tokens import Tokens
 from gateway.files import following
 from gateway.files.listing import named
+from gateway.finishing import until
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
 from gateway.journals.protect import Protector
@@ -109,8 +110,12 @@ class Ground(Value):
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway without its agent-facing wire. Raises `Misconfigured`, `JournalError`."""
+async def open_gateway(
+    settings: Settings, over: asyncio.Event | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway without its agent-facing wire. `over`: once it is set, tool servers are not waited for.
+
+    Raises `Misconfigured`, `JournalError`."""
 
     def late(call_id: str, outcome: Outcome) -> None:
         doubts.late(call_id, outcome)
@@ -129,7 +134,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     sending = held_calls_sent(settings.journal_file, protector, line)
     try:
         in_doubt = await journal.recover()
-        await ground.catalogue.start()
+        await until(over or asyncio.Event(), ground.catalogue.start())
         told_by = ground.identities.transmitters
         heard = receiving(settings, told_by, journal, protector, bounds)
         up = asyncio.Event()

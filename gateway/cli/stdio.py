@@ -27,7 +27,7 @@ from gateway.errors import Misconfigured
 from gateway.identity.local import DEFAULT_TTL
 from gateway.settings import Settings
 from gateway.values import replace
-from gateway.wire.agents import stdio
+from gateway.wire.agents import lines, stdio
 
 TOKEN = "BULKHEAD_TOKEN"
 LAST_SECONDS = 15
@@ -66,21 +66,23 @@ def _without_page(settings: Settings) -> Settings:
 
 
 async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
-    async with open_gateway(settings) as gateway, beside(gateway):
-        mint = None if agent is None else _minting(gateway, endpoint, agent, intent)
-        token = mint() if mint else os.environ.get(TOKEN, "")
-        evidence = Evidence((f"Bearer {token}",), endpoint)
-        # Verified now, so that a bad token ends the command; and, if it was given, for every request.
-        identity = await gateway.gate.identify(evidence)
-        # Who was named by whoever started this is that agent as long as it runs.
-        who = replace(identity, expires_at=ALWAYS) if mint else evidence
-        if mint:
-            gateway.tokens.mints(endpoint, identity, mint)
-        gateway.up.set()
-        serving = asyncio.ensure_future(stdio.serve(gateway.gate, endpoint, who, settings.limits))
-        _end_when_told(serving)
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+    with lines.standard() as wire:
+        async with open_gateway(settings, wire.over) as gateway, beside(gateway):
+            mint = None if agent is None else _minting(gateway, endpoint, agent, intent)
+            token = mint() if mint else os.environ.get(TOKEN, "")
+            evidence = Evidence((f"Bearer {token}",), endpoint)
+            # Verified now, so that a bad token ends the command; and, if it was given, for every request.
+            identity = await gateway.gate.identify(evidence)
+            # Who was named by whoever started this is that agent as long as it runs.
+            who = replace(identity, expires_at=ALWAYS) if mint else evidence
+            if mint:
+                gateway.tokens.mints(endpoint, identity, mint)
+            gateway.up.set()
+            talk = stdio.converse(gateway.gate, endpoint, who, wire, settings.limits)
+            serving = asyncio.ensure_future(talk)
+            _end_when_told(serving)
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
 
 
 def _end_when_told(serving: asyncio.Future[None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -47,10 +48,10 @@ async def test_who_was_named_at_the_start_is_who_it_is_as_long_as_it_runs(
     """What rests on an identity (credentials, what is listened to) ends with it, and a host runs for days."""
     served: list[Any] = []
 
-    async def serve(gate: object, endpoint: Endpoint, who: Any, limits: object) -> None:
+    async def converse(gate: object, endpoint: Endpoint, who: Any, *_: object) -> None:
         served.append(who)
 
-    monkeypatch.setattr(agents_stdio, "serve", serve)
+    monkeypatch.setattr(agents_stdio, "converse", converse)
     home = Home.make(tmp_path / "home", {})
     with anyio.fail_after(60):
         await stdio._serve(settings_file.load(home.config), Endpoint("all"), "tester", "general")
@@ -67,12 +68,12 @@ async def test_who_was_named_at_the_start_has_a_token_to_trade_as_long_as_it_run
     served: list[Any] = []
 
     @asynccontextmanager
-    async def opening(settings: Settings) -> AsyncIterator[Gateway]:
-        async with open_gateway(settings) as gateway:
+    async def opening(settings: Settings, over: asyncio.Event) -> AsyncIterator[Gateway]:
+        async with open_gateway(settings, over) as gateway:
             opened.append(gateway)
             yield gateway
 
-    async def serve(gate: Gate, endpoint: Endpoint, who: WorkloadIdentity, limits: object) -> None:
+    async def converse(gate: Gate, endpoint: Endpoint, who: WorkloadIdentity, *_: object) -> None:
         now, tier = time.time(), Tier.DATA
         monkeypatch.setattr(time, "time", lambda: now + 3_600)
         ids = (who.issuer, who.tenant, who.agent, who.task)
@@ -81,13 +82,28 @@ async def test_who_was_named_at_the_start_has_a_token_to_trade_as_long_as_it_run
         served.extend([who, await gate.identify(Evidence((f"Bearer {token}",), endpoint))])
 
     monkeypatch.setattr(stdio, "open_gateway", opening)
-    monkeypatch.setattr(agents_stdio, "serve", serve)
+    monkeypatch.setattr(agents_stdio, "converse", converse)
     home = Home.make(tmp_path / "home", {})
     with anyio.fail_after(60):
         await stdio._serve(settings_file.load(home.config), Endpoint("all"), "tester", "general")
     who, shown = served
     assert (shown.agent, shown.task, shown.tiers) == (who.agent, who.task, who.tiers)
     assert shown.expires_at > time.time()
+
+
+def test_a_host_that_leaves_at_once_does_not_wait_for_a_silent_tool_server(tmp_path: Path) -> None:
+    """The end of the input was read only after both looks at the server, twelve seconds later."""
+    silent = {"command": [starter.python(), "-c", "for line in open(0): pass"]}
+    home = Home.make(tmp_path / "home", {"mute": silent})
+    host = ("-m", "gateway", "stdio", "--agent", "tester", "--server", "mute", "--config")
+    done = subprocess.run(
+        [sys.executable, *host, str(home.config)],
+        input=json.dumps(greeting()).encode() + b"\n",
+        capture_output=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "bulkhead"
+    assert b"mute" not in done.stderr  # nor that it was waited for in vain
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -86,7 +86,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "export": ADAPTER,
     "telemetry": ADAPTER | {"timings"},
     "wire": ADAPTER,
-    "wire.agents": ADAPTER | {"wire"},
+    "wire.agents": ADAPTER | {"wire", "finishing"},
     "wire.servers": ADAPTER | {"wire", "finishing"},
     "app": HOUSE,
     "certify": HOUSE,

@@ -23,6 +23,9 @@ class TooLong(Exception):
 class Wire(Protocol):
     """Bytes in, bytes out."""
 
+    over: asyncio.Event
+    """Set at the end of the input, also while what came before it is not read yet."""
+
     async def read(self) -> bytes:
         """What there is; empty at the end."""
         ...
@@ -53,6 +56,7 @@ class Descriptors:
     """A pair of file descriptors. Reading blocks a thread of its own, one chunk ahead at most."""
 
     def __init__(self, source: int, sink: int) -> None:
+        self.over = asyncio.Event()
         self._source = source
         self._sink = sink
         self._loop = asyncio.get_running_loop()
@@ -69,6 +73,8 @@ class Descriptors:
             except OSError:
                 chunk = b""
             try:
+                if not chunk:
+                    self._loop.call_soon_threadsafe(self.over.set)
                 asyncio.run_coroutine_threadsafe(self._chunks.put(chunk), self._loop).result()
             except (RuntimeError, asyncio.CancelledError):
                 return
@@ -93,12 +99,12 @@ class Descriptors:
 
 
 @contextlib.contextmanager
-def own_stdout() -> Iterator[int]:
-    """A descriptor that is standard output, while number 1 itself leads to standard error."""
+def standard() -> Iterator[Descriptors]:
+    """This process's standard input and output, while descriptor 1 itself leads to standard error."""
     private = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield private
+        yield Descriptors(0, private)
     finally:
         os.dup2(private, 1)
         os.close(private)

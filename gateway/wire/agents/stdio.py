@@ -21,6 +21,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused
+from gateway.finishing import until
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits
@@ -29,7 +30,7 @@ from gateway.wire.agents.answering import ask_gate, body_of, gateway_error
 from gateway.wire.agents.era import is_stateless
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.limits import Limits
-from gateway.wire.agents.lines import Descriptors, TooLong, Wire, lines, own_stdout
+from gateway.wire.agents.lines import TooLong, Wire, lines
 from gateway.wire.agents.messages import (
     INVALID_REQUEST,
     Call,
@@ -54,18 +55,10 @@ Who = Evidence | WorkloadIdentity
 """Evidence is verified again for every request, so that a token that expires stops working."""
 
 
-async def serve(
-    gate: Gate, endpoint: Endpoint, who: Who, bounds: RequestLimits | None = None
-) -> None:
-    """Serve this process's standard input and output until the input ends or nobody reads the output."""
-    with own_stdout() as sink:
-        await converse(gate, endpoint, who, Descriptors(0, sink), bounds or RequestLimits())
-
-
 async def converse(
     gate: Gate, endpoint: Endpoint, who: Who, wire: Wire, bounds: RequestLimits
 ) -> None:
-    """The same over any pair of streams."""
+    """Serve one agent until the input ends or nobody reads the output."""
     talk = Conversation(gate, endpoint, who, wire, bounds)
     try:
         async for line in lines(wire, bounds.max_body):
@@ -144,7 +137,7 @@ class Conversation:
     async def _call(self, call: Call) -> None:
         identity = await self._identify(call)
         if call.method in ("initialize", "server/discover"):
-            await self._gate.met(self._endpoint, identity)
+            await until(self._wire.over, self._gate.met(self._endpoint, identity))
         stateless = is_stateless(call, version=None, session=False)
         if call.method == "initialize" and not stateless:
             await self.append(self._initialize(call, identity))

@@ -16,7 +16,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
-from gateway.core.model import Endpoint, Era, Evidence, JsonObject
+from gateway.core.model import Endpoint, Era, Evidence, JsonObject, WorkloadIdentity
 from gateway.settings import RequestLimits
 from gateway.wire.agents.stdio import converse
 from tests.wire.agents.house import TOOLS, RememberingGate
@@ -29,7 +29,8 @@ TOKEN = Evidence(("Bearer alice-token",), ALL)
 PROGRAM = """
 import asyncio
 from gateway.core.model import Endpoint, Evidence
-from gateway.wire.agents import stdio
+from gateway.settings import RequestLimits
+from gateway.wire.agents import lines, stdio
 from tests.wire.agents.house import RememberingGate
 
 class Noisy(RememberingGate):
@@ -37,8 +38,13 @@ class Noisy(RememberingGate):
         print("a stray print of some library", flush=True)
         return await super()._call(request, channel)
 
-endpoint = Endpoint("all")
-asyncio.run(stdio.serve(Noisy(), endpoint, Evidence(("Bearer alice-token",), endpoint)))
+async def main():
+    endpoint = Endpoint("all")
+    who = Evidence(("Bearer alice-token",), endpoint)
+    with lines.standard() as wire:
+        await stdio.converse(Noisy(), endpoint, who, wire, RequestLimits())
+
+asyncio.run(main())
 """
 
 
@@ -68,6 +74,7 @@ class Pipe:
 
     incoming: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     outgoing: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     broken: bool = False
 
     async def read(self) -> bytes:
@@ -257,6 +264,22 @@ async def test_the_end_of_the_input_ends_what_is_in_work() -> None:
         pipe.call(1, "hang", META)
         await gate.started.wait()
     assert [request.id for request in gate.cancelled] == [1]
+
+
+async def test_the_end_of_the_input_is_seen_while_its_tool_server_is_waited_for() -> None:
+    class Waiting(RememberingGate):
+        async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
+            await super().met(endpoint, identity)
+            self.started.set()
+            await anyio.sleep_forever()
+
+    gate = Waiting()
+    async with talking(gate) as pipe:
+        pipe.say(initialize())
+        await gate.started.wait()
+        pipe.over.set()
+        initialized = await pipe.heard()
+    assert initialized["result"]["protocolVersion"] == "2025-11-25"
 
 
 async def test_an_agent_that_does_not_read_any_more_is_not_served_any_more() -> None:
