@@ -29,6 +29,11 @@ _held = click.option(
     help="A checkpoint that was kept elsewhere; may be given several times.",
 )  # fmt: skip
 
+_earlier = click.option(
+    "--key", "earlier", multiple=True,
+    help="An earlier key of this log, as `bulkhead evidence key` printed it, for a checkpoint that it signed.",
+)  # fmt: skip
+
 
 @click.group()
 def command() -> None:
@@ -59,14 +64,15 @@ def checkpoint(config: Path) -> None:
 @config_option
 @json_option
 @_held
-def check(config: Path, as_json: bool, held: Sequence[Path]) -> None:
+@_earlier
+def check(config: Path, as_json: bool, held: Sequence[Path], earlier: Sequence[str]) -> None:
     """Lay every line beside every checkpoint, then the log and what is beside the lines. Exit status 9: the journal,
     or its log, was changed."""
     from gateway.evidence.audit import audit
     from gateway.evidence.retaken import Retaken
 
     public, kept = _key(config), _tiles(config)
-    notes = [_opened(path, public) for path in held]
+    notes = [_opened(path, public, earlier) for path in held]
     # Read before the lines: whatever they cover has to be there by now.
     own = kept.checkpoints()
     signed = [note for note in (_signed(size, text, public) for size, text in own) if note]
@@ -114,8 +120,9 @@ def prove(config: Path, call_id: str) -> None:
 
 @command.command()
 @config_option
+@_earlier
 @click.argument("old", type=click.Path(path_type=Path, exists=True))
-def extends(config: Path, old: Path) -> None:
+def extends(config: Path, old: Path, earlier: Sequence[str]) -> None:
     """That the log of today begins with the log of the checkpoint in the file OLD, as JSON.
 
     Exit status 9: it does not.
@@ -126,7 +133,7 @@ def extends(config: Path, old: Path) -> None:
 
     try:
         kept = _tiles(config)
-        print_json(proof(_opened(old, _key(config)), kept, Tiles(kept).node))
+        print_json(proof(_opened(old, _key(config), earlier), kept, Tiles(kept).node))
     except NotYet as reason:
         click.echo(f"bulkhead: {reason}: the log was cut off, or is another one", err=True)
         sys.exit(NOT_SOUND)
@@ -144,11 +151,13 @@ def _tiles(config: Path) -> TileFile:
     return open_tiles(settings.load(config).state_dir)
 
 
-def _opened(path: Path, key: Key) -> Checkpoint:
-    from gateway.evidence.verify import Unsound, open_note
+def _opened(path: Path, key: Key, earlier: Sequence[str]) -> Checkpoint:
+    """A checkpoint that was kept elsewhere, by one of these keys. Raises `Misconfigured`."""
+    from gateway.evidence.verify import Key, Unsound, open_note
 
     try:
-        return open_note(path.read_text("utf-8"), key)
+        note, keys = path.read_text("utf-8"), [key, *map(Key.parse, earlier)]
+        return open_note(note, next((key for key in keys if f"\n\u2014 {key.name} " in note), key))
     except (OSError, ValueError, Unsound) as error:
         raise Misconfigured(str(error), Where(str(path))) from None
 

@@ -13,7 +13,10 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Check warrants offline: --key KEY [--policy DIGEST] [--since NOTE] FILE...
+    """Check warrants and proofs offline: --key KEY [--policy DIGEST] [--since NOTE] FILE...
+
+    FILE is from `bulkhead warrant` or `bulkhead evidence prove`; with --since it is from `bulkhead evidence extends`,
+    and --since-key KEY names the key of NOTE if that was another.
 
     Exit status: 0 authorised, bounded and reversible; 1 one of them is not; 2 the evidence is not sound.
     """

@@ -1,13 +1,12 @@
-"""Checks evidence offline: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
+"""Checks evidence with `cryptography` alone: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
 
-Needs `cryptography` alone. Proofs are RFC 9162's (2.1), checkpoints are signed notes (C2SP), and every word of a
-warrant is worked out again from the journal's exact lines in it, with their proofs. Of a sound one it says:
+Proofs are RFC 9162's (2.1), checkpoints signed notes (C2SP). Of a warrant, worked out anew from its lines, it says:
 
     authorised  a rule of a policy version allowed it, and it was written down before it was sent
     bounded     a grant that was in force covered its agent, tier, tool and destination
     reversible  it changed nothing, was taken back, or can be until a time that has not come
 
-With `--since`, FILE is what `bulkhead evidence extends` gives. Exit status: 0 all hold, 1 not, 2 not sound.
+FILE: a warrant, or from `evidence prove`; with --since, from `evidence extends`. Exit: 0 all hold, 1 not, 2 not sound.
 """
 
 from __future__ import annotations
@@ -19,21 +18,26 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_raw = partial(base64.b64decode, validate=True)
+Line = dict[str, Any]
+NOTHING = ("rejected", "not_applied", "no_effect")
+LEVELS = ("compensable", "set_exact", "exact", "noop")
+RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
+RECORD += "rule where policy_version descriptor grant".split()
 
 
 class Unsound(Exception):
     """The evidence does not hold; its words say why."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """What a signed note says of a log: how long it was, and its root."""
 
     size: int
@@ -58,7 +62,7 @@ def split(count: int) -> int:
 def check_inclusion(leaf: bytes, index: int, log: Checkpoint, path: Sequence[bytes]) -> None:
     """RFC 9162, 2.1.3: `leaf` is number `index` of the log. Raises `Unsound`."""
     if not 0 <= index < log.size or _led(leaf, index, log.size, path) != log.root:
-        raise Unsound(f"line {index} is not in the checkpoint's log")
+        raise Unsound(f"line {index + 1} is not in the checkpoint's log")
 
 
 def _led(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
@@ -93,8 +97,7 @@ def _both(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
     return node_hash(path[-1], then), node_hash(path[-1], now)
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A checkpoint key: `<name>+<hash>+<base64>`, as C2SP signed notes spell it."""
 
     name: str
@@ -137,15 +140,6 @@ def open_note(note: str, key: Key) -> Checkpoint:
     return said
 
 
-_raw = partial(base64.b64decode, validate=True)
-Line = dict[str, Any]
-WARRANT = b"bulkhead warrant 1\n"  # no other signature of the key can be taken for a warrant's
-NOTHING = ("rejected", "not_applied", "no_effect")
-LEVELS = ("compensable", "set_exact", "exact", "noop")
-RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
-RECORD += "rule where policy_version descriptor grant".split()
-
-
 def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -> dict[str, Any]:
     """What a warrant says, from the lines of the call, of the grants above it, and of its undoing."""
     sent: Line = next((line for line in call if line["kind"] == "intent"), {})
@@ -167,16 +161,16 @@ def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -
 
 
 def signed_bytes(warrant: dict[str, Any]) -> bytes:
-    """The bytes under a warrant's signature."""
-    return WARRANT + json.dumps(warrant, sort_keys=True, separators=(",", ":")).encode()
+    """The bytes under a warrant's signature. No other signature of the key is over what begins so."""
+    said = json.dumps(warrant, sort_keys=True, separators=(",", ":"))
+    return b"bulkhead warrant 1\n" + said.encode()
 
 
 def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
     """The warrant in the document, every word of it proven. Raises `Unsound`."""
     try:
-        warrant: dict[str, Any] = document["warrant"]
-        signed = Ed25519PublicKey.from_public_bytes(key.public)
-        signed.verify(_raw(document["signature"]), signed_bytes(warrant))
+        warrant, signature = dict(document["warrant"]), _raw(document["signature"])
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, signed_bytes(warrant))
         checkpoint = open_note(document["checkpoint"], key)
         parts = ("call", "grants", "undone")
         call, grants, undone = ([_proven(e, checkpoint) for e in document[p]] for p in parts)
@@ -269,30 +263,37 @@ def main(arguments: Sequence[str]) -> int:
     asked.add_argument("--key", required=True, help="the checkpoint key, as its owner published it")
     asked.add_argument("--policy", action="append", default=[], help="a policy version to believe")
     asked.add_argument("--since", help="an older checkpoint; FILE is from `evidence extends`")
+    asked.add_argument("--since-key", help="the key that signed it, if it was another")
     asked.add_argument("files", nargs="+")
-    options, now, status = asked.parse_args(arguments), time.time_ns() // 1000, 0
+    options, status = asked.parse_args(arguments), 0
     for file in options.files:
         try:
-            key, document = Key.parse(options.key), json.loads(Path(file).read_bytes())
-            if options.since:
-                if "consistency" not in document:
-                    raise Unsound("--since is for what `bulkhead evidence extends` gives")
-                old = open_note(Path(options.since).read_text("utf-8"), key)
-                new, path = open_note(document["checkpoint"], key), document["consistency"]
-                check_consistency(old, new, [_raw(step) for step in path])
-                sys.stdout.write(f"{file}: sound, {old.size} lines of then, {new.size} now\n")
-                continue
-            warrant = check(document, key)
+            said, found = _said(json.loads(Path(file).read_bytes()), options)
         except (OSError, ValueError, KeyError, TypeError, RecursionError, Unsound) as error:
-            sys.stdout.write(f"{file}: NOT SOUND: {str(error)!a}\n")
-            status = 2
-            continue
-        sys.stdout.write(f"{file}: sound, call {warrant['call']!a}\n")
-        found = authorised(warrant, options.policy), bounded(warrant), reversible(warrant, now)
-        for name, (holds, why) in zip(("authorised", "bounded", "reversible"), found, strict=True):
+            said, found, status = f"NOT SOUND: {str(error)!a}", {}, 2
+        sys.stdout.write(f"{file}: {said}\n")
+        for name, (holds, why) in found.items():
             sys.stdout.write(f"  {name:<10}  {'yes' if holds else 'NO '}  {why!a}\n")
             status = status if holds else max(status, 1)
     return status
+
+
+def _said(document: dict[str, Any], options: Any) -> tuple[str, dict[str, tuple[bool, Any]]]:
+    if options.since and "consistency" not in document:
+        raise Unsound("--since is for what `bulkhead evidence extends` gives")
+    key, then = Key.parse(options.key), Key.parse(options.since_key or options.key)
+    log = open_note(document["checkpoint"], key)
+    if options.since:
+        old = open_note(Path(options.since).read_text("utf-8"), then)
+        check_consistency(old, log, [_raw(step) for step in document["consistency"]])
+        return f"sound, {old.size} lines of then, {log.size} now", {}
+    if "events" in document:
+        lines = {f"line {e['index'] + 1}": (True, _proven(e, log)) for e in document["events"]}
+        return f"sound, {len(lines)} of {log.size} lines", lines
+    warrant, now = check(document, key), time.time_ns() // 1000
+    held = authorised(warrant, options.policy), bounded(warrant), reversible(warrant, now)
+    names = ("authorised", "bounded", "reversible")
+    return f"sound, call {warrant['call']!a}", dict(zip(names, held, strict=True))
 
 
 if __name__ == "__main__":

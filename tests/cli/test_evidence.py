@@ -16,7 +16,8 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.app.evidence import open_sequencer
-from gateway.evidence.verify import Key, check_consistency, check_inclusion, leaf_hash, open_note
+from gateway.evidence import verify
+from gateway.evidence.verify import Key, check_consistency, open_note
 from gateway.journals.sqlite import SqliteJournal
 from tests.cli.test_journal import Said
 from tests.journals.calls import intent, outcome
@@ -194,15 +195,39 @@ def test_a_checkpoint_kept_elsewhere_shows_a_history_written_anew(place: Path) -
     assert bulkhead(place, "check", "--checkpoint", str(elsewhere)).returncode == 9
 
 
-def test_a_proof_holds_with_nothing_but_the_public_key(place: Path) -> None:
-    key = Key.parse(bulkhead(place, "key").stdout)
+def test_a_proof_holds_with_nothing_but_the_public_key(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, file = bulkhead(place, "key").stdout, place / "proof.json"
     proof = json.loads(bulkhead(place, "prove", "call0002").stdout)
-    checkpoint = open_note(proof["checkpoint"], key)
-    for event in proof["events"]:
-        body, path = _raw(event["body"]), [_raw(step) for step in event["inclusion"]]
-        check_inclusion(leaf_hash(body), event["index"], checkpoint, path)
-        assert json.loads(body)["call"] == "call0002"
-    assert len(proof["events"]) == 2
+    file.write_text(json.dumps(proof))
+    assert verify.main(["--key", key, str(file)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{file}: sound, 2 of 10 lines"
+    assert [line[:18] for line in said[1:]] == ["  line 5      yes ", "  line 6      yes "]
+    assert all("call0002" in line for line in said[1:])
+    proof["events"][1]["body"] = proof["events"][0]["body"]
+    file.write_text(json.dumps(proof))
+    assert verify.main(["--key", key, str(file)]) == 2
+    assert "line 6 is not in the checkpoint's log" in capsys.readouterr().out
+
+
+def test_the_log_of_a_new_key_is_proven_to_begin_with_that_of_the_old(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, state = bulkhead(place, "key").stdout.strip(), place / ".bulkhead"
+    last, since = place / "last", place / "since.json"
+    last.write_text(bulkhead(place, "checkpoint").stdout, "utf-8")
+    for file in [state / "checkpoint.key", *state.glob("evidence.db*")]:
+        file.unlink()
+    call(place, 5, 7)
+    assert bulkhead(place, "check", "--checkpoint", str(last)).returncode == 2
+    assert bulkhead(place, "check", "--checkpoint", str(last), "--key", old).returncode == 0
+    since.write_text(bulkhead(place, "extends", "--key", old, str(last)).stdout)
+    asked = ["--key", bulkhead(place, "key").stdout, "--since", str(last), str(since)]
+    assert verify.main(["--since-key", old, *asked]) == 0
+    assert "sound, 10 lines of then, 14 now" in capsys.readouterr().out
+    assert verify.main(asked) == 2
 
 
 def test_a_log_that_grew_is_proven_to_be_the_same_log(place: Path) -> None:
