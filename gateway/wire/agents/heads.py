@@ -85,6 +85,19 @@ class BoundedHeads(HttpToolsProtocol):
         self._believed()
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """See uvicorn. It would be taken for the answer that is due first, to a call that may have been done: where one
+        is, that answer is the last."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            super().send_400_response(msg)
+        elif not cycle.more_body:
+            cycle.keep_alive = False
+        elif self.pipeline or cycle.response_started:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
     def _start(self) -> None:
         self._clock = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 

@@ -105,6 +105,31 @@ async def test_the_body_of_a_request_with_an_upgrade_is_never_a_request(apart: b
     assert b"alive" not in said
 
 
+@pytest.mark.parametrize("tool", ["echo", "progress"])
+async def test_what_is_no_request_is_not_answered_in_the_place_of_the_call_before_it(
+    tool: str,
+) -> None:
+    given, body = stateless(params={"name": tool}, **{"mcp-name": tool})
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        await line.send(headers=given, body=body + b"\0\r\n\r\n")
+        reply = await line.reply()
+        rest = await line.reader.read()
+    assert (reply.status, rest) == (200, b"")
+    assert [request.method for request in place.gate.requests] == ["tools/call"]
+    assert place.gate.cancelled == []
+
+
+async def test_a_body_that_breaks_off_under_an_answer_puts_no_other_answer_into_it() -> None:
+    given, body = stateless(params={"name": "hang"}, **{"mcp-name": "hang"})
+    broken = b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        await line.send(headers=[*given, ("te", "trailers")], body=body)  # never the lane's
+        await place.gate.started.wait()
+        line.writer.write(broken)
+        rest = await line.reader.read()
+    assert rest == b""
+
+
 @pytest.mark.parametrize("start", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost:"])
 async def test_a_head_that_takes_too_long_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, start: bytes
