@@ -30,6 +30,8 @@ _AFTER: Final = ("index", "view", "trigger")
 """What is made again once the rows are there, in this order: a view can have triggers."""
 _NUMBERS: Final = "sqlite_sequence"
 """SQLite's own table of what AUTOINCREMENT has given out."""
+_TAKEN: Final = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+"""There is such a value already. Before the call there was not: somebody wrote it since."""
 
 
 class _Table(Value):
@@ -89,6 +91,16 @@ class SqliteFile:
     def write(self, records: Mapping[str, Any]) -> None:
         """All of them; what is not among them stays exactly as it is. Raises `No`, `sqlite3.Error`."""
         self._wrote = True
+        try:
+            self._written(records)
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorname in _TAKEN:
+                raise No(
+                    "CONFLICT", f"{error}, with a row written since; nothing was changed"
+                ) from error
+            raise
+
+    def _written(self, records: Mapping[str, Any]) -> None:
         others = {key: value for key, value in self._seen.items() if key not in records}
         schema = {key: value for key, value in records.items() if key.startswith("schema/")}
         waiting = self._without_triggers(schema)
@@ -108,7 +120,10 @@ class SqliteFile:
             if key.startswith("pragma/") and value is not None:
                 self._database.execute(f"PRAGMA {_pragma(key)} = {int(value['is'])}")
         self._look()
-        if any(self._seen.get(key) != value for key, value in others.items()):
+        lost = [key for key, value in others.items() if self._seen.get(key) != value]
+        if lost and all(_table_of(key) not in ("", *self._tables) for key in lost):
+            raise No("CONFLICT", f"{lost[0]} is in a table that was not there; nothing was changed")
+        if lost:
             raise No("FAILED", "something else would be changed by it; nothing was")
 
     def _without_triggers(self, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -184,7 +184,45 @@ def test_a_row_somebody_else_wrote_into_a_new_table_is_not_lost_with_it(path: Pa
     changes = changed_by(path, compared, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
     run(path, "INSERT INTO t VALUES (2)")
     was = list(seen(path))
-    with pytest.raises(No, match="FAILED"):
+    with pytest.raises(No, match="CONFLICT"):
+        compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
+
+
+@pytest.mark.parametrize(
+    ("before", "sql", "since"),
+    [
+        (
+            ["CREATE TABLE t (a UNIQUE)", "INSERT INTO t VALUES ('x')"],
+            "DELETE FROM t",
+            "INSERT INTO t (rowid, a) VALUES (9, 'x')",
+        ),
+        (
+            ["CREATE TABLE t (a COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID", "INSERT INTO t VALUES ('X')"],
+            "UPDATE t SET a = 'y'",
+            "INSERT INTO t VALUES ('x')",
+        ),
+        (
+            ["CREATE TABLE t (a)", "CREATE UNIQUE INDEX once ON t (a)", "INSERT INTO t VALUES ('x')"],
+            "DELETE FROM t",
+            "INSERT INTO t (rowid, a) VALUES (9, 'x')",
+        ),
+        (
+            ["CREATE TABLE t (a)", "CREATE UNIQUE INDEX once ON t (a)", "INSERT INTO t VALUES ('x')"],
+            "DROP INDEX once",
+            "INSERT INTO t VALUES ('x')",
+        ),
+    ],
+)  # fmt: skip
+def test_a_unique_value_that_somebody_else_has_taken_since_is_a_conflict(
+    path: Path, before: list[str], sql: str, since: str
+) -> None:
+    run(path, *before)
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, sql)
+    run(path, since)
+    was = list(seen(path))
+    with pytest.raises(No, match=r"^CONFLICT: UNIQUE constraint failed"):
         compared.put(changes["was"], changes["now"])
     assert list(seen(path)) == was
 
