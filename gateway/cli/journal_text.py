@@ -41,7 +41,7 @@ COLOURS: Final = {
 MEANING: Final = {
     State.APPLIED: "forwarded; the tool server answered with a result",
     State.FAILED: "forwarded; the tool answered that it failed",
-    State.REJECTED: "forwarded; the tool server answered with an error",
+    State.REJECTED: "the tool server answered with an error, or could not be reached; nothing was sent then",
     State.REFUSED: "not forwarded",
     State.HELD: "not forwarded yet; it waits, and can be taken back whole",
     State.CANCELLED: "held and taken back; never forwarded",

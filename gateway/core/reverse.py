@@ -173,6 +173,13 @@ class Recorded(Value):
         return tuple(lease.key for lease in self.reversal.leases)
 
     @property
+    def left_nothing(self) -> bool:
+        """It failed, and nothing of it is in the world: that was looked at, or it was never sent. A server's word
+        alone is not believed."""
+        failed = self.state in (State.FAILED, State.REJECTED)
+        return failed and (bool(self.reversal.pre) or self.reversal.level is Level.NOOP)
+
+    @property
     def epoch(self) -> int:
         """The order of this write among all writes; 0 when it held no lease."""
         return max((lease.epoch for lease in self.reversal.leases), default=0)

@@ -101,10 +101,7 @@ def _sent_by(documents: Sequence[JsonObject]) -> str:
 
 
 def _left_no_trace(call: Recorded) -> bool:
-    """A server's word that it failed is believed only when the world was looked at before and after."""
-    if call.state in (State.FAILED, State.REJECTED):
-        return bool(call.reversal.pre)
-    return call.state in _NEVER
+    return call.left_nothing or call.state in _NEVER
 
 
 def _met(call: Recorded, wrote: Wrote, other: Recorded) -> bool:

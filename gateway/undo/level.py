@@ -194,6 +194,11 @@ def lowered(reversal: Reversal, why: str) -> Reversal:
     return replace(reversal, level=Level.NONE, strategy="none", why=why)
 
 
+def unsent(reversal: Reversal) -> Reversal:
+    """The same call, which never reached its tool server."""
+    return replace(reversal, level=Level.NOOP, strategy="none", why="it was not sent")
+
+
 def said(error: Exception) -> str:
     """An error in a line for the operator."""
     return str(error) or type(error).__name__

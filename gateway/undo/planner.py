@@ -40,6 +40,7 @@ from gateway.undo.thread import TAKEN_BACK, undone_before
 from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
+FAILED: Final = "it failed, and changed nothing"
 UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, State.NOT_APPLIED})
 """It is on record that the call changed nothing."""
 
@@ -190,9 +191,9 @@ class Planner:
             return "not_applied", "it was in doubt, and was not done"
         if call.state is State.NO_EFFECT:
             return "nothing", changed_nothing(call)
+        if call.left_nothing:
+            return "nothing", reversal.why if reversal.level is Level.NOOP else FAILED
         if call.state in (State.FAILED, State.REJECTED):
-            if reversal.pre:
-                return "nothing", "it failed, and changed nothing"
             return "irreversible", "the tool server said it failed; the world was not looked at"
         if reversal.level is Level.NOOP:
             return "nothing", "it changed nothing"

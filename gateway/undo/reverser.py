@@ -27,7 +27,7 @@ from gateway.undo.level import AnyPack, Found
 from gateway.undo.own import For, OwnReads
 from gateway.undo.ready import Ready
 from gateway.undo.scope import CaptureFailed, Scope, TemplateFailed
-from gateway.undo.versions import version_in, version_of
+from gateway.undo.versions import is_up, version_in, version_now, version_of
 from gateway.values import replace
 
 log = logging.getLogger("bulkhead.undo")
@@ -83,7 +83,11 @@ class PackReverser:
         identity, target = resolved.request.identity, resolved.target
         account = For(call_id, identity.tenant, identity.task, identity.intent, secret)
         scope = Scope(resolved.arguments, {"id": call_id})
-        pack = self._packs.find(target, self._version(target.server))
+        version = self._version(target.server)
+        if version is None and not is_up(self._servers[target.server]):
+            # It is waited for here and not at the forward: without its version no pack is in force.
+            version = await version_now(self._servers, target.server)
+        pack = self._packs.find(target, version)
         if not isinstance(pack, Reversal):
             why = await changed(pack, target.server, self._withheld)
             pack = pack if why is None else level.unknown(why)
@@ -198,7 +202,9 @@ class PackReverser:
 
     async def _settled(self, prepared: Ready, outcome: Outcome) -> Settled:
         reversal, pack = prepared.reversal, prepared.pack
-        if pack is None or outcome.kind == "in_doubt" or _never_sent(outcome):
+        if _never_sent(outcome):
+            return Settled(State.REJECTED, level.unsent(reversal))
+        if pack is None or outcome.kind == "in_doubt":
             return Settled(OUTCOME_STATE[outcome.kind], reversal)
         if outcome.result is not None and _goes_on(outcome.result):
             why = "it goes on after its answer"

@@ -193,7 +193,7 @@ def _untold(calls: Sequence[Recorded], wanted: Wanted) -> tuple[str, ...]:
 
 def _is_untold(call: Recorded) -> bool:
     """Did it write, or may it still, nobody knows where: without a pack, forgotten, or held?"""
-    if call.state in (State.FAILED, State.REJECTED) and call.reversal.pre:
+    if call.left_nothing:
         return False
     somewhere = {server_key(call.record.server)}
     return call.state not in _NOWHERE and set(call.keys) <= somewhere

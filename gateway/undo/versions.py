@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from gateway.ports import ServerUnavailable, ToolServer
 
 
+def is_up(server: ToolServer) -> bool:
+    """Has it been greeted, and not been lost since?"""
+    return server.describe().get("era") is not None
+
+
 def version_of(server: ToolServer) -> str | None:
     """`serverInfo.version`, as the server says it now."""
     return version_in(server.describe().get("server_info"))

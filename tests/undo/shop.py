@@ -59,6 +59,8 @@ class Shelf:
         self.mute = False
         """Looks are answered with null."""
         self.pid: int | None = 7
+        self.starting = False
+        """It says who it is when it has been asked."""
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         assert message.params["name"] == "look"
@@ -68,6 +70,7 @@ class Shelf:
         return Outcome("ok", {"content": [], "structuredContent": found})
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        self.starting = False
         return {}
 
     async def changes(self) -> AsyncIterator[str]:
@@ -75,7 +78,8 @@ class Shelf:
             yield change
 
     def describe(self) -> JsonObject:
-        return {"pid": self.pid, "server_info": {"version": "1.0"}}
+        said = {} if self.starting else {"era": "stateless", "server_info": {"version": "1.0"}}
+        return {"pid": self.pid, **said}
 
     async def fence(self) -> bool:
         self.pid = (self.pid or 0) + 1

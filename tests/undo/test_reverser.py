@@ -123,6 +123,15 @@ async def test_an_answer_of_another_version_is_not_judged_by_a_pack_for_this_one
     assert came_to == comes_to
 
 
+async def test_a_server_that_is_starting_is_waited_for_or_its_pack_would_not_be_in_force(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.shelf.starting = True
+        _, level = await written(at)
+    assert level is Level.EXACT
+
+
 async def test_writers_of_one_thing_wait_for_each_other_and_others_do_not(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         at.shelf.texts["a"] = "old"
@@ -210,9 +219,9 @@ async def test_an_answer_is_held_against_the_world(
 async def test_a_call_that_never_left_is_rejected_without_a_look(tmp_path: Path) -> None:
     never = Outcome("rejected", error=RpcError(1002, "down"), detail="tool server shelf: down")
     async with asyncio.timeout(20), shop(tmp_path) as at:
-        state, _ = await written(at, never, "a human's")
+        state, level = await written(at, never, "a human's")
         looked = at.shelf.looked
-    assert (state, looked) == (State.REJECTED, ["a"])
+    assert (state, level, looked) == (State.REJECTED, Level.NOOP, ["a"])
 
 
 @pytest.mark.parametrize(("outcome", "state"), [(OK, State.APPLIED), (WRONG, State.IN_DOUBT)])

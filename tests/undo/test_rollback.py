@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.model import JsonObject, Outcome
+from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
 from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
@@ -169,6 +169,17 @@ async def test_a_call_somebody_built_upon_is_not_undone_alone(tmp_path: Path) ->
     assert later not in plan.entries[0].dependents  # it changed nothing
     assert len(plan.entries[0].dependents) == 2
     assert verdicts == {first: "conflict"}
+
+
+async def test_a_call_that_was_never_sent_wrote_nothing_and_hinders_no_undo(tmp_path: Path) -> None:
+    down = Outcome("rejected", error=RpcError(1002, "down"), detail="tool server store: down")
+    store = Store({"a": "1"}, trouble=lambda tool, arguments: down if tool == "shout" else None)
+    async with a_rig(tmp_path, store) as rig:
+        first = await rig.call("put", key="a", value="2")
+        unsent = await rig.call("shout", text="!", agent="agent:b", task="t2")
+        assert await rig.undo(first) == {first: "restored"}
+        assert await rig.undo(unsent) == {unsent: "no_effect"}
+    assert store.records == {"a": "1"}
 
 
 async def test_a_call_somebody_wrote_over_names_who_did(tmp_path: Path) -> None:
