@@ -106,13 +106,14 @@ class HttpSink:
             raise Misconfigured("not a cursor", Where(str(self._cursor))) from None
 
     def deliver(self, events: Sequence[Event]) -> None:
-        """See `Sink`. Any answer but 2xx is a no."""
+        """See `Sink`. Any answer but 2xx is a no. Its status is all that counts: what it says besides may never end."""
+        headers = {"Content-Type": "application/x-ndjson"}
         try:
-            answer = self._client.post(
-                self._url,
-                content=_lines(events),
-                headers={"Content-Type": "application/x-ndjson"},
-            )
+            # Left with the answer not read: the connection is closed, and the next events go over a new one.
+            with self._client.stream(
+                "POST", self._url, content=_lines(events), headers=headers
+            ) as answer:
+                pass
         except httpx.HTTPError as error:
             raise Undelivered(f"{self._url}: {type(error).__name__}") from None
         if not answer.is_success:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -115,6 +116,22 @@ def test_a_collector_that_says_no_gets_the_same_events_again(tmp_path: Path, sta
     collector.status = 200
     http(collector, tmp_path).deliver(numbered(3))
     assert (collector.took, http(collector, tmp_path).reached().number) == ([1, 2, 3], 3)
+
+
+def test_what_a_collector_says_beside_its_status_is_not_read(tmp_path: Path) -> None:
+    said = list[bytes]()
+
+    def endless() -> Iterator[bytes]:
+        while len(said) < 1_000:
+            said.append(b"and so on")
+            yield said[-1]
+
+    client = httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(202, content=endless()))
+    )
+    sink = HttpSink("http://collector/x", tmp_path / "cursor", client)
+    sink.deliver(numbered(1))
+    assert (sink.reached().number, said) == (1, [])
 
 
 def test_a_cursor_of_before_it_named_its_event_is_read(tmp_path: Path) -> None:
