@@ -30,6 +30,7 @@ def question(
     arguments: JsonObject,
     task: str = "",
     destination: str = "local",
+    on_behalf_of: str = "",
 ) -> AccessRequest:
     """What the PDP is asked about an act, which no line of tiers.yaml classifies: an inverse call, an operator's word,
     a request for a grant. It has no inverse of its own."""
@@ -45,7 +46,17 @@ def question(
         arguments=arguments,
         task=task,
         level=Level.UNKNOWN.value,
+        on_behalf_of=on_behalf_of,
     )
+
+
+def not_theirs(tenant: str, on_behalf_of: str, said: JsonObject) -> str:
+    """What an agent may not ask for in a grant, whatever rule there is: another tenant's, or on behalf of somebody else
+    than its token names. Empty when it asks for neither."""
+    asked, behalf = said.get("tenant", tenant), said.get("on_behalf_of", on_behalf_of)
+    if asked != tenant:
+        return f"tenant {asked}"
+    return f"on behalf of {behalf}" if on_behalf_of not in ("", behalf) else ""
 
 
 def of_act(
@@ -66,6 +77,7 @@ def of_act(
     where: Where | str | None = None,
     policy_version: str = "",
     grant: str = "",
+    on_behalf_of: str = "",
 ) -> CallRecord:
     """`method`: what was done, as the journal has it; `protected`: what it was done with, and its digest."""
     arguments, digest = protected
@@ -81,4 +93,5 @@ def of_act(
         arguments=arguments,
         arguments_digest=digest,
         grant=grant,
+        on_behalf_of=on_behalf_of,
     )

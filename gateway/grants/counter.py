@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Final, assert_never
 
 from gateway.core import record
-from gateway.core.act import of_act, question
+from gateway.core.act import not_theirs, of_act, question
 from gateway.core.grant import Grant, Standing, State
 from gateway.core.model import (
     Answer,
@@ -84,10 +84,8 @@ class Counter(Value, kw_only=True):
     async def _create(self, identity: WorkloadIdentity, act: GrantAct) -> JsonObject:
         own = {"tenant": identity.tenant, "on_behalf_of": identity.on_behalf_of}
         asked = _read({**own, **act.said})
-        if asked.tenant != identity.tenant:
-            raise Refused(Reason.NO_RULE, f"tenant {asked.tenant}")
-        if identity.on_behalf_of not in ("", asked.on_behalf_of):
-            raise Refused(Reason.NO_RULE, f"on behalf of {asked.on_behalf_of}")
+        if why := not_theirs(identity.tenant, identity.on_behalf_of, act.said):
+            raise Refused(Reason.NO_RULE, why)
         ceiling = self.office.ceilings(asked.intent)
         tiers = tiers_of(asked, ceiling) if ceiling else ()
         leave = self._permitted(identity, act, asked.intent, tiers)
@@ -165,7 +163,16 @@ class Counter(Value, kw_only=True):
         self, identity: WorkloadIdentity, act: GrantAct, tool: str, intent: str
     ) -> Decision:
         return self.policies.current.decide(
-            question(identity.agent, identity.tenant, intent, ITSELF, tool, act.said, identity.task)
+            question(
+                identity.agent,
+                identity.tenant,
+                intent,
+                ITSELF,
+                tool,
+                act.said,
+                identity.task,
+                on_behalf_of=identity.on_behalf_of,
+            )
         )
 
     async def _refused(self, identity: WorkloadIdentity, act: GrantAct, no: Refused) -> Answer:
@@ -187,6 +194,7 @@ class Counter(Value, kw_only=True):
             rule=no.rule,
             where=no.where,
             policy_version=self.policies.current.version,
+            on_behalf_of=identity.on_behalf_of,
         )
         detail = office.protector.protect_text(no.detail)
         line = record.refusal(entry, office.clock(), str(no.reason), detail)

@@ -29,8 +29,9 @@ from gateway.core.reverse import Reversal
 from gateway.errors import Refused
 from gateway.policy.classify import LOCAL
 from gateway.policy.snapshot import PolicySnapshot
+from gateway.reasons import Reason
 from gateway.settings import ITSELF
-from gateway.values import Value, field
+from gateway.values import Value, field, replace
 
 _METHOD: Final[dict[Kind, tuple[str, str]]] = {
     "tool": ("tools/call", "name"),
@@ -40,6 +41,10 @@ _METHOD: Final[dict[Kind, tuple[str, str]]] = {
 }
 UNDO: Final = "undo:"
 """In front of an inverse call's name."""
+GRANTS: Final = "grants:"
+CREATE: Final = f"{GRANTS}create"
+DELEGATE: Final = f"{GRANTS}delegate"
+ELEVATE: Final = f"{GRANTS}elevate"
 _EVERYWHERE: Final = Endpoint("all")
 
 
@@ -95,12 +100,40 @@ class Reply(Value):
 def ask(policy: PolicySnapshot, asked: Asked) -> Reply:
     """Steps 5 and 8 for a call that nobody made; for what is the gateway's own business, as it asks itself."""
     if is_own(asked):
-        return Reply(policy.decide(own_question(policy, asked)))
+        return Reply(_own(policy, asked))
     try:
         classified = policy.classify(asked.resolved())
     except Refused as no:
         return Reply(Decision(False, no.reason, where=no.where, near_miss=no.detail))
     return Reply(policy.decide(question(classified, asked.reversal)), classified)
+
+
+def _own(policy: PolicySnapshot, asked: Asked) -> Decision:
+    """As grants/counter.py and errands.py ask: of a request for a grant, the rule for its name is not all."""
+    name, question = asked.target.name, own_question(policy, asked)
+    if name == CREATE:
+        why = act.not_theirs(asked.tenant, asked.on_behalf_of, asked.arguments)
+        if why:
+            return Decision(
+                False, Reason.NO_RULE, near_miss=f"{why}: no rule lets an agent do that"
+            )
+    decision = policy.decide(question)
+    if decision.permitted and _elevates(policy, asked):
+        decision = policy.decide(replace(question, tool=ELEVATE))
+    if decision.obligations and name.startswith(GRANTS):
+        why = "there is a duty on it, and nobody can be asked here"
+        return replace(decision, permitted=False, reason=Reason.DENIED_BY_RULE, near_miss=why)
+    return decision
+
+
+def _elevates(policy: PolicySnapshot, asked: Asked) -> bool:
+    """Is it about a grant with the tier admin in it, named or not?"""
+    if asked.target.name not in (CREATE, DELEGATE):
+        return False
+    tiers, ceiling = asked.arguments.get("tiers"), policy.intents.ceilings.get(asked.intent)
+    if isinstance(tiers, list) and tiers:
+        return Tier.ADMIN in tiers
+    return asked.target.name == CREATE and ceiling is not None and ceiling.tiers == {Tier.ADMIN}
 
 
 def is_own(asked: Asked) -> bool:
@@ -122,6 +155,7 @@ def own_question(policy: PolicySnapshot, asked: Asked) -> AccessRequest:
         asked.arguments,
         asked.task,
         home,
+        asked.on_behalf_of,
     )
 
 

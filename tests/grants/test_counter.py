@@ -120,6 +120,11 @@ async def test_nothing_is_given_in_another_tenant(hall: Hall) -> None:
     assert hall.one.store.all() == []
 
 
+async def test_a_rule_may_ask_on_whose_behalf_the_token_is(hall: Hall) -> None:
+    await hall.told(replace(ORLA, on_behalf_of="user:ada"), "create", **NEW)
+    assert [asked.on_behalf_of for asked in hall.policy.asked] == ["user:ada"]
+
+
 async def test_the_admin_tier_is_asked_about_beside_the_rest(hall: Hall) -> None:
     hall.policy.tools = frozenset({"grants:create"})
     assert await hall.told(ORLA, "create", **NEW, tiers=["admin"]) == "not_available"

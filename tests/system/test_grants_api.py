@@ -346,6 +346,30 @@ def test_an_orchestrator_gives_what_its_rule_and_the_intent_let_it(
     assert reason(desk.ask("orla", "", asked)) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"tenant": "elsewhere"}, "tenant elsewhere: no rule lets an agent do that"),
+        ({"tiers": ["admin"]}, "no rule allows grants:elevate"),
+        ({"intent": "keys"}, "no rule allows grants:elevate"),
+        ({"intent": "closed"}, "fails on intent general"),
+    ],
+    ids=str,
+)
+def test_the_refusal_of_a_grant_is_explained_as_a_refusal(
+    desk: Desk, said: dict[str, Any], why: str
+) -> None:
+    """The rule for `grants:create` alone would allow some of them."""
+    asked = {"agent": "agent:ann", "task": "asked", "intent": "general", **said}
+    _, body = desk.ask("orla", "", asked)
+    told = desk.home.run("policy", "explain", body["error"]["data"]["call"])
+    assert told.returncode == 1
+    (answer,) = [
+        line for line in told.stdout.splitlines() if line.startswith(("allowed", "denied"))
+    ]
+    assert answer.startswith("denied    no_rule: ") and why in answer
+
+
 def test_a_refusal_is_on_record(desk: Desk) -> None:
     asked = {"agent": "agent:ann", "task": "x", "intent": "general"}
     status, body = desk.ask("dan", "", asked)
