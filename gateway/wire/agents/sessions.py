@@ -147,7 +147,7 @@ class SessionEra:
     async def _call(
         self, exchange: Exchange, session: Session, identity: WorkloadIdentity, call: Call
     ) -> None:
-        own = own_answer(session, call)
+        own = own_answer(self._gate, session, identity, call)
         if own is not None:
             await exchange.reply(Reply(200, own))
             return
@@ -231,7 +231,9 @@ def session_request(session: Session, identity: WorkloadIdentity, call: Call) ->
     )
 
 
-def own_answer(session: Session, call: Call) -> bytes | None:
+def own_answer(
+    gate: Gate, session: Session, identity: WorkloadIdentity, call: Call
+) -> bytes | None:
     """The wire's own methods: ping, the log level, and discovery, which this era does not have."""
     if call.method == "ping":
         return result_body(call.id, {})
@@ -239,6 +241,9 @@ def own_answer(session: Session, call: Call) -> bytes | None:
         return error_body(call.id, RpcError(METHOD_NOT_FOUND, f"Method not found: {call.method}"))
     if call.method != "logging/setLevel":
         return None
+    at_one = session.endpoint.kind == "server"
+    if at_one and "logging" not in gate.about(session.endpoint, identity).capabilities:
+        return error_body(call.id, RpcError(METHOD_NOT_FOUND, "Method not found"))
     level = call.params.get("level")
     if level not in loglevels.LEVELS:
         known = ", ".join(loglevels.LEVELS)

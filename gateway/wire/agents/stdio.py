@@ -194,7 +194,8 @@ class Conversation:
         """The request, and its answer where that is the wire's own."""
         stateless = is_stateless(call, version=None, session=False)
         if self._session is not None and not stateless:
-            return session_request(self._session, identity, call), own_answer(self._session, call)
+            request = session_request(self._session, identity, call)
+            return request, own_answer(self._gate, self._session, identity, call)
         try:
             # Before any initialize, a request without the envelope is told what is missing.
             facts = mirrored.client_facts(call, None)

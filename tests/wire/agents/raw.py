@@ -172,8 +172,9 @@ async def call(
 class Speaker:
     """A session by hand."""
 
-    def __init__(self, place: Place, version: str, who: dict[str, str]) -> None:
+    def __init__(self, place: Place, version: str, who: dict[str, str], path: str = "/mcp") -> None:
         self.place = place
+        self.path = path
         self.version = version
         self.who = who
         self.id = ""
@@ -191,7 +192,7 @@ class Speaker:
     async def post(self, message: Any, **changes: str | None) -> Reply:
         """One message on a connection of its own."""
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        return await post(self.place, body, self.given(body, **changes))
+        return await post(self.place, body, self.given(body, **changes), path=self.path)
 
     async def call(self, id: Any, name: str, **arguments: Any) -> Reply:
         """One tool call."""
@@ -232,10 +233,11 @@ async def session(
     place: Place,
     version: str = "2025-11-25",
     who: dict[str, str] | None = None,
+    path: str = "/mcp",
     **capabilities: Any,
 ) -> Speaker:
     """An open session."""
-    speaker = Speaker(place, version, who or ALICE)
+    speaker = Speaker(place, version, who or ALICE, path)
     reply = await speaker.post(initialize(version, **capabilities), mcp_protocol_version=None)
     assert reply.status == 200, reply.body
     speaker.id = reply.headers["mcp-session-id"]

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from gateway.core.model import Answer, Era, RpcError
+from gateway.core.model import Answer, Endpoint, Era, RpcError, WorkloadIdentity
+from gateway.ports import About
 from gateway.wire.agents.limits import Limits
 from tests.wire.agents.house import ALICE, BOB, RememberingGate, serving
 from tests.wire.agents.raw import Speaker, connection, initialize, post, session
@@ -167,6 +168,24 @@ async def test_the_log_level_holds_for_one_session_only() -> None:
     assert set_.json["result"] == {}
     assert refused.error["code"] == -32602
     assert levels == [["debug", "warning"], ["warning"]]
+
+
+@pytest.mark.parametrize(("path", "known"), [("/servers/mute/mcp", False), ("/mcp", True)])
+async def test_a_server_without_logging_has_no_log_level_at_its_own_endpoint(
+    path: str, known: bool
+) -> None:
+    class Mute(RememberingGate):
+        def about(self, endpoint: Endpoint, identity: WorkloadIdentity) -> About:
+            return About({"name": "mute", "version": "1"}, {"tools": {}})
+
+    async with serving(Mute()) as place:
+        speaker = await session(place, path=path)
+        level = {"id": 1, "method": "logging/setLevel", "params": {"level": "warning"}}
+        reply = await speaker.post(level)
+    unknown = {"code": -32601, "message": "Method not found"}
+    assert (reply.json.get("result"), reply.json.get("error")) == (
+        ({}, None) if known else (None, unknown)
+    )
 
 
 async def test_errors_of_this_era_come_in_200_and_verbatim() -> None:
