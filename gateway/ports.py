@@ -707,7 +707,7 @@ class Shelves(Protocol):
 class Following(Protocol):
     """What one agent is told unasked: by one `subscriptions/listen`, or in one session."""
 
-    async def subscribe(self, request: Request) -> Answer:
+    async def subscribe(self, request: Request, channel: Channel) -> Answer:
         """A `resources/subscribe` (or `tasks/get`, for a task to be told about), decided and recorded."""
         ...
 

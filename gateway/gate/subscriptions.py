@@ -20,9 +20,8 @@ from gateway.errors import JournalError, Refused
 from gateway.gate.views import KINDS, may_read, view
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
-from gateway.nobody import NOBODY
 from gateway.pep import Line
-from gateway.ports import Catalogue, Policies, Told, Watch, Watched
+from gateway.ports import Catalogue, Channel, Policies, Told, Watch, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
 
@@ -190,14 +189,14 @@ class Follower:
         self._places: dict[str, Place] = {}
         self._closed = False
 
-    async def subscribe(self, request: Request) -> Answer:
+    async def subscribe(self, request: Request, channel: Channel) -> Answer:
         """See `ports.Following`. Whoever stops waiting leaves no count behind."""
-        return await asyncio.shield(asyncio.ensure_future(self._subscribe(request)))
+        return await asyncio.shield(asyncio.ensure_future(self._subscribe(request, channel)))
 
-    async def _subscribe(self, request: Request) -> Answer:
+    async def _subscribe(self, request: Request, channel: Channel) -> Answer:
         if len(self._places) >= MOST:
             return settle.refused(request, Reason.OVERLOADED, f"{MOST} subscriptions", "")
-        answer = await self._house.line.call(request, NOBODY)
+        answer = await self._house.line.call(request, channel)
         if answer.result is None:
             return answer
         try:

@@ -22,7 +22,7 @@ READ = Outbound("tools/call", {"name": "x"}, AGENT, "owner")
 class Telling:
     """The backend of a server that refuses to be watched, in words with its secret."""
 
-    async def add(self, watch: Watch) -> RpcError | None:
+    async def add(self, watch: Watch, channel: Channel) -> RpcError | None:
         return RpcError(1, "secret-of-lease-0001")
 
     def drop(self, watch: Watch) -> None:

@@ -33,6 +33,7 @@ from gateway.errors import JournalError, Refused, Where
 from gateway.gate.subscriptions import MOST, MOST_VIEWS, Follower, Subscriptions
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
+from gateway.nobody import NOBODY
 from gateway.ports import Channel, Told, Watch
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -246,7 +247,7 @@ async def test_while_grants_cannot_be_read_an_agent_can_listen_and_hears_of_noth
     world = World(table("1"), unreadable=True)
     place, ear = house(world), Ear()
     follower = await followed(place, ear, "test://a")
-    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
     world.updated("test://a")
     for told in world.listeners:
         told("notifications/tasks", {"taskId": "t1"})
@@ -277,7 +278,7 @@ async def test_what_was_worked_out_for_agents_of_other_tasks_is_not_kept_for_eve
 async def followed(place: Subscriptions, ear: Ear, *uris: str, agent: str = "agent:a") -> Follower:
     follower = place.follow(request(agent), frozenset(), ear)
     for uri in uris:
-        await follower.subscribe(subscribe(uri, agent))
+        await follower.subscribe(subscribe(uri, agent), NOBODY)
     return follower
 
 
@@ -326,7 +327,7 @@ async def test_l3_a_refused_subscription_is_on_record_and_watches_nothing() -> N
     world = World(table("1"), hidden={"test://a"})
     place, ear = house(world), Ear()
     follower = place.follow(request(), frozenset(), ear)
-    answer = await follower.subscribe(subscribe("test://a"))
+    answer = await follower.subscribe(subscribe("test://a"), NOBODY)
     world.updated("test://a")
     assert answer.error is not None and ear == []
     assert [one.method for one in world.recorded] == ["resources/subscribe"]
@@ -359,7 +360,7 @@ async def test_a_listener_that_leaves_while_it_subscribes_leaves_no_count_behind
     world = World(table("1"))
     place, ear = house(world), Ear()
     follower = place.follow(request(), frozenset(), ear)
-    going = asyncio.create_task(follower.subscribe(subscribe("test://a")))
+    going = asyncio.create_task(follower.subscribe(subscribe("test://a"), NOBODY))
     await asyncio.sleep(0)
     going.cancel()
     follower.close()
@@ -372,7 +373,7 @@ async def test_l4_a_task_is_read_before_it_is_told_about() -> None:
     place, ear, other = house(world), Ear(), Ear()
     follower = place.follow(request(), frozenset(), ear)
     place.follow(request("agent:b"), frozenset(), other)
-    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
     for told in world.listeners:
         told("notifications/tasks", {"taskId": "t1", "status": "working"})
         told("notifications/tasks", {"taskId": "t2", "status": "working"})
@@ -386,7 +387,7 @@ async def test_l4_of_a_task_that_may_no_longer_be_asked_for_nothing_is_told(chan
     """An operator has stopped the agent, or taken a rule away."""
     world, ear = World(table("1")), Ear()
     follower = house(world).follow(request(), frozenset(), ear)
-    await follower.subscribe(request(method="tasks/get", taskId="t1"))
+    await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
     for told in world.listeners:
         told("notifications/tasks", {"taskId": "t1", "status": "working"})
         if change == "fence":
@@ -402,6 +403,6 @@ async def test_subscriptions_are_bounded() -> None:
     world = World(table("1", resources=uris))
     place = house(world)
     follower = await followed(place, Ear(), *uris[:MOST])
-    answer = await follower.subscribe(subscribe(uris[MOST]))
+    answer = await follower.subscribe(subscribe(uris[MOST]), NOBODY)
     assert answer.error is not None
     assert len(world.recorded) == MOST

@@ -125,6 +125,10 @@ def _tools(world: World) -> MCPServer:
         return "touched"
 
     async def subscribe(ctx: Any, params: Any) -> EmptyResult:
+        if "asking" in str(params.uri):
+            await ctx.session.elicit_form(
+                "Sure?", {"type": "object", "properties": {}}, ctx.request_id
+            )
         world.watching.setdefault(str(params.uri), []).append(ctx.session)
         world.asked.append(f"+{params.uri}")
         return EmptyResult()

@@ -20,6 +20,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.settle import INVALID_PARAMS
+from gateway.nobody import NOBODY
 from gateway.ports import Channel, Following, Gate, Told
 from gateway.values import replace
 from gateway.wire.agents.messages import notification_body
@@ -102,7 +103,9 @@ async def _subscribed(
 ) -> JsonObject:
     """Those that policy and tool server agree to. Each is a read of its own, decided and recorded."""
     asked = {
-        (member, name): asyncio.ensure_future(following.subscribe(_one(request, member, name)))
+        (member, name): asyncio.ensure_future(
+            following.subscribe(_one(request, member, name), NOBODY)
+        )
         for member, each in names.items()
         for name in each
     }
@@ -160,12 +163,14 @@ def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Told)
     return session.following
 
 
-async def subscribed(gate: Gate, session: Session, request: Request, told: Told) -> Answer:
+async def subscribed(
+    gate: Gate, session: Session, request: Request, channel: Channel, told: Told
+) -> Answer:
     """The answer to a session's `resources/subscribe` or `unsubscribe`."""
     following = follow(gate, session, request.identity, told)
     if request.method == UNSUBSCRIBE:
         return following.unsubscribe(request)
-    return await following.subscribe(request)
+    return await following.subscribe(request, channel)
 
 
 def tell_standing(session: Session, method: str, params: JsonObject) -> None:

@@ -173,7 +173,7 @@ class SessionEra:
     ) -> Coroutine[Any, Any, Answer]:
         if request.method in (SUBSCRIBE, UNSUBSCRIBE):
             told = partial(tell_standing, session)
-            return listening.subscribed(self._gate, session, request, told)
+            return listening.subscribed(self._gate, session, request, channel, told)
         return ask_gate(self._gate, request, channel)
 
     def _done(

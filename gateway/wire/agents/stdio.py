@@ -160,7 +160,8 @@ class Conversation:
         if request.method == LISTEN:
             return await listening.listen(self._gate, request, channel, self._over)
         if self._session is not None and request.method in (SUBSCRIBE, UNSUBSCRIBE):
-            return await listening.subscribed(self._gate, self._session, request, self._tell)
+            told = self._tell
+            return await listening.subscribed(self._gate, self._session, request, channel, told)
         return await ask_gate(self._gate, request, channel)
 
     def _tell(self, method: str, params: JsonObject) -> None:

@@ -80,7 +80,7 @@ class HttpServer:
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own."""
         if message.method == "resources/subscribe":
-            return await self.watches.subscribed(message.params)
+            return await self.watches.subscribed(message.params, channel)
         if self._under_way >= self._most:
             why = f"{self._most} calls are under way, limits.concurrency"
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
@@ -225,11 +225,11 @@ class HttpServer:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
         return STATELESS if isinstance(talk, Stateless) else Era.SESSIONS
 
-    async def _ask_own(self, method: str, uri: str) -> RpcError | None:
+    async def _ask_own(self, method: str, uri: str, channel: Channel) -> RpcError | None:
         """Ask in the gateway's own session. Raises `ServerUnavailable`."""
         message = Outbound(method, {"uri": uri}, envelope.GATEWAY, OWN)
         try:
-            return (await self._send(message, NOBODY)).error
+            return (await self._send(message, channel)).error
         except (NotSent, Broken) as error:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, RpcError
-from gateway.ports import Outbound, Told, Watch
+from gateway.ports import Channel, Outbound, Told, Watch
 from gateway.wire.methods import LISTEN
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
@@ -45,8 +45,8 @@ class Listens:
         self._open: _Listen | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
-    async def add(self, watch: Watch) -> RpcError | None:
-        """See `watches.Backend`."""
+    async def add(self, watch: Watch, _: Channel) -> RpcError | None:
+        """See `watches.Backend`. In this era nothing is asked about a listen."""
         self._wanted.add(watch)
         await asyncio.sleep(TOGETHER)
         try:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.credential_ports import OwnCredential
 from gateway.finishing import to_its_end
@@ -28,7 +28,7 @@ from gateway.wire.servers.stdio_changes import listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_logs import hear_logs
-from gateway.wire.servers.stdio_up import Up
+from gateway.wire.servers.stdio_up import Up, ask
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
 
@@ -87,7 +87,7 @@ class StdioServer:
         """See `ports.ToolServer`. Over limits.concurrency, or while it is down, nothing is forwarded:
         the outcome is then `rejected` with the gateway's own error. A subscription is the gateway's own."""
         if message.method == "resources/subscribe":
-            return await self.watches.subscribed(message.params)
+            return await self.watches.subscribed(message.params, channel)
         try:
             up = self._up or await self._ready()
         except ServerUnavailable:
@@ -289,8 +289,8 @@ class StdioServer:
             return f"no greeting within limits.connect ({self._limits.connect:g} s)"
         return f"it did not start: {error}"
 
-    async def _ask_own(self, method: str, uri: str) -> None:
-        await self.fetch(method, {"uri": uri})
+    async def _ask_own(self, method: str, uri: str, channel: Channel) -> RpcError | None:
+        return await ask(self._up or await self._ready(), method, uri, channel)
 
     async def _tells(self) -> bool:
         """Whether it can be asked to tell of one resource: over this wire, a sessions server only."""

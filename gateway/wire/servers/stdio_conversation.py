@@ -107,7 +107,9 @@ class Conversation:
     # What agents ask.
 
     async def call(self, call_id: str, message: Outbound, era: Era, channel: Channel) -> Outcome:
-        """Forward one call, at most once, and wait within the limits. Cancelling cancels it there."""
+        """Forward one call, at most once, and wait within the limits. Cancelling cancels it there.
+
+        `call_id`: empty for what is not on record, whose late answer is nobody's news."""
         if len(self._calls) >= self._limits.concurrency:
             why = f"{self._limits.concurrency} calls are in flight already"
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
@@ -222,7 +224,7 @@ class Conversation:
                 self._own[id].set_result(outcome)
         elif id in self._given_up:
             call_id = self._given_up.pop(id)
-            if self._tell_late is not None and outcome.kind != "in_doubt":
+            if call_id and self._tell_late is not None and outcome.kind != "in_doubt":
                 self._tell_late(call_id, outcome)
 
     def _notification(self, method: str, params: JsonObject, size: int) -> None:

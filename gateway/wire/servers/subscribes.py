@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway.core.model import RpcError
-from gateway.ports import ServerUnavailable, Told, Watch
+from gateway.nobody import NOBODY
+from gateway.ports import Channel, ServerUnavailable, Told, Watch
 from gateway.wire.servers.watching import UPDATED, not_told
 
-Ask = Callable[[str, str], Awaitable[RpcError | None]]
-"""Carries a method with a URI in the gateway's own session; the server's error. Raises `ServerUnavailable`."""
+Ask = Callable[[str, str, Channel], Awaitable[RpcError | None]]
+"""Carries a method with a URI in the gateway's own session; the server's error. What the server asks meanwhile goes
+to the channel. Raises `ServerUnavailable`."""
 
 
 class Subscribes:
@@ -29,12 +31,12 @@ class Subscribes:
         self._wanted: set[str] = set()
         self._chores: set[asyncio.Task[None]] = set()
 
-    async def add(self, watch: Watch) -> RpcError | None:
+    async def add(self, watch: Watch, channel: Channel) -> RpcError | None:
         """See `watches.Backend`."""
         kind, name = watch
         if kind != "resource" or not await self._hears():
             return not_told("it does not tell of this")
-        error = await self._ask("resources/subscribe", name)
+        error = await self._ask("resources/subscribe", name, channel)
         if error is None:
             self._wanted.add(name)
         return error
@@ -66,9 +68,9 @@ class Subscribes:
         if name in self._wanted:  # wanted again meanwhile
             await self._ask("resources/subscribe", name)
 
-    async def _ask(self, method: str, uri: str) -> RpcError | None:
+    async def _ask(self, method: str, uri: str, channel: Channel = NOBODY) -> RpcError | None:
         try:
-            return await self._send(method, uri)
+            return await self._send(method, uri, channel)
         except ServerUnavailable as error:
             return error.error or not_told(str(error))
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
-from gateway.ports import ServerUnavailable, Told, Watch
+from gateway.nobody import NOBODY
+from gateway.ports import Channel, ServerUnavailable, Told, Watch
 from gateway.wire.servers.watching import not_told
 
 log = logging.getLogger("bulkhead.watches")
@@ -21,8 +22,8 @@ log = logging.getLogger("bulkhead.watches")
 class Backend(Protocol):
     """One server's way of being asked."""
 
-    async def add(self, watch: Watch) -> RpcError | None:
-        """Have it tell of this; its error when it will not."""
+    async def add(self, watch: Watch, channel: Channel) -> RpcError | None:
+        """Have it tell of this; its error when it will not. `channel`: whom it may ask something about it."""
         ...
 
     def drop(self, watch: Watch) -> None:
@@ -40,10 +41,10 @@ class EitherEra:
         self._stateless = stateless
         self._sessions = sessions
 
-    async def add(self, watch: Watch) -> RpcError | None:
+    async def add(self, watch: Watch, channel: Channel) -> RpcError | None:
         """See `Backend`."""
-        era = await self._era()
-        return await (self._stateless if era is Era.STATELESS else self._sessions).add(watch)
+        backend = self._stateless if await self._era() is Era.STATELESS else self._sessions
+        return await backend.add(watch, channel)
 
     def drop(self, watch: Watch) -> None:
         """See `Backend`. One that does not know it does nothing."""
@@ -65,11 +66,11 @@ class Watches:
         self._held: dict[Watch, _Held] = {}
         self._told: list[Told] = []
 
-    async def acquire(self, watch: Watch) -> RpcError | None:
-        """See `ports.Watched`."""
+    async def acquire(self, watch: Watch, channel: Channel = NOBODY) -> RpcError | None:
+        """See `ports.Watched`. `channel`: the agent's, who may be asked something if it is the first."""
         held = self._held.get(watch)
         if held is None:
-            held = self._held[watch] = _Held(asyncio.ensure_future(self._ask(watch)))
+            held = self._held[watch] = _Held(asyncio.ensure_future(self._ask(watch, channel)))
         held.count += 1
         try:
             error = await asyncio.shield(held.asked)
@@ -80,18 +81,18 @@ class Watches:
             self._leave(watch, held)
         return error
 
-    async def _ask(self, watch: Watch) -> RpcError | None:
+    async def _ask(self, watch: Watch, channel: Channel) -> RpcError | None:
         try:
-            return await self._backend.add(watch)
+            return await self._backend.add(watch, channel)
         except ServerUnavailable as error:
             return error.error or not_told(str(error))
         except Exception as bug:
             log.exception("watching failed")
             return not_told(type(bug).__name__)
 
-    async def subscribed(self, params: JsonObject) -> Outcome:
+    async def subscribed(self, params: JsonObject, channel: Channel) -> Outcome:
         """The outcome of a decided and recorded `resources/subscribe`."""
-        error = await self.acquire(("resource", str(params.get("uri"))))
+        error = await self.acquire(("resource", str(params.get("uri"))), channel)
         return Outcome("ok", result={}) if error is None else Outcome("rejected", error=error)
 
     def release(self, watch: Watch) -> None:

@@ -61,8 +61,10 @@ class Followed:
     unsubscribed: list[Request] = field(default_factory=list)
     closed: bool = False
 
-    async def subscribe(self, request: Request) -> Answer:
+    async def subscribe(self, request: Request, channel: Channel) -> Answer:
         self.subscribed.append(request)
+        if "asking" in str(request.params):
+            return await channel.ask("sampling/createMessage", {"vendor": {"kept": 1}})
         if "hidden" in str(request.params):
             return Answer(error=RpcError(-32602, "Not available"))
         return Answer({})

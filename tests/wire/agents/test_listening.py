@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import anyio
 import pytest
 
 from gateway.core.model import JsonObject
@@ -179,6 +180,27 @@ async def test_o6_what_a_session_may_not_read_it_cannot_subscribe_to() -> None:
         hidden: JsonObject = {"uri": "test://hidden"}
         reply = await speaker.post({"id": 1, "method": "resources/subscribe", "params": hidden})
     assert reply.error["code"] == -32602
+
+
+async def test_what_is_asked_while_a_session_subscribes_comes_on_that_requests_stream() -> None:
+    with anyio.fail_after(20):
+        async with serving() as place, connection(place) as line:
+            speaker = await session(place, sampling={})
+            params = {"uri": "test://asking"}
+            subscribe = {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "resources/subscribe",
+                "params": params,
+            }
+            body = json.dumps(subscribe).encode()
+            await line.send(headers=speaker.given(body), body=body)
+            await line.head()
+            asked = await line.event()
+            await speaker.post({"id": asked["id"], "result": {"role": "assistant"}})
+            answered = await line.event()
+    assert (asked["method"], asked["params"]) == ("sampling/createMessage", {"vendor": {"kept": 1}})
+    assert answered["result"] == {"role": "assistant"}
 
 
 async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() -> None:

@@ -27,7 +27,7 @@ WANTS: JsonObject = {
 class Nobody:
     """Watches nothing."""
 
-    async def add(self, watch: Any) -> None:
+    async def add(self, watch: Any, channel: Any) -> None:
         return
 
     def drop(self, watch: Any) -> None:

@@ -70,6 +70,26 @@ for line in sys.stdin:
 """
 
 
+# Asks a model something before it agrees to be watched, as older releases of "everything" do, declared or not.
+WARY = """
+import json, sys
+def say(m): print(json.dumps({"jsonrpc": "2.0", **m}), flush=True)
+for line in sys.stdin:
+    m = json.loads(line)
+    if m.get("method") == "initialize":
+        about = {"protocolVersion": "2025-06-18", "capabilities": {"resources": {"subscribe": True}}}
+        say({"id": m["id"], "result": {**about, "serverInfo": {"name": "w"}}})
+    elif m.get("method") == "resources/subscribe":
+        waiting = m["id"]
+        say({"id": "q", "method": "sampling/createMessage", "params": {"uri": m["params"]["uri"]}})
+    elif m.get("id") == "q":
+        said = m.get("error")
+        say({"id": waiting, "error": said} if said else {"id": waiting, "result": {}})
+    elif "method" in m and "id" in m:
+        say({"id": m["id"], "error": {"code": -32601, "message": "no"}})
+"""
+
+
 @asynccontextmanager
 async def running(*argv: str, **settings: Any) -> AsyncIterator[WatchedServer]:
     words = argv or command("--eras", "sessions")
@@ -205,6 +225,18 @@ async def test_what_it_asks_before_its_first_call_is_asked_in_that_call() -> Non
     assert [method for method, _ in who.asked] == ["roots/list"]
     assert outcome.result is not None
     assert outcome.result["heard"]["result"] == {"roots": [{"uri": "file:///there"}]}
+
+
+async def test_what_it_asks_while_an_agent_subscribes_is_asked_of_that_agent() -> None:
+    watched: JsonObject = {"uri": "test://a"}
+    asked = replace(sent(""), method="resources/subscribe", params=watched)
+    who = person("ada")
+    async with running(sys.executable, "-c", WARY) as server:
+        outcome = await call(server, asked, who)
+        other = replace(asked, params={"uri": "test://b"})
+        refused = await call(server, other, Remembers())
+    assert (outcome.kind, who.asked) == ("ok", [("sampling/createMessage", watched)])
+    assert (refused.kind, refused.error and refused.error.code) == ("rejected", -32601)
 
 
 async def test_the_level_an_agent_set_is_set_and_only_widens() -> None:

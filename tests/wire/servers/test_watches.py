@@ -141,6 +141,20 @@ async def test_l2_a_session_that_was_lost_is_asked_again_and_counts_as_changed()
     assert (method, params) == ("notifications/resources/updated", {"uri": "test://watched"})
 
 
+async def test_what_a_session_server_asks_while_an_agent_subscribes_is_asked_of_that_agent() -> (
+    None
+):
+    who = Ear()
+    async with connected("sessions") as (server, world):
+        reading = await followed(server)
+        asked = replace(tool(""), method="resources/subscribe", params={"uri": "test://asking"})
+        outcome = await server.call(leave(), asked, who)
+        reading.cancel()
+    assert outcome.kind == "ok"
+    assert [method for method, _ in who.asked] == ["elicitation/create"]
+    assert "+test://asking" in world.asked
+
+
 class Backend:
     """Remembers; refuses what it is told to."""
 
@@ -150,7 +164,7 @@ class Backend:
         self.go = asyncio.Event()
         self.go.set()
 
-    async def add(self, watch: Any) -> RpcError | None:
+    async def add(self, watch: Any, channel: Any) -> RpcError | None:
         self.said.append(f"+{watch[1]}")
         await self.go.wait()
         return self.error
@@ -182,7 +196,7 @@ async def test_an_asker_that_goes_away_leaves_no_count_behind() -> None:
 
 async def test_a_backend_that_fails_is_a_refusal() -> None:
     class Broken(Backend):
-        async def add(self, watch: Any) -> RpcError | None:
+        async def add(self, watch: Any, channel: Any) -> RpcError | None:
             raise RuntimeError("secret")
 
     error = await Watches(Broken()).acquire(WATCHED)
