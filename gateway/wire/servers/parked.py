@@ -155,6 +155,9 @@ class ParkedCall:
             elif not await self._more_news():
                 return None
         self._shelf.forget(self)
+        if self.work.cancelled():
+            # By nobody who waits here: that would be taken for the agent's going away.
+            return Outcome("in_doubt", detail="it was given up as its tool server was stopped")
         return self.work.result()
 
     async def _more_news(self) -> bool:

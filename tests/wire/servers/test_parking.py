@@ -245,6 +245,24 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
     assert going.cancelled()
 
 
+async def test_a_call_that_is_given_up_under_way_is_in_doubt_and_its_agent_hears_so() -> None:
+    """As when its server is stopped: the agent is still there, and its request has not been cancelled."""
+
+    async def endless(channel: Channel) -> JsonObject:
+        await channel.ask("elicitation/create", FORM)
+        return await asyncio.Future()
+
+    parking, _ = parked(endless)
+    async with asyncio.timeout(20):
+        first = await parking.call(leave(), call(), Ear())
+        answer = again(first, {"user_name": said("Ada")})
+        going = asyncio.create_task(parking.call(leave(), answer, Ear()))
+        await asyncio.sleep(0)
+        parking.clear()
+        outcome = await going
+    assert outcome.kind == "in_doubt"
+
+
 async def test_calls_that_wait_are_bounded_for_each_agent_and_for_all() -> None:
     parking, _ = parked(ask_name, most=3, each=2)
     async with asyncio.timeout(20):
