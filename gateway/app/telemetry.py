@@ -39,7 +39,7 @@ def follower_of(providers: Providers, reader: SqliteReader, run: str, timings: T
     from gateway.telemetry.meters import Meters
     from gateway.telemetry.spans import Spans
 
-    folder = Folder(run)
+    folder = Folder(run, reader.call)
     meters = Meters(providers.meters.get_meter("bulkhead", __version__), folder, microseconds)
     told = [meters.note]
     if providers.tracers is not None:

@@ -8,16 +8,16 @@ tool      ok, error (a result that says isError), none
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.core.record import State
-from gateway.ports import EventRow
-from gateway.values import Value
+from gateway.ports import CallRow, EventRow
+from gateway.values import Value, as_plain
 
 MAX_OPEN: Final = 20_000
-"""Calls whose end is waited for. More than that under way: the oldest are given up, and counted."""
+"""Calls whose end is waited for. More than that under way: the oldest are given up."""
 
 _PROTOCOL: Final = {"ok": "ok", "tool_error": "ok", "rejected": "rejected", "in_doubt": "in_doubt"}
 _TOOL: Final = {"ok": "ok", "tool_error": "error"}
@@ -52,10 +52,11 @@ class Fact(Value):
 
 @dataclass(slots=True)
 class Folder:
-    """Folds the lines of one gateway process into facts. It remembers the calls that are under way."""
+    """Folds the lines of one gateway process into facts. It remembers the calls that are under way. `find`: a call by
+    its id, for one that was held: its record stands in a line of another time, and perhaps of another process."""
 
     run: str
-    given_up: int = 0
+    find: Callable[[str], CallRow | None]
     _open: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
     def fold(self, lines: Iterable[EventRow]) -> Iterator[Fact]:
@@ -72,17 +73,23 @@ class Folder:
 
     def _line(self, line: EventRow, said: dict[str, Any]) -> Iterator[Fact]:
         body = said["body"]
-        if line.kind is State.INTENT and "record" in said:
-            self._open[line.call_id] = (line.at, said["record"], body.get("undo") or {})
+        if line.kind is State.INTENT:
+            self._open[line.call_id] = (line.at, self._record(line, said), body.get("undo") or {})
             if len(self._open) > MAX_OPEN:
                 del self._open[next(iter(self._open))]
-                self.given_up += 1
-        elif line.kind is State.REFUSED and "record" in said:
-            yield _fact(line, line.at, said["record"], {}, gateway=body["reason"])
+        elif line.kind is State.REFUSED:
+            yield _fact(line, line.at, self._record(line, said), {}, gateway=body["reason"])
         elif "outcome" in body and line.call_id in self._open:
             began, record, undo = self._open.pop(line.call_id)
             told = {**undo, **(body.get("undo") or {})}
             yield _fact(line, began, record, told, outcome=body["outcome"])
+
+    def _record(self, line: EventRow, said: dict[str, Any]) -> dict[str, Any]:
+        if "record" in said:
+            return dict(said["record"])
+        held = self.find(line.call_id)
+        assert held is not None
+        return {**as_plain(held.record), "rule": said["body"]["rule"]}
 
 
 def _fact(

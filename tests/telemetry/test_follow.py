@@ -43,7 +43,7 @@ def test_one_call_that_cannot_be_told_is_passed_over_and_said(
         told.append(fact.call_id)
 
     journal = Lines(refusal("a"))
-    follower = Follower(journal, Folder("mine"), 0, [tell])
+    follower = Follower(journal, Folder("mine", journal.call), 0, [tell])
     follower.catch_up()
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     journal.rows = list(stored(refusal("a"), refusal("b")))
@@ -54,7 +54,7 @@ def test_one_call_that_cannot_be_told_is_passed_over_and_said(
 def test_what_cannot_be_read_now_is_read_later() -> None:
     told: list[Fact] = []
     journal = Lines(refusal("a"))
-    follower = Follower(journal, Folder("mine"), 0, [told.append])
+    follower = Follower(journal, Folder("mine", journal.call), 0, [told.append])
 
     def fail() -> None:
         raise JournalError("the disk is full")
@@ -77,7 +77,9 @@ def test_two_looks_at_once_tell_a_call_once() -> None:
 
     journal.before = look
 
-    follower = Follower(journal, Folder("mine"), 0, [lambda fact: told.append(fact.call_id)])
+    follower = Follower(
+        journal, Folder("mine", journal.call), 0, [lambda fact: told.append(fact.call_id)]
+    )
     with ThreadPoolExecutor(2) as threads:
         looks = [threads.submit(follower.catch_up) for _ in range(2)]
         assert looking.acquire(timeout=10)

@@ -10,12 +10,12 @@ from gateway.core.record import Line
 from gateway.telemetry.facts import Folder
 from gateway.telemetry.meters import Meters
 from tests.journals.calls import intent, outcome, refusal
-from tests.telemetry.test_facts import stored
+from tests.telemetry.test_facts import stored, unknown
 
 
 def measured(*lines: Line) -> dict[str, list[tuple[dict[str, Any], Any]]]:
     """Metric name -> its points: attributes, and value or count."""
-    reader, folder = InMemoryMetricReader(), Folder("mine")
+    reader, folder = InMemoryMetricReader(), Folder("mine", unknown)
     provider = MeterProvider([reader])
     meters = Meters(provider.get_meter("bulkhead"), folder, lambda: 0)
     for fact in folder.fold(stored(*lines)):
