@@ -243,7 +243,7 @@ async def _followed(
         log.warning(line)
         gate.changed()
 
-    ground.catalogue.on_change(lambda _: gate.changed())
+    ground.catalogue.on_change(gate.changed)
     watches = meanwhile(
         ground.policies.watch(policy_news),
         _follow_pins(ground.settings, ground.catalogue),

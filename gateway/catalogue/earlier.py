@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from gateway.catalogue.items import examine
 from gateway.catalogue.pins import Pin
 from gateway.core.model import JsonObject, RpcError, Target
 from gateway.core.resolve import KINDS, ListKind
+from gateway.files import whole
 from gateway.files.private import make_private
 
 log = logging.getLogger("bulkhead.catalogue")
@@ -44,13 +44,9 @@ class EarlierLists:
 
     def save(self, server: str, lists: Lists) -> None:
         """Keep them. What cannot be written is read from the server the next time."""
-        path = self._path(server)
         try:
             make_private(self._directory)
-            fresh = path.with_suffix(".new")
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(_document(lists), file)
-            fresh.replace(path)
+            whole.replace(self._path(server), json.dumps(_document(lists)).encode())
         except (OSError, ValueError, TypeError, RecursionError) as error:
             log.warning("the lists of %s are not kept: %s", server, error)
 

@@ -20,15 +20,13 @@ from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, again
 from gateway.catalogue.text import printable
 from gateway.core.model import Target
-from gateway.core.resolve import KINDS, Table
+from gateway.core.resolve import KINDS
 from gateway.errors import Refused
 from gateway.ports import ToolServer
 from gateway.reasons import Reason
 from gateway.settings import Settings
 
 log = logging.getLogger("bulkhead.catalogue")
-
-Told = Callable[[Table], None]
 
 
 class ServerStatus(TypedDict):
@@ -73,7 +71,7 @@ class LiveCatalogue:
         self._looked = {name: asyncio.Event() for name in servers}
         self._withheld: Mapping[Target, str] = {}
         """What was said to be withheld, and why."""
-        self._told: list[Told] = []
+        self._told: list[Callable[[], None]] = []
         self._followed: dict[str, list[asyncio.Task[None]]] = {}
         self._earlier = earlier
         self._saved: dict[str, Lists] = {}
@@ -99,8 +97,9 @@ class LiveCatalogue:
             slow = [name for name, tried in self._tried.items() if not tried.is_set()]
             log.warning("not waiting any longer for: %s", ", ".join(slow))
             for name in slow:
-                if name not in self._saved:
-                    self._keep(name, Lists())
+                if self._earlier and name not in self._saved:
+                    self._saved[name] = Lists()
+                    self._earlier.save(name, Lists())
 
     def look(self) -> None:
         """The start is over: ask also those that it left alone, which take the processor from who starts."""
@@ -138,10 +137,9 @@ class LiveCatalogue:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def on_change(self, told: Told) -> Callable[[], None]:
-        """Have `told` called with each new table, in the loop. Returns what ends that."""
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Have `told` called when there is a new table, in the loop."""
         self._told.append(told)
-        return lambda: self._told.remove(told)
 
     def reload_pins(self) -> None:
         """Read the pin files again. Raises `Misconfigured` for one that is not right: its server's pins stay."""
@@ -243,15 +241,14 @@ class LiveCatalogue:
                 self._take_arrived()
         taken = self._lists.get(name) == kept
         if taken:
-            self._keep(name, Lists(kept.kinds, {}, kept.said))
+            await self._keep(name, Lists(kept.kinds, {}, kept.said))
         return taken
 
-    def _keep(self, name: str, lists: Lists) -> None:
-        """For the next start: what was ever read, also while some list of the server cannot be; or that
-        nothing was."""
+    async def _keep(self, name: str, lists: Lists) -> None:
+        """For the next start: what was ever read, also while some list of the server cannot be."""
         if self._earlier and lists != self._saved.get(name):
             self._saved[name] = lists
-            self._earlier.save(name, lists)
+            await asyncio.to_thread(self._earlier.save, name, lists)
 
     def _take_arrived(self) -> None:
         """All that came since the last table, or what of it makes one."""
@@ -283,8 +280,8 @@ class LiveCatalogue:
                 log.warning(
                     "not on the aggregate: %s %s: %s", kind, printable(name), printable(why)
                 )
-        for told in tuple(self._told):
-            told(self.current)
+        for told in self._told:
+            told()
 
     def _tell_withheld(self) -> None:
         """Once of each, and of no server before it was asked: what it listed the last time may be old."""

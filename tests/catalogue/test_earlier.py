@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,16 @@ async def test_lists_come_back_as_they_were(tmp_path: Path) -> None:
     again = EarlierLists(tmp_path / "catalogue").load("files")
     assert again == lists
     assert (tmp_path / "catalogue" / "files.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_two_processes_that_save_at_once_leave_one_of_the_two_whole(tmp_path: Path) -> None:
+    both = [await listed(*(f"{which}{n}" for n in range(400))) for which in ("a", "b")]
+    found = []
+    with ThreadPoolExecutor(2) as processes:
+        for _ in range(4):
+            [*processes.map(partial(EarlierLists(tmp_path).save, "files"), both)]
+            found.append(EarlierLists(tmp_path).load("files") in both)
+    assert all(found)
 
 
 def test_a_server_nobody_has_seen_has_none(tmp_path: Path) -> None:
