@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.core.record import DOUBTFUL
 from gateway.core.reverse import Image, Recorded, Reversal
-from gateway.undo.plan import Standing
+from gateway.undo.plan import Standing, written_later
 from gateway.undo.scope import Scope
 from gateway.undo.toolpack import ToolPack
 
@@ -17,9 +17,9 @@ def compare(
     """`current`: what the call's own reads find now. `later`: calls that wrote there since, and stay."""
     standing, why = _compared(pack, call, current)
     if later and standing == "ready":
-        return "dependents", f"written later by {', '.join(later)}"
+        return "dependents", written_later(later)
     if later and standing == "drift":
-        return standing, f"changed since, and written later by {', '.join(later)}"
+        return standing, f"changed since, and {written_later(later)}"
     return standing, why
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.record import DOUBTFUL
-from gateway.undo.plan import CONFLICTS, TO_DO, Planned, few
+from gateway.undo.plan import CONFLICTS, TO_DO, Planned, written_later
 from gateway.undo.select import meet
 from gateway.undo.thread import BACK, TAKEN_BACK
 from gateway.values import replace
@@ -34,7 +34,7 @@ def seen_before(
         return replace(entry, standing="already", why=f"{EARLIER}; looked at last", at_last=True)
     later = entry.dependents or (entry.after if entry.standing == "blocked" else ())
     known = later and not any(map(is_forced, later))
-    why = f"{EARLIER}; written later by {few(later)}" if known else EARLIER
+    why = f"{EARLIER}; {written_later(later)}" if known else EARLIER
     return replace(entry, standing="already", why=why)
 
 

@@ -22,7 +22,7 @@ from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.looking import Unsighted
 from gateway.undo.parts import Parts, held_calls
-from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as
+from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as, written_later
 from gateway.undo.select import meet
 from gateway.undo.taken_up import taken_up
 from gateway.undo.thread import BACK, DONE, Begun, Forced, Found, Writer
@@ -182,9 +182,7 @@ class Executor:
             if taken_up(work, tried):
                 return False
             if later:
-                raise Stop(
-                    Found("conflict", f"half undone, and written later by {', '.join(later)}")
-                )
+                raise Stop(Found("conflict", f"half undone, and {written_later(later)}"))
             return True
         standing, why = compare(work.sight.pack, work.call, work.world, later)
         if standing == "ready" or (standing == "drift" and forcing):

@@ -65,6 +65,11 @@ def few(names: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def written_later(calls: Sequence[str]) -> str:
+    """That these wrote there since, in words."""
+    return f"written later by {few(calls)}"
+
+
 class Exposure(Value):
     """Who read from that tool server since: they may have seen it. What they looked at is not known."""
 

@@ -33,6 +33,7 @@ from gateway.undo.plan import (
     Standing,
     changed_nothing,
     few,
+    written_later,
 )
 from gateway.undo.scope import ReadCall, same_read
 from gateway.undo.select import Wanted, meet
@@ -270,5 +271,4 @@ def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
 
 
 def _depended(entry: Planned) -> Planned:
-    later = ", ".join(entry.dependents)
-    return replace(entry, standing="dependents", why=f"written later by {later}")
+    return replace(entry, standing="dependents", why=written_later(entry.dependents))
