@@ -15,7 +15,7 @@ from typing import Literal, TypedDict
 from gateway.catalogue.earlier import EarlierLists, has_all
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
-from gateway.catalogue.news import News
+from gateway.catalogue.next_look import NextLook
 from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, again
 from gateway.catalogue.text import printable
@@ -65,7 +65,7 @@ class LiveCatalogue:
         """Read, and in no table yet."""
         self._table_seconds = 0.0
         """What making the last table took."""
-        self._news = {name: News(self._pace) for name in servers}
+        self._next_look = {name: NextLook(self._pace) for name in servers}
         self._tried = {name: asyncio.Event() for name in servers}
         """Set when its part of the catalogue is there, or could not be had."""
         self._looked = {name: asyncio.Event() for name in servers}
@@ -176,7 +176,7 @@ class LiveCatalogue:
         """Look at one server again and again: when it says so, when it is time, when it failed."""
         pause, longest = self._pace.retry
         while True:
-            self._news[name].begin()
+            self._next_look[name].begin()
             known = self._lists.get(name, Lists()).kinds
             read = await self._read(name)
             # What was listed the last time and cannot be read now was not looked at: calls stay closed.
@@ -193,7 +193,9 @@ class LiveCatalogue:
                 self._tell_withheld()
             wait = pause if read.problems else self._look_again(read)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
-            await self._news[name].wait(wait, fresh=self._lists.get(name, Lists()).kinds != known)
+            await self._next_look[name].wait(
+                wait, fresh=self._lists.get(name, Lists()).kinds != known
+            )
 
     async def _read(self, name: str) -> Lists:
         try:
@@ -208,12 +210,12 @@ class LiveCatalogue:
         while True:
             try:
                 async for _ in self._servers[name].changes():
-                    self._news[name].tell()
+                    self._next_look[name].tell()
                     pause = self._pace.retry[0]
             except Exception as error:
                 log.warning("%s: its changes cannot be followed: %s", name, printable(str(error)))
             await asyncio.sleep(pause)
-            self._news[name].tell()
+            self._next_look[name].tell()
             pause = min(pause * 2, longest)
 
     def _look_again(self, read: Lists) -> float:

@@ -35,7 +35,7 @@ ACK_SECONDS: Final = 10.0
 """What a tool server has not agreed to by then is not acknowledged."""
 
 
-class News:
+class Untold:
     """What waits to be written: of each thing the newest."""
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.E
     kinds = frozenset(
         kind for kind in offered(gate, request) if wanted.get(LIST_CHANGED[kind]) is True
     )
-    news = News()
-    following = gate.follow(request, kinds, news.put)
+    untold = Untold()
+    following = gate.follow(request, kinds, untold.put)
     tag: JsonObject = {SUBSCRIPTION_ID: request.id}
     try:
         honoured: JsonObject = {
@@ -75,7 +75,7 @@ async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.E
         }
         honoured |= await _subscribed(following, request, names)
         await channel.notify(ACKNOWLEDGED, {"notifications": honoured, "_meta": tag})
-        await _tell(news, channel, tag, over, request.identity.expires_at - time.time())
+        await _tell(untold, channel, tag, over, request.identity.expires_at - time.time())
     finally:
         following.close()
     return Answer({"resultType": "complete", "_meta": tag})
@@ -127,19 +127,19 @@ def _one(request: Request, member: str, name: str) -> Request:
 
 
 async def _tell(
-    news: News, channel: Channel, tag: JsonObject, over: asyncio.Event, seconds: float
+    untold: Untold, channel: Channel, tag: JsonObject, over: asyncio.Event, seconds: float
 ) -> None:
     ending = asyncio.ensure_future(over.wait())
     try:
         async with asyncio.timeout(max(0.0, seconds)):
             while not ending.done():
-                if (one := news.take()) is not None:
+                if (one := untold.take()) is not None:
                     method, params = one
                     meta = params.get("_meta")
                     stamped = {**(meta if isinstance(meta, dict) else {}), **tag}
                     await channel.notify(method, {**params, "_meta": stamped})
                     continue
-                arrived = asyncio.ensure_future(news.arrived.wait())
+                arrived = asyncio.ensure_future(untold.arrived.wait())
                 try:
                     await asyncio.wait((arrived, ending), return_when=asyncio.FIRST_COMPLETED)
                 finally:

@@ -1,4 +1,4 @@
-"""That something of a server changed, and how soon it is looked at again.
+"""When a server is looked at again, that may have said that something changed.
 
 It knows time, and neither servers nor lists.
 """
@@ -10,7 +10,7 @@ import asyncio
 from gateway.catalogue.pace import Pace
 
 
-class News:
+class NextLook:
     """Of one server.
 
     News that come with each look and bring nothing may be the look's own doing: behind a balancer that spreads
@@ -22,7 +22,7 @@ class News:
         self._told = asyncio.Event()
 
     def tell(self) -> None:
-        """There are some."""
+        """There are news."""
         self._told.set()
 
     def begin(self) -> None:
