@@ -39,21 +39,28 @@ class Guard:
         """A guard that knows every group. It is in a session of its own: Ctrl-C does not reach it."""
         if self._pipe is not None:
             os.close(self._pipe)
-        theirs, self._pipe = os.pipe()
+            self._pipe = None  # whatever fails here: its number is soon another file's
+        theirs, ours = os.pipe()
         program = str(Path(__file__).with_name("stdio_guard.py"))
-        os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", program],
-            {},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, theirs, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setsid=True,
-        )
-        os.close(theirs)
-        os.write(self._pipe, "".join(f"+{group}\n" for group in self.groups).encode())
+        try:
+            os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", program],
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+                setsid=True,
+            )
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        self._pipe = ours
+        os.write(ours, "".join(f"+{group}\n" for group in self.groups).encode())
 
 
 GUARD: Final = Guard()
