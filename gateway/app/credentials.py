@@ -60,13 +60,24 @@ class Lending:
         return frozenset(name for name, _ in self._offers)
 
     def warn(self) -> None:
-        """Of secrets that nothing ends (OWASP NHI7)."""
+        """Of secrets that nothing ends (OWASP NHI7), and of calls that may outlast what they go with."""
         for name, server in self._settings.servers.items():
             for tiers in (each.tiers for each in server.credentials if each.provider == "static"):
                 log.warning(
                     "servers.%s.credentials: a long-lived secret, the same for every agent, for tier %s",
                     name,
                     ", ".join(tiers),
+                )
+        for (name, tier), offered in self._offers.items():
+            if offered.held > offered.seconds / 2:
+                log.warning(
+                    "servers.%s.credentials: one for tier %s ends after %d s at most, and a call may take %d s: one"
+                    " that takes more than %d s can be cut off. Raise `seconds`, or lower `limits.total`",
+                    name,
+                    tier,
+                    offered.seconds,
+                    offered.held,
+                    offered.seconds // 2,
                 )
 
     @property

@@ -24,11 +24,23 @@ def test_a_process_has_its_credential_for_as_long_as_a_call_may_take(
     tmp_path: Path, how: dict[str, Any], shape: dict[str, Any], held: float
 ) -> None:
     """From before it is started. Over HTTP a request has it when it is sent."""
-    (tmp_path / "secret").write_text("of-the-server")
-    secret = {"provider": "static", "secret": {"file": str(tmp_path / "secret")}, **shape}
-    limits = {"connect": 5, "total": 50}
-    home = Home.make(
-        tmp_path / "home", {"tried": {**how, "credentials": [secret], "limits": limits}}
-    )
-    offered = Lending(settings_file.load(home.config))._offers["tried", Tier.DATA]
+    offered = lending(tmp_path, how, shape)._offers["tried", Tier.DATA]
     assert offered.held == held
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(110, False), (109, True)])
+def test_an_operator_hears_of_calls_that_may_outlast_their_credential(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, seconds: int, warned: bool
+) -> None:
+    shape = {"environment": {"SECRET": "{secret}"}, "tiers": ["data"], "seconds": seconds}
+    lending(tmp_path, {"command": ["cat"]}, shape).warn()
+    assert ("takes more than 54 s can be cut off" in caplog.text) is warned
+
+
+def lending(root: Path, how: dict[str, Any], shape: dict[str, Any]) -> Lending:
+    """Of one server whose calls take 50 seconds at most, and 5 to start."""
+    (root / "secret").write_text("of-the-server")
+    secret = {"provider": "static", "secret": {"file": str(root / "secret")}, **shape}
+    limits = {"connect": 5, "total": 50}
+    home = Home.make(root / "home", {"tried": {**how, "credentials": [secret], "limits": limits}})
+    return Lending(settings_file.load(home.config))
