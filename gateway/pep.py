@@ -202,10 +202,9 @@ class Line:
         decided = self.decided(way)
         if prepared is None:
             return Reversible(decided, None)
-        again = decided.classified
         way.reversal = reversal = prepared.reversal
-        decision = way.policy.decide(question(again, reversal))
-        return Reversible(require(again, decision, reversal), prepared)
+        decision = way.policy.decide(question(decided.classified, reversal))
+        return Reversible(require(decided.classified, decision, reversal), prepared)
 
     async def _approve(self, way: Way, reversible: Reversible) -> Reversible:
         """A person's leave for this very call, where a rule wants it. Looking takes time: decided again."""
@@ -259,6 +258,8 @@ class Line:
             request.session or "",
             Behalf(recorded.reversible.decided.classified, recorded.covered.cover),  # for 12
         )
+        if recorded.covered.out is not None:
+            channel = self._bounds.heed(recorded.covered.out, channel)
         outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
         try:
             with self._bounds.watching(recorded.covered):
@@ -271,8 +272,7 @@ class Line:
         except Exception as bug:
             log.exception("call %s: the wire to %s failed", recorded.permit.call_id, server)
             return Outcome("in_doubt", detail=f"{server}: {type(bug).__name__}")
-        made = made_by(resolved, outcome, prepared.reversal if prepared else None)
-        if made is not None:
+        if made := made_by(resolved, outcome, prepared.reversal if prepared else None):
             self._tasks.note(made)
         return outcome
 

@@ -222,8 +222,7 @@ class JournalReader(Protocol):
 
 
 class Remembered(Protocol):
-    """What one gateway process learned and every process of its state directory must know
-    (journals/remembered.py). Bounded: the oldest is forgotten."""
+    """What all gateway processes must know that one learned (journals/remembered.py). The oldest is forgotten."""
 
     def note(self, kind: str, owner: str, facts: Mapping[str, JsonObject]) -> None:
         """Keep these facts by name, after the earlier ones of the name. Never fails; whoever waits for a
@@ -312,8 +311,8 @@ class Leases(Protocol):
 
 
 class GrantStore(Protocol):
-    """Where grants are kept, over all gateway processes of one journal (journals/grants.py). They are given
-    and ended by claims (`core.grant.Give`, `End`) of the lines that tell of it."""
+    """Where grants are kept, over all gateway processes of one journal (journals/grants.py). Claims of lines
+    (`core.grant.Give`, `End`) give and end them."""
 
     @property
     def epoch(self) -> int:
@@ -366,9 +365,10 @@ class Grants(Protocol):
         ...
 
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
-        """What the call takes when its intent is written: budgets, labels. `approved`: a person has
-        given leave for this very call."""
+        """What the call takes when its intent is written: budgets, labels. `approved`: a person let this call out."""
         ...
+
+    def labels(self, root: str) -> frozenset[Label]: ...
 
 
 class GrantAct(Value):

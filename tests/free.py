@@ -7,7 +7,7 @@ from collections.abc import Collection
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
 from gateway.core.grant import Cover
-from gateway.core.model import Answer, Classified, JsonObject, WorkloadIdentity
+from gateway.core.model import Answer, Classified, JsonObject, Label, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
 from gateway.line.bounds import Bounds
@@ -51,6 +51,9 @@ class NoGrants:
 
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         return ()
+
+    def labels(self, root: str) -> frozenset[Label]:
+        return frozenset()
 
 
 class NoFences:

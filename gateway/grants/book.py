@@ -50,6 +50,7 @@ class GrantBook:
     ) -> None:
         """`standing`: the tiers a role alone is enough for. `clock`: microseconds since the epoch."""
         self._store = store
+        self.labels = store.labels
         self._standing = standing
         self._clock = clock
         self.on_change: Callable[[], None] = lambda: None

@@ -6,18 +6,21 @@ It puts two questions together that are always asked together. It knows the port
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
+from functools import partial
 
 from gateway.core import fence
 from gateway.core.approval import DUTY
 from gateway.core.fence import Fence
+from gateway.core.flow import Passage, closed
 from gateway.core.grant import Cover
-from gateway.core.model import Classified, WorkloadIdentity
+from gateway.core.model import Classified, Label, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.tasks import brings_more
 from gateway.errors import Refused
-from gateway.ports import Fences, Grants
+from gateway.line.heeding import Heeding
+from gateway.ports import Channel, Fences, Grants
 from gateway.reasons import Reason
-from gateway.values import Value
+from gateway.values import Value, replace
 
 
 class Covered(Value):
@@ -25,6 +28,8 @@ class Covered(Value):
 
     cover: Cover
     classified: Classified
+    out: Passage | None = None
+    """Its way out, once it is taken; None where it lets nothing out, or a person has let it."""
 
     def by(self, one: Fence) -> bool:
         """Does a fence stop this call? Most calls meet none, so it is worked out when there is one."""
@@ -83,7 +88,19 @@ class Bounds:
         if covered is None:
             raise Refused(Reason.GRANT_NEEDED, "not covered by anything")
         approved = DUTY in fulfilled and not brings_more(classified.resolved.request)
-        return covered, self._grants.claims(covered.cover, classified, approved)
+        claims = self._grants.claims(covered.cover, classified, approved)
+        for claim in claims:
+            if isinstance(claim, Passage) and claim.out is not None:
+                covered = replace(covered, out=claim)
+        return covered, claims
+
+    def heed(self, out: Passage, channel: Channel) -> Channel:
+        """The way back for a call that lets something out: its tool's questions are answered while it may."""
+        return Heeding(channel, partial(self._shut, out))
+
+    def _shut(self, out: Passage) -> str:
+        own = self._grants.labels(out.own) if out.own else frozenset[Label]()
+        return closed(out, self._grants.labels(out.root) | own)
 
     def withholds(self, covered: Covered) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -112,13 +113,25 @@ class Answering(Server):
         super().__init__()
         self.gates: dict[int, asyncio.Event] = {}
         self.sent: list[int] = []
+        self.asks = False
+        """Before it answers."""
+        self.heard: list[Any] = []
 
-    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+    async def call(self, permit: Permit, message: Outbound, channel: Any) -> Outcome:
         number = message.params["arguments"]["n"]
         self.sent.append(number)
         if number in self.gates:
             await self.gates[number].wait()
+        if self.asks:
+            self.heard.append((await channel.ask("elicitation/create", {})).result)
         return Outcome("ok", {"content": []})
+
+
+class Open(Deaf):
+    """A client that says all it knows."""
+
+    async def ask(self, method: str, params: JsonObject) -> Answer:
+        return Answer({"action": "accept"})
 
 
 @dataclass(frozen=True)
@@ -237,7 +250,7 @@ class Flows(RuleBasedStateMachine, Seen):
         # What it asked for before its grant is its own, answered or not.
         self.begun[root] |= FLOWS[tool].reads | self.own[agent] | self.begun[task]
         self.server.gates[number] = asyncio.Event()
-        called = asyncio.ensure_future(self.line.call(request, Deaf()))
+        called = asyncio.ensure_future(self.line.call(request, Open()))
         strict = FLOWS[tool].mode == "strict" or (agent == "cid" and agent in self.given)
         self.under[number] = Under(agent, tool, root, strict, called, knew)
         await asyncio.sleep(0)
@@ -318,6 +331,31 @@ def test_what_was_read_before_a_grant_comes_along_to_it() -> None:
         some.all_are_answered_at_once()
         reached = len(some.server.sent)
     assert reached == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "read", "told"),
+    [
+        ("send", ["read_web"], True),
+        ("send", ["read_web", "read_secret"], False),
+        ("send", ["read_both"], False),
+        ("search", ["read_secret"], False),
+        ("send_strictly", ["read_web"], False),
+        ("read_plain", ["read_both"], True),
+    ],
+)
+def test_what_is_answered_in_the_middle_of_a_call_goes_by_what_was_read_meanwhile(
+    tool: str, read: list[str], told: bool
+) -> None:
+    with flows() as some:
+        some.begins_a_call("dan", tool)
+        for each in read:
+            some.begins_a_call("eve", each)
+        some.runner.run(some._end(*range(1, len(read) + 1)))
+        some.server.asks = True
+        some.all_are_answered_at_once()
+        heard = some.server.heard
+    assert heard == [{"action": "accept"} if told else None]
 
 
 def test_it_comes_along_with_a_call_that_reads_nothing() -> None:
