@@ -47,7 +47,6 @@ log = logging.getLogger("bulkhead.undo")
 
 LOOK_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 10.0
-DONE: Final = "its process ended, exit status 0"
 
 
 @asynccontextmanager
@@ -65,7 +64,7 @@ async def keep_deadlines(settings: Settings, config: Path) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
-            if deadlines.overdue(microseconds()):
+            if await asyncio.to_thread(deadlines.overdue, microseconds()):
                 await _kept_apart(config)
         except Exception as error:
             log.error("a task's deadline cannot be kept yet: %s", error)
@@ -88,7 +87,7 @@ async def _kept_apart(config: Path) -> None:
     )
     try:
         how = await running.ended
-        if how != DONE:
+        if await running.exited:
             raise ChildProcessError(running.last_words or how)
     finally:
         await to_its_end(running.stop(patience=0.5))

@@ -49,6 +49,8 @@ class Deadlines:
 
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / DIRECTORY
+        self._known: dict[tuple[Path, int, int], Promise] = {}
+        """By file as it was at the last look: there is one of every task that was ever begun."""
 
     def begin(self, task: str, operator: str, now: int, seconds: int, tenant: str = "") -> Promise:
         """From now on the task has so long. Raises `Refused` when it has begun already."""
@@ -90,8 +92,12 @@ class Deadlines:
 
     def all(self) -> list[Promise]:
         """By deadline. Raises `Misconfigured`."""
-        found = [_read(path) for path in named(self._directory, ".json")]
-        return sorted(found, key=lambda promise: promise.deadline)
+        before, self._known = self._known, {}
+        for path in named(self._directory, ".json"):
+            about = path.stat()
+            file = path, about.st_ino, about.st_mtime_ns
+            self._known[file] = before.get(file) or _read(path)
+        return sorted(self._known.values(), key=lambda promise: promise.deadline)
 
     def overdue(self, now: int) -> list[Promise]:
         """Open, and their time is over."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.core.model import Answer
 from gateway.errors import JournalError
+from gateway.finishing import to_its_end
 from gateway.line.holding import Waiting
 from gateway.undo.deadlines import LATE_SECONDS
 from gateway.undo.held import Waitings
@@ -40,7 +41,7 @@ class Outbox:
         try:
             while True:
                 try:
-                    self.look()
+                    await self.look()
                 except JournalError as error:
                     log.error("held calls cannot be looked at: %s", error)
                 except Exception:
@@ -51,10 +52,12 @@ class Outbox:
                 task.cancel()
             await self.settled()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Begins to send what is due. Raises `JournalError`."""
+        waitings = await to_its_end(asyncio.to_thread(self._waitings.all))
         now = self._clock()
-        for waiting in self._waitings.all():
+        self._not_before = {name: at for name, at in self._not_before.items() if at > now}
+        for waiting in waitings:
             if self._is_due(waiting, now):
                 name = waiting.call_id
                 self._under_way[name] = asyncio.create_task(self._sent(waiting))
@@ -64,13 +67,8 @@ class Outbox:
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def _is_due(self, waiting: Waiting, now: int) -> bool:
-        late = now - waiting.release_at
-        first = self._not_before.get(waiting.call_id, 0)
-        return (
-            0 <= late <= LATE_SECONDS * 1_000_000
-            and now >= first
-            and waiting.call_id not in self._under_way
-        )
+        is_time = 0 <= now - waiting.release_at <= LATE_SECONDS * 1_000_000
+        return is_time and not {waiting.call_id} & (self._not_before.keys() | self._under_way)
 
     async def _sent(self, waiting: Waiting) -> None:
         try:

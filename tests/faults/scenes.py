@@ -86,7 +86,7 @@ async def send(rig: Rig, here: Path) -> None:
 
     outbox = Outbox(Waitings(rig.reader, rig.parts.protector), one, rig.parts.clock)
     while rig.reader.calls(CallFilter(state=State.HELD), 1):
-        outbox.look()
+        await outbox.look()
         await outbox.settled()
         await anyio.sleep(0.01)
     posts = [row for row in rig.calls() if row.record.target == "post"]

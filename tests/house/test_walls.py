@@ -81,7 +81,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "catalogue": ADAPTER,
     "credentials": ADAPTER,
     "journals": ADAPTER | {"handed", "timings"},
-    "undo": ADAPTER | {"line"},
+    "undo": ADAPTER | {"line", "finishing"},
     "evidence": ADAPTER | {"finishing"},
     "export": ADAPTER,
     "telemetry": ADAPTER | {"timings"},

@@ -41,5 +41,5 @@ def desk(rig: Rig) -> Held:
 async def sent(rig: Rig, now: int = DUE) -> None:
     """What a gateway that serves does at this time."""
     outbox = Outbox(waitings(rig), lambda waiting: rig.line.send(waiting, Deaf()), lambda: now)
-    outbox.look()
+    await outbox.look()
     await outbox.settled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,18 @@ def test_a_file_that_is_no_promise_is_told_by_name(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(Misconfigured, match=path.name):
         deadlines.all()
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    """A gateway looks every second, and no promise is ever thrown away."""
+    deadlines = Deadlines(tmp_path)
+    made = deadlines.begin(TASK, "operator:o", 0, 10)
+    assert deadlines.overdue(10 * SECOND) == [made]
+    [path] = (tmp_path / "tasks").glob("*.json")
+    about = path.stat()
+    path.write_text("{}")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert deadlines.overdue(10 * SECOND) == [made]
 
 
 def test_tasks_of_one_name_in_two_tenants_have_a_promise_each(tmp_path: Path) -> None:

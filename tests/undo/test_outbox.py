@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,8 +16,10 @@ from gateway.core.model import Outcome
 from gateway.core.record import Permit, State
 from gateway.core.resolve import Shelf, Table
 from gateway.journals.payloads import PAYLOADS
+from gateway.line.holding import Waiting
 from gateway.ports import Outbound
 from gateway.undo import outbox as outbox_module
+from gateway.undo.held import Waitings
 from gateway.undo.outbox import Outbox
 from tests.free import Deaf
 from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
@@ -162,7 +165,7 @@ async def test_who_sends_them_goes_on_whatever_happens(tmp_path: Path) -> None:
     class Failing(Outbox):
         looks = 0
 
-        def look(self) -> None:
+        async def look(self) -> None:
             self.looks += 1
             raise RuntimeError
 
@@ -176,6 +179,28 @@ async def test_who_sends_them_goes_on_whatever_happens(tmp_path: Path) -> None:
         keeping.cancel()
         await asyncio.wait([keeping])
     assert keeping.cancelled()
+
+
+async def test_agents_are_answered_while_it_reads_what_waits(tmp_path: Path) -> None:
+    """There may be thousands that wait, each to be opened, and it looks every second."""
+    begun, answered = threading.Event(), threading.Event()
+    held_up = list[bool]()
+
+    class Many(Waitings):
+        def all(self) -> list[Waiting]:
+            begun.set()
+            held_up.append(not answered.wait(5))
+            return super().all()
+
+    async with a_rig(tmp_path, Store()) as rig:
+        many = Many(rig.reader, rig.parts.protector)
+        outbox = Outbox(many, lambda waiting: rig.line.send(waiting, Deaf()), lambda: DUE)
+        with anyio.fail_after(20):
+            looking = asyncio.create_task(outbox.look())
+            await asyncio.to_thread(begun.wait, 10)
+            answered.set()
+            await looking
+    assert held_up == [False]
 
 
 class Slow(Store):

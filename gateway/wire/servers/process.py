@@ -90,7 +90,8 @@ class Process:
         """How it ended, in words: set when it exits or closes its input or output, whichever is first."""
         self.is_over = False
         """It was stopped, and nothing of it is left: what closed its output may still be at work."""
-        self._exited: asyncio.Future[None] = loop.create_future()
+        self.exited: asyncio.Future[int] = loop.create_future()
+        """Its exit status; below 0: by which signal it was killed."""
         self._output_closed = False
         self.stopping = False
         """It is being ended, and its input is closed."""
@@ -179,8 +180,8 @@ class Process:
         await asyncio.sleep(0)  # they are closed in a turn of their own
 
     async def _gone(self, patience: float) -> bool:
-        await asyncio.wait([self._exited], timeout=patience)
-        return self._exited.done()
+        await asyncio.wait([self.exited], timeout=patience)
+        return self.exited.done()
 
     def _signal(self, signum: signal.Signals) -> None:
         """To the whole group; descendants that left it are told each by itself."""
@@ -214,7 +215,7 @@ class Process:
         self._log.info("%s", text)
 
     def _input_lost(self) -> None:
-        if not self.stopping and not self._exited.done():
+        if not self.stopping and not self.exited.done():
             self._how = "it closed its standard input"
             self._end_soon()
 
@@ -225,13 +226,13 @@ class Process:
     def _exit(self, code: int) -> None:
         how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
         self._how = f"its process ended, {how}"
-        self._exited.set_result(None)
+        self.exited.set_result(code)
         self._end_soon()
 
     def _end_soon(self) -> None:
         """At once when it has exited and its output is read to the end; else the rest may yet follow:
         an answer still in the pipe, or the exit status. A child of its own may hold the pipe open."""
-        if self._output_closed and self._exited.done():
+        if self._output_closed and self.exited.done():
             self._end()
         else:
             asyncio.get_running_loop().call_later(END_PATIENCE, self._end)
