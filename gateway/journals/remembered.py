@@ -53,7 +53,10 @@ class SqliteRemembered:
         now = self._clock()
         rows: list[Row] = []
         for name, fact in facts.items():
-            sealed = json.dumps(self._protector.seal(fact))
+            try:
+                sealed = json.dumps(self._protector.seal(fact))
+            except ValueError:
+                continue  # larger still
             if len(sealed) <= LARGEST:
                 rows.append((kind, owner, self._protector.digest(name), now, sealed))
         if not rows:

@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.core.model import ClientFacts, Endpoint, Era, Request, Tier, WorkloadIdentity
 from gateway.core.resolve import Shelf, Table
 from gateway.core.tasks import TaskMade, owner_of
-from gateway.journals.protect import Protector
+from gateway.journals.protect import UNDO_BYTES, Protector
 from gateway.journals.remembered import MOST_EACH, SqliteRemembered
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.links import Links
@@ -56,6 +56,18 @@ async def test_a_task_made_at_one_process_is_its_owners_at_another_and_nobody_el
         await tasks.recall(NOTHING, thief)
     assert tasks.find(ME, "id-1", None) == made
     assert tasks.find(owner_of(thief.identity), "id-1", None) is None
+
+
+async def test_a_task_made_with_arguments_that_are_too_large_to_tell_is_its_own_processs_knowledge(
+    tmp_path: Path,
+) -> None:
+    made = TaskMade("s", "id-1", "t", ME, {"a": "x" * (UNDO_BYTES + 1)})
+    async with process(tmp_path) as one:
+        tasks = Tasks(one)
+        tasks.note(made)
+        found = await one.find("task", ME, "id-1")
+    assert tasks.find(ME, "id-1", None) == made
+    assert found == []
 
 
 async def test_a_note_is_in_the_file_when_the_next_line_is(tmp_path: Path) -> None:
