@@ -14,10 +14,11 @@ from gateway.core.model import Request, Resolved
 from gateway.core.resolve import Table
 from gateway.core.tasks import TaskMade, named, owner_of, resolve_task
 from gateway.ports import Remembered
-from gateway.values import as_plain
+from gateway.values import as_json, as_plain
 
 MOST: Final = 10_000
-"""Tasks remembered. The oldest is forgotten first."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Tasks remembered, and what they are with their arguments, as JSON. The oldest is forgotten first."""
 KIND: Final = "task"
 
 
@@ -28,6 +29,7 @@ class Tasks:
         self._shared = shared
         self._most = most
         self._made: OrderedDict[tuple[str, str], dict[str, TaskMade]] = OrderedDict()
+        self._bytes = 0
 
     def note(self, made: TaskMade) -> None:
         """Remember a task. The first to have made it keeps it."""
@@ -37,9 +39,12 @@ class Tasks:
 
     def _keep(self, made: TaskMade) -> None:
         found = self._made.setdefault((made.owner, made.task_id), {})
-        found.setdefault(made.server, made)
-        while len(self._made) > self._most:
-            self._made.popitem(last=False)
+        if made.server not in found:
+            found[made.server] = made
+            self._bytes += _size(made)
+        while len(self._made) > self._most or (self._bytes > MOST_BYTES and len(self._made) > 1):
+            _, forgotten = self._made.popitem(last=False)
+            self._bytes -= sum(map(_size, forgotten.values()))
 
     async def recall(self, table: Table, request: Request) -> None:
         """Before a request about a task is resolved: what other processes know of it."""
@@ -62,3 +67,7 @@ class Tasks:
         if server is not None:
             return found.get(server)
         return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _size(made: TaskMade) -> int:
+    return len(as_json(made))
