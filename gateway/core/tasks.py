@@ -51,7 +51,7 @@ class TaskMade(Value):
 
 
 def owner_of(identity: WorkloadIdentity) -> str:
-    """Who a task belongs to: the agent under its issuer and tenant, and whom it acts for, whatever its token."""
+    """Whose a task or a session is: the agent under its issuer and tenant, and whom it acts for, whatever its token."""
     who = f"{identity.issuer} {identity.tenant} {identity.agent}"
     return f"{who} for {identity.on_behalf_of}" if identity.on_behalf_of else who
 

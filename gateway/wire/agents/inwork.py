@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.wire.agents.answering import overloaded
-from gateway.wire.agents.session import Owner
+from gateway.wire.agents.session import Agent
 
 
 class InWork:
@@ -13,19 +13,19 @@ class InWork:
         self._most = most
         self._most_each = most - most // 4
         self._all = 0
-        self._each: dict[Owner, int] = {}
+        self._each: dict[Agent, int] = {}
 
-    def enter(self, owner: Owner) -> None:
-        """One more. Raises `Rejected` (503) when there are too many, or too many of this owner's."""
-        each = self._each.get(owner, 0)
+    def enter(self, agent: Agent) -> None:
+        """One more. Raises `Rejected` (503) when there are too many, or too many of this agent's."""
+        each = self._each.get(agent, 0)
         if self._all >= self._most or each >= self._most_each:
             raise overloaded()
         self._all += 1
-        self._each[owner] = each + 1
+        self._each[agent] = each + 1
 
-    def leave(self, owner: Owner) -> None:
+    def leave(self, agent: Agent) -> None:
         """One less."""
         self._all -= 1
-        each = self._each.pop(owner) - 1
+        each = self._each.pop(agent) - 1
         if each:
-            self._each[owner] = each
+            self._each[agent] = each

@@ -16,15 +16,10 @@ from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
 from gateway.wire.asking import cannot_ask
 
-Owner = tuple[str, ...]
+Agent = tuple[str, str, str]
 
 
-def owner_of(identity: WorkloadIdentity) -> Owner:
-    """Who a session is bound to: issuer, tenant, agent, and whom it acts for."""
-    return (identity.issuer, identity.tenant, identity.agent, identity.on_behalf_of)
-
-
-def agent_of(identity: WorkloadIdentity) -> Owner:
+def agent_of(identity: WorkloadIdentity) -> Agent:
     """Whose share of what is in work it takes: an agent's own, for how many it may act."""
     return (identity.issuer, identity.tenant, identity.agent)
 
@@ -48,11 +43,12 @@ class Session:
     )
 
     def __init__(
-        self, endpoint: Endpoint, owner: Owner, client: ClientFacts, shelf: Shelf, now: float
+        self, endpoint: Endpoint, owner: str, client: ClientFacts, shelf: Shelf, now: float
     ) -> None:
         self.id = secrets.token_urlsafe(24)
         self.endpoint = endpoint
         self.owner = owner
+        """Whose it is: `core.tasks.owner_of`."""
         self.client = client
         self.shelf = shelf
         self.used_at = now
@@ -112,13 +108,13 @@ class Sessions:
         self._limits = limits
         self._clock = clock
         self._open: OrderedDict[str, Session] = OrderedDict()
-        self._each: Counter[Owner] = Counter()
+        self._each: Counter[str] = Counter()
         self._budget = Budget(limits.replay_all)
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._open.values()))
 
-    def open(self, endpoint: Endpoint, owner: Owner, client: ClientFacts) -> Session:
+    def open(self, endpoint: Endpoint, owner: str, client: ClientFacts) -> Session:
         """A new session. Raises `TooManySessions`."""
         self.sweep()
         if self._each[owner] >= self._limits.max_sessions_each:
@@ -131,7 +127,7 @@ class Sessions:
         self._each[owner] += 1
         return session
 
-    def find(self, id: str, endpoint: Endpoint, owner: Owner) -> Session | None:
+    def find(self, id: str, endpoint: Endpoint, owner: str) -> Session | None:
         """The session of that id, if it is this owner's at this endpoint. Others' look like none."""
         self.sweep()
         session = self._open.get(id)
@@ -167,7 +163,7 @@ class Sessions:
             else:
                 self.end(session)
 
-    def _end_oldest_of(self, owner: Owner) -> None:
+    def _end_oldest_of(self, owner: str) -> None:
         idle = (s for s in self._open.values() if s.owner == owner and not s.busy)
         session = next(idle, None)
         if session is None:

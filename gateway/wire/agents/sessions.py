@@ -23,6 +23,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.settle import INVALID_PARAMS, METHOD_NOT_FOUND
+from gateway.core.tasks import owner_of
 from gateway.ports import Gate
 from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
 from gateway.values import replace
@@ -48,7 +49,7 @@ from gateway.wire.agents.messages import (
 )
 from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.reading import Reader
-from gateway.wire.agents.session import Session, Sessions, TooManySessions, owner_of
+from gateway.wire.agents.session import Session, Sessions, TooManySessions, agent_of
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
 from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
@@ -154,7 +155,7 @@ class SessionEra:
         if call.id in session.running:
             raise rejected(400, INVALID_REQUEST, "a request of that id is in work", id=call.id)
         # Connections are counted at the door; work that lost its connection is counted here.
-        self._in_work.enter(session.owner)
+        self._in_work.enter(agent_of(identity))
         working = self._start(session, identity, call)
         await self._carry(exchange, session, working)
 
@@ -165,7 +166,7 @@ class SessionEra:
         work = self._work(session, request, SessionChannel(session, working, working))
         task = asyncio.get_running_loop().create_task(work)
         session.running[call.id] = task
-        task.add_done_callback(partial(self._done, session, working, call))
+        task.add_done_callback(partial(self._done, session, working, request))
         return working
 
     def _work(
@@ -177,10 +178,10 @@ class SessionEra:
         return ask_gate(self._gate, request, channel)
 
     def _done(
-        self, session: Session, working: Working, call: Call, task: asyncio.Task[Answer]
+        self, session: Session, working: Working, request: Request, task: asyncio.Task[Answer]
     ) -> None:
-        self._in_work.leave(session.owner)
-        session.running.pop(call.id, None)
+        self._in_work.leave(agent_of(request.identity))
+        session.running.pop(request.id, None)
         self._sessions.touch(session)
         if task.cancelled():
             # This wire ends a request's stream only with an answer.

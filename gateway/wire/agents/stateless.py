@@ -21,6 +21,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.settle import METHOD_NOT_FOUND
+from gateway.core.tasks import owner_of
 from gateway.ports import Gate
 from gateway.sdk import PROTOCOL_VERSION_META_KEY, inbound
 from gateway.wire import loglevels
@@ -43,7 +44,6 @@ from gateway.wire.agents.messages import (
 )
 from gateway.wire.agents.posted import Posted, unasked
 from gateway.wire.agents.quiet import Quiet
-from gateway.wire.agents.session import Owner, owner_of
 from gateway.wire.methods import LISTEN
 from gateway.wire.shape import STATELESS
 
@@ -83,7 +83,7 @@ class Stateless:
         self._quiet = Quiet(min(limits.quiet_stateless, limits.keep_alive))
         self.over = asyncio.Event()
         """Set when the gateway is about to stop: what listens ends with a result."""
-        self._listens: Counter[Owner] = Counter()
+        self._listens: Counter[str] = Counter()
 
     async def post(
         self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity, message: Message

@@ -20,6 +20,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.finishing import until
 from gateway.ports import Channel, Gate
@@ -44,7 +45,7 @@ from gateway.wire.agents.messages import (
     result_body,
 )
 from gateway.wire.agents.replay import Budget, Shelf
-from gateway.wire.agents.session import Session, owner_of
+from gateway.wire.agents.session import Session
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.sessions import note, own_answer, session_request, settle
 from gateway.wire.agents.stateless import StatelessChannel, stateless_request

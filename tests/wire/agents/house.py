@@ -96,6 +96,7 @@ class RememberingGate:
     canned: Answer | None = None
     was_met: set[Endpoint] = field(default_factory=set)
     tenant: str = "local"
+    on_behalf_of: str = ""
     stopped: set[str] = field(default_factory=set)
     """Tasks and tools a fence fell on."""
     recalls: bool = False
@@ -131,6 +132,7 @@ class RememberingGate:
             tiers=frozenset({Tier.DATA}),
             token_id="j1",
             expires_at=self.expires_at,
+            on_behalf_of=self.on_behalf_of,
         )
 
     async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:

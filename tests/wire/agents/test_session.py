@@ -12,8 +12,8 @@ from gateway.wire.agents.session import Session, Sessions, TooManySessions
 
 ALL = Endpoint("all")
 CLIENT = ClientFacts("2025-11-25")
-ALICE = ("issuer", "local", "agent:alice")
-BOB = ("issuer", "local", "agent:bob")
+ALICE = "issuer local agent:alice"
+BOB = "issuer local agent:bob"
 
 
 class Clock:
@@ -63,8 +63,8 @@ def test_only_its_owner_at_its_endpoint_finds_a_session() -> None:
     session = sessions.open(ALL, ALICE, CLIENT)
     assert found(sessions, session)
     assert sessions.find(session.id, ALL, BOB) is None
-    assert sessions.find(session.id, ALL, ("other", "local", "agent:alice")) is None
-    assert sessions.find(session.id, ALL, ("issuer", "other", "agent:alice")) is None
+    assert sessions.find(session.id, ALL, "other local agent:alice") is None
+    assert sessions.find(session.id, ALL, "issuer other agent:alice") is None
     assert sessions.find(session.id, Endpoint("tier", tier=Tier.ADMIN), ALICE) is None
     assert sessions.find(session.id[:-1], ALL, ALICE) is None
 

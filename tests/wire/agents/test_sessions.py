@@ -492,6 +492,27 @@ async def test_work_that_lost_its_connection_still_counts() -> None:
     assert served.status == 200
 
 
+async def test_work_that_lost_its_connection_counts_as_its_agents_for_how_many_it_may_act() -> None:
+    gate = RememberingGate()
+    statuses = []
+    with anyio.fail_after(20):
+        async with serving(gate, bounds={"concurrency": 4}) as place:
+            for gate.on_behalf_of in ("ann", "ben", "cid"):
+                speaker = await session(place)
+                async with connection(place) as line:
+                    await speaker.start(line, 1, "hang")
+                    while gate.requests[-1:] == [] or gate.requests[-1].session != speaker.id:
+                        await asyncio.sleep(0)
+                    line.hang_up()
+                while (await speaker.post({"id": 2, "method": "ping"})).status != 200:
+                    await asyncio.sleep(0)
+            statuses.append((await speaker.call(3, "echo")).status)
+            bobs = await session(place, who=BOB)
+            statuses.append((await bobs.call(1, "echo")).status)
+            gate.go.set()
+    assert statuses == [503, 200]
+
+
 async def test_a_thousand_idle_sessions_are_cheap() -> None:
     async with serving() as place:
         await session(place)
