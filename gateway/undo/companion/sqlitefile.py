@@ -57,6 +57,8 @@ class SqliteFile:
         self._tables: dict[str, _Table] = {}
         self._seen: dict[str, Any] = {}
         self._wrote = False
+        self._loose = False
+        """Rows were seen that name a row which is not there: whoever writes here does not mind."""
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -67,6 +69,7 @@ class SqliteFile:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._look()
+                self._loose = self._loose or self._dangling() is not None
                 yield
             except BaseException:
                 self._database.execute("ROLLBACK")
@@ -125,6 +128,17 @@ class SqliteFile:
             raise No("CONFLICT", f"{lost[0]} is in a table that was not there; nothing was changed")
         if lost:
             raise No("FAILED", "something else would be changed by it; nothing was")
+        if not self._loose and (row := self._dangling()) is not None:
+            raise No("CONFLICT", f"what {row} names would be gone, or is; nothing was changed")
+
+    def _dangling(self) -> str | None:
+        """A row that names, by a foreign key, one that is not there."""
+        try:
+            found = self._database.execute("PRAGMA foreign_key_check").fetchone()
+        except sqlite3.OperationalError:  # a key that can name nothing
+            self._loose = True
+            return None
+        return None if found is None else f"row {found[1]} of {found[0]}"
 
     def _without_triggers(self, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         """Take away triggers, before the views they are on, and what is to be gone or made anew; what must come

@@ -227,6 +227,49 @@ def test_a_unique_value_that_somebody_else_has_taken_since_is_a_conflict(
     assert list(seen(path)) == was
 
 
+NAMING = [
+    "CREATE TABLE room (id INTEGER PRIMARY KEY)",
+    "CREATE TABLE guest (room REFERENCES room (id) ON DELETE CASCADE)",
+    "INSERT INTO room VALUES (1)",
+    "INSERT INTO guest VALUES (1)",
+]
+
+
+@pytest.mark.parametrize(
+    ("sql", "since"),
+    [
+        ("INSERT INTO room VALUES (2)", "INSERT INTO guest VALUES (2)"),
+        ("DELETE FROM guest", "DELETE FROM room"),
+    ],
+)
+def test_a_row_that_somebody_hung_on_another_since_is_not_left_hanging(
+    path: Path, sql: str, since: str
+) -> None:
+    run(path, *NAMING)
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, sql)
+    run(path, since)
+    was = list(seen(path))
+    with pytest.raises(No, match=r"^CONFLICT: what row \d of guest names"):
+        compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [*NAMING, "INSERT INTO guest VALUES (2)"],
+        ["CREATE TABLE room (id)", *NAMING[1:], "INSERT INTO guest VALUES (2)"],
+    ],
+)
+def test_where_rows_may_name_what_is_not_there_they_do_again(path: Path, before: list[str]) -> None:
+    run(path, *before)
+    was, compared = list(seen(path)), Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "INSERT INTO room VALUES (2)")
+    compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
+
+
 def test_a_file_put_in_the_place_of_another_is_the_one_that_is_looked_at(path: Path) -> None:
     run(path, "CREATE TABLE t (a)", "INSERT INTO t VALUES ('x')")
     compared = Compared(SqliteFile(path))
