@@ -10,9 +10,10 @@ import asyncio
 import logging
 import re
 import resource
+from collections import deque
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.wire.agents.asgi import CERTIFICATE
 
@@ -48,6 +49,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._begun: deque[RequestResponseCycle] = deque()
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             self.certificate = tls.getpeercert(binary_form=True) or b""
@@ -60,6 +62,11 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._believed()
         super().connection_lost(exc)
+        # The engine tells the last request only: one before it that is served would be served on, for nobody.
+        for cycle in self._begun:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
@@ -76,6 +83,9 @@ class BoundedHeads(HttpToolsProtocol):
             raise ValueError("an upgrade in a later part of a head, or CONNECT")
         self._believed()
         super().on_headers_complete()
+        while self._begun and self._begun[0].response_complete:
+            self._begun.popleft()
+        self._begun.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._believed()

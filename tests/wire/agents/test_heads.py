@@ -119,6 +119,20 @@ async def test_what_is_no_request_is_not_answered_in_the_place_of_the_call_befor
     assert place.gate.cancelled == []
 
 
+async def test_who_hangs_up_with_more_requests_waiting_is_missed_by_the_one_being_served(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    given, body = stateless(params={"name": "hang"}, **{"mcp-name": "hang"})
+    async with serving() as place, connection(place) as line, asyncio.timeout(20):
+        for _ in range(3):
+            await line.send(headers=given, body=body)
+        await place.gate.started.wait()
+        line.hang_up()
+        await place.gate.ended.wait()
+    assert len(place.gate.requests) == len(place.gate.cancelled) == 1
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
 async def test_a_body_that_breaks_off_under_an_answer_puts_no_other_answer_into_it() -> None:
     given, body = stateless(params={"name": "hang"}, **{"mcp-name": "hang"})
     broken = b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
