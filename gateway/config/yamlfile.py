@@ -12,6 +12,7 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from gateway.errors import Misconfigured, Where
 
 MAX_BYTES = 4 * 1024 * 1024
+MANY = 100_000
+"""Values a file may have by its aliases. A file without any has fewer values than characters."""
 ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 """What operators call servers, issuers and transmitters."""
 NO_ID = "an id is a-z, 0-9 and -, at most 32, a letter first"
@@ -102,7 +105,8 @@ def _kubelets(place: Path) -> bool:
 def bytes_of(path: Path, most: int) -> bytes:
     """An operator's file, whole. Raises `Misconfigured`, also when it is larger than `most` bytes or open to all."""
     refuse_open_to_all(path)
-    if path.resolve().is_fifo():  # one without a name, as of a shell's <(...), resolves to nothing
+    # A pipe without a name, as of a shell's <(...), resolves to nothing; a circle of links to one of them.
+    if Path(os.path.realpath(path)).is_fifo():
         raise Misconfigured("a pipe: it would be waited for, for ever", Where(str(path)))
     try:
         with path.open("rb") as stream:
@@ -118,8 +122,9 @@ def text_of(path: Path, most: int) -> str:
     """The same as text. Raises `Misconfigured`, also when it is none."""
     try:
         return bytes_of(path, most).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Misconfigured("not UTF-8", Where(str(path))) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Misconfigured("not UTF-8", Where(str(path), line)) from None
 
 
 def read(path: Path) -> CommentedMap:
@@ -133,6 +138,8 @@ def read(path: Path) -> CommentedMap:
     tree = _loaded(path, text)
     if not isinstance(tree, CommentedMap):
         raise Misconfigured("must be a mapping of keys to values", Where(str(path), 1))
+    if _values(tree, {}) > max(len(text), MANY):
+        raise Misconfigured("its aliases stand for more than anybody wrote", Where(str(path)))
     if _DIRECTIVE.search(text):
         raise Misconfigured("no %YAML or %TAG here: the files are YAML 1.2", Where(str(path)))
     fault = next(_odd(tree, ()), None)
@@ -161,10 +168,24 @@ def _loaded(path: Path, text: str) -> object:
         # Of ruamel's, for two comments it would have to keep in one place.
         said = "a comment between a key and its value, and something after it"
         raise Misconfigured(f"{said}: put the comment above the key", Where(str(path))) from None
+    except AttributeError:
+        # Of ruamel's, which does not expect that.
+        raise Misconfigured("<< merges a mapping into itself", Where(str(path))) from None
     except (YAMLError, RecursionError, TypeError, ValueError) as error:
         # ruamel raises TypeError for a mapping used as a key.
         said = " ".join(str(error).split())
         raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
+
+
+def _values(node: Any, counted: dict[int, int]) -> int:
+    """How many there are, what an alias stands for counted each time. `counted`: those that are known, by identity."""
+    if not isinstance(node, CommentedMap | CommentedSeq):
+        return 1
+    if id(node) not in counted:
+        parts = node.values() if isinstance(node, CommentedMap) else node
+        counted[id(node)] = 1
+        counted[id(node)] += sum(_values(part, counted) for part in parts)
+    return counted[id(node)]
 
 
 def _odd(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -180,6 +201,8 @@ def _odd(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | 
                 yield from _odd(part, (*place, step))
     elif isinstance(node, float) and not math.isfinite(node):
         yield place, f"{node} is not a number anything can be compared with"
+    elif isinstance(node, int) and node.bit_length() > sys.float_info.max_exp:
+        yield place, "is too large a number"
     elif not (node is None or isinstance(node, str | int | float | ScalarBoolean)):
         yield place, "is neither text nor a number, true, false or null: put it in quotes"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def fault(tmp_path: Path, text: str) -> str:
         ("a:\n  - 1\n  - .nan\n", ":3: nan is not a number"),
         ("a: .inf\n", ":1: inf is not a number"),
         ("a: -.inf\n", ":1: -inf is not a number"),
+        (f"a: 1\nb: 0x{'f' * 5000}\n", ":2: is too large a number"),
+        ("a: &a\n  <<: *a\n", ": << merges a mapping into itself"),
         ("a: {b: 1, # x\u2028 c: 2,\n}\n", ":1: character 0x2028 is not allowed"),
         ("a: 1\n# x\u2029\n", ":2: character 0x2029"),
         ("a: 1\nb: x\x85\n", ":2: character 0x0085"),
@@ -136,6 +139,36 @@ def test_that_nobody_can_write_here_says_nothing_of_elsewhere(tmp_path: Path) ->
         (tmp_path / "node" / "plain.json").write_text("{}")
         with pytest.raises(Misconfigured, match="anybody on this machine"):
             yamlfile.read(pod / "plain.json")
+
+
+def test_aliases_of_aliases_are_not_written_out(tmp_path: Path) -> None:
+    each = [
+        f"{key}: &{key} [{', '.join([f'*{before}'] * 9)}]"
+        for before, key in pairwise("abcdefghijkl")
+    ]
+    assert "aliases" in fault(tmp_path, "\n".join(["a: &a [x]", *each, ""]))
+
+
+def test_an_alias_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+    file = tmp_path / "tiers.yaml"
+    file.write_text("a: &a {tier: data}\n" + "".join(f"b{n}: *a\n" for n in range(1000)))
+    assert yamlfile.plain(yamlfile.read(file))["b999"] == {"tier": "data"}
+
+
+def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "tiers.yaml"
+    file.write_bytes(b"a: 1\nb: \xff\n")
+    with pytest.raises(Misconfigured, match=f"{file}:2: not UTF-8"):
+        yamlfile.read(file)
+
+
+@pytest.mark.parametrize("read", [yamlfile.read, rules_of, pins_of])
+def test_a_link_to_itself_is_no_file(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    file = tmp_path / "pins" / "git.json"
+    file.parent.mkdir()
+    file.symlink_to(file.name)
+    with pytest.raises(Misconfigured, match=f"{file}: cannot read"):
+        read(file)
 
 
 @pytest.mark.parametrize("read", [yamlfile.read, rules_of, pins_of])

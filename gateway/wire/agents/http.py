@@ -27,7 +27,7 @@ door the last of 256 agents that came at once to a busy gateway waited for a sec
 
 
 async def serve(face: Face, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
-    """Serve in the running loop until SIGINT, SIGTERM or cancellation, then stop within a bound.
+    """Serve in the running loop until SIGINT, SIGTERM, SIGHUP or cancellation, then stop within a bound.
 
     `on_ready` gets `host:port` as bound, once connections are accepted. Raises `Misconfigured` when
     the address or its certificate cannot be had. A second signal stops at once.
@@ -141,7 +141,9 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
         server.should_exit = True
 
     caught: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # A terminal that is closed says SIGHUP: that is no reason to leave calls in doubt. Unless nohup has it ignored.
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])):
         # Only the main thread may; elsewhere whoever started us stops us by cancellation.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop)

@@ -241,7 +241,7 @@ async def stopped(number: int, *patience: str, ends: bool) -> Reply:
     return last
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_streams_has_calls_answered_and_lets_the_rest_close_in_order(
     number: int,
 ) -> None:
