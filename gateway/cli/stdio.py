@@ -42,10 +42,18 @@ ALWAYS = 2**53
     "--tier", type=click.Choice([tier.value for tier in Tier]), help="Serve one tier only."
 )
 @click.option("--server", help="Serve one tool server, transparently, under its own names.")
+@click.option(
+    "--task", help="With --agent: its task, e.g. of its grant; a fresh one when left out."
+)
 @click.option("--intent", default="general", show_default=True, help="With --agent: its purpose.")
 @config_option
 def command(
-    agent: str | None, tier: str | None, server: str | None, intent: str, config: Path
+    agent: str | None,
+    tier: str | None,
+    server: str | None,
+    task: str | None,
+    intent: str,
+    config: Path,
 ) -> None:
     """The same for one agent, over standard input and output."""
     logs.begin("warning")
@@ -55,7 +63,7 @@ def command(
         raise Misconfigured(f"the admin tier needs a token in {TOKEN}, not --agent")
     if agent is None and not os.environ.get(TOKEN):
         raise Misconfigured(f"who is the agent? Give --agent NAME, or a token in {TOKEN}")
-    asyncio.run(_serve(settings, endpoint, agent, intent))
+    asyncio.run(_serve(settings, endpoint, agent, intent, task))
 
 
 def _without_page(settings: Settings) -> Settings:
@@ -65,10 +73,12 @@ def _without_page(settings: Settings) -> Settings:
     return settings.model_copy(update={"telemetry": rest})
 
 
-async def _serve(settings: Settings, endpoint: Endpoint, agent: str | None, intent: str) -> None:
+async def _serve(
+    settings: Settings, endpoint: Endpoint, agent: str | None, intent: str, task: str | None = None
+) -> None:
     with lines.standard() as wire:
         async with open_gateway(settings, wire.over) as gateway, beside(gateway):
-            mint = None if agent is None else _minting(gateway, endpoint, agent, intent)
+            mint = None if agent is None else _minting(gateway, endpoint, agent, intent, task)
             token = mint() if mint else os.environ.get(TOKEN, "")
             evidence = Evidence((f"Bearer {token}",), endpoint)
             # Verified now, so that a bad token ends the command; and, if it was given, for every request.
@@ -99,9 +109,11 @@ def _end_when_told(serving: asyncio.Future[None]) -> None:
             asyncio.get_running_loop().add_signal_handler(number, told)
 
 
-def _minting(gateway: Gateway, endpoint: Endpoint, agent: str, intent: str) -> Callable[[], str]:
+def _minting(
+    gateway: Gateway, endpoint: Endpoint, agent: str, intent: str, task: str | None
+) -> Callable[[], str]:
     """Makes tokens that say the same."""
-    facts = identity_facts(gateway.settings, agent, None, intent, None)
+    facts = identity_facts(gateway.settings, agent, task, intent, None)
 
     def mint() -> str:
         now = int(time.time())

@@ -28,7 +28,7 @@ from gateway.settings import Settings
 from gateway.wire.agents import stdio as agents_stdio
 from tests.system import starter
 from tests.system.home import Home, everybody, one_tier
-from tests.system.raw import INITIALIZED, greeting
+from tests.system.raw import INITIALIZED, greeting, over_stdio
 
 TICKING = Path(__file__).parents[1] / "servers" / "ticking.py"
 
@@ -104,6 +104,38 @@ def test_a_host_that_leaves_at_once_does_not_wait_for_a_silent_tool_server(tmp_p
     )
     assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "bulkhead"
     assert b"mute" not in done.stderr  # nor that it was waited for in vain
+
+
+async def test_a_host_works_under_the_grant_of_the_task_it_names(tmp_path: Path) -> None:
+    """Each start had a task of its own, which nobody could have given a grant."""
+    home = Home.make(
+        tmp_path / "home",
+        {"tick": {"command": [starter.python(), str(TICKING), str(tmp_path)]}},
+        policy=everybody([("data", "tick")]),
+        tiers=one_tier("tick"),
+        intents=json.dumps(
+            {
+                "standing": [],
+                "intents": {
+                    "general": {
+                        "tells": "All.",
+                        "tiers": ["data"],
+                        "tools": ["tick/*"],
+                        "seconds": 600,
+                    }
+                },
+            }
+        ),
+    )
+    home.approve("tick")
+    home.grant("tester", "--uses", "1", task="T-1")
+    host = ("-m", "gateway", "stdio", "--agent", "tester", "--task", "T-1", "--config")
+    look = {"name": "tick__look", "arguments": {"n": 1}}
+    async with over_stdio([starter.python(), *host, str(home.config)], "legacy") as ask:
+        with anyio.fail_after(60):
+            answers = [await ask("tools/call", look) for _ in range(2)]
+    assert "result" in answers[0]
+    assert answers[1]["error"]["data"]["reason"] == "grant_spent"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
