@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from gateway.config.issuers import Url
 from gateway.config.yamlfile import Located, Strict
 
 TierName = Literal["data", "tool", "admin"]
@@ -76,7 +77,7 @@ class Static(Common):
 class TokenEndpoint(Common):
     """An OAuth 2.1 authorization server, and how the gateway proves itself there."""
 
-    token_url: str
+    token_url: Url
     client_id: str
     client_secret: Secret | None = None
     private_key: Secret | None = None
@@ -89,17 +90,13 @@ class TokenEndpoint(Common):
     """RFC 8707: the tool server, as the authorization server knows it."""
     audience: str | None = None
     """The same, for servers that want it so."""
-    revocation_url: str | None = None
+    revocation_url: Url | None = None
     """RFC 7009. Without one, a token that is no longer wanted is good until its own end."""
 
     @model_validator(mode="after")
     def _well_formed(self) -> TokenEndpoint:
         if (self.client_secret is None) == (self.private_key is None):
             raise ValueError("give either client_secret or private_key")
-        for name in ("token_url", "revocation_url"):
-            url = getattr(self, name)
-            if url is not None and not is_private(url):
-                raise ValueError(f"{name} must be https")
         return self
 
 
@@ -138,24 +135,18 @@ class AwsSts(Common):
     policy: Secret | None = None
     """A session policy (JSON): what the role may do is cut down to it."""
     external_id: str | None = None
-    endpoint_url: str | None = None
+    endpoint_url: Url | None = None
 
 
 class Vault(Common):
     """A dynamic secret of HashiCorp Vault or OpenBao. Values: the members of its `data`."""
 
     provider: Literal["vault"]
-    address: str
+    address: Url
     token: Secret
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)+$")]
     """As in `database/creds/reader`."""
     namespace: str | None = None
-
-    @model_validator(mode="after")
-    def _is_private(self) -> Vault:
-        if not is_private(self.address):
-            raise ValueError("address must be https")
-        return self
 
 
 Offer = Annotated[

@@ -20,6 +20,18 @@ OAUTH = {
     "client_id": "bulkhead",
     "client_secret": SECRET,
 }
+VAULT = {
+    "provider": "vault",
+    "address": "https://vault.example",
+    "token": SECRET,
+    "path": "database/creds/reader",
+    "headers": {"X-Key": "{key}"},
+}
+STS = {
+    "provider": "aws_sts",
+    "role_arn": "arn:aws:iam::123456789012:role/reader",
+    "region": "eu-west-1",
+}
 ROLE = {"provider": "postgres_role", "dsn": SECRET, "role": "reporting"}
 
 
@@ -57,6 +69,20 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         over_http({**OAUTH, "revocation_url": "http://as.example/r"}),
         "https",
     ),
+    "a token endpoint with a password in it": (
+        over_http({**OAUTH, "token_url": "https://bulkhead:hunter22@as.example/token"}),
+        "no user name, password",
+    ),
+    "a revocation endpoint with a password in it": (
+        over_http({**OAUTH, "revocation_url": "https://bulkhead:hunter22@as.example/r"}),
+        "no user name, password",
+    ),
+    "a vault with a token in its address": (
+        over_http({**VAULT, "address": "https://hunter22@vault.example"}),
+        "no user name, password",
+    ),
+    "a vault in clear": (over_http({**VAULT, "address": "http://vault.example"}), "https"),
+    "an STS in clear": (by_command({**STS, "endpoint_url": "http://sts.example"}), "https"),
     "no proof of who we are": (
         over_http({key: value for key, value in OAUTH.items() if key != "client_secret"}),
         "either client_secret or private_key",
