@@ -11,7 +11,7 @@ import click
 
 from gateway import settings
 from gateway.cli.options import config_option, json_option, print_json
-from gateway.cli.reading import call_named, lines_after, reader_of
+from gateway.cli.reading import call_named, reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured, Where
 
@@ -79,7 +79,7 @@ def check(config: Path, as_json: bool, held: Sequence[Path], earlier: Sequence[s
     log = Retaken(kept, max((note.size for note in signed), default=0))
     reader = reader_of(settings.load(config))
     notes += signed
-    found = audit(log.passing(lines_after(reader)), notes)
+    found = audit(log.passing(reader.filed()), notes)
     told = found.wrong or (*log.wrong(), *_beside(reader))
     if unsigned := len(own) - len(signed):
         told += (

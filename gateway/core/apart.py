@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.core.model import JsonObject
 from gateway.core.record import State
@@ -92,6 +92,16 @@ def forgotten(document: JsonObject, apart: Mapping[Class, JsonObject]) -> JsonOb
         gone = {"redacted": document[MEMBER]["arguments"]}
         made["record"] = {**made["record"], "arguments": gone}
     return made
+
+
+class Filed(NamedTuple):
+    """One line as it lies there, whatever it is filed as: nothing of it is believed."""
+
+    seq: int
+    call_id: str
+    kind: str
+    at: int
+    body: bytes
 
 
 class EventRow(Value):

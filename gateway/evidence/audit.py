@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from gateway.core.apart import Filed
 from gateway.evidence.merkle import EMPTY_ROOT
 from gateway.evidence.verify import Checkpoint, leaf_hash, node_hash
-from gateway.ports import EventRow
 from gateway.values import Value
 
 
@@ -51,7 +51,7 @@ class Frontier:
         return root
 
 
-def audit(lines: Iterable[EventRow], checkpoints: Iterable[Checkpoint]) -> Audit:
+def audit(lines: Iterable[Filed], checkpoints: Iterable[Checkpoint]) -> Audit:
     """All lines, oldest first, against all checkpoints held. One thing that was done is told once."""
     held: dict[int, set[bytes]] = {0: set()}
     for checkpoint in checkpoints:
@@ -91,7 +91,7 @@ def _told(broken: Sequence[int]) -> Iterator[str]:
         yield first + more
 
 
-def _misfits(line: EventRow) -> Iterator[str]:
+def _misfits(line: Filed) -> Iterator[str]:
     """Do the columns people look by say what the line's own bytes say?"""
     try:
         said = json.loads(line.body)

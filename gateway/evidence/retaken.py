@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
+from gateway.core.apart import Filed
 from gateway.evidence.tiles import BITS, FULL, HASH, WIDTH, Tile, Tiles
 from gateway.evidence.verify import leaf_hash
-from gateway.ports import EventRow
 
 NAMED: Final = 5
 """Places that are named; of more it is said how many."""
@@ -43,7 +43,7 @@ class Retaken:
         self._made: dict[int, tuple[int, bytes]] = {}
         self._others: dict[str, None] = {}
 
-    def passing(self, lines: Iterable[EventRow]) -> Iterator[EventRow]:
+    def passing(self, lines: Iterable[Filed]) -> Iterator[Filed]:
         """The same lines, each taken in on its way."""
         tiles, leaves = Tiles(self), list[bytes]()
         for line in lines:

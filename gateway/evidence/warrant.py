@@ -14,9 +14,10 @@ from typing import Any, Final
 from gateway.core.act import UNDO
 from gateway.core.forget import EXPIRED, METHOD
 from gateway.core.record import State
+from gateway.errors import JournalError
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.merkle import Node
-from gateway.evidence.proof import Checkpoints, prove
+from gateway.evidence.proof import CHANGED, Checkpoints, prove
 from gateway.evidence.verify import signed_bytes, told
 from gateway.ports import CallFilter, CallRow, EventRow, JournalReader
 from gateway.values import Value
@@ -43,7 +44,10 @@ class Registry(Value):
         }
         proof = prove([line for part in PARTS for line in lines[part]], self.checkpoints, self.node)
         events = iter(proof["events"])
-        said = told(*([json.loads(line.body) for line in lines[part]] for part in PARTS))
+        try:
+            said = told(*([json.loads(line.body) for line in lines[part]] for part in PARTS))
+        except (KeyError, IndexError):
+            raise JournalError(CHANGED) from None
         return {
             "warrant": said,
             "signature": base64.b64encode(self.notary.signer.sign(signed_bytes(said))).decode(),

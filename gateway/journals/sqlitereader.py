@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlite_utils import Database
 
+from gateway.core.apart import Filed
 from gateway.core.record import State
 from gateway.errors import JournalError, Misconfigured, Where
 from gateway.journals import filing, form
@@ -74,11 +76,17 @@ class SqliteReader:
     def bodies(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """The same lines, their numbers and exact bytes alone: cheap enough for every line there is.
         Raises `JournalError`."""
-        sql = "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
-        try:
-            return self._db.execute(sql, (after, limit)).fetchall()
-        except sqlite3.Error as error:
-            raise JournalError(f"{self._path}: {error}") from None
+        return self._tuples(
+            "SELECT seq, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+        )
+
+    def filed(self) -> Iterator[Filed]:
+        """Every line there is, as it lies there. Raises `JournalError`."""
+        yield from map(Filed._make, self._tuples(f"{_EVENTS} WHERE seq < 1 ORDER BY seq", ()))
+        after = 0
+        while rows := self._tuples(f"{_EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?", (after, PAGE)):
+            yield from map(Filed._make, rows)
+            after = rows[-1][0]
 
     def lines(self, call_id: str) -> Sequence[EventRow]:
         """All lines of one call (its whole id), oldest first."""
@@ -92,7 +100,8 @@ class SqliteReader:
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
         """The same lines, with what is kept of their payloads."""
         kept, opened = self._payloads.of((row.seq, row.body) for row in rows), self._payloads.opened
-        return [replace(row, payloads=opened(row.seq, row.body, kept)) for row in rows]
+        with self._as_written():
+            return [replace(row, payloads=opened(row.seq, row.body, kept)) for row in rows]
 
     def misfiled(self) -> Sequence[str]:
         """The calls that are not found as their lines say. Of lines that are proved: those of no JSON raise
@@ -127,22 +136,41 @@ class SqliteReader:
     def _call_rows(self, rows: Sequence[dict[str, Any]]) -> list[CallRow]:
         ends = [(row[f"{end}_seq"], row[end]) for row in rows for end in ("first", "last")]
         kept, said = self._payloads.of(ends, ("arguments",)), self._payloads.said
-        return [
-            form.row(
-                row["state"],
-                row["created_at"],
-                row["settled_at"],
-                said(row["first_seq"], row["first"], kept),
-                said(row["last_seq"], row["last"], kept),
-            )
-            for row in rows
-        ]
+        with self._as_written():
+            return [
+                form.row(
+                    row["state"],
+                    row["created_at"],
+                    row["settled_at"],
+                    said(row["first_seq"], row["first"], kept),
+                    said(row["last_seq"], row["last"], kept),
+                )
+                for row in rows
+            ]
 
     def _event_rows(self, sql: str, values: tuple[Any, ...]) -> list[EventRow]:
-        return [
-            EventRow(row["seq"], row["call_id"], State(row["kind"]), row["at"], row["body"])
-            for row in self._query(sql, values)
-        ]
+        rows = self._tuples(sql, values)
+        with self._as_written():
+            return [
+                EventRow(seq, call, State(kind), at, body) for seq, call, kind, at, body in rows
+            ]
+
+    @contextmanager
+    def _as_written(self) -> Iterator[None]:
+        """What somebody else wrote there may be anything. Raises `JournalError`."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise JournalError(
+                f"{self._path}: not as a gateway wrote it ({type(error).__name__}: {error}):"
+                " `bulkhead evidence check` names the line"
+            ) from None
+
+    def _tuples(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: {error}") from None
 
     def _query(self, sql: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         try:

@@ -9,22 +9,21 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from gateway.core.apart import Filed
 from gateway.core.record import State
 from gateway.evidence.audit import Frontier, audit
 from gateway.evidence.verify import Checkpoint, leaf_hash
-from gateway.ports import EventRow
-from gateway.values import replace
 
 MUTATIONS = int(os.environ.get("BULKHEAD_TEST_MUTATIONS", "900"))
 LINES = 70
 
-Log = list[EventRow]
+Log = list[Filed]
 
 
-def line(number: int) -> EventRow:
+def line(number: int) -> Filed:
     said = {"call": f"call{number // 2}", "kind": "intent", "at": number, "body": {"n": number}}
     body = json.dumps(said).encode()
-    return EventRow(number, f"call{number // 2}", State.INTENT, number, body)
+    return Filed(number, f"call{number // 2}", State.INTENT, number, body)
 
 
 LOG = [line(number) for number in range(1, LINES + 1)]
@@ -46,7 +45,7 @@ def flip(log: Log, chance: random.Random) -> Log:
     at = chance.randrange(len(log))
     body = bytearray(log[at].body)
     body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
-    return [*log[:at], replace(log[at], body=bytes(body)), *log[at + 1 :]]
+    return [*log[:at], log[at]._replace(body=bytes(body)), *log[at + 1 :]]
 
 
 def refile(log: Log, chance: random.Random) -> Log:
@@ -54,7 +53,7 @@ def refile(log: Log, chance: random.Random) -> Log:
     other: dict[str, object] = chance.choice(
         [{"call_id": "callx"}, {"kind": State.REFUSED}, {"at": log[at].at + 1}]
     )
-    return [*log[:at], replace(log[at], **other), *log[at + 1 :]]  # type: ignore[arg-type]
+    return [*log[:at], log[at]._replace(**other), *log[at + 1 :]]  # type: ignore[arg-type]
 
 
 def delete(log: Log, chance: random.Random) -> Log:
@@ -82,7 +81,7 @@ def renumbered(log: Log, chance: random.Random) -> Log:
     """A careful forger numbers the lines anew."""
     if chance.random() < 0.5:
         return log
-    return [replace(row, seq=number) for number, row in enumerate(log, 1)]
+    return [row._replace(seq=number) for number, row in enumerate(log, 1)]
 
 
 @pytest.mark.parametrize("mutate", [flip, refile, delete, insert, reorder, truncate])
@@ -134,5 +133,5 @@ def test_two_checkpoints_of_one_size_and_different_roots_cannot_both_hold() -> N
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"call": 1}'])
 def test_a_line_that_says_nothing_is_no_line(body: bytes) -> None:
-    log: Sequence[EventRow] = [replace(LOG[0], body=body)]
+    log: Sequence[Filed] = [LOG[0]._replace(body=body)]
     assert "line 1" in audit(log, []).wrong[0]

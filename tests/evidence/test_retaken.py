@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.apart import Filed
 from gateway.core.record import State
 from gateway.evidence.retaken import Retaken
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import leaf_hash
 from gateway.journals.tilefile import TileFile
-from gateway.ports import EventRow
 
 LINES = 700
 """Three tiles of leaves, and one above them."""
 TILE = 256 * 32
 
 
-def line(number: int) -> EventRow:
-    return EventRow(number, f"call{number}", State.INTENT, number, b"%d" % number)
+def line(number: int) -> Filed:
+    return Filed(number, f"call{number}", State.INTENT, number, b"%d" % number)
 
 
-def lines(count: int) -> list[EventRow]:
+def lines(count: int) -> list[Filed]:
     return [line(number) for number in range(1, count + 1)]
 
 
-def add(file: TileFile, events: Iterable[EventRow]) -> None:
+def add(file: TileFile, events: Iterable[Filed]) -> None:
     Tiles(file).append([leaf_hash(each.body) for each in events])
 
 
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> TileFile:
     return file
 
 
-def wrong(file: TileFile, events: Iterable[EventRow], signed: int = 0) -> list[str]:
+def wrong(file: TileFile, events: Iterable[Filed], signed: int = 0) -> list[str]:
     log = Retaken(file, signed)
     list(log.passing(events))
     return [

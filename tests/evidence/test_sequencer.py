@@ -88,7 +88,7 @@ async def test_every_sealed_line_comes_into_the_log_and_under_a_checkpoint(tmp_p
     key = Notary.open(tmp_path).key
     held = [open_note(note, key) for note in notes]
     assert [checkpoint.size for checkpoint in held] == [40, 46]
-    found = audit(SqliteReader(tmp_path / "journal.db").events(0, 1000), held)
+    found = audit(SqliteReader(tmp_path / "journal.db").filed(), held)
     assert (found.wrong, found.covered) == ((), 46)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -68,6 +69,28 @@ async def test_the_digest_of_arguments_that_are_kept_as_they_came_is_made_by_who
     assert call is not None
     assert call.record.arguments_digest == protector.digest(asked)
     assert line.said["record"]["arguments_digest"] == protector.digest(asked)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE event SET body = x'7b' WHERE seq = 2",
+        "UPDATE event SET body = CAST('[]' AS BLOB) WHERE seq = 1",
+        "UPDATE event SET kind = 'told' WHERE seq = 2",
+        "UPDATE calls SET state = 'told'",
+    ],
+)
+async def test_what_no_gateway_wrote_is_said_in_one_sentence(tmp_path: Path, sql: str) -> None:
+    path = tmp_path / "journal.db"
+    await _written(path, intent("call-1"), outcome("call-1"))
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP TRIGGER event_no_update")
+        file.execute(sql)
+        file.commit()
+    with closing(SqliteReader(path)) as reader:
+        with pytest.raises(JournalError, match="`bulkhead evidence check` names the line"):
+            assert reader.calls(CallFilter(), 5) and reader.lines("call-1")
+        assert [line.seq for line in reader.filed()] == [1, 2]
 
 
 async def test_a_reader_cannot_write(tmp_path: Path) -> None:
