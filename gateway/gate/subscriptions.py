@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.core import settle
+from gateway.core.decide import Decided
 from gateway.core.model import Answer, JsonObject, Request, WorkloadIdentity
-from gateway.core.resolve import resolve
 from gateway.errors import JournalError, Refused
-from gateway.gate.views import KINDS, may_read, view
+from gateway.gate.views import KINDS, view
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.pep import Line
@@ -32,6 +32,7 @@ MOST_VIEWS: Final = 4_096
 UPDATED: Final = "notifications/resources/updated"
 TASKS: Final = "notifications/tasks"
 GET: Final = "tasks/get"
+READ: Final = "resources/read"
 
 Place = tuple[str, Watch]
 """A tool server, and what is watched there."""
@@ -109,29 +110,25 @@ class Subscriptions:
         return now
 
     def place(self, request: Request) -> Place:
-        """Where a subscription leads. Raises `Refused`."""
-        resolved = resolve(self._catalogue.current, request)
+        """Where a subscription leads, as the Line has it. Raises `Refused`, `JournalError`."""
+        resolved = self._decided(request).classified.resolved
         server = resolved.target.server
         if request.method == GET:
             return server, ("task", str(request.params.get("taskId")))
         return server, ("resource", str(resolved.params.get("uri")))
 
-    def may_tell(self, request: Request, uri: str) -> bool:
-        """Whether this caller may hear of a resource now: its token holds, and it could read it."""
-        if request.identity.expires_at <= self._seconds():
-            return False
-        policy, table = self._policies.current, self._catalogue.current
-        return may_read(policy, self._bounds, table, request, uri)
-
     def may_hear(self, request: Request) -> bool:
-        """The same of a task: whether it could ask for it now. What is told of one may be all that came of it."""
+        """May this caller hear what the answer would be: its token holds, and it could ask now? In doubt, no."""
         if request.identity.expires_at <= self._seconds():
             return False
         try:
-            self.line.decided(Way("", request, self._policies.current, request))
+            self._decided(request)
         except (Refused, JournalError):
             return False
         return True
+
+    def _decided(self, request: Request) -> Decided:
+        return self.line.decided(Way("", request, self._policies.current, request))
 
     def hold(self, place: Place, follower: Follower, name: str) -> None:
         """Tell this follower of this place, by this name."""
@@ -161,7 +158,8 @@ class Subscriptions:
             for whole in _wholes(uri):
                 for follower, name in self._at(server, ("resource", whole)).items():
                     shown = name + uri.removeprefix(whole)
-                    if self.may_tell(follower.request, shown):
+                    read = replace(follower.request, method=READ, params={"uri": shown})
+                    if self.may_hear(read):
                         follower.tell(method, {**params, "uri": shown})
 
     def _at(self, server: str, watch: Watch) -> dict[Follower, str]:
@@ -203,6 +201,8 @@ class Follower:
             place = self._house.place(request)
         except Refused as no:  # it went away this very moment
             return settle.refused(request, no.reason, no.detail, "")
+        except JournalError:
+            return settle.refused(request, Reason.JOURNAL_UNAVAILABLE, "", "")
         name = place[1][1] if place[1][0] == "task" else str(request.params["uri"])
         if place[1][0] == "task":
             error = await self._house.watched[place[0]].acquire(place[1])

@@ -1,4 +1,4 @@
-"""What one caller can see of the catalogue, and whether it may still read a resource: the policy's words, now.
+"""What one caller can see of the catalogue: the policy's words, now.
 
 It makes no list and forwards nothing; it knows the ports and no wire.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.decide import admit, question, require, served_tiers
+from gateway.core.decide import question, served_tiers
 from gateway.core.model import Entry, Request, Resolved
-from gateway.core.resolve import ListKind, Table, resolve
-from gateway.errors import JournalError, Refused
+from gateway.core.resolve import ListKind, Table
+from gateway.errors import Refused
 from gateway.line.bounds import Bounds
 from gateway.ports import PolicyView
 from gateway.values import replace
@@ -53,15 +53,3 @@ def view(policy: PolicyView, bounds: Bounds, table: Table, request: Request, kin
     shown = visible(policy, bounds, request)
     entries = (entry for each in KINDS[kind] for entry in shelf.listed(each) if shown(entry))
     return hash(tuple((entry.target, entry.public_name, entry.digest) for entry in entries))
-
-
-def may_read(policy: PolicyView, bounds: Bounds, table: Table, request: Request, uri: str) -> bool:
-    """Whether this caller could read the resource now. Doubt is a no."""
-    try:
-        asked = replace(request, method="resources/read", params={"uri": uri})
-        classified = admit(policy.classify(resolve(table, asked)))
-        require(classified, policy.decide(question(classified)))
-        bounds.cover(classified)
-    except (Refused, JournalError):
-        return False
-    return True

@@ -34,7 +34,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         }
         tiers = one_tier("left") + one_tier("right").removeprefix("servers:\n")
         policy = everybody([("data", name) for name in BOTH])
-        policy += "".join(f"g, agent:{name}, role:tester, local\n" for name in ("first", "second"))
+        policy += "".join(
+            f"g, agent:{name}, role:tester, local\n" for name in ("first", "second", "third")
+        )
         home = Home.make(root / "home", servers, policy=policy, tiers=tiers)
         home.approve(*BOTH)
         with home.serving():
@@ -116,6 +118,15 @@ def test_an_unlisted_link_leads_to_its_server_for_whom_it_was_told_and_for_nobod
     assert told["content"][-1]["uri"] == "unlisted://left~here/a"
     reached = [call for call in home.calls() if call["target"] == f"resource:{UNLISTED}"]
     assert {(call["server"], call["agent"]) for call in reached} == {("right", "agent:first")}
+
+
+def test_an_unlisted_link_can_be_subscribed_to_by_whom_it_was_told(home: Home) -> None:
+    with speaker(home, "sessions", "third") as third:
+        before = third.ask("resources/subscribe", uri=UNLISTED)
+        third.ask("tools/call", name="right__test_resource_links", arguments={})
+        after = third.say("resources/subscribe", {"uri": UNLISTED})
+    assert before["data"]["reason"] == "not_available"
+    assert after["messages"][-1]["result"] == {}
 
 
 def test_prompts_of_both_are_there_with_what_they_embed(agent: Speaker) -> None:

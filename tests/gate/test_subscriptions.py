@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.core.decide import Decided, question, require
 from gateway.core.grant import Cover
 from gateway.core.model import (
     AccessRequest,
@@ -28,7 +29,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.resolve import Shelf, Table
+from gateway.core.resolve import Shelf, Table, resolve
 from gateway.errors import JournalError, Refused, Where
 from gateway.gate.subscriptions import MOST, MOST_VIEWS, Follower, Subscriptions
 from gateway.line.bounds import Bounds
@@ -69,6 +70,8 @@ class World:
     now: int = 1000
     refuses: bool = False
     unreadable: bool = False
+    links: dict[str, str] = field(default_factory=dict)
+    """Which of its own URIs the server has told of, by the name it was told by."""
 
     # The policy's view.
 
@@ -97,16 +100,24 @@ class World:
         if self.refuses or request.params.get("uri") in self.hidden:
             return Answer(error=RpcError(-32602, "Not available"))
         if request.method == "resources/subscribe":
-            await self.acquire(("resource", request.params["uri"]))
+            uri = str(request.params["uri"])
+            await self.acquire(("resource", self.links.get(uri, uri)))
         return Answer({})
 
-    def decided(self, way: Way) -> None:
+    def decided(self, way: Way) -> Decided:
         request = way.request
-        assert request.method == "tasks/get"
         if self.unreadable:
             raise JournalError("the disk failed")
-        if request.params["taskId"] in self.hidden:
-            raise Refused(Reason.FENCED, "by ada")
+        if request.method == "tasks/get":
+            if request.params["taskId"] in self.hidden:
+                raise Refused(Reason.FENCED, "by ada")
+            resolved = Resolved(request, Target("git", "tool", "t"), None, request.params)
+        elif (own := self.links.get(request.params["uri"])) is not None:
+            resolved = Resolved(request, Target("git", "resource", own), None, {"uri": own})
+        else:
+            resolved = resolve(self.current, request)
+        classified = self.classify(resolved)
+        return require(classified, self.decide(question(classified)))
 
     # The watches.
 
@@ -244,10 +255,12 @@ async def test_a_new_catalogue_that_looks_the_same_is_no_news() -> None:
 
 async def test_while_grants_cannot_be_read_an_agent_can_listen_and_hears_of_nothing() -> None:
     """A wire would leave its request without an answer, and hear its tool server no more."""
-    world = World(table("1"), unreadable=True)
-    place, ear = house(world), Ear()
-    follower = await followed(place, ear, "test://a")
+    world, ear = World(table("1"), unreadable=True), Ear()
+    follower = house(world).follow(request(), ALL, ear)
+    world.unreadable = False
+    await follower.subscribe(subscribe("test://a"), NOBODY)
     await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
+    world.unreadable = True
     world.updated("test://a")
     for told in world.listeners:
         told("notifications/tasks", {"taskId": "t1"})
@@ -300,6 +313,17 @@ async def test_l3_a_part_of_what_was_subscribed_to_is_told_if_it_may_be_read() -
     for uri in ("test://a/open", "test://a/shut", "test://ab", "test://a/unknown"):
         world.updated(uri)
     assert ear.uris() == ["test://a/open"]
+
+
+async def test_a_resource_that_is_only_linked_is_told_of_by_the_name_its_agent_knows() -> None:
+    """On an aggregate: no list has it, and only the Line knows which server it leads to."""
+    world = World(table("1"), links={"test://git~b": "test://b"})
+    ear = Ear()
+    follower = await followed(house(world), ear, "test://git~b")
+    world.updated("test://b")
+    follower.close()
+    assert ear.uris() == ["test://git~b"]
+    assert world.counts == {("resource", "test://b"): 0}
 
 
 async def test_l3_what_may_no_longer_be_read_is_no_longer_told() -> None:
