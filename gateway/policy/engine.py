@@ -131,6 +131,8 @@ class Engine:
             self._enforcer.fm.add_function(function.__name__, function)
         roles = self._enforcer.get_role_manager()
         roles.logger = _SILENT
+        # A name is equal to itself only. With a function that says so, Casbin tries each name on all others.
+        roles.add_matching_func(None)
         for agent, role, tenant in members:
             roles.add_link(agent, role, tenant)
         loaded["g"]["g"].rm = roles

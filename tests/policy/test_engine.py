@@ -89,6 +89,26 @@ def test_an_answer_that_contradicts_its_rule_is_a_fault(monkeypatch: pytest.Monk
             sound.ask([ROW], ASKED)
 
 
+class Compared(str):
+    """A name that counts how often it was compared."""
+
+    times = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, other)
+
+
+def test_a_name_is_not_compared_with_all_others() -> None:
+    """The first decision after the policy changed held up everybody: with 5,000 members for 18 seconds."""
+    members = [(Compared(f"agent:{n}"), f"role:{n}", "local") for n in range(200)]
+    asked = ASKED._replace(agent="agent:7")
+    verdict = Engine(MODEL.read_text(), members).ask([ROW._replace(role="role:7")], asked)
+    assert verdict == Verdict(True, "P1")
+    assert Compared.times < 10 * len(members)
+
+
 def test_threads_do_not_get_each_others_answers() -> None:
     shared = engine()
     deny = ROW._replace(id="D1", effect="deny")
