@@ -27,7 +27,8 @@ from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
-from gateway.wire.servers.http_sessions import OWN, Sessions
+from gateway.wire.servers.http_sessions import OWN, Full, Sessions
+from gateway.wire.servers.http_standing import asks_in_sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import Listens
 from gateway.wire.servers.patience import Patience
@@ -61,7 +62,9 @@ class HttpServer:
         self._link = Link(name, limits, requests, Pool(where, limits.connect), envelope.ids(), own)
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self.era: Era | None = None
-        """What it speaks; None while that is not known."""
+        """What it speaks; None while that is not known. With one that speaks both eras, the stateless one."""
+        self._no_sessions = self._forced is not None
+        """Of a stateless server: it is not to be asked, or was and opens none."""
         self._probing: asyncio.Task[None] | None = None
         self._changes = Changes(self._listen, self._noticed)
         self._stateless = Stateless(self._link, self._changes.note, self._moved)
@@ -156,17 +159,35 @@ class HttpServer:
     def _about(self) -> JsonObject:
         return self._stateless.about if self.era is STATELESS else self._sessions.about
 
-    def _send(self, message: Outbound, channel: Channel) -> Coroutine[Any, Any, Outcome]:
+    def _send(
+        self, message: Outbound, channel: Channel, patience: Patience | None = None
+    ) -> Coroutine[Any, Any, Outcome]:
         """Raises `NotSent`, `Broken`."""
-        patience = self._link.patience()
+        patience = patience or self._link.patience()
         if self.era is STATELESS:
+            client = message.client
+            if client.capabilities and not self._no_sessions and asks_in_sessions(client):
+                return self._send_as_asked(message, channel, patience)
             return self._stateless.send(message, channel, patience)
         return self._send_in(message, channel, patience)
+
+    async def _send_as_asked(
+        self, message: Outbound, channel: Channel, patience: Patience
+    ) -> Outcome:
+        """In a session if it opens one: a server of both eras may ask in the middle of a call only there. Raises
+        `NotSent`, `Broken`."""
+        try:
+            return await self._sessions.send(message, channel, patience)
+        except NotSent as no:
+            self._no_sessions = not isinstance(no, Full)
+        return await self._stateless.send(message, channel, patience)
 
     async def _send_in(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
         """In the era that is found."""
         talk = await self._talk(patience)
         try:
+            if talk is self._stateless:
+                return await self._send(message, channel, patience)
             return await talk.send(message, channel, patience)
         except NotSent:
             self._moved()
@@ -212,6 +233,7 @@ class HttpServer:
     async def _probe(self, patience: Patience) -> None:
         try:
             self.era, about = await probe(self._link, self._forced, patience)
+            self._no_sessions = self._forced is not None
             if about is not None:
                 self._stateless.about = about
         finally:

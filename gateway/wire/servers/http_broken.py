@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class NotSent(Exception):
-    """Provably nothing of the request has reached the server."""
+    """Provably nothing of the request has reached the server, or it turned it away."""
 
 
 class Broken(Exception):

@@ -44,11 +44,21 @@ class Session:
         "id",
         "in_flight",
         "log_level",
+        "logs",
         "used",
     )
 
-    def __init__(self, id: str | None, version: str, credential: Credential | None = None) -> None:
+    def __init__(
+        self,
+        id: str | None,
+        version: str,
+        credential: Credential | None = None,
+        *,
+        logs: bool = False,
+    ) -> None:
+        """`logs`: the server has log levels."""
         self.id = id
+        self.logs = logs
         named = () if id is None else (("Mcp-Session-Id", id),)
         self.headers = lines((("MCP-Protocol-Version", version), *named))
         """What every message in this session carries."""

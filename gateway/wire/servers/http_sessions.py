@@ -19,7 +19,6 @@ from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.made import Made
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound
-from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
@@ -39,6 +38,11 @@ MAX_EACH: Final = 32
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+
+
+class Full(NotSent):
+    """No more sessions can be had now."""
+
 
 Key = tuple[str, bytes]
 """Who, and what the server is told of its client."""
@@ -98,13 +102,13 @@ class Sessions:
             if outcome is not None:
                 return outcome
         why = "it does not know a session it has just opened: are there several servers behind its address?"
-        return envelope.not_forwarded(self._link.name, Reason.SERVER_UNAVAILABLE, why)
+        raise NotSent(why)
 
     async def _hear_logs(self, session: Session, message: Outbound, patience: Patience) -> None:
         """Have the server say what this agent asked to hear. The level is the session's, so it only widens;
         what is below an agent's own level is kept from it by its channel."""
         level = widest(session.log_level, message.client.log_level)
-        if level == session.log_level or "logging" not in (self.about.get("capabilities") or {}):
+        if level == session.log_level or not session.logs:
             return
         session.log_level = level
         asked = replace(message, method="logging/setLevel", params={"level": level})
@@ -209,7 +213,8 @@ class Sessions:
             raise NotSent("it speaks no protocol version that the gateway speaks")
         if id and not _SESSION_ID.fullmatch(id):
             raise NotSent("its session id is not visible ASCII")
-        return Session(id or None, version), outcome.result
+        logs = "logging" in (outcome.result.get("capabilities") or {})
+        return Session(id or None, version, logs=logs), outcome.result
 
     def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
         place = self._places.get(key)
@@ -228,7 +233,7 @@ class Sessions:
             self._sweeper = asyncio.get_running_loop().call_later(IDLE / 4, self._sweep)
 
     def _make_room(self, keys: Collection[Key], most: int) -> None:
-        """Close the one idle longest when there are too many. Raises `NotSent` when all are at work."""
+        """Close the one idle longest when there are too many. Raises `Full` when all are at work."""
         if len(keys) < most:
             return
         idle = [
@@ -237,7 +242,7 @@ class Sessions:
             if (session := self._places[key].session) is not None and not session.in_flight
         ]
         if not idle:
-            raise NotSent(f"{most} sessions are at work")
+            raise Full(f"{most} sessions are at work")
         self._end(min(idle)[1])
 
     def _sweep(self) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from gateway.core.model import JsonObject
+from gateway.core.model import ClientFacts, JsonObject
 from gateway.wire.asking import NEEDED
+from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Session
 from gateway.wire.servers.http_link import Link
@@ -26,6 +27,13 @@ _ASKING: Final = frozenset(NEEDED.values())
 def can_be_asked(capabilities: JsonObject) -> bool:
     """Whether a client declared that it answers any question."""
     return not _ASKING.isdisjoint(capabilities)
+
+
+def asks_in_sessions(client: ClientFacts) -> bool:
+    """Whether an agent is of the sessions era and can be asked."""
+    return client.protocol_version < envelope.STATELESS_VERSION and can_be_asked(
+        client.capabilities
+    )
 
 
 class Standing:

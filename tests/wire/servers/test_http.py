@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Answer, ClientFacts, Effect, JsonObject, Outcome
+from gateway.core.model import Answer, ClientFacts, Effect, Era, JsonObject, Outcome
 from gateway.core.record import Permit, Queued, State, permit
 from gateway.errors import Misconfigured
 from gateway.ports import Outbound, ServerUnavailable
 from gateway.settings import ServerSettings, load
+from gateway.values import replace
 from gateway.wire.servers.http import HttpServer
 from tests.clock import ahead
 from tests.servers.http_sdk import World, sdk_server
@@ -85,7 +86,25 @@ async def test_the_era_is_asked_for_once(era: str) -> None:
         for _ in range(3):
             await server.call(leave(), tool("echo", text="x"), Ear())
     assert world.methods().count("server/discover") == 1
-    assert world.methods().count("initialize") == (1 if era == "sessions" else 0)
+    # Who can be asked would meet it in a session: whether it opens one is found out once.
+    assert world.methods().count("initialize") == 1
+
+
+@pytest.mark.parametrize("era", ["both", "stateless"])
+async def test_who_can_be_asked_meets_a_server_in_a_session_if_it_opens_one(era: str) -> None:
+    who = Ear()
+    async with connected(era) as (server, world):
+        asked = await server.call(leave(), tool("ask"), who)
+        mute = replace(tool("echo", text="x"), client=ClientFacts("2025-11-25", {}))
+        told = await server.call(leave(), mute, Ear())
+        spoken = [
+            "mcp-session-id" in headers for _, rpc, headers in world.seen if rpc == "tools/call"
+        ]
+    assert (told.kind, server.era) == ("ok", Era.STATELESS)
+    if era == "both":
+        assert (text(asked), spoken) == ("accept {'name': 'Ada'}", [True, False])
+    else:
+        assert (asked.kind, spoken) == ("rejected", [False, False])
 
 
 async def test_a_forced_era_is_not_probed() -> None:

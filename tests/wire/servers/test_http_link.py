@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.core.credential import Credential
-from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.ports import ServerUnavailable
 from gateway.settings import ServerSettings
 from gateway.values import replace
@@ -23,6 +23,9 @@ from tests.wire.servers.test_http import Ear, leave, tool
 
 MIB = 1024 * 1024
 DISCOVERED = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
+
+MUTE = replace(tool("echo"), client=ClientFacts("2025-11-25", {}))
+"""Of an agent that cannot be asked: no session is tried for it at a stateless server."""
 
 
 def stateless(script: Script) -> Script:
@@ -303,7 +306,7 @@ async def test_a_refused_or_hanging_probe_forwards_nothing_and_is_asked_again() 
             await wire.answer({"at": "last"})
 
     async with serving(script) as (server, heard):
-        outcomes = [await server.call(leave(), tool("echo"), Ear()) for _ in range(4)]
+        outcomes = [await server.call(leave(), MUTE, Ear()) for _ in range(4)]
     assert [outcome.kind for outcome in outcomes] == ["rejected"] * 3 + ["ok"]
     assert heard.methods() == ["server/discover"] * 4 + ["tools/call"]
 
@@ -383,10 +386,10 @@ async def test_a_server_that_changes_its_era_is_probed_again() -> None:
             await wire.answer({"by": "sessions"})
 
     async with serving(script) as (server, heard):
-        first = await server.call(leave(), tool("echo"), Ear())
+        first = await server.call(leave(), MUTE, Ear())
         era = Era.SESSIONS
-        turned_away = await server.call(leave(), tool("echo"), Ear())
-        after = await server.call(leave(), tool("echo"), Ear())
+        turned_away = await server.call(leave(), MUTE, Ear())
+        after = await server.call(leave(), MUTE, Ear())
     assert first.result == {"by": "stateless"}
     assert turned_away.kind == "rejected"
     assert after.result == {"by": "sessions"}
@@ -404,7 +407,7 @@ async def test_a_stale_connection_leaves_a_call_in_doubt_and_a_read_is_asked_aga
             await wire.answer({"tools": []})
 
     async with serving(stateless(script)) as (server, heard):
-        outcome = await server.call(leave(), tool("echo"), Ear())
+        outcome = await server.call(leave(), MUTE, Ear())
         await server.fetch("server/discover", {})
         tools = await server.fetch("tools/list", {})
     assert outcome.kind == "in_doubt"
@@ -435,7 +438,7 @@ async def test_every_request_has_an_id_of_its_own() -> None:
         await wire.answer({})
 
     async with serving(stateless(script)) as (server, heard):
-        await asyncio.gather(*(server.call(leave(), tool("echo"), Ear()) for _ in range(20)))
+        await asyncio.gather(*(server.call(leave(), MUTE, Ear()) for _ in range(20)))
     ids = [request.rpc["id"] for request in heard.requests]
     assert len(ids) == len(set(ids)) == 21
 
