@@ -90,12 +90,13 @@ class Desk(Value, kw_only=True):
         """After `FenceLog.fence`, which needs nothing of what is needed here. Raises `JournalError`."""
         revoked = await self._revoke(fences)
         if revoked:
-            below = tuple(_of_grant(each, fences[0]) for each in revoked)
-            self.log.fence(*below)
+            self.log.fence(*(_of_grant(each, fences[0]) for each in revoked))
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
-        under_way, ended = await asyncio.gather(self._under_way(fences), self._ended(fences))
-        unsent = await self._unsent(fences)
+        below = self._with_below(revoked)
+        every = [*fences, *(_of_grant(each, fences[0]) for each in below)]
+        under_way, ended = await asyncio.gather(self._under_way(every), self._ended(every))
+        unsent = await self._unsent(every)
         return Contained(tuple(fences), revoked, under_way, ended, unsent)
 
     async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
@@ -113,9 +114,9 @@ class Desk(Value, kw_only=True):
         """Every grant a fence concerns, and with it all below: their ids, those at the top."""
         now, ended = self.clock(), list[str]()
         for row in reversed(self.grants.all()):
-            if row.word(now) != "active" or not any(_concerns(each, row) for each in fences):
+            fence = next((each for each in fences if _concerns(each, row)), None)
+            if fence is None or row.word(now) != "active":
                 continue
-            fence = fences[0]
             said = self.protector.protect_text(f"{fence.by}: contained: {fence.why}")
             try:
                 await self._note(
@@ -126,6 +127,14 @@ class Desk(Value, kw_only=True):
                 continue
         self.grants.changed()
         return tuple(ended)
+
+    def _with_below(self, revoked: Sequence[str]) -> Sequence[str]:
+        """These grants and all that were handed on from them. Of a call on record its own grant alone is known."""
+        found = dict.fromkeys(revoked)
+        for row in sorted(self.grants.all(), key=lambda row: row.grant.depth):
+            if row.grant.parent in found:
+                found[row.grant.id] = None
+        return list(found)
 
     async def _under_way(self, fences: Sequence[Fence]) -> tuple[str, ...]:
         until = asyncio.get_running_loop().time() + PATIENCE

@@ -8,10 +8,17 @@ from pathlib import Path
 import anyio
 import pytest
 
+from gateway.core import record
 from gateway.core.fence import Fence
+from gateway.core.grant import Give
+from gateway.core.record import Line, State, move
 from gateway.errors import JournalError
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
+from gateway.ports import CallFilter
+from gateway.values import replace
+from tests.grants.given import NOON, grant
+from tests.journals.calls import call_record
 from tests.undo.holding import BEFORE, Holding, desk, sent
 from tests.undo.rig import Rig, Store, a_rig
 
@@ -88,3 +95,41 @@ async def test_a_held_call_that_cannot_be_refused_is_not_said_to_be(
                 patched.setattr(type(at.journal), "append", lambda self, line: full(line))
                 with pytest.raises(JournalError, match="no space"):
                     await at._unsent([FENCE])
+
+
+async def test_what_was_handed_on_is_contained_with_what_it_comes_from(tmp_path: Path) -> None:
+    """The one who delegated is stopped: a sub-agent's held call, and one under way, are of that, too."""
+    top = grant("a")
+    below = grant("b", top)
+    async with a_rig(tmp_path, Store(), Holding("put")) as rig:
+        for one in (top, below, grant("c")):
+            await _noted(rig, record.noted(call_record(f"given {one.id}"), NOON, {}, (Give(one),)))
+        for name in "bc":
+            entry = replace(call_record(f"work {name}"), agent=f"agent:{name}", grant=name)
+            await _noted(rig, record.intent(entry, NOON))
+            held = replace(entry, call_id=f"later {name}")
+            await _noted(rig, Line(held.call_id, move(None, State.HELD), NOON, {}, held))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(FENCE)
+            contained = await at.contain([FENCE])
+    assert (contained.revoked, contained.under_way) == (("a",), ("work b",))
+    assert contained.unsent == ("later b",)
+
+
+async def test_a_revoked_grant_is_on_record_with_the_fence_that_took_it(tmp_path: Path) -> None:
+    fences = [FENCE, replace(FENCE, value="agent:b")]
+    async with a_rig(tmp_path, Store()) as rig:
+        for one in (grant("a"), grant("b")):
+            await _noted(rig, record.noted(call_record(f"given {one.id}"), NOON, {}, (Give(one),)))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(*fences)
+            await at.contain(fences)
+            rows = rig.reader.calls(CallFilter(state=State.NOTED), 10)
+    taken = [row.record for row in rows if row.record.method == "fences/revoked"]
+    assert {one.grant: one.target for one in taken} == {"a": "agent agent:a", "b": "agent agent:b"}
+
+
+async def _noted(rig: Rig, line: Line) -> None:
+    await rig.journal.append(line).sealed()
