@@ -38,6 +38,7 @@ from tests.system.home import Home, everybody, one_tier
 
 SERVER: Final = "http"
 ENDPOINT: Final = Endpoint("server", server=SERVER)
+TIMES: Final = 20_000
 SETTLE: Final = 2.0
 """Seconds after the last call, for the last checkpoint."""
 
@@ -127,7 +128,7 @@ def lags(state: Path) -> list[float]:
     return sorted(found)
 
 
-def payload_microseconds(count: int = 20_000) -> dict[str, float]:
+def payload_microseconds() -> dict[str, float]:
     """Of an everyday call's first line: written whole, written with its payload apart, that sealed."""
     line = record.intent(call_record("0" * 12), 1)
     keeper = Keeper(Vault(bytes(32)))
@@ -135,9 +136,9 @@ def payload_microseconds(count: int = 20_000) -> dict[str, float]:
 
     def each(work: Callable[[], object]) -> float:
         began = time.perf_counter()
-        for _ in range(count):
+        for _ in range(TIMES):
             work()
-        return round((time.perf_counter() - began) / count * 1e6, 1)
+        return round((time.perf_counter() - began) / TIMES * 1e6, 1)
 
     return {
         "whole": each(lambda: form.encode(line, "run")),

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.cli.policy_replay import pages
+from gateway.cli.reading import pages
 from gateway.core import record
 from gateway.core.describe import describe, with_others
 from gateway.core.model import Outcome

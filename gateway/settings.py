@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from gateway.config import credential_settings, issuers, transmitters, yamlfile
-from gateway.config.addresses import Address, Host, Origin, PageOrigin
+from gateway.config.addresses import Address, Host, Origin, PageOrigin, is_loopback
 from gateway.config.issuers import WORD, IssuerSettings
 from gateway.config.proofs import Evidence, Retention
 from gateway.config.transmitters import TransmitterSettings
@@ -290,7 +290,7 @@ def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:
     if settings.tls is None and any(one.kind == "mtls" for one in settings.issuers.values()):
         raise Misconfigured("issuers: kind mtls needs tls", line)
     in_clear = settings.tls is None and not settings.origin.startswith("https://")
-    if not settings.embedded and in_clear and not issuers.is_loopback(settings.host):
+    if not settings.embedded and in_clear and not is_loopback(settings.host):
         raise Misconfigured(
             f"listen: tokens would cross the network to {settings.listen} in clear",
             line,

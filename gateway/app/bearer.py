@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from gateway.config.credential_settings import LOOPBACK, is_private
+from gateway.config.addresses import is_loopback
+from gateway.config.credential_settings import is_private
 from gateway.errors import Misconfigured, Where
 
 
@@ -17,7 +18,7 @@ def towards(url: str, variable: str, where: Where | None = None) -> dict[str, An
     import httpx
 
     try:
-        local = httpx.URL(url).host in LOOPBACK
+        local = is_loopback(httpx.URL(url).host)
     except httpx.InvalidURL as error:
         raise Misconfigured(f"{url}: {error}", where) from None
     token = os.environ.get(variable)

@@ -91,7 +91,7 @@ def _signed(settings: Settings, pack: str, made: Certificate) -> str:
     directory = settings.policy_dir / "undo"
     certifier = certificate.certifier(settings.state_dir)
     (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
-    added = certificate.believe(directory, "this installation", certifier.name)
+    added = certificate.believe(directory, certifier.name)
     said = f"Signed: {directory / f'{pack}.lock'}"
     if added:
         said += f"\nBelieved from now on: {certifier.name} ({certificate.CERTIFIERS})"

@@ -57,7 +57,7 @@ async def _settle(config: Path, calls: Sequence[str], word: Word | None) -> list
     async with open_settler(loaded) as (settler, ledger):
         wanted = [_named(ledger.recorded(call), call) for call in calls] or ledger.in_doubt()
         if word is not None:
-            return [await settler.declare(_open(wanted[0]), State(word), "a person")]
+            return [await settler.declare(_open(wanted[0]), State(word))]
         findings = []
         for call in wanted:
             is_gone = runs.is_gone(loaded.state_dir / "runs", call.run)

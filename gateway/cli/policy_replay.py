@@ -7,7 +7,6 @@ Exit status 0: the same. 1: some would be decided otherwise. 3: none that can be
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +16,16 @@ from gateway import settings
 from gateway.cli.journal_options import Since
 from gateway.cli.options import config_option, json_option, print_json
 from gateway.cli.policy_diff import placed
-from gateway.cli.reading import reader_of
+from gateway.cli.reading import pages, reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured
 from gateway.policy import load
 from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
 from gateway.policy.replay import Group, Kind, Replayed, replay
-from gateway.ports import EventRow, JournalReader
 from gateway.settings import Settings
 from gateway.values import as_plain
 
-PAGE: Final = 2_000
 CHANGED: Final = 1
 UNTOLD: Final = 3
 TITLES: Final[dict[Kind, str]] = {
@@ -67,15 +64,8 @@ def recalling(loaded: Settings, since: int | None) -> Recalling:
     if not (loaded.state_dir / "secrets" / "journal.key").exists():
         raise Misconfigured("no key beside the journal: what is sealed in it cannot be opened")
     unseal = Protector.open(loaded.state_dir).unseal
-    return Recalling(pages(reader, since), reader.opened, unseal)
-
-
-def pages(reader: JournalReader, since: int | None = None) -> Iterator[Sequence[EventRow]]:
-    """All lines there are, page by page, without those of before."""
-    after = 0
-    while page := reader.events(after, PAGE):
-        yield page if since is None else [line for line in page if line.at >= since]
-        after = page[-1].seq
+    recent = ([line for line in page if line.at >= (since or 0)] for page in pages(reader))
+    return Recalling(recent, reader.opened, unseal)
 
 
 def _print_json(done: Replayed) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -28,11 +29,16 @@ def reader_of(loaded: Settings) -> SqliteReader:
     return reader
 
 
-def lines_after(reader: JournalReader, after: int = 0) -> Iterator[EventRow]:
+def pages(reader: JournalReader, after: int = 0) -> Iterator[Sequence[EventRow]]:
     """All lines behind this number that there are now, page by page."""
     while page := reader.events(after, PAGE):
-        yield from page
+        yield page
         after = page[-1].seq
+
+
+def lines_after(reader: JournalReader, after: int = 0) -> Iterator[EventRow]:
+    """The same, line by line."""
+    return chain.from_iterable(pages(reader, after))
 
 
 def call_named(name: str, reader: JournalReader) -> CallRow:

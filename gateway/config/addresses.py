@@ -1,7 +1,8 @@
-"""What an address in an operator's file may be: where something listens, and an origin others reach it at."""
+"""What an address in an operator's file may be: where something listens, an origin others reach it at, this machine."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -12,6 +13,14 @@ _ADDRESS: Final = re.compile(r"(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", r
 _HOST: Final = re.compile(r"(?:[^:/?#@*\[\]\s]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _ORIGIN: Final = re.compile(r"https?://[^/?#@*\s]+/?")
 _PAGE: Final = re.compile(r"null|(?!https?:)[a-z][a-z0-9+.-]*://[^/?#*\s]+")
+
+
+def is_loopback(host: str) -> bool:
+    """Is this host name or address this machine's own?"""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _address(value: str) -> str:

@@ -12,22 +12,21 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from gateway.config.issuers import Url
+from gateway.config.addresses import is_loopback
+from gateway.config.issuers import TierName, Url
 from gateway.config.yamlfile import Located, Strict
 
-TierName = Literal["data", "tool", "admin"]
 Templates = dict[str, str]
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """Where a provider's value goes in a template."""
 IDENTIFIER: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def is_private(url: str) -> bool:
     """Can nobody between here and there read along?"""
     parts = urlsplit(url)
-    return parts.scheme == "https" or parts.hostname in LOOPBACK
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 class Secret(Strict):

@@ -5,7 +5,6 @@ It knows the file's shape and what can be told from it alone; it reads no key an
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gateway.config.addresses import is_loopback
 from gateway.config.yamlfile import ID, NO_ID, Located, Strict
 
 Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure", "mtls"]
@@ -50,14 +50,6 @@ WELL_KNOWN: Final[Mapping[Kind, str]] = {
 
 Fault = tuple[tuple[str, ...], str]
 """Where below `issuers` it is, and what it is."""
-
-
-def is_loopback(host: str) -> bool:
-    """Is this host name or address this machine's own?"""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def safe_url(value: str) -> str:

@@ -27,10 +27,6 @@ class Book(Value):
     clock: Callable[[], int]
     new_id: Callable[[], str]
 
-    async def keep(self, lease: CredentialLease) -> None:
-        """The row only, durable on return. Raises `JournalError`."""
-        await self.ledger.keep(lease)
-
     async def tell(self, what: str, lease: CredentialLease) -> None:
         """The row and a line that says so, one commit, durable on return. Raises `JournalError`."""
         facts = {

@@ -191,7 +191,7 @@ class Ending:
             return await self._ended(LeaseState.REVOKE_FAILED, lease, why)
         held.lease = self._book.moved(lease, LeaseState.REVOKING, why)
         with suppress(JournalError):
-            await self._book.keep(held.lease)
+            await self._book.ledger.keep(held.lease)
         return False
 
 

@@ -174,7 +174,7 @@ class Lender:
             raise NoCredential(f"no credential is configured for tier {account.tier}")
         lease = self._lease(server, offered, account)
         try:
-            await self._book.keep(lease)
+            await self._book.ledger.keep(lease)
             return await self._get(slot, offered, account, lease)
         except JournalError as error:
             raise NoCredential(f"its lease cannot be written down: {error}") from None
@@ -260,7 +260,7 @@ class Lender:
             return
         del self._ending.live[held.lease.id]
         with suppress(JournalError):
-            await self._book.keep(self._book.moved(held.lease, LeaseState.FAILED, why))
+            await self._book.ledger.keep(self._book.moved(held.lease, LeaseState.FAILED, why))
 
     def _turned_away(self, slot: Slot, held: Held) -> None:
         """The next call gets a new one; not at once where a new one was of no use either."""

@@ -22,7 +22,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.config.credential_settings import LOOPBACK, TokenEndpoint
+from gateway.config.addresses import is_loopback
+from gateway.config.credential_settings import TokenEndpoint
 from gateway.credential_ports import Minted, NoCredential
 from gateway.credentials.references import Reference
 from gateway.values import Value
@@ -38,7 +39,7 @@ Fields = dict[str, str]
 
 def client(url: str) -> httpx.AsyncClient:
     """No redirects, no cookies kept from one answer to the next, and no proxy on the way to this machine."""
-    local = httpx.URL(url).host in LOOPBACK
+    local = is_loopback(httpx.URL(url).host)
     return httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=not local)
 
 

@@ -27,9 +27,6 @@ FILE: Final = "evidence.db"
 LOOK_SECONDS: Final = 0.2
 BATCH: Final = 512
 """Lines hashed in one go: the interpreter is kept for a few milliseconds at most."""
-EVERY_LINES: Final = 4096
-EVERY_SECONDS: Final = 0.2
-"""A checkpoint is signed after so many lines, or so much time if there is anything new."""
 
 
 class Events(Protocol):
@@ -56,10 +53,11 @@ class Sequencer:
         checkpoints: Checkpoints,
         notary: Notary,
         clock: Callable[[], int],
-        every_lines: int = EVERY_LINES,
-        every_seconds: float = EVERY_SECONDS,
+        every_lines: int,
+        every_seconds: float,
     ) -> None:
-        """`clock`: microseconds since the epoch."""
+        """`clock`: microseconds since the epoch. A checkpoint is signed after so many lines, or after so many seconds
+        if there is anything new."""
         self._events = events
         self._tiles = tiles
         self._checkpoints = checkpoints

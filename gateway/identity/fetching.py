@@ -15,7 +15,8 @@ from typing import Any, Final
 import anyio
 import httpx
 
-from gateway.config.issuers import is_loopback, safe_url
+from gateway.config.addresses import is_loopback
+from gateway.config.issuers import safe_url
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.keycache import Fetched, Unfetched

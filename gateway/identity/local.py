@@ -6,7 +6,6 @@ tokens come from an issuer that is not a file beside the gateway.
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import time
 from collections.abc import Mapping, Set
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from gateway.config.addresses import is_loopback
 from gateway.config.issuers import AGENT, WORD
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured, Where
@@ -128,11 +128,7 @@ class LocalIssuer:
 
 def refuse_beyond_loopback(host: str, where: Where | None = None) -> None:
     """Raises `Misconfigured` unless the host is this machine's loopback."""
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not is_loopback(host):
         raise Misconfigured(
             f"the embedded issuer serves loopback only, not {host!r}",
             where,

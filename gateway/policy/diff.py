@@ -17,6 +17,7 @@ from gateway.core.model import AccessRequest, Effect, Tier
 from gateway.policy.columns import Class, Column, world
 from gateway.policy.engine import Verdict
 from gateway.policy.patterns import ANY
+from gateway.policy.predicates import Truth
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.verdicts import Outcomes, asked
@@ -26,7 +27,6 @@ ORDER: Final = ("who", "server", "tier", "tool", "intent", "destination")
 MAX_CONDITIONS: Final = 7
 """More than that in one cell are not gone through: it is reported as one that may differ."""
 
-Truth = bool | None
 Cell = tuple[frozenset[str], ...]
 """The words of each column, in the order of `ORDER`."""
 Said = tuple[str, str, str]

@@ -5,7 +5,6 @@ Pure shapes: nothing here plays, looks or decides.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,9 +18,9 @@ from gateway.reasons import Reason
 from gateway.settings import ServerSettings
 from gateway.stories.plan import WorldClaim, WorldPlan
 from gateway.values import Value
+from gateway.wire.agents.routes import GRANTS, protected_at
 
 FILE: Final = "story.yaml"
-_SERVER_PATH: Final = re.compile(r"/servers/([a-z][a-z0-9-]{0,31})/mcp")
 
 
 class Trick(Strict):
@@ -244,14 +243,7 @@ def every(scenarios: Path) -> list[str]:
 
 def endpoint(path: str) -> Endpoint:
     """The endpoint with this path. Raises `ValueError`."""
-    match = _SERVER_PATH.fullmatch(path)
-    if match:
-        return Endpoint("server", server=match[1])
-    for tier in Tier:
-        if path == f"/{tier}/mcp":
-            return Endpoint("tier", tier)
-    if path == "/mcp":
-        return Endpoint("all")
-    if path == "/grants" or path.startswith("/grants/"):
-        return Endpoint("grants")
-    raise ValueError(f"{path!r} is no endpoint")
+    found = GRANTS if path.startswith(f"{GRANTS.path}/") else protected_at(path)
+    if found is None:
+        raise ValueError(f"{path!r} is no endpoint")
+    return found

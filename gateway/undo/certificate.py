@@ -108,13 +108,13 @@ def certifiers(directory: Path) -> frozenset[str]:
     return frozenset(keys.values())
 
 
-def believe(directory: Path, name: str, key: str) -> bool:
-    """Add a key under a name; False if it is believed already. Raises `Misconfigured`."""
+def believe(directory: Path, key: str) -> bool:
+    """Add this installation's key; False if it is believed already. Raises `Misconfigured`."""
     path = directory / CERTIFIERS
     if key in certifiers(directory):
         return False
     tree = json.loads(path.read_text()) if path.exists() else {"certifiers": {}}
-    tree["certifiers"][_free(name, tree["certifiers"])] = key
+    tree["certifiers"][_free("this installation", tree["certifiers"])] = key
     path.write_text(json.dumps(tree, indent=2) + "\n")
     return True
 

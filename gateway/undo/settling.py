@@ -55,9 +55,9 @@ class Settler:
             why = no.why if isinstance(no, Unsighted) else no.detail
             return Finding(call.call_id, call.state, why)
 
-    async def declare(self, call: Recorded, state: State, who: str) -> Finding:
+    async def declare(self, call: Recorded, state: State) -> Finding:
         """What a person found: applied or not. Raises `JournalError`, `IllegalMove`."""
-        why = f"{who} looked and says so"
+        why = "a person looked and says so"
         lowered = level.lowered(call.reversal, why)
         settled = Settled(state, call.reversal if state is State.NOT_APPLIED else lowered, why=why)
         return await self._write(call, settled)

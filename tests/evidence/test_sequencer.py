@@ -18,13 +18,16 @@ from gateway.evidence import sequencer as sequencer_module
 from gateway.evidence.audit import audit
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.proof import NotYet, extends, prove
-from gateway.evidence.sequencer import EVERY_LINES, Sequencer, keep_sequencing
+from gateway.evidence.sequencer import Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import Checkpoint, Key, open_note
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.journals.tilefile import TileFile
 from gateway.values import replace
 from tests.journals.calls import intent, outcome
+
+LINES = 1_024
+"""After which there is a checkpoint in any case."""
 
 
 async def written(path: Path, calls: range) -> None:
@@ -52,7 +55,7 @@ def sequencer(
 ) -> Sequencer:
     kept = Noted(path / "evidence.db", notes)
     reader, notary = SqliteReader(path / "journal.db"), Notary.open(path)
-    return Sequencer(reader, Tiles(kept), kept, notary, clock, EVERY_LINES, seconds)
+    return Sequencer(reader, Tiles(kept), kept, notary, clock, LINES, seconds)
 
 
 async def test_a_checkpoint_is_signed_so_often_and_not_more_often(tmp_path: Path) -> None:
@@ -94,9 +97,9 @@ async def test_every_sealed_line_comes_into_the_log_and_under_a_checkpoint(tmp_p
 
 async def test_a_long_backlog_is_signed_on_the_way(tmp_path: Path) -> None:
     notes: list[str] = []
-    await written(tmp_path, range(EVERY_LINES // 2 + 5))
+    await written(tmp_path, range(LINES // 2 + 5))
     sequencer(tmp_path, notes).catch_up()
-    assert [int(note.splitlines()[1]) for note in notes] == [EVERY_LINES, EVERY_LINES + 10]
+    assert [int(note.splitlines()[1]) for note in notes] == [LINES, LINES + 10]
 
 
 async def test_nothing_is_signed_over_a_journal_that_lost_a_line(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ async def test_one_that_is_stopped_in_the_middle_keeps_the_lock_until_it_is_done
     def slow() -> Sequencer:
         kept = TileFile(tmp_path / "evidence.db")
         reader, notary = SqliteReader(tmp_path / "journal.db"), Notary.open(tmp_path)
-        return Slow(reader, Tiles(kept), kept, notary, lambda: 7)
+        return Slow(reader, Tiles(kept), kept, notary, lambda: 7, LINES, 0)
 
     with anyio.fail_after(20):
         keeping = asyncio.create_task(keep_sequencing(tmp_path, slow))

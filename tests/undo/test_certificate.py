@@ -47,7 +47,7 @@ def signed(directory: Path, made: Certificate = MADE, *, believed: bool = True) 
     signer = certifier(directory.parent / "state")
     (directory / "notes.lock").write_text(lock(made, signer))
     if believed:
-        believe(directory, "us", signer.name)
+        believe(directory, signer.name)
     return signer
 
 
@@ -111,5 +111,5 @@ def test_a_key_is_made_once_and_is_nobody_elses_to_read(directory: Path) -> None
     first, second = signed(directory), signed(directory)
     assert first.name == second.name
     assert (directory.parent / "state" / "certifier.key").stat().st_mode & 0o077 == 0
-    assert believe(directory, "us", first.name) is False
+    assert believe(directory, first.name) is False
     assert len(certifiers(directory)) == 1

@@ -220,7 +220,7 @@ async def test_what_a_call_that_was_given_up_left_is_for_a_person_also_if_its_se
         assert (await rig.undo(first, call))[call] == "in_doubt"
         assert place.world() == {"a": "2", "b": "3"}
         (place.records / "b").unlink()
-        await Settler(rig.parts).declare(found, State.NOT_APPLIED, "a person")
+        await Settler(rig.parts).declare(found, State.NOT_APPLIED)
         verdicts = await rig.undo(first, call)
     assert verdicts == {first: "compensated", call: "not_applied"}
     assert place.world() == {"a": "1"}

@@ -221,7 +221,7 @@ async def test_a_persons_word_settles_it_and_proves_nothing(
 ) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         await in_doubt(at)
-        await settler(at).declare(recorded(at), state, "a person")
+        await settler(at).declare(recorded(at), state)
         found = recorded(at)
     assert (found.state, found.reversal.level) == (state, level)
 
