@@ -10,10 +10,10 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gateway.catalogue.fetch import Fetched, FetchedPage, Lists
-from gateway.catalogue.items import examine
+from gateway.catalogue.items import Item, examine
 from gateway.catalogue.pins import Pin
 from gateway.core.model import JsonObject, RpcError, Target
 from gateway.core.resolve import KINDS, ListKind
@@ -67,6 +67,16 @@ def has_all(lists: Lists, approved: Mapping[Target, Pin]) -> bool:
         for target, pin in approved.items()
         if target.kind in lists.kinds
     )
+
+
+def listing(approved: Mapping[Target, Pin]) -> Lists:
+    """What a server lists that offers all that was approved of it, as it was approved."""
+    items: dict[ListKind, list[Item]] = {}
+    for target, pin in approved.items():
+        if target.kind in KINDS:
+            kind = cast(ListKind, target.kind)
+            items.setdefault(kind, []).append(examine(kind, pin.descriptor))
+    return Lists({kind: Fetched((FetchedPage(None, {}, tuple(of)),)) for kind, of in items.items()})
 
 
 def _document(lists: Lists) -> JsonObject:

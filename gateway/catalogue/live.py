@@ -10,9 +10,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal, TypedDict
 
-from gateway.catalogue.earlier import EarlierLists, has_all
+from gateway.catalogue.earlier import EarlierLists, has_all, listing
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
 from gateway.catalogue.next_look import NextLook
@@ -61,6 +62,8 @@ class LiveCatalogue:
         self._pace = pace or Pace()
         self._lists: dict[str, Lists] = {}
         self._clock = clock
+        self._assumed: dict[str, Lists] = {}
+        """Of those that were too slow for the start, until the first look at them."""
         self._arrived: dict[str, Lists] = {}
         """Read, and in no table yet."""
         self._table_seconds = 0.0
@@ -84,7 +87,8 @@ class LiveCatalogue:
         """Ask the servers, all at once. Returns when each has answered or failed, or when `grace` has passed.
 
         One whose lists are known from the last time, and are as they were approved, is not waited for, and not
-        asked before `look` or a call. One that had no list the last time is asked, and not waited for."""
+        asked before `look` or a call. One that had no list the last time is asked, and not waited for. One that was
+        too slow is shown as it was approved, and a call waits for it."""
         await self._begin_with_earlier()
         for name in self._servers:
             if not self._saved.get(name, Lists()).kinds or not self._tried[name].is_set():
@@ -100,6 +104,9 @@ class LiveCatalogue:
                 if self._earlier and name not in self._saved:
                     self._saved[name] = Lists()
                     self._earlier.save(name, Lists())
+            new = (name for name in slow if name not in self._lists)
+            self._assumed = {name: listing(self._pins.of(name)) for name in new}
+            self._publish(self._lists, self._pins)
 
     def look(self) -> None:
         """The start is over: ask also those that it left alone, which take the processor from who starts."""
@@ -110,8 +117,7 @@ class LiveCatalogue:
         if self._earlier is None:
             return
         for name in self._servers:
-            known = await asyncio.to_thread(self._earlier.load, name)
-            if known is not None:
+            if (known := await asyncio.to_thread(self._earlier.load, name)) is not None:
                 self._saved[name] = known
         if self._saved:
             self._publish({**self._saved}, self._pins)
@@ -122,11 +128,9 @@ class LiveCatalogue:
     async def seen(self, server: str) -> None:
         """See `ports.Catalogue`."""
         self._look(server)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.deadline):
                 await self._looked[server].wait()
-        except TimeoutError:
-            pass
         if server in self.unseen:
             raise Refused(Reason.SERVER_UNAVAILABLE, f"{server} was not looked at yet")
 
@@ -179,8 +183,9 @@ class LiveCatalogue:
             self._next_look[name].begin()
             known = self._lists.get(name, Lists()).kinds
             read = await self._read(name)
-            # What was listed the last time and cannot be read now was not looked at: calls stay closed.
-            stale = read.problems.keys() & known.keys()
+            assumed = self._assumed.pop(name, Lists()).kinds
+            # What was shown and could not be read was not looked at: calls stay closed.
+            stale = read.problems.keys() & (known.keys() | assumed.keys())
             try:
                 if await self._take(name, read) and not stale:
                     self.unseen.discard(name)
@@ -193,9 +198,8 @@ class LiveCatalogue:
                 self._tell_withheld()
             wait = pause if read.problems else self._look_again(read)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
-            await self._next_look[name].wait(
-                wait, fresh=self._lists.get(name, Lists()).kinds != known
-            )
+            fresh = self._lists.get(name, Lists()).kinds != known
+            await self._next_look[name].wait(wait, fresh=fresh)
 
     async def _read(self, name: str) -> Lists:
         try:
@@ -271,7 +275,7 @@ class LiveCatalogue:
 
     def _publish(self, lists: dict[str, Lists], pins: Pins) -> None:
         """The lists and pins are taken when they make a table, and not before."""
-        fresh = merge(lists, pins, self._settings)
+        fresh = merge({**self._assumed, **lists}, pins, self._settings)
         self._lists, self._pins = lists, pins
         before, self.current = self.current, fresh
         if before.version == self.current.version:

@@ -19,7 +19,7 @@ async def listed(*tools: str) -> Lists:
         "files", tool=[tool(name, vendor=[1.5, None, "\x00"]) for name in tools]
     )
     async with asyncio.timeout(20):
-        return await fetch_lists("files", server, 5)
+        return await fetch_lists("files", server, 20)
 
 
 async def test_lists_come_back_as_they_were(tmp_path: Path) -> None:

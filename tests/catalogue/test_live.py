@@ -88,13 +88,36 @@ async def test_a_slow_server_delays_the_start_by_the_grace_and_joins_later() -> 
         at_once = starting.done()
         ahead(pace.grace)
         await starting
-        first, status = list(catalogue.current.aggregate.tools), catalogue.status()
+        shown, status = set(catalogue.current.aggregate.tools), catalogue.status()
+        unseen = set(catalogue.unseen)
         slow.stuck.set()
-        await becomes(catalogue, "slow__read", "quick__read")
+        await catalogue.seen("slow")
         await catalogue.aclose()
     assert not at_once
-    assert first == ["quick__read"]
+    assert (shown, unseen) == ({"quick__read", "slow__read"}, {"slow"}), "a call of it waits"
     assert status["slow"]["state"] == "starting"
+
+
+async def test_a_server_too_slow_for_the_start_that_then_lists_nothing_is_not_called() -> None:
+    slow = OfferingServer(tool=[READ])
+    slow.stuck.clear()
+    async with living(slow, known=pins(approved("files", READ)), pace=HASTY) as catalogue:
+        slow.broken = "it lists nothing"
+        slow.stuck.set()
+        with pytest.raises(Refused) as no:
+            await catalogue.seen("files")
+    assert no.value.reason is Reason.SERVER_UNAVAILABLE
+
+
+async def test_a_server_too_slow_for_the_start_shows_what_was_approved_and_no_more() -> None:
+    slow = OfferingServer(tool=[READ | {"description": "poison"}, WRITE])
+    slow.stuck.clear()
+    async with living(slow, known=pins(approved("files", READ)), pace=HASTY) as catalogue:
+        shown = list(catalogue.current.aggregate.tools)
+        slow.stuck.set()
+        await catalogue.seen("files")
+        seen = list(catalogue.current.aggregate.tools)
+    assert (shown, seen) == (["files__read"], [])
 
 
 async def test_a_broken_server_is_named_and_asked_again_until_it_answers() -> None:
@@ -243,15 +266,16 @@ async def test_servers_that_answer_while_a_table_is_made_share_the_next(
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     by_name = {each.name: each for each in (first, *others)}
-    pace = Pace(deadline=5, grace=0.01, retry=(0.001, 0.01), settle=0)
+    pace = Pace(deadline=5, grace=20, retry=(0.001, 0.01), settle=0)
     catalogue = LiveCatalogue(by_name, settings(*by_name), known, pace, clock=clock)
     told: list[Table] = []
     async with asyncio.timeout(20):
-        await catalogue.start()
+        starting = asyncio.create_task(catalogue.start())
         await becomes(catalogue, "first__read")
         catalogue.on_change(lambda: told.append(catalogue.current))
         to_come.pop().stuck.set()
         await becomes(catalogue, *(f"{name}__read" for name in by_name))
+        await starting
         await catalogue.aclose()
     assert len(told) == 1
 
