@@ -93,7 +93,7 @@ def _shown(shelf: Shelf, entry: Entry) -> JsonObject:
     """The approved text under its public name."""
     kind: Any = entry.target.kind
     shown = {**entry.descriptor, KINDS[kind].member: entry.public_name}
-    return Publisher(shelf, entry.target.server).descriptor(shown) if kind == "tool" else shown
+    return Publisher(shelf, entry.target.server).with_page(shown) if kind == "tool" else shown
 
 
 def _bad_cursor() -> Answer:

@@ -55,7 +55,7 @@ class Publisher:
         """A result of `method` as it is told. The very same object where nothing changes."""
         match method:
             case "tools/call":
-                return self._each(self._meta(result), "content", self._block)
+                return self._each(self.with_page(result), "content", self._block)
             case "prompts/get":
                 return self._each(result, "messages", self._message)
             case "resources/read":
@@ -66,10 +66,6 @@ class Publisher:
                     told = self.result("tools/call", inner)
                     return result if told is inner else {**result, "result": told}
         return result
-
-    def descriptor(self, descriptor: JsonObject) -> JsonObject:
-        """A tool's descriptor: the page of its user interface is a resource too."""
-        return self._meta(descriptor)
 
     def uri(self, uri: str) -> str:
         """What an agent must ask for to reach this server's `uri`."""
@@ -125,7 +121,8 @@ class Publisher:
     def _named(self, holder: JsonObject) -> JsonObject:
         return self._changed(holder, "uri")
 
-    def _meta(self, holder: JsonObject) -> JsonObject:
+    def with_page(self, holder: JsonObject) -> JsonObject:
+        """A tool's descriptor, or a result of it: the page of its user interface is a resource too."""
         meta = holder.get("_meta")
         ui = meta.get("ui") if isinstance(meta, dict) else None
         if not isinstance(meta, dict) or not isinstance(ui, dict):

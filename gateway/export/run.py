@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -45,8 +45,4 @@ def _events(reader: JournalReader, rows: Sequence[EventRow], version: str) -> li
             raise JournalError(f"a line belongs to call {call_id}, and there is none")
         return found
 
-    def each() -> Iterator[Event]:
-        for row in rows:
-            yield event(row, call(row.call_id), version)
-
-    return list(each())
+    return [event(row, call(row.call_id), version) for row in rows]

@@ -17,7 +17,7 @@ from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
 from gateway.core.reverse import Leased
-from gateway.journals import credentials, forgetting, grants, labels, leased, tickets
+from gateway.journals import credentials, forgetting, grants, labels, leaserows, tickets
 from gateway.journals.budgets import Bill
 from gateway.journals.ledger import Ledger
 
@@ -30,7 +30,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Passage: labels.take,
     Leave: tickets.take_leaves,
     Word: tickets.take_words,
-    Leased: leased.take,
+    Leased: leaserows.take,
     Forget: forgetting.take,
     Moved: credentials.take,
 }

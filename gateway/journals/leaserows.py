@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.core.reverse import overlaps
+from gateway.core.reverse import Leased, overlaps
+from gateway.errors import Refused
 from gateway.journals import runs
 from gateway.journals.rows import flat, statement
+from gateway.reasons import Reason
 from gateway.values import Value
 
 _INTO: Final = "INSERT INTO lease (key, alone, call_id, run, until, quiesce, orphan) "
@@ -154,6 +156,14 @@ def count(connection: sqlite3.Connection, call_id: str, run: str | None = None) 
         (call_id, run, _WAITS),
     )
     return int(found.fetchone()[0])
+
+
+def take(connection: sqlite3.Connection, claims: Sequence[Leased]) -> None:
+    """In the commit of the lines that rest on them, so that nobody can have come in between. Raises `Refused` when a
+    call has lost one."""
+    for claim in claims:
+        if count(connection, claim.call_id) != claim.count:
+            raise Refused(Reason.OVERLOADED, f"the leases of call {claim.call_id} have ended")
 
 
 def end(connection: sqlite3.Connection, ends: Mapping[str, int]) -> None:

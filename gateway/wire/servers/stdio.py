@@ -24,10 +24,9 @@ from gateway.values import replace
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.news import News
-from gateway.wire.servers.stdio_changes import listen
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
-from gateway.wire.servers.stdio_logs import hear_logs
+from gateway.wire.servers.stdio_hearing import hear_lists, hear_logs
 from gateway.wire.servers.stdio_up import Up, ask
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
@@ -213,7 +212,7 @@ class StdioServer:
             return 0.0
         clock = asyncio.get_running_loop().time
         began = clock()
-        listening = asyncio.create_task(listen(up.conversation, up.greeting))
+        listening = asyncio.create_task(hear_lists(up.conversation, up.greeting))
         try:
             self._serve(up)
             # By callback, so that it is down before any call in flight hears of the end.
