@@ -118,8 +118,7 @@ def _covers(wide: Rule, narrow: Rule) -> bool:
     columns = ("tier", "server", "role", "tenant", "intent")
     return (
         all(getattr(wide.row, name) in (ANY, getattr(narrow.row, name)) for name in columns)
-        and patterns.names(wide.row.tool).covers(patterns.names(narrow.row.tool))
-        and patterns.hosts(wide.row.destination).covers(patterns.hosts(narrow.row.destination))
+        and wide.covers(narrow)
         and wide.conditions <= narrow.conditions
     )
 

@@ -104,6 +104,13 @@ class Rule(Value):
     def conditions(self) -> frozenset[str]:
         return engine.conditions(self.row.when)
 
+    def covers(self, narrow: Rule) -> bool:
+        """Of tools and destinations: does it match whatever the other one does?"""
+        mine, other = self.row, narrow.row
+        return patterns.names(mine.tool).covers(patterns.names(other.tool)) and patterns.hosts(
+            mine.destination
+        ).covers(patterns.hosts(other.destination))
+
 
 class Member(Value):
     """One `g` line: this agent has this role in this tenant. Roles have no roles."""

@@ -87,14 +87,20 @@ class PolicySnapshot(Value):
         return decision
 
     def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
-        """See `ports.PolicyView`."""
-        roles = self.pdp.index.roles(identity.agent, identity.tenant)
-        whose = (identity.tenant, identity.intent)
-        return any(
-            rule.allows and (rule.row.tenant, rule.row.intent) == whose
-            for tier in tiers
-            for rule in self.pdp.index.of(tier, server, roles)
-        )
+        """See `ports.PolicyView`. What a deny closes whatever is asked is not reached."""
+        roles = {*self.pdp.index.roles(identity.agent, identity.tenant), patterns.ANY}
+        tenants, intents = (patterns.ANY, identity.tenant), (patterns.ANY, identity.intent)
+        for tier in tiers:
+            rules = [
+                rule
+                for rule in self.pdp.index.of(tier, server, roles)
+                if rule.row.tenant in tenants and rule.row.intent in intents
+            ]
+            closed = [rule for rule in rules if rule.word == "deny" and not rule.conditions]
+            for rule in rules:
+                if rule.allows and not any(each.covers(rule) for each in closed):
+                    return True
+        return False
 
     def constant(self, classified: Classified) -> bool:
         """See `ports.PolicyView`."""

@@ -187,7 +187,7 @@ def test_a_list_shows_what_only_one_of_its_spellings_is_allowed_as(tmp_path: Pat
 
 
 def test_a_server_is_reached_by_whom_a_rule_lets_do_something_there(tmp_path: Path) -> None:
-    deny = "p, D1, *, git, *, *, *, *, *, -, deny"
+    deny = "p, D1, tool, git, *, *, *, *, *, -, deny"
     policy = load(written(tmp_path, f"{ALLOW}\n{deny}\n{READER}\n"), {})
     ann = Asked("agent:ann", Target("git", "tool", "git_log")).resolved().request.identity
     data = frozenset({Tier.DATA})
@@ -200,3 +200,32 @@ def test_a_server_is_reached_by_whom_a_rule_lets_do_something_there(tmp_path: Pa
         replace(ann, intent="other"),
     ):
         assert not policy.reaches(other, "git", data)
+
+
+@pytest.mark.parametrize(
+    ("deny", "reached"),
+    [
+        ("*, git, *, role:guest, local, *, *, -", False),
+        ("data, git, git_*, role:guest, *, general, *, -", False),
+        ("*, *, *, *, *, *, *, -", False),
+        ("data, git, git_log, role:guest, *, *, *, -", True),
+        ("*, git, *, role:guest, *, *, example.org, -", True),
+        ("*, git, *, role:guest, *, other, *, -", True),
+        ("*, git, *, role:boss, *, *, *, -", True),
+        ("tool, git, *, role:guest, *, *, *, -", True),
+    ],
+)
+def test_a_server_that_is_denied_whatever_is_asked_is_not_reached(
+    tmp_path: Path, deny: str, reached: bool
+) -> None:
+    """Its name and its instructions are for nobody who may do nothing there."""
+    allow = "p, P1, data, git, git_log|git_show, role:reader, local, general, local, -, allow"
+    named = [
+        f"p, P{n}, data, git, x, {role}, local, o, local, -, allow"
+        for n, role in ((2, "role:guest"), (3, "role:boss"))
+    ]
+    members = [READER, "g, agent:ann, role:guest, local", "g, agent:bob, role:boss, local"]
+    rules = "\n".join([allow, f"p, D1, {deny}, deny", *named, *members, ""])
+    policy = load(written(tmp_path, rules), {})
+    ann = Asked("agent:ann", Target("git", "tool", "git_log")).resolved().request.identity
+    assert policy.reaches(ann, "git", frozenset({Tier.DATA})) is reached
