@@ -20,7 +20,7 @@ from gateway.core.model import Endpoint
 from gateway.core.record import State
 from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured
-from gateway.policy import lint, load
+from gateway.policy import cases, lint, load
 from gateway.policy.asking import Asked, endpoint_at, target
 from gateway.policy.explain import explain
 from gateway.policy.recalled import Recalled, recall
@@ -43,6 +43,7 @@ def command() -> None:
 def check(config: Path, as_json: bool) -> None:
     """Read every policy file strictly, then look for rules that cannot do what they seem to."""
     loaded, policy = _open(config)
+    cases.read(policy)
     findings = lint.lint(policy, loaded.servers)
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:

@@ -91,17 +91,22 @@ class Result(Value):
     problem: str
 
 
-def run(policy: PolicySnapshot) -> Sequence[Result]:
-    """Every case of the policy's own tests.yaml; none if it has none. Raises `Misconfigured` at file:line."""
+def read(policy: PolicySnapshot) -> Sequence[tuple[Case, Where]]:
+    """The cases of the policy's own tests.yaml; none if it has none. Raises `Misconfigured` at file:line."""
     path = policy.directory / FILE
     if not path.exists():
         return []
     tree = yamlfile.read(path)
     file = yamlfile.validate(tree, _File, str(path))
     return [
-        _played(policy, case, Where(str(path), yamlfile.line_of(tree, ["cases", index])))
+        (case, Where(str(path), yamlfile.line_of(tree, ["cases", index])))
         for index, case in enumerate(file.cases)
     ]
+
+
+def run(policy: PolicySnapshot) -> Sequence[Result]:
+    """Each of them, played. Raises as `read`."""
+    return [_played(policy, case, where) for case, where in read(policy)]
 
 
 def require(policy: PolicySnapshot) -> PolicySnapshot:

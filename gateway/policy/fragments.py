@@ -76,6 +76,9 @@ class Fragment(Strict):
         for name in self.model_fields_set - {"const"}:
             if getattr(self, name) in (None, ()):
                 raise ValueError(f"{name} is empty: nothing could ever pass")
+        for low, high in ((self.minimum, self.maximum), (self.min_length, self.max_length)):
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"at least {low} and at most {high}: nothing could ever pass")
         return self
 
 

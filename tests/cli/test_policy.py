@@ -42,6 +42,12 @@ def test_check_says_file_and_line_of_a_misspelt_rule_without_a_traceback(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+def test_check_reads_the_cases_too(tmp_path: Path) -> None:
+    done = bulkhead(home(tmp_path, cases=CASE.replace("P1}", "P1, why: x}")), "check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip().endswith("tests.yaml:2: cases.0.why: unknown key")
+
+
 def test_check_fails_on_a_rule_that_never_decides(tmp_path: Path) -> None:
     again = ALLOW.replace("P1", "P2")
     done = bulkhead(home(tmp_path, f"{ALLOW}\n{again}\n{READER}\n"), "check", "--json")

@@ -63,6 +63,8 @@ def test_conditions_are_sorted_into_held_and_doubted(tmp_path: Path) -> None:
         ("conditions:\n  a: {}\n", 2),
         ("conditions:\n  a:\n    arguments:\n      m: {patern: x}\n", 4),
         ("conditions:\n  a:\n    arguments:\n      m:\n        pattern: '('\n", 5),
+        ("conditions:\n  a:\n    arguments:\n      m: {minimum: 2, maximum: 1}\n", 4),
+        ("conditions:\n  a:\n    arguments:\n      m: {minLength: 2, maxLength: 1}\n", 4),
         ("conditions:\n  a&b:\n    arguments:\n      m: {maxLength: 1}\n", 2),
         ("conditions:\n  A:\n    arguments:\n      m: {maxLength: 1}\n", 2),
         ("conditions:\n  a:\n    arguments:\n      /m~: {maxLength: 1}\n", 3),
