@@ -40,7 +40,7 @@ from gateway.ports import (
     Watched,
 )
 from gateway.reasons import Reason
-from gateway.values import replace
+from gateway.values import as_json, replace
 
 LISTS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
@@ -49,6 +49,8 @@ SUBSCRIBING: Final = frozenset(
     {"subscriptions/listen", "resources/subscribe", "resources/unsubscribe"}
 )
 """What a wire brings to `follow`: what is subscribed to lasts longer than a request."""
+SMALL: Final = 4 * 1024
+"""Bytes of the params of a request that is kept as long as what came of it."""
 APART: Final = LISTS | SUBSCRIBING
 """What does not go down the Line."""
 
@@ -143,16 +145,22 @@ class FrontGate:
         return self._policies.current.reaches(identity, endpoint.server or "", tiers)
 
     def keeps(self, request: Request) -> MayHave:
-        """See `ports.Gate`."""
-        return partial(self._may_have, request, self._bounds.fallen())
+        """See `ports.Gate`. A large request is not kept beside what came of it."""
+        is_small = len(as_json(request.params)) <= SMALL
+        kept = request if is_small else None
+        return partial(self._may_have, request.identity, kept, self._bounds.fallen())
 
     def _may_have(
-        self, request: Request, before: tuple[Fence, ...], asker: WorkloadIdentity
+        self,
+        who: WorkloadIdentity,
+        request: Request | None,
+        before: tuple[Fence, ...],
+        asker: WorkloadIdentity,
     ) -> bool:
         """Whether `asker` may have what came of the call. Under which policy and grants it was made is not kept: once
-        there is a fence that was not there `before`, of whatever, it must be a call that could be made now. `asker`
-        may come in another task than the call's."""
-        asked = replace(request.identity, expires_at=asker.expires_at)
+        there is a fence that was not there `before`, of whatever, it must be a call that could be made now, and one
+        of which that can be told. `asker` may come in another task than the call's."""
+        asked = replace(who, expires_at=asker.expires_at)
         try:
             self._bounds.admit(asker)
             self._bounds.admit(asked)
@@ -160,7 +168,9 @@ class FrontGate:
             return False
         if set(self._bounds.fallen()) <= set(before):
             return True
-        return self._subscriptions.may_hear(replace(request, identity=asked))
+        return request is not None and self._subscriptions.may_hear(
+            replace(request, identity=asked)
+        )
 
     def follow(self, request: Request, kinds: frozenset[str], told: Told) -> Following:
         """See `ports.Gate`."""

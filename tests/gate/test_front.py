@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from weakref import ref
 
 import pytest
 
@@ -17,6 +19,7 @@ from gateway.core.model import (
     Endpoint,
     Era,
     Evidence,
+    JsonObject,
     Request,
     Tier,
     WorkloadIdentity,
@@ -24,7 +27,7 @@ from gateway.core.model import (
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
-from gateway.gate.front import FrontGate
+from gateway.gate.front import SMALL, FrontGate
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.reasons import Reason
@@ -210,6 +213,7 @@ class Kept:
 
     log: FenceLog
     line: Deciding = field(default_factory=Deciding)
+    params: JsonObject = field(default_factory=lambda: CALL)
 
     def __post_init__(self) -> None:
         parts: dict[str, Any] = dict.fromkeys(("shelves", "policies", "catalogue", "receipts"))
@@ -224,7 +228,13 @@ class Kept:
             seconds=lambda: 0,
         )
         request = Request(
-            Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", CALL, ClientFacts("2025-11-25")
+            Endpoint("all"),
+            WHO,
+            Era.SESSIONS,
+            1,
+            "tools/call",
+            self.params,
+            ClientFacts("2025-11-25"),
         )
         self.may_have: Callable[[WorkloadIdentity], bool] = self.gate.keeps(request)
 
@@ -255,6 +265,25 @@ def test_who_is_fenced_since_does_not_have_it_in_whatever_task_it_comes_back(
     fenced = kept.may_have(asker)
     kept.log.lift([fallen], "operator:ada", "", 6)
     assert (fenced, kept.may_have(asker)) == (False, True)
+
+
+class Params(dict[str, Any]):
+    """Of which it can be told whether anybody has them still."""
+
+
+@pytest.mark.parametrize("size", [10, 2 * SMALL])
+def test_a_large_request_is_not_kept_with_its_answer_which_any_fence_then_keeps_back(
+    tmp_path: Path, size: int
+) -> None:
+    """An agent may leave 64 answers in each of its sessions."""
+    kept = Kept(FenceLog(tmp_path), params=Params(CALL, arguments={"text": "x" * size}))
+    held = ref(kept.params)
+    kept.params = {}
+    gc.collect()
+    had = kept.may_have(WHO)
+    kept.log.fence(fence("server", "git"))
+    is_small = size < SMALL
+    assert (had, kept.may_have(WHO), held() is not None) == (True, is_small, is_small)
 
 
 @pytest.mark.parametrize("could_be_made_now", [True, False])
