@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.core.model import JsonObject
-from gateway.core.resolve import Shelf
+from gateway.core.resolve import MAX_NAME, Shelf
 
 MARK: Final = "~"
 """Between a server's id and the rest: allowed in an authority and a path, and in no server id."""
 MAX_LINKS: Final = 1_000
-"""URIs looked at in one result: what more it names is told as it is."""
+"""URIs looked at in one result: what more it names is told as it is, and so is one too long to be asked for."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
 
 
@@ -69,7 +69,7 @@ class Publisher:
 
     def uri(self, uri: str) -> str:
         """What an agent must ask for to reach this server's `uri`."""
-        if len(self.links) >= MAX_LINKS:
+        if len(self.links) >= MAX_LINKS or len(uri) > MAX_NAME:
             return uri
         own = prefixed(self.server, uri)
         public = uri if own is None or not self._leads_elsewhere(uri, own) else own

@@ -9,7 +9,7 @@ from mcp.shared.uri_template import UriTemplate
 
 from gateway.core.model import Entry, JsonObject, Target
 from gateway.core.published import MAX_LINKS, Publisher, prefixed, without_prefix
-from gateway.core.resolve import Shelf, Template
+from gateway.core.resolve import MAX_NAME, Shelf, Template
 
 
 def entry(server: str, uri: str) -> Entry:
@@ -70,6 +70,14 @@ def test_a_result_that_names_resources_without_end_costs_a_bounded_look() -> Non
     )
     assert len(told["content"]) == 5000
     assert len(publisher.links) == MAX_LINKS
+
+
+def test_a_uri_that_is_too_long_to_be_asked_for_is_told_as_it_is_and_not_remembered() -> None:
+    publisher = Publisher(SHELF, "a")
+    longest, longer = (f"x://{'n' * length}" for length in (MAX_NAME - 4, MAX_NAME - 3))
+    result = {"content": [LINK | {"uri": longest}, LINK | {"uri": longer}]}
+    assert publisher.result("tools/call", result) is result
+    assert [*publisher.links] == [longest]
 
 
 LINK: JsonObject = {"type": "resource_link", "uri": "x://theirs", "vendor": 1}
