@@ -331,8 +331,8 @@ class GrantStore(Protocol):
         """One grant as it stands now. Raises `JournalError`."""
         ...
 
-    def all(self) -> Sequence[Standing]:
-        """Every grant there ever was, the latest change first. Raises `JournalError`."""
+    def all(self, at: int = -1) -> Sequence[Standing]:
+        """The latest change first: every grant; `at`: that was neither ended nor over then. Raises `JournalError`."""
         ...
 
     def labels(self, root: str) -> frozenset[Label]:

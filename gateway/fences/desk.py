@@ -89,12 +89,12 @@ class Desk(Value, kw_only=True):
     async def contain(self, fences: Sequence[Fence]) -> Contained:
         """After `FenceLog.fence`, which needs nothing of what is needed here. Raises `JournalError`."""
         revoked = await self._revoke(fences)
+        every = list(fences)
         if revoked:
             self.log.fence(*(_of_grant(each, fences[0]) for each in revoked))
+            every += [_of_grant(each, fences[0]) for each in self._with_below(revoked)]
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
-        below = self._with_below(revoked)
-        every = [*fences, *(_of_grant(each, fences[0]) for each in below)]
         under_way, ended = await asyncio.gather(self._under_way(every), self._ended(every))
         unsent = await self._unsent(every)
         return Contained(tuple(fences), revoked, under_way, ended, unsent)
@@ -113,7 +113,7 @@ class Desk(Value, kw_only=True):
     async def _revoke(self, fences: Sequence[Fence]) -> tuple[str, ...]:
         """Every grant a fence concerns, and with it all below: their ids, those at the top."""
         now, ended = self.clock(), list[str]()
-        for row in reversed(self.grants.all()):
+        for row in reversed(self.grants.all(now)):
             fence = next((each for each in fences if _concerns(each, row)), None)
             if fence is None or row.word(now) != "active":
                 continue

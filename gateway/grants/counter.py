@@ -112,7 +112,7 @@ class Counter(Value, kw_only=True):
     def _listed(self, identity: WorkloadIdentity) -> list[JsonObject]:
         """Those in force that this caller may be shown, the latest change first."""
         now, found, may = self.office.clock(), list[JsonObject](), dict[str, bool]()
-        for row in self.office.store.all():
+        for row in self.office.store.all(now):
             grant = row.grant
             if row.word(now) != "active" or grant.tenant != identity.tenant:
                 continue

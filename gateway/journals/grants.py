@@ -176,9 +176,9 @@ class SqliteGrants:
         rows = self._rows("id = ?", grant_id)
         return rows[0] if rows else None
 
-    def all(self) -> Sequence[Standing]:
-        """See `ports.GrantStore`."""
-        return self._rows("1 ORDER BY rev DESC")
+    def all(self, at: int = -1) -> Sequence[Standing]:
+        """See `ports.GrantStore`. One that was ended expires at 0."""
+        return self._rows("expires_at > ? ORDER BY rev DESC", at)
 
     def labels(self, root: str) -> frozenset[Label]:
         """See `ports.GrantStore`."""

@@ -74,7 +74,7 @@ class Grants:
     def since(self, rev: int) -> Sequence[Standing]:
         return []
 
-    def all(self) -> Sequence[Standing]:
+    def all(self, at: int = -1) -> Sequence[Standing]:
         return []
 
     def labels(self, root: str) -> frozenset[Label]:

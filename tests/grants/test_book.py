@@ -56,7 +56,7 @@ class Store:
         """But that nothing is left is."""
         self._add(Standing(one, "active", "", 0, 0, 0, None, None, NOON))
 
-    def all(self) -> Sequence[Standing]:
+    def all(self, at: int = -1) -> Sequence[Standing]:
         raise AssertionError
 
     def labels(self, root: str) -> frozenset[Label]:

@@ -196,6 +196,19 @@ async def test_revoked_expired_or_idle_nothing_can_be_spent(tmp_path: Path) -> N
     assert words == ["revoked", "expired", "idle"]
 
 
+async def test_what_is_over_is_left_out_where_only_what_may_be_in_force_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Grants are never thrown away, and whoever may ask for a list would read all there ever were."""
+    short, long, ended = grant("short", seconds=10), grant("long"), grant("ended")
+    async with purse(tmp_path / "journal.db", short, long, ended) as one:
+        await one.claim(End("ended", "revoked", ""))
+        names = [{row.grant.id for row in one.store.all(at)} for at in (NOON, NOON + 10 * SECOND)]
+        every = {row.grant.id for row in one.store.all()}
+    assert names == [{"short", "long"}, {"long"}]
+    assert every == {"short", "long", "ended"}
+
+
 async def test_a_revoked_grant_takes_all_below_it_along(tmp_path: Path) -> None:
     root = grant("a")
     child = grant("b", root)
