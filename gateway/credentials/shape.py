@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.config.credential_settings import PLACE
 from gateway.credential_ports import Minted, NoCredential
+from gateway.credentials.references import SHORTEST
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 _SETTABLE: Final = re.compile(r"[^\0\ud800-\udfff]+")
@@ -30,6 +31,8 @@ def _filled(
         name = place.group(1)
         if name not in minted.values:
             raise NoCredential(f"the provider gives no value {name!r}")
+        if name in minted.secret and len(minted.values[name]) < SHORTEST:
+            raise NoCredential(f"{name}: no secret of at least {SHORTEST} characters")
         return minted.values[name]
 
     done = {name: PLACE.sub(value, template) for name, template in templates.items()}

@@ -34,7 +34,17 @@ def test_a_variable_may_have_lines_and_any_letters() -> None:
     assert environment({"K": "{key}", "W": "{word}"}, minted) == {"K": key, "W": "ümlaut"}
 
 
-@pytest.mark.parametrize("value", ["a\0b", "a\ud800b", ""])
+@pytest.mark.parametrize("value", ["a\0b-and-more", "a\ud800b-and-more"])
 def test_what_no_variable_can_be_is_refused(value: str) -> None:
     with pytest.raises(NoCredential, match="variable"):
         environment({"K": "{key}"}, Minted({"key": value}, frozenset({"key"}), ""))
+
+
+@pytest.mark.parametrize("value", ["", "hunter2"])
+def test_a_secret_too_short_to_be_found_where_it_comes_back_is_not_used(value: str) -> None:
+    minted = Minted({"pin": value, "user": "bob"}, frozenset({"pin"}), "")
+    for fill in (headers, environment):
+        with pytest.raises(NoCredential, match="pin: no secret of at least 8") as caught:
+            fill({"K": "{pin}"}, minted)
+        assert "hunter2" not in str(caught.value)
+        assert fill({"K": "{user}"}, minted) == {"K": "bob"}
