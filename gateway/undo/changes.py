@@ -23,6 +23,20 @@ LARGE: Final = "not kept, only"
 """The member of a record that is known by its state alone: it can be compared, and cannot be put back."""
 
 
+GROWS: Final = "only grows"
+"""The member of a record that is a number given out upward: what others were given since is no drift, and stays."""
+
+
+def grown(record: Any, now: Any) -> bool:
+    """Is it such a record, and has more been given out since?"""
+    if not isinstance(now, dict) or not isinstance(now.get(GROWS), int):
+        return False
+    if record is None:
+        return True
+    there = isinstance(record, dict) and isinstance(record.get(GROWS), int)
+    return there and {**record, GROWS: 0} == {**now, GROWS: 0} and record[GROWS] < now[GROWS]
+
+
 def lost(records: Mapping[str, Any]) -> str | None:
     """The key of one that cannot be put back."""
     return next((k for k, one in records.items() if isinstance(one, dict) and LARGE in one), None)
@@ -45,7 +59,21 @@ def same(recorded: Image, current: Image) -> bool:
     here, there = among(current), among(recorded)
     if here is None or not here["now"]:
         return False
-    return equal(here["was"] if there is None else there["now"], here["now"])
+    return _alike(here["was"] if there is None else there["now"], here["now"])
+
+
+def _alike(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Equal, but for what has grown; that alone is never all a call did."""
+    rest = [key for key, record in recorded.items() if not grown(record, now.get(key))]
+    if not rest or recorded.keys() != now.keys():
+        return equal(recorded, now)
+    return equal({key: recorded[key] for key in rest}, {key: now[key] for key in rest})
+
+
+def written(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The records a call has to itself: those that only grow are everybody's."""
+    now = found["now"]
+    return [key for key in now if not (isinstance(now[key], dict) and GROWS in now[key])] or [*now]
 
 
 def turned(world: Image) -> Image | None:

@@ -166,7 +166,7 @@ def with_changes(reversal: Reversal, image: Image) -> Reversal:
     found = changes.among(image)
     if found is None:
         return reversal
-    return replace(reversal, leases=changes.narrowed(reversal.leases, found["now"]))
+    return replace(reversal, leases=changes.narrowed(reversal.leases, changes.written(found)))
 
 
 def foreign(pack: AnyPack, reversal: Reversal, scope: Scope) -> Reversal:

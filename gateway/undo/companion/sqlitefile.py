@@ -2,6 +2,7 @@
 
     schema/<type>/<name>     {sql}                     tables, views, indices, triggers
     rows/<table>/<rowid>     {column: value}           for a table without rowids: rows/<table>/<primary key as JSON>
+    numbers/<table>          {only grows: number}      what AUTOINCREMENT has given out
     pragma/<name>            {is: value}               user_version, application_id
 
 Rows are compared, not statements: cascades, `REPLACE`, changed keys, DDL and migrations are all in it. Nothing
@@ -20,7 +21,9 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from gateway.errors import Misconfigured
+from gateway.undo.changes import GROWS
 from gateway.undo.companion.base import No
+from gateway.undo.companion.sqlitekeys import made, numbered, numbers, table_of, tables_in
 from gateway.undo.companion.sqlitevalues import mark, record_of, text, value_of, values_of
 from gateway.values import Value
 
@@ -111,10 +114,10 @@ class SqliteFile:
         self._rows_gone(records, remade)
         self._look()
         kept = remade & self._tables.keys()
-        rows = {key: value for key, value in others.items() if _table_of(key) in kept}
+        rows = {key: value for key, value in others.items() if table_of(key) in kept}
         self._rows_come({**rows, **records})
         self._numbers_come({**others, **records})
-        last = {_made(kind, name): {"sql": sql} for kind, name, sql in waiting} | schema
+        last = {made(kind, name): {"sql": sql} for kind, name, sql in waiting} | schema
         for kind in _AFTER:
             for key in sorted(last):
                 if last[key] is not None and key.split("/")[1] == kind:
@@ -124,12 +127,15 @@ class SqliteFile:
                 self._database.execute(f"PRAGMA {_pragma(key)} = {int(value['is'])}")
         self._look()
         lost = [key for key, value in others.items() if self._seen.get(key) != value]
-        if lost and all(_table_of(key) not in ("", *self._tables) for key in lost):
-            raise No("CONFLICT", f"{lost[0]} is in a table that was not there; nothing was changed")
+        hit = next((key for key in lost if table_of(key) not in ("", *self._tables)), None)
+        if hit is not None:
+            raise No("CONFLICT", f"{hit} is in a table that was not there; nothing was changed")
         if lost:
             raise No("FAILED", "something else would be changed by it; nothing was")
         if not self._loose and (row := self._dangling()) is not None:
-            raise No("CONFLICT", f"what {row} names would be gone, or is; nothing was changed")
+            raise No(
+                "CONFLICT", f"{row} names a row that would be gone, or is; nothing was changed"
+            )
 
     def _dangling(self) -> str | None:
         """A row that names, by a foreign key, one that is not there."""
@@ -149,7 +155,7 @@ class SqliteFile:
         )
         waiting = []
         for kind, name, table, sql in self._database.execute(found).fetchall():
-            touched = {_made(kind, name), _made("table", table)} & schema.keys()
+            touched = {made(kind, name), made("table", table)} & schema.keys()
             if kind == "trigger" or touched:
                 self._database.execute(f"DROP {kind} {_name(name)}")
                 waiting.append((kind, name, sql))
@@ -160,11 +166,11 @@ class SqliteFile:
 
         Virtual ones first: the tables that one keeps its own in go and come with it."""
         remade = set()
-        was = {name: self._seen.get(_made("table", name)) for name in _tables_in(schema)}
+        was = {name: self._seen.get(made("table", name)) for name in tables_in(schema)}
         for name in sorted(was, key=lambda each: not _is_virtual(was[each])):
             if was[name] is not None and name in self._table_names():
                 self._database.execute(f"DROP TABLE {_name(name)}")
-        now = {name: schema[_made("table", name)] for name in was}
+        now = {name: schema[made("table", name)] for name in was}
         for name in sorted(now, key=lambda each: not _is_virtual(now[each])):
             remade.add(name)
             before = self._table_names()
@@ -186,7 +192,7 @@ class SqliteFile:
 
     def _rows_gone(self, records: Mapping[str, Any], remade: set[str]) -> None:
         for key in records:
-            if _table_of(key) in ("", _NUMBERS) or key not in self._seen:
+            if not table_of(key) or key not in self._seen:
                 continue
             table, values = self._row(key)
             if table.name in remade:
@@ -197,16 +203,18 @@ class SqliteFile:
 
     def _rows_come(self, records: Mapping[str, Any]) -> None:
         for key, record in records.items():
-            if record is not None and _table_of(key) not in ("", _NUMBERS):
+            if record is not None and table_of(key):
                 self._row_comes(key, record)
 
     def _numbers_come(self, records: Mapping[str, Any]) -> None:
         """Last, and all of them: SQLite writes some of its own whenever a row comes or a table goes."""
-        if _NUMBERS in self._tables:
+        if _NUMBERS in self._table_names():
             self._database.execute(f"DELETE FROM {_NUMBERS}")
         for key, record in records.items():
-            if record is not None and _table_of(key) == _NUMBERS:
-                self._row_comes(key, record)
+            if record is not None and numbered(key):
+                row = (record["row"], numbered(key), value_of(record[GROWS]))
+                sql = f"INSERT INTO {_NUMBERS} (rowid, name, seq) VALUES (?, ?, ?)"
+                self._database.execute(sql, row)
 
     def _row_comes(self, key: str, record: Mapping[str, Any]) -> None:
         table, values = self._row(key)
@@ -233,8 +241,13 @@ class SqliteFile:
             self._seen[f"pragma/{pragma}"] = {"is": value}
 
     def _note(self, kind: str, name: str, sql: str) -> None:
-        if name != _NUMBERS:
-            self._seen[_made(kind, name)] = {"sql": sql}
+        if name == _NUMBERS:
+            for row, table, number in self._database.execute(
+                f"SELECT rowid, name, seq FROM {_NUMBERS}"
+            ):
+                self._seen[numbers(table)] = {GROWS: record_of(number), "row": row}
+            return
+        self._seen[made(kind, name)] = {"sql": sql}
         if kind != "table" or _is_virtual({"sql": sql}):
             return
         table = self._tables[name] = self._shape(name)
@@ -260,26 +273,8 @@ class SqliteFile:
         return _Table(name, columns, (free,))
 
 
-def _tables_in(schema: Mapping[str, Any]) -> Iterator[str]:
-    for key in schema:
-        _, kind, name = key.split("/")
-        if kind == "table":
-            yield unquote(name)
-
-
 def _is_virtual(record: Mapping[str, Any] | None) -> bool:
     return record is not None and record["sql"].upper().startswith("CREATE VIRTUAL")
-
-
-def _made(kind: str, name: str) -> str:
-    """The key of how something is made."""
-    return f"schema/{kind}/{quote(name, safe='')}"
-
-
-def _table_of(key: str) -> str:
-    """The table of a row; empty for what is no row."""
-    kind, _, rest = key.partition("/")
-    return unquote(rest.partition("/")[0]) if kind == "rows" else ""
 
 
 def _pragma(key: str) -> str:

@@ -227,6 +227,16 @@ def test_a_unique_value_that_somebody_else_has_taken_since_is_a_conflict(
     assert list(seen(path)) == was
 
 
+def test_numbers_that_others_were_given_since_are_no_conflict_and_stay(path: Path) -> None:
+    run(path, *NUMBERED)
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "INSERT INTO book (title) VALUES ('Lady Susan')")
+    run(path, "INSERT INTO book (title) VALUES ('Sanditon')")
+    was = list(seen(path))
+    compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == [line for line in was if "Lady Susan" not in line]
+
+
 NAMING = [
     "CREATE TABLE room (id INTEGER PRIMARY KEY)",
     "CREATE TABLE guest (room REFERENCES room (id) ON DELETE CASCADE)",
@@ -250,7 +260,7 @@ def test_a_row_that_somebody_hung_on_another_since_is_not_left_hanging(
     changes = changed_by(path, compared, sql)
     run(path, since)
     was = list(seen(path))
-    with pytest.raises(No, match=r"^CONFLICT: what row \d of guest names"):
+    with pytest.raises(No, match=r"^CONFLICT: row \d of guest names"):
         compared.put(changes["was"], changes["now"])
     assert list(seen(path)) == was
 
