@@ -130,7 +130,7 @@ def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:
         raise Misconfigured(
             f"no server {path.stem!r} in bulkhead.yaml",
             _at(path, text, "server"),
-            "remove the file",
+            "added since the gateway started? restart it; gone for good? remove the file",
         )
     return pins
 

@@ -115,7 +115,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_for_a_server_that_is_not_configured_is_refused(tmp_path: Path) -> None:
     path = _saved(tmp_path)
-    with pytest.raises(Misconfigured, match=r"no server .files. in bulkhead\.yaml"):
+    with pytest.raises(Misconfigured, match=r"no server .files. in bulkhead\.yaml .*restart it"):
         load(tmp_path, ["git"])
     path.rename(path.with_name("git.json"))
     assert "server must be 'git'" in _refusal(tmp_path)
