@@ -324,7 +324,7 @@ class GrantStore(Protocol):
         ...
 
     def since(self, rev: int) -> Sequence[Standing]:
-        """Every grant given, used up or ended after `rev`, in order. Raises `JournalError`."""
+        """Every grant given, used up or ended after `rev`, in order; what is left, as it was. Raises `JournalError`."""
         ...
 
     def find(self, grant_id: str) -> Standing | None:

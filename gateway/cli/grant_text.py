@@ -24,7 +24,7 @@ def print_list(rows: Sequence[Standing], now: int) -> None:
 def print_grant(row: Standing, now: int) -> None:
     """One grant, whole."""
     grant, terms = row.grant, row.grant.terms
-    ended = f" by {visible(row.said)}" if row.said else ""
+    ended = f" by {visible(row.said)}" if row.state != "active" else ""
     lines = {
         "grant": grant.id,
         "is": row.word(now) + ended,

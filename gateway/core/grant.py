@@ -97,7 +97,7 @@ class Standing(Value):
     grant: Grant
     state: State
     said: str
-    """Who ended it, and why."""
+    """Who ended it, and why; of one in force, that its uses are used up."""
     rev: int
     """Larger than that of any change before."""
     used: int

@@ -20,6 +20,7 @@ SET_BACK: Final = 60_000_000
 """Microseconds a call may be counted after its time was taken. What is further ahead of one is of a clock that was set
 back since."""
 NO_GRANT: Final = "there is no such grant"
+NO_USES: Final = "no uses are left"
 
 
 class Purse:
@@ -98,7 +99,7 @@ class Purse:
             if self.expires_at <= at or (self.idle is not None and used_at + self.idle <= at):
                 return self.over(at)
             if uses is not None and uses < 0:
-                return "no uses are left"
+                return NO_USES
             if writes_left is not None and writes_left < 0:
                 return "no writes are left"
             if bytes_left is not None and bytes_left < 0:

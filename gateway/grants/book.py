@@ -145,7 +145,7 @@ class GrantBook:
                 self._active[grant.id] = grant
                 heappush(self._ends, (row.ends_at, grant.id))
                 ids[grant.id] = None
-                if row.uses == 0:
+                if row.said:
                     self._used_up.add(grant.id)
             else:
                 self._drop(grant)

@@ -166,10 +166,9 @@ class SqliteGrants:
 
     def since(self, rev: int) -> Sequence[Standing]:
         """See `ports.GrantStore`."""
-        sql = 'SELECT 1 FROM "grant" WHERE rev > ? LIMIT 1'
-        if not self._ask(lambda: self._read.execute(sql, (rev,)).fetchall()):
-            return []
-        return self._rows("rev > ? ORDER BY rev", rev)
+        sql = f"{_STANDING} rev > ? ORDER BY rev"
+        rows = self._ask(lambda: self._read.execute(sql, (rev,)).fetchall())
+        return [_standing(row, None) for row in rows]
 
     def find(self, grant_id: str) -> Standing | None:
         """See `ports.GrantStore`."""

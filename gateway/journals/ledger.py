@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.core.grant import Spend
-from gateway.core.purse import NO_GRANT, Before, Purse
+from gateway.core.purse import NO_GRANT, NO_USES, Before, Purse
 from gateway.errors import Refused
 from gateway.journals import budgets
 from gateway.journals.budgets import Bill, read
@@ -37,8 +37,10 @@ _LOAD: Final = (
     " FROM purses WHERE place = ?"
 )
 _FOLD: Final = "UPDATE purses SET used_at = ?, used = ?, uses = ?, writes = ?, bytes = ?, due = ? WHERE place = ?"
-_USED_UP: Final = 'UPDATE "grant" SET rev = (SELECT max(rev) + 1 FROM "grant") WHERE id = ?'
-"""So that whoever follows the grants hears of it."""
+_USED_UP: Final = (
+    'UPDATE "grant" SET rev = (SELECT max(rev) + 1 FROM "grant"), said = ? WHERE id = ?'
+)
+"""So that whoever follows the grants hears of it: the purses in the file are of some time ago."""
 
 
 Since = Sequence[tuple[int, str, str]]
@@ -205,7 +207,7 @@ class Ledger:
                 raise Refused(reason, f"grant {grant}: {was}")
             self._undo.append((place, was))
             if purse.uses == 0:
-                self.connection.execute(_USED_UP, (grant,))
+                self.connection.execute(_USED_UP, (NO_USES, grant))
             if form:
                 told.append(form % (was[4] + (purse.uses, purse.writes, purse.bytes)))
         return ",".join(told), f"{writes} {size} {at} {spelt}"

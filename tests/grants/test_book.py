@@ -54,7 +54,7 @@ class Store:
 
     def used_up(self, one: Grant) -> None:
         """But that nothing is left is."""
-        self._add(Standing(one, "active", "", 0, 0, 0, None, None, NOON))
+        self._add(Standing(one, "active", "no uses are left", 0, 0, 9, None, None, NOON))
 
     def all(self, at: int = -1) -> Sequence[Standing]:
         raise AssertionError

@@ -261,11 +261,11 @@ async def test_a_spend_is_news_once_nothing_is_left(tmp_path: Path) -> None:
         await one.spend("b", "a")
         before = one.store.since(last)
         await asyncio.gather(*(one.spend("b", "a") for _ in range(3)))
-        news = [(row.grant.id, row.state, row.uses) for row in one.store.since(last)]
+        news = [(row.grant.id, row.state, row.said) for row in one.store.since(last)]
         last = one.store.since(last)[-1].rev
         await one.spend("c", "a")
         after = one.store.since(last)
-    assert (before, news, after) == ([], [("a", "active", 0)], [])
+    assert (before, news, after) == ([], [("a", "active", "no uses are left")], [])
 
 
 async def test_every_other_change_is_news_at_once(tmp_path: Path) -> None:
