@@ -8,13 +8,13 @@ arguments are secret. Of a write whose images were forgotten it says the widest:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from gateway.core.record import State
 from gateway.core.reverse import forgotten
 from gateway.core.written import MEMBER, Unseal
-from gateway.ports import JournalReader
+from gateway.ports import EventRow, JournalReader
 from gateway.values import Value
 
 PAGE: Final = 2_000
@@ -42,19 +42,33 @@ class Writers:
     def since(self, seq: int) -> Iterable[Wrote]:
         """All that the journal holds now after this line, oldest first. Raises `JournalError`, and
         `ValueError` when something sealed cannot be opened here."""
-        if self._start is None or seq < self._start:
-            self._start, self._after, self._wrote = seq, seq, []
+        if self._start is None:
+            self._start = self._after = seq
+        if seq < self._start:  # a plan asks about its latest call first
+            self._wrote[:0] = self._between(seq, self._start)
+            self._start = seq
         self._catch_up()
         return (each for each in self._wrote if each.seq > seq)
 
+    def _between(self, seq: int, last: int) -> list[Wrote]:
+        found = list[Wrote]()
+        while seq < last:
+            lines = self._reader.events(seq, min(PAGE, last - seq))
+            found += self._writes(line for line in lines if line.seq <= last)
+            seq = lines[-1].seq
+        return found
+
     def _catch_up(self) -> None:
         while lines := self._reader.events(self._after, PAGE):
-            for line in lines:
-                if line.kind is State.INTENT and _may_write(json.loads(line.body)):
-                    self._note(line.seq, line.call_id)
+            self._wrote += list(self._writes(lines))
             self._after = lines[-1].seq
 
-    def _note(self, seq: int, call_id: str) -> None:
+    def _writes(self, lines: Iterable[EventRow]) -> Iterator[Wrote]:
+        for line in lines:
+            if line.kind is State.INTENT and _may_write(json.loads(line.body)):
+                yield self._wrote_by(line.seq, line.call_id)
+
+    def _wrote_by(self, seq: int, call_id: str) -> Wrote:
         lines = self._reader.lines(call_id)
         [line] = [line for line in lines if line.seq == seq]
         if "images" in line.lost:
@@ -64,7 +78,7 @@ class Writers:
             undo = line.said["body"].get(MEMBER)
             leases = self._leases(undo) if isinstance(undo, dict) else []
         epoch = max((epoch for _, epoch in leases), default=0)
-        self._wrote.append(Wrote(seq, call_id, epoch, tuple(key for key, _ in leases)))
+        return Wrote(seq, call_id, epoch, tuple(key for key, _ in leases))
 
     def _leases(self, undo: dict[str, Any]) -> list[tuple[str, int]]:
         """Where the resources are named after secret arguments they are kept with the pre-image."""

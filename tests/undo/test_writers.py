@@ -1,0 +1,53 @@
+"""Who wrote after a call: the journal is read once for it, in whatever order calls are asked about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.core.record import State
+from gateway.ports import EventRow, JournalReader
+from gateway.undo.writers import Writers
+from tests.undo.rig import Store, a_rig
+
+
+class Opened:
+    """A journal that counts how often the lines of each call are opened."""
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._reader = reader
+        self.times: Counter[str] = Counter()
+
+    def events(self, after: int, limit: int) -> Sequence[EventRow]:
+        return self._reader.events(after, limit)
+
+    def lines(self, call_id: str) -> Sequence[EventRow]:
+        self.times[call_id] += 1
+        return self._reader.lines(call_id)
+
+
+async def test_each_write_is_opened_once_though_the_latest_call_is_asked_about_first(
+    tmp_path: Path,
+) -> None:
+    """As a plan does it: a rollback of 2,000 calls opened each write after them 2,000 times."""
+    async with a_rig(tmp_path, Store()) as rig:
+        calls = [await rig.call("put", key="a", value=str(number)) for number in range(4)]
+        calls.insert(3, await rig.call("put", key="b", value="another"))
+        reader = rig.parts.reader
+        intents = [line for line in reader.events(0, 1_000) if line.kind is State.INTENT]
+        begun = {line.call_id: line.seq for line in intents if line.call_id in calls}
+        opened = Opened(reader)
+        writers = Writers(opened, dict)  # type: ignore[arg-type]
+        later = {
+            call: [wrote.call_id for wrote in writers.since(begun[call])]
+            for call in sorted(calls, key=lambda call: -begun[call])
+        }
+        late = await rig.call("put", key="a", value="last")
+        first = min(calls, key=lambda call: begun[call])
+        after_all = [wrote.call_id for wrote in writers.since(begun[first])]
+    in_order = sorted(calls, key=lambda call: begun[call])
+    for call in calls:
+        assert later[call] == in_order[in_order.index(call) + 1 :]
+    assert after_all == [*in_order[1:], late]
+    assert set(opened.times.values()) == {1}
