@@ -12,8 +12,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import anyio
-
 from gateway.core import act, record, settle
 from gateway.core.describe import describe, with_others
 from gateway.core.model import (
@@ -33,6 +31,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Refused, Where
+from gateway.finishing import to_its_end
 from gateway.nobody import NOBODY
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
 from gateway.reasons import Reason
@@ -164,8 +163,7 @@ class GatewayErrands:
             return await server.call(permit, message, NOBODY)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="the undo was stopped while the call was under way")
-            with anyio.CancelScope(shield=True):
-                await self._settle(permit.call_id, gone, pending)
+            await to_its_end(self._settle(permit.call_id, gone, pending))
             raise
         except Exception as bug:
             log.exception("errand %s to %s failed", permit.call_id, resolved.target.server)

@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
-import anyio
-
 from gateway.core import record, settle
 from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
@@ -266,8 +264,7 @@ class Line:
                 outcome = await self._servers[server].call(recorded.permit, message, channel)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="cancelled by the agent while the call was under way")
-            with anyio.CancelScope(shield=True):
-                await self._settle(recorded, gone)
+            await to_its_end(self._settle(recorded, gone))
             raise
         except Exception as bug:
             log.exception("call %s: the wire to %s failed", recorded.permit.call_id, server)

@@ -752,9 +752,12 @@ async def test_what_the_world_says_goes_on_record_and_the_agent_hears_the_server
     assert world.states() == [("call1", "intent"), ("call1", str(state))]
 
 
-async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call_unsettled() -> (
-    None
-):
+@pytest.mark.parametrize("state", ["applied", "in_doubt"])
+@pytest.mark.parametrize("cancels", [1, 3])
+async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call_unsettled(
+    state: str, cancels: int
+) -> None:
+    """However often it says so: before the end of its call (in doubt then), or after."""
     world = World()
     looking, look = asyncio.Event(), asyncio.Event()
     settle = world.reversing.settle
@@ -766,14 +769,22 @@ async def test_an_agent_that_leaves_while_the_world_is_read_again_leaves_no_call
 
     world.reversing.settle = slow  # type: ignore[method-assign]
     async with asyncio.timeout(20):
-        call = asyncio.create_task(world.call())
+        if state == "in_doubt":
+            world.server.gate.clear()
+            call = await under_way(world)
+            call.cancel()
+        else:
+            call = asyncio.create_task(world.call())
         await looking.wait()
-        call.cancel()
-        await asyncio.sleep(0)
+        for _ in range(cancels):
+            call.cancel()
+            await turns()
+        held = ("call1", "release") not in world.reversing.asked
         look.set()
         await asyncio.gather(call, return_exceptions=True)
-    assert world.states() == [("call1", "intent"), ("call1", "applied")]
-    assert world.reversing.asked[-1] == ("call1", "release")
+    assert world.states() == [("call1", "intent"), ("call1", state)]
+    assert held and world.reversing.asked[-1] == ("call1", "release")
+    assert call.cancelled()
 
 
 async def test_a_write_whose_agent_goes_away_is_in_doubt_and_let_go_as_such() -> None:

@@ -72,7 +72,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "finishing": set(),
     "approvals": SEAMS,
     "pep": SEAMS | {"line", "finishing", "timings"},
-    "errands": SEAMS,
+    "errands": SEAMS | {"finishing"},
     "gate": SEAMS | {"pep", "line"},
     "grants": ADAPTER | {"terms"},
     "fences": ADAPTER,
