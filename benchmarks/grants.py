@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -232,13 +233,10 @@ async def measure(grants: int, seconds: float) -> list[Cost]:
     chains = grants // DEPTH
     with tempfile.TemporaryDirectory(prefix="bulkhead-grants-") as directory:
         path = Path(directory) / "journal.db"
-        journal = await SqliteJournal.open(path)
-        try:
+        async with aclosing(await SqliteJournal.open(path)) as journal:
             await give(journal, chains)
             found = [*admission(path, chains, seconds), check(journal, chains, seconds)]
             return found + await through_journal(journal, chains, seconds * 2)
-        finally:
-            await journal.aclose()
 
 
 def main() -> None:

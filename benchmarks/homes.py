@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,11 +106,8 @@ def other_rules(count: int) -> str:
 
 async def fill_with_grants(home: Home, count: int) -> None:
     """So many grants of other agents, in chains."""
-    journal = await SqliteJournal.open(state_dir(home) / "journal.db")
-    try:
+    async with aclosing(await SqliteJournal.open(state_dir(home) / "journal.db")) as journal:
         await give(journal, count // DEPTH)
-    finally:
-        await journal.aclose()
 
 
 def state_dir(home: Home) -> Path:

@@ -12,6 +12,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
@@ -99,12 +100,9 @@ def _http(port: int, requests: Sequence[bytes], seconds: float) -> Measured:
 
 def asked(port: int) -> int:
     """How many requests the fixture at this port has had."""
-    connection = HTTPConnection("127.0.0.1", port)
-    try:
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
         connection.request("GET", "/count")
         return int(connection.getresponse().read())
-    finally:
-        connection.close()
 
 
 def in_turns(ways: Sequence[Way], rounds: int, seconds: float) -> Mapping[str, list[Seen]]:

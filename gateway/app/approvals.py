@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.policies import PoliciesWhenAsked
@@ -18,8 +18,7 @@ async def open_approvals(settings: Settings) -> AsyncIterator[Deciding]:
     """Raises `Misconfigured`, `JournalError`."""
     policies = PoliciesWhenAsked(settings)
     protector = Protector.open(settings.state_dir)
-    journal = await SqliteJournal.open(settings.journal_file)
-    try:
+    async with aclosing(await SqliteJournal.open(settings.journal_file)) as journal:
         yield Deciding(
             journal=journal,
             tickets=journal.tickets(),
@@ -28,5 +27,3 @@ async def open_approvals(settings: Settings) -> AsyncIterator[Deciding]:
             clock=microseconds,
             new_call_id=new_call_id,
         )
-    finally:
-        await journal.aclose()

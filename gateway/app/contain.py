@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.credentials import Lending
@@ -17,17 +17,18 @@ from gateway.settings import Settings
 @asynccontextmanager
 async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
     """Raises `Misconfigured`, `JournalError`."""
-    lending: Lending | None = None
     protector = Protector.open(settings.state_dir)
     path = settings.journal_file
-    journal = await SqliteJournal.open(path)
-    store, reader, lent = journal.grants(), SqliteReader(path), journal.credentials()
-    try:
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(aclosing(await SqliteJournal.open(path)))
+        store = stack.enter_context(closing(journal.grants()))
+        reader = stack.enter_context(closing(SqliteReader(path)))
+        lent = stack.enter_context(closing(journal.credentials()))
         # What a gateway that is gone had under way is in doubt, and not to be waited for.
         await journal.recover()
         if lent.all(live=True):
             # What gateways that are gone have lent is called back from here.
-            lending = Lending(settings)
+            lending = await stack.enter_async_context(aclosing(Lending(settings)))
             await lending.begin({}, journal, protector)
         yield Desk(
             log=log,
@@ -40,10 +41,3 @@ async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
             clock=microseconds,
             new_call_id=new_call_id,
         )
-    finally:
-        if lending is not None:
-            await lending.aclose()
-        lent.close()
-        reader.close()
-        store.close()
-        await journal.aclose()

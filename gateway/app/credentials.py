@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,10 +195,9 @@ async def lent_beside(settings: Settings) -> AsyncIterator[Lending]:
     if not lending.names:
         yield lending
         return
-    journal = await SqliteJournal.open(settings.journal_file)
-    try:
+    async with (
+        aclosing(await SqliteJournal.open(settings.journal_file)) as journal,
+        aclosing(lending),
+    ):
         await lending.begin({}, journal, Protector.open(settings.state_dir))
         yield lending
-    finally:
-        await lending.aclose()
-        await journal.aclose()

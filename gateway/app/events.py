@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 from gateway.app.bounds import LiveBounds
@@ -39,25 +39,24 @@ async def receiving(
     from gateway.identity.sets import SetReader
 
     turned_away = TurnedAway(journal, protector, microseconds, new_call_id)
-    log, reader = FenceLog(settings.state_dir), SqliteReader(settings.journal_file)
 
     def refused(no: Refused) -> None:
         turned_away.note(Endpoint("events"), no)
 
-    desk = Desk(
-        log=log,
-        journal=journal,
-        reader=reader,
-        grants=bounds.store,
-        protector=protector,
-        tenant=settings.tenant,
-        clock=microseconds,
-        new_call_id=new_call_id,
-    )
     remembered = journal.remembered(protector)
-    try:
+    with (
+        closing(FenceLog(settings.state_dir)) as log,
+        closing(SqliteReader(settings.journal_file)) as reader,
+    ):
+        desk = Desk(
+            log=log,
+            journal=journal,
+            reader=reader,
+            grants=bounds.store,
+            protector=protector,
+            tenant=settings.tenant,
+            clock=microseconds,
+            new_call_id=new_call_id,
+        )
         async with kept_fresh([each.keys for each in transmitters]):
             yield Receiving(SetReader(transmitters), desk, remembered, microseconds, refused)
-    finally:
-        reader.close()
-        log.close()

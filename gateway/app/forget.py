@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import Final
 
 import anyio
@@ -70,10 +70,6 @@ class Forgetting(Value):
 async def open_forgetting(settings: Settings) -> AsyncIterator[Forgetting]:
     """Raises `Misconfigured`, `JournalError`."""
     path = settings.journal_file
-    journal = await SqliteJournal.open(path)
-    reader = SqliteReader(path)
-    try:
-        yield Forgetting(journal, reader, Protector.open(settings.state_dir))
-    finally:
-        reader.close()
-        await journal.aclose()
+    async with aclosing(await SqliteJournal.open(path)) as journal:
+        with closing(SqliteReader(path)) as reader:
+            yield Forgetting(journal, reader, Protector.open(settings.state_dir))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
@@ -52,10 +52,6 @@ async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """For an operator, in a process of its own, beside gateways that serve. Raises `Misconfigured`, `JournalError`."""
     policies = PoliciesWhenAsked(settings)
     protector = Protector.open(settings.state_dir)
-    journal = await SqliteJournal.open(settings.journal_file)
-    store = journal.grants()
-    try:
-        yield office(settings, policies, protector, journal, store)
-    finally:
-        store.close()
-        await journal.aclose()
+    async with aclosing(await SqliteJournal.open(settings.journal_file)) as journal:
+        with closing(journal.grants()) as store:
+            yield office(settings, policies, protector, journal, store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from gateway.app.clock import microseconds
@@ -21,13 +21,10 @@ from gateway.undo.outbox import Outbox
 @asynccontextmanager
 async def held_calls_sent(journal: Path, protector: Protector, line: Line) -> AsyncIterator[None]:
     """While this is entered, held calls go out when their time has come. Raises `Misconfigured`."""
-    reader = SqliteReader(journal)
 
     async def send(waiting: Waiting) -> Answer:
         return await line.send(waiting, NOBODY)
 
-    try:
+    with closing(SqliteReader(journal)) as reader:
         async with meanwhile(Outbox(Waitings(reader, protector), send, microseconds).keep()):
             yield
-    finally:
-        reader.close()

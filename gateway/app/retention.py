@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -66,11 +67,8 @@ async def keep_retention(settings: Settings) -> None:
     retention = Retention(settings)
     while True:
         try:
-            journal = await SqliteJournal.open(settings.journal_file)
-            try:
+            async with aclosing(await SqliteJournal.open(settings.journal_file)) as journal:
                 await retention.sweep(journal, microseconds())
-            finally:
-                await journal.aclose()
         except (JournalError, Misconfigured, OSError) as error:
             log.error("payloads outlast their time: %s", error)
         await asyncio.sleep(EVERY_SECONDS)

@@ -64,24 +64,20 @@ class Driver:
         found = self._packs.find(Target(self._server, "tool", tool), version)
         scope = Scope(arguments, {"id": f"t{next(self._numbers)}"})
         if isinstance(found, Reversal):
-            outcome = await self._act(self._server, tool, arguments)
+            outcome = await self.ask(self._server, tool, arguments)
             state = record.OUTCOME_STATE[outcome.kind]
             return Tried(tool, arguments, outcome, state, found, None, scope)
         # What it says is asked here, and not what it may claim.
         found = replace(found, certified=True)
         reversal, case = await self._prepared(found, scope)
         scope = replace(scope, pre=reversal.pre or None)
-        outcome = await self._act(self._server, tool, arguments)
+        outcome = await self.ask(self._server, tool, arguments)
         if losing():
             lost = Outcome("in_doubt", detail="the answer was lost")
             return Tried(tool, arguments, lost, State.IN_DOUBT, reversal, found, scope)
         return await self._settled(
             Tried(tool, arguments, outcome, State.APPLIED, reversal, found, scope), case
         )
-
-    async def ask(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
-        """A call that is only a look."""
-        return await self._act(server, tool, arguments)
 
     async def probe(self, tried: Tried) -> Tried:
         """A call in doubt, settled by looking, or left in doubt."""
@@ -122,7 +118,7 @@ class Driver:
 
     async def _done(self, tried: Tried, pack: ToolPack, pre: Image) -> Verdict:
         for step in tried.reversal.steps or ():
-            outcome = await self._act(step.server, step.tool, step.arguments)
+            outcome = await self.ask(step.server, step.tool, step.arguments)
             if outcome.kind != "ok":
                 return "failed"
         if not pack.same(pre, await self._image(pack, tried.scope)):
@@ -162,11 +158,12 @@ class Driver:
 
     async def _found(self, reads: Sequence[ReadCall]) -> Image:
         return {
-            read.name: read.spec.take(await self._act(read.server, read.tool, read.arguments))
+            read.name: read.spec.take(await self.ask(read.server, read.tool, read.arguments))
             for read in reads
         }
 
-    async def _act(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
+    async def ask(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
+        """One call and no more: a look, a step, or the call itself."""
         call_id = f"c{next(self._numbers)}"
         params = {"name": tool, "arguments": arguments}
         pending = self._journal.append(record.intent(_entry(call_id, server, tool), 0))

@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -181,9 +182,6 @@ def _is_sqlite(path: Path) -> bool:
 
 def _rows(path: Path) -> dict[str, str]:
     """As SQL that would make it again."""
-    database: Any = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
         lines = Counter(database.iterdump())
-    finally:
-        database.close()
     return {line: str(count) for line, count in lines.items()}

@@ -6,6 +6,7 @@ It knows what is on record and no more. What cannot be told is None, and keeps n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import click
@@ -62,26 +63,20 @@ def _tenants(loaded: Settings, fence: Fence) -> frozenset[str] | None:
 def _called(loaded: Settings, fence: Fence) -> frozenset[str]:
     from gateway.journals.sqlite import SqliteReader
 
-    reader = SqliteReader(loaded.journal_file)
-    try:
-        named: dict[str, Any] = {"tenant": fence.tenant or None, fence.scope: fence.value}
+    named: dict[str, Any] = {"tenant": fence.tenant or None, fence.scope: fence.value}
+    with closing(SqliteReader(loaded.journal_file)) as reader:
         records = [row.record for row in reader.calls(CallFilter(**named), RECENT)]
-    finally:
-        reader.close()
     return frozenset(each.tenant for each in records if each.agent.startswith("agent:"))
 
 
 def _granted(loaded: Settings, fence: Fence) -> frozenset[str]:
     from gateway.journals.grants import SqliteGrants
 
-    store = SqliteGrants(loaded.journal_file)
-    try:
+    with closing(SqliteGrants(loaded.journal_file)) as store:
         if fence.scope == "grant":
             found = store.find(fence.value)
             held = [found.grant] if found else []
         else:
             grants = [row.grant for row in store.all() if row.state == "active"]
             held = [each for each in grants if getattr(each, fence.scope) == fence.value]
-    finally:
-        store.close()
     return frozenset(each.tenant for each in held if fence.tenant in ("", each.tenant))

@@ -12,6 +12,7 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -46,16 +47,13 @@ def client(url: str) -> httpx.AsyncClient:
 async def answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, bytes]:
     """Status and body, at most `MAX_BYTES`. Raises `NoCredential`: what became of it is not known."""
     try:
-        response = await http.send(request, stream=True)
-        try:
+        async with aclosing(await http.send(request, stream=True)) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise NoCredential(f"{request.url}: an answer larger than {MAX_BYTES} bytes")
             return response.status_code, bytes(body)
-        finally:
-            await response.aclose()
     except httpx.ConnectError as error:
         raise NoCredential(f"{request.url}: no connection: {error}", nothing=True) from None
     except httpx.HTTPError as error:

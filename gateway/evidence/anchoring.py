@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -71,10 +72,6 @@ class Anchoring:
         except Unanchored as error:
             log.error("checkpoint %d is not anchored at %s: %s", size, self._anchor.name, error)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._checkpoints.close()
-
 
 async def keep_anchoring(
     own: Path, opened: Callable[[], Checkpoints], anchor: Anchor, seconds: float
@@ -86,13 +83,11 @@ async def keep_anchoring(
             await asyncio.sleep(WAITS)
             continue
         try:
-            anchoring = Anchoring(await asyncio.to_thread(opened), anchor)
-            try:
+            with closing(await asyncio.to_thread(opened)) as checkpoints:
+                anchoring = Anchoring(checkpoints, anchor)
                 while True:
                     await anchoring.catch_up()
                     await asyncio.sleep(seconds)
-            finally:
-                anchoring.close()
         except (JournalError, OSError) as error:
             log.error("checkpoints are not anchored: %s", error)
             await asyncio.sleep(50 * LOOK_SECONDS)

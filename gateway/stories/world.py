@@ -192,12 +192,9 @@ def _make_repository(root: Path, plan: Repository) -> None:
 
 def _make_database(path: Path, sql: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path)
-    try:
+    with closing(sqlite3.connect(path)) as connection:
         connection.executescript(sql)
         connection.commit()
-    finally:
-        connection.close()
 
 
 def _look_at(root: Path) -> RepositoryLook:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -30,11 +30,9 @@ SHORT = 5.0
 
 @asynccontextmanager
 async def stdio(eras: str, limits: ServerLimits) -> AsyncIterator[ToolServer]:
-    server = StdioServer("tried", ServerSettings(command=command("--eras", eras), limits=limits))
-    try:
+    settings = ServerSettings(command=command("--eras", eras), limits=limits)
+    async with aclosing(StdioServer("tried", settings)) as server:
         yield server
-    finally:
-        await server.aclose()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -34,11 +35,8 @@ async def test_a_reader_by_cursor_beside_64_writers_misses_nothing_and_gets_noth
             await journal.append(outcome(call_id)).sealed()
 
     def once() -> int:
-        reader = SqliteReader(tmp_path / "journal.db")
-        try:
+        with closing(SqliteReader(tmp_path / "journal.db")) as reader:
             return catch_up(reader, sink, "1")
-        finally:
-            reader.close()
 
     async def reading() -> None:
         while not done.is_set():

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,11 +29,8 @@ from tests.journals.calls import intent
 async def desk(tmp_path: Path, patience: float = 20.0) -> AsyncIterator[SqliteLeases]:
     """The leases of one gateway process."""
     async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(tmp_path / "journal.db")
-        try:
+        async with aclosing(await SqliteJournal.open(tmp_path / "journal.db")) as journal:
             yield journal.leases(patience)
-        finally:
-            await journal.aclose()
 
 
 async def take(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 
 from gateway.core.model import ClientFacts, Endpoint, Era, Request, Tier, WorkloadIdentity
@@ -31,11 +31,8 @@ SECRET = "hunter2-is-no-name"
 async def process(home: Path) -> AsyncIterator[SqliteRemembered]:
     """What one gateway process has of it."""
     async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(home / "journal.db")
-        try:
+        async with aclosing(await SqliteJournal.open(home / "journal.db")) as journal:
             yield journal.remembered(Protector.open(home))
-        finally:
-            await journal.aclose()
 
 
 def about(method: str, **params: str) -> Request:

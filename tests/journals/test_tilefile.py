@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
@@ -47,11 +48,8 @@ def test_those_who_open_it_at_once_make_one_file(tmp_path: Path) -> None:
 
         def opened(path: Path = path, together: Barrier = together) -> list[tuple[int, str]]:
             together.wait(10)
-            file = TileFile(path)
-            try:
+            with closing(TileFile(path)) as file:
                 return file.checkpoints()
-            finally:
-                file.close()
 
         with ThreadPoolExecutor(4) as threads:
             found = [each.result(10) for each in [threads.submit(opened) for _ in range(4)]]

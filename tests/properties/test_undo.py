@@ -40,7 +40,7 @@ def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.Mon
     """The oracle sees what the server's own reads do not: one step left out, and nothing is signed."""
     from gateway.certify import drive
 
-    original = drive.Driver._act
+    original = drive.Driver.ask
 
     async def lazy(self: Any, server: str, tool: str, arguments: Any) -> Any:
         if self.undoing:
@@ -50,12 +50,12 @@ def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.Mon
     async def undone(self: Any, tried: Tried, *_: Any) -> Any:
         self.undoing = True
         for step in tried.reversal.steps or ():
-            await self._act(step.server, step.tool, step.arguments)
+            await self.ask(step.server, step.tool, step.arguments)
         self.undoing = False
         return "restored"
 
     monkeypatch.setattr(drive.Driver, "undoing", False, raising=False)
-    monkeypatch.setattr(drive.Driver, "_act", lazy)
+    monkeypatch.setattr(drive.Driver, "ask", lazy)
     monkeypatch.setattr(drive.Driver, "_done", undone)
     with pytest.raises(Wrong, match="is not as before"):
         world.certify(30, 11)
