@@ -141,6 +141,8 @@ class ClientFacts(Value):
     info: JsonObject | None = None
     log_level: str | None = None
     """The least severe log message it asked to hear; None: it did not say."""
+    roots_at: float = 0.0
+    """When it last said that its roots changed, by the loop's clock; 0: never."""
 
 
 class Request(Value):

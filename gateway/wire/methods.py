@@ -26,3 +26,4 @@ NAMED: Final[Mapping[str, str]] = {
     "tasks/cancel": "taskId",
 }
 """Method -> the params member that `Mcp-Name` repeats."""
+ROOTS_CHANGED: Final = "notifications/roots/list_changed"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import (
     EmptyResult,
+    NotificationParams,
     SetLevelRequestParams,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
@@ -142,7 +144,17 @@ def _tools(world: World) -> MCPServer:
         world.asked.append(f"level {params.level}")
         return EmptyResult()
 
+    async def roots_changed(ctx: Any, params: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the stateless era has no such question
+            asking = ctx.session.list_roots()
+        for root in (await asking).roots:
+            world.asked.append(f"root {root.uri}")
+
     inner = server._lowlevel_server
+    inner.add_notification_handler(
+        "notifications/roots/list_changed", NotificationParams, roots_changed
+    )
     inner.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     inner.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
     inner.add_request_handler("logging/setLevel", SetLevelRequestParams, level)

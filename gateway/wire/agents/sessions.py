@@ -52,7 +52,7 @@ from gateway.wire.agents.reading import Reader
 from gateway.wire.agents.session import Session, Sessions, TooManySessions, agent_of
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
-from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
+from gateway.wire.methods import LISTEN, ROOTS_CHANGED, SUBSCRIBE, UNSUBSCRIBE
 
 SESSION_NOT_FOUND: Final = -32001
 """The TypeScript SDK's own. Hosts know by it, or by both SDKs' words, that another session is to be opened."""
@@ -80,7 +80,7 @@ class SessionEra:
             await self._call(exchange, session, identity, message)
             return
         if isinstance(message, Note):
-            note(session.running, message)
+            note(session, session.running, message)
         else:
             settle(session, message)
         await exchange.reply(Reply(202))
@@ -254,8 +254,14 @@ def own_answer(
     return result_body(call.id, {})
 
 
-def note(running: Mapping[RequestId, asyncio.Task[Answer]], message: Note) -> None:
-    """A notification of the agent: only a cancellation is acted upon, and only of what is `running` for it."""
+def note(
+    session: Session | None, running: Mapping[RequestId, asyncio.Task[Answer]], message: Note
+) -> None:
+    """A notification of the agent: a cancellation, of what is `running` for it, or that its roots changed, which a
+    server hears with the session's next call. Others are not acted upon."""
+    if message.method == ROOTS_CHANGED and session is not None:
+        at = asyncio.get_running_loop().time()
+        session.client = replace(session.client, roots_at=at)
     if message.method != "notifications/cancelled":
         return
     id = message.params.get("requestId")

@@ -131,7 +131,7 @@ class Conversation:
         if isinstance(message, Call):
             await self._call(message)
         elif isinstance(message, Note):
-            note(self._running, message)
+            note(self._session, self._running, message)
         elif self._session is not None:
             settle(self._session, message)
 

@@ -7,7 +7,7 @@ pipes, HTTP or time. Spec: 2026-07-28 basic/index (`_meta`), 2025-11-25 basic/li
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from gateway import __version__
@@ -21,6 +21,7 @@ from gateway.sdk import (
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
 )
+from gateway.wire import strict_json
 from gateway.wire.shape import STATELESS
 from gateway.wire.stated import stated
 
@@ -147,14 +148,14 @@ def cancelled(id: int, reason: str) -> JsonObject:
     return notification("notifications/cancelled", {"requestId": id, "reason": reason})
 
 
-def initialize(id: int, capabilities: JsonObject, info: JsonObject = GATEWAY_INFO) -> JsonObject:
+def initialize(id: int, client: ClientFacts) -> JsonObject:
     """The first message of a session; offers the newest version of that era.
 
-    That roots changed is not carried, so no server is told that it would hear of it: it would not ask again. Nor is one
-    told of what is null: it may refuse it."""
-    capabilities, info = stated([capabilities, info])
+    A stateless agent cannot say that its roots changed, so no server is told that it would hear of it: it would not ask
+    again. Nor is one told of what is null: it may refuse it."""
+    capabilities, info = stated([client.capabilities, client.info or GATEWAY_INFO])
     roots = capabilities.get("roots")
-    if isinstance(roots, dict) and "listChanged" in roots:
+    if isinstance(roots, dict) and "listChanged" in roots and not _of_sessions(client):
         rest = {name: value for name, value in roots.items() if name != "listChanged"}
         capabilities = {**capabilities, "roots": rest}
     params = {
@@ -185,6 +186,14 @@ def speaks_stateless(discovered: JsonObject) -> bool:
     """Whether a `server/discover` result offers our version. Some session servers answer, and do not."""
     versions = discovered.get("supportedVersions")
     return isinstance(versions, list) and STATELESS_VERSION in versions
+
+
+def messages(line: bytes) -> Sequence[JsonObject]:
+    """Those of one line: one, none, or a batch. Raises `strict_json.Unreadable`."""
+    heard = strict_json.parse_answer(line, max_bytes=len(line)) if line.strip() else None
+    if isinstance(heard, dict):
+        return (heard,)
+    return [one for one in heard if isinstance(one, dict)] if isinstance(heard, list) else ()
 
 
 def outcome(answer: JsonObject, server: str, *, carried: bool = False) -> Outcome:

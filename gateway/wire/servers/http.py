@@ -21,13 +21,13 @@ from gateway.reasons import Reason
 from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerSettings
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_broken import Broken, NotSent
+from gateway.wire.servers.http_broken import Broken, Full, NotSent
 from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
-from gateway.wire.servers.http_sessions import OWN, Full, Sessions
+from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_standing import asks_in_sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import Listens

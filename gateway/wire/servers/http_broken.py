@@ -7,6 +7,10 @@ class NotSent(Exception):
     """Provably nothing of the request has reached the server, or it turned it away."""
 
 
+class Full(NotSent):
+    """No more sessions can be had now."""
+
+
 class Broken(Exception):
     """The request was, or may have been, sent, and no whole reply came. Says why, for the operator."""
 

@@ -13,12 +13,13 @@ from typing import Any, Final
 from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome
 from gateway.ports import Channel, Outbound, Outlet
+from gateway.wire.methods import ROOTS_CHANGED
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_answer
 from gateway.wire.servers.http_request import lines
-from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.patience import ROOTS_SECONDS, Patience
 
 MAX_RESUMES: Final = 5
 """Times a stream is taken up again without a new event in between."""
@@ -45,6 +46,7 @@ class Session:
         "in_flight",
         "log_level",
         "logs",
+        "roots_at",
         "used",
     )
 
@@ -71,6 +73,8 @@ class Session:
         self.used = self._clock()
         self.log_level: str | None = None
         """What the server was told by logging/setLevel: the widest anyone in this session asked for."""
+        self.roots_at = self._clock()
+        """When its agent last said that its roots changed and the server was told, or could ask for them anew."""
         self.gone = False
         """The server does not know it any more."""
 
@@ -109,12 +113,32 @@ class Exchange:
                 self._chore(self._post(envelope.cancelled(self._id, "nobody waits any more")))
             raise
         finally:
-            self._session.left()
-            self._session.calls.remove(self)
-            for ask in self._asks.values():
-                ask.cancel()
+            self._leave()
             if self._messages is not None:
                 self._messages.reply.close()
+
+    def _leave(self) -> None:
+        self._session.left()
+        self._session.calls.remove(self)
+        for ask in self._asks.values():
+            ask.cancel()
+
+    async def say_roots_changed(self, patience: Patience) -> None:
+        """Before the call, so that the server knows them in it: what it asks because of this is waited for. Raises
+        `NotSent`, `Broken`."""
+        self._session.roots_at = asyncio.get_running_loop().time()
+        self._session.in_flight += 1
+        self._session.calls.append(self)
+        try:
+            changed = envelope.notification(ROOTS_CHANGED)
+            headers, credential = self._session.headers, self._session.credential
+            (await self._link.post(headers, changed, patience, credential)).drain()
+            await asyncio.sleep(ROOTS_SECONDS)
+            if self._asks:
+                await asyncio.wait(self._asks.values(), timeout=patience.first_byte)
+                await asyncio.sleep(ROOTS_SECONDS)
+        finally:
+            self._leave()
 
     async def _converse(self, message: Outbound, patience: Patience) -> Outcome | None:
         body = envelope.request(message, self._id, Era.SESSIONS)

@@ -22,7 +22,7 @@ from gateway.ports import Channel, Outbound
 from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_broken import Broken, NotSent
+from gateway.wire.servers.http_broken import Broken, Full, NotSent
 from gateway.wire.servers.http_exchange import Exchange, Note, Session
 from gateway.wire.servers.http_link import Link, no_session
 from gateway.wire.servers.http_messages import Messages
@@ -38,10 +38,6 @@ MAX_EACH: Final = 32
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
-
-
-class Full(NotSent):
-    """No more sessions can be had now."""
 
 
 Key = tuple[str, bytes]
@@ -96,13 +92,16 @@ class Sessions:
             if can_be_asked(message.client.capabilities):
                 await self._be_asked(key, session)
             exchange = Exchange(self._link, session, channel, self.chore, self._note)
+            if message.client.roots_at > session.roots_at:
+                await exchange.say_roots_changed(patience)
             outcome = await exchange.send(message, patience)
             if session.gone:
                 self._drop(key, session)
             if outcome is not None:
                 return outcome
-        why = "it does not know a session it has just opened: are there several servers behind its address?"
-        raise NotSent(why)
+        raise NotSent(
+            "it does not know a session it has just opened: are there several servers behind its address?"
+        )
 
     async def _hear_logs(self, session: Session, message: Outbound, patience: Patience) -> None:
         """Have the server say what this agent asked to hear. The level is the session's, so it only widens;
@@ -185,7 +184,7 @@ class Sessions:
         self, client: ClientFacts, patience: Patience, credential: Credential | None
     ) -> Session:
         id = next(self._link.ids)
-        hello = envelope.initialize(id, client.capabilities, client.info or envelope.GATEWAY_INFO)
+        hello = envelope.initialize(id, client)
         hello["params"]["protocolVersion"] = _version(client)
         try:
             reply = await self._link.post(b"", hello, patience, credential)

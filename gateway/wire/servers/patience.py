@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.values import Value
+
+ROOTS_SECONDS: Final = 0.2
+"""In which a server asks for roots that changed, and again in which it takes the answer in."""
 
 
 class Patience(Value):

@@ -24,9 +24,10 @@ from gateway.values import replace
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.news import News
+from gateway.wire.servers.stdio_before import tell_before
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
-from gateway.wire.servers.stdio_hearing import hear_lists, hear_logs
+from gateway.wire.servers.stdio_hearing import hear_lists
 from gateway.wire.servers.stdio_up import Up, ask
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import Watches
@@ -92,8 +93,8 @@ class StdioServer:
         except ServerUnavailable:
             why = self._last_error or self._state
             return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
-        if message.client.log_level is not None:
-            await hear_logs(up.conversation, up.greeting, message, self._limits.first_byte)
+        if message.client.log_level is not None or message.client.roots_at:
+            await tell_before(up, self._client, message, channel, self._limits)
         outcome = await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
         return replace(outcome, pid=up.process.pid) if outcome.kind == "in_doubt" else outcome
 

@@ -18,6 +18,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, Outcome
@@ -74,6 +75,7 @@ class Conversation:
         """Nobody else's calls come here."""
         self.log_level: str | None = None
         """What the server was told by logging/setLevel: the widest anyone asked for."""
+        self.roots_at = self._loop.time()
         self._early: list[tuple[str, JsonObject, int, Reply]] = []
         """Questions that came before any call."""
         self._process: Process
@@ -108,7 +110,6 @@ class Conversation:
 
     async def call(self, call_id: str, message: Outbound, era: Era, channel: Channel) -> Outcome:
         """Forward one call, at most once, and wait within the limits. Cancelling cancels it there.
-
         `call_id`: empty for what is not on record, whose late answer is nobody's news."""
         if len(self._calls) >= self._limits.concurrency:
             why = f"{self._limits.concurrency} calls are in flight already"
@@ -131,6 +132,16 @@ class Conversation:
             if call.sent:
                 self._give_up(id, call, "cancelled by the agent")
             raise
+        finally:
+            del self._calls[id]
+
+    @contextmanager
+    def carrying(self, channel: Channel, patience: Patience) -> Iterator[InFlight]:
+        """As if this agent had a call in flight: what the server asks goes to it."""
+        id, call = next(self._ids), InFlight("", None, channel, patience, self._vigil, self._loop)
+        self._calls[id] = call
+        try:
+            yield call
         finally:
             del self._calls[id]
 
@@ -177,21 +188,13 @@ class Conversation:
             if isinstance(line, Overlong):
                 self._overlong(line)
             else:
-                self._message_in(line)
+                for message in envelope.messages(line):
+                    self._message(message, len(line))
+        except strict_json.Unreadable as error:
+            shown = self._process.shown(line) if isinstance(line, bytes) else ""
+            self.log.warning("skipped a line: %s: %s", error, shown[:200])
         except Exception:
             self.log.exception("a message of the server was dropped")
-
-    def _message_in(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        try:
-            heard = strict_json.parse_answer(line, max_bytes=len(line))
-        except strict_json.Unreadable as error:
-            self.log.warning("skipped a line: %s: %s", error, self._process.shown(line)[:200])
-            return
-        for message in heard if isinstance(heard, list) else [heard]:
-            if isinstance(message, dict):
-                self._message(message, len(line))
 
     def _message(self, message: JsonObject, size: int) -> None:
         method = message.get("method")

@@ -86,8 +86,7 @@ async def _initialize(
     server: Asks, client: ClientFacts | None, credential: Credential | None
 ) -> Greeting:
     told = client or envelope.GATEWAY
-    info = told.info or envelope.GATEWAY_INFO
-    answer = await server.ask(lambda id: envelope.initialize(id, told.capabilities, info), FOREVER)
+    answer = await server.ask(lambda id: envelope.initialize(id, told), FOREVER)
     if answer.result is None:
         raise NoGreeting(f"it refused initialize: {envelope.said(answer, credential)}")
     result = answer.result

@@ -170,6 +170,17 @@ async def test_the_log_level_holds_for_one_session_only() -> None:
     assert levels == [["debug", "warning"], ["warning"]]
 
 
+async def test_that_an_agents_roots_changed_is_known_to_its_next_request() -> None:
+    async with serving() as place:
+        speaker = await session(place, roots={"listChanged": True})
+        await speaker.call(1, "echo")
+        noted = await speaker.post({"method": "notifications/roots/list_changed"})
+        await speaker.call(2, "echo")
+    before, after = (request.client.roots_at for request in place.gate.requests)
+    assert (noted.status, before) == (202, 0)
+    assert after > 0
+
+
 @pytest.mark.parametrize(("path", "known"), [("/servers/mute/mcp", False), ("/mcp", True)])
 async def test_a_server_without_logging_has_no_log_level_at_its_own_endpoint(
     path: str, known: bool

@@ -171,24 +171,25 @@ def test_a_server_is_stateless_when_it_offers_that_version(versions: Any, statel
 
 
 def test_initialize_offers_the_newest_and_takes_any_older_version() -> None:
-    offered = envelope.initialize(1, {"roots": {}})["params"]
+    offered = envelope.initialize(1, ClientFacts("2026-07-28", {"roots": {}}))["params"]
     assert offered["protocolVersion"] == "2025-11-25" and offered["capabilities"] == {"roots": {}}
     assert envelope.agreed_version({"protocolVersion": "2024-11-05"}) == "2024-11-05"
     assert envelope.agreed_version({"protocolVersion": "2026-07-28"}) is None
     assert envelope.agreed_version({}) is None
 
 
-def test_a_server_is_not_told_that_it_would_hear_of_roots_that_change() -> None:
-    """That is not carried, and one that waits for it would go on with roots that are none any more."""
-    said = {"roots": {"listChanged": True, "vendor": 1}, "sampling": {}}
-    offered = envelope.initialize(1, said)["params"]["capabilities"]
-    assert offered == {"roots": {"vendor": 1}, "sampling": {}}
+def test_a_server_is_told_that_it_would_hear_of_changed_roots_only_of_who_can_say_it() -> None:
+    """One that waits for it would go on with roots that are none any more."""
+    said: JsonObject = {"roots": {"listChanged": True, "vendor": 1}, "sampling": {}}
+    stateless = envelope.initialize(1, ClientFacts("2026-07-28", said))["params"]["capabilities"]
+    session = envelope.initialize(1, ClientFacts("2025-06-18", said))["params"]["capabilities"]
+    assert (stateless, session) == ({"roots": {"vendor": 1}, "sampling": {}}, said)
 
 
 def test_a_server_hears_nothing_of_what_a_stateless_client_leaves_out_by_null() -> None:
     info = {"name": "typed", "title": None}
     said: JsonObject = {"sampling": None, "elicitation": {"form": {}, "url": None}}
-    offered = envelope.initialize(1, said, info)["params"]
+    offered = envelope.initialize(1, ClientFacts("2026-07-28", said, info))["params"]
     assert offered["capabilities"] == {"elicitation": {"form": {}}}
     assert offered["clientInfo"] == {"name": "typed"}
 

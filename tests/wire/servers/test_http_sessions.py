@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Answer, JsonObject
+from gateway.core.model import Answer, ClientFacts, JsonObject
 from gateway.ports import Outbound
 from gateway.values import replace
 from gateway.wire.servers import http_sessions
 from tests.servers.http_raw import Script, Wire
-from tests.wire.servers.test_http import AGENT, Ear, leave, tool
+from tests.wire.servers.test_http import AGENT, Ear, connected, leave, tool
 from tests.wire.servers.test_http_link import serving
 
 HELLO: JsonObject = {
@@ -88,6 +88,26 @@ async def test_a_session_id_that_is_not_visible_ascii_is_refused(bad: str) -> No
         outcome = await server.call(leave(), tool("echo"), Ear())
     assert outcome.kind == "rejected"
     assert "tools/call" not in heard.methods()
+
+
+async def test_of_changed_roots_it_hears_before_the_next_call_and_asks_for_them_first() -> None:
+    class Rooted(Ear):
+        async def ask(self, method: str, params: JsonObject) -> Answer:
+            self.asked.append((method, params))
+            return Answer({"roots": [{"uri": "file:///new"}]})
+
+    who, client = Rooted(), ClientFacts("2025-11-25", {"roots": {"listChanged": True}})
+    before = replace(tool("echo", text="before"), client=client)
+    async with connected("sessions") as (server, world):
+        await server.call(leave(), before, who)
+        now = asyncio.get_running_loop().time()
+        after = replace(tool("echo", text="after"), client=replace(client, roots_at=now))
+        await server.call(leave(), after, who)
+        await server.call(leave(), after, who)
+    assert world.asked == ["root file:///new"]
+    told = world.methods().index("notifications/roots/list_changed")
+    calls = [at for at, method in enumerate(world.methods()) if method == "tools/call"]
+    assert calls[0] < told < calls[1]
 
 
 async def test_calls_at_once_of_one_agent_open_one_session() -> None:

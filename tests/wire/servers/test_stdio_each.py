@@ -32,21 +32,22 @@ FORM = Answer({"action": "accept", "content": {}})
 CURIOUS = """
 import json, sys
 def say(m): print(json.dumps({"jsonrpc": "2.0", **m}), flush=True)
-heard = None
+heard = waiting = None
 for line in sys.stdin:
     m = json.loads(line)
     if m.get("method") == "initialize":
         caps = {"tools": {}, "logging": {}}
         about = {"protocolVersion": "2024-11-05", "capabilities": caps, "serverInfo": {"name": "c"}}
         say({"id": m["id"], "result": about})
-    elif m.get("method") == "notifications/initialized":
+    elif m.get("method") in ("notifications/initialized", "notifications/roots/list_changed"):
         say({"id": "roots", "method": "roots/list"})
     elif m.get("id") == "roots":
         heard = m
-        say({"id": waiting, "result": {"content": [], "heard": heard}})
+        if waiting: say({"id": waiting, "result": {"content": [], "heard": heard}})
+        waiting = None
     elif m.get("method") == "tools/call":
-        waiting = m["id"]
-        if heard: say({"id": waiting, "result": {"content": [], "heard": heard}})
+        if heard: say({"id": m["id"], "result": {"content": [], "heard": heard}})
+        else: waiting = m["id"]
     elif "id" in m:
         say({"id": m["id"], "error": {"code": -32601, "message": "no"}})
 """
@@ -225,6 +226,24 @@ async def test_what_it_asks_before_its_first_call_is_asked_in_that_call() -> Non
     assert [method for method, _ in who.asked] == ["roots/list"]
     assert outcome.result is not None
     assert outcome.result["heard"]["result"] == {"roots": [{"uri": "file:///there"}]}
+
+
+async def test_of_changed_roots_it_hears_before_the_next_call_and_asks_for_them_first() -> None:
+    async def says(_: str, __: JsonObject) -> Answer:
+        return Answer({"roots": [{"uri": f"file:///{len(who.asked)}"}]})
+
+    who = Remembers(says)
+    async with running(sys.executable, "-c", CURIOUS, questions=("roots",)) as server:
+        first = await call(server, sent("x"), who)
+        now = asyncio.get_running_loop().time()
+        changed = replace(sent("x"), client=replace(OLD, roots_at=now))
+        second = await call(server, changed, who)
+        third = await call(server, changed, who)
+        kept = replace(OLD, capabilities={"sampling": {}}, roots_at=now)
+        other = await call(server, replace(sent("x", session="s2"), client=kept), who)
+    heard = [r.result and r.result["heard"]["result"]["roots"] for r in (first, second, third)]
+    assert [roots and roots[0]["uri"] for roots in heard] == ["file:///1", "file:///2", "file:///2"]
+    assert len(who.asked) == 2, other
 
 
 async def test_what_it_asks_while_an_agent_subscribes_is_asked_of_that_agent() -> None:
