@@ -29,6 +29,8 @@ AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """Agent names: they stand in policy rows, the journal and a terminal."""
 WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 """Tenants, tasks and intents."""
+PRINCIPAL: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+"""On whose behalf: names as identity providers have them, in ASCII."""
 MAX_TTL: Final = 90_000
 """A day, and what issuers date back: Microsoft's tokens of a day say 24 hours and 5 minutes."""
 TRUST_DOMAIN: Final = r"^[a-z0-9._-]{1,255}$"

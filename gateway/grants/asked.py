@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from gateway.config.issuers import AGENT
+from gateway.config.issuers import AGENT, PRINCIPAL
 from gateway.core.model import JsonObject
 from gateway.terms import Written
 
@@ -21,7 +21,8 @@ class Asked(Written):
     task: Word
     intent: Word
     tenant: Word | None = None
-    on_behalf_of: Annotated[str, Field(max_length=255)] = ""
+    on_behalf_of: Annotated[str, Field(pattern=rf"^(?:{PRINCIPAL.pattern})?$")] = ""
+    """As tokens name whom they act for. Another spelling of a name would let that person approve their own calls."""
 
 
 def read_asked(said: JsonObject) -> Asked:

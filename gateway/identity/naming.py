@@ -10,13 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.config.issuers import AGENT, WORD, From, IssuerSettings, Kind
+from gateway.config.issuers import AGENT, PRINCIPAL, WORD, From, IssuerSettings, Kind
 from gateway.identity.profile import Claimed, ClaimError
 from gateway.values import Value
 
 MAX_ACTORS: Final = 4
-PRINCIPAL: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
-"""On whose behalf: names as identity providers have them, in ASCII."""
 _TASKS: Final[Mapping[Kind, From]] = {
     "kubernetes": From(claim="/kubernetes.io/pod/uid"),
     "github": From(claim="run_id"),

@@ -336,6 +336,8 @@ def _without_call(body: dict[str, Any]) -> dict[str, Any]:
         ({"sudo": True}, (400, "invalid_arguments")),
         ({"agent": "orla"}, (400, "invalid_arguments")),
         ({"agent": "agent:Ann"}, (400, "invalid_arguments")),
+        ({"on_behalf_of": "user:ada "}, (400, "invalid_arguments")),
+        ({"on_behalf_of": "user:\u202eada"}, (400, "invalid_arguments")),
     ],
     ids=str,
 )
