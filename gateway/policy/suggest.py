@@ -112,16 +112,12 @@ def suggest(
         for place, (tools, found) in sorted(used.items())
     ]
     members = [member for member in policy.book.members if member.agent == agent]
-    carried = list(_carried(policy, members, role, ids))
-    if not rules and not any(one.rule.allows for one in carried):
-        carried = []
-    kept = {one.rule.row.role for one in carried if one.rule.allows}
     tenants = {rule.place.tenant for rule in rules}
-    tenants |= {member.tenant for member in members if member.role in kept}
+    tenants |= {rule.row.tenant for rule in _kept(policy, members)}
     return Suggestion(
         agent,
         rules,
-        carried,
+        list(_carried(policy, members, role, tenants, ids)),
         [f"g, {agent}, {role}, {tenant}" for tenant in sorted(tenants)],
         members,
         _orphans(policy, agent),
@@ -216,18 +212,48 @@ class _Ids:
             number += 1
 
 
-def _carried(
-    policy: PolicySnapshot, members: Sequence[Member], role: str, ids: _Ids
-) -> Iterator[Carried]:
-    had = {member.role for member in members}
+def _kept(policy: PolicySnapshot, members: Sequence[Member]) -> Iterator[Rule]:
+    """What these members may ask of the gateway itself: it is not judged."""
+    held = {(member.role, member.tenant) for member in members}
     for rule in policy.book.rules:
-        judged = rule.allows and rule.row.server != ITSELF
-        if not judged and rule.row.role in had:
-            row = rule.row._replace(id=ids.fresh(f"{rule.id}."), role=role, effect=rule.effect)
+        if rule.allows and rule.row.server == ITSELF and (rule.row.role, rule.row.tenant) in held:
+            yield rule
+
+
+def _carried(
+    policy: PolicySnapshot,
+    members: Sequence[Member],
+    role: str,
+    tenants: set[str],
+    ids: _Ids,
+) -> Iterator[Carried]:
+    """For the new role, in its tenants: what speaks of a role that is given up, where it was had and nowhere else."""
+    kept = frozenset(_kept(policy, members))
+    for rule in policy.book.rules:
+        had = {member.tenant for member in members if member.role == rule.row.role} & tenants
+        if not had or (rule.allows and rule not in kept):
+            continue
+        everywhere = rule.row.tenant == patterns.ANY
+        places = {patterns.ANY} if everywhere and had == tenants else had
+        if not everywhere:
+            places = had & {rule.row.tenant}
+        for tenant in sorted(places):
+            row = rule.row._replace(
+                id=ids.fresh(f"{rule.id}."), role=role, tenant=tenant, effect=rule.effect
+            )
             yield Carried(rule, ", ".join(("p", *row)))
 
 
 def _orphans(policy: PolicySnapshot, agent: str) -> Sequence[Rule]:
-    others = {member.role for member in policy.book.members if member.agent != agent}
-    had = {member.role for member in policy.book.members} - others
-    return [rule for rule in policy.book.rules if rule.row.role in had]
+    members = policy.book.members
+    had = {member.role for member in members if member.agent == agent}
+    others = {(member.role, member.tenant) for member in members if member.agent != agent}
+    return [
+        rule
+        for rule in policy.book.rules
+        if rule.row.role in had
+        and not any(
+            role == rule.row.role and rule.row.tenant in (patterns.ANY, tenant)
+            for role, tenant in others
+        )
+    ]

@@ -126,6 +126,33 @@ def test_denies_and_duties_of_the_roles_given_up_are_carried_over(tmp_path: Path
     ]
 
 
+TENANTS = """\
+p, P1, data, git, *, role:reader, local, general, local, -, allow
+p, P9, admin, bulkhead, grants:create, role:giver, acme, general, local, -, allow
+p, P8, admin, bulkhead, grants:create, role:giver, local, general, local, -, allow
+p, D1, *, git, show, role:giver, *, *, *, -, deny
+p, D2, *, git, *, role:reader, acme, *, *, -, deny
+p, D3, *, git, show, role:reader, *, *, *, -, deny
+g, agent:ann, role:reader, local
+g, agent:ann, role:giver, acme
+g, agent:bob, role:reader, acme
+g, agent:bob, role:giver, local
+"""
+
+
+def test_a_role_is_given_up_where_it_was_had_and_says_nothing_elsewhere(tmp_path: Path) -> None:
+    """The new role is had in all tenants of the old ones: what was said of one of them must not be said of all."""
+    now = policy(tmp_path, TENANTS)
+    found = suggested(now, call(now, "c1", "git/log"))
+    assert [carried.line for carried in found.carried] == [
+        "p, P9.ann.1, admin, bulkhead, grants:create, role:ann, acme, general, local, -, allow",
+        "p, D1.ann.1, *, git, show, role:ann, acme, *, *, -, deny",
+        "p, D3.ann.1, *, git, show, role:ann, local, *, *, -, deny",
+    ]
+    assert found.members == ["g, agent:ann, role:ann, acme", "g, agent:ann, role:ann, local"]
+    assert [rule.id for rule in found.orphans] == ["P1", "P9"]
+
+
 def test_what_goes_is_named_with_the_rules_nobody_would_have_a_role_for(tmp_path: Path) -> None:
     now = policy(tmp_path)
     found = suggested(now, call(now, "c1", "git/log"))
