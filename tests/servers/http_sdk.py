@@ -128,9 +128,8 @@ def _tools(world: World) -> MCPServer:
 
     async def subscribe(ctx: Any, params: Any) -> EmptyResult:
         if "asking" in str(params.uri):
-            await ctx.session.elicit_form(
-                "Sure?", {"type": "object", "properties": {}}, ctx.request_id
-            )
+            related = None if "loose" in str(params.uri) else ctx.request_id
+            await ctx.session.elicit_form("Sure?", {"type": "object", "properties": {}}, related)
         world.watching.setdefault(str(params.uri), []).append(ctx.session)
         world.asked.append(f"+{params.uri}")
         return EmptyResult()

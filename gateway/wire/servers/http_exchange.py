@@ -83,6 +83,13 @@ class Session:
         self.in_flight -= 1
         self.used = self._clock()
 
+    async def heard(self, message: JsonObject, hear: Callable[[JsonObject], None]) -> None:
+        """On the stream of the gateway's own session. A question is about the only call in it, if there is just one."""
+        if "id" in message and "method" in message and len(self.calls) == 1:
+            await self.calls[0].hear(message)
+        else:
+            hear(message)
+
 
 class Exchange:
     """One call from its POST to its answer."""

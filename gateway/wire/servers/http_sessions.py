@@ -141,7 +141,7 @@ class Sessions:
             session.in_flight += 1
             try:
                 while (heard := await messages.next()) is not None:
-                    hear(heard)
+                    await session.heard(heard, hear)
             finally:
                 session.left()
             return True

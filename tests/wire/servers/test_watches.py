@@ -141,18 +141,20 @@ async def test_l2_a_session_that_was_lost_is_asked_again_and_counts_as_changed()
     assert (method, params) == ("notifications/resources/updated", {"uri": "test://watched"})
 
 
-async def test_what_a_session_server_asks_while_an_agent_subscribes_is_asked_of_that_agent() -> (
-    None
-):
+@pytest.mark.parametrize("uri", ["test://asking", "test://asking-loose"])
+async def test_what_a_session_server_asks_while_an_agent_subscribes_is_asked_of_that_agent(
+    uri: str,
+) -> None:
+    """On the request's own stream, or on the session's, as older releases of "everything" do."""
     who = Ear()
     async with connected("sessions") as (server, world):
         reading = await followed(server)
-        asked = replace(tool(""), method="resources/subscribe", params={"uri": "test://asking"})
+        asked = replace(tool(""), method="resources/subscribe", params={"uri": uri})
         outcome = await server.call(leave(), asked, who)
         reading.cancel()
     assert outcome.kind == "ok"
     assert [method for method, _ in who.asked] == ["elicitation/create"]
-    assert "+test://asking" in world.asked
+    assert f"+{uri}" in world.asked
 
 
 class Backend:
