@@ -130,7 +130,7 @@ def _place() -> str:
         process = subprocess.Popen(
             command, cwd=ROOT, pass_fds=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
-        atexit.register(_end, process)
+        atexit.register(_end, process, Path(place).parent)
     os.close(ours)
     os.close(told)
     with open(loaded, "rb") as news:
@@ -138,9 +138,10 @@ def _place() -> str:
     return place
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], place: Path) -> None:
     process.kill()
     process.wait()
+    shutil.rmtree(place)
 
 
 def _speaking(seconds: float | None, *descriptors: int) -> list[int]:
