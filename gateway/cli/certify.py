@@ -86,13 +86,15 @@ class Trial(Value):
 
 def _signed(settings: Settings, pack: str, made: Certificate) -> str:
     """Where the certificate is now."""
+    from gateway.files import whole
     from gateway.undo import certificate
 
     directory = settings.policy_dir / "undo"
     certifier = certificate.certifier(settings.state_dir)
-    (directory / f"{pack}.lock").write_text(certificate.lock(made, certifier))
+    lock = directory / f"{pack}.lock"
+    whole.replace(lock, certificate.lock(made, certifier).encode(), whole.SHARED)
     added = certificate.believe(directory, certifier.name)
-    said = f"Signed: {directory / f'{pack}.lock'}"
+    said = f"Signed: {lock}"
     if added:
         said += f"\nBelieved from now on: {certifier.name} ({certificate.CERTIFIERS})"
     return said

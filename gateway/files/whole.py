@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 OWN: Final = 0o600
+SHARED: Final = 0o644
+"""What all may read, such as what stands beside a policy."""
 
 
 def replace(path: Path, data: bytes, mode: int = OWN) -> None:

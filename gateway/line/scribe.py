@@ -176,7 +176,10 @@ class Scribe:
 
     def unrecorded(self, way: Way, error: JournalError) -> Answer:
         """What cannot be written is not done."""
-        log.error("call %s refused, the journal cannot be written: %s", way.call_id, error)
+        if way.waited:  # it waits on, or another gateway process has sent it
+            log.warning("held call %s is not sent by this process: %s", way.call_id, error)
+        else:
+            log.error("call %s refused, the journal cannot be written: %s", way.call_id, error)
         return settle.refused(way.request, Reason.JOURNAL_UNAVAILABLE, "", way.call_id)
 
     def _bare(self, way: Way) -> CallRecord:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.config.yamlfile import MAX_BYTES, text_of
 from gateway.errors import Misconfigured, Where
+from gateway.files import whole
 from gateway.signer import Signer, is_signed
 from gateway.values import Value, as_plain
 
@@ -115,7 +116,7 @@ def believe(directory: Path, key: str) -> bool:
         return False
     tree = json.loads(path.read_text()) if path.exists() else {"certifiers": {}}
     tree["certifiers"][_free("this installation", tree["certifiers"])] = key
-    path.write_text(json.dumps(tree, indent=2) + "\n")
+    whole.replace(path, f"{json.dumps(tree, indent=2)}\n".encode(), whole.SHARED)
     return True
 
 

@@ -74,7 +74,7 @@ class Outbox:
         try:
             answer = await self._send(waiting)
             if answer.error is not None:
-                log.warning("held call %s: %s", waiting.call_id, answer.error.message)
+                log.warning("held call %s, here: %s", waiting.call_id, answer.error.message)
         except Exception:
             log.exception("held call %s", waiting.call_id)
         finally:

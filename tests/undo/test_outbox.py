@@ -230,6 +230,21 @@ async def test_one_that_was_being_sent_when_its_gateway_stopped_is_in_doubt_and_
     assert len(store.got) == 1
 
 
+async def test_of_two_gateways_one_sends_it_and_the_other_raises_no_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, policy = Store({"a": "old"}), Holding("put")
+    async with a_rig(tmp_path, store, policy) as one, a_rig(tmp_path, store, policy) as other:
+        call = await one.call("put", key="a", value="new")
+        waiting = waitings(other).find(call)
+        await sent(one)
+        with anyio.fail_after(20):
+            answer = await other.line.send(waiting, Deaf())
+        assert (answer.error is not None, state(other, call)) == (True, "applied")
+    assert store.writes() == ["put"]
+    assert [said.levelname for said in caplog.records if call in said.getMessage()] == ["WARNING"]
+
+
 async def test_a_pack_can_want_a_call_held_that_has_no_way_back(tmp_path: Path) -> None:
     store = Store()
     async with a_rig(tmp_path, store) as rig:
