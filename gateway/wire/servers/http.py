@@ -63,8 +63,9 @@ class HttpServer:
         self._forced = None if settings.era == "auto" else Era(settings.era)
         self.era: Era | None = None
         """What it speaks; None while that is not known. With one that speaks both eras, the stateless one."""
-        self._no_sessions = self._forced is not None
-        """Of a stateless server: it is not to be asked, or was and opens none."""
+        self._no_sessions: set[str] = set()
+        """Principals that a stateless server opened none for, since it was last probed: another's words or credential
+        may please it."""
         self._probing: asyncio.Task[None] | None = None
         self._changes = Changes(self._listen, self._noticed)
         self._stateless = Stateless(self._link, self._changes.note, self._moved)
@@ -166,7 +167,12 @@ class HttpServer:
         patience = patience or self._link.patience()
         if self.era is STATELESS:
             client = message.client
-            if client.capabilities and not self._no_sessions and asks_in_sessions(client):
+            if (
+                client.capabilities
+                and self._forced is None
+                and message.principal not in self._no_sessions
+                and asks_in_sessions(client)
+            ):
                 return self._send_as_asked(message, channel, patience)
             return self._stateless.send(message, channel, patience)
         return self._send_in(message, channel, patience)
@@ -179,7 +185,8 @@ class HttpServer:
         try:
             return await self._sessions.send(message, channel, patience)
         except NotSent as no:
-            self._no_sessions = not isinstance(no, Full)
+            if not isinstance(no, Full):
+                self._no_sessions.add(message.principal)
         return await self._stateless.send(message, channel, patience)
 
     async def _send_in(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
@@ -233,7 +240,7 @@ class HttpServer:
     async def _probe(self, patience: Patience) -> None:
         try:
             self.era, about = await probe(self._link, self._forced, patience)
-            self._no_sessions = self._forced is not None
+            self._no_sessions.clear()
             if about is not None:
                 self._stateless.about = about
         finally:

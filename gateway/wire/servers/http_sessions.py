@@ -39,7 +39,6 @@ IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 
-
 Key = tuple[str, bytes]
 """Who, and what the server is told of its client."""
 
@@ -93,7 +92,8 @@ class Sessions:
                 await self._be_asked(key, session)
             exchange = Exchange(self._link, session, channel, self.chore, self._note)
             if message.client.roots_at > session.roots_at:
-                await exchange.say_roots_changed(patience)
+                with suppress(NotSent, Broken):  # the call itself will tell
+                    await exchange.say_roots_changed(patience)
             outcome = await exchange.send(message, patience)
             if session.gone:
                 self._drop(key, session)

@@ -396,6 +396,33 @@ async def test_a_server_that_changes_its_era_is_probed_again() -> None:
     assert heard.methods().count("server/discover") == 2
 
 
+async def test_one_agent_that_gets_no_session_leaves_the_others_theirs() -> None:
+    async def both(wire: Wire) -> None:
+        info = wire.request.rpc.get("params", {}).get("clientInfo")
+        if info == odd.info:
+            error = {"code": -32602, "message": "clientInfo: no version"}
+            rpc = {"jsonrpc": "2.0", "id": wire.request.rpc["id"], "error": error}
+            await wire.json(rpc, "400 Bad Request")
+        elif wire.request.rpc.get("method") == "initialize":
+            await wire.answer({"protocolVersion": "2025-11-25", "capabilities": {}})
+        elif wire.request.rpc.get("method") == "tools/call":
+            in_session = "MCP-Protocol-Version: 2025-11-25" in wire.request.head
+            await wire.answer({"in_session": in_session})
+        else:
+            await wire.say(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+
+    odd = ClientFacts("2025-11-25", {"elicitation": {}}, {"name": "odd"})
+    async with serving(stateless(both)) as (server, heard):
+        calls = [replace(tool("echo", "agent:odd"), client=odd)] * 2 + [tool("echo")]
+        outcomes = [await server.call(leave(), call, Ear()) for call in calls]
+    assert [outcome.result for outcome in outcomes] == [
+        {"in_session": False},
+        {"in_session": False},
+        {"in_session": True},
+    ]
+    assert heard.methods().count("initialize") == 2, "no session is asked for again and again"
+
+
 async def test_a_stale_connection_leaves_a_call_in_doubt_and_a_read_is_asked_again() -> None:
     async def script(wire: Wire) -> None:
         calls = [

@@ -110,6 +110,23 @@ async def test_of_changed_roots_it_hears_before_the_next_call_and_asks_for_them_
     assert calls[0] < told < calls[1]
 
 
+async def test_a_call_is_made_also_when_the_word_of_changed_roots_is_lost() -> None:
+    async def loses(wire: Wire) -> None:
+        if wire.request.rpc.get("method") == "notifications/roots/list_changed":
+            wire.close()
+        else:
+            await sessions(answers)(wire)
+
+    client = ClientFacts("2025-11-25", {"roots": {"listChanged": True}})
+    async with serving(loses) as (server, heard):
+        await server.call(leave(), replace(tool("echo"), client=client), Ear())
+        now = asyncio.get_running_loop().time()
+        after = replace(tool("echo"), client=replace(client, roots_at=now))
+        outcome = await server.call(leave(), after, Ear())
+    assert "notifications/roots/list_changed" in heard.methods()
+    assert outcome.kind == "ok"
+
+
 async def test_calls_at_once_of_one_agent_open_one_session() -> None:
     async with serving(sessions(answers)) as (server, heard):
         await asyncio.gather(*(server.call(leave(), tool("echo"), Ear()) for _ in range(10)))
