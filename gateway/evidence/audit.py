@@ -96,7 +96,7 @@ def _misfits(line: Filed) -> Iterator[str]:
     try:
         said = json.loads(line.body)
         fits = (said["call"], said["kind"], said["at"]) == (line.call_id, line.kind, line.at)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         fits = False
     if not fits:
         yield f"line {line.seq} is not the line of call {line.call_id} it is filed as"

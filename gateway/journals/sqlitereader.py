@@ -33,6 +33,8 @@ _FILED: Final = "calls", f"c.call_id NOT IN (SELECT call_id FROM event WHERE {fi
 _SINCE: Final = f"({filing.SINCE})", "true"
 _OF_TENANT: Final = "json_extract(CAST(f.body AS TEXT), '$.record.tenant') = ?"
 _EVENTS: Final = "SELECT seq, call_id, kind, at, body FROM event"
+_AS_THEY_LIE: Final = _EVENTS.replace("body", "iif(typeof(body) = 'blob', body, x'')")
+"""A body that is none is empty: no line is."""
 
 
 class SqliteReader:
@@ -82,9 +84,9 @@ class SqliteReader:
 
     def filed(self) -> Iterator[Filed]:
         """Every line there is, as it lies there. Raises `JournalError`."""
-        yield from map(Filed._make, self._tuples(f"{_EVENTS} WHERE seq < 1 ORDER BY seq", ()))
-        after = 0
-        while rows := self._tuples(f"{_EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?", (after, PAGE)):
+        yield from map(Filed._make, self._tuples(f"{_AS_THEY_LIE} WHERE seq < 1 ORDER BY seq", ()))
+        sql, after = f"{_AS_THEY_LIE} WHERE seq > ? ORDER BY seq LIMIT ?", 0
+        while rows := self._tuples(sql, (after, PAGE)):
             yield from map(Filed._make, rows)
             after = rows[-1][0]
 
@@ -99,8 +101,9 @@ class SqliteReader:
 
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
         """The same lines, with what is kept of their payloads."""
-        kept, opened = self._payloads.of((row.seq, row.body) for row in rows), self._payloads.opened
+        opened = self._payloads.opened
         with self._as_written():
+            kept = self._payloads.of((row.seq, row.body) for row in rows)
             return [replace(row, payloads=opened(row.seq, row.body, kept)) for row in rows]
 
     def misfiled(self) -> Sequence[str]:
@@ -135,8 +138,9 @@ class SqliteReader:
 
     def _call_rows(self, rows: Sequence[dict[str, Any]]) -> list[CallRow]:
         ends = [(row[f"{end}_seq"], row[end]) for row in rows for end in ("first", "last")]
-        kept, said = self._payloads.of(ends, ("arguments",)), self._payloads.said
+        said = self._payloads.said
         with self._as_written():
+            kept = self._payloads.of(ends, ("arguments",))
             return [
                 form.row(
                     row["state"],
@@ -160,7 +164,7 @@ class SqliteReader:
         """What somebody else wrote there may be anything. Raises `JournalError`."""
         try:
             yield
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise JournalError(
                 f"{self._path}: not as a gateway wrote it ({type(error).__name__}: {error}):"
                 " `bulkhead evidence check` names the line"

@@ -83,6 +83,8 @@ def test_a_journal_nobody_touched_is_sound(place: Path) -> None:
         "UPDATE event SET body = CAST(replace(body, 'analyst', 'another') AS BLOB) WHERE seq = 3",
         "UPDATE event SET call_id = 'call0000' WHERE seq = 3",
         "UPDATE event SET kind = 'told' WHERE seq = 3",
+        "UPDATE event SET body = NULL WHERE seq = 3",
+        "UPDATE event SET body = CAST(replace(hex(zeroblob(50000)), '0', '[') AS BLOB) WHERE seq = 3",
         "INSERT INTO event SELECT -2, call_id, kind, at, body, spent FROM event WHERE seq = 3",
         "DELETE FROM event WHERE seq > 6",
         "DELETE FROM event WHERE seq = 2",

@@ -75,6 +75,8 @@ async def test_the_digest_of_arguments_that_are_kept_as_they_came_is_made_by_who
     "sql",
     [
         "UPDATE event SET body = x'7b' WHERE seq = 2",
+        "UPDATE event SET body = NULL WHERE seq = 2",
+        "UPDATE event SET body = CAST(replace(hex(zeroblob(50000)), '0', '[') AS BLOB) WHERE seq = 2",
         "UPDATE event SET body = CAST('[]' AS BLOB) WHERE seq = 1",
         "UPDATE event SET kind = 'told' WHERE seq = 2",
         "UPDATE calls SET state = 'told'",
