@@ -33,6 +33,7 @@ EVERY: Final = 0.05
 """Seconds between two looks of the watch."""
 UNSAID: Final = 20
 """Looks of the watch after which it reads without being told to."""
+ENDS: Final = 256  # that one look of the watch sees to: all calls wait for it
 MOST: Final = 8_192
 """Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
 SET_BACK: Final = 1_000_000
@@ -130,8 +131,7 @@ class GrantBook:
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""
-        epoch = self._store.epoch
-        if epoch != self._epoch:
+        if (epoch := self._store.epoch) != self._epoch:
             self._take_up()
             self._epoch = epoch
 
@@ -171,8 +171,9 @@ class GrantBook:
 
     def _tell_of_ends(self) -> None:
         """Of a grant that ends by its time, or by lying idle, no line tells."""
-        now, ended = self._now(), False
-        while self._ends and self._ends[0][0] <= now:
+        now, ended, left = self._now(), False, ENDS
+        while self._ends and self._ends[0][0] <= now and left:
+            left -= 1
             one = self._active.get(self._ends[0][1])
             standing = self._store.find(one.id) if one and one.expires_at > now else None
             if one and standing and standing.word(now) == "active":
@@ -209,9 +210,8 @@ class GrantBook:
         chain = self._chain(grant, now) if grant else ()
         mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
         if not chain or not mine or not _is_for(chain[0], identity):
-            raise Refused(
-                Reason.GRANT_OVER, f"grant {identity.grant} is not in force for this agent"
-            )
+            why = f"grant {identity.grant} is not in force for this agent"
+            raise Refused(Reason.GRANT_OVER, why)
         return chain
 
     def _now(self) -> int:

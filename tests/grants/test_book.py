@@ -346,6 +346,18 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     assert told == [1]
 
 
+async def test_of_many_grants_that_lie_idle_at_once_a_look_drops_some_and_the_next_the_others() -> (
+    None
+):
+    """Each is asked of the store, and all calls wait meanwhile."""
+    world, told = World(*(grant(f"a{n}", idle=10) for n in range(book.ENDS + 44))), list[int]()
+    world.book.on_change = lambda: told.append(len(world.book._active))
+    world.now = NOON + 10 * SECOND
+    for _ in range(3):
+        world.book._tell_of_ends()
+    assert told == [44, 0]
+
+
 @pytest.mark.parametrize("limit", ["seconds", "idle"])
 async def test_that_a_grant_ended_by_its_time_is_told_once(
     monkeypatch: pytest.MonkeyPatch, limit: str
