@@ -68,7 +68,8 @@ class Outbox:
 
     def _is_due(self, waiting: Waiting, now: int) -> bool:
         is_time = 0 <= now - waiting.release_at <= LATE_SECONDS * 1_000_000
-        return is_time and not {waiting.call_id} & (self._not_before.keys() | self._under_way)
+        name = waiting.call_id
+        return is_time and name not in self._not_before and name not in self._under_way
 
     async def _sent(self, waiting: Waiting) -> None:
         try:
