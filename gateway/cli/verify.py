@@ -19,7 +19,8 @@ def command(arguments: tuple[str, ...]) -> None:
     FILE is from `bulkhead warrant` or `bulkhead evidence prove`; with --since it is from `bulkhead evidence extends`,
     and --since-key KEY names the key of NOTE if that was another.
 
-    Exit status: 0 authorised, bounded and reversible; 1 one of them is not; 2 the evidence is not sound.
+    Exit status: 0 authorised, bounded and reversible, or a proof that holds; 1 one of them is not; 2 the evidence is
+    not sound. A proof says nothing of policies: with --policy it is not taken.
     """
     from gateway.evidence import verify
 

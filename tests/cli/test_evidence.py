@@ -210,6 +210,11 @@ def test_a_proof_holds_with_nothing_but_the_public_key(
     assert said[0] == f"{file}: sound, 2 of 10 lines"
     assert [line[:18] for line in said[1:]] == ["  line 5      yes ", "  line 6      yes "]
     assert all("call0002" in line for line in said[1:])
+    # What a warrant is checked for is not shown by it.
+    assert verify.main(["--key", key, "--policy", "sha256:0", str(file)]) == 2
+    file.write_text(json.dumps({**proof, "warrant": {"call": "call0002"}}))
+    assert verify.main(["--key", key, str(file)]) == 2
+    capsys.readouterr()
     proof["events"][1]["body"] = proof["events"][0]["body"]
     file.write_text(json.dumps(proof))
     assert verify.main(["--key", key, str(file)]) == 2
