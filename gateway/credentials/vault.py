@@ -36,6 +36,8 @@ class VaultSecrets:
         data, lease = body.get("data"), body.get("lease_id")
         if status != 200 or not isinstance(data, dict) or not isinstance(lease, str):
             raise NoCredential(f"vault said HTTP {status}", nothing=status in _REFUSED)
+        if not lease.isprintable():  # it is written down: half a character would fail the journal
+            raise NoCredential("vault gave a lease_id that cannot be written down")
         values = {name: text for name, text in data.items() if isinstance(text, str)}
         seconds = body.get("lease_duration")
         known = type(seconds) is int and seconds > 0

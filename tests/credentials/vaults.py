@@ -20,6 +20,8 @@ class Remembers:
         self.ended: list[dict[str, Any]] = []
         self.seen: list[str] = []
         self.address = ""
+        self.ids = "database/creds/reader/{}"
+        """How it names what it gives."""
         self.broken = False
         """It answers 500."""
 
@@ -30,7 +32,7 @@ class Remembers:
         if token != TOKEN:
             return 403, {"errors": ["permission denied"]}
         if (method, path) == ("GET", "/v1/database/creds/reader"):
-            lease = f"database/creds/reader/{len(self.seen)}"
+            lease = self.ids.format(len(self.seen))
             self.alive[lease] = f"vault-password-{len(self.seen):04}"
             data = {"username": f"v-{len(self.seen)}", "password": self.alive[lease]}
             return 200, {"lease_id": lease, "lease_duration": 3600, "data": data}
