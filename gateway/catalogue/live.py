@@ -63,7 +63,7 @@ class LiveCatalogue:
         self._lists: dict[str, Lists] = {}
         self._clock = clock
         self._assumed: dict[str, Lists] = {}
-        """Of those that were too slow for the start, until the first look at them."""
+        """Of those that had listed nothing when the start was over, until the first look at them."""
         self._arrived: dict[str, Lists] = {}
         """Read, and in no table yet."""
         self._table_seconds = 0.0
@@ -87,8 +87,8 @@ class LiveCatalogue:
         """Ask the servers, all at once. Returns when each has answered or failed, or when `grace` has passed.
 
         One whose lists are known from the last time, and are as they were approved, is not waited for, and not
-        asked before `look` or a call. One that had no list the last time is asked, and not waited for. One that was
-        too slow is shown as it was approved, and a call waits for it."""
+        asked before `look` or a call. One that had no list the last time is asked, and not waited for. It is shown as
+        it was approved, and a call waits for it; and so with one that is too slow."""
         await self._begin_with_earlier()
         for name in self._servers:
             if not self._saved.get(name, Lists()).kinds or not self._tried[name].is_set():
@@ -104,7 +104,8 @@ class LiveCatalogue:
                 if self._earlier and name not in self._saved:
                     self._saved[name] = Lists()
                     self._earlier.save(name, Lists())
-            new = (name for name in slow if name not in self._lists)
+        looked = {name for name, event in self._looked.items() if event.is_set()}
+        if new := self._servers.keys() - self._lists.keys() - looked:
             self._assumed = {name: listing(self._pins.of(name)) for name in new}
             self._publish(self._lists, self._pins)
 
@@ -119,8 +120,7 @@ class LiveCatalogue:
         for name in self._servers:
             if (known := await asyncio.to_thread(self._earlier.load, name)) is not None:
                 self._saved[name] = known
-        if self._saved:
-            self._publish({**self._saved}, self._pins)
+        self._publish({name: was for name, was in self._saved.items() if was.kinds}, self._pins)
         for name, lists in self._saved.items():
             if not lists.kinds or has_all(lists, self._pins.of(name)):
                 self._tried[name].set()
