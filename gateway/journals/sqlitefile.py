@@ -17,6 +17,7 @@ from gateway.errors import JournalError, Misconfigured, Refused, Where
 from gateway.files.private import make_private
 from gateway.journals import commit, filing, runs, schema
 from gateway.journals.entry import Entry
+from gateway.journals.holder import holder
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import Keeper
 from gateway.journals.standing import Standing
@@ -125,7 +126,7 @@ class SqliteFile:
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()
-            raise JournalError(f"{self.path}: {_said(error)}") from None
+            raise JournalError(f"{self.path}: {_said(self.path, error)}") from None
         except BaseException:
             self._disconnect()
             raise
@@ -244,12 +245,14 @@ def _run_directory(path: Path) -> Path:
 
 
 def _unopened(path: Path, error: OSError | sqlite3.Error) -> Misconfigured:
-    return Misconfigured(f"the journal cannot be opened: {_said(error)}", Where(str(path)))
+    return Misconfigured(f"the journal cannot be opened: {_said(path, error)}", Where(str(path)))
 
 
-def _said(error: OSError | sqlite3.Error) -> str:
+def _said(path: Path, error: OSError | sqlite3.Error) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
     short = "_".join(name.split("_")[:2])
-    return f"{_SAID.get(short, 'SQLite refuses')} ({name}: {error})"
+    who = holder(path) if short == "SQLITE_BUSY" else None
+    by = f", process {who}" if who else ""
+    return f"{_SAID.get(short, 'SQLite refuses')}{by} ({name}: {error})"
