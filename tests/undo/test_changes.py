@@ -11,7 +11,7 @@ ROW = {"title": "Emma"}
 
 
 def number(given: int) -> dict[str, Any]:
-    return {changes.GROWS: given, "row": 1}
+    return {changes.GROWS: given}
 
 
 def image(was: dict[str, Any], now: dict[str, Any]) -> Image:

@@ -212,9 +212,8 @@ class SqliteFile:
             self._database.execute(f"DELETE FROM {_NUMBERS}")
         for key, record in records.items():
             if record is not None and numbered(key):
-                row = (record["row"], numbered(key), value_of(record[GROWS]))
-                sql = f"INSERT INTO {_NUMBERS} (rowid, name, seq) VALUES (?, ?, ?)"
-                self._database.execute(sql, row)
+                row = (numbered(key), value_of(record[GROWS]))
+                self._database.execute(f"INSERT INTO {_NUMBERS} (name, seq) VALUES (?, ?)", row)
 
     def _row_comes(self, key: str, record: Mapping[str, Any]) -> None:
         table, values = self._row(key)
@@ -226,7 +225,9 @@ class SqliteFile:
 
     def _row(self, key: str) -> tuple[_Table, list[Any]]:
         _, name, spelt = key.split("/", 2)
-        table = self._tables[unquote(name)]
+        table = self._tables.get(unquote(name))
+        if table is None:
+            raise No("CONFLICT", f"{key}: its table is not there any more; nothing was changed")
         return table, [value_of(each) for each in json.loads(unquote(spelt))]
 
     def _look(self) -> None:
@@ -242,10 +243,8 @@ class SqliteFile:
 
     def _note(self, kind: str, name: str, sql: str) -> None:
         if name == _NUMBERS:
-            for row, table, number in self._database.execute(
-                f"SELECT rowid, name, seq FROM {_NUMBERS}"
-            ):
-                self._seen[numbers(table)] = {GROWS: record_of(number), "row": row}
+            for table, number in self._database.execute(f"SELECT name, seq FROM {_NUMBERS}"):
+                self._seen[numbers(table)] = {GROWS: record_of(number)}
             return
         self._seen[made(kind, name)] = {"sql": sql}
         if kind != "table" or _is_virtual({"sql": sql}):

@@ -136,7 +136,8 @@ def run(path: Path, *statements: str) -> None:
 
 
 def seen(path: Path) -> Iterator[str]:
-    """Read past the companion: how everything is made, and every row of every table in its order."""
+    """Read past the companion: how everything is made, and every row of every table in its order. Numbers given out
+    have none that counts."""
     with closing(sqlite3.connect(path)) as database:
         made = database.execute(
             "SELECT type, name, sql FROM sqlite_master ORDER BY name"
@@ -144,7 +145,8 @@ def seen(path: Path) -> Iterator[str]:
         for kind, name, sql in made:
             yield f"{kind} {name} {sql}"
             if kind == "table":
-                yield from map(repr, database.execute(f'SELECT * FROM "{name}"').fetchall())
+                order = " ORDER BY name" if name == "sqlite_sequence" else ""
+                yield from map(repr, database.execute(f'SELECT * FROM "{name}"{order}').fetchall())
         yield repr(database.execute("PRAGMA user_version").fetchone())
 
 
@@ -235,6 +237,28 @@ def test_numbers_that_others_were_given_since_are_no_conflict_and_stay(path: Pat
     was = list(seen(path))
     compared.put(changes["was"], changes["now"])
     assert list(seen(path)) == [line for line in was if "Lady Susan" not in line]
+
+
+def test_a_table_that_gave_out_numbers_comes_back_beside_one_that_began_to_since(
+    path: Path,
+) -> None:
+    run(path, *NUMBERED[:-1])
+    was, compared = list(seen(path)), Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "DROP TABLE book")
+    run(path, NUMBERED[-1])
+    compared.put(changes["was"], changes["now"])
+    assert set(seen(path)) == {*was, "(1,)", "('author', 1)"}
+
+
+def test_rows_of_a_table_that_somebody_dropped_since_are_a_conflict(path: Path) -> None:
+    run(path, *NUMBERED)
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, "DELETE FROM book WHERE title = 'Emma'")
+    run(path, "DROP TABLE book")
+    was = list(seen(path))
+    with pytest.raises(No, match=r"^CONFLICT: .*its table is not there any more"):
+        compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
 
 
 NAMING = [
