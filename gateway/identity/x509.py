@@ -80,7 +80,7 @@ def _facts(der: bytes) -> Mapping[str, Any]:
         ids = names.get_values_for_type(x509.UniformResourceIdentifier)
     except x509.ExtensionNotFound as error:
         bad(f"certificate has no {error.oid._name}")
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         bad("certificate cannot be read")
     if len(ids) != 1 or not ids[0].startswith("spiffe://") or "/" not in ids[0][9:]:
         bad("certificate does not name one workload")

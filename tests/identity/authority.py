@@ -77,9 +77,7 @@ class Authority:
     def pem(self) -> bytes:
         return self.certificate.public_bytes(Encoding.PEM)
 
-    def leaf(
-        self, *names: x509.SubjectAlternativeName, authority: bool = False, **change: Any
-    ) -> Leaf:
+    def leaf(self, *names: x509.ExtensionType, authority: bool = False, **change: Any) -> Leaf:
         """A workload's certificate, good for an hour. `hours`, `since`, `usage`: what is odd about it."""
         key = new_key()
         usage = change.get("usage", use("digital_signature"))

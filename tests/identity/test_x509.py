@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.x509 import UnrecognizedExtension
+from cryptography.x509.oid import ExtensionOID
 
 from gateway.config.issuers import From, IssuerSettings, KeySettings
 from gateway.core.model import Endpoint, Evidence, Tier
@@ -22,6 +24,7 @@ from tests.identity.test_jwt import ORIGIN, profile, token
 NOW = 1_800_000_000
 CA = Authority(now=datetime.fromtimestamp(NOW, UTC))
 DATA = Endpoint("tier", Tier.DATA)
+X400 = UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3020500"))
 
 
 def verifier(**changes: Any) -> CertificateVerifier:
@@ -76,6 +79,7 @@ BAD: dict[str, tuple[Callable[[], Leaf], str]] = {
     "of a web page": (lambda: CA.leaf(uri("https://acme.example/agent/a")), "one workload"),
     "of a host": (lambda: CA.leaf(address()), "one workload"),
     "of nothing": (lambda: CA.leaf(), "subjectAltName"),
+    "of a kind of name nobody uses": (lambda: CA.leaf(X400), "cannot be read"),
     "of an authority": (lambda: CA.svid(authority=True), "authority's"),
     "that may sign others": (
         lambda: CA.svid(usage=use("digital_signature", "key_cert_sign")),
