@@ -40,7 +40,7 @@ ONLY_FENCED: Final = (
 @fences_cli.scope_options
 @click.option("--why", default="", help="For the journal and other operators.")
 @click.option("--since", type=Since(), help="Undo what was done since: 10m, 2h, or an ISO time.")
-@click.option("--plan", "only_plan", is_flag=True, help="Show what would be undone, undo nothing.")
+@click.option("--plan", "only_plan", is_flag=True, help="Stop, and only show what would be undone.")
 @click.option("--yes", is_flag=True, help="Undo without asking.")
 @click.option("--no-undo", is_flag=True, help="Stop, and leave what was done.")
 @operator_option
