@@ -105,8 +105,8 @@ class Reversal(Value):
 
 def overlaps(one: str, other: str) -> bool:
     """Is one of these resources the other, or inside of it? Whole segments: `file:/a` has `file:/a/b`."""
-    short, long = sorted((one.rstrip("/"), other.rstrip("/")), key=len)
-    return long == short or long.startswith(f"{short}/")
+    one, other = one.rstrip("/"), other.rstrip("/")
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def server_key(server: str) -> str:

@@ -14,7 +14,7 @@ from gateway.core.record import State
 from gateway.core.reverse import Recorded, forgotten, overlaps, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
 from gateway.undo.expressions import Missing
-from gateway.undo.writers import Writers, Wrote
+from gateway.undo.writers import Writers
 
 MANY: Final = 1_000_000
 REDACTED: Final = Missing("redacted")
@@ -75,11 +75,14 @@ class Ledger:
 
         A write of the same server that nobody could say more of counts as one that may have."""
         found = []
+        epoch, keys, whole = call.epoch, call.keys, server_key(call.record.server)
         for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq):
-            if wrote.epoch > call.epoch and _meet(call, wrote.keys):
+            if wrote.epoch > epoch and _meet(keys, whole, wrote.keys):
                 other = self.recorded(wrote.call_id)
-                if other is not None and not _left_no_trace(other) and _met(call, wrote, other):
-                    found.append(other)
+                if other is not None and not _left_no_trace(other):
+                    # Where it was found out afterwards which resources a call wrote, these count.
+                    if other.keys == wrote.keys or _meet(keys, whole, other.keys):
+                        found.append(other)
         return sorted(found, key=lambda other: other.epoch)
 
     def _arguments(self, row: CallRow, bodies: Sequence[JsonObject]) -> JsonObject | None:
@@ -104,14 +107,10 @@ def _left_no_trace(call: Recorded) -> bool:
     return call.left_nothing or call.state in _NEVER
 
 
-def _met(call: Recorded, wrote: Wrote, other: Recorded) -> bool:
-    """Where it was found out afterwards which resources a call wrote, these count."""
-    return other.keys == wrote.keys or _meet(call, other.keys)
-
-
-def _meet(one: Recorded, keys: Sequence[str]) -> bool:
-    return any(
-        overlaps(mine, theirs) or theirs == server_key(one.record.server)
-        for mine in one.keys
-        for theirs in keys
-    )
+def _meet(keys: Sequence[str], whole: str, others: Sequence[str]) -> bool:
+    """`whole`: the key of all of their server. Plain loops: a plan asks it of each pair of thousands of calls."""
+    for mine in keys:
+        for theirs in others:
+            if theirs == whole or overlaps(mine, theirs):
+                return True
+    return False

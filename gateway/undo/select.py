@@ -162,7 +162,8 @@ def in_order(calls: Sequence[Recorded]) -> tuple[Recorded, ...]:
 
 def meet(one: Recorded, other: Recorded) -> bool:
     """Did both write one resource, or one inside of the other's?"""
-    return any(overlaps(mine, theirs) for mine in one.keys for theirs in other.keys)
+    keys, others = one.keys, other.keys
+    return any(overlaps(mine, theirs) for mine in keys for theirs in others)
 
 
 def _fits(row: CallRow, wanted: Wanted) -> bool:
