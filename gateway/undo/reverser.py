@@ -272,4 +272,4 @@ def _answered_by(outcome: Outcome) -> str | None:
 
 def _never_sent(outcome: Outcome) -> bool:
     """The wire's own refusal: it says why, where a server's error never does (wire/servers/envelope.py)."""
-    return outcome.kind == "rejected" and bool(outcome.detail)
+    return outcome.kind == "rejected" and bool(outcome.detail) and not outcome.turned_away

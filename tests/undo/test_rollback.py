@@ -182,6 +182,17 @@ async def test_a_call_that_was_never_sent_wrote_nothing_and_hinders_no_undo(tmp_
     assert store.records == {"a": "1"}
 
 
+async def test_a_call_whose_server_only_says_that_it_turned_it_away_may_have_written(
+    tmp_path: Path,
+) -> None:
+    error = RpcError(1002, "unreachable")
+    away = Outcome("rejected", error=error, detail="it answered HTTP 404", turned_away=True)
+    store = Store({"a": "1"}, trouble=lambda tool, arguments: away if tool == "shout" else None)
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("shout", text="!")
+        assert await rig.undo(call) == {call: "irreversible"}
+
+
 async def test_a_call_somebody_wrote_over_names_who_did(tmp_path: Path) -> None:
     store = Store({"a": "1"})
     async with a_rig(tmp_path, store) as rig:

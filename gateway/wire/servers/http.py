@@ -20,8 +20,9 @@ from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerSettings
+from gateway.values import replace
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_broken import Broken, Full, NotSent
+from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
@@ -93,6 +94,7 @@ class HttpServer:
             outcome = await self._send(message, channel)
         except NotSent as error:
             outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
+            outcome = replace(outcome, turned_away=isinstance(error, TurnedAway))
         except Broken as error:
             outcome = envelope.in_doubt(self.name, str(error))
         finally:

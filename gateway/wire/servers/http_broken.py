@@ -7,6 +7,10 @@ class NotSent(Exception):
     """Provably nothing of the request has reached the server, or it turned it away."""
 
 
+class TurnedAway(NotSent):
+    """It was sent, and the server knew no session of it."""
+
+
 class Full(NotSent):
     """No more sessions can be had now."""
 

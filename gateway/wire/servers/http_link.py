@@ -13,7 +13,7 @@ from gateway.core.model import JsonObject, Outcome
 from gateway.credential_ports import NoCredential, OwnCredential
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerLimits
-from gateway.values import Value
+from gateway.values import Value, replace
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_pool import Pool
@@ -136,7 +136,8 @@ class Link(Value):
             return Outcome("rejected", error=error), body
         why = answered(reply)
         if reply.head.status in NO_EFFECT:
-            return envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, why), {}
+            no = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, why)
+            return replace(no, turned_away=True), {}
         return envelope.in_doubt(self.name, why), {}
 
     async def _error_body(self, reply: Reply) -> JsonObject:

@@ -22,7 +22,7 @@ from gateway.ports import Channel, Outbound
 from gateway.values import replace
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
-from gateway.wire.servers.http_broken import Broken, Full, NotSent
+from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_exchange import Exchange, Note, Session
 from gateway.wire.servers.http_link import Link, no_session
 from gateway.wire.servers.http_messages import Messages
@@ -99,7 +99,7 @@ class Sessions:
                 self._drop(key, session)
             if outcome is not None:
                 return outcome
-        raise NotSent(
+        raise TurnedAway(
             "it does not know a session it has just opened: are there several servers behind its address?"
         )
 

@@ -85,6 +85,7 @@ async def test_a_status_that_turns_the_request_away_says_nothing_was_done(status
     assert not -32768 <= outcome.error.code <= -32000
     assert outcome.error.data["server"] == "raw"
     assert str(status) in outcome.detail
+    assert outcome.turned_away, "which is its own word"
     assert "secret" not in repr(outcome)
 
 

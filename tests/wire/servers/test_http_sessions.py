@@ -140,6 +140,7 @@ async def test_a_server_that_loses_every_session_is_given_up_after_two() -> None
     async with serving(sessions(script)) as (server, heard):
         outcome = await server.call(leave(), tool("echo"), Ear())
     assert outcome.kind == "rejected" and "session" in outcome.detail
+    assert outcome.turned_away, "that it did nothing is its own word"
     assert heard.methods().count("tools/call") == 2
 
 
