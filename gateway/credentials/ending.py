@@ -34,6 +34,9 @@ PAUSES: Final = (0.5, 60.0)
 """First and longest pause, in seconds, before a provider is asked again."""
 CLOSE_SECONDS: Final = 5.0
 TERM: Final = "its term is over"
+LATER: Final = (
+    "the next gateway with this journal ends them; `bulkhead credentials list` shows them"
+)
 UNKNOWN: Final = "no such provider in the settings any more"
 
 
@@ -128,6 +131,8 @@ class Ending:
         tasks = [self.begin(held, "its gateway has ended") for held in [*self.live.values()]]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+            if late:
+                log.warning("%d credentials are not ended yet: %s", len(late), LATER)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

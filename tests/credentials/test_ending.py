@@ -159,3 +159,17 @@ async def test_closing_ends_all() -> None:
         await world.ending.aclose()
     assert world.provider.alive == set()
     assert {row.id for row in world.rows(LeaseState.REVOKED)} == leases
+
+
+async def test_closing_says_how_many_are_left_for_the_next_gateway(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "CLOSE_SECONDS", 0.01)
+    world = World()
+    world.provider.keeps = UNREACHABLE
+    leases = {await one(world, agent) for agent in ("ann", "bob")}
+    async with asyncio.timeout(20):
+        await world.lender.aclose()
+        await world.ending.aclose()
+    assert world.provider.alive == leases
+    assert "2 credentials are not ended yet" in caplog.text
