@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.record import DOUBTFUL
+from gateway.undo.overlapping import Overlapping
 from gateway.undo.plan import CONFLICTS, TO_DO, Planned, written_later
-from gateway.undo.select import meet
 from gateway.undo.thread import BACK, TAKEN_BACK
 from gateway.values import replace
 
@@ -49,11 +49,11 @@ def cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
 def explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
     """Of a call that an earlier undo took back it is believed that the world has changed since only where a look
     says that a call before it on the same resource is back, too. Else somebody was there: drift."""
-    told: list[Planned] = []
+    told, back = list[Planned](), Overlapping[Planned]()
     for entry in reversed(entries):
-        if entry.why == EARLIER and not any(
-            other.standing == "already" and meet(other.call, entry.call) for other in told
-        ):
+        if entry.why == EARLIER and not back.find(entry.call.keys):
             entry = replace(entry, standing="drift", why=CHANGED)
+        if entry.standing == "already":
+            back.add(entry.call.keys, entry)
         told.append(entry)
     return tuple(reversed(told))

@@ -21,6 +21,7 @@ from gateway.undo.comparing import compare
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.looking import Unsighted
+from gateway.undo.overlapping import Overlapping
 from gateway.undo.parts import Parts, held_calls
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as, written_later
 from gateway.undo.select import meet
@@ -88,18 +89,18 @@ class Executor:
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written
         down the latest first, for that one rests on those before it when this is cut off."""
-        last, back = dict[str, Found](), list[Recorded]()
+        last, back = dict[str, Found](), Overlapping[Recorded]()
         for entry in reversed(entries):
             call = entry.call
             if entry.at_last and call.call_id not in verdicts:
                 last[call.call_id] = await self._still_back(call, back)
-            if {**last, **verdicts}[call.call_id].verdict in BACK:
-                back.append(call)
+            if (verdicts.get(call.call_id) or last[call.call_id]).verdict in BACK:
+                back.add(call.keys, call)
         for call_id, found in reversed(last.items()):
             await self._writer.verdict(call_id, found)
             verdicts[call_id] = found
 
-    async def _still_back(self, call: Recorded, back: Sequence[Recorded]) -> Found:
+    async def _still_back(self, call: Recorded, back: Overlapping[Recorded]) -> Found:
         """`back`: calls before it that are as they were."""
         try:
             sight = await self._parts.looker.sight(call)
@@ -107,7 +108,7 @@ class Executor:
         except Unsighted as blind:
             return Found("failed", blind.why)
         same = sight.pack.same(call.reversal.pre, world)
-        if same or any(meet(one, call) for one in back):
+        if same or back.find(call.keys):
             return Found("already", EARLIER)
         return Found("conflict", CHANGED)
 

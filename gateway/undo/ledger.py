@@ -5,7 +5,7 @@ It reads lines and unseals; it decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core import written
@@ -70,14 +70,19 @@ class Ledger:
         ]
         return [self.of(row) for row in sorted(rows, key=lambda row: row.created_at)]
 
-    def later_writers(self, call: Recorded) -> Sequence[Recorded]:
-        """Calls forwarded after this one that wrote, or may have, where it did: oldest first.
+    def later_writers(
+        self, call: Recorded, without: Callable[[str], bool] = lambda _: False
+    ) -> Sequence[Recorded]:
+        """Calls forwarded after this one that wrote, or may have, where it did: oldest first. `without`: by their ids,
+        calls that nobody asks for.
 
         A write of the same server that nobody could say more of counts as one that may have."""
         found = []
         epoch, keys, whole = call.epoch, call.keys, server_key(call.record.server)
-        for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq):
-            if wrote.epoch > epoch and _meet(keys, whole, wrote.keys):
+        for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq, (*keys, whole)):
+            if wrote.epoch <= epoch or without(wrote.call_id):
+                continue
+            if _meet(keys, whole, wrote.keys):
                 other = self.recorded(wrote.call_id)
                 if other is not None and not _left_no_trace(other):
                     # Where it was found out afterwards which resources a call wrote, these count.
@@ -108,9 +113,5 @@ def _left_no_trace(call: Recorded) -> bool:
 
 
 def _meet(keys: Sequence[str], whole: str, others: Sequence[str]) -> bool:
-    """`whole`: the key of all of their server. Plain loops: a plan asks it of each pair of thousands of calls."""
-    for mine in keys:
-        for theirs in others:
-            if theirs == whole or overlaps(mine, theirs):
-                return True
-    return False
+    """`whole`: the key of all of their server."""
+    return any(theirs == whole or overlaps(mine, theirs) for mine in keys for theirs in others)

@@ -23,6 +23,7 @@ from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import EARLIER, cancelled, explained, seen_before
 from gateway.undo.ledger import MANY
 from gateway.undo.looking import Sight, Unsighted
+from gateway.undo.overlapping import Overlapping
 from gateway.undo.parts import Parts
 from gateway.undo.plan import (
     NOT_THERE,
@@ -89,33 +90,34 @@ class Planner:
         chosen = {call.call_id for call in calls}
         undone = undone_before(self._parts.reader)
         reads = self._read_since(calls)
-        world, entries = _World(undone), list[Planned]()
+        world, entries, there = _World(undone), list[Planned](), Overlapping[Planned]()
         for number, call in enumerate(calls, 1):
             self._progress(f"looking at call {number} of {len(calls)}")
+            before = there.find(call.keys)
             entry = Planned(
                 call,
                 "ready",
-                after=tuple(
-                    e.call.call_id
-                    for e in entries
-                    if e.standing not in NOT_THERE and meet(e.call, call)
-                ),
+                after=tuple(e.call.call_id for e in before),
                 dependents=self.dependents(call, chosen, undone),
                 exposed=_exposed(call, reads),
             )
-            entry = await self._standing(entry, entries, world, operator)
+            entry = await self._standing(entry, before, world, operator)
             if entry.standing == "ready" and await self._is_gone_with_others(call, undone):
                 entry = replace(entry, standing="already", why=EARLIER)
-            entries.append(cancelled(seen_before(entry, undone, self._is_forced), undone))
+            entry = cancelled(seen_before(entry, undone, self._is_forced), undone)
+            entries.append(entry)
+            if entry.standing not in NOT_THERE:
+                there.add(call.keys, entry)
         return Plan(wanted.as_json(), operator, explained(entries))
 
     def dependents(
         self, call: Recorded, chosen: Collection[str], undone: Collection[str]
     ) -> tuple[str, ...]:
         """Calls outside of the chosen ones that wrote there later and were not taken back."""
-        later = self._parts.ledger.later_writers(call)
-        names = (other.call_id for other in later)
-        return tuple(name for name in names if name not in chosen and name not in undone)
+        later = self._parts.ledger.later_writers(
+            call, lambda name: name in chosen or name in undone
+        )
+        return tuple(other.call_id for other in later)
 
     def _is_forced(self, call_id: str) -> bool:
         row = self._parts.reader.call(call_id)
@@ -223,7 +225,7 @@ class Planner:
         call, pre = entry.call, entry.call.reversal.pre
         if entry.after:
             current = world.image(sight.reads, entry.after[-1])
-            stuck = [e for e in before if e.call.call_id in entry.after and e.standing not in TO_DO]
+            stuck = [e for e in before if e.standing not in TO_DO]
         else:
             current, stuck = await self._parts.looker.look(call, sight), []
         seen = replace(entry, current=None if entry.after else current)

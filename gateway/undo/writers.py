@@ -8,13 +8,14 @@ arguments are secret. Of a write whose images were forgotten it says the widest:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from gateway.core.record import State
 from gateway.core.reverse import forgotten
 from gateway.core.written import MEMBER, Unseal
-from gateway.ports import EventRow, JournalReader
+from gateway.ports import JournalReader
+from gateway.undo.overlapping import Overlapping
 from gateway.values import Value
 
 PAGE: Final = 2_000
@@ -37,36 +38,31 @@ class Writers:
         self._unseal = unseal
         self._start: int | None = None
         self._after = 0
-        self._wrote: list[Wrote] = []
+        self._wrote = Overlapping[Wrote]()
 
-    def since(self, seq: int) -> Iterable[Wrote]:
-        """All that the journal holds now after this line, oldest first. Raises `JournalError`, and
-        `ValueError` when something sealed cannot be opened here."""
+    def since(self, seq: int, keys: Iterable[str]) -> list[Wrote]:
+        """All that the journal holds now after this line and that wrote in one of these places, in no order. Raises
+        `JournalError`, and `ValueError` when something sealed cannot be opened here."""
         if self._start is None:
             self._start = self._after = seq
         if seq < self._start:  # a plan asks about its latest call first
-            self._wrote[:0] = self._between(seq, self._start)
+            self._take_in(seq, self._start)
             self._start = seq
-        self._catch_up()
-        return (each for each in self._wrote if each.seq > seq)
+        self._after = self._take_in(self._after, None)
+        return [each for each in self._wrote.find(keys) if each.seq > seq]
 
-    def _between(self, seq: int, last: int) -> list[Wrote]:
-        found = list[Wrote]()
-        while seq < last:
-            lines = self._reader.events(seq, min(PAGE, last - seq))
-            found += self._writes(line for line in lines if line.seq <= last)
-            seq = lines[-1].seq
-        return found
-
-    def _catch_up(self) -> None:
-        while lines := self._reader.events(self._after, PAGE):
-            self._wrote += list(self._writes(lines))
-            self._after = lines[-1].seq
-
-    def _writes(self, lines: Iterable[EventRow]) -> Iterator[Wrote]:
-        for line in lines:
-            if line.kind is State.INTENT and _may_write(json.loads(line.body)):
-                yield self._wrote_by(line.seq, line.call_id)
+    def _take_in(self, after: int, last: int | None) -> int:
+        """The lines after this one, up to `last` or the latest of all: its number."""
+        while last is None or after < last:
+            lines = self._reader.events(after, PAGE if last is None else min(PAGE, last - after))
+            if not lines:
+                break
+            for line in lines if last is None else [line for line in lines if line.seq <= last]:
+                if line.kind is State.INTENT and _may_write(json.loads(line.body)):
+                    wrote = self._wrote_by(line.seq, line.call_id)
+                    self._wrote.add(wrote.keys, wrote)
+            after = lines[-1].seq
+        return after
 
     def _wrote_by(self, seq: int, call_id: str) -> Wrote:
         lines = self._reader.lines(call_id)

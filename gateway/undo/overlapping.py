@@ -1,0 +1,49 @@
+"""Who wrote where, found by the resource: a plan of thousands of calls must not ask each of them about each other.
+
+It knows which resources overlap only as `core.reverse.overlaps` does, and nothing of calls.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Overlapping(Generic[T]):
+    """Things, each with the resources it wrote."""
+
+    def __init__(self) -> None:
+        self._at = defaultdict[str, dict[int, T]](dict)
+        """By resource, and by its number: the how manieth it is."""
+        self._inside = defaultdict[str, dict[int, T]](dict)
+        """By each that a resource of it lies in."""
+        self._count = 0
+
+    def add(self, keys: Iterable[str], one: T) -> None:
+        """It wrote these."""
+        number, self._count = self._count, self._count + 1
+        for key in keys:
+            own = key.rstrip("/")
+            self._at[own][number] = one
+            for above in _above(own):
+                self._inside[above][number] = one
+
+    def find(self, keys: Iterable[str]) -> list[T]:
+        """Those that wrote one of these, or inside of one, or what one of these is inside of; in the order in which
+        they were added, each once."""
+        found: dict[int, T] = {}
+        for key in keys:
+            own = key.rstrip("/")
+            found |= self._inside.get(own, {})
+            for each in (own, *_above(own)):
+                found |= self._at.get(each, {})
+        return [found[number] for number in sorted(found)]
+
+
+def _above(key: str) -> list[str]:
+    """What a resource is inside of, by whole segments."""
+    ends = (at for at, letter in enumerate(key) if letter == "/")
+    return [key[:at] for at in ends if not key[:at].endswith("/")]
