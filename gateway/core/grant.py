@@ -60,6 +60,11 @@ class Terms(Value, kw_only=True):
     strict_flow: bool = False
     """Nothing leaves once private or untrusted data was read; not only when both were."""
 
+    @property
+    def unasked_tiers(self) -> frozenset[Tier]:
+        """Its tiers for who asks for none: without admin, which must be asked for, unless there is no other."""
+        return self.tiers - {Tier.ADMIN} or self.tiers
+
 
 class Grant(Value, kw_only=True):
     """Terms for one agent and one task. Times: microseconds since the epoch."""

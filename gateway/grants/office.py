@@ -197,9 +197,8 @@ def _bounded(terms: Terms, ceiling: Terms) -> Terms:
 
 
 def tiers_of(asked: Asked, ceiling: Terms) -> frozenset[Tier]:
-    """Those asked for; the ceiling's own where none were, but for admin: that must be asked for, unless there is
-    no other."""
-    return asked.tiers or ceiling.tiers - {Tier.ADMIN} or ceiling.tiers
+    """Those asked for, or else those of the ceiling that need not be."""
+    return asked.tiers or ceiling.unasked_tiers
 
 
 def _narrowed(asked: Asked, ceiling: Terms) -> Terms:

@@ -133,7 +133,9 @@ def _elevates(policy: PolicySnapshot, asked: Asked) -> bool:
     tiers, ceiling = asked.arguments.get("tiers"), policy.intents.ceilings.get(asked.intent)
     if isinstance(tiers, list) and tiers:
         return Tier.ADMIN in tiers
-    return asked.target.name == CREATE and ceiling is not None and ceiling.tiers == {Tier.ADMIN}
+    return (
+        asked.target.name == CREATE and ceiling is not None and Tier.ADMIN in ceiling.unasked_tiers
+    )
 
 
 def is_own(asked: Asked) -> bool:
