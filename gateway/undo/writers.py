@@ -8,6 +8,7 @@ arguments are secret. Of a write whose images were forgotten it says the widest:
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -48,16 +49,13 @@ class Writers:
         if seq < self._start:  # a plan asks about its latest call first
             self._take_in(seq, self._start)
             self._start = seq
-        self._after = self._take_in(self._after, None)
+        self._after = self._take_in(self._after)
         return [each for each in self._wrote.find(keys) if each.seq > seq]
 
-    def _take_in(self, after: int, last: int | None) -> int:
-        """The lines after this one, up to `last` or the latest of all: its number."""
-        while last is None or after < last:
-            lines = self._reader.events(after, PAGE if last is None else min(PAGE, last - after))
-            if not lines:
-                break
-            for line in lines if last is None else [line for line in lines if line.seq <= last]:
+    def _take_in(self, after: int, last: int = sys.maxsize) -> int:
+        """The lines after this one, up to `last`: the number of the latest."""
+        while after < last and (lines := self._reader.events(after, min(PAGE, last - after))):
+            for line in (line for line in lines if line.seq <= last):
                 if line.kind is State.INTENT and _may_write(json.loads(line.body)):
                     wrote = self._wrote_by(line.seq, line.call_id)
                     self._wrote.add(wrote.keys, wrote)
