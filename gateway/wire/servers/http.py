@@ -38,6 +38,8 @@ from gateway.wire.servers.watches import EitherEra, Watches
 from gateway.wire.servers.watching import MEMBERS
 from gateway.wire.shape import STATELESS
 
+MOST: Final = 10_000
+"""Principals that are remembered for having no session. Past it all are forgotten, and it is tried again."""
 HEARS: Final = 2.0
 """Seconds a subscription waits for the stream its news would come on."""
 
@@ -188,6 +190,8 @@ class HttpServer:
             return await self._sessions.send(message, channel, patience)
         except NotSent as no:
             if not isinstance(no, Full):
+                if len(self._no_sessions) >= MOST:
+                    self._no_sessions.clear()
                 self._no_sessions.add(message.principal)
         return await self._stateless.send(message, channel, patience)
 
