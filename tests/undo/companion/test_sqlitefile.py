@@ -156,6 +156,17 @@ def changed_by(path: Path, compared: Compared, *statements: str) -> dict[str, An
     return compared.changes(mark)
 
 
+def meets(path: Path, sql: list[str], since: str, conflict: str) -> None:
+    """Somebody else wrote since: what `sql` did is left, and so is all that is there."""
+    compared = Compared(SqliteFile(path))
+    changes = changed_by(path, compared, *sql)
+    run(path, since)
+    was = list(seen(path))
+    with pytest.raises(No, match=conflict):
+        compared.put(changes["was"], changes["now"])
+    assert list(seen(path)) == was
+
+
 @pytest.mark.parametrize(("before", "sql"), WORLDS.values(), ids=list(WORLDS))
 def test_what_sql_did_is_put_back(path: Path, before: list[str], sql: list[str]) -> None:
     run(path, *before)
@@ -182,13 +193,8 @@ def test_a_table_to_be_searched_that_came_back_is_searched_and_written_as_before
 
 def test_a_row_somebody_else_wrote_into_a_new_table_is_not_lost_with_it(path: Path) -> None:
     run(path, "CREATE TABLE other (a)")
-    compared = Compared(SqliteFile(path))
-    changes = changed_by(path, compared, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
-    run(path, "INSERT INTO t VALUES (2)")
-    was = list(seen(path))
-    with pytest.raises(No, match="CONFLICT"):
-        compared.put(changes["was"], changes["now"])
-    assert list(seen(path)) == was
+    made = ["CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"]
+    meets(path, made, "INSERT INTO t VALUES (2)", "CONFLICT")
 
 
 @pytest.mark.parametrize(
@@ -220,13 +226,7 @@ def test_a_unique_value_that_somebody_else_has_taken_since_is_a_conflict(
     path: Path, before: list[str], sql: str, since: str
 ) -> None:
     run(path, *before)
-    compared = Compared(SqliteFile(path))
-    changes = changed_by(path, compared, sql)
-    run(path, since)
-    was = list(seen(path))
-    with pytest.raises(No, match=r"^CONFLICT: UNIQUE constraint failed"):
-        compared.put(changes["was"], changes["now"])
-    assert list(seen(path)) == was
+    meets(path, [sql], since, r"^CONFLICT: UNIQUE constraint failed")
 
 
 def test_numbers_that_others_were_given_since_are_no_conflict_and_stay(path: Path) -> None:
@@ -252,13 +252,8 @@ def test_a_table_that_gave_out_numbers_comes_back_beside_one_that_began_to_since
 
 def test_rows_of_a_table_that_somebody_dropped_since_are_a_conflict(path: Path) -> None:
     run(path, *NUMBERED)
-    compared = Compared(SqliteFile(path))
-    changes = changed_by(path, compared, "DELETE FROM book WHERE title = 'Emma'")
-    run(path, "DROP TABLE book")
-    was = list(seen(path))
-    with pytest.raises(No, match=r"^CONFLICT: .*its table is not there any more"):
-        compared.put(changes["was"], changes["now"])
-    assert list(seen(path)) == was
+    gone = ["DELETE FROM book WHERE title = 'Emma'"]
+    meets(path, gone, "DROP TABLE book", r"^CONFLICT: .*its table is not there any more")
 
 
 NAMING = [
@@ -280,13 +275,7 @@ def test_a_row_that_somebody_hung_on_another_since_is_not_left_hanging(
     path: Path, sql: str, since: str
 ) -> None:
     run(path, *NAMING)
-    compared = Compared(SqliteFile(path))
-    changes = changed_by(path, compared, sql)
-    run(path, since)
-    was = list(seen(path))
-    with pytest.raises(No, match=r"^CONFLICT: row \d of guest names"):
-        compared.put(changes["was"], changes["now"])
-    assert list(seen(path)) == was
+    meets(path, [sql], since, r"^CONFLICT: row \d of guest names")
 
 
 @pytest.mark.parametrize(

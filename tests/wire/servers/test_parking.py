@@ -228,17 +228,25 @@ async def test_a_state_is_used_by_one_request_at_a_time() -> None:
     assert reason(after) == "expired_request_state"
 
 
-async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round() -> None:
-    async def endless(channel: Channel) -> JsonObject:
-        await channel.ask("elicitation/create", FORM)
-        return await asyncio.Future()
+async def endless(channel: Channel) -> JsonObject:
+    """Asks once, and never ends."""
+    await channel.ask("elicitation/create", FORM)
+    return await asyncio.Future()
 
+
+async def under_way_again(parking: Parking) -> asyncio.Task[Outcome]:
+    """A call that was asked about, in its second round."""
+    first = await parking.call(leave(), call(), Ear())
+    answer = again(first, {"user_name": said("Ada")})
+    going = asyncio.create_task(parking.call(leave(), answer, Ear()))
+    await asyncio.sleep(0)
+    return going
+
+
+async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round() -> None:
     parking, server = parked(endless)
     async with asyncio.timeout(20):
-        first = await parking.call(leave(), call(), Ear())
-        answer = again(first, {"user_name": said("Ada")})
-        going = asyncio.create_task(parking.call(leave(), answer, Ear()))
-        await asyncio.sleep(0)
+        going = await under_way_again(parking)
         going.cancel()
         await server.cancelled.wait()
         await asyncio.wait({going})
@@ -248,16 +256,9 @@ async def test_h6_an_agent_that_goes_away_cancels_the_call_also_in_a_later_round
 async def test_a_call_that_is_given_up_under_way_is_in_doubt_and_its_agent_hears_so() -> None:
     """As when its server is stopped: the agent is still there, and its request has not been cancelled."""
 
-    async def endless(channel: Channel) -> JsonObject:
-        await channel.ask("elicitation/create", FORM)
-        return await asyncio.Future()
-
     parking, _ = parked(endless)
     async with asyncio.timeout(20):
-        first = await parking.call(leave(), call(), Ear())
-        answer = again(first, {"user_name": said("Ada")})
-        going = asyncio.create_task(parking.call(leave(), answer, Ear()))
-        await asyncio.sleep(0)
+        going = await under_way_again(parking)
         parking.clear()
         outcome = await going
     assert outcome.kind == "in_doubt"
