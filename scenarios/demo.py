@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -107,6 +108,8 @@ def main() -> int:
         bulkhead("servers", "approve", server, "--all", "--yes")
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(DEMO / "bulkhead.yaml")]
     serving = subprocess.Popen(command)
+    # From `kill` and from make it comes to this process alone: the gateway would stay, and keep the port.
+    signal.signal(signal.SIGTERM, lambda *_: serving.terminate())
     threading.Thread(target=introduce, args=(serving,), daemon=True).start()
     while True:
         try:

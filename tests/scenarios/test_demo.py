@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -16,17 +19,18 @@ from gateway.stories.stage import free_port
 from tests.house.source import ROOT
 
 
-@pytest.fixture
-def told(tmp_path: Path) -> Iterator[list[str]]:
-    """What it says until it serves. It still does."""
+@contextmanager
+def demo_in(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """Its process, where it listens, and what it says until it serves. It still does."""
     place = tmp_path / "a checkout"
     (place / "scenarios").mkdir(parents=True)
     shutil.copy(ROOT / "scenarios" / "demo.py", place / "scenarios")
     shutil.copytree(ROOT / "policies", place / "policies")
     words = [sys.executable, "-u", str(place / "scenarios" / "demo.py")]
-    listen = {"BULKHEAD_DEMO_LISTEN": f"127.0.0.1:{free_port()}"}
+    listen = f"127.0.0.1:{free_port()}"
+    env = os.environ | {"BULKHEAD_DEMO_LISTEN": listen}
     with subprocess.Popen(
-        words, env=os.environ | listen, stdout=subprocess.PIPE, text=True, start_new_session=True
+        words, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
         assert demo.stdout is not None
         lines = []
@@ -34,9 +38,23 @@ def told(tmp_path: Path) -> Iterator[list[str]]:
             lines.append(line.rstrip("\n"))
             if line.startswith("Ctrl-C stops"):
                 break
+        yield demo, listen, lines
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[list[str]]:
+    with demo_in(tmp_path) as (demo, _, lines):
         yield lines
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
     assert demo.returncode == 0
+
+
+def test_ended_from_outside_it_leaves_no_gateway_behind(tmp_path: Path) -> None:
+    with demo_in(tmp_path) as (demo, listen, _):
+        demo.terminate()  # as make does with its children: to this process, not to its group
+    assert demo.returncode == 0
+    with pytest.raises(URLError):
+        urlopen(f"http://{listen}/healthz", timeout=5)
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")
