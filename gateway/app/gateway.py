@@ -28,7 +28,7 @@ from gateway.catalogue import pins
 from gateway.catalogue.earlier import EarlierLists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.shelves import CatalogueShelves
-from gateway.core.model import Endpoint, JsonObject, Outcome
+from gateway.core.model import Outcome
 from gateway.core.validate import check_call
 from gateway.credentials.tokens import Tokens
 from gateway.files import following
@@ -84,15 +84,6 @@ class Gateway(Value):
         if self.identities.keys:
             facts["issuers"] = self.identities.status()
         return self.identities.ready and self.journal.takes_lines, facts
-
-    def schema_of(self, endpoint: Endpoint, name: str) -> JsonObject | None:
-        """The input schema advertised for a tool, for the `Mcp-Param-*` header rules."""
-        table = self.catalogue.current
-        own = endpoint.kind == "server" and endpoint.server
-        shelf = table.servers.get(own) if own else table.aggregate
-        entry = shelf.tools.get(name) if shelf else None
-        schema = entry.descriptor.get("inputSchema") if entry else None
-        return schema if isinstance(schema, dict) else None
 
 
 class Ground(Value):

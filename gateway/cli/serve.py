@@ -57,7 +57,7 @@ async def _serve(settings: Settings, config: Path) -> None:
             gateway.gate,
             settings,
             gateway.ready,
-            gateway.schema_of,
+            gateway.catalogue,
             desk=gateway.desk,
             events=gateway.events,
             give_up=gateway.journal.leases().give_up,

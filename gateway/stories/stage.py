@@ -124,7 +124,7 @@ class Stage(Value):
         up = anyio.Event()
         async with open_gateway(self.settings) as running, anyio.create_task_group() as tasks:
             face = Face(
-                running.gate, self.settings, running.ready, running.schema_of, desk=running.desk
+                running.gate, self.settings, running.ready, running.catalogue, desk=running.desk
             )
             serve = partial(http.serve, face, self.settings, on_ready=lambda _: up.set())
             tasks.start_soon(serve)

@@ -231,7 +231,7 @@ class House:
     def client(self) -> httpx2.AsyncClient:
         """Every byte of HTTP, without a socket."""
         gateway = self.gateway
-        app = Face(gateway.gate, gateway.settings, gateway.ready, gateway.schema_of)
+        app = Face(gateway.gate, gateway.settings, gateway.ready, gateway.catalogue)
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app), base_url=gateway.settings.origin
         )

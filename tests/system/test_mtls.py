@@ -32,7 +32,7 @@ async def _serving(home: Home) -> AsyncIterator[None]:
     """As `bulkhead serve`, in this process: its command waits for an answer over plain HTTP."""
     settings, ready = settings_file.load(home.config), asyncio.Event()
     async with open_gateway(settings) as gateway:
-        app = Face(gateway.gate, settings, gateway.ready, gateway.schema_of)
+        app = Face(gateway.gate, settings, gateway.ready, gateway.catalogue)
         serving = asyncio.create_task(http.serve(app, settings, on_ready=lambda _: ready.set()))
         try:
             await ready.wait()

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.model import Endpoint, Evidence
+from msgspec import Struct
+
+from gateway.core.model import ClientFacts, Endpoint, Evidence, JsonObject
 from gateway.sdk import LATEST_MODERN_VERSION, inbound
-from gateway.values import Value
+from gateway.values import Value, field
 from gateway.wire.agents.challenges import evidence_of
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.methods import NAMED
@@ -17,6 +19,26 @@ from gateway.wire.methods import NAMED
 SESSION_ID: Final = "mcp-session-id"
 PARAM_PREFIX: Final = inbound.MCP_PARAM_HEADER_PREFIX.lower()
 _ENCODED: Final = "=?"
+
+
+class Agreed(Value):
+    """What a head and the envelope behind it come to (mirrored.py)."""
+
+    said: bytes
+    """All that was read of the body."""
+    version: str
+    """Of the catalogue."""
+    meta: JsonObject
+    """The envelope itself, of the call this was learned from: the facts are of this very object."""
+    facts: ClientFacts
+    extra: tuple[Header, ...]
+    """The `Mcp-Param-*` headers that are for the server alone."""
+
+
+class Last(Struct):
+    """The agreement that came last behind a head, or behind one that differs in its length or trace only."""
+
+    agreed: Agreed | None = None
 
 
 class Admitted(Value):
@@ -40,6 +62,7 @@ class Admitted(Value):
     """Which of the params the name is to repeat, by the method; None where it repeats none."""
     plain: bool
     """A body can say the same word for word: of this version, all there, and nothing of it encoded."""
+    last: Last = field(default_factory=Last)
 
     @classmethod
     def of(cls, head: Head, endpoint: Endpoint) -> Admitted:

@@ -31,7 +31,7 @@ from gateway.wire.agents.messages import (
 )
 from gateway.wire.agents.session import Sessions, agent_of
 from gateway.wire.agents.sessions import SessionEra
-from gateway.wire.agents.stateless import SchemaOf, Stateless
+from gateway.wire.agents.stateless import Advertised, Stateless
 
 THREAD_FROM: Final = 32 * 1024
 """Bodies of this many bytes are parsed in a worker thread, so that they do not hold up the others."""
@@ -42,7 +42,9 @@ log = logging.getLogger("bulkhead.wire")
 class Door:
     """Serves both eras at every endpoint."""
 
-    def __init__(self, gate: Gate, settings: Settings, schema_of: SchemaOf, limits: Limits) -> None:
+    def __init__(
+        self, gate: Gate, settings: Settings, catalogue: Advertised, limits: Limits
+    ) -> None:
         bounds = settings.limits
         self._max_body, self._max_depth = bounds.max_body, bounds.max_depth
         self._gate = gate
@@ -50,7 +52,7 @@ class Door:
         self._limits = limits
         self.sessions = Sessions(limits, time.monotonic)
         self._era_sessions = SessionEra(gate, self.sessions, limits, bounds.concurrency)
-        self._era_stateless = Stateless(gate, schema_of, limits)
+        self._era_stateless = Stateless(gate, catalogue, limits)
         self._in_work = InWork(bounds.concurrency)
 
     def end_listens(self) -> None:

@@ -26,7 +26,7 @@ from gateway.wire.agents.grants import GrantsFace
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.messages import INVALID_REQUEST, rejected
 from gateway.wire.agents.routes import endpoint_at, protected_at
-from gateway.wire.agents.stateless import SchemaOf
+from gateway.wire.agents.stateless import Advertised
 
 Ready = Callable[[], tuple[bool, dict[str, Any]]]
 """Whether calls can be served now, and what a person wants to know about it."""
@@ -42,7 +42,7 @@ class Face:
         gate: Gate,
         settings: Settings,
         ready: Ready,
-        schema_of: SchemaOf,
+        catalogue: Advertised,
         limits: Limits | None = None,
         desk: GrantDesk | None = None,
         events: Events | None = None,
@@ -54,7 +54,7 @@ class Face:
         self._grants = None if desk is None else GrantsFace(gate, desk, settings, limits)
         self._events = None if events is None else EventsFace(events, limits)
         self._callers = Callers.of(settings)
-        self._door = Door(gate, settings, schema_of, limits)
+        self._door = Door(gate, settings, catalogue, limits)
         self._resource = challenges.Resource.of(settings)
         self._ready = ready
         self.serve_admitted = self._door.serve_admitted

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.core.model import ClientFacts, JsonObject, RpcError
+from gateway.core.model import ClientFacts, Endpoint, JsonObject, RpcError
+from gateway.core.resolve import Table
+from gateway.errors import Refused
 from gateway.made import Made
 from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -22,12 +24,15 @@ from gateway.sdk import (
     inbound,
 )
 from gateway.values import replace
-from gateway.wire import loglevels
-from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted
+from gateway.wire import loglevels, strict_json
+from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted, Agreed
 from gateway.wire.agents.exchange import Head, Header
 from gateway.wire.agents.hello import facts_of
 from gateway.wire.agents.messages import Call
 from gateway.wire.methods import NAMED
+
+KEPT: Final = 1024
+"""Bytes of an envelope, at most, that is kept with its head."""
 
 
 class Mismatch(Exception):
@@ -42,28 +47,64 @@ class ParamMismatch(Mismatch):
     """The same of a header that repeats an argument."""
 
 
+def agreed(call: Call, head: Admitted, table: Table) -> Agreed:
+    """The envelope of a stateless request and its headers, which agree. Raises `Mismatch`, `ParamMismatch`.
+
+    Clients say the same envelope again and again. Where it says word for word what its head says, and no argument
+    has a say, the conclusion holds for the very same words behind that head, in one version of the catalogue.
+    """
+    params = call.params
+    said = strict_json.dumps((call.method, params.get(head.member or ""), params.get("_meta")))
+    last = head.last.agreed
+    if last is not None and last.said == said and last.version == table.version:
+        return last
+    facts = client_facts(call, head)
+    schema = _advertised(call, head.endpoint, table)
+    extra = param_headers(call, head.params, schema)
+    found = Agreed(said, table.version, params["_meta"], facts, extra)
+    if len(said) <= KEPT and _says_the_same(call, head) and not _declares(schema):
+        head.last.agreed = found
+    return found
+
+
+def _advertised(call: Call, endpoint: Endpoint, table: Table) -> JsonObject | None:
+    """The input schema an endpoint advertises for the tool that is called."""
+    name = call.params.get("name")
+    if call.method != "tools/call" or not isinstance(name, str):
+        return None
+    try:
+        entry = table.shelf(endpoint).tools.get(name)
+    except Refused:
+        return None
+    schema = entry.descriptor.get("inputSchema") if entry else None
+    return schema if isinstance(schema, dict) else None
+
+
 def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
     """The envelope of a stateless request, its headers agreeing with it. Raises `Mismatch`.
 
     Without a head (stdio) there are no headers to agree.
     """
-    meta = call.params.get("_meta")
-    if head is not None and isinstance(meta, dict) and _says_the_same(call, meta, head):
+    if head is not None and _says_the_same(call, head):
+        meta = call.params["_meta"]
         capabilities, info = meta[CLIENT_CAPABILITIES_META_KEY], meta.get(CLIENT_INFO_META_KEY)
         facts = facts_of(LATEST_MODERN_VERSION, capabilities, info, head.head.length)
     else:
         facts = _in_full(call, head)
     if not isinstance(facts, ClientFacts):
         raise Mismatch(facts)
+    meta = call.params.get("_meta")
     if isinstance(meta, dict) and LOG_LEVEL_META_KEY in meta:
         return replace(facts, log_level=loglevels.requested(call.params))
     return facts
 
 
-def _says_the_same(call: Call, meta: JsonObject, head: Admitted) -> bool:
+def _says_the_same(call: Call, head: Admitted) -> bool:
     """Does it say everything, and in headers and body the same? If not, it is asked in full."""
+    meta = call.params.get("_meta")
     return (
         head.plain
+        and isinstance(meta, dict)
         and head.method == call.method
         and (head.member is None or head.name == call.params.get(head.member))
         and meta.get(PROTOCOL_VERSION_META_KEY) == LATEST_MODERN_VERSION
@@ -100,7 +141,7 @@ def param_headers(
     Raises `ParamMismatch`.
     Those it declares must say what the arguments say, and be there once.
     """
-    declared = None if schema is None else _DECLARED.of(schema)
+    declared = _declares(schema)
     if schema is None or not declared:
         return sent
     counts = Counter(name for name, _ in sent)
@@ -111,6 +152,10 @@ def param_headers(
     if rejection is not None:
         raise ParamMismatch(_mismatch(rejection).error)
     return tuple(header for header in sent if header[0] not in declared)
+
+
+def _declares(schema: JsonObject | None) -> frozenset[str]:
+    return frozenset() if schema is None else _DECLARED.of(schema)
 
 
 def _declared(schema: JsonObject) -> frozenset[str]:

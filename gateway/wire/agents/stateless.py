@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.model import (
     Answer,
@@ -20,6 +20,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.resolve import Table
 from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.core.tasks import owner_of
 from gateway.ports import Gate
@@ -29,7 +30,7 @@ from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.advertised import advertises
 from gateway.wire.agents.answering import overloaded, raised, shaped, status_of
-from gateway.wire.agents.exchange import Exchange, Header, Reply
+from gateway.wire.agents.exchange import Exchange, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import listen
 from gateway.wire.agents.messages import (
@@ -51,8 +52,13 @@ APART: Final = hello.REMOVED | {"server/discover", LISTEN}
 """Methods that are not simply the gate's to answer."""
 Send = Callable[[bytes], Awaitable[object]]
 """Carries one message to the agent. Raises `Gone`."""
-SchemaOf = Callable[[Endpoint, str], JsonObject | None]
-"""The input schema an endpoint advertises for a tool, by the tool's name there; None when it has none."""
+
+
+class Advertised(Protocol):
+    """The catalogue, as far as this era asks it: which headers a tool's schema declares."""
+
+    @property
+    def current(self) -> Table: ...
 
 
 class StatelessChannel:
@@ -76,9 +82,9 @@ class StatelessChannel:
 class Stateless:
     """Serves this era's messages of identified callers."""
 
-    def __init__(self, gate: Gate, schema_of: SchemaOf, limits: Limits) -> None:
+    def __init__(self, gate: Gate, catalogue: Advertised, limits: Limits) -> None:
         self._gate = gate
-        self._schema_of = schema_of
+        self._catalogue = catalogue
         self._limits = limits
         self._quiet = Quiet(min(limits.quiet_stateless, limits.keep_alive))
         self.over = asyncio.Event()
@@ -133,12 +139,18 @@ class Stateless:
 
     def _request(self, admitted: Admitted, identity: WorkloadIdentity, call: Call) -> Request:
         """Raises `Mismatch`."""
-        facts = mirrored.client_facts(call, admitted)
-        name, schema = call.params.get("name"), None
-        if call.method == "tools/call" and isinstance(name, str):
-            schema = self._schema_of(admitted.endpoint, name)
-        extra = mirrored.param_headers(call, admitted.params, schema)
-        return stateless_request(admitted.endpoint, identity, call, facts, extra)
+        agreed = mirrored.agreed(call, admitted, self._catalogue.current)
+        params = {**call.params, "_meta": agreed.meta}
+        return Request(
+            admitted.endpoint,
+            identity,
+            STATELESS,
+            call.id,
+            call.method,
+            params,
+            agreed.facts,
+            extra_headers=agreed.extra,
+        )
 
     async def _hidden(
         self,
@@ -178,9 +190,8 @@ def stateless_request(
     identity: WorkloadIdentity,
     call: Call,
     facts: ClientFacts,
-    extra: tuple[Header, ...] = (),
 ) -> Request:
-    """One stateless request for the gate: params untouched. `extra`: headers for the server alone."""
+    """One stateless request for the gate: params untouched."""
     return Request(
         endpoint,
         identity,
@@ -189,7 +200,6 @@ def stateless_request(
         call.method,
         call.params,
         facts,
-        extra_headers=extra,
     )
 
 

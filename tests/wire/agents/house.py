@@ -16,13 +16,16 @@ from typing import Any
 from gateway.core.model import (
     Answer,
     Endpoint,
+    Entry,
     Evidence,
     JsonObject,
     Request,
     RpcError,
+    Target,
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.resolve import Shelf, Table
 from gateway.errors import Refused
 from gateway.ports import About, Channel, MayHave, Told
 from gateway.reasons import Reason
@@ -220,8 +223,16 @@ def text(value: str) -> Answer:
     return Answer({"content": [{"type": "text", "text": value}], "vendor": {"field": 1}})
 
 
-def schema_of(endpoint: Endpoint, name: str) -> JsonObject | None:
-    return next((tool["inputSchema"] for tool in TOOLS if tool["name"] == name), None)
+class Advertised:
+    """The catalogue."""
+
+    def __init__(self, *tools: JsonObject) -> None:
+        shelf = Shelf({tool["name"]: _entry(tool) for tool in tools or TOOLS})
+        self.current = Table(repr(tools), shelf, {"one": shelf})
+
+
+def _entry(tool: JsonObject) -> Entry:
+    return Entry(Target("one", "tool", tool["name"]), tool["name"], tool, "")
 
 
 def settings(**changes: Any) -> Settings:
@@ -256,7 +267,7 @@ async def serving(
     changes |= {"limits": RequestLimits(**(bounds or {}))}
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     app = Face(
-        gate, settings(**changes), lambda: (True, {"servers": {"one": "up"}}), schema_of, limits
+        gate, settings(**changes), lambda: (True, {"servers": {"one": "up"}}), Advertised(), limits
     )
     server = asyncio.create_task(http.serve(app, settings(**changes), on_ready=place.set_result))
     try:

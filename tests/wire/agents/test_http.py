@@ -26,7 +26,15 @@ from gateway.errors import Misconfigured
 from gateway.wire.agents import http
 from gateway.wire.agents.face import Face
 from tests.clock import ahead
-from tests.wire.agents.house import ALICE, TOOLS, Place, RememberingGate, serving, settings
+from tests.wire.agents.house import (
+    ALICE,
+    TOOLS,
+    Advertised,
+    Place,
+    RememberingGate,
+    serving,
+    settings,
+)
 from tests.wire.agents.raw import Connection, Reply, connection, session, stateless
 
 ROOT = Path(__file__).parents[3]
@@ -100,7 +108,7 @@ async def test_every_endpoint_is_its_own_to_the_gate(mode: Mode, path: str) -> N
 async def test_a_port_in_use_is_said_in_one_line() -> None:
     async with serving() as place:
         taken = settings(listen=f"127.0.0.1:{place.port}")
-        app = Face(RememberingGate(), taken, lambda: (True, {}), lambda *_: None)
+        app = Face(RememberingGate(), taken, lambda: (True, {}), Advertised())
         with pytest.raises(
             Misconfigured, match=rf"listen: 127.0.0.1:{place.port} is already in use"
         ):
@@ -191,13 +199,13 @@ PROGRAM = """
 import asyncio, sys
 from gateway.wire.agents import http
 from gateway.wire.agents.face import Face
-from tests.wire.agents.house import RememberingGate, schema_of, settings
+from tests.wire.agents.house import Advertised, RememberingGate, settings
 
 async def main():
     gate = RememberingGate()
     asyncio.get_running_loop().add_reader(sys.stdin, gate.go.set)
     give_up = gate.go.set if "giving up" in sys.argv else lambda: None
-    app = Face(gate, settings(), lambda: (True, {}), schema_of, give_up=give_up)
+    app = Face(gate, settings(), lambda: (True, {}), Advertised(), give_up=give_up)
     try:
         await http.serve(app, settings(), on_ready=lambda address: print(address, flush=True))
     finally:
