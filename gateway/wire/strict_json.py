@@ -152,9 +152,9 @@ def parse_answer(body: bytes, *, max_bytes: int) -> Any:
     past the range of a double is infinite here and null in `dumps`, as in JavaScript. Bounded in values
     too: a byte of JSON can cost thirty of memory.
     """
-    if len(body) > max_bytes:
+    if (size := len(body)) > max_bytes:
         raise Unreadable(f"larger than {max_bytes} bytes")
-    if len(body) > MAX_ANSWER_VALUES and _values_over(body, MAX_ANSWER_VALUES):
+    if size > MAX_ANSWER_VALUES and _values_over(body, MAX_ANSWER_VALUES):
         raise Unreadable(f"more than {MAX_ANSWER_VALUES} values")
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)

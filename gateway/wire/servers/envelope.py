@@ -201,11 +201,11 @@ def outcome(answer: JsonObject, server: str, *, carried: bool = False) -> Outcom
 
     A null beside the other is none, as in JSON-RPC 1.0 and as typed languages write it: it has no other reading."""
     result, error = answer.get("result"), answer.get("error")
-    if result is None and (said_no := rpc_error(error)) is not None:
-        return Outcome("rejected", error=said_no)
     if error is None and isinstance(result, dict):
         failed = result.get("isError") is True
         return Outcome("tool_error" if failed else "ok", result=result, carried=carried)
+    if result is None and (said_no := rpc_error(error)) is not None:
+        return Outcome("rejected", error=said_no)
     return in_doubt(server, "it answered with something that is not a JSON-RPC response")
 
 

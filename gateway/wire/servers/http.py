@@ -93,7 +93,7 @@ class HttpServer:
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
         self._under_way += 1
         try:
-            outcome = await self._send(message, channel)
+            outcome = await self._send(message, channel, self._link.patience())
         except NotSent as error:
             outcome = envelope.not_forwarded(self.name, Reason.SERVER_UNAVAILABLE, str(error))
             outcome = replace(outcome, turned_away=isinstance(error, TurnedAway))
@@ -165,10 +165,9 @@ class HttpServer:
         return self._stateless.about if self.era is STATELESS else self._sessions.about
 
     def _send(
-        self, message: Outbound, channel: Channel, patience: Patience | None = None
+        self, message: Outbound, channel: Channel, patience: Patience
     ) -> Coroutine[Any, Any, Outcome]:
         """Raises `NotSent`, `Broken`."""
-        patience = patience or self._link.patience()
         if self.era is STATELESS:
             client = message.client
             if (
@@ -214,12 +213,12 @@ class HttpServer:
         if message.method == "server/discover":
             return await self._discover()
         try:
-            return await self._send(message, NOBODY)
+            return await self._send(message, NOBODY, self._link.patience())
         except Broken as error:
             if not error.stale:
                 raise
         # A kept connection that had ended. This is a read of our own, so it may be asked again.
-        return await self._send(message, NOBODY)
+        return await self._send(message, NOBODY, self._link.patience())
 
     async def _discover(self) -> Outcome:
         """Greet it anew: with the probe, or by `initialize` where it is of the session era."""
@@ -264,7 +263,7 @@ class HttpServer:
         """Ask in the gateway's own session. Raises `ServerUnavailable`."""
         message = Outbound(method, {"uri": uri}, envelope.GATEWAY, OWN)
         try:
-            return (await self._send(message, channel)).error
+            return (await self._send(message, channel, self._link.patience())).error
         except (NotSent, Broken) as error:
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None
 

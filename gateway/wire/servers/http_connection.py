@@ -28,10 +28,11 @@ MAX_DRY: Final = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """The protocol object behind one socket. `on_idle` gets it back after each complete exchange."""
+    """The protocol object behind one socket. `on_idle` gets it back after each complete exchange, for so many
+    seconds."""
 
     def __init__(
-        self, on_idle: Callable[[Connection], None], known: KnownHeads, vigil: Vigil
+        self, on_idle: Callable[[Connection, float], None], known: KnownHeads, vigil: Vigil
     ) -> None:
         self._on_idle = on_idle
         self._known = known
@@ -39,8 +40,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._asked = 0
-        """Requests that were written."""
         self._patience: Patience
         self._since: float
         """When the last one was."""
@@ -61,11 +60,10 @@ class Connection(asyncio.Protocol):
         """All it has been given of it."""
         self._paused = False
         self._poll: select.poll | None = None
-        self.keeps: float | None = None
-        """Seconds the server says it keeps the connection while it is idle, if it does."""
         self.idle_until = 0.0
+        """When it is too old to be used again; 0 until it was used."""
 
-    def send(self, request: bytes, patience: Patience) -> asyncio.Future[Reply]:
+    def send(self, request: bytes, patience: Patience, now: float) -> asyncio.Future[Reply]:
         """Write one whole request. What comes is its reply, from when its head is there; or `Broken`.
 
         Raises `NotSent` before a byte has left, unless it is idle and, as far as the operating system knows,
@@ -73,12 +71,10 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing() or self._waiting or self._reply:
             raise NotSent("the connection has ended")
-        if self._asked and self._poll is not None and self._poll.poll(0):
+        if self.idle_until and self._poll is not None and self._poll.poll(0):
             raise NotSent("the connection has ended while it was idle")
-        self._asked += 1
-        self._heard = False
         self._patience = patience
-        self._since = now = self._loop.time()
+        self._since = now
         waiting = self._waiting = self._loop.create_future()
         vigil = self._vigil
         if now + patience.first_byte < vigil.at or patience.deadline < vigil.at:
@@ -127,10 +123,7 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if (left := self._left) > len(data):
-            self._left = left - len(data)
-            self._pass(data)
-        elif left:
+        if self._left:
             self._count(data)
         elif self._waiting is None and self._reply is None:
             self.abort()
@@ -149,16 +142,17 @@ class Connection(asyncio.Protocol):
             reply.lost(exc, ends_it=not self._framed)
             self._tell(reply)
         else:
-            self._tell_no(lost(stale=self._asked > 1 and not self._heard))
+            self._tell_no(lost(stale=self.idle_until > 0 and not self._heard))
 
     # A head that was read before.
 
     def _came(self, known: Known, body: bytes) -> None:
         """All of a reply at once."""
-        head, patience, pieces = known.head, self._patience, deque((body,))
-        self.keeps = head.keeps
-        self._tell(Reply(None, patience, self._vigil, self._loop, self._since, head, pieces, True))
-        self._on_idle(self)
+        head, pieces = known.head, deque((body,))
+        self._tell(
+            Reply(None, self._patience, self._vigil, self._loop, self._since, head, pieces, True)
+        )
+        self._on_idle(self, head.keeps)
 
     def _recognise(self, known: Known, body: bytes) -> None:
         """Who waits is not told before something of its body comes."""
@@ -246,7 +240,6 @@ class Connection(asyncio.Protocol):
 
     def _begun(self, head: Head) -> Reply:
         """From the head on it is `idle` that counts."""
-        self.keeps = head.keeps
         now = self._loop.time()
         self._vigil.expect(self._patience.due(now, True))
         return Reply(self, self._patience, self._vigil, self._loop, now, head)
@@ -279,14 +272,14 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, keep: bool) -> None:
         reply, self._reply = self._reply, None
-        self._framed = False
+        self._heard = self._framed = False
+        self.resume()
         if reply is not None:
             reply.finish()
-        self.resume()
-        if keep:
-            self._on_idle(self)
-        else:
-            self.abort()
+            if keep:
+                self._on_idle(self, reply.head.keeps)
+                return
+        self.abort()
 
     def _fail(self, error: Broken) -> None:
         if self._reply is not None:

@@ -152,6 +152,9 @@ class Exchange:
         reply = await self._link.post(
             self._session.headers, body, patience, self._session.credential
         )
+        plain = plain_answer(reply, self._id, self._link.limits.max_result)
+        if plain is not None:
+            return envelope.outcome(plain, self._link.name)
         if not 200 <= reply.head.status < 300:
             credential = self._session.credential
             outcome, said = await self._link.refusal(reply, self._id, credential)
@@ -161,9 +164,6 @@ class Exchange:
                 if reply.head.status == 404:
                     return None
             return outcome
-        plain = plain_answer(reply, self._id, self._link.limits.max_result)
-        if plain is not None:
-            return envelope.outcome(plain, self._link.name)
         self._messages = Messages(reply, self._link.limits.max_result)
         answer = await self._answer(self._messages, message.outlet)
         resumed = 0

@@ -15,6 +15,9 @@ from gateway.values import Value
 MAX_HEAD: Final = 4 * 1024
 MOST: Final = 256
 """Heads of one server; the one learned first is forgotten first."""
+KEEP_IDLE: Final = 4.0
+"""Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
+JSON: Final = "application/json"
 END: Final = b"\r\n\r\n"
 Header = tuple[bytes, bytes]
 _FRAMING: Final = frozenset(
@@ -31,8 +34,10 @@ class Head(Value):
     headers: Sequence[Header]
     media: str
     """The media type without parameters, in lower case."""
-    keeps: float | None
-    """Seconds the server says it keeps an idle connection, if it does."""
+    plain: bool
+    """It is of success, and in front of one JSON text."""
+    keeps: float
+    """Seconds the connection may be idle behind it: `KEEP_IDLE`, or a second less than the server says it keeps it."""
 
 
 class Known(Value):
@@ -83,7 +88,7 @@ class KnownHeads:
 def head_of(status: int, headers: Sequence[Header]) -> Head:
     """What a status and headers say."""
     media = value_of(headers, b"content-type").partition(";")[0].strip().lower()
-    return Head(status, headers, media, _keeps(headers))
+    return Head(status, headers, media, 200 <= status < 300 and media == JSON, _keeps(headers))
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> str:
@@ -94,11 +99,13 @@ def value_of(headers: Sequence[Header], name: bytes) -> str:
     return ""
 
 
-def _keeps(headers: Sequence[Header]) -> float | None:
+def _keeps(headers: Sequence[Header]) -> float:
     """`Keep-Alive: timeout=N`."""
     _, found, rest = value_of(headers, b"keep-alive").partition("timeout=")
     seconds = rest.partition(",")[0].strip()
-    return float(seconds) if found and seconds.isdigit() and len(seconds) < 6 else None
+    if not found or not seconds.isdigit() or len(seconds) >= 6:
+        return KEEP_IDLE
+    return min(KEEP_IDLE, float(seconds) - 1)
 
 
 def length_of(headers: Sequence[Header]) -> int:

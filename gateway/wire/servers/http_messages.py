@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 from gateway.core.model import JsonObject
 from gateway.ports import Outlet
@@ -16,12 +15,11 @@ from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
 from gateway.wire.servers.envelope import number
 from gateway.wire.servers.http_broken import Broken
+from gateway.wire.servers.http_heads import JSON
 from gateway.wire.servers.http_large import LARGE, More, carried
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.proving import Into, Prover
 from gateway.wire.strict_json import Unreadable, parse_answer
-
-JSON: Final = "application/json"
 
 Hear = Callable[[JsonObject], Awaitable[None]]
 """Gets every message of a stream that is not the answer, in order; the stream is read no further meanwhile."""
@@ -29,16 +27,17 @@ Hear = Callable[[JsonObject], Awaitable[None]]
 
 def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
     """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
-    body = reply.whole
-    if body is None or reply.head.media != JSON or len(body) > LARGE:
+    body = reply.whole if reply.head.plain else None
+    if body is None or len(body) > LARGE:
         return None
     try:
         value = parse_answer(body, max_bytes=most)
     except Unreadable:
         return None
-    if type(value) is not dict or "method" in value or type(value.get("id")) is not int:
+    if type(value) is not dict or "method" in value:
         return None
-    return value if value["id"] == id else None
+    answered = value.get("id")
+    return value if answered == id and type(answered) is int else None
 
 
 class _Event:

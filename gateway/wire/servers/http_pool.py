@@ -12,19 +12,15 @@ import functools
 import ssl
 import weakref
 from collections.abc import Callable
-from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.values import Value
 from gateway.wire.servers.http_broken import NotSent
 from gateway.wire.servers.http_connection import Connection
-from gateway.wire.servers.http_heads import KnownHeads
+from gateway.wire.servers.http_heads import KEEP_IDLE, KnownHeads
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import Vigil
-
-KEEP_IDLE: Final = 4.0
-"""Seconds an idle connection is kept. Below the 5 s after which uvicorn and Node close theirs."""
 
 
 class Address(Value):
@@ -93,14 +89,14 @@ class Pool:
             connection = self._idle.pop()
             try:
                 if connection.idle_until > now:
-                    coming = connection.send(request, patience)
+                    coming = connection.send(request, patience, now)
                     break
             except NotSent:
                 pass  # it ended while idle: the next one, or a new one
             connection.abort()
         else:
             connection = await self._connect()
-            coming = connection.send(request, patience)
+            coming = connection.send(request, patience, self.now())
         try:
             return await coming
         except BaseException:
@@ -148,16 +144,11 @@ class Pool:
         self._all.add(connection)
         return connection
 
-    def _on_idle(self, connection: Connection) -> None:
-        if self._closed:
+    def _on_idle(self, connection: Connection, seconds: float) -> None:
+        if self._closed or seconds <= 0:
             connection.abort()
             return
-        said = connection.keeps
-        keep = KEEP_IDLE if said is None else min(KEEP_IDLE, said - 1)
-        if keep <= 0:
-            connection.abort()
-            return
-        connection.idle_until = self.now() + keep
+        connection.idle_until = self.now() + seconds
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(KEEP_IDLE, self._sweep)

@@ -180,7 +180,8 @@ class Reply(Struct, eq=False):
     @property
     def whole(self) -> bytes | None:
         """The body, when all of it is there in one piece; None: it is to be read."""
-        return self._pieces[0] if self._complete and len(self._pieces) == 1 else None
+        pieces = self._pieces
+        return pieces[0] if len(pieces) == 1 and self._complete else None
 
     @property
     def length(self) -> int:

@@ -64,27 +64,28 @@ class Stateless:
 
     async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
         """Forward once and read what comes. Raises `NotSent`, `Broken`."""
+        link = self._link
         if message.method == LISTEN:
-            patience = self._link.standing()
-        id = next(self._link.ids)
+            patience = link.standing()
+        id = next(link.ids)
         declared = self._declared_by(message) if self._declared or self._listing else _NOTHING
         headers = stateless_lines(message, declared)
         body = envelope.request(message, id, STATELESS)
         try:
-            reply = await self._link.post(headers, body, patience, message.credential)
+            reply = await link.post(headers, body, patience, message.credential)
         except NotSent:
             self._moved()
             raise
+        answer = plain_answer(reply, id, link.limits.max_result)
+        if answer is not None:
+            return envelope.outcome(answer, link.name)
         if not 200 <= reply.head.status < 300:
-            outcome, said = await self._link.refusal(reply, id, message.credential)
+            outcome, said = await link.refusal(reply, id, message.credential)
             if reply.head.status in _DOUBTFUL and not _of_this_era(
                 outcome.error, envelope.number(said.get("id")) == id
             ):
                 self._moved()
             return outcome
-        answer = plain_answer(reply, id, self._link.limits.max_result)
-        if answer is not None:
-            return envelope.outcome(answer, self._link.name)
         return await self._converse(reply, id, message.outlet, channel)
 
     async def _converse(

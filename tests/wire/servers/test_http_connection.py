@@ -378,15 +378,21 @@ def test_a_url_becomes_host_and_target(url: str, authority: str, target: str) ->
 async def test_an_end_the_loop_has_not_seen_yet_is_seen_before_a_connection_is_used_again() -> None:
     ours, theirs = socket.socketpair()
     idle: list[Connection] = []
+    now = asyncio.get_running_loop().time()
+
+    def on_idle(connection: Connection, seconds: float) -> None:
+        connection.idle_until = now + seconds
+        idle.append(connection)
+
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(idle.append, KnownHeads(), Vigil()), sock=ours
+        lambda: Connection(on_idle, KnownHeads(), Vigil()), sock=ours
     )
-    deadline = asyncio.get_running_loop().time() + 5
-    waiting = connection.send(b"GET / HTTP/1.1\r\n\r\n", Patience(5, 5, deadline))
+    patience = Patience(5, 5, now + 5)
+    waiting = connection.send(b"GET / HTTP/1.1\r\n\r\n", patience, now)
     theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     await waiting
     assert idle == [connection]
     theirs.close()  # and no turn of the loop in between
     with pytest.raises(NotSent):
-        connection.send(b"", Patience(5, 5, deadline))
+        connection.send(b"", patience, now)
     connection.abort()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.servers.http_broken import Broken
 from gateway.wire.servers.http_connection import Connection
-from gateway.wire.servers.http_heads import MAX_HEAD, MOST, KnownHeads
+from gateway.wire.servers.http_heads import KEEP_IDLE, MAX_HEAD, MOST, KnownHeads
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
@@ -24,7 +24,7 @@ KNOWABLE = [
     PLAIN,
     b"HTTP/1.1 404 No\r\ncontent-length: 2\r\n\r\nno",
     b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=3\r\nContent-Length: 2\r\n\r\nhi",
 ]
 READ_ANEW = [
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
@@ -69,7 +69,7 @@ class Transport:
 
 
 def connected(
-    known: KnownHeads, transport: Transport, idle: Callable[[Connection], None]
+    known: KnownHeads, transport: Transport, idle: Callable[[Connection, float], None]
 ) -> Connection:
     connection = Connection(idle, known, Vigil())
     connection.connection_made(transport)  # type: ignore[arg-type]
@@ -79,8 +79,8 @@ def connected(
 async def asked(known: KnownHeads, pieces: list[bytes]) -> tuple[Any, ...]:
     """What is read of a reply that comes in these pieces and then no more, and whether its connection is kept."""
     transport, idle = Transport(), list[Connection]()
-    connection = connected(known, transport, idle.append)
-    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    connection = connected(known, transport, lambda it, _: idle.append(it))
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER), 0.0)
     for piece in pieces:
         connection.data_received(piece)
     kept = idle == [connection] and not transport.closed
@@ -142,8 +142,8 @@ def test_what_is_read_behind_a_known_head_is_what_the_parser_reads(
 async def test_behind_a_known_head_who_waits_is_told_when_the_body_begins(size: int) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
     known = await taught([head + b"x" * size])
-    connection = connected(known, Transport(), lambda _: None)
-    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    connection = connected(known, Transport(), lambda _, __: None)
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER), 0.0)
     connection.data_received(head)
     assert not waiting.done()
     connection.data_received(b"x")
@@ -152,14 +152,12 @@ async def test_behind_a_known_head_who_waits_is_told_when_the_body_begins(size: 
 
 
 async def test_a_connection_is_kept_as_long_as_a_known_head_says() -> None:
-    known = await taught(KNOWABLE)
-    connection = connected(known, Transport(), lambda _: None)
-    said = []
+    known, said = await taught(KNOWABLE), list[float]()
+    connection = connected(known, Transport(), lambda _, seconds: said.append(seconds))
     for reply in (KNOWABLE[3], PLAIN):
-        connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+        connection.send(b"", Patience(FOREVER, FOREVER, FOREVER), 0.0)
         connection.data_received(reply)
-        said.append(connection.keeps)
-    assert said == [5.0, None]
+    assert said == [2.0, KEEP_IDLE]
 
 
 async def test_heads_without_end_are_forgotten() -> None:
@@ -180,8 +178,8 @@ async def test_a_caller_who_leaves_ends_the_connection_unless_the_reply_is_whole
 ) -> None:
     transport = Transport()
     known = await taught([PLAIN] if known_before else [])
-    connection = connected(known, transport, lambda _: None)
-    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER))
+    connection = connected(known, transport, lambda _, __: None)
+    waiting = connection.send(b"", Patience(FOREVER, FOREVER, FOREVER), 0.0)
     if before:
         waiting.cancel()
     if come:
