@@ -55,7 +55,16 @@ def _line(section: str, name: str, descriptor: Descriptor) -> str:
     if not name.isprintable() or not name or any(sign in name for sign in "*|"):
         # As a pattern it would speak for other names too: a server that calls a tool `*` gets no entry.
         return f"      # no entry for {json.dumps(name)}: this name would be read as a pattern\n"
-    return f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
+    entry = f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
+    return entry + (_expansions(name) if "uriTemplate" in descriptor else "")
+
+
+def _expansions(template: str) -> str:
+    """The entry for the URIs that the template expands to. A person decides: it may cover much."""
+    head = template.partition("{")[0]
+    if not head:
+        return ""
+    return f"      # {json.dumps(head + '*')}: {{tier: data, effect: read}}  # to read what it expands to\n"
 
 
 def _judge(annotations: object) -> tuple[str, str, str]:

@@ -52,6 +52,14 @@ def test_prompts_and_resources_have_their_sections(tmp_path: Path) -> None:
     assert [line.text for line in sections["resources"]] == ["file:///a", "file:///{p}"]
 
 
+def test_what_a_template_expands_to_is_proposed_for_a_person_to_let_in(tmp_path: Path) -> None:
+    text = draft_tiers("git", [{"uriTemplate": "notes://all/{id}"}, {"uriTemplate": "{any}://x"}])
+    (tmp_path / "tiers.yaml").write_text(text.replace('# "', '"'))
+    resources = tiers.read(tmp_path / "tiers.yaml")["git"]["resources"]
+    assert [line.text for line in resources] == ["notes://all/{id}", "notes://all/*", "{any}://x"]
+    assert '# "notes://all/*"' in text
+
+
 def test_a_name_that_would_be_a_pattern_or_break_the_file_gets_no_entry(tmp_path: Path) -> None:
     bad = ["*", "git_*", "a|b", "a\nb: {tier: data, effect: read}", "", "\u202eevil"]
     found = drafted(tmp_path, tool("fine"), *(tool(name, readOnlyHint=True) for name in bad))
