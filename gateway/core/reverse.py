@@ -7,7 +7,7 @@ call, never of the tool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -107,6 +107,11 @@ def overlaps(one: str, other: str) -> bool:
     """Is one of these resources the other, or inside of it? Whole segments: `file:/a` has `file:/a/b`."""
     one, other = one.rstrip("/"), other.rstrip("/")
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def meet(keys: Iterable[str], others: Collection[str]) -> bool:
+    """Is any of these resources one of those, or inside of one, or around one?"""
+    return any(overlaps(mine, theirs) for mine in keys for theirs in others)
 
 
 def server_key(server: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.record import DOUBTFUL
-from gateway.undo.overlapping import Overlapping
+from gateway.undo.overlapping import Nearest
 from gateway.undo.plan import CONFLICTS, TO_DO, Planned, written_later
 from gateway.undo.thread import BACK, TAKEN_BACK
 from gateway.values import replace
@@ -21,11 +21,11 @@ CHANGED: Final = f"{EARLIER}, and changed since"
 
 
 def seen_before(
-    entry: Planned, undone: Mapping[str, str], is_forced: Callable[[str], bool]
+    entry: Planned, undone: Mapping[str, str], is_forced: Callable[[Planned], bool]
 ) -> Planned:
     """What an earlier undo has taken back is in nobody's way, and later writes do it no harm; what looks like its
-    work again is somebody else's. `is_forced`: does a call stand for what a forced undo overwrote? That one may have
-    brought the work back."""
+    work again is somebody else's. `is_forced`: does a call that came later stand for what a forced undo overwrote? That
+    one may have brought the work back."""
     verdict = undone.get(entry.call.call_id)
     again = entry.standing in TO_DO and verdict in TAKEN_BACK
     if not again and (entry.standing not in CONFLICTS or verdict not in BACK):
@@ -33,7 +33,7 @@ def seen_before(
     if entry.standing == "waits":
         return replace(entry, standing="already", why=f"{EARLIER}; looked at last", at_last=True)
     later = entry.dependents or (entry.after if entry.standing == "blocked" else ())
-    known = later and not any(map(is_forced, later))
+    known = later and not is_forced(entry)
     why = f"{EARLIER}; {written_later(later)}" if known else EARLIER
     return replace(entry, standing="already", why=why)
 
@@ -49,7 +49,7 @@ def cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
 def explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
     """Of a call that an earlier undo took back it is believed that the world has changed since only where a look
     says that a call before it on the same resource is back, too. Else somebody was there: drift."""
-    told, back = list[Planned](), Overlapping[Planned]()
+    told, back = list[Planned](), Nearest[Planned]()
     for entry in reversed(entries):
         if entry.why == EARLIER and not back.find(entry.call.keys):
             entry = replace(entry, standing="drift", why=CHANGED)

@@ -21,10 +21,9 @@ from gateway.undo.comparing import compare
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.force import CannotForce, forced
 from gateway.undo.looking import Unsighted
-from gateway.undo.overlapping import Overlapping
+from gateway.undo.overlapping import Nearest
 from gateway.undo.parts import Parts, held_calls
 from gateway.undo.plan import TO_DO, UNDONE_AS, Choice, Planned, left_as, written_later
-from gateway.undo.select import meet
 from gateway.undo.taken_up import taken_up
 from gateway.undo.thread import BACK, DONE, Begun, Forced, Found, Writer
 from gateway.undo.work import Stop, Work, not_done
@@ -72,24 +71,28 @@ class Executor:
         """The verdict of every entry, in their order. `found` and `begun`: what an earlier run came to.
 
         Raises `JournalError`: then nothing more was done, and the thread can be taken up again."""
-        verdicts = dict(found or {})
+        verdicts, left = dict(found or {}), Nearest[str]()
         for number, entry in enumerate(entries, 1):
-            call_id = entry.call.call_id
-            if call_id in verdicts or entry.at_last:
+            call_id, keys = entry.call.call_id, entry.call.keys
+            if entry.at_last and call_id not in verdicts:
                 continue
-            self._progress(f"call {number} of {len(entries)}: {entry.call.record.target}")
-            one = self._stuck(entry, entries, verdicts)
-            if one is None:
-                one = await self._undone(entry, (begun or {}).get(call_id))
-            await self._writer.verdict(call_id, one)
-            verdicts[call_id] = one
+            first = next(iter(left.find(keys)), call_id)
+            if call_id not in verdicts:
+                self._progress(f"call {number} of {len(entries)}: {entry.call.record.target}")
+                one = self._stuck(entry, first)
+                if one is None:
+                    one = await self._undone(entry, (begun or {}).get(call_id))
+                await self._writer.verdict(call_id, one)
+                verdicts[call_id] = one
+            if verdicts[call_id].verdict not in DONE:
+                left.add(keys, first)
         await self._looked_at_last(entries, verdicts)
         return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written
         down the latest first, for that one rests on those before it when this is cut off."""
-        last, back = dict[str, Found](), Overlapping[Recorded]()
+        last, back = dict[str, Found](), Nearest[Recorded]()
         for entry in reversed(entries):
             call = entry.call
             if entry.at_last and call.call_id not in verdicts:
@@ -100,7 +103,7 @@ class Executor:
             await self._writer.verdict(call_id, found)
             verdicts[call_id] = found
 
-    async def _still_back(self, call: Recorded, back: Overlapping[Recorded]) -> Found:
+    async def _still_back(self, call: Recorded, back: Nearest[Recorded]) -> Found:
         """`back`: calls before it that are as they were."""
         try:
             sight = await self._parts.looker.sight(call)
@@ -112,19 +115,14 @@ class Executor:
             return Found("already", EARLIER)
         return Found("conflict", CHANGED)
 
-    def _stuck(
-        self, entry: Planned, entries: Sequence[Planned], verdicts: Mapping[str, Found]
-    ) -> Found | None:
-        """What is left as it is, and why; None for what is to be undone."""
+    def _stuck(self, entry: Planned, first: str) -> Found | None:
+        """What is left as it is, and why; None for what is to be undone. `first`: of those that are left and wrote
+        there later, the one to begin with; else the call itself."""
         forced = self._choice == "force" and entry.standing in ("drift", "dependents")
         if entry.standing not in TO_DO and not forced and entry.standing != "blocked":
             return Found(left_as(entry), entry.why)
-        for later in entries:
-            if later.call.call_id == entry.call.call_id:
-                break
-            verdict = "already" if later.at_last else verdicts[later.call.call_id].verdict
-            if verdict not in DONE and meet(later.call, entry.call):
-                return Found("conflict", f"{later.call.call_id} must be undone first, and is not")
+        if first != entry.call.call_id:
+            return Found("conflict", f"{first} must be undone first, and is not")
         return None
 
     async def _undone(self, entry: Planned, begun: Begun | None) -> Found:

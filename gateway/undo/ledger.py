@@ -5,16 +5,16 @@ It reads lines and unseals; it decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from gateway.core import written
 from gateway.core.model import JsonObject
 from gateway.core.record import State
-from gateway.core.reverse import Recorded, forgotten, overlaps, server_key
+from gateway.core.reverse import Recorded, forgotten, meet, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
 from gateway.undo.expressions import Missing
-from gateway.undo.writers import Writers
+from gateway.undo.writers import Others, Writers
 
 MANY: Final = 1_000_000
 REDACTED: Final = Missing("redacted")
@@ -32,6 +32,7 @@ class Ledger:
         self._reader = reader
         self._protector = protector
         self._writers = Writers(reader, protector.unseal)
+        self._all = self.others(lambda _: False)
 
     def recorded(self, call_id: str) -> Recorded | None:
         """Everything of one call, by its id or a unique prefix; None if there is none.
@@ -70,25 +71,22 @@ class Ledger:
         ]
         return [self.of(row) for row in sorted(rows, key=lambda row: row.created_at)]
 
-    def later_writers(
-        self, call: Recorded, without: Callable[[str], bool] = lambda _: False
-    ) -> Sequence[Recorded]:
-        """Calls forwarded after this one that wrote, or may have, where it did: oldest first. `without`: by their ids,
-        calls that nobody asks for.
+    def others(self, without: Callable[[str], bool]) -> Others:
+        """The writers to ask for, without those of these ids."""
+        return Others(self._writers, without)
+
+    def later_writers(self, call: Recorded, among: Others | None = None) -> Iterator[str]:
+        """Calls forwarded after this one that wrote, or may have, where it did: their ids, oldest first. `among`
+        these, else any.
 
         A write of the same server that nobody could say more of counts as one that may have."""
-        found = []
-        epoch, keys, whole = call.epoch, call.keys, server_key(call.record.server)
-        for wrote in self._writers.since(self._reader.lines(call.call_id)[0].seq, (*keys, whole)):
-            if wrote.epoch <= epoch or without(wrote.call_id):
-                continue
-            if _meet(keys, whole, wrote.keys):
-                other = self.recorded(wrote.call_id)
-                if other is not None and not _left_no_trace(other):
-                    # Where it was found out afterwards which resources a call wrote, these count.
-                    if other.keys == wrote.keys or _meet(keys, whole, other.keys):
-                        found.append(other)
-        return sorted(found, key=lambda other: other.epoch)
+        keys = (*call.keys, server_key(call.record.server))
+        first = self._reader.lines(call.call_id)[0].seq
+        for wrote in sorted((among or self._all).since(first, keys), key=lambda wrote: wrote.epoch):
+            other = self.recorded(wrote.call_id) if wrote.epoch > call.epoch else None
+            # Where it was found out afterwards which resources a call wrote, these count.
+            if other is not None and not _left_no_trace(other) and meet(keys, other.keys):
+                yield other.call_id
 
     def _arguments(self, row: CallRow, bodies: Sequence[JsonObject]) -> JsonObject | None:
         whole = self._restored(row, None)
@@ -110,8 +108,3 @@ def _sent_by(documents: Sequence[JsonObject]) -> str:
 
 def _left_no_trace(call: Recorded) -> bool:
     return call.left_nothing or call.state in _NEVER
-
-
-def _meet(keys: Sequence[str], whole: str, others: Sequence[str]) -> bool:
-    """`whole`: the key of all of their server."""
-    return any(theirs == whole or overlaps(mine, theirs) for mine in keys for theirs in others)

@@ -1,6 +1,7 @@
 """Who wrote where, found by the resource: a plan of thousands of calls must not ask each of them about each other.
 
-It knows which resources overlap only as `core.reverse.overlaps` does, and nothing of calls.
+It knows which resources overlap only as `core.reverse.overlaps` does, and nothing of calls. `Overlapping` finds all
+that wrote there, `Nearest` the last of them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Overlapping(Generic[T]):
         for key in keys:
             own = key.rstrip("/")
             self._at[own][number] = one
-            for above in _above(own):
-                self._inside[above][number] = one
+            for each in _above(own):
+                self._inside[each][number] = one
 
     def find(self, keys: Iterable[str]) -> list[T]:
         """Those that wrote one of these, or inside of one, or what one of these is inside of; in the order in which
@@ -40,6 +41,45 @@ class Overlapping(Generic[T]):
             found |= self._inside.get(own, {})
             for each in (own, *_above(own)):
                 found |= self._at.get(each, {})
+        return [found[number] for number in sorted(found)]
+
+
+class Nearest(Generic[T]):
+    """Things that wrote one after the other. Whoever looks for the last on a resource finds those that no later one
+    wrote over whole: those behind it overlap with it, too. So thousands that wrote one resource are found as one."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, tuple[int, T]] = {}
+        self._inside = defaultdict[str, set[str]](set)
+        """By each that a resource of them lies in."""
+        self._count = 0
+
+    def add(self, keys: Iterable[str], one: T) -> None:
+        """It wrote these, after all before it."""
+        number, self._count = self._count, self._count + 1
+        for key in keys:
+            own = key.rstrip("/")
+            for under in tuple(self._inside.get(own, ())):
+                self._forget(under)
+            self._at[own] = number, one
+            for each in _above(own):
+                self._inside[each].add(own)
+
+    def _forget(self, key: str) -> None:
+        del self._at[key]
+        for each in _above(key):
+            self._inside[each].remove(key)
+
+    def find(self, keys: Iterable[str]) -> list[T]:
+        """The last that wrote one of these, or inside of one, or what one of these is inside of; in the order in
+        which they were added, each once."""
+        found: dict[int, T] = {}
+        for key in keys:
+            own = key.rstrip("/")
+            for each in (own, *self._inside.get(own, ()), *_above(own)):
+                if each in self._at:
+                    number, one = self._at[each]
+                    found[number] = one
         return [found[number] for number in sorted(found)]
 
 

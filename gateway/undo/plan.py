@@ -87,7 +87,7 @@ class Planned(Value):
     why: str = ""
     """For the operator; empty when there is nothing to explain."""
     after: tuple[str, ...] = ()
-    """Calls of this plan that wrote there later: they are undone first."""
+    """The next calls of this plan that wrote there later: they are undone first, and before them those behind them."""
     dependents: tuple[str, ...] = ()
     """Calls outside of it that did."""
     exposed: tuple[Exposure, ...] = ()

@@ -8,27 +8,25 @@ world, if both calls made the very same reads; else this call waits for its turn
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gateway.core.act import FOR
 from gateway.core.model import Decision
 from gateway.core.record import DOUBTFUL, State
-from gateway.core.reverse import Captured, Image, Level, Recorded
-from gateway.ports import CallFilter, CallRow
+from gateway.core.reverse import Captured, Image, Level, Recorded, meet
 from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import EARLIER, cancelled, explained, seen_before
-from gateway.undo.ledger import MANY
+from gateway.undo.exposure import Exposures
 from gateway.undo.looking import Sight, Unsighted
-from gateway.undo.overlapping import Overlapping
+from gateway.undo.overlapping import Nearest, Overlapping
 from gateway.undo.parts import Parts
 from gateway.undo.plan import (
     NOT_THERE,
     TO_DO,
-    Exposure,
     Plan,
     Planned,
     Standing,
@@ -37,7 +35,7 @@ from gateway.undo.plan import (
     written_later,
 )
 from gateway.undo.scope import ReadCall, same_read
-from gateway.undo.select import Wanted, meet
+from gateway.undo.select import Wanted
 from gateway.undo.thread import TAKEN_BACK, undone_before
 from gateway.values import replace
 
@@ -75,6 +73,33 @@ class _World:
         return image
 
 
+class _Later:
+    """The calls planned so far that are in the world: who looks at one before them on a resource looks at those next
+    to it, be they to be undone or left. Each holds up the ones before it that it wrote over."""
+
+    def __init__(self) -> None:
+        self._to_do = Nearest[tuple[int, Planned]]()
+        self._left = Nearest[tuple[int, Planned]]()
+        self._forced = Overlapping[str]()
+        self._count = 0
+
+    def add(self, entry: Planned) -> None:
+        self._count += 1
+        kind = self._to_do if entry.standing in TO_DO else self._left
+        kind.add(entry.call.keys, (self._count, entry))
+        if entry.call.record.where.startswith(FOR):
+            self._forced.add(entry.call.keys, entry.call.call_id)
+
+    def next_to(self, call: Recorded) -> list[Planned]:
+        """In the order of undoing."""
+        found = self._to_do.find(call.keys) + self._left.find(call.keys)
+        return [entry for _, entry in sorted(found, key=lambda each: each[0])]
+
+    def is_forced(self, call: Recorded) -> bool:
+        """Is one of all that wrote there later for what a forced undo overwrote?"""
+        return bool(self._forced.find(call.keys))
+
+
 class Planner:
     """Makes plans."""
 
@@ -89,39 +114,37 @@ class Planner:
         looks' own lines. Raises `JournalError`."""
         chosen = {call.call_id for call in calls}
         undone = undone_before(self._parts.reader)
-        reads = self._read_since(calls)
-        world, entries, there = _World(undone), list[Planned](), Overlapping[Planned]()
+        others = self._parts.ledger.others(lambda name: name in chosen or name in undone)
+        exposures = Exposures(self._parts.reader, calls)
+        world, entries, there = _World(undone), list[Planned](), _Later()
         for number, call in enumerate(calls, 1):
             self._progress(f"looking at call {number} of {len(calls)}")
-            before = there.find(call.keys)
+            before = there.next_to(call)
             entry = Planned(
                 call,
                 "ready",
                 after=tuple(e.call.call_id for e in before),
-                dependents=self.dependents(call, chosen, undone),
-                exposed=_exposed(call, reads),
+                dependents=tuple(self._parts.ledger.later_writers(call, others)),
+                exposed=exposures.of(call),
             )
             entry = await self._standing(entry, before, world, operator)
             if entry.standing == "ready" and await self._is_gone_with_others(call, undone):
                 entry = replace(entry, standing="already", why=EARLIER)
-            entry = cancelled(seen_before(entry, undone, self._is_forced), undone)
+            is_forced = partial(self._is_forced, there)
+            entry = cancelled(seen_before(entry, undone, is_forced), undone)
             entries.append(entry)
             if entry.standing not in NOT_THERE:
-                there.add(call.keys, entry)
+                there.add(entry)
         return Plan(wanted.as_json(), operator, explained(entries))
 
-    def dependents(
-        self, call: Recorded, chosen: Collection[str], undone: Collection[str]
-    ) -> tuple[str, ...]:
-        """Calls outside of the chosen ones that wrote there later and were not taken back."""
-        later = self._parts.ledger.later_writers(
-            call, lambda name: name in chosen or name in undone
+    def _is_forced(self, there: _Later, entry: Planned) -> bool:
+        """Does one of the calls that wrote there later stand for what a forced undo overwrote?"""
+        rows = map(self._parts.reader.call, entry.dependents)
+        return (
+            any(row is not None and row.record.where.startswith(FOR) for row in rows)
+            if entry.dependents
+            else there.is_forced(entry.call)
         )
-        return tuple(other.call_id for other in later)
-
-    def _is_forced(self, call_id: str) -> bool:
-        row = self._parts.reader.call(call_id)
-        return row is not None and row.record.where.startswith(FOR)
 
     async def _standing(
         self, entry: Planned, before: Sequence[Planned], world: _World, operator: str
@@ -168,7 +191,7 @@ class Planner:
         """Is the world as the undo of an earlier call left it?"""
         for name in (each for each, verdict in undone.items() if verdict in TAKEN_BACK):
             other = self._parts.ledger.recorded(name)
-            if other is None or other.epoch > call.epoch or not meet(other, call):
+            if other is None or other.epoch > call.epoch or not meet(other.keys, call.keys):
                 continue
             try:
                 sight = await self._parts.looker.sight(other)
@@ -243,33 +266,12 @@ class Planner:
             world.note(call.call_id, sight.reads, pre)
         return replace(seen, standing=standing, why=why)
 
-    def _read_since(self, calls: Sequence[Recorded]) -> list[CallRow]:
-        """What agents have read since the first of these."""
-        since = min((call.created_at for call in calls), default=0)
-        return [
-            row
-            for row in (self._parts.reader.calls(CallFilter(since=since), MANY) if calls else ())
-            if row.record.effect == "read"
-            and row.record.agent.startswith("agent:")
-            and row.state is not State.REFUSED
-        ]
-
 
 def _by(decision: Decision) -> str:
     if decision.permitted:
         return ", ".join(f"unfulfilled obligation {duty.name}" for duty in decision.obligations)
     by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
     return by or str(decision.reason)
-
-
-def _exposed(call: Recorded, reads: Iterable[CallRow]) -> tuple[Exposure, ...]:
-    """Reads of that server since, by agents: not what they saw, only that they could have."""
-    seen = Counter(
-        (row.record.agent, row.record.tenant, row.record.task)
-        for row in reads
-        if row.record.server == call.record.server and row.created_at >= call.created_at
-    )
-    return tuple(Exposure(*whose, count) for whose, count in sorted(seen.items()))
 
 
 def _depended(entry: Planned) -> Planned:

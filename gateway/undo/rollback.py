@@ -205,6 +205,7 @@ class Rollback:
     ) -> Report:
         parts, chosen = self._parts, {entry.call.call_id for entry in entries}
         undone, tried = undone_before(parts.reader), self._tried(writer.undo_id)
+        others = parts.ledger.others(lambda name: name in chosen or name in undone)
         executor = Executor(
             parts,
             writer=writer,
@@ -212,7 +213,7 @@ class Rollback:
             choice=choice,
             tried=lambda call: tried.get(call, {}),
             forced=self._forced(writer.undo_id).get,
-            dependents=lambda call: self._planner.dependents(call, chosen, undone),
+            dependents=lambda call: tuple(parts.ledger.later_writers(call, others)),
             progress=self._progress,
         )
         verdicts = await executor.run(entries, found, begun)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.core.act import UNDO
 from gateway.core.model import Effect, JsonObject
 from gateway.core.record import State
-from gateway.core.reverse import Recorded, overlaps, server_key
+from gateway.core.reverse import Recorded, meet, server_key
 from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow, JournalReader
 from gateway.reasons import Reason
@@ -160,12 +160,6 @@ def in_order(calls: Sequence[Recorded]) -> tuple[Recorded, ...]:
     return tuple(sorted(calls, key=place, reverse=True))
 
 
-def meet(one: Recorded, other: Recorded) -> bool:
-    """Did both write one resource, or one inside of the other's?"""
-    keys, others = one.keys, other.keys
-    return any(overlaps(mine, theirs) for mine in keys for theirs in others)
-
-
 def _fits(row: CallRow, wanted: Wanted) -> bool:
     record = row.record
     return (
@@ -201,6 +195,4 @@ def _is_untold(call: Recorded) -> bool:
 
 
 def _touches(call: Recorded, resources: Sequence[str]) -> bool:
-    return not resources or any(
-        overlaps(key, resource) for key in call.keys for resource in resources
-    )
+    return not resources or meet(call.keys, resources)

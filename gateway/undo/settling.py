@@ -113,9 +113,9 @@ class Settler:
 
     async def _looked(self, call: Recorded, stopped: bool) -> Finding:
         sight = await self._parts.looker.sight(call)
-        later = self._parts.ledger.later_writers(call)
-        if later:
-            why = f"call {later[0].call_id} may have written there since"
+        later = next(self._parts.ledger.later_writers(call), None)
+        if later is not None:
+            why = f"call {later} may have written there since"
             return await self._write(call, Settled(State.NEEDS_HUMAN, call.reversal, why=why))
         cur = await self._parts.looker.look(call, sight)
         state, why = level.probed(sight.pack, replace(sight.scope, cur=cur), stopped)

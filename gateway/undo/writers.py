@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from gateway.core.record import State
@@ -39,26 +39,25 @@ class Writers:
         self._unseal = unseal
         self._start: int | None = None
         self._after = 0
-        self._wrote = Overlapping[Wrote]()
+        self._wrote: list[Wrote] = []
 
-    def since(self, seq: int, keys: Iterable[str]) -> list[Wrote]:
-        """All that the journal holds now after this line and that wrote in one of these places, in no order. Raises
-        `JournalError`, and `ValueError` when something sealed cannot be opened here."""
+    def since(self, seq: int) -> Sequence[Wrote]:
+        """All that the journal holds now after this line, in no order, and some before it; each time those of the
+        last time and then more. Raises `JournalError`, and `ValueError` when something sealed cannot be opened here."""
         if self._start is None:
             self._start = self._after = seq
         if seq < self._start:  # a plan asks about its latest call first
             self._take_in(seq, self._start)
             self._start = seq
         self._after = self._take_in(self._after)
-        return [each for each in self._wrote.find(keys) if each.seq > seq]
+        return self._wrote
 
     def _take_in(self, after: int, last: int = sys.maxsize) -> int:
         """The lines after this one, up to `last`: the number of the latest."""
         while after < last and (lines := self._reader.events(after, min(PAGE, last - after))):
             for line in (line for line in lines if line.seq <= last):
                 if line.kind is State.INTENT and _may_write(json.loads(line.body)):
-                    wrote = self._wrote_by(line.seq, line.call_id)
-                    self._wrote.add(wrote.keys, wrote)
+                    self._wrote.append(self._wrote_by(line.seq, line.call_id))
             after = lines[-1].seq
         return after
 
@@ -79,6 +78,28 @@ class Writers:
         if undo["leases"] or "kept" not in undo:
             return list(undo["leases"])
         return list(self._unseal(undo["kept"]).get("leases", ()))
+
+
+class Others:
+    """Of these writers those that somebody asks for, by where they wrote."""
+
+    def __init__(self, writers: Writers, without: Callable[[str], bool]) -> None:
+        """`without`: by their ids, calls that nobody asks for. A rollback does not ask for its own: thousands of
+        them may have written one resource."""
+        self._writers = writers
+        self._without = without
+        self._known = 0
+        self._wrote = Overlapping[Wrote]()
+
+    def since(self, seq: int, keys: Iterable[str]) -> list[Wrote]:
+        """Those that the journal holds now after this line and that wrote in one of these places, in no order.
+        Raises as `Writers.since`."""
+        wrote = self._writers.since(seq)
+        for each in wrote[self._known :]:
+            if not self._without(each.call_id):
+                self._wrote.add(each.keys, each)
+        self._known = len(wrote)
+        return [each for each in self._wrote.find(keys) if each.seq > seq]
 
 
 def _may_write(document: dict[str, Any]) -> bool:

@@ -18,8 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.record import DOUBTFUL, State
-from gateway.core.reverse import Level, Recorded
-from gateway.undo.select import meet
+from gateway.core.reverse import Level, Recorded, meet
 from tests.properties.people import FOUND, PEOPLE
 from tests.undo.homes import SERVERS
 from tests.undo.real import WHOLE, Day, a_day
@@ -78,7 +77,7 @@ def test_p1_every_call_above_compensable_comes_back(world: World, rng: Random, c
     if all(verdict in WHOLE for verdict in back):
         assert now == day.seen[0], back
     for index, call in enumerate(day.calls):
-        stuck = [later for later in day.calls[index + 1 :] if meet(later, call)]
+        stuck = [later for later in day.calls[index + 1 :] if meet(later.keys, call.keys)]
         if call.reversal.level.rank > Level.COMPENSABLE.rank and not any(
             verdicts.get(later.call_id, "no_effect") not in WHOLE for later in stuck
         ):
@@ -282,7 +281,7 @@ def closed_over(calls: list[Recorded], chosen: int) -> list[int]:
     closure = [chosen]
     for later in range(chosen + 1, len(calls)):
         if calls[later].state not in UNTOUCHED and any(
-            meet(calls[index], calls[later]) for index in closure
+            meet(calls[index].keys, calls[later].keys) for index in closure
         ):
             closure.append(later)
     return closure

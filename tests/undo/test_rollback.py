@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,33 @@ async def test_a_chain_of_writes_comes_back_to_where_it_began(tmp_path: Path) ->
         verdicts = await rig.undo(tasks=("t1",))
     assert store.records == {"a": "old"}
     assert set(verdicts.values()) == {"restored"}
+
+
+async def test_of_many_writes_to_one_resource_each_names_the_one_after_it(tmp_path: Path) -> None:
+    """All of them, for each of them: a plan of 2,000 writes to one file took 58 MB."""
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        calls = [await rig.call("put", key="a", value=str(number)) for number in range(5)]
+        plan = await rig.rollback().plan(Wanted(tasks=("t1",)))
+    assert [(entry.call.call_id, entry.after) for entry in reversed(plan.entries)] == [
+        *((call, (after,)) for call, after in pairwise(calls)),
+        (calls[-1], ()),
+    ]
+
+
+async def test_what_lies_under_calls_that_are_left_names_the_one_to_begin_with(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        for number in range(4):
+            last = await rig.call("put", key="a", value=str(number))
+        rollback = rig.rollback()
+        plan = await rollback.plan(Wanted(tasks=("t1",)))
+        store.records["a"] = "a person's"
+        report = await rollback.execute(plan, "skip")
+    why = {found.why for call, found in report.found.items() if call != last}
+    assert why == {f"{last} must be undone first, and is not"}
 
 
 async def test_planning_changes_nothing_and_says_what_would_be_called(tmp_path: Path) -> None:

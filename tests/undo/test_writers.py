@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.core.record import State
 from gateway.ports import EventRow, JournalReader
-from gateway.undo.writers import Writers
+from gateway.undo.writers import Others, Writers
 from tests.undo.rig import Store, a_rig
 
 
@@ -27,6 +27,19 @@ class Opened:
         return self._reader.lines(call_id)
 
 
+async def test_calls_that_nobody_asks_for_are_not_found(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        first, own, other = [await rig.call("put", key="a", value=one) for one in "123"]
+        ledger = rig.parts.ledger
+        call = ledger.recorded(first)
+        assert call is not None
+        assert list(ledger.later_writers(call)) == [own, other]
+        others = ledger.others(lambda name: name == own)
+        assert list(ledger.later_writers(call, others)) == [other]
+        late = await rig.call("put", key="a", value="4")
+        assert list(ledger.later_writers(call, others)) == [other, late]
+
+
 async def test_each_write_is_opened_once_though_the_latest_call_is_asked_about_first(
     tmp_path: Path,
 ) -> None:
@@ -39,7 +52,7 @@ async def test_each_write_is_opened_once_though_the_latest_call_is_asked_about_f
         intents = [line for line in reader.events(0, 1_000) if line.kind is State.INTENT]
         begun = {line.call_id: line.seq for line in intents if line.call_id in calls}
         opened = Opened(reader)
-        writers = Writers(opened, dict)  # type: ignore[arg-type]
+        writers = Others(Writers(opened, dict), lambda _: False)  # type: ignore[arg-type]
         later = {
             call: {wrote.call_id for wrote in writers.since(begun[call], ["store:/"])}
             for call in sorted(calls, key=lambda call: -begun[call])
