@@ -255,6 +255,7 @@ class Line:
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
             Behalf(recorded.reversible.decided.classified, recorded.covered.cover),  # for 12
+            session_over=request.session_over,
         )
         if recorded.covered.out is not None:
             channel = self._bounds.heed(recorded.covered.out, channel)

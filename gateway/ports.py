@@ -41,6 +41,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.over import Over
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
 from gateway.core.reverse import Lease, Leased, Reversal, Settled
@@ -57,8 +58,7 @@ class Verifier(Protocol):
         """The identity behind the evidence, for `evidence.endpoint` only. `now`: seconds since the epoch.
 
         Raises `Refused` (no_token, bad_token, unknown_key, bad_proof, expired_token, wrong_audience,
-        insufficient_scope). Synchronous and free of I/O: nothing awaits between a look-up and a decision.
-        """
+        insufficient_scope). Synchronous and free of I/O: nothing awaits between a look-up and a decision."""
         ...
 
     def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
@@ -145,8 +145,7 @@ class Journal(Protocol):
     def append(self, line: Line) -> Pending:
         """Queue one line; lines are sealed in the order of these calls: at once when somebody waits for
         one of them or a later one, else a few milliseconds later; a later line of a call never without the
-        earlier ones. Raises `JournalError` at once
-        when the journal is known to be unable to write. Never blocks."""
+        earlier ones. Raises `JournalError` at once when it is known to be unable to write. Never blocks."""
         ...
 
     async def recover(self) -> Sequence[str]:
@@ -549,8 +548,7 @@ class Channel(Protocol):
     async def ask(self, method: str, params: JsonObject) -> Answer:
         """A request to the agent's client (sampling, elicitation, roots) and its answer.
 
-        An agent that cannot be asked on this wire answers with a JSON-RPC error (-32601).
-        """
+        An agent that cannot be asked on this wire answers with a JSON-RPC error (-32601)."""
         ...
 
 
@@ -590,6 +588,8 @@ class Outbound(Value):
     """Who it is done for, to choose a credential by; None: for the gateway itself. Never sent."""
     credential: Credential | None = None
     """The gateway's own, for this very server, tier and grant."""
+    session_over: Over | None = None
+    """Said when its session ends; None: nobody will say."""
 
 
 class ToolServer(Protocol):

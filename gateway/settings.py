@@ -82,7 +82,7 @@ class ServerSettings(credential_settings.Credentialed):
     """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
     era: Literal["auto", "sessions", "stateless"] = "auto"
     questions: tuple[Literal["elicitation", "sampling", "roots"], ...] | None = None
-    """What a stdio server of the sessions era may ask agents; each agent that can be asked then has a
+    """What a stdio server may ask agents in a session; each agent that can be asked then has a
     process of its own. None: elicitation and sampling. Roots would let an agent's client choose directories."""
     destination: Annotated[str, AfterValidator(_destination)] = "local"
     """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""

@@ -16,6 +16,7 @@ from typing import Final
 from gateway.core.fence import Caught
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, Tier
+from gateway.core.over import Over
 from gateway.core.record import Claim
 from gateway.values import Value, field
 
@@ -81,30 +82,6 @@ def account(behalf: Behalf) -> Account:
 def our_own(tenant: str, tier: Tier) -> Account:
     """The gateway's own account."""
     return Account("gateway", tenant, ITSELF, "", (), tier, None)
-
-
-class Over:
-    """Says once that a credential must not be used any more."""
-
-    __slots__ = ("_then", "said")
-
-    def __init__(self) -> None:
-        self._then: list[Callable[[], None]] = []
-        self.said = False
-
-    def then(self, do: Callable[[], None]) -> None:
-        """Called when it is said; at once when it was."""
-        if self.said:
-            do()
-        else:
-            self._then.append(do)
-
-    def say(self) -> None:
-        """To all who asked to be told."""
-        self.said = True
-        told, self._then = self._then, []
-        for do in told:
-            do()
 
 
 class Credential(Value):

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from gateway.core.over import Over
 from gateway.errors import Where
 from gateway.reasons import Reason
 from gateway.values import Value, field
@@ -64,8 +65,7 @@ class Endpoint(Value, dict=True):
 
     `all` is /mcp, `tier` is /{tier}/mcp, `server` is /servers/{server}/mcp. The admin tier is
     reachable at its own endpoint and nowhere else. `grants` is /grants: no MCP, but where grants are
-    asked for; `events` is /ssf/events, where transmitters tell of security events.
-    """
+    asked for; `events` is /ssf/events, where transmitters tell of security events."""
 
     kind: Literal["all", "tier", "server", "grants", "events"]
     tier: Tier | None = None
@@ -159,6 +159,8 @@ class Request(Value):
     """The gateway's session id (sessions era only)."""
     extra_headers: tuple[tuple[str, str], ...] = ()
     """`Mcp-Param-*` headers no schema of ours declares: forwarded and otherwise ignored (2026-07-28)."""
+    session_over: Over | None = None
+    """Said when its session ends; None: nobody will say."""
 
 
 # Steps 4 to 6: what is being asked for.
@@ -335,8 +337,7 @@ class CallRecord(Value):
     arguments: Mapping[str, Any]
     """Protected: sealed, redacted or detected values are already replaced (see journals/protect.py)."""
     arguments_digest: str
-    """Of the originals. On its way to the journal it is empty where they are kept as they came: it is made again by
-    who reads them."""
+    """Of the originals. Empty on its way to the journal where they are kept as they came: who reads them makes it."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """What else was forwarded of a call's params (`inputResponses`, a vendor's members), protected."""
     grant: str = ""
@@ -390,8 +391,7 @@ class Outcome(Value):
     ok          a result
     tool_error  a result with isError true
     rejected    a JSON-RPC error: `error`; with `detail` it is our own, and says why nothing was forwarded
-    in_doubt    forwarded, result unknown (timeout, broken stream, dead server): `detail` says why
-    """
+    in_doubt    forwarded, result unknown (timeout, broken stream, dead server): `detail` says why"""
 
     kind: OutcomeKind
     result: JsonObject | None = None

@@ -146,7 +146,7 @@ def _of_shape(schema: Any, said: JsonObject, text: str) -> JsonObject | None:
 
 
 def _as_json(request: Request) -> JsonObject:
-    plain = as_plain(request)
+    plain = as_plain(replace(request, session_over=None))
     plain["identity"]["tiers"] = sorted(request.identity.tiers)
     return plain
 

@@ -6,8 +6,11 @@ import json
 
 import pytest
 
-from gateway.core.model import Entry, JsonObject, Target
-from gateway.line.holding import answer
+from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
+from gateway.core.over import Over
+from gateway.line.holding import answer, body, waiting
+from gateway.values import replace
+from tests.test_pep import WHO
 
 SAID = {"status": "held", "call_id": "c1", "release_at": "1970-01-01T00:01:00+00:00"}
 TEXT = json.dumps(SAID)
@@ -39,3 +42,12 @@ def test_where_no_shape_fits_it_is_an_error_in_words_alone(kind: str) -> None:
     odd = {"type": "object", "properties": {"result": {"type": kind}}, "required": ["result"]}
     result = heard(odd)
     assert (result["isError"], "structuredContent" in result) == (True, False)
+
+
+def test_a_call_of_a_session_is_kept_without_its_end() -> None:
+    request = Request(
+        Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", {}, ClientFacts("2025-11-25"), "s1"
+    )
+    kept = body(replace(request, session_over=Over()), 60_000_000, (), {}, dict)
+    again = waiting("c1", Target("store", "tool", "put"), [kept], dict).request
+    assert replace(again, identity=WHO) == request

@@ -28,6 +28,8 @@ class Behaviour:
         self.eras = eras
         self.capabilities = CAPABILITIES | ({"logging": {}} if logging else {})
         self.probe = probe
+        self.refuses = ""
+        """The name of a client it opens no session for."""
         self.seen: list[JSON] = []
         self.cancelled: list[Any] = []
         self.released = asyncio.Event()
@@ -52,6 +54,8 @@ class Behaviour:
     async def other(self, method: str, params: JSON, emit: Callable[[JSON], None]) -> JSON | None:
         if method == "server/discover":
             return self.discover()
+        if method == "initialize" and params["clientInfo"]["name"] == self.refuses:
+            return error(-32602, "clientInfo")
         if method == "initialize" and self.eras != "stateless":
             result = {"protocolVersion": SESSIONS, "capabilities": self.capabilities}
             return {"result": {**result, "serverInfo": INFO, "instructions": "Be kind."}}

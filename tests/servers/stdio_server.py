@@ -2,7 +2,7 @@
 `--stubborn` ignores the end of its input and SIGTERM; `--noisy` writes what is not JSON first;
 `--child` starts a child that ignores both too, and writes its pid to the file given;
 `--deaf` reads nothing after the greeting; `--logging` has log levels; `--texts` says the client's ids and
-progress tokens as text.
+progress tokens as text; `--refuses` opens no session for a client of that name.
 Tools of this wire only: `line` writes an overlong line."""
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--logging", action="store_true")
     parser.add_argument("--texts", action="store_true")
+    parser.add_argument("--refuses", default="")
     parser.add_argument("--child")
     options = parser.parse_args()
     if options.stubborn:
@@ -133,6 +134,7 @@ def main() -> None:
         Path(options.child).write_text(str(child.pid))
     server = Stdio(options.eras, options.probe, options.logging)
     server.texts = options.texts
+    server.refuses = options.refuses
     asyncio.run(serve(server, options))
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from gateway.core.model import Endpoint
 from tests.conformance.cell import SERVER, Cell, Eras, cell
+from tests.servers import sdk_asks
+from tests.servers.clients import command_of
 from tests.servers.http_sdk import World, sdk_server
+from tests.system.client import agent as sdk_agent
 from tests.system.home import Home, Serving, everybody, one_tier
 from tests.system.raw import JSON, STATELESS, enveloped, headers_for
 
@@ -194,6 +202,71 @@ async def test_l5_a_withdrawn_approval_is_told_to_who_saw_the_tool(tmp_path: Pat
             pins.write_text(json.dumps(without_echo(json.loads(pins.read_text()))))
             told = await anext(messages)
     assert told["method"] == "notifications/tools/list_changed"
+
+
+async def answers(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    """The SDK's elicitation callback."""
+    return ElicitResult(action="accept", content={"name": "Ada"})
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A server of the SDK over stdio, which speaks both eras, behind a gateway."""
+    root = tmp_path_factory.mktemp("asking")
+    command = [sys.executable, str(sdk_asks.__file__), str(root)]
+    home = Home.make(
+        root,
+        {"asks": {"command": command, "environment": {"inherit": ["PATH", "PYTHONPATH"]}}},
+        policy=everybody([("data", "asks")]),
+        tiers=one_tier("asks"),
+    )
+    home.approve("asks")
+    return home
+
+
+async def told(client: Client) -> list[str]:
+    """What an agent hears that is asked in the middle of a call, and calls before and after."""
+    calls: list[tuple[str, JSON]] = [("keep", {"word": "a"}), ("ask", {}), ("keep", {"word": "b"})]
+    results = [await client.call_tool(name, arguments) for name, arguments in calls]
+    return [result.content[0].text for result in results]  # type: ignore[union-attr]
+
+
+async def test_a_session_is_asked_by_a_stdio_server_of_both_eras_over_http(asking: Home) -> None:
+    endpoint = Endpoint("server", server="asks")
+    url, token = asking.origin + endpoint.path, asking.mint("tester", endpoint)
+    place = asking.serving()
+    await asyncio.to_thread(place.__enter__)
+    try:
+        async with asyncio.timeout(60):
+            async with sdk_agent(url, token, "legacy", elicitation_callback=answers) as client:
+                heard, while_open = await told(client), processes(asking)
+            async with sdk_agent(url, token, "legacy") as mute:
+                await mute.call_tool("keep", {"word": "c"})
+            while len(processes(asking)) > 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await asyncio.to_thread(place.__exit__, None, None, None)
+    assert heard == ["a", "Ada", "a b"]
+    assert len(while_open) == 2
+
+
+async def test_a_host_is_asked_by_a_stdio_server_of_both_eras_over_stdio(asking: Home) -> None:
+    words = ["-m", "gateway", "stdio", "--agent", "tester", "--server", "asks"]
+    root = str(Path(__file__).parents[2])
+    host = StdioServerParameters(
+        command=sys.executable, args=[*words, "--config", str(asking.config)], cwd=root
+    )
+    async with (
+        asyncio.timeout(60),
+        Client(host, mode="legacy", elicitation_callback=answers) as client,
+    ):
+        heard = await told(client)
+    assert heard == ["a", "Ada", "a b"]
+
+
+def processes(home: Home) -> list[int]:
+    """Those of its server."""
+    return [one.pid for one in psutil.process_iter() if command_of(one)[2:] == [str(home.root)]]
 
 
 def without_echo(value: Any) -> Any:

@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, RequestId, WorkloadIdentity
+from gateway.core.over import Over
 from gateway.ports import Following
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
@@ -36,6 +37,7 @@ class Session:
         "id",
         "log_floor",
         "open_readers",
+        "over",
         "owner",
         "running",
         "shelf",
@@ -60,6 +62,7 @@ class Session:
         self.following: Following | None = None
         """What its agent is told unasked; made when it first listens or subscribes."""
         self.open_readers = 0
+        self.over = Over()
         self._asks = 0
 
     @property
@@ -90,6 +93,7 @@ class Session:
         """Cancel what is in work and let every reader go."""
         for task in tuple(self.running.values()):
             task.cancel()
+        self.over.say()
         self.hush()
         for future in self.asked.values():
             if not future.done():

@@ -70,7 +70,8 @@ def _over_stdio(
 
     listed_to = frozenset(settings.questions or ()) if own is None else frozenset[str]()
     most = MOST if own is None else MOST_PROVED
-    return Each(name, shared, make, settings.asks, listed_to=listed_to, most=most)
+    both, asks = settings.era == "auto", settings.asks
+    return Each(name, shared, make, asks, listed_to=listed_to, in_sessions=both, most=most)
 
 
 def _given(credential: Credential | None) -> OwnCredential | None:

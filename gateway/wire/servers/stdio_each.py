@@ -4,7 +4,8 @@ Over stdio a question (sampling, elicitation, roots) names no call, and capabili
 process. So a session whose client declared that it can be asked has its own process, as it would without a
 gateway, greeted in its words; its questions can only be for it. A stateless agent has one for each set of
 capabilities. Everybody else, the catalogue and the gateway's own reads share one. A stateless server is
-told each call's own capabilities and needs no second.
+told each call's own capabilities and needs no second, for a stateless agent. For a session it has one if it
+can be greeted there: a server of both eras may ask in the middle of a call only in a session.
 
 Some servers list a tool only to clients that can answer what it asks. Where the operator names the questions,
 the lists are read from one more process, greeted as a client that can answer them all.
@@ -30,8 +31,9 @@ from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
-from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS
+from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS, STATELESS_VERSION
 from gateway.wire.servers.stdio import StdioServer
+from gateway.wire.shape import STATELESS
 from gateway.wire.strict_json import dumps
 
 MOST: Final = 16
@@ -41,7 +43,9 @@ MOST_PROVED: Final = 128
 MOST_EACH: Final = 8
 """Of one principal, who gets one for every session it opens and every set of capabilities it makes up."""
 IDLE: Final = 900.0
-"""Seconds without a call after which one ends."""
+"""Seconds without a call after which one ends, and after which one that was not to be had is tried again."""
+MOST_WITHOUT: Final = 10_000
+"""Principals that are remembered for having none. Past it all are forgotten, and it is tried again."""
 
 LISTS: Final = frozenset(shape.method for shape in KINDS.values())
 ABLE: Final[dict[str, JsonObject]] = {
@@ -60,8 +64,15 @@ class _Own:
     """One agent's process."""
 
     server: WatchedServer
+    client: ClientFacts | None
+    """Who it is greeted for; None: nobody who can be asked."""
     used: float
     calls: int = 0
+
+    @property
+    def never_ready(self) -> bool:
+        """Nothing was ever forwarded to it."""
+        return not self.server.describe()["starts"]
 
 
 class Each:
@@ -75,20 +86,24 @@ class Each:
         questions: frozenset[str],
         *,
         listed_to: frozenset[str] = frozenset(),
+        in_sessions: bool = False,
         most: int = MOST,
         idle: float = IDLE,
     ) -> None:
         """`questions`: capabilities of an agent's client that the server is told of. `listed_to`: those of
-        the client that is told the lists."""
+        the client that is told the lists. `in_sessions`: a server that is found stateless may speak sessions too."""
         self._name = name
         self._shared = shared
         self._make = make
         self._questions = questions
         self._listed_to = listed_to
+        self._in_sessions = in_sessions
         self._lister: WatchedServer | None = None
         self._most = most
         self._idle = idle
         self._own: dict[Key, _Own] = {}
+        self._without: dict[str, float] = {}
+        """Principals that a stateless server could not be greeted for, and until when that is believed."""
         self._ending: dict[asyncio.Task[None], WatchedServer] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._log = logging.getLogger(f"bulkhead.server.{name}")
@@ -121,10 +136,13 @@ class Each:
         own.calls += 1
         try:
             outcome = await own.server.call(permit, message, channel)
-            return replace(outcome, pid=None) if outcome.pid is not None else outcome
         finally:
             own.calls -= 1
             own.used = asyncio.get_running_loop().time()
+        if self._has_no_session(own, message):
+            self._do_without(message.principal, own)
+            return await self._placed(permit, message, channel)
+        return replace(outcome, pid=None) if outcome.pid is not None else outcome
 
     async def _place(self, message: Outbound) -> _Own | None:
         """The process of this agent; None when the shared one is the one to ask."""
@@ -134,14 +152,23 @@ class Each:
         said = client.capabilities.items()
         asked = {name: one for name, one in said if name in self._questions and one is not None}
         facts = None
-        if asked and await self._has_sessions():
+        if asked and await self._asks_in_session(message):
             facts = ClientFacts(client.protocol_version, asked, client.info)
         elif credential is None:
             return None
         told = dumps([asked, client.info]) if facts else b""
         lease = credential.lease if credential else ""
         key = (message.principal, message.session if facts else "", told, lease)
-        return self._own.get(key) or self._new(key, facts, credential)
+        return self._own.get(key) or self._new(key, facts, message)
+
+    async def _asks_in_session(self, message: Outbound) -> bool:
+        """Whether the server would ask this agent by questions, which name no call."""
+        if await self._has_sessions():
+            return True
+        if not self._in_sessions or message.client.protocol_version >= STATELESS_VERSION:
+            return False
+        until = self._without.get(message.principal, 0.0)
+        return self._shared.era is STATELESS and asyncio.get_running_loop().time() >= until
 
     async def _has_sessions(self) -> bool:
         if self._shared.era is None:
@@ -151,9 +178,23 @@ class Each:
                 return False  # and the call will say why
         return self._shared.era is Era.SESSIONS
 
-    def _new(
-        self, key: Key, client: ClientFacts | None, credential: Credential | None
-    ) -> _Own | None:
+    def _has_no_session(self, own: _Own, message: Outbound) -> bool:
+        """Whether a stateless server cannot be greeted for this agent: it knows no sessions, or bears no second
+        process. Nothing was forwarded then."""
+        ended = message.credential is not None and message.credential.over.said
+        is_stateless = self._shared.era is STATELESS and not ended
+        return is_stateless and own.client is not None and own.never_ready
+
+    def _do_without(self, principal: str, own: _Own) -> None:
+        for key in [key for key, other in self._own.items() if other is own]:
+            why = own.server.describe()["last_error"]
+            self._log.warning("served without a session, %s cannot be asked: %s", principal, why)
+            self._end(key)
+        if len(self._without) >= MOST_WITHOUT:
+            self._without.clear()
+        self._without[principal] = asyncio.get_running_loop().time() + self._idle
+
+    def _new(self, key: Key, client: ClientFacts | None, message: Outbound) -> _Own | None:
         mine = [other for other in self._own if other[0] == key[0]]
         if len(mine) >= MOST_EACH and not self._made_room(mine):
             return None
@@ -161,9 +202,12 @@ class Each:
             self._log.warning("%d own processes are at work, no more are started", self._most)
             return None
         now = asyncio.get_running_loop().time()
-        own = self._own[key] = _Own(self._make(client, credential), now)
+        credential = message.credential
+        own = self._own[key] = _Own(self._make(client, credential), client, now)
         if credential is not None:
             credential.over.then(lambda: self._over(key, own))
+        if client is not None and message.session_over is not None:
+            message.session_over.then(lambda: self._left(key))
         if self._sweeper is None:
             self._sweep()
         return own
@@ -184,6 +228,10 @@ class Each:
 
     def _over(self, key: Key, own: _Own) -> None:
         if self._own.get(key) is own:
+            self._end(key)
+
+    def _left(self, key: Key) -> None:
+        if key in self._own:
             self._end(key)
 
     def _end(self, key: Key) -> None:

@@ -43,6 +43,20 @@ def test_an_idle_session_ends_and_a_used_one_lives_on() -> None:
     assert len([*sessions]) == 1
 
 
+def test_who_asked_is_told_once_that_a_session_is_over_however_it_ends() -> None:
+    sessions, clock = store(session_idle=10)
+    told: list[str] = []
+    deleted, idle = sessions.open(ALL, ALICE, CLIENT), sessions.open(ALL, ALICE, CLIENT)
+    deleted.over.then(lambda: told.append("deleted"))
+    idle.over.then(lambda: told.append("idle"))
+    sessions.end(deleted)
+    sessions.end(deleted)
+    clock.now = 11
+    sessions.sweep()
+    idle.over.then(lambda: told.append("late"))
+    assert told == ["deleted", "idle", "late"]
+
+
 async def test_a_session_with_work_or_a_reader_is_not_idle() -> None:
     sessions, clock = store(session_idle=10)
     working, read = sessions.open(ALL, ALICE, CLIENT), sessions.open(ALL, ALICE, CLIENT)

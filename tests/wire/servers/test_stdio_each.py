@@ -201,12 +201,6 @@ async def test_b2_a_stateless_agent_is_asked_by_result() -> None:
     assert second.result is not None and second.result["heard"]["result"] == FORM.result
 
 
-async def test_a_stateless_server_needs_one_process_only() -> None:
-    async with running(*command("--eras", "both")) as server:
-        await call(server, sent("echo"))
-        assert server.describe()["own_processes"] == 0
-
-
 @pytest.mark.parametrize(("questions", "declared"), [((), None), (("sampling",), {"sampling": {}})])
 async def test_settings_say_what_it_may_ask(questions: Any, declared: JsonObject | None) -> None:
     async with running(questions=questions) as server:

@@ -1,0 +1,29 @@
+"""The word that something is over: a credential that must not be used any more, an agent's session. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Over:
+    """Said once, to all who asked to be told."""
+
+    __slots__ = ("_then", "said")
+
+    def __init__(self) -> None:
+        self._then: list[Callable[[], None]] = []
+        self.said = False
+
+    def then(self, do: Callable[[], None]) -> None:
+        """Called when it is said; at once when it was."""
+        if self.said:
+            do()
+        else:
+            self._then.append(do)
+
+    def say(self) -> None:
+        """To all who asked to be told."""
+        self.said = True
+        told, self._then = self._then, []
+        for do in told:
+            do()
