@@ -50,13 +50,10 @@ class AsgiExchange:
         self._receive = receive
         self._send = send
         self._watch: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[Any] | None = asyncio.current_task()
+        """See `Exchange`: the engine serves each in one of its own."""
         self._unread = True
         """Of the body, its end at least."""
-
-    @property
-    def task(self) -> asyncio.Task[Any] | None:
-        """See `Exchange`: the engine serves each in one of its own."""
-        return asyncio.current_task()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `Gone`."""
@@ -91,7 +88,7 @@ class AsgiExchange:
                     if left < 0:
                         break
 
-    def put(self, reply: Reply) -> bool:
+    def put(self, body: bytes) -> bool:
         """See `Exchange`: an engine is handed everything by waiting."""
         return False
 

@@ -101,8 +101,8 @@ class Exchange(Protocol):
 
     async def reply(self, reply: Reply) -> None: ...
 
-    def put(self, reply: Reply) -> bool:
-        """The same, where nothing has to be waited for. False: nothing of it is written."""
+    def put(self, body: bytes) -> bool:
+        """The same for JSON with status 200, where nothing has to be waited for. False: nothing of it is written."""
         ...
 
     async def start(self, headers: Sequence[Header]) -> None:

@@ -162,7 +162,7 @@ class Lane(BoundedHeads):
             self._not_late()
         if self._clock is not None:
             self._believed()
-        exchange = LaneExchange(known.admitted.head, data[len(known.raw) :], self)
+        exchange = LaneExchange(known.admitted.head, data[len(known.raw) :], self, self.certificate)
         self._exchange = exchange
         serving = self.heads.front.serve_admitted(known.admitted, exchange)
         # Not the loop's `create_task`: it numbers its tasks.

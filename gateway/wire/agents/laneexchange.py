@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
+from msgspec import Struct
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE
 
@@ -32,39 +33,25 @@ class Carrier(Protocol):
     transport: asyncio.Transport
     flow: FlowControl
     server_state: Any
-    certificate: bytes
 
     def answered(self, exchange: LaneExchange) -> None:
         """The last byte of an answer is written."""
         ...
 
 
-class LaneExchange:
+class LaneExchange(Struct, eq=False):
     """One request that came whole, and its answer."""
 
-    __slots__ = (
-        "_carrier",
-        "_gone",
-        "_over",
-        "_told",
-        "certificate",
-        "head",
-        "keep_alive",
-        "task",
-        "whole",
-    )
-
-    def __init__(self, head: Head, whole: bytes, carrier: Carrier) -> None:
-        self.head = head
-        self.certificate = carrier.certificate
-        self.whole = whole
-        self.keep_alive = True
-        self.task: asyncio.Task[None] | None = None
-        self._carrier = carrier
-        self._gone: asyncio.Future[None] | None = None
-        self._told: Callable[[], None] | None = None
-        self._over = False
-        """Nothing is written any more: the answer is, or nobody is there to read it."""
+    head: Head
+    whole: bytes
+    _carrier: Carrier
+    certificate: bytes
+    keep_alive: bool = True
+    task: asyncio.Task[None] | None = None
+    _gone: asyncio.Future[None] | None = None
+    _told: Callable[[], None] | None = None
+    _over: bool = False
+    """Nothing is written any more: the answer is, or nobody is there to read it."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """See `Exchange`."""
@@ -73,26 +60,23 @@ class LaneExchange:
     async def reply(self, reply: Reply) -> None:
         """See `Exchange`."""
         await self._room()
-        if self.put(reply):
-            return
-        body = reply.body
-        self._put((self._head_of(reply),))
-        for start in range(0, len(body), PIECE):
-            await self._room()
-            self._put((body[start : start + PIECE],))
+        head, body = self._head_of(reply), reply.body
+        if len(body) <= PIECE:
+            self._put((head, body), len(body))
+        else:
+            self._put((head,))
+            for start in range(0, len(body), PIECE):
+                await self._room()
+                self._put((body[start : start + PIECE],))
         self._end()
 
-    def put(self, reply: Reply) -> bool:
+    def put(self, body: bytes) -> bool:
         """See `Exchange`."""
-        carrier, body = self._carrier, reply.body
-        if carrier.flow.write_paused or len(body) > PIECE:
+        carrier, size = self._carrier, len(body)
+        if carrier.flow.write_paused or size > PIECE or not self.keep_alive:
             return False
-        if reply.status == 200 and body and not (reply.headers or reply.typed) and self.keep_alive:
-            plain = _PLAIN.of(carrier.server_state.default_headers)
-            head = b"%b%d\r\n\r\n" % (plain, len(body))
-        else:
-            head = self._head_of(reply)
-        self._put((head, body), len(body))
+        plain = _PLAIN.of(carrier.server_state.default_headers)
+        self._put((b"%b%d\r\n\r\n" % (plain, size), body), size)
         self._end()
         return True
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+
+from msgspec import Struct
 
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.ports import Outlet
@@ -23,40 +24,34 @@ from gateway.wire.agents.quiet import Quiet
 from gateway.wire.asking import cannot_ask
 
 
-class Posted:
+class Posted(Struct, eq=False):
     """`ports.Channel`, and the `ports.Outlet` it has. This era's servers ask by result, so nothing is asked here.
 
     Entered around the work, as `asyncio.timeout` is: meanwhile its agent may go away, and a stream that is quiet must
     show life. Raises `Gone` in place of a cancellation of its own."""
 
-    _left = False
-    _at_work = False
-    _task: asyncio.Task[Any] | None = None
+    _exchange: Exchange
+    _quiet: Quiet
+    _request: Request
+    _limits: Limits
+    _left: bool = False
     _sign: asyncio.Task[None] | None = None
+    """Of life, being written; None once the work is over."""
     _stream: LazyStream | None = None
     _large: LargeAnswer | None = None
-    _over = False
+    _over: bool = False
     """The answer is being written: nothing may come between or after."""
 
-    def __init__(self, exchange: Exchange, quiet: Quiet, request: Request, limits: Limits) -> None:
-        self._exchange = exchange
-        self._quiet = quiet
-        self._request = request
-        self._limits = limits
-
     def __enter__(self) -> None:
-        self._task = self._exchange.task
-        self._at_work = True
         self._exchange.watch(self._leave)
         self._quiet.watch(self, self._limits.quiet_stateless)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._at_work = False
         self._exchange.watch(None)
         self._quiet.let_go(self)
         # A sign of life that is being written comes to its end: the stream has one writer at a time.
         self._sign = None
-        if self._left and self._task is not None and self._task.uncancel() == 0:
+        if self._left and (task := self._exchange.task) is not None and task.uncancel() == 0:
             raise Gone from None
 
     def show_life(self) -> None:
@@ -64,18 +59,18 @@ class Posted:
         self._sign = asyncio.get_running_loop().create_task(self._show_life())
 
     def _leave(self) -> None:
-        if not self._left and self._task is not None:
+        if not self._left and (task := self._exchange.task) is not None:
             self._left = True
-            self._task.cancel("the agent is gone")
+            task.cancel("the agent is gone")
 
     async def _show_life(self) -> None:
         try:
             await self.keep_alive()
         except Gone:
-            if self._at_work:
+            if self._sign is not None:
                 self._leave()
             return
-        if self._at_work:
+        if self._sign is not None:
             self._quiet.watch(self, self._limits.keep_alive)
 
     async def keep_alive(self) -> None:
@@ -115,15 +110,13 @@ class Posted:
         """See `ports.Outlet`."""
         return self._large is not None and self._large.add(pieces)
 
-    def whole(self, answer: Answer) -> Reply | None:
-        """The answer, to be written now; None where something came before it: `end` it."""
+    def silent(self) -> bool:
+        """Has nothing come before the answer? From here on nothing comes but what is written of it, or `end`."""
         self._over = True
-        if self._stream is not None:
-            return None
-        return Reply(status_of(answer), body_of(self._request, answer))
+        return self._stream is None
 
     async def end(self, answer: Answer) -> None:
-        """What is left of the answer. Raises `Gone`."""
+        """What is left of the answer, where something came before it. Raises `Gone`."""
         if self._large is not None:
             await self._large.end(answer)
         else:

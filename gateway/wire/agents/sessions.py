@@ -203,9 +203,8 @@ class SessionEra:
             waiting.discard(working)
         stream = working.stream
         if working.body is not None:
-            reply = Reply(200, working.body)
-            if not exchange.put(reply):
-                await exchange.reply(reply)
+            if not exchange.put(working.body):
+                await exchange.reply(Reply(200, working.body))
         elif stream is None or (working.gone and not stream.events):
             # Nobody has seen an id of this stream: nobody can come back for it.
             if stream is not None:

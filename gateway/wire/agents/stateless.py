@@ -29,7 +29,7 @@ from gateway.wire import loglevels
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.advertised import advertises
-from gateway.wire.agents.answering import overloaded, raised, shaped, status_of
+from gateway.wire.agents.answering import body_of, overloaded, raised, shaped, status_of
 from gateway.wire.agents.exchange import Exchange, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import listen
@@ -118,11 +118,12 @@ class Stateless:
                 except Exception:
                     answer = raised(request)
             answer = shaped(request, answer)
-        reply = posted.whole(answer)
-        if reply is None:
+        if not posted.silent():
             await posted.end(answer)
-        elif not exchange.put(reply):
-            await exchange.reply(reply)
+            return
+        body = body_of(request, answer)
+        if answer.http_status != 200 or answer.error is not None or not exchange.put(body):
+            await exchange.reply(Reply(status_of(answer), body))
 
     async def _note(self, exchange: Exchange, note: Note | Response) -> None:
         if isinstance(note, Response):
