@@ -15,14 +15,14 @@ MARK: Final = "bulkhead-ticket."
 """In front of a `requestState` that is of this file's making. It is believed in nothing."""
 
 
-def returned(request: Request) -> tuple[Request, bool]:
-    """The call as it was before it was told to wait, and whether it comes again after that."""
+def returned(request: Request) -> Request:
+    """The call as it was before it was told to wait: another, where it comes again after that."""
     state = request.params.get("requestState")
     if not (isinstance(state, str) and state.startswith(MARK)):
-        return request, False
+        return request
     ours = ("requestState", "inputResponses")
     params = {name: value for name, value in request.params.items() if name not in ours}
-    return replace(request, params=params), True
+    return replace(request, params=params)
 
 
 def invited(request: Request, answer: Answer, origin: str) -> Answer:

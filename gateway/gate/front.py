@@ -185,15 +185,15 @@ class FrontGate:
         if request.method in APART:
             await self.met(request.endpoint, request.identity)
             return self._apart(request)
-        call, again = visiting.returned(request)
+        call = visiting.returned(request)
         answer = await self._line.call(call, channel)
         if is_asked(call):
             answer = await self._receipts.add(call, answer)
         else:
             answer = with_id(call, answer)
-        return (
-            answer if again or not answer.ticket else visiting.invited(call, answer, self._origin)
-        )
+        if answer.ticket and call is request:
+            return visiting.invited(call, answer, self._origin)
+        return answer
 
     def _apart(self, request: Request) -> Answer:
         if request.method in LISTS and self._reaches(request.endpoint, request.identity):

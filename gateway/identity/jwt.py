@@ -23,6 +23,8 @@ from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
 _Slot = tuple[str, tuple[str, ...]]
+"""By the whole header, so no second spelling of a token can hit its entry; and by the path of the endpoint, because a
+token is good at one audience only."""
 
 
 class _Verified(Value):
@@ -48,12 +50,11 @@ class JwtVerifier:
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """See `ports.Verifier`. `now`: seconds since the epoch."""
-        # By the whole header, so no second spelling of a token can hit its entry; the endpoint is part of
-        # the key, because a token is good at one audience only.
+        identity = self.recall(evidence, now)
+        if identity is not None:
+            return identity
         slot = (evidence.endpoint.path, evidence.authorization)
-        known = self._recall(slot, now)
-        if known is not None and known.binding is None:
-            return known.identity
+        known = self._cache.get(slot)
         scheme, token = credential(evidence.authorization)
         if known is None:
             known = self._verify(present(token), evidence.endpoint, now)
@@ -63,8 +64,16 @@ class JwtVerifier:
 
     def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """See `ports.Verifier`. A token that is bound to a key wants a proof each time."""
-        known = self._recall((evidence.endpoint.path, evidence.authorization), now)
-        return None if known is None or known.binding is not None else known.identity
+        slot = (evidence.endpoint.path, evidence.authorization)
+        known = self._cache.get(slot)
+        if known is None:
+            return None
+        good = known.begins_at - LEEWAY <= now < known.identity.expires_at
+        if not good or known.profile.key(known.kid) is not known.key:
+            del self._cache[slot]
+            return None
+        self._cache.move_to_end(slot)
+        return known.identity if known.binding is None else None
 
     async def refreshed(self, evidence: Evidence) -> bool:
         """See `ports.Verifier`."""
@@ -109,17 +118,6 @@ class JwtVerifier:
                 bad("scheme is DPoP and the token is bound to no key")
         else:
             self._proofs.check(bound, scheme, token, evidence, now)
-
-    def _recall(self, slot: _Slot, now: int) -> _Verified | None:
-        known = self._cache.get(slot)
-        if known is None:
-            return None
-        good = known.begins_at - LEEWAY <= now < known.identity.expires_at
-        if not good or known.profile.key(known.kid) is not known.key:
-            del self._cache[slot]
-            return None
-        self._cache.move_to_end(slot)
-        return known
 
     def _remember(self, slot: _Slot, verified: _Verified) -> None:
         self._cache[slot] = verified

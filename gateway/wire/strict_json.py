@@ -59,9 +59,10 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     in one object, a lone surrogate, NUL, a number no double can hold, an integer of more than
     `MAX_DIGITS` digits, more than `MAX_VALUES` values, more than `max_depth` levels.
     """
-    if len(body) > max_bytes:
+    size = len(body)
+    if size > max_bytes:
         raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
-    if len(body) > MAX_VALUES or _has_more_brackets(body, max_depth):
+    if size > MAX_VALUES or _has_more_brackets(body, max_depth):
         _check_shape(body, max_depth)
     value = _plainly(body)
     return _strictly(body, max_depth) if value is _DOUBT else value
@@ -196,8 +197,7 @@ def _has_more_brackets(body: bytes, most: int) -> bool:
     """Whether more than so many open. Taken out, not counted: that skips what lies between two of them, and ends
     where they are too many."""
     enough = most + 1
-    left = len(body.replace(b"[", b"", enough)) + len(body.replace(b"{", b"", enough))
-    return 2 * len(body) - left > most
+    return len(body) - len(body.replace(b"[", b"", enough).replace(b"{", b"", enough)) > most
 
 
 def _values_over(body: bytes, most: int) -> bool:

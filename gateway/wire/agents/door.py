@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Final
 
 from gateway.core.model import Endpoint, WorkloadIdentity
@@ -46,7 +47,8 @@ class Door:
         self, gate: Gate, settings: Settings, catalogue: Advertised, limits: Limits
     ) -> None:
         bounds = settings.limits
-        self._max_body, self._max_depth = bounds.max_body, bounds.max_depth
+        self._max_body = bounds.max_body
+        self._parse = partial(parse, max_bytes=bounds.max_body, max_depth=bounds.max_depth)
         self._gate = gate
         self._resource = challenges.Resource.of(settings)
         self._limits = limits
@@ -116,9 +118,6 @@ class Door:
             await self._era_sessions.get(exchange, admitted, identity)
         else:
             await self._era_sessions.delete(exchange, admitted, identity)
-
-    def _parse(self, body: bytes) -> Message:
-        return parse(body, max_bytes=self._max_body, max_depth=self._max_depth)
 
     async def _message(self, exchange: Exchange) -> Message:
         body = await body_of(exchange, self._max_body, self._limits.body_seconds)

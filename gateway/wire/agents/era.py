@@ -11,12 +11,12 @@ from gateway.sdk import (
     MODERN_PROTOCOL_VERSIONS,
     PROTOCOL_VERSION_META_KEY,
 )
-from gateway.wire.agents.messages import Call, Message, Note
+from gateway.wire.agents.messages import Message, Response
 
 
 def is_stateless(message: Message, *, version: str | None, session: bool) -> bool:
     """`version` is the MCP-Protocol-Version header; `session` says whether a session id came along."""
-    if isinstance(message, (Call, Note)):
+    if not isinstance(message, Response):
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta:
             return True

@@ -52,7 +52,7 @@ class Lane(BoundedHeads):
         if self._exchange is not None:
             self._held = data
             self.flow.pause_reading()
-        elif not (self._between and self._taken(data)):
+        elif not self._taken(data):
             self._to_engine(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,14 +113,12 @@ class Lane(BoundedHeads):
             self.flow.resume_reading()
             self.data_received(held)
 
-    @property
-    def _between(self) -> bool:
-        """Is the next byte the first of a request, and nothing being answered?"""
-        answered = self.cycle is None or self.cycle.response_complete
-        return self._fed_whole and answered and not self.transport.is_closing()
-
     def _taken(self, data: bytes) -> bool:
         """Served or held here. False: it is the engine's."""
+        cycle = self.cycle
+        between = self._fed_whole and (cycle is None or cycle.response_complete)
+        if not between or self.transport.is_closing():
+            return False
         known = self._known or self._last
         if known is None or not data.startswith(known.raw):
             end = data.find(END) + len(END)

@@ -24,6 +24,9 @@ INVALID_REQUEST: Final = -32600
 REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
 _WITH_ARGUMENTS: Final = frozenset({"tools/call", "prompts/get"})
+_ANSWERS: Final = frozenset({"result", "error"})
+_BATCH: Final = "batches are not served: send one message per request"
+_NOT_ONE: Final = 'the body must be one JSON-RPC 2.0 object ("jsonrpc": "2.0")'
 
 
 class Call(Value):
@@ -65,16 +68,14 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Message:
 
 def read(value: Any) -> Message:
     """A parsed value as a message. Raises `Rejected` (400): batches, wrong envelopes, ids that are no ids."""
-    if isinstance(value, list):
-        raise _invalid("batches are not served: send one message per request")
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
-        raise _invalid('the body must be one JSON-RPC 2.0 object ("jsonrpc": "2.0")')
+        raise _invalid(_BATCH if isinstance(value, list) else _NOT_ONE)
     if "method" not in value:
         return _response(value)
     method, params = value["method"], value.get("params")
     if not isinstance(method, str) or not method:
         raise _invalid("method must be a non-empty string")
-    if value.get("result") is not None or value.get("error") is not None:
+    if not _ANSWERS.isdisjoint(value) and any(value.get(one) is not None for one in _ANSWERS):
         raise _invalid("a message is a request or a response, never both")
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:
