@@ -12,20 +12,20 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from gateway.core.record import IllegalMove, Line, State, move
+from gateway.core.record import IllegalMove, State, move
 from gateway.errors import Refused
 from gateway.journals import claims, filing
 from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
-from gateway.journals.payloads import PAYLOADS, Keeper, Kept, Payload
+from gateway.journals.payloads import PAYLOADS, REF, Keeper
 from gateway.journals.rows import NONE, chunks, statement
 from gateway.journals.standing import Standing, Unclear
 
 EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES "
 EVENT_ROW: Final = "(?, ?, ?, ?, ?)"
 PAYLOAD: Final = "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES "
-PAYLOAD_ROW: Final = "(?, ?, ?, ?)"
+PAYLOAD_ROW: Final = f"(?, '{REF}', ?, ?)"
 KNOWN: Final = "SELECT 1 FROM calls WHERE call_id IN ("
 STATE: Final = "SELECT state FROM calls WHERE call_id = ?"
 
@@ -46,8 +46,7 @@ def write(
     the works made, after the lines.
 
     Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
-    having = [(at, one) for at, entry in enumerate(entries) for one in entry.payloads]
-    sealed = keeper.seal_all([one for _, one in having]) if having else ()
+    sealed = keeper.seal_all([payload for entry in entries for payload in entry.payloads])
     _begin(ledger, standing, sure=False)
     results: Sequence[int | str | Refused]
     try:
@@ -59,8 +58,8 @@ def write(
         stands: dict[str, State] = {}
         results = [_alone(ledger, entry, stands) for entry in entries]
         seqs = [result for result in results if isinstance(result, int)]
-    if having:
-        _insert_payloads(ledger.connection, results, having, sealed)
+    if sealed:
+        _insert_payloads(ledger.connection, entries, results, sealed)
     made = [work(ledger.connection) for work in works]
     ledger.commit(seqs)
     for entry, seq in zip(entries, results, strict=True):
@@ -88,8 +87,7 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
 
 def _together(ledger: Ledger, standing: Standing, entries: Sequence[Entry]) -> list[int]:
     lines = [entry.source for entry in entries]
-    standing.follow(lines)
-    _check_new(ledger.connection, lines)
+    _check_new(ledger.connection, standing.follow(lines))
     claimed = [claim for line in lines for claim in line.claims]
     bills = claims.take(ledger, claimed) if claimed else ()
     seqs = _insert_events(ledger.connection, entries, bills)
@@ -98,9 +96,8 @@ def _together(ledger: Ledger, standing: Standing, entries: Sequence[Entry]) -> l
     return seqs
 
 
-def _check_new(connection: sqlite3.Connection, lines: Sequence[Line]) -> None:
-    """No call that begins with these is filed already."""
-    begun = [line.call_id for line in lines if line.record is not None]
+def _check_new(connection: sqlite3.Connection, begun: Sequence[str]) -> None:
+    """None of these calls is filed already."""
     for chunk in chunks(begun):
         if connection.execute(statement(KNOWN, "?", len(chunk), ")"), chunk).fetchone():
             raise Unclear
@@ -165,20 +162,17 @@ def _insert_events(
 
 def _insert_payloads(
     connection: sqlite3.Connection,
+    entries: Sequence[Entry],
     results: Sequence[int | str | Refused],
-    having: Sequence[tuple[int, Payload]],
-    sealed: Sequence[Kept],
+    sealed: Sequence[tuple[bytearray, bytearray]],
 ) -> None:
-    """Of the lines that were written. `having`: which line has which."""
+    """Of the lines that were written. `sealed`: of all."""
     values: list[Any] = []
-    for (at, payload), kept in zip(having, sealed, strict=True):
-        seq = results[at]
-        if isinstance(seq, int):
-            values += (
-                seq * PAYLOADS + payload.kind,
-                kept.ref,
-                bytearray(kept.key),
-                bytearray(kept.data),
-            )
-    for chunk in chunks(values, 4):
-        connection.execute(statement(PAYLOAD, PAYLOAD_ROW, len(chunk) // 4), chunk)
+    upcoming = iter(sealed)
+    for entry, seq in zip(entries, results, strict=True):
+        for payload in entry.payloads:
+            key, data = next(upcoming)
+            if isinstance(seq, int):
+                values += (seq * PAYLOADS + payload.kind, key, data)
+    for chunk in chunks(values, 3):
+        connection.execute(statement(PAYLOAD, PAYLOAD_ROW, len(chunk) // 3), chunk)

@@ -67,16 +67,18 @@ class Keeper:
         """With the key that lies beside this journal's file, or is made. Raises `Misconfigured`."""
         return cls(Vault.open(journal.parent / "secrets"))
 
-    def seal_all(self, payloads: Sequence[Payload]) -> list[Kept]:
-        """Each encrypted under a new key of its own."""
-        # Asked for once: the kernel's random bytes cost a system call and the interpreter each time.
-        fresh, wrap = os.urandom(FRESH * len(payloads)), self._wraps[REF]
-        kept = []
-        for at, payload in zip(count(0, FRESH), payloads, strict=False):
-            key, nonce = fresh[at : at + KEY_BYTES], fresh[at + KEY_BYTES : at + FRESH]
-            data = AESGCM(key).encrypt(_ONCE, payload.plain, None)
-            kept.append(Kept(REF, nonce + wrap.encrypt(nonce, key, None), data))
-        return kept
+    def seal_all(self, payloads: Sequence[Payload]) -> list[tuple[bytearray, bytearray]]:
+        """Of each a new key of its own, wrapped under `REF`, and the data encrypted under it; in arrays, as they are
+        written (rows.py)."""
+        sealed: list[tuple[bytearray, bytearray]] = []
+        if payloads:
+            # Asked for once: the kernel's random bytes cost a system call and the interpreter each time.
+            fresh, wrap = os.urandom(FRESH * len(payloads)), self._wraps[REF].encrypt
+            for at, payload in zip(count(0, FRESH), payloads, strict=False):
+                key, nonce = fresh[at : at + KEY_BYTES], fresh[at + KEY_BYTES : at + FRESH]
+                data = AESGCM(key).encrypt(_ONCE, payload.plain, None)
+                sealed.append((bytearray(nonce + wrap(nonce, key, None)), bytearray(data)))
+        return sealed
 
     def open(self, kept: Kept, commitment: str) -> bytes:
         """The payload without its salt. Raises `ValueError` when it is not what the line committed to, or

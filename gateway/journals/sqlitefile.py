@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
 from gateway.files.private import make_private
@@ -23,6 +23,7 @@ from gateway.journals.payloads import Keeper
 from gateway.journals.standing import Standing
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BUSY_SECONDS: Final = 5.0
 """How long a batch waits for another gateway process to finish its own."""
@@ -94,7 +95,7 @@ class SqliteFile:
 
         Raises `JournalError` when nothing of it was written. The next call tries anew.
         """
-        return self.on(lambda connection: self._write(connection, entries, works))
+        return self.on(self._write, entries, works)
 
     def _write(
         self, connection: sqlite3.Connection, entries: Sequence[Entry], works: Sequence[commit.Work]
@@ -119,10 +120,15 @@ class SqliteFile:
         """Where the locks of runs lie."""
         return _run_directory(self.path)
 
-    def on(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def on(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *more: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """What `work` makes of the connection. Raises `JournalError`."""
         try:
-            return work(self._connected())
+            return work(self._connected(), *more, **named)
         except (OSError, sqlite3.Error) as error:
             # A connection that saw the disk fail is not believed again; nor is its transaction.
             self._disconnect()

@@ -37,20 +37,24 @@ class Standing:
         """How many are not filed."""
         return len(self._unfiled)
 
-    def follow(self, lines: Sequence[Line]) -> None:
-        """Raises `Unclear` when these lines cannot follow, or are of a call that is not known here. One that begins
-        is not looked for among those that are filed."""
+    def follow(self, lines: Sequence[Line]) -> list[str]:
+        """The calls that begin with these lines: whether one is filed already, is not known here. Raises `Unclear`
+        when these lines cannot follow, or are of a call that is not known here."""
+        begun: list[str] = []
         now: dict[str, State] = {}
         for line in lines:
-            call_id, begins = line.call_id, line.record is not None
+            call_id, kind = line.call_id, line.kind
             current = now.get(call_id)
             if current is None and call_id in self._open:
                 current = self._open[call_id][STATE]  # as a text, which is as good: a state is one
-            if begins is not (current is None) or line.kind not in MOVES[current]:
+            if kind not in MOVES[current] or (line.record is None) is (current is None):
                 raise Unclear
-            if begins and call_id in self._unfiled:
-                raise Unclear
-            now[call_id] = line.kind
+            if current is None:
+                if call_id in self._unfiled:
+                    raise Unclear
+                begun.append(call_id)
+            now[call_id] = kind
+        return begun
 
     def heard(self, call_ids: Iterable[str]) -> None:
         """Of these others have written."""
@@ -63,12 +67,11 @@ class Standing:
         call_id, kind = line.call_id, line.kind
         if line.record is not None:
             row: Row | None = self._begun(line, line.record, seq)
-        else:
-            row = self._open.pop(call_id, None)
-        if row is not None:
+        elif (row := self._open.pop(call_id, None)) is not None:
             row[LAST], row[STATE] = seq, kind._value_
             if kind is State.INTENT:
                 row[RUN] = self._run  # a held call is that of the process that sends it
+        if row is not None:
             if kind in UNSETTLED:
                 self._open[call_id] = row
             else:

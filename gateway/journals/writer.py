@@ -14,7 +14,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from gateway.errors import JournalError, Refused
@@ -188,7 +187,8 @@ class Writer:
 
     def _write(self, batch: Sequence[Entry | Joined]) -> None:
         lines = [one for one in batch if isinstance(one, Entry)]
-        joined = [one for one in batch if isinstance(one, Joined)]
+        alone = len(lines) == len(batch)
+        joined = [] if alone else [one for one in batch if isinstance(one, Joined)]
         results: Results
         made: Sequence[object]
         try:
@@ -238,9 +238,10 @@ class Writer:
             self._on_loop(_reject, done, JournalError(f"{type(bug).__name__}: {bug}"))
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
-        # RuntimeError: the loop is closed, nobody waits any more.
-        with suppress(RuntimeError):
+        try:
             self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            pass  # The loop is closed, nobody waits any more.
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.journals import form
-from gateway.journals.payloads import Keeper, Kept, Payload
+from gateway.journals.payloads import REF, Keeper, Kept, Payload
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.journals.vault import Vault
 from tests.journals.calls import intent
@@ -22,8 +23,12 @@ SAID = b'{"arguments":{"n":1}}'
 
 def sealed(payload: Payload) -> Kept:
     """One by itself."""
-    [kept] = KEEPER.seal_all([payload])
-    return kept
+    return together([payload])[0]
+
+
+def together(payloads: Sequence[Payload]) -> list[Kept]:
+    """As a reader finds them."""
+    return [Kept(REF, bytes(key), bytes(data)) for key, data in KEEPER.seal_all(payloads)]
 
 
 def test_what_was_sealed_is_opened_by_who_has_the_key_and_the_line() -> None:
@@ -42,7 +47,7 @@ def test_the_same_said_twice_is_committed_to_and_sealed_differently() -> None:
 def test_payloads_sealed_together_share_no_key() -> None:
     """Or destroying one's key would not forget it."""
     payloads = [Payload.of(0, b'{"n":%d}' % n) for n in range(5)]
-    kept = KEEPER.seal_all(payloads)
+    kept = together(payloads)
     for payload, one in zip(payloads, kept, strict=True):
         assert KEEPER.salted(one) == payload.plain
     for one, other in pairwise(kept):
