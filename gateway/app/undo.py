@@ -83,7 +83,7 @@ async def _kept_apart(config: Path) -> None:
     argv = (sys.executable, "-P", "-m", "gateway", "task", "keep", "--config", str(config))
     command = process.Command("deadlines", argv, os.environ, None)
     running = await process.start(
-        command, MAX_WHOLE, lambda line: log.warning("%s", running.shown(line))
+        command, MAX_WHOLE, lambda it: lambda line: log.warning("%s", it.shown(line))
     )
     try:
         how = await running.ended

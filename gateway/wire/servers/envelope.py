@@ -188,6 +188,11 @@ def speaks_stateless(discovered: JsonObject) -> bool:
     return isinstance(versions, list) and STATELESS_VERSION in versions
 
 
+def line(message: JsonObject) -> bytes:
+    """A message as a server over stdio reads it."""
+    return strict_json.dumps(message) + b"\n"
+
+
 def messages(line: bytes) -> Sequence[JsonObject]:
     """Those of one line: one, none, or a batch. Raises `strict_json.Unreadable`."""
     heard = strict_json.parse_answer(line, max_bytes=len(line)) if line.strip() else None

@@ -27,7 +27,7 @@ from gateway.finishing import to_its_end
 from gateway.settings import ServerSettings
 from gateway.values import Value
 from gateway.wire.servers.guarding import GUARD
-from gateway.wire.servers.stdio_lines import Lines, Overlong
+from gateway.wire.servers.stdio_lines import Heard, Lines, Overlong
 from gateway.wire.servers.stdio_pipes import Input, Output
 
 STDERR_LINES: Final = 20
@@ -80,7 +80,7 @@ class Process:
         name: str,
         pid: int,
         max_line: int,
-        on_line: Callable[[bytes | Overlong], None],
+        attach: Callable[[Process], Heard],
         hide: Callable[[str], str] | None = None,
     ) -> None:
         self.pid = pid
@@ -102,12 +102,12 @@ class Process:
         self._lines = Lines(max_line)
         self._errors = Lines(STDERR_LINE_BYTES)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        self._on_line = on_line
         self._hide = hide
         self._log = logging.getLogger(f"bulkhead.server.{name}")
         self._stdin: asyncio.WriteTransport
         self._input: Input
         self._outputs: list[asyncio.BaseTransport] = []
+        self._on_line = attach(self)
 
     def write(self, line: bytes) -> bool:
         """Give it one line (newline included) now. False if it is gone: then nothing was given."""
@@ -246,10 +246,10 @@ class Process:
 async def start(
     what: Command,
     max_line: int,
-    on_line: Callable[[bytes | Overlong], None],
+    attach: Callable[[Process], Heard],
     credential: Credential | None = None,
 ) -> Process:
-    """Start it. `on_line` gets every line of its standard output, in order. Raises `OSError`.
+    """Start it. `attach` gets it before it is read, and gives what gets each line of its output. Raises `OSError`.
 
     `credential` goes into its environment, and out of what it writes to standard error.
 
@@ -270,7 +270,7 @@ async def start(
     )
     GUARD.watch(popen.pid)
     hide = credential.hide if credential else None
-    process = Process(what.name, popen.pid, max_line, on_line, hide)
+    process = Process(what.name, popen.pid, max_line, attach, hide)
     loop = asyncio.get_running_loop()
     Thread(target=_reap, args=(popen, loop, process._exit), daemon=True).start()
     try:

@@ -249,13 +249,12 @@ class StdioServer:
         conversation.of_one_agent = self._client is not None
         credential = await self._own() if self._own is not None else None
         running = await process.start(
-            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.heard, credential
+            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.attach, credential
         )
         self._last = running
         if credential is not None:
             credential.over.then(lambda: self._over(running))
         try:
-            conversation.attach(running)
             greeting = await greet(conversation, era, self._client, credential)
             return Up(running, conversation, greeting)
         except BaseException as error:

@@ -33,7 +33,7 @@ from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
-from gateway.wire.servers.stdio_lines import Overlong
+from gateway.wire.servers.stdio_lines import Heard, Overlong
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
 MAX_LATE: Final = 10_000
@@ -47,7 +47,7 @@ class Gone(Exception):
 
 
 class Conversation:
-    """One process's life. Give `heard` to `process.start` as `on_line`, then `attach` the process."""
+    """One process's life. `process.start` gets `attach`."""
 
     def __init__(
         self,
@@ -81,9 +81,10 @@ class Conversation:
         self._process: Process
         self.log = logging.getLogger(f"bulkhead.server.{name}")
 
-    def attach(self, process: Process) -> None:
+    def attach(self, process: Process) -> Heard:
         self._process = process
         process.ended.add_done_callback(lambda _: self._lost())
+        return self.heard
 
     # What the gateway asks for itself.
 
@@ -94,7 +95,7 @@ class Conversation:
         self._own[id] = waiting
         try:
             async with asyncio.timeout(seconds):
-                if not await self._send(_line(message(id))):
+                if not await self._send(envelope.line(message(id))):
                     await self._process.over()
                     raise Gone(self.epitaph())
                 return await waiting
@@ -104,7 +105,7 @@ class Conversation:
 
     def say(self, message: JsonObject) -> None:
         """A notification or an answer. Lost when the process is gone, like everything it was told."""
-        self._process.write(_line(message))
+        self._process.write(envelope.line(message))
 
     # What agents ask.
 
@@ -124,7 +125,7 @@ class Conversation:
         self._early.clear()
         request = envelope.request(message, id, era, None if token is None else id)
         try:
-            return await self._forward(call, _line(request))
+            return await self._forward(call, envelope.line(request))
         except LimitReached as limit:
             self._give_up(id, call, str(limit))
             return envelope.in_doubt(self._name, str(limit))
@@ -294,7 +295,3 @@ class Conversation:
         for waiting in self._own.values():
             if not waiting.done():
                 waiting.set_exception(Gone(self.epitaph()))
-
-
-def _line(message: JsonObject) -> bytes:
-    return strict_json.dumps(message) + b"\n"

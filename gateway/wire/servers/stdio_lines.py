@@ -7,7 +7,7 @@ named, and reading goes on after its newline.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.values import Value
@@ -40,6 +40,10 @@ class Overlong(Value):
     def is_message(self) -> bool:
         """Whether it is certainly no answer: a notification or a question."""
         return _METHOD_FIRST.match(self.start) is not None
+
+
+Heard = Callable[[bytes | Overlong], None]
+"""What gets a line, in order."""
 
 
 class Lines:

@@ -53,7 +53,9 @@ def python(code: str) -> Command:
 
 
 async def started(what: Command, lines: list[bytes | Overlong] | None = None) -> Process:
-    return await process.start(what, 1_000_000, (lines if lines is not None else []).append)
+    return await process.start(
+        what, 1_000_000, lambda _: (lines if lines is not None else []).append
+    )
 
 
 def gone(*pids: int) -> bool:

@@ -262,6 +262,23 @@ async def test_lines_that_are_no_messages_are_skipped() -> None:
     assert outcome.kind == "ok"
 
 
+async def test_a_line_that_is_no_message_may_come_while_it_is_started(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def begun(*what: Any) -> process.Process:
+        it = await start(*what)
+        while "skipped a line" not in caplog.text:
+            await asyncio.sleep(0.01)
+        return it
+
+    start = process.start
+    monkeypatch.setattr(process, "start", begun)
+    async with running("--noisy") as server:
+        outcome = await call(server, "echo")
+    assert outcome.kind == "ok"
+    assert "Welcome to my server!" in caplog.text
+
+
 async def test_a_server_may_say_numbers_back_as_text() -> None:
     channel = Remembers()
     async with running("--texts") as server:
