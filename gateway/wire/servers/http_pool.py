@@ -104,7 +104,8 @@ class Pool:
             raise
 
     def _first_now(self) -> float:
-        self.now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        self.now = lambda: loop.time()  # as it is now: a test may set it ahead
         return self.now()
 
     async def aclose(self) -> None:
