@@ -256,9 +256,8 @@ def _say_unfinished(rollback: Rollback) -> None:
         click.echo(f"bulkhead: undo {undo_id} is not finished: --resume {undo_id}", err=True)
 
 
-def _progress() -> Any:
-    screen = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    return lambda said: told.progress_line(screen, said)
+def _progress() -> told.Progress:
+    return told.Progress(Console(stderr=True, highlight=False, markup=False, emoji=False))
 
 
 def wanted_of(agents: tuple[str, ...] = (), **scope: Any) -> Wanted:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -25,6 +26,10 @@ from gateway.undo.report import EXIT, MEANING, Report
 
 SHORT: Final = 96
 """Characters of one argument that are shown, of a digest the first twelve; --json shows all."""
+
+TO_A_TERMINAL: Final = 1.0
+TO_A_LOG: Final = 10.0
+"""Seconds between two lines of progress."""
 
 NOTHING: Final = "No call in this scope"
 CONFLICTS: Final = "While calls are in conflict nothing is undone: --on-conflict skip leaves those, force overwrites."
@@ -138,8 +143,20 @@ def print_report(report: Report, names: Mapping[str, str]) -> None:
     screen.print(Text(f"{report.summary}{undo}", "bold"))
 
 
-def progress_line(screen: Console, said: str) -> None:
-    """What is being done, on standard error, when somebody looks."""
-    if screen.is_terminal:
-        with suppress(OSError):  # a terminal that is gone ends no undo half way
-            screen.print(Text(visible(said), "dim"))
+class Progress:
+    """What is being done, on standard error: on a terminal every second, in a log every ten, for thousands of calls
+    take minutes."""
+
+    def __init__(self, screen: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: seconds."""
+        self._screen = screen
+        self._clock = clock
+        self._pause = TO_A_TERMINAL if screen.is_terminal else TO_A_LOG
+        self._next = clock() if screen.is_terminal else clock() + TO_A_LOG
+
+    def __call__(self, said: str) -> None:
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + self._pause
+            with suppress(OSError):  # a terminal that is gone ends no undo half way
+                self._screen.print(Text(visible(said), "dim"), soft_wrap=True)

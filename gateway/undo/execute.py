@@ -1,7 +1,7 @@
-"""Undoes what a plan says, call by call, with one durable line per finished step, and believes only what it reads.
+"""Undoes what a plan says, call by call, with one line per finished step, and believes only what it reads.
 
-For each call: lease what it wrote, look again, compare, take the steps, look after each, and at the end
-compare with the pre-image. A thread that was cut off is taken up where its lines end. Nothing is ever
+For each call: lease what it wrote, look again, compare, take the steps, look after each, and compare the
+last look with the pre-image. A thread that was cut off is taken up where its lines end. Nothing is ever
 sent twice, but a step that says it may be, and only when it is not known whether it was done.
 
 It knows packs by the planner's looker, tool servers by their port, and decides no policy.
@@ -155,7 +155,7 @@ class Executor:
                 await self._force(work, leases)
             if self._is_to_do(work):
                 await self._steps(work)
-            found = await self._verified(work)
+            found = _verified(work)
             if work.forced is not None and found.verdict in DONE:
                 await self._writer.forced_done(work.forced, entry.call)
             return found
@@ -236,7 +236,7 @@ class Executor:
             raise Stop(not_done(call, number, step, outcome))
         work.world = world
         image = world if number < total else None
-        await self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
+        self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
         if number < total and not work.is_ours():
             raise Stop(
                 Found("conflict", f"changed by somebody else after step {number} of {total}")
@@ -274,12 +274,11 @@ class Executor:
         except Unsighted as blind:
             raise Stop(Found("unverified", f"it cannot be looked at: {blind.why}")) from None
 
-    async def _verified(self, work: Work) -> Found:
-        """The last word is a reading's."""
-        reversal = work.call.reversal
-        if not work.is_back(await self._look(work)):
-            return Found(
-                "unverified", "its inverse calls were made, and it is not as it was before"
-            )
-        stays = f"stays behind: {'; '.join(reversal.residue)}" if reversal.residue else ""
-        return Found("compensated" if reversal.level is Level.COMPENSABLE else "restored", stays)
+
+def _verified(work: Work) -> Found:
+    """The last word is a reading's: the one after the last step."""
+    reversal = work.call.reversal
+    if not work.is_back(work.world):
+        return Found("unverified", "its inverse calls were made, and it is not as it was before")
+    stays = f"stays behind: {'; '.join(reversal.residue)}" if reversal.residue else ""
+    return Found("compensated" if reversal.level is Level.COMPENSABLE else "restored", stays)

@@ -18,7 +18,7 @@ from gateway.core.act import FOR, UNDO, of_act
 from gateway.core.model import Effect, JsonObject, Tier
 from gateway.core.record import Line, State, intent, move, settled
 from gateway.core.reverse import Captured, Image, Recorded, Reversal, Settled, Verdict
-from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector
+from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Pending, Protector
 from gateway.undo import changes
 from gateway.undo.ledger import MANY
 from gateway.values import Value, field, replace
@@ -71,7 +71,10 @@ class Thread(Value):
 
 
 class Writer:
-    """Writes the lines of one undo, each durable on return. Raises `JournalError`."""
+    """Writes the lines of one undo. Raises `JournalError`.
+
+    Of a finished step and a finished call nobody waits for the disk: the journal keeps its lines in order, and what
+    is sent next waits for a line after them. What could not be written is heard of one call later."""
 
     def __init__(
         self,
@@ -86,6 +89,9 @@ class Writer:
         self._clock = clock
         self._new_call_id = new_call_id
         self.undo_id = undo_id
+        self._before: list[Pending] = []
+        self._now: list[Pending] = []
+        """Lines nobody has waited for: of the call before, and of this one."""
 
     async def begin(self, operator: str, tenant: str, arguments: JsonObject, policy: str) -> None:
         """The first line."""
@@ -104,7 +110,7 @@ class Writer:
         line = Line(self.undo_id, move(None, State.UNDOING), self._clock(), {}, record)
         await self._journal.append(line).sealed()
 
-    async def step(
+    def step(
         self, of: str, step: int, steps: int, call: str, said: str, image: Image | None
     ) -> None:
         """One step is done, and this is the world after it."""
@@ -119,17 +125,23 @@ class Writer:
         if image is not None:
             plain = {name: [one.kind, one.value] for name, one in image.items()}
             body["kept"] = self._protector.seal(plain)
-        await self._line(State.UNDOING, body)
+        self._now.append(self._line(State.UNDOING, body))
 
     async def verdict(self, of: str, found: Found) -> None:
         """One call is done with."""
         why = self._protector.protect_text(found.why)
-        await self._line(State.UNDOING, {"of": of, "verdict": found.verdict, "why": why})
+        body = {"of": of, "verdict": found.verdict, "why": why}
+        self._now.append(self._line(State.UNDOING, body))
+        for pending in self._before:
+            await pending.sealed()
+        self._before, self._now = self._now, []
 
     async def end(self, summary: str, found: Mapping[str, Found]) -> None:
-        """The last line."""
+        """The last line; all are durable when this returns."""
         verdicts = {call: one.verdict for call, one in found.items()}
-        await self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts})
+        last = self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts})
+        for pending in (*self._before, *self._now, last):
+            await pending.sealed()
 
     async def forced(self, operator: str, call: Recorded, reversal: Reversal) -> str:
         """A call of its own for what a forced undo overwrites: its id. It is undone like any other."""
@@ -169,9 +181,10 @@ class Writer:
         line = settled(forced.call_id, self._clock(), forced.state, to, body)
         await self._journal.append(line).sealed()
 
-    async def _line(self, kind: State, body: JsonObject) -> None:
-        line = Line(self.undo_id, move(State.UNDOING, kind), self._clock(), body)
-        await self._journal.append(line).sealed()
+    def _line(self, kind: State, body: JsonObject) -> Pending:
+        return self._journal.append(
+            Line(self.undo_id, move(State.UNDOING, kind), self._clock(), body)
+        )
 
 
 def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:

@@ -103,7 +103,10 @@ class Others:
 
 
 def _may_write(document: dict[str, Any]) -> bool:
+    """An inverse call holds no leases of its own: it wrote under those of the undo."""
     record = document.get("record")  # none on the intent of a call that was held: it writes
     return not record or not (
-        record["effect"] == "read" or record["method"].startswith("bulkhead/")
+        record["effect"] == "read"
+        or record["method"].startswith("bulkhead/")
+        or "undo_of" in document["body"]
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from gateway.cli.rollback_text import print_report
+from gateway.cli.rollback_text import Progress, print_report
 from gateway.undo.report import Report
 from gateway.undo.thread import Found
 from tests.system.home import Home
@@ -79,3 +81,17 @@ def test_a_name_nobody_is_on_record_by_is_not_undone_unsaid(home: Home) -> None:
         assert ran.stdout == (
             "No call in this scope is known to have changed anything.\ncomplete\n"
         )
+
+
+@pytest.mark.parametrize(("terminal", "seconds"), [(True, [0, 1, 2]), (False, [10, 20])])
+def test_progress_is_told_every_second_on_a_terminal_and_now_and_then_in_a_log(
+    terminal: bool, seconds: list[int]
+) -> None:
+    """A rollback of 5,000 calls takes minutes; as a line for each it would be 10,000."""
+    heard = StringIO()
+    now = iter([0.0, *(tenth / 10 for tenth in range(0, 10 * seconds[-1] + 5))])
+    screen = Console(file=heard, force_terminal=terminal, color_system=None)
+    progress = Progress(screen, lambda: next(now))
+    for tenth in range(0, 10 * seconds[-1] + 5):
+        progress(f"call {tenth}\x1b")
+    assert heard.getvalue() == "".join(f"call {10 * second}\\x1b\n" for second in seconds)

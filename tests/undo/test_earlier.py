@@ -122,5 +122,5 @@ async def test_what_an_undo_that_was_cut_off_took_back_is_not_taken_back_again(
     assert store.records == {}
 
 
-async def _dies(*_: object) -> None:
+def _dies(*_: object) -> None:
     raise JournalError("killed")

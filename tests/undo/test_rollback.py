@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.act import UNDO
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
@@ -59,6 +60,30 @@ async def test_what_lies_under_calls_that_are_left_names_the_one_to_begin_with(
         report = await rollback.execute(plan, "skip")
     why = {found.why for call, found in report.found.items() if call != last}
     assert why == {f"{last} must be undone first, and is not"}
+
+
+async def test_a_call_is_looked_at_before_its_inverse_call_and_after_it(tmp_path: Path) -> None:
+    """A look costs as much as the inverse call."""
+    async with a_rig(tmp_path, Store({"a": "old"})) as rig:
+        await rig.call("put", key="a", value="new")
+        rollback = rig.rollback()
+        plan = await rollback.plan(Wanted(tasks=("t1",)))
+        await rollback.execute(plan, "refuse")
+        made = [row.record.target for row in reversed(rig.calls())]
+    assert made[made.index("") :] == ["", "get", "undo:put", "get"]
+
+
+async def test_an_undo_has_all_its_lines_when_it_ends(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        calls = [await rig.call("put", key=key, value="new") for key in "ab"]
+        await rig.undo(tasks=("t1",))
+        (undo,) = [row for row in rig.calls() if row.record.method == UNDO]
+        bodies = [line.said["body"] for line in rig.reader.lines(undo.record.call_id)]
+    told = [(body.get("of"), body.get("step"), body.get("verdict")) for body in bodies[1:-1]]
+    assert told == [
+        line for call in reversed(calls) for line in ((call, 1, None), (call, None, "restored"))
+    ]
+    assert bodies[-1]["verdicts"] == dict.fromkeys(calls, "restored")
 
 
 async def test_planning_changes_nothing_and_says_what_would_be_called(tmp_path: Path) -> None:
