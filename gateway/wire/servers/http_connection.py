@@ -99,6 +99,9 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def expect(self, due: float) -> None:
+        self._vigil.expect(due)
+
     def look(self, now: float) -> float:
         """See `vigil.Awaited`."""
         if self._reply is not None:
@@ -148,11 +151,8 @@ class Connection(asyncio.Protocol):
 
     def _came(self, known: Known, body: bytes) -> None:
         """All of a reply at once."""
-        head, pieces = known.head, deque((body,))
-        self._tell(
-            Reply(None, self._patience, self._vigil, self._loop, self._since, head, pieces, True)
-        )
-        self._on_idle(self, head.keeps)
+        self._tell(Reply(known.head, deque((body,)), True))
+        self._on_idle(self, known.head.keeps)
 
     def _recognise(self, known: Known, body: bytes) -> None:
         """Who waits is not told before something of its body comes."""
@@ -241,8 +241,8 @@ class Connection(asyncio.Protocol):
     def _begun(self, head: Head) -> Reply:
         """From the head on it is `idle` that counts."""
         now = self._loop.time()
-        self._vigil.expect(self._patience.due(now, True))
-        return Reply(self, self._patience, self._vigil, self._loop, now, head)
+        self.expect(self._patience.due(now, True))
+        return Reply(head, deque(), False, self, self._patience, now)
 
     def _tell(self, reply: Reply) -> None:
         waiting, self._waiting = self._waiting, None

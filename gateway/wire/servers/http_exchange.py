@@ -17,7 +17,7 @@ from gateway.wire.methods import ROOTS_CHANGED
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
-from gateway.wire.servers.http_messages import Messages, plain_answer
+from gateway.wire.servers.http_messages import Messages, plain_outcome
 from gateway.wire.servers.http_request import lines
 from gateway.wire.servers.patience import ROOTS_SECONDS, Patience
 
@@ -152,9 +152,8 @@ class Exchange:
         reply = await self._link.post(
             self._session.headers, body, patience, self._session.credential
         )
-        plain = plain_answer(reply, self._id, self._link.limits.max_result)
-        if plain is not None:
-            return envelope.outcome(plain, self._link.name)
+        if (plain := plain_outcome(reply, self._id, self._link)) is not None:
+            return plain
         if not 200 <= reply.head.status < 300:
             credential = self._session.credential
             outcome, said = await self._link.refusal(reply, self._id, credential)

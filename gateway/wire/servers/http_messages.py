@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.core.model import JsonObject
+from gateway.core.model import JsonObject, Outcome
 from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE, bound
 from gateway.wire import sse
 from gateway.wire.json_walk import Malformed
-from gateway.wire.servers.envelope import number
+from gateway.wire.servers.envelope import number, outcome
 from gateway.wire.servers.http_broken import Broken
 from gateway.wire.servers.http_heads import JSON
 from gateway.wire.servers.http_large import LARGE, More, carried
+from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.proving import Into, Prover
 from gateway.wire.strict_json import Unreadable, parse_answer
@@ -25,19 +26,19 @@ Hear = Callable[[JsonObject], Awaitable[None]]
 """Gets every message of a stream that is not the answer, in order; the stream is read no further meanwhile."""
 
 
-def plain_answer(reply: Reply, id: int, most: int) -> JsonObject | None:
-    """The response to request `id` when it is the whole reply, and all there. None: read its messages."""
-    body = reply.whole if reply.head.plain else None
+def plain_outcome(reply: Reply, id: int, link: Link) -> Outcome | None:
+    """What came of request `id` when its response is the whole reply, and all there. None: read its messages."""
+    body = reply.whole() if reply.head.plain else None
     if body is None or len(body) > LARGE:
         return None
     try:
-        value = parse_answer(body, max_bytes=most)
+        value = parse_answer(body, max_bytes=link.limits.max_result)
     except Unreadable:
         return None
     if type(value) is not dict or "method" in value:
         return None
     answered = value.get("id")
-    return value if answered == id and type(answered) is int else None
+    return outcome(value, link.name) if answered == id and type(answered) is int else None
 
 
 class _Event:

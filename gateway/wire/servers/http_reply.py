@@ -18,7 +18,7 @@ from gateway.wire.servers.http_broken import Broken, lost
 from gateway.wire.servers.http_heads import Head, length_of, value_of
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.proving import AS_IT_IS, Into, Prover
-from gateway.wire.servers.vigil import FOREVER, Vigil
+from gateway.wire.servers.vigil import FOREVER
 
 HIGH_WATER: Final = 512 * 1024
 """Unread body above which the socket is read no further."""
@@ -27,6 +27,7 @@ EARLY: Final = 128 * 1024
 LOW_WATER: Final = 64 * 1024
 DRAIN: Final = 1.0
 """Seconds a stream may take to end once its answer is read, before its connection is given up."""
+_NO_LIMITS: Final = Patience(FOREVER, FOREVER, FOREVER)
 
 
 class Source(Protocol):
@@ -38,21 +39,22 @@ class Source(Protocol):
     def resume(self) -> None:
         """There is room for more."""
 
+    def expect(self, due: float) -> None:
+        """Look at it again then, at the latest."""
+
 
 class Reply(Struct, eq=False):
     """The reply to one request, from when its head is there: its body piece by piece, as fast as it is read."""
 
-    _source: Source | None
-    """None from the end of the reply on: the connection may then be serving another one."""
-    _patience: Patience
-    _vigil: Vigil
-    """Has its source looked at, and so this reply, until it is over."""
-    _loop: asyncio.AbstractEventLoop
-    _heard: float
-    """When something of it came last."""
     head: Head
-    _pieces: deque[bytes] = field(default_factory=deque)
+    _pieces: deque[bytes]
     _complete: bool = False
+    _source: Source | None = None
+    """None from the end of the reply on: the connection may then be serving another one. Until then it has this
+    reply looked at."""
+    _patience: Patience = _NO_LIMITS
+    _heard: float = 0.0
+    """When something of it came last."""
     _unread: int = 0
     _error: Broken | None = None
     _waiter: asyncio.Future[None] | None = None
@@ -177,7 +179,6 @@ class Reply(Struct, eq=False):
             raise self.fail(Broken(f"its answer is larger than {bound(limit)}"))
         return piece
 
-    @property
     def whole(self) -> bytes | None:
         """The body, when all of it is there in one piece; None: it is to be read."""
         pieces = self._pieces
@@ -198,7 +199,7 @@ class Reply(Struct, eq=False):
 
     def release(self) -> None:
         self._held -= 1
-        self._heard = self._loop.time()
+        self._heard = asyncio.get_running_loop().time()
 
     def close(self) -> None:
         """Nobody reads on. A reply that is not complete takes its connection with it, at once."""
@@ -213,9 +214,9 @@ class Reply(Struct, eq=False):
         self._draining = True
         self._unread = 0
         self._source.resume()
-        end = self._loop.time() + DRAIN
+        end = asyncio.get_running_loop().time() + DRAIN
         self._patience = Patience(DRAIN, DRAIN, end)
-        self._vigil.expect(end)
+        self._source.expect(end)
 
     def _drop(self) -> None:
         self._pieces.clear()
@@ -252,7 +253,8 @@ class Reply(Struct, eq=False):
             if self._unread > LOW_WATER:
                 self.fail(Broken("it went on after its answer"))
             return True
-        self._heard = self._loop.time()
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
         if self._later or self._prover.behind:
             self._later.append(piece)
             self._unread += len(piece)
@@ -263,7 +265,7 @@ class Reply(Struct, eq=False):
                 self._wake()
         elif not self._handing:
             self._handing = True
-            self._loop.call_soon(self._hand_over)
+            loop.call_soon(self._hand_over)
         return self._error is not None or self._unread <= self._most
 
     def finish(self) -> None:
@@ -280,7 +282,7 @@ class Reply(Struct, eq=False):
         """To be waited for. Raises `Broken` when there will be none."""
         if self._error is not None:
             raise self._error
-        self._waiter = self._loop.create_future()
+        self._waiter = asyncio.get_running_loop().create_future()
         return self._waiter
 
     def look(self, now: float) -> float:

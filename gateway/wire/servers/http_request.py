@@ -98,8 +98,7 @@ def stateless_lines(message: Outbound, declared: HeaderMap) -> bytes:
     `declared`: the tool's own, from its schema. Raises `Unsendable`.
     """
     method, params = message.method, message.params
-    member = NAMED.get(method)
-    name = params.get(member) if member else None
+    name = params.get(member) if (member := NAMED.get(method)) else None
     written = _named_lines(method, name if isinstance(name, str) else None)
     if not declared and not message.extra_headers:
         return written

@@ -24,7 +24,7 @@ from gateway.wire.methods import LISTEN
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
-from gateway.wire.servers.http_messages import Messages, plain_answer
+from gateway.wire.servers.http_messages import Messages, plain_outcome
 from gateway.wire.servers.http_reply import Reply
 from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
 from gateway.wire.servers.patience import Patience
@@ -76,9 +76,8 @@ class Stateless:
         except NotSent:
             self._moved()
             raise
-        answer = plain_answer(reply, id, link.limits.max_result)
-        if answer is not None:
-            return envelope.outcome(answer, link.name)
+        if (plain := plain_outcome(reply, id, link)) is not None:
+            return plain
         if not 200 <= reply.head.status < 300:
             outcome, said = await link.refusal(reply, id, message.credential)
             if reply.head.status in _DOUBTFUL and not _of_this_era(
