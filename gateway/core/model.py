@@ -17,7 +17,6 @@ from gateway.values import Value, field
 
 JsonObject = dict[str, Any]
 """A JSON object as parsed once, strictly, by the wire. Never mutated after that."""
-
 RequestId = str | int
 
 
@@ -143,6 +142,8 @@ class ClientFacts(Value):
     """The least severe log message it asked to hear; None: it did not say."""
     roots_at: float = 0.0
     """When it last said that its roots changed, by the loop's clock; 0: never."""
+    said_in: JsonObject | None = None
+    """The `_meta` that says all this, to the letter as a server of its own era is to be told; None: none does."""
 
 
 class Request(Value):
@@ -272,8 +273,7 @@ class AccessRequest(Value):
     """None asks "could some call be allowed?" (a list): conditions on arguments are then open."""
     task: str = ""
     level: str | None = None
-    """How far this very call can be undone (`core.reverse.Level`). None: not known yet, so rules that ask
-    for one are open; the call is decided again when it is known."""
+    """How far this call can be undone (`core.reverse.Level`). None: not known yet; rules on it are open until it is."""
     guard: str | None = None
     """What protects a later writer from its undo; known when the level is."""
     on_behalf_of: str = ""

@@ -94,9 +94,21 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
     if not isinstance(facts, ClientFacts):
         raise Mismatch(facts)
     meta = call.params.get("_meta")
-    if isinstance(meta, dict) and LOG_LEVEL_META_KEY in meta:
-        return replace(facts, log_level=loglevels.requested(call.params))
-    return facts
+    if not isinstance(meta, dict):
+        return facts
+    if LOG_LEVEL_META_KEY in meta:
+        facts = replace(facts, log_level=loglevels.requested(call.params))
+    return replace(facts, said_in=meta) if _is_whole(meta, facts) else facts
+
+
+def _is_whole(meta: JsonObject, facts: ClientFacts) -> bool:
+    """Does it hold, to the letter, all that a server is to be told? A null in place of `clientInfo` is not."""
+    return (
+        meta.get(PROTOCOL_VERSION_META_KEY) == facts.protocol_version == LATEST_MODERN_VERSION
+        and meta.get(CLIENT_CAPABILITIES_META_KEY) is facts.capabilities
+        and meta.get(CLIENT_INFO_META_KEY) is facts.info
+        and (facts.info is not None or CLIENT_INFO_META_KEY not in meta)
+    )
 
 
 def _says_the_same(call: Call, head: Admitted) -> bool:

@@ -55,8 +55,9 @@ def ids() -> Iterator[int]:
 def request(message: Outbound, id: int, era: Era, token: int | None = None) -> JsonObject:
     """The request for a server of this era. With `token`, that progress token in place of the agent's."""
     params, client = message.params, message.client
-    as_it_is = _stamped if era is STATELESS else _unstamped
-    if token is not None or not as_it_is(params.get("_meta"), client):
+    meta = params.get("_meta")
+    said = meta is client.said_in if era is STATELESS else _unstamped(meta)
+    if not said or meta is None or token is not None:
         params = params_for(params, client, era, token)
     return {"jsonrpc": "2.0", "id": id, "method": message.method, "params": params}
 
@@ -87,19 +88,7 @@ def params_for(
     return {**rest, "_meta": meta} if meta or given == {} else rest
 
 
-def _stamped(meta: Any, client: ClientFacts) -> bool:
-    """Whether it holds already, to the letter, all that a stateless server is to be told."""
-    return (
-        type(meta) is dict
-        and meta.get(CLIENT_CAPABILITIES_META_KEY) is client.capabilities
-        and meta.get(CLIENT_INFO_META_KEY) is client.info
-        and meta.get(PROTOCOL_VERSION_META_KEY) == client.protocol_version == STATELESS_VERSION
-        and (client.info is not None or CLIENT_INFO_META_KEY not in meta)
-        and (client.log_level is None or LOG_LEVEL_META_KEY in meta)
-    )
-
-
-def _unstamped(meta: Any, client: ClientFacts) -> bool:
+def _unstamped(meta: Any) -> bool:
     """Whether it holds nothing that a session server is told otherwise."""
     return type(meta) is dict and _OF_STATELESS.isdisjoint(meta)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -11,6 +12,9 @@ from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound
 from gateway.reasons import Reason
+from gateway.values import replace
+from gateway.wire.agents import mirrored
+from gateway.wire.agents.messages import Call
 from gateway.wire.servers import envelope
 
 AGENT = ClientFacts("2025-06-18", {"roots": {}}, {"name": "agent", "acme": 1})
@@ -19,7 +23,9 @@ STAMPS = {
     "io.modelcontextprotocol/clientCapabilities": {"roots": {}},
     "io.modelcontextprotocol/clientInfo": {"name": "agent", "acme": 1},
 }
-LEVEL = {"io.modelcontextprotocol/logLevel": "debug"}
+VERSION, CAPABILITIES, INFO = STAMPS
+LEVEL_KEY = "io.modelcontextprotocol/logLevel"
+LEVEL = {LEVEL_KEY: "debug"}
 OTHERS = {"progressToken": "t", "traceparent": "00-1", "acme/x": [1]}
 
 
@@ -35,6 +41,27 @@ def test_a_stateless_server_is_told_the_agents_facts_and_every_other_meta_member
     params = {"name": "x", "_meta": dict(OTHERS), "acme": 1}
     sent = made(params, Era.STATELESS)
     assert sent == {"name": "x", "acme": 1, "_meta": OTHERS | STAMPS | LEVEL}
+
+
+@pytest.mark.parametrize("info", [{}, {INFO: None}, {INFO: {"name": "c", "x": 1.0}}])
+@pytest.mark.parametrize(
+    "level", [{}, {LEVEL_KEY: "error"}, {LEVEL_KEY: "acme"}, {LEVEL_KEY: None}]
+)
+@pytest.mark.parametrize("others", [{}, OTHERS])
+def test_an_envelope_that_says_it_all_goes_on_as_it_came_and_is_what_would_be_written(
+    info: JsonObject, level: JsonObject, others: JsonObject
+) -> None:
+    meta = {**others, VERSION: "2026-07-28", CAPABILITIES: {"roots": True}, **info, **level}
+    params = {"name": "x", "_meta": meta}
+    facts = mirrored.client_facts(Call(1, "tools/call", params), None)
+
+    def sent(facts: ClientFacts) -> Any:
+        message = Outbound("tools/call", params, facts, "agent:a")
+        return envelope.request(message, 5, Era.STATELESS)["params"]
+
+    written = sent(replace(facts, said_in=None))
+    assert json.dumps(sent(facts), sort_keys=True) == json.dumps(written, sort_keys=True)
+    assert (sent(facts) is params) is (info != {INFO: None})
 
 
 def test_what_an_agent_stamped_itself_does_not_survive() -> None:
