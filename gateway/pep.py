@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -76,6 +76,7 @@ class Line:
         self._catalogue = catalogue
         self._policies = policies
         self._check = check
+        self._journal = journal
         self._scribe = Scribe(journal, protector, clock, results)
         self.decisions = newest()
         self._servers = servers
@@ -93,72 +94,78 @@ class Line:
         """The answer to one request of an identified agent (design: steps 4 to 15).
 
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
-        any after it an outcome in doubt.
-        """
+        any after it an outcome in doubt."""
         policy, began = self._policies.current, self._pace.now()
         way = Way(self._new_call_id(), request, policy, request, began=began)
-        if is_about_a_task(request):
-            way.fulfilled = holding.DUTIES  # by the call that made the task
-        return self._walk(way, channel)
+        return self._go(way, channel)
 
     def send(self, waiting: holding.Waiting, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
         for only one can write the intent that follows on its line. Raises as `call`."""
-        request, fulfilled = waiting.request, waiting.fulfilled
-        policy = self._policies.current
-        way = Way(waiting.call_id, request, policy, request, waiting.target, fulfilled, waited=True)
-        return self._walk(way, channel)
+        request, policy, target = waiting.request, self._policies.current, waiting.target
+        way = Way(waiting.call_id, request, policy, request, target, waiting.fulfilled, waited=True)
+        return self._go(way, channel)
 
-    async def _walk(self, way: Way, channel: Channel) -> Answer:
+    async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
-            return await self._go(way, channel)
+            try:
+                if (known := self._known(way.request)) is not None:
+                    await self._recall(way, known)
+                began = perf_counter()
+                decided = self.decided(way)  # 3 to 8
+                self.decisions.append(perf_counter() - began)
+                if decided.classified.resolved.target.server in self._catalogue.unseen:
+                    decided = await self._see(way, decided)
+                reversible = Reversible(decided, None)
+                if decided.classified.effect is not Effect.READ:
+                    reversible = await self._reverse(way, decided)  # 9
+                if reversible.decided.decision.obligations:
+                    reversible = await self._approve(way, reversible)
+                decided, prepared = reversible.decided, reversible.prepared
+                if prepared and holding.seconds(decided, prepared.reversal, way.fulfilled):
+                    return await self._hold(way, decided, prepared)
+                recorded = await self._record(way, reversible)  # 11
+            except Exception as error:
+                return await self._refused(way, error)
+            try:
+                outcome = await self._forward(recorded, channel)  # 13
+                settling = self._settle(recorded, outcome)  # 14
+                answer = await (to_its_end(settling) if recorded.prepared else settling)
+                if way.request.endpoint.kind == "server":
+                    return answer
+                resolved = recorded.covered.classified.resolved
+                return await self._links.tell(self._catalogue.current, resolved, answer)  # 15
+            except Exception:
+                # Past the forward nobody may say that nothing was done.
+                log.exception("call %s failed after it was forwarded", way.call_id)
+                return self._scribe.unknown(way)
         finally:
             if way.holds:
                 self._reverser.release(way.call_id)
 
-    async def _go(self, way: Way, channel: Channel) -> Answer:
-        try:
-            if (known := self._known(way.request)) is not None:
-                await known.recall(self._catalogue.current, way.request)
-            began = perf_counter()
-            decided = self.decided(way)  # 3 to 8
-            self.decisions.append(perf_counter() - began)
-            if decided.classified.resolved.target.server in self._catalogue.unseen:
-                decided = await self._see(way, decided)
-            reversible = Reversible(decided, None)
-            if decided.classified.effect is not Effect.READ and not is_about_a_task(way.request):
-                reversible = await self._reverse(way, decided)  # 9
-            if reversible.decided.decision.obligations:
-                reversible = await self._approve(way, reversible)
-            if self._waits(way, reversible):
-                return await self._hold(way, reversible)
-            recorded = await self._record(way, reversible)  # 11
-        except Refused as no:
-            answer = await self._scribe.refusal(way, no)
-            if no.reason in UNTOLD:
-                await self._pace.even(way.began)
-            return answer
-        except JournalError as error:
+    async def _refused(self, way: Way, error: Exception) -> Answer:
+        """What ends a call before it is forwarded is a refusal, and on record as one."""
+        if isinstance(error, JournalError):
             return self._scribe.unrecorded(way, error)
-        except Exception:
-            log.exception("call %s failed before it was forwarded", way.call_id)
-            return await self._scribe.refusal(way, Refused(Reason.INTERNAL))
-        try:
-            outcome = await self._forward(recorded, channel)  # 13
-            answer = await self._finish(recorded, outcome)  # 14
-            if way.request.endpoint.kind == "server":
-                return answer
-            return await self._links.tell(self._catalogue.current, recorded.resolved, answer)  # 15
-        except Exception:
-            # Past the forward nobody may say that nothing was done.
-            log.exception("call %s failed after it was forwarded", way.call_id)
-            return self._scribe.unknown(way)
+        if not isinstance(error, Refused):
+            log.error("call %s failed before it was forwarded", way.call_id, exc_info=error)
+            error = Refused(Reason.INTERNAL)
+        answer = await self._scribe.refusal(way, error)
+        if error.reason in UNTOLD:
+            await self._pace.even(way.began)
+        return answer
 
     def _known(self, request: Request) -> Tasks | Links | None:
-        """Who knows what was named to its agent before; None where only the catalogue has a say."""
-        if is_about_a_task(request):
-            return self._tasks
-        return self._links if may_follow(request) else None
+        """Who knows what was named to its agent before; None where only the catalogue has a say, as it has of tools."""
+        if request.method == "tools/call":
+            return None
+        links = self._links if may_follow(request) else None
+        return self._tasks if is_about_a_task(request) else links
+
+    async def _recall(self, way: Way, known: Tasks | Links) -> None:
+        if known is self._tasks:
+            way.fulfilled = holding.DUTIES  # by the call that made the task
+        await known.recall(self._catalogue.current, way.request)
 
     async def _see(self, way: Way, decided: Decided) -> Decided:
         """A server that was not looked at since the start may have changed: decided again when it was. Only
@@ -168,15 +175,15 @@ class Line:
 
     def decided(self, way: Way) -> Decided:
         """By the policy and the catalogue of this moment; nothing is written. Raises `Refused`."""
-        self._bounds.admit(way.request.identity)  # 3
+        fallen = self._bounds.admit(way.request.identity)  # 3
         table, way.policy = self._catalogue.current, self._policies.current
         decided = self._courses.follow(table, way.policy, way.request) or self._ask(way, table)
         way.reached = classified = decided.classified
         resolved = classified.resolved
-        if way.target not in (None, resolved.target):
+        if way.target is not None and way.target != resolved.target:
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
-        way.covered = self._bounds.cover(classified, way.spent)  # 7, after 8: as 6
+        way.covered = self._bounds.cover(classified, fallen, way.spent)  # 7, after 8: as 6
         if (problem := self._check(resolved)) is not None:  # 6
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
@@ -189,7 +196,9 @@ class Line:
         return self._courses.note(table, way.policy, require(classified, decision))
 
     async def _reverse(self, way: Way, decided: Decided) -> Reversible:
-        """Time has passed when the level is known, so all is decided again, and with it."""
+        """Time has passed when the level is known, so all is decided again, and with it. A task's is known."""
+        if is_about_a_task(way.request):
+            return Reversible(decided, None)
         classified = decided.classified
         secret = bool(way.policy.marks(classified))
         way.holds = True
@@ -210,25 +219,21 @@ class Line:
             reversible = self._decide_again(way, reversible.prepared)
         return reversible
 
-    def _waits(self, way: Way, reversible: Reversible) -> bool:
-        """Is it to be kept back for a while? Only a call that would change something is."""
-        decided, prepared = reversible.decided, reversible.prepared
-        return bool(prepared and holding.seconds(decided, prepared.reversal, way.fulfilled) > 0)
-
-    async def _hold(self, way: Way, reversible: Reversible) -> Answer:
+    async def _hold(self, way: Way, decided: Decided, prepared: Prepared) -> Answer:
         """Its agent hears at once that it waits; `send` takes it up when its time has come."""
-        assert reversible.prepared is not None
-        discharged = discharge(reversible.decided, {*way.fulfilled, holding.HOLD})
-        return await self._scribe.held(way, discharged, reversible.prepared.reversal)
+        discharged = discharge(decided, {*way.fulfilled, holding.HOLD})
+        return await self._scribe.held(way, discharged, prepared.reversal)
 
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
-        classified, effect = reversible.decided.classified, reversible.decided.classified.effect
-        covered, claims = self._bounds.take(way.covered, classified, way.fulfilled)  # 10
-        claims += way.claims
-        at_once = effect is Effect.READ and self._scribe.sound and not can_fail(claims)
-        pending = self._scribe.intent(way, discharged, prepared.body if prepared else None, claims)
+        covered, claims = self._bounds.take(way.covered, way.fulfilled)  # 10
+        effect, claims = covered.classified.effect, claims + way.claims
+        at_once = (
+            effect is Effect.READ and self._journal.sound and not (claims and can_fail(claims))
+        )
+        body = prepared.body if prepared else None
+        pending = self._scribe.intent(way, discharged, covered.cover, body, claims)
         try:
             line = pending.line if at_once else await pending.sealed()
         except asyncio.CancelledError:
@@ -237,14 +242,14 @@ class Line:
         except Refused as no:
             steps = self._decide_again, self._approve, self._record
             return await several.under_next(way, reversible, no, *steps)
-        permit = record.permit(line, effect)
-        return Recorded(reversible, classified.resolved, pending, permit, covered, at_once)
+        return Recorded(covered, prepared, pending, record.permit(line, effect), at_once)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:
         """At most once. If the agent goes away meanwhile, what came of the call is in doubt."""
-        resolved, prepared = recorded.resolved, recorded.reversible.prepared
+        covered, prepared = recorded.covered, recorded.prepared
+        resolved = covered.classified.resolved
         request, server = resolved.request, resolved.target.server
-        if not recorded.at_once and self._bounds.withholds(recorded.covered):
+        if not recorded.at_once and self._bounds.withholds(covered):
             return settle.not_forwarded(server, Reason.FENCED, "fenced before it was sent")
         message = Outbound(
             request.method,
@@ -254,14 +259,14 @@ class Line:
             request.extra_headers,
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
-            Behalf(recorded.reversible.decided.classified, recorded.covered.cover),  # for 12
+            Behalf(covered.classified, covered.cover),  # for 12
             session_over=request.session_over,
         )
-        if recorded.covered.out is not None:
-            channel = self._bounds.heed(recorded.covered.out, channel)
-        outcome = Outcome("in_doubt", detail="cut off by a fence while it was under way")
+        if covered.out is not None:
+            channel = self._bounds.heed(covered.out, channel)
+        outcome = settle.CUT_OFF
         try:
-            with self._bounds.watching(recorded.covered):
+            with self._bounds.watching(covered):
                 outcome = await self._servers[server].call(recorded.permit, message, channel)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="cancelled by the agent while the call was under way")
@@ -274,17 +279,13 @@ class Line:
             self._tasks.note(made)
         return outcome
 
-    def _finish(self, recorded: Recorded, outcome: Outcome) -> Awaitable[Answer]:
-        settling = self._settle(recorded, outcome)
-        return settling if recorded.reversible.prepared is None else to_its_end(settling)
-
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
-        request, call_id = recorded.resolved.request, recorded.permit.call_id
-        prepared = recorded.reversible.prepared
+        resolved, prepared = recorded.covered.classified.resolved, recorded.prepared
+        request, call_id = resolved.request, recorded.permit.call_id
         try:
             if prepared is None:
-                body = finished(recorded.resolved, outcome)
+                body = {} if resolved.decided_on is None else finished(resolved, outcome)
                 await self._scribe.outcome(call_id, outcome, body, None)
             else:
                 settled = await self._reverser.settle(prepared, outcome)

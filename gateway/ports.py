@@ -313,7 +313,6 @@ class GrantStore(Protocol):
     """Where grants are kept, over all gateway processes of one journal (journals/grants.py). Claims of lines
     (`core.grant.Give`, `End`) give and end them."""
 
-    @property
     def epoch(self) -> int:
         """Grows with every grant given or ended, by whatever process. One system call, no more."""
         ...

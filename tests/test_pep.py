@@ -335,6 +335,22 @@ async def test_whatever_of_a_call_is_fenced_it_reaches_no_server(
     assert world.states() == [("call1", "refused")]
 
 
+@pytest.mark.parametrize(("effect", "forwarded"), [(Effect.READ, 1), (Effect.WRITE, 0)])
+async def test_a_fence_set_while_a_call_is_decided_stops_it_at_the_next_look(
+    effect: Effect, forwarded: int, tmp_path: Path
+) -> None:
+    log = FenceLog(tmp_path)
+
+    class Fencing(Policy):
+        def decide(self, question: AccessRequest) -> Decision:
+            log.fence(Fence("agent", WHO.agent, "operator:ada", "strange", 5))
+            return self.decision
+
+    world = World(Fencing(effect), bounds=Bounds(NoGrants(), LiveFences(FenceLog(tmp_path))))
+    assert reason(await world.call()) == "fenced"
+    assert len(world.server.got) == forwarded
+
+
 @pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
 async def test_what_a_server_answered_is_withheld_once_a_fence_has_fallen(
     effect: Effect, tmp_path: Path
@@ -440,6 +456,12 @@ async def test_what_is_forwarded_beside_the_arguments_is_on_record() -> None:
     assert message.params["vendor"] == 1
     assert recorded["arguments"] == {"x": 1}
     assert recorded["beside"] == more
+
+
+async def test_a_call_that_is_about_no_task_says_of_none_how_it_ended() -> None:
+    world = World(Policy(Effect.READ), Server(Outcome("ok", {"status": "completed"})))
+    await world.call()
+    assert json.loads(world.journal.memory.events[-1].body)["body"] == {"outcome": "ok"}
 
 
 async def test_a_method_without_end_is_on_record_in_part() -> None:

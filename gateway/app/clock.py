@@ -25,18 +25,14 @@ def microseconds() -> int:
     return time.time_ns() // 1_000
 
 
-def new_call_id() -> str:
-    """80 random bits, 16 characters a person can read out: a prefix of a few names a call.
-
-    512 in a row have the first three characters in common, so that the journal's index of names grows in a
-    few of its pages and not in all; the other 65 bits are each name's own."""
-    return _names.take()
-
-
 def _fresh() -> list[str]:
     text = os.urandom(_SHARED + _OWN * _AT_ONCE).translate(_FIVE_BITS).decode()
     shared = text[:_SHARED]
     return [shared + text[at : at + _OWN] for at in range(_SHARED, len(text), _OWN)]
 
 
-_names: Final = Pool(_fresh)
+new_call_id: Final = Pool(_fresh).take
+"""80 random bits, 16 characters a person can read out: a prefix of a few names a call.
+
+512 in a row have the first three characters in common, so that the journal's index of names grows in a
+few of its pages and not in all; the other 65 bits are each name's own."""

@@ -27,6 +27,8 @@ class Decided(Value):
 
     classified: Classified
     decision: Decision
+    course: object = None
+    """The very object that calls have in common which are alike in all but what is their own; None: not known."""
 
 
 class Discharged(Value):

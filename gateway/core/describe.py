@@ -128,7 +128,9 @@ def whole(call_id: str, record: CallRecord, own: Own | None) -> CallRecord:
 def trace_of(params: JsonObject) -> str:
     """The `traceparent` in `_meta`, of version 00; empty for anything else (MCP: SEP-414)."""
     meta = params.get("_meta")
-    said = meta.get("traceparent") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or "traceparent" not in meta:
+        return ""
+    said = meta["traceparent"]
     return said if isinstance(said, str) and _TRACEPARENT.fullmatch(said) else ""
 
 

@@ -179,8 +179,6 @@ def claims(
 ) -> tuple[Claim, ...]:
     """What a call takes when its intent is written. `now`, and `size` (bytes of its arguments), are asked only
     when some grant counts. `approved`: a person has let this very call out."""
-    if not cover.chain and classified.flow is None:
-        return ()
     strict = any(grant.terms.strict_flow for grant in cover.chain)
     identity = classified.resolved.request.identity
     own = root_of(identity.tenant, identity.task)

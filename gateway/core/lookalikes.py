@@ -71,12 +71,12 @@ KNOWN: Final = frozenset(
 
 def refuse_look_alikes(request: Request) -> None:
     """A vendor method's own members are its own; no two of them may look alike. Raises `Refused`."""
-    meta, ref = request.params.get("_meta"), request.params.get("ref")
-    plain = type(meta) is not dict or _USUAL_META.issuperset(meta)
-    if plain and _USUAL.issuperset(request.params):
+    params = request.params
+    meta = params.get("_meta")
+    if _USUAL.issuperset(params) and (type(meta) is not dict or _USUAL_META.issuperset(meta)):
         return
-    known = request.method in KNOWN
-    _one_reading(request.params, _MEMBERS if known else _META_ALONE)
+    known, ref = request.method in KNOWN, params.get("ref")
+    _one_reading(params, _MEMBERS if known else _META_ALONE)
     if isinstance(meta, dict):
         _one_reading(meta, _META)
     if known and isinstance(ref, dict):

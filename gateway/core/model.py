@@ -213,7 +213,7 @@ class Resolved(Value):
     """None for targets that have no descriptor (vendor methods, unlisted resources)."""
     params: JsonObject
     decided_on: JsonObject | None = None
-    """The arguments of an earlier call this one is about (a task's), which it is decided on."""
+    """The arguments of the call that made the task this one is about, which it is decided on; None: about none."""
     decided_level: tuple[str, str] | None = None
     """Level and guard of that call; None where there was none, or they were not known."""
 

@@ -37,11 +37,12 @@ _OBJECT: Final = _SAYS_NOTHING | {
 def compile_quick(schema: JsonObject) -> Yes:
     """The quick question of an input schema, which is a valid one."""
     if schema.get("$schema") not in _DIALECTS:
-        return _never
+        return never
     return _object(schema)
 
 
-def _never(_: Any) -> bool:
+def never(_: Any) -> bool:
+    """Of what is less plain."""
     return False
 
 
@@ -49,9 +50,9 @@ def _object(schema: JsonObject) -> Yes:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     known = schema.keys() <= _OBJECT and schema.get("type", "object") == "object"
     if not known or not isinstance(properties, dict) or len(properties) > MOST_MEMBERS:
-        return _never
+        return never
     if not isinstance(required, list):
-        return _never
+        return never
     members = {name: _value(inner) for name, inner in properties.items()}
     needed = frozenset(required)
 
@@ -69,7 +70,7 @@ def _object(schema: JsonObject) -> Yes:
 
 def _value(schema: Any) -> Yes:
     if not isinstance(schema, dict):
-        return _never
+        return never
     said = {name: value for name, value in schema.items() if name not in _SAYS_NOTHING}
     match said.pop("type", None):
         case "string":
@@ -82,30 +83,32 @@ def _value(schema: Any) -> Yes:
             return lambda value: value is True or value is False
         case "array":
             return _array(said)
-    return _never
+    return never
 
 
 def _string(said: JsonObject) -> Yes:
     if said.keys() == {"enum"} and isinstance(said["enum"], list):
         listed = frozenset(one for one in said["enum"] if type(one) is str)
         return lambda value: type(value) is str and value in listed
+    if not said:
+        return lambda value: type(value) is str
     least, most = said.pop("minLength", 0), said.pop("maxLength", 2**63)
     if said or type(least) is not int or type(most) is not int:
-        return _never
+        return never
     return lambda value: type(value) is str and least <= len(value) <= most
 
 
 def _number(said: JsonObject, *kinds: type) -> Yes:
     least, most = said.pop("minimum", -(2**64)), said.pop("maximum", 2**64)
     if said or type(least) is not int or type(most) is not int:
-        return _never
+        return never
     return lambda value: type(value) in kinds and least <= value <= most
 
 
 def _array(said: JsonObject) -> Yes:
     items = said.pop("items", None)
     if said or not isinstance(items, dict) or items.get("type") in ("array", "object"):
-        return _never
+        return never
     each = _value(items)
     return lambda value: (
         type(value) is list and len(value) <= MOST_ITEMS and all(each(one) for one in value)

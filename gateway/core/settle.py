@@ -66,6 +66,8 @@ GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
 
 Codes of our own lie outside the range JSON-RPC reserves (-32768 to -32000), as MCP asks."""
 
+CUT_OFF: Final = Outcome("in_doubt", detail="cut off by a fence while it was under way")
+
 NAMES: Final = {method: member for method, (_, member) in NAMED.items()}
 
 
@@ -170,6 +172,7 @@ def _kept(text: str, protect_text: Callable[[str], str]) -> str:
 def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonObject:
     """What the journal keeps of an outcome: its kind's facts, never the result itself."""
     said: JsonObject = {}
+    result = outcome.result
     if outcome.error is not None:
         said["code"] = outcome.error.code
         said["message"] = _kept(outcome.error.message, protect_text)
@@ -177,11 +180,11 @@ def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonOb
             said["detail"] = _kept(outcome.detail, protect_text)
     elif outcome.kind == "in_doubt":
         said["detail"] = _kept(outcome.detail, protect_text)
-    elif outcome.result:
-        task_id = task_id_of(outcome.result)
+    elif result:
+        task_id = task_id_of(result)
         if task_id is not None:
             said["task"] = task_id
-        elif outcome.result.get("resultType") == "input_required":
+        elif result.get("resultType") == "input_required":
             # Not its end: the server waits for answers, which come with a call of its own.
             said["asked"] = True
     if outcome.credential:

@@ -106,10 +106,8 @@ def resolve_task(table: Table, request: Request, made: TaskMade | None) -> Resol
 
 def made_by(resolved: Resolved, outcome: Outcome, reversal: Reversal | None) -> TaskMade | None:
     """The task a forwarded call has made; None if it made none. `reversal`: how a write would be undone."""
-    if resolved.request.method != "tools/call" or outcome.kind != "ok" or outcome.result is None:
-        return None
-    task_id = task_id_of(outcome.result)
-    if task_id is None:
+    task_id = None if outcome.result is None else task_id_of(outcome.result)
+    if task_id is None or outcome.kind != "ok" or resolved.request.method != "tools/call":
         return None
     owner = owner_of(resolved.request.identity)
     made = TaskMade(
@@ -119,9 +117,9 @@ def made_by(resolved: Resolved, outcome: Outcome, reversal: Reversal | None) -> 
 
 
 def finished(resolved: Resolved, outcome: Outcome) -> JsonObject:
-    """What the journal keeps of an answer that says how a task has ended: `{"task": id, "status": ...}`."""
+    """What the journal keeps of an answer about a task that says how it has ended: `{"task": id, "status": ...}`."""
     request, result = resolved.request, outcome.result
-    if outcome.kind not in ("ok", "tool_error") or result is None or not is_about_a_task(request):
+    if outcome.kind not in ("ok", "tool_error") or result is None:
         return {}
     # 2025-11-25 asks for the result itself, with a request of its own that waits for the end.
     status = "completed" if request.method == "tasks/result" else result.get("status")
@@ -131,10 +129,12 @@ def finished(resolved: Resolved, outcome: Outcome) -> JsonObject:
 
 def task_id_of(result: JsonObject) -> str | None:
     """The id in a `CreateTaskResult`: flat in the extension, under `task` in 2025-11-25."""
-    nested = result.get("task")
-    found: Any = None
-    if result.get("resultType") == "task":
-        found = result.get("taskId")
-    elif "resultType" not in result and isinstance(nested, dict):
-        found = nested.get("taskId")
+    made: Any = None
+    if "resultType" not in result:
+        made = result.get("task")
+    elif result["resultType"] == "task":
+        made = result
+    if not isinstance(made, dict):
+        return None
+    found = made.get("taskId")
     return found if isinstance(found, str) and 0 < len(found) <= MAX_TASK_ID else None

@@ -17,7 +17,7 @@ from gateway.core.closed import Closed
 from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limited
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
-from gateway.core.quick import Yes, compile_quick
+from gateway.core.quick import Yes, compile_quick, never
 from gateway.made import Made
 from gateway.values import Value
 
@@ -63,11 +63,11 @@ class ArgumentCheck(Value):
     """What one approved descriptor asks of a call's arguments, compiled once."""
 
     _ask: Callable[[JsonObject], str | None]
-    _quick: Yes | None = None
+    _quick: Yes = never
 
     def check(self, arguments: JsonObject) -> str | None:
         """The first thing that is wrong, in words; None when nothing is."""
-        if self._quick is not None and self._quick(arguments):
+        if self._quick(arguments):
             return None
         nodes = count(arguments, MAX_ARGUMENTS)
         if nodes > MAX_ARGUMENTS:

@@ -48,7 +48,7 @@ class Alive:
         return ""
 
     def _standing(self, name: str, now: int) -> Standing | None:
-        epoch = self._grants.epoch
+        epoch = self._grants.epoch()
         if epoch != self._epoch:
             self._known, self._epoch = {}, epoch
         until, found = self._known.get(name, (0, None))

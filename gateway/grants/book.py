@@ -131,7 +131,7 @@ class GrantBook:
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""
-        if (epoch := self._store.epoch) != self._epoch:
+        if (epoch := self._store.epoch()) != self._epoch:
             self._take_up()
             self._epoch = epoch
 

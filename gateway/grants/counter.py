@@ -49,7 +49,7 @@ class Counter(Value, kw_only=True):
 
     office: Office
     policies: Policies
-    admit: Callable[[WorkloadIdentity], None]
+    admit: Callable[[WorkloadIdentity], object]
     """Step 3 of the Line. Raises `Refused` (fenced)."""
 
     async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:

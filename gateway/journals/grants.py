@@ -146,15 +146,12 @@ class SqliteGrants:
         """`path`: the journal's file. Raises `sqlite3.Error` when there is none."""
         self._path = path
         self._epoch = Epoch(path.with_name(EPOCH))
+        self.epoch = self._epoch.now
+        """See `ports.GrantStore`."""
         self._read = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
         )
         self._ledger = Ledger(self._read)
-
-    @property
-    def epoch(self) -> int:
-        """See `ports.GrantStore`."""
-        return self._epoch.now()
 
     def changed(self) -> None:
         """See `ports.GrantStore`."""

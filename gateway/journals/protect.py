@@ -168,9 +168,10 @@ def _harmless(arguments: JsonObject) -> bool:
         raw = _encode(arguments)
     except (OverflowError, TypeError, ValueError, RecursionError):
         return False  # lone surrogates, great depth
-    if len(raw) > INLINE_BYTES:
+    size = len(raw)
+    if size > INLINE_BYTES:
         return False
-    if len(raw) <= PLAIN_BYTES and _SCALARS.issuperset(map(type, arguments.values())):
+    if size <= PLAIN_BYTES and _SCALARS.issuperset(map(type, arguments.values())):
         if _ESCAPE not in raw:
             return not (shows_secret(raw) or _some_taken(tuple(arguments)))
     names, texts = _looked_over(arguments)

@@ -45,22 +45,28 @@ class Bounds:
         self.watching = fences.watching
         """Entered around the forward, with what it is made under: a fence that falls on the call cuts it off."""
 
-    def admit(self, identity: WorkloadIdentity) -> None:
-        """Step 3. Raises `Refused` (fenced)."""
-        if self._fences.standing():
+    def admit(self, identity: WorkloadIdentity) -> tuple[Fence, ...]:
+        """Step 3. Every fence there is now: none of them stops this caller. Raises `Refused` (fenced)."""
+        fallen = self._fences.standing()
+        if fallen:
             self._fences.check(fence.caller(identity))
+        return fallen
 
     def fallen(self) -> tuple[Fence, ...]:
         """Every fence there is now."""
         return self._fences.standing()
 
-    def cover(self, classified: Classified, without: Sequence[str] = ()) -> Covered:
+    def cover(
+        self, classified: Classified, fallen: tuple[Fence, ...], without: Sequence[str] = ()
+    ) -> Covered:
         """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
-        `without`: grants that have not enough left, as that was found.
+        `fallen`: the fences there were at step 3, a moment ago, without a wait in between. `without`: grants that
+        have not enough left, as that was found.
 
         Raises `Refused` (fenced, grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
         covered = Covered(self._grants.cover(classified, without), classified)
-        self._fences.check(covered)
+        if fallen:
+            self._fences.check(covered)
         return covered
 
     def shows(self, classified: Classified) -> bool:
@@ -80,15 +86,18 @@ class Bounds:
         return (self._fences.standing(), self._grants.in_force(identity))
 
     def take(
-        self, covered: Covered | None, classified: Classified, fulfilled: Collection[str]
+        self, covered: Covered | None, fulfilled: Collection[str]
     ) -> tuple[Covered, tuple[Claim, ...]]:
         """Step 10: what the call takes in the commit of its intent. A person's leave for this very call
         opens the way out for it; what a task is told later needs the way open. Raises `Refused` for a call that
         step 7 never saw."""
         if covered is None:
             raise Refused(Reason.GRANT_NEEDED, "not covered by anything")
+        cover, classified = covered.cover, covered.classified
+        if not cover.chain and classified.flow is None:
+            return covered, ()
         approved = DUTY in fulfilled and not brings_more(classified.resolved.request)
-        claims = self._grants.claims(covered.cover, classified, approved)
+        claims = self._grants.claims(cover, classified, approved)
         for claim in claims:
             if isinstance(claim, Passage) and claim.out is not None:
                 covered = replace(covered, out=claim)
@@ -104,8 +113,4 @@ class Bounds:
 
     def withholds(self, covered: Covered) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
-        try:
-            self._fences.check(covered)
-        except Refused:
-            return True
-        return False
+        return any(map(covered.by, self._fences.standing()))

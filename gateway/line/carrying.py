@@ -62,9 +62,10 @@ class Carrying:
 
         That is so on the aggregates, where links are told anew, and for writes with an undo pack, whose
         steps may need the result."""
+        if resolved.request.endpoint.kind != "server" or (prepared and prepared.reversal.pack):
+            return None
         there: Outlet | None = getattr(channel, "outlet", None)
-        looked_at = resolved.request.endpoint.kind != "server"
-        if there is None or looked_at or (prepared and prepared.reversal.pack):
+        if there is None:
             return None
         target = resolved.target
         if self._likely and target in self._likely:

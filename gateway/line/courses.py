@@ -18,6 +18,7 @@ from gateway.core.model import (
     Endpoint,
     Entry,
     Flow,
+    JsonObject,
     Request,
     Resolved,
     Target,
@@ -48,16 +49,13 @@ class Course(Value):
     flow: Flow | None
     decision: Decision
 
-    def decided(self, request: Request) -> Decided:
-        """A call like the one before."""
-        params, name = request.params, self.target.name
-        if params["name"] != name:
-            params = {**params, "name": name}
+    def decided(self, request: Request, params: JsonObject) -> Decided:
+        """A call like the one before. `params`: with the tool's own name."""
         resolved = Resolved(request, self.target, self.entry, params)
         classified = Classified(
             resolved, self.tier, self.effect, self.destination, self.where, self.flow
         )
-        return Decided(classified, self.decision)
+        return Decided(classified, self.decision, self)
 
 
 class Courses:
@@ -72,14 +70,16 @@ class Courses:
     def follow(self, table: Table, policy: PolicyView, request: Request) -> Decided | None:
         """The decided call, if one like it was decided; None if it is to be asked for. Raises `Refused`
         (malformed)."""
-        name = request.params.get("name")
+        params = request.params
+        name = params.get("name")
         if table is not self._table or policy is not self._policy or type(name) is not str:
             return None
         course = self._known.get((id(request.identity), id(request.endpoint), name))
         if course is None or request.method != CALL:
             return None
         refuse_look_alikes(request)
-        return course.decided(request)
+        own = course.target.name
+        return course.decided(request, params if name == own else {**params, "name": own})
 
     def note(self, table: Table, policy: PolicyView, decided: Decided) -> Decided:
         """The same: it was decided by these."""

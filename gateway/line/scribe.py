@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from gateway.core import record, settle
 from gateway.core.decide import Discharged
 from gateway.core.describe import asked_with, beside, describe, trace_of, whole
+from gateway.core.grant import Cover
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own, Request, Resolved
 from gateway.core.record import Claim, Sealed, State
 from gateway.core.reverse import Reversal, Settled, lapsed
@@ -48,22 +49,18 @@ class Scribe:
         self._clock = clock
         self._alike = Alike(protector.protect_text)
 
-    @property
-    def sound(self) -> bool:
-        """May something be forwarded on the strength of a line that is only queued?"""
-        return self._journal.sound
-
     def intent(
         self,
         way: Way,
         discharged: Discharged,
+        cover: Cover,
         body: dict[str, Any] | None,
         claims: tuple[Claim, ...],
     ) -> Pending:
-        """Step 11's line, queued. `body`: what the undo of a write will need; `claims`: what the line
-        stands or falls with. Raises `JournalError`."""
-        decided, at, grant = discharged.decided, self._clock(), _grant(way)
-        like = self._alike.of(decided, way.policy, grant)
+        """Step 11's line, queued. `cover`: what it is made under; `body`: what the undo of a write will need; `claims`:
+        what the line stands or falls with. Raises `JournalError`."""
+        decided, at = discharged.decided, self._clock()
+        like = self._alike.of(decided, way.policy, cover.grant)
         if way.waited:
             line = replace(holding.sent(way.call_id, like.record, at, body), claims=claims)
         else:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.core.decide import Decided
 from gateway.core.describe import Reached
-from gateway.core.model import JsonObject, Request, Resolved, Target
+from gateway.core.model import JsonObject, Request, Target
 from gateway.core.record import Claim, Permit
 from gateway.core.reverse import Reversal
 from gateway.line.bounds import Covered
@@ -55,11 +55,10 @@ class Reversible(Value):
 class Recorded(Value):
     """Step 11's answer: a decided call, its line in the journal, and the leave that follows from it."""
 
-    reversible: Reversible
-    resolved: Resolved
-    """The call that was decided."""
+    covered: Covered
+    """The call that was decided, and what it is made under."""
+    prepared: Prepared | None
     pending: Pending
     permit: Permit
-    covered: Covered
     at_once: bool
     """Its line is queued, and no time has passed since it was decided."""

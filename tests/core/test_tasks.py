@@ -213,7 +213,6 @@ def test_the_result_itself_says_that_a_task_has_ended(kind: Any) -> None:
         (about(word()), Outcome("in_doubt", {"status": "completed"})),
         (about(in_session("tasks/result")), Outcome("rejected", {})),
         (about(in_session("tasks/result")), Outcome("ok")),
-        (called(), Outcome("ok", {"status": "completed"})),
     ],
 )
 def test_of_any_other_nothing_is_kept(resolved: Resolved, outcome: Outcome) -> None:

@@ -42,7 +42,7 @@ def can_be_called(policy: PolicySnapshot, bounds: Bounds, host: str) -> bool:
     request = request_for(host)
     classified = policy.classify(Resolved(request, GET.target, GET, request.params))
     try:
-        bounds.cover(classified)
+        bounds.cover(classified, ())
     except Refused:
         return False
     return policy.decide(question(classified)).permitted

@@ -24,7 +24,7 @@ class Store:
     """Grants as another process would have written them."""
 
     rows: list[Standing] = field(default_factory=list)
-    epoch: int = 0
+    changes: int = 0
 
     def given(self, *grants: Grant) -> None:
         for one in grants:
@@ -35,13 +35,16 @@ class Store:
 
     def _add(self, row: Standing) -> None:
         self.rows.append(replace(row, rev=len(self.rows) + 1))
-        self.epoch += 1
+        self.changes += 1
+
+    def epoch(self) -> int:
+        return self.changes
 
     def since(self, rev: int) -> Sequence[Standing]:
         return [row for row in self.rows if row.rev > rev]
 
     def changed(self) -> None:
-        self.epoch += 1
+        self.changes += 1
 
     def find(self, grant_id: str) -> Standing | None:
         """As the last line about it says."""
@@ -331,16 +334,16 @@ async def test_an_end_of_which_nobody_lived_to_tell_is_taken_up_all_the_same_and
     world, told = World(grant("a"), standing=frozenset()), list[int]()
     world.book.cover(call("a"))
     world.book.on_change = lambda: told.append(1)
-    before = world.store.epoch
+    before = world.store.changes
     world.store.ended(grant("a"))
-    world.store.epoch = before  # its process died between the two
+    world.store.changes = before  # its process died between the two
     world.book.cover(call("a"))
     watch = asyncio.create_task(world.book.watch())
     async with asyncio.timeout(20):
         while not told:
             await asyncio.sleep(0)
     assert world.refusal("a")[0] == "grant_over"
-    assert world.store.epoch == before + 1
+    assert world.store.changes == before + 1
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
     assert told == [1]

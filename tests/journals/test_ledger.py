@@ -214,7 +214,7 @@ async def test_a_revoked_grant_takes_all_below_it_along(tmp_path: Path) -> None:
     child = grant("b", root)
     leaf = grant("c", child)
     async with purse(tmp_path / "journal.db", root, child, leaf, grant("other")) as one:
-        epoch = one.store.epoch
+        epoch = one.store.epoch()
         await one.claim(End("b", "revoked", "operator:ada"))
         one.store.changed()
         words = {row.grant.id: row.state for row in one.store.all()}
@@ -223,7 +223,7 @@ async def test_a_revoked_grant_takes_all_below_it_along(tmp_path: Path) -> None:
             await one.give(late)
         with pytest.raises(Refused, match="no grant b"):
             await one.claim(End("b", "completed", ""))
-        assert one.store.epoch > epoch
+        assert one.store.epoch() > epoch
         assert one.store.find("d") is None
     assert words == {"a": "active", "b": "revoked", "c": "revoked", "other": "active"}
 

@@ -172,6 +172,29 @@ def test_a_caller_with_a_new_token_is_the_same_caller() -> None:
     assert one.of(alike) is one.by(identity=replace(WHO, token_id="jti-2", expires_at=1)).of(alike)
 
 
+def followed(one: Asked, course: object) -> Asked:
+    """As who followed a course."""
+    return dataclasses.replace(one, decided=replace(one.decided, course=course))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_by_the_course_it_followed_a_call_is_described_as_without(name: str) -> None:
+    alike, one = Alike(str), asked()
+    for each, course in ((one, object()), (CHANGES[name](one), object())):
+        like = followed(each, course).of(alike)
+        assert (like.record, like.marks) == (each.of(Alike(str)).record, each.of(Alike(str)).marks)
+        assert followed(each.by(id=2, params={}), course).of(alike) is like
+
+
+def test_a_course_goes_for_its_grant_and_under_its_policy() -> None:
+    alike, one = Alike(str), followed(asked(), object())
+    assert one.of(alike).record.grant == "g1"
+    assert dataclasses.replace(one, grant="g2").of(alike).record.grant == "g2"
+    other = dataclasses.replace(one, policy=Marking(version="sha256:2", sealed={}))
+    assert (other.of(alike).record.policy_version, other.of(alike).marks) == ("sha256:2", {})
+    assert one.of(alike).marks == {"/x": "sealed"}
+
+
 def test_what_is_kept_is_bounded() -> None:
     alike, one = Alike(str), asked()
     first = one.of(alike)

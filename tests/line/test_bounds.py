@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.fence import Fence, Scope
 from gateway.core.grant import Cover
-from gateway.core.model import Classified, JsonObject
+from gateway.core.model import Classified, Flow, JsonObject
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
@@ -69,15 +69,16 @@ def test_leave_lets_out_its_call_and_nothing_a_task_is_told_later(
     bounds = Bounds(grants, NoFences())
     one = call("a")
     request = replace(one.resolved.request, method=method, params=params)
-    one = replace(one, resolved=replace(one.resolved, request=request))
-    bounds.take(bounds.cover(one), one, fulfilled)
+    out = Flow(frozenset(), egress=True, mode="lax")
+    one = replace(one, resolved=replace(one.resolved, request=request), flow=out)
+    bounds.take(bounds.cover(one, ()), fulfilled)
     assert grants.approved == [approved]
 
 
 def test_what_no_grant_was_looked_for_takes_nothing() -> None:
     bounds = Bounds(NoGrants(), NoFences())
     with pytest.raises(Refused) as caught:
-        bounds.take(None, call("a"), ())
+        bounds.take(None, ())
     assert caught.value.reason is Reason.GRANT_NEEDED
 
 

@@ -30,6 +30,9 @@ class Fences(NoFences):
 
     fenced: Fence | None = None
 
+    def standing(self) -> tuple[Fence, ...]:
+        return (self.fenced,) if self.fenced else ()
+
     def check(self, caught: Catchable) -> None:
         if self.fenced and caught.by(self.fenced):
             raise Refused(Reason.FENCED, "by ada")
