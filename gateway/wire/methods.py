@@ -19,6 +19,7 @@ LIST_CHANGED: Final[Mapping[str, str]] = {
     "resources": "resourcesListChanged",
 }
 """Capability -> the member of a listen that asks for its list changes."""
+LIST_CHANGES: Final = frozenset(f"notifications/{kind}/list_changed" for kind in LIST_CHANGED)
 NAMED: Final[Mapping[str, str]] = {
     **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",

@@ -3,7 +3,7 @@
 `--child` starts a child that ignores both too, and writes its pid to the file given;
 `--deaf` reads nothing after the greeting; `--logging` has log levels; `--texts` says the client's ids and
 progress tokens as text; `--refuses` opens no session for a client of that name.
-Tools of this wire only: `line` writes an overlong line."""
+Tools of this wire only: `line` writes an overlong line, `latin` answers in Latin-1, `garbage` writes words."""
 
 from __future__ import annotations
 
@@ -45,6 +45,13 @@ class Stdio(Behaviour):
             out.write(b"x" * 1_000_000)
         out.write(end.encode() + b"\n")
         out.flush()
+        return None
+
+    async def tool_latin(self, params: JSON, emit: Any, ask: Any, id: int) -> JSON | None:
+        text = '"content":[{"type":"text","text":"Köln"}]'
+        line = f'{{"jsonrpc":"2.0","id":{id},"result":{{{text}}}}}\n'
+        sys.stdout.buffer.write(line.encode("latin-1"))
+        sys.stdout.buffer.flush()
         return None
 
     async def tool_environment(self, *_: Any) -> JSON:

@@ -28,18 +28,18 @@ from gateway.reasons import Reason
 from gateway.settings import ServerLimits, bound
 from gateway.wire import strict_json
 from gateway.wire.asking import NEEDED
-from gateway.wire.methods import LIST_CHANGED
+from gateway.wire.methods import LIST_CHANGES
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Heard, Overlong
+from gateway.wire.servers.stdio_unread import Unread
 from gateway.wire.servers.vigil import FOREVER, Vigil
 
 MAX_LATE: Final = 10_000
 """Calls given up on whose late answers are still recognised."""
 MAX_EARLY: Final = 8
-LIST_CHANGES: Final = frozenset(f"notifications/{kind}/list_changed" for kind in LIST_CHANGED)
 
 
 class Gone(Exception):
@@ -80,6 +80,7 @@ class Conversation:
         """Questions that came before any call."""
         self._process: Process
         self.log = logging.getLogger(f"bulkhead.server.{name}")
+        self._unread = Unread(self.log)
 
     def attach(self, process: Process) -> Heard:
         self._process = process
@@ -192,8 +193,10 @@ class Conversation:
                 for message in envelope.messages(line):
                     self._message(message, len(line))
         except strict_json.Unreadable as error:
-            shown = self._process.shown(line) if isinstance(line, bytes) else ""
-            self.log.warning("skipped a line: %s: %s", error, shown[:200])
+            assert isinstance(line, bytes)
+            lost = self._unread.tell(line, self._process.shown(line), error)
+            if lost is not None:
+                self._settle(lost, envelope.in_doubt(self._name, f"unreadable answer: {error}"))
         except Exception:
             self.log.exception("a message of the server was dropped")
 

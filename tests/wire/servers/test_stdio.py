@@ -262,6 +262,14 @@ async def test_lines_that_are_no_messages_are_skipped() -> None:
     assert outcome.kind == "ok"
 
 
+async def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
+    async with running(first_byte=3_600.0) as server:
+        outcome = await call(server, "latin")
+        after = await call(server, "echo")
+    assert outcome.kind == "in_doubt" and "unreadable answer: not JSON" in outcome.detail
+    assert after.kind == "ok"
+
+
 async def test_a_line_that_is_no_message_may_come_while_it_is_started(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
