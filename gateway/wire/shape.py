@@ -13,7 +13,8 @@ from gateway.core.settle import INVALID_PARAMS
 from gateway.values import replace
 
 STATELESS: Final = Era.STATELESS
-"""Asked for with every call: as a member of its enum it is looked for anew each time."""
+SESSIONS: Final = Era.SESSIONS
+"""Asked for with every call: as members of their enum they are looked for anew each time."""
 CACHEABLE: Final = frozenset(
     {
         "server/discover",
@@ -31,14 +32,13 @@ _RESOURCE_NOT_FOUND: Final = -32002
 
 
 def result_for(era: Era, method: str, result: JsonObject) -> JsonObject:
-    """The result of `method` as an agent of that era must see it."""
-    if era is STATELESS:
-        return for_stateless(method, result)
-    return for_sessions(result)
+    """The result of `method` as an agent of that era must see it.
 
-
-def for_stateless(method: str, result: JsonObject) -> JsonObject:
-    """Adds resultType, and to complete cacheable results "stale at once, for this caller only", where absent."""
+    The stateless era adds resultType, and to complete cacheable results "stale at once, for this caller only", where
+    absent.
+    """
+    if era is not STATELESS:
+        return for_sessions(result)
     missing: JsonObject = {}
     if "resultType" not in result:
         missing["resultType"] = "complete"

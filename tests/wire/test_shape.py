@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import Era, JsonObject, RpcError
-from gateway.wire.shape import CACHEABLE, error_for, for_sessions, for_stateless, result_for
+from gateway.wire.shape import CACHEABLE, error_for, for_sessions, result_for
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -24,7 +24,7 @@ OWN = st.dictionaries(
 @given(OWN, st.sampled_from([*sorted(CACHEABLE), "tools/call", "vendor/x"]))
 def test_up_and_down_again_is_where_we_started(result: JsonObject, method: str) -> None:
     kept = dict(result)
-    up = for_stateless(method, result)
+    up = result_for(Era.STATELESS, method, result)
     assert up["resultType"] == "complete"
     assert (up.get("ttlMs"), up.get("cacheScope")) == (
         (0, "private") if method in CACHEABLE else (None, None)
@@ -34,13 +34,13 @@ def test_up_and_down_again_is_where_we_started(result: JsonObject, method: str) 
 
 def test_what_a_server_says_itself_is_kept() -> None:
     said = {"resultType": "complete", "ttlMs": 9, "cacheScope": "public", "tools": []}
-    assert for_stateless("tools/list", said) is said
+    assert result_for(Era.STATELESS, "tools/list", said) is said
 
 
 @pytest.mark.parametrize("kind", ["input_required", "task", "vendor"])
 def test_a_result_that_is_not_complete_is_left_whole(kind: str) -> None:
     result = {"resultType": kind, "ttlMs": 1, "requestState": "s"}
-    assert for_stateless("resources/read", result) is result
+    assert result_for(Era.STATELESS, "resources/read", result) is result
     assert for_sessions(result) is result
 
 

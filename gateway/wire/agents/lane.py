@@ -101,7 +101,6 @@ class Lane(BoundedHeads):
         if exchange.task is not None:
             exchange.task.remove_done_callback(self._served)
             self.tasks.discard(exchange.task)
-        self.server_state.total_requests += 1
         if not exchange.keep_alive or self.transport.is_closing():
             self.transport.close()
             return

@@ -16,7 +16,6 @@ from typing import Any, Final
 from gateway.core.model import (
     Answer,
     Endpoint,
-    Era,
     Request,
     RequestId,
     RpcError,
@@ -53,9 +52,13 @@ from gateway.wire.agents.session import Session, Sessions, TooManySessions, agen
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
 from gateway.wire.methods import LISTEN, ROOTS_CHANGED, SUBSCRIBE, UNSUBSCRIBE
+from gateway.wire.shape import SESSIONS
 
 SESSION_NOT_FOUND: Final = -32001
 """The TypeScript SDK's own. Hosts know by it, or by both SDKs' words, that another session is to be opened."""
+
+OWN: Final = frozenset({"ping", "server/discover", LISTEN, "logging/setLevel"})
+"""Methods that are the wire's own to answer."""
 
 
 class SessionEra:
@@ -196,7 +199,7 @@ class SessionEra:
         exchange.watch(working.leave)
         self._quiet.watch(working, self._limits.quiet_sessions)
         try:
-            await working.news.wait()
+            await working.news
         finally:
             exchange.watch(None)
             self._quiet.let_go(working)
@@ -222,7 +225,7 @@ def session_request(session: Session, identity: WorkloadIdentity, call: Call) ->
     return Request(
         session.endpoint,
         identity,
-        Era.SESSIONS,
+        SESSIONS,
         call.id,
         call.method,
         call.params,
@@ -236,12 +239,12 @@ def own_answer(
     gate: Gate, session: Session, identity: WorkloadIdentity, call: Call
 ) -> bytes | None:
     """The wire's own methods: ping, the log level, and discovery, which this era does not have."""
+    if call.method not in OWN:
+        return None
     if call.method == "ping":
         return result_body(call.id, {})
     if call.method in ("server/discover", LISTEN):
         return error_body(call.id, RpcError(METHOD_NOT_FOUND, f"Method not found: {call.method}"))
-    if call.method != "logging/setLevel":
-        return None
     at_one = session.endpoint.kind == "server"
     if at_one and "logging" not in gate.about(session.endpoint, identity).capabilities:
         return error_body(call.id, RpcError(METHOD_NOT_FOUND, "Method not found"))

@@ -31,8 +31,8 @@ class Working:
         self._shelf = shelf
         self._keeps = keeps
         self._request = request
-        self.news = asyncio.Event()
-        """Set when there is a stream or a body, or the agent is gone."""
+        self.news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when there is a stream or a body, or the agent is gone."""
         self.stream: Stream | None = None
         self.body: bytes | None = None
         """The answer, where nothing came before it."""
@@ -72,7 +72,7 @@ class Working:
     def leave(self) -> None:
         """The agent has gone away."""
         self.gone = True
-        self.news.set()
+        self._tell()
 
     def end(self, answer: Answer) -> None:
         """The work is done."""
@@ -84,7 +84,11 @@ class Working:
             stream.end(lost if answer.carried else body_of(request, answer), lost)
         elif not self.gone:
             self.body = body_of(request, answer)
-            self.news.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self.news.done():
+            self.news.set_result(None)
 
     def _opened(self) -> Stream:
         if self.stream is None:
@@ -94,5 +98,5 @@ class Working:
             self.stream.ended = self._shelf.closed
             if self.gone or self.body is not None or self._shelf.closed:
                 self._shelf.forget(self.stream)  # it comes too late for anybody
-            self.news.set()
+            self._tell()
         return self.stream

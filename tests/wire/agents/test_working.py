@@ -29,9 +29,9 @@ def working() -> tuple[Working, Shelf]:
 
 async def test_an_answer_before_which_nothing_came_needs_no_stream() -> None:
     work, shelf = working()
-    assert not work.news.is_set()
+    assert not work.news.done()
     work.end(ANSWER)
-    assert work.news.is_set() and work.body is not None
+    assert work.news.done() and work.body is not None
     assert json.loads(work.body) == BODY
     assert (work.stream, shelf.streams, shelf.used) == (None, {}, 0)
 
@@ -39,7 +39,7 @@ async def test_an_answer_before_which_nothing_came_needs_no_stream() -> None:
 async def test_what_comes_before_it_opens_one_that_the_answer_ends() -> None:
     work, shelf = working()
     assert await work.append(b"first")
-    assert work.news.is_set() and work.stream is not None
+    assert work.news.done() and work.stream is not None
     work.end(ANSWER)
     first, last = work.stream.events
     assert (first.body, json.loads(last.body), work.stream.ended) == (b"first", BODY, True)
@@ -49,13 +49,13 @@ async def test_what_comes_before_it_opens_one_that_the_answer_ends() -> None:
 async def test_silence_opens_one_too() -> None:
     work, shelf = working()
     work.show_life()
-    assert work.news.is_set() and list(shelf.streams.values()) == [work.stream]
+    assert work.news.done() and list(shelf.streams.values()) == [work.stream]
 
 
 async def test_nothing_is_kept_for_who_went_away_before_there_was_one() -> None:
     work, shelf = working()
     work.leave()
-    assert work.news.is_set()
+    assert work.news.done()
     assert not await work.append(b"first")
     assert not await work.begin()
     work.end(ANSWER)
@@ -75,7 +75,7 @@ async def test_who_waits_when_its_session_ends_gets_a_stream_that_is_over_at_onc
     work, shelf = working()
     shelf.waiting.add(work)
     shelf.close()
-    assert work.news.is_set() and work.stream is not None and work.stream.ended
+    assert work.news.done() and work.stream is not None and work.stream.ended
     work.end(ANSWER)
     assert (list(work.stream.events), work.body, shelf.streams, shelf.used) == ([], None, {}, 0)
 
