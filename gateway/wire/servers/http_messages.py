@@ -35,10 +35,11 @@ def plain_outcome(reply: Reply, id: int, link: Link) -> Outcome | None:
         value = parse_answer(body, max_bytes=link.limits.max_result)
     except Unreadable:
         return None
-    if type(value) is not dict or "method" in value:
-        return None
-    answered = value.get("id")
-    return outcome(value, link.name) if answered == id and type(answered) is int else None
+    if type(value) is dict and "method" not in value:
+        answered = value.get("id")
+        if answered == id and type(answered) is int:
+            return outcome(value, link.name)
+    return None
 
 
 class _Event:

@@ -43,7 +43,7 @@ async def probe(
 async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
     """Status and JSON-RPC answer ({} if there is none)."""
     id = next(link.ids)
-    headers = stateless_lines(Outbound("server/discover", {}, envelope.GATEWAY, ""), {})
+    headers = stateless_lines(Outbound("server/discover", {}, envelope.GATEWAY, ""))
     reply = await link.post(headers, envelope.discover(id), patience)
     if not 200 <= reply.head.status < 300:
         _, body = await link.refusal(reply, id)

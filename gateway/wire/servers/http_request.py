@@ -92,20 +92,20 @@ def fixed_headers(
     return tuple(headers.items())
 
 
-def stateless_lines(message: Outbound, declared: HeaderMap) -> bytes:
-    """The 2026-07-28 headers of one request, made anew from its body; plus the agent's unknown params.
+def stateless_lines(message: Outbound) -> bytes:
+    """The 2026-07-28 headers every request has, made anew from its body. Raises `Unsendable`."""
+    method = message.method
+    name = message.params.get(member) if (member := NAMED.get(method)) else None
+    return _named_lines(method, name if isinstance(name, str) else None)
 
-    `declared`: the tool's own, from its schema. Raises `Unsendable`.
-    """
-    method, params = message.method, message.params
-    name = params.get(member) if (member := NAMED.get(method)) else None
-    written = _named_lines(method, name if isinstance(name, str) else None)
-    if not declared and not message.extra_headers:
-        return written
-    arguments = params.get("arguments")
+
+def param_lines(message: Outbound, declared: HeaderMap) -> bytes:
+    """Those of its arguments, as `declared` in the tool's schema; plus the agent's unknown params. Raises
+    `Unsendable`."""
+    arguments = message.params.get("arguments")
     said = isinstance(arguments, dict) and inbound.mcp_param_headers(declared, arguments)
     told = lines(said.items()) if said else b""
-    return written + told + lines(_undeclared(message.extra_headers, declared))
+    return told + lines(_undeclared(message.extra_headers, declared))
 
 
 @lru_cache(maxsize=1_024)

@@ -26,7 +26,7 @@ from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_outcome
 from gateway.wire.servers.http_reply import Reply
-from gateway.wire.servers.http_request import HeaderMap, header_map, stateless_lines
+from gateway.wire.servers.http_request import HeaderMap, header_map, param_lines, stateless_lines
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.watching import lists_told
 from gateway.wire.shape import STATELESS
@@ -68,8 +68,9 @@ class Stateless:
         if message.method == LISTEN:
             patience = link.standing()
         id = next(link.ids)
-        declared = self._declared_by(message) if self._declared or self._listing else _NOTHING
-        headers = stateless_lines(message, declared)
+        headers = stateless_lines(message)
+        if self._declared or self._listing or message.extra_headers:
+            headers += param_lines(message, self._declared_by(message))
         body = envelope.request(message, id, STATELESS)
         try:
             reply = await link.post(headers, body, patience, message.credential)
@@ -122,7 +123,7 @@ class Stateless:
         id = next(self._link.ids)
         message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, "")
         body = envelope.request(message, id, STATELESS)
-        headers = stateless_lines(message, {})
+        headers = stateless_lines(message)
         reply = await self._link.post(headers, body, self._link.standing())
         try:
             if not 200 <= reply.head.status < 300:

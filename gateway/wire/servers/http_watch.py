@@ -176,7 +176,7 @@ class _Listen:
             LISTEN, {"notifications": wanted_by(self.wanted)}, envelope.GATEWAY, principal=""
         )
         body = envelope.request(message, self._id, Era.STATELESS)
-        reply = await self._link.post(stateless_lines(message, {}), body, self._link.standing())
+        reply = await self._link.post(stateless_lines(message), body, self._link.standing())
         try:
             if not 200 <= reply.head.status < 300:
                 outcome, _ = await self._link.refusal(reply, self._id)
