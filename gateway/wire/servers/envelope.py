@@ -112,18 +112,18 @@ def progress_token(params: JsonObject) -> str | int | None:
     """The agent's progress token, if it asked for progress."""
     meta = params.get("_meta")
     token = meta.get("progressToken") if isinstance(meta, dict) else None
-    return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+    return token if type(token) in (str, int) else None
 
 
 def number(theirs: object) -> int | None:
     """Which of our ids or tokens a server means; None if none. They are numbers, and some servers write
     a number as text, or with a point, when they send it back: both SDKs' clients take it, and so do we.
     """
+    if type(theirs) is int:
+        return theirs
     if isinstance(theirs, str) and theirs.isascii() and theirs.isdigit() and len(theirs) < 19:
         return int(theirs)
-    if isinstance(theirs, bool) or not isinstance(theirs, int | float) or theirs % 1:
-        return None
-    return int(theirs)
+    return int(theirs) if isinstance(theirs, float) and not theirs % 1 else None
 
 
 def notification(method: str, params: JsonObject | None = None) -> JsonObject:

@@ -116,7 +116,6 @@ class Process:
         self._stdin.write(line)
         return True
 
-    @property
     def has_room(self) -> bool:
         """It has read what it was given, but for `HIGH_WATER` bytes."""
         return self._room.is_set()

@@ -1,16 +1,15 @@
 """A tool server over stdio, supervised: started when first needed, started again when it dies.
 
-It knows when there is a process to talk to and which era it speaks; the talking is in
-stdio_conversation.py, the process in process.py. A process that serves all agents is told of no client
-capabilities at `initialize`: declaring what one agent can and another cannot would let the server ask
-the wrong one (stdio_each.py). A stateless server is told each call's own.
+It knows when there is a process to talk to and which era it speaks; the talking is in stdio_conversation.py, the
+process in process.py. A process that serves all agents is told of no client capabilities at `initialize`: of what one
+agent can and another cannot, it might ask the wrong one (stdio_each.py). A stateless server is told each call's own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Literal
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
@@ -20,7 +19,6 @@ from gateway.finishing import to_its_end
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.reasons import Reason
 from gateway.settings import MAX_WHOLE, ServerSettings
-from gateway.values import replace
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.news import News
@@ -48,10 +46,9 @@ class StdioServer:
         late: LateAnswer | None = None,
         own: OwnCredential | None = None,
     ) -> None:
-        """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its
-        process has in its environment; it ends with it, and the next one gets a new one.
-
-        Raises `Misconfigured` when the command cannot be found."""
+        """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its process has
+        in its environment; it ends with it, and the next one gets a new one. Raises `Misconfigured` when the command
+        cannot be found."""
         self._name = name
         self._limits = settings.limits
         self._command = process.command(name, settings)
@@ -59,8 +56,7 @@ class StdioServer:
         self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
         self._client = client
         self._back_off = back_off or BackOff()
-        self._late = late
-        self._own = own
+        self._late, self._own = late, own
         self._ids = envelope.ids()
         self._changes = News()
         self._subscribes = Subscribes(self._ask_own, self._tells, self._told)
@@ -71,8 +67,7 @@ class StdioServer:
         self._up: Up | None = None
         self._last: process.Process | None = None
         """The process that was started last, answering or not."""
-        self._failures = 0
-        self._starts = 0
+        self._failures = self._starts = 0
         self._last_error = ""
         self._fenced = False
         self._task: asyncio.Task[None] | None = None
@@ -83,20 +78,26 @@ class StdioServer:
         """Start it and wait until it is ready or has failed once. Raises `ServerUnavailable`."""
         await self._ready()
 
-    async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+    def call(
+        self, permit: Permit, message: Outbound, channel: Channel
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`. Over limits.concurrency, or while it is down, nothing is forwarded:
         the outcome is then `rejected` with the gateway's own error. A subscription is the gateway's own."""
         if message.method == "resources/subscribe":
-            return await self.watches.subscribed(message.params, channel)
+            return self.watches.subscribed(message.params, channel)
+        up, client = self._up, message.client
+        if up is None or client.log_level is not None or client.roots_at:
+            return self._call_later(permit, message, channel)
+        return up.conversation.call(permit.call_id, message, up.greeting.era, channel)
+
+    async def _call_later(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         try:
             up = self._up or await self._ready()
         except ServerUnavailable:
             why = self._last_error or self._state
             return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
-        if message.client.log_level is not None or message.client.roots_at:
-            await tell_before(up, self._client, message, channel, self._limits)
-        outcome = await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
-        return replace(outcome, pid=up.process.pid) if outcome.kind == "in_doubt" else outcome
+        await tell_before(up, self._client, message, channel, self._limits)
+        return await up.conversation.call(permit.call_id, message, up.greeting.era, channel)
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`."""
@@ -104,12 +105,13 @@ class StdioServer:
         if method == "server/discover":
             return self.describe()
         message = Outbound(method, params, envelope.GATEWAY, principal="")
+        era, seconds = up.greeting.era, self._limits.first_byte
         try:
             outcome = await up.conversation.ask(
-                lambda id: envelope.request(message, id, up.greeting.era), self._limits.first_byte
+                lambda id: envelope.request(message, id, era), seconds
             )
         except TimeoutError:
-            why = f"no answer within limits.first_byte ({self._limits.first_byte:g} s)"
+            why = f"no answer within limits.first_byte ({seconds:g} s)"
             raise self._unavailable(f"{method}: {why}") from None
         except Gone as gone:
             raise self._unavailable(f"{method}: {gone}") from None
@@ -177,8 +179,7 @@ class StdioServer:
         if self._task is None and self._state == "idle":
             self._state = "starting"
             self._task = asyncio.create_task(self._supervise())
-        if not self._settled.is_set():
-            await self._settled.wait()
+        await self._settled.wait()
         if self._up is None:
             raise self._unavailable(self._last_error or self._state)
         return self._up

@@ -26,6 +26,7 @@ from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, bound
+from gateway.values import replace
 from gateway.wire import strict_json
 from gateway.wire.asking import NEEDED
 from gateway.wire.methods import LIST_CHANGES
@@ -92,7 +93,7 @@ class Conversation:
     async def ask(self, message: Callable[[int], JsonObject], seconds: float) -> Outcome:
         """The answer to a request of the gateway's own. Raises `TimeoutError`, `Gone`."""
         id = next(self._ids)
-        waiting: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Outcome] = self._loop.create_future()
         self._own[id] = waiting
         try:
             async with asyncio.timeout(seconds):
@@ -121,21 +122,24 @@ class Conversation:
         limits, loop = self._limits, self._loop
         patience = Patience(limits.first_byte, limits.idle, loop.time() + limits.total)
         call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil, loop)
-        for question in self._early:
-            self._put(*question)
-        self._early.clear()
+        while self._early:
+            self._put(*self._early.pop(0))
         request = envelope.request(message, id, era, None if token is None else id)
         try:
-            return await self._forward(call, envelope.line(request))
+            line = envelope.line(request)
+            if self._process.has_room() and not self._writing.locked():
+                call.sent = self._process.write(line)
+            outcome = await (call.outcome() if call.sent else self._forward_later(call, line))
         except LimitReached as limit:
             self._give_up(id, call, str(limit))
-            return envelope.in_doubt(self._name, str(limit))
+            outcome = envelope.in_doubt(self._name, str(limit))
         except asyncio.CancelledError:
             if call.sent:
                 self._give_up(id, call, "cancelled by the agent")
             raise
         finally:
             del self._calls[id]
+        return replace(outcome, pid=self._process.pid) if outcome.kind == "in_doubt" else outcome
 
     @contextmanager
     def carrying(self, channel: Channel, patience: Patience) -> Iterator[InFlight]:
@@ -147,27 +151,23 @@ class Conversation:
         finally:
             del self._calls[id]
 
-    async def _forward(self, call: InFlight, line: bytes) -> Outcome:
-        if self._process.has_room and not self._writing.locked():
-            call.sent = self._process.write(line)
-        else:
-            try:
-                async with asyncio.timeout(self._limits.first_byte):
-                    call.sent = await self._send(line)
-            except TimeoutError:
-                why = "it does not read its standard input"
-                return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
+    async def _forward_later(self, call: InFlight, line: bytes) -> Outcome:
+        """When it reads, if it does."""
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                call.sent = await self._send(line)
+        except TimeoutError:
+            why = "it does not read its standard input"
+            return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, why)
         if not call.sent:
             await self._process.over()
             return envelope.not_forwarded(self._name, Reason.SERVER_UNAVAILABLE, self.epitaph())
         return await call.outcome()
 
     async def _send(self, line: bytes) -> bool:
-        """One message, when the server has read most of those before it. False if it is gone.
-
-        The queue is here and not in the pipe's buffer: a server that stops reading costs one message
-        of memory, and what never left can be refused instead of being in doubt.
-        """
+        """One message, when the server has read most of those before it. False if it is gone. The queue is here and not
+        in the pipe's buffer: a server that stops reading costs one message of memory, and what never left can be
+        refused instead of being in doubt."""
         async with self._writing:
             await self._process.room()
             return self._process.write(line)
