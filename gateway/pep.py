@@ -18,7 +18,7 @@ from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Effect, Outcome, Request
 from gateway.core.resolve import Table, resolve
-from gateway.core.tasks import finished, is_about_a_task, made_by, owner_of
+from gateway.core.tasks import finished, is_about_a_task, owner_of
 from gateway.core.validate import Check
 from gateway.errors import JournalError, Refused
 from gateway.finishing import to_its_end
@@ -275,22 +275,22 @@ class Line:
         except Exception as bug:
             log.exception("call %s: the wire to %s failed", recorded.permit.call_id, server)
             return Outcome("in_doubt", detail=f"{server}: {type(bug).__name__}")
-        if made := made_by(resolved, outcome, prepared.reversal if prepared else None):
-            self._tasks.note(made)
         return outcome
 
     async def _settle(self, recorded: Recorded, outcome: Outcome) -> Answer:
         """The outcome is durable, and with it the intent before it, when the agent gets the answer."""
         resolved, prepared = recorded.covered.classified.resolved, recorded.prepared
         request, call_id = resolved.request, recorded.permit.call_id
+        said = settle.outcome_body(outcome, self._scribe.clean)
+        if "task" in said:
+            self._tasks.hear(resolved, outcome, prepared.reversal if prepared else None)
         try:
             if prepared is None:
-                body = {} if resolved.decided_on is None else finished(resolved, outcome)
-                await self._scribe.outcome(call_id, outcome, body, None)
+                more = {} if resolved.decided_on is None else finished(resolved, outcome)
+                await self._scribe.outcome(call_id, outcome, said, more, None)
             else:
-                settled = await self._reverser.settle(prepared, outcome)
-                reverser = self._reverser
-                await self._scribe.settled(call_id, outcome, settled, prepared, reverser)
+                seen = await self._reverser.settle(prepared, outcome)
+                await self._scribe.settled(call_id, outcome, said, seen, prepared, self._reverser)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
             return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)

@@ -9,12 +9,13 @@ Laws:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from gateway.core.flow import Passage, passage, root_of
-from gateway.core.model import Classified, Effect, JsonObject, Target, Tier
+from gateway.core.model import Classified, Effect, JsonObject, Target, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.tasks import is_about_a_task
 from gateway.values import Value, field
@@ -95,6 +96,10 @@ class Grant(Value, kw_only=True):
         limits = (terms.uses, terms.bytes, terms.per_minute, terms.idle)
         return any(limit is not None for limit in limits)
 
+    def is_for(self, identity: WorkloadIdentity) -> bool:
+        """A grant given for one person is not spent for another, where both are known."""
+        return not identity.on_behalf_of or self.on_behalf_of in ("", identity.on_behalf_of)
+
 
 class Standing(Value):
     """A grant as it stands: in force or not, and what is left of it."""
@@ -174,16 +179,15 @@ def claims(
     cover: Cover,
     classified: Classified,
     now: Callable[[], int],
-    size: Callable[[Classified], int],
     approved: bool = False,
 ) -> tuple[Claim, ...]:
-    """What a call takes when its intent is written. `now`, and `size` (bytes of its arguments), are asked only
-    when some grant counts. `approved`: a person has let this very call out."""
+    """What a call takes when its intent is written. `now` is asked only when some grant counts. `approved`: a person
+    has let this very call out."""
     strict = any(grant.terms.strict_flow for grant in cover.chain)
     identity = classified.resolved.request.identity
     own = root_of(identity.tenant, identity.task)
     found = (
-        _spend(cover.chain, classified, now, size),
+        _spend(cover.chain, classified, now),
         passage(classified.flow, cover.root, strict, approved, own),
     )
     return tuple(claim for claim in found if claim is not None)
@@ -197,12 +201,7 @@ def can_fail(claims: Iterable[Claim]) -> bool:
     return False
 
 
-def _spend(
-    chain: Chain,
-    classified: Classified,
-    now: Callable[[], int],
-    size: Callable[[Classified], int],
-) -> Spend | None:
+def _spend(chain: Chain, classified: Classified, now: Callable[[], int]) -> Spend | None:
     """None when there is nothing it could use up. The write of a task was paid for by the call that made it."""
     if not chain:
         return None
@@ -211,7 +210,12 @@ def _spend(
         return None
     counted = any(grant.terms.bytes is not None for grant in chain)
     ids = tuple(grant.id for grant in chain)
-    return Spend(ids, 0 if is_read else 1, size(classified) if counted else 0, now())
+    return Spend(ids, 0 if is_read else 1, _size(classified) if counted else 0, now())
+
+
+def _size(classified: Classified) -> int:
+    """Bytes of the arguments as JSON."""
+    return len(json.dumps(classified.resolved.arguments, ensure_ascii=False).encode())
 
 
 def outside(terms: Terms, classified: Classified) -> str:

@@ -8,7 +8,6 @@ over is over.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -64,6 +63,8 @@ class GrantBook:
         """A heap: when each of them may be over by itself."""
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
+        self._alone: dict[int, tuple[WorkloadIdentity, Cover]] = {}
+        """Callers who never had a grant, until another is given: by the id of each, who is kept alive for that."""
         self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
         self._told: dict[tuple[str, Tier, Target, str], str] = {}
         """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
@@ -74,12 +75,14 @@ class GrantBook:
         """See `ports.Grants`."""
         if without:
             self._look_at(without[-1])
+        self.refresh()
         identity = classified.resolved.request.identity
+        alone = self._alone.get(id(identity))
+        if alone is not None and classified.tier in self._standing():
+            return alone[1]
         chains = self._chains(identity)
         if not chains:
-            if classified.tier in self._standing():
-                return Cover((), root_of(identity.tenant, identity.task))
-            raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
+            return self._by_role(classified)
         why = spent = ""
         for chain in chains:
             if chain[0].id in without:
@@ -93,6 +96,16 @@ class GrantBook:
         if spent:
             raise Refused(Reason.GRANT_SPENT, f"grant {spent}: no uses are left")
         raise Refused(Reason.OUTSIDE_GRANT, why)
+
+    def _by_role(self, classified: Classified) -> Cover:
+        if classified.tier not in self._standing():
+            raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
+        identity = classified.resolved.request.identity
+        cover = Cover((), root_of(identity.tenant, identity.task))
+        if len(self._alone) >= MOST:
+            self._alone.clear()
+        self._alone[id(identity)] = identity, cover
+        return cover
 
     def covers_some(self, classified: Classified) -> bool:
         """See `ports.Grants`."""
@@ -123,11 +136,9 @@ class GrantBook:
         ids = tuple((self._has_uses(chain), *(grant.id for grant in chain)) for chain in chains)
         return ids or frozenset(self._standing())
 
-    def claims(
-        self, cover: Cover, classified: Classified, approved: bool = False
-    ) -> tuple[Claim, ...]:
+    def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         """See `ports.Grants`."""
-        return core.claims(cover, classified, self._clock, _size, approved)
+        return core.claims(cover, classified, self._clock, approved)
 
     def refresh(self) -> None:
         """Take up what was given and ended since. Raises `JournalError`."""
@@ -151,6 +162,7 @@ class GrantBook:
                 self._drop(grant)
             self._rev = row.rev
         if rows:
+            self._alone.clear()
             self.on_change()
         return bool(rows)
 
@@ -198,8 +210,7 @@ class GrantBook:
             return []
         now = self._now()
         mine = [self._active[one] for one in (*self._by_task[key],)]
-        chains = [self._chain(grant, now) for grant in mine if _is_for(grant, identity)]
-        found = [chain for chain in chains if chain]
+        found = [it for one in mine if one.is_for(identity) and (it := self._chain(one, now))]
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant of task {identity.task} is in force")
         return found
@@ -209,7 +220,7 @@ class GrantBook:
         grant = self._active.get(identity.grant)
         chain = self._chain(grant, now) if grant else ()
         mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
-        if not chain or not mine or not _is_for(chain[0], identity):
+        if not chain or not mine or not chain[0].is_for(identity):
             why = f"grant {identity.grant} is not in force for this agent"
             raise Refused(Reason.GRANT_OVER, why)
         return chain
@@ -257,8 +268,7 @@ class GrantBook:
         self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
 
     def _outside(self, chain: Chain, classified: Classified) -> str:
-        why = self._outside_terms(chain, classified)
-        if why:
+        if why := self._outside_terms(chain, classified):
             return why
         resolved = classified.resolved
         for grant in [grant for grant in chain if grant.terms.bounds]:
@@ -288,13 +298,3 @@ def _not_given(chain: Chain, classified: Classified) -> str:
         if why:
             return f"grant {grant.id}: {why}"
     return ""
-
-
-def _size(classified: Classified) -> int:
-    """Bytes of the arguments as JSON."""
-    return len(json.dumps(classified.resolved.arguments, ensure_ascii=False).encode())
-
-
-def _is_for(grant: Grant, identity: WorkloadIdentity) -> bool:
-    """A grant given for one person is not spent for another, where both are known."""
-    return not identity.on_behalf_of or grant.on_behalf_of in ("", identity.on_behalf_of)

@@ -113,4 +113,5 @@ class Bounds:
 
     def withholds(self, covered: Covered) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
-        return any(map(covered.by, self._fences.standing()))
+        fallen = self._fences.standing()
+        return bool(fallen) and any(map(covered.by, fallen))

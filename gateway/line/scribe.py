@@ -47,7 +47,9 @@ class Scribe:
         self._journal = journal
         self._protector = protector
         self._clock = clock
-        self._alike = Alike(protector.protect_text)
+        self.clean = protector.protect_text
+        """Keeps secrets out of a text."""
+        self._alike = Alike(self.clean)
 
     def intent(
         self,
@@ -90,20 +92,20 @@ class Scribe:
         self,
         call_id: str,
         outcome: Outcome,
+        said: dict[str, Any],
         body: dict[str, Any],
         state: State | None,
         claims: tuple[Claim, ...] = (),
         queued: Callable[[], None] | None = None,
     ) -> Awaitable[Sealed]:
         """Step 14's line, queued: durable when it was waited for, and with it the intent, which it follows.
-        `queued`: called when it is on its way.
+        `said`: of the outcome (`settle.outcome_body`), `body`: beside it; `queued`: called when it is on its way.
 
         Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
-        said = settle.outcome_body(outcome, self._protector.protect_text)
         if self._results == "all":
             body = {**self._result(outcome), **body}
-        said = {**said, **body} if body else said
-        line = record.outcome(call_id, self._clock(), outcome.kind, said, state, claims)
+        body = {**said, **body} if body else said
+        line = record.outcome(call_id, self._clock(), outcome.kind, body, state, claims)
         # Queued before anything is waited for: an agent that goes away now changes nothing.
         settled_line = self._journal.append(line)
         if queued is not None:
@@ -114,6 +116,7 @@ class Scribe:
         self,
         call_id: str,
         outcome: Outcome,
+        said: dict[str, Any],
         settled: Settled,
         prepared: P,
         reverser: Reverser[P],
@@ -129,10 +132,10 @@ class Scribe:
         done = None if state is State.IN_DOUBT else partial(reverser.release, call_id)
         try:
             body = {**kept, **reverser.body(prepared, settled)}
-            await self.outcome(call_id, outcome, body, state, rests_on, done)
+            await self.outcome(call_id, outcome, said, body, state, rests_on, done)
         except Refused:
             body = {**kept, **reverser.body(prepared, lapsed(settled))}
-            await self.outcome(call_id, outcome, body, state)
+            await self.outcome(call_id, outcome, said, body, state)
 
     def _result(self, outcome: Outcome) -> dict[str, Any]:
         """What the tool server answered, as the journal may keep it; nothing where it is too large, or gone
@@ -153,7 +156,7 @@ class Scribe:
             # What cannot be described safely is written down without its arguments, never not at all.
             log.exception("call %s cannot be described", call_id)
             entry = self._bare(way)
-        detail = self._protector.protect_text(no.detail)
+        detail = self.clean(no.detail)
         said = (entry, self._clock(), str(no.reason), detail)
         line = holding.refused(*said) if way.waited else record.refusal(*said, _level(way))
         try:
@@ -202,7 +205,7 @@ class Scribe:
             beside=own.beside,
             rule=rule,
             where=where,
-            clean=self._protector.protect_text,
+            clean=self.clean,
         )
         grant = _grant(way)
         return replace(entry, grant=grant) if grant else entry

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from gateway.core.model import Request, Resolved
+from gateway.core.model import Outcome, Request, Resolved
 from gateway.core.resolve import Table
-from gateway.core.tasks import TaskMade, named, owner_of, resolve_task
+from gateway.core.reverse import Reversal
+from gateway.core.tasks import TaskMade, made_by, named, owner_of, resolve_task
 from gateway.ports import Remembered
 from gateway.values import as_json, as_plain
 
@@ -30,6 +31,12 @@ class Tasks:
         self._most = most
         self._made: OrderedDict[tuple[str, str], dict[str, TaskMade]] = OrderedDict()
         self._bytes = 0
+
+    def hear(self, resolved: Resolved, outcome: Outcome, reversal: Reversal | None) -> None:
+        """Remember the task a call has made, if it made one (`core.tasks.made_by`)."""
+        made = made_by(resolved, outcome, reversal)
+        if made is not None:
+            self.note(made)
 
     def note(self, made: TaskMade) -> None:
         """Remember a task. The first to have made it keeps it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from gateway.core.grant import Grant, Spend, Standing, bounds_of, outside
+from gateway.core.grant import Cover, Grant, Spend, Standing, bounds_of, outside
 from gateway.core.model import Classified, Effect, Label, Target, Tier
 from gateway.errors import Refused
 from gateway.grants import book
@@ -91,6 +91,39 @@ def test_without_a_grant_a_role_is_enough_where_it_stands() -> None:
     world = World()
     assert world.book.cover(call("a")).grant == ""
     assert world.book.cover(call("a")).root == "local/a"
+
+
+def test_who_came_by_a_role_before_is_covered_as_who_never_came() -> None:
+    """Also once there is a grant: of another, of its own, and when that is over."""
+    world, who = World(), call("a", tier=Tier.TOOL).resolved.request.identity
+    tiers = {Tier.DATA, Tier.TOOL}
+    book = GrantBook(world.store, lambda: frozenset(tiers), lambda: world.now)
+
+    def said(of: GrantBook, tier: Tier) -> Cover | str:
+        one = call("a", tier=tier)
+        request = replace(one.resolved.request, identity=who)
+        try:
+            return of.cover(replace(one, resolved=replace(one.resolved, request=request)))
+        except Refused as no:
+            return f"{no.reason}: {no.detail}"
+
+    def differs() -> list[Tier]:
+        new = GrantBook(world.store, lambda: frozenset(tiers), lambda: world.now)
+        return [tier for tier in Tier for _ in "ab" if said(book, tier) != said(new, tier)]
+
+    steps: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: world.store.given(grant("b")),
+        lambda: tiers.discard(Tier.TOOL),
+        lambda: world.store.given(grant("a")),
+        lambda: world.store.ended(grant("a")),
+    ]
+    found = []
+    for step in steps:
+        step()
+        assert differs() == []
+        found.append(said(book, Tier.TOOL))
+    assert len(set(map(str, found))) == 4
 
 
 def test_the_admin_tier_needs_a_grant() -> None:
@@ -280,15 +313,15 @@ def test_a_grant_given_for_one_person_is_not_spent_for_another(named: str) -> No
 def test_a_read_takes_nothing_where_nothing_is_limited() -> None:
     world = World(grant("a"))
     read, write = call("a"), call("a", effect=Effect.WRITE)
-    assert world.book.claims(world.book.cover(read), read) == ()
-    [spend] = world.book.claims(world.book.cover(write), write)
+    assert world.book.claims(world.book.cover(read), read, False) == ()
+    [spend] = world.book.claims(world.book.cover(write), write, False)
     assert spend == Spend(("a",), 1, 0, world.now)
 
 
 def test_bytes_are_those_of_the_arguments() -> None:
     world = World(grant("a", bytes=100))
     read = call("a", arguments={"q": "é"})
-    [spend] = world.book.claims(world.book.cover(read), read)
+    [spend] = world.book.claims(world.book.cover(read), read, False)
     assert isinstance(spend, Spend)
     assert spend.bytes == len('{"q": "é"}'.encode())
 
