@@ -260,7 +260,7 @@ class Line:
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
             Behalf(covered.classified, covered.cover),  # for 12
-            session_over=request.session_over,
+            ear=request.ear,
         )
         if covered.out is not None:
             channel = self._bounds.heed(covered.out, channel)

@@ -41,7 +41,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.over import Over
+from gateway.core.over import Ear
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
 from gateway.core.reverse import Lease, Leased, Reversal, Settled
@@ -587,8 +587,8 @@ class Outbound(Value):
     """Who it is done for, to choose a credential by; None: for the gateway itself. Never sent."""
     credential: Credential | None = None
     """The gateway's own, for this very server, tier and grant."""
-    session_over: Over | None = None
-    """Said when its session ends; None: nobody will say."""
+    ear: Ear | None = None
+    """Of that session."""
 
 
 class ToolServer(Protocol):

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from gateway.core.over import Over
+from gateway.core.over import Ear
 from gateway.errors import Where
 from gateway.reasons import Reason
 from gateway.values import Value, field
@@ -160,8 +160,8 @@ class Request(Value):
     """The gateway's session id (sessions era only)."""
     extra_headers: tuple[tuple[str, str], ...] = ()
     """`Mcp-Param-*` headers no schema of ours declares: forwarded and otherwise ignored (2026-07-28)."""
-    session_over: Over | None = None
-    """Said when its session ends; None: nobody will say."""
+    ear: Ear | None = None
+    """Of its session."""
 
 
 # Steps 4 to 6: what is being asked for.

@@ -1,8 +1,10 @@
-"""The word that something is over: a credential that must not be used any more, an agent's session. Pure."""
+"""The word that something is over: a credential that must not be used any more, an agent's session. And what a tool
+server knows of such a session. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 
 class Over:
@@ -27,3 +29,18 @@ class Over:
         told, self._then = self._then, []
         for do in told:
             do()
+
+
+class Ear:
+    """An agent's session: when it is over, and a way to tell its agent what comes after a call."""
+
+    __slots__ = ("over", "tell")
+
+    def __init__(self, over: Over, tell: Callable[[str, dict[str, Any]], None]) -> None:
+        """`tell`: takes a notification; drops it when nobody may be told, or listens."""
+        self.over = over
+        self.tell = tell
+
+
+def nobody(_: str, __: dict[str, Any]) -> None:
+    """Tells nobody."""

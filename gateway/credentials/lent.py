@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from gateway.core.credential import account
 from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
+from gateway.core.over import Ear
 from gateway.core.record import Permit
 from gateway.core.settle import not_forwarded
 from gateway.credential_ports import NoCredential
@@ -59,6 +60,7 @@ class Lent:
             # What the server keeps by whom it talks to, it keeps apart for each account.
             principal=f"{message.principal} {'/'.join(who.key)}",
             credential=credential,
+            ear=message.ear and self._discreet(message.ear),
             outlet=None,  # only a whole result can be searched
         )
         outcome = await self._server.call(permit, message, Discreet(channel, self._hidden))
@@ -67,6 +69,10 @@ class Lent:
             why = f"tool server {self._name}: its result holds a credential"
             return Outcome("in_doubt", detail=why, credential=credential.lease)
         return replace(self._hidden.outcome(outcome), credential=credential.lease)
+
+    def _discreet(self, ear: Ear) -> Ear:
+        """The same, to which no credential goes."""
+        return Ear(ear.over, lambda method, params: ear.tell(method, self._hidden.value(params)))
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`."""

@@ -146,7 +146,7 @@ def _of_shape(schema: Any, said: JsonObject, text: str) -> JsonObject | None:
 
 
 def _as_json(request: Request) -> JsonObject:
-    plain = as_plain(replace(request, session_over=None))
+    plain = as_plain(replace(request, ear=None))
     plain["identity"]["tiers"] = sorted(request.identity.tiers)
     del plain["client"]["said_in"]  # is in the params
     return plain

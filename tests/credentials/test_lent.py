@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
+from gateway.core.over import Ear, Over
 from gateway.core.record import Permit, Sealed, State, permit
 from gateway.credentials.hidden import MARK
 from gateway.credentials.lent import Discreet, Lent
@@ -104,6 +105,18 @@ async def test_a_call_goes_with_a_credential_and_without_an_outlet() -> None:
     assert got.principal != READ.principal and got.principal.startswith("owner ")
     assert outcome.credential == got.credential.lease
     assert world.journal.told == ["credentials/issued"]
+
+
+async def test_what_comes_after_a_call_holds_none_either() -> None:
+    _, server, around = lent()
+    told: list[JsonObject] = []
+    over = Over()
+    ear = Ear(over, lambda _, params: told.append(params))
+    await around.call(leave(), Outbound(**{**_fields(READ), "ear": ear}), Remembers())
+    [got] = server.got
+    assert got.ear is not None and got.credential is not None
+    got.ear.tell("notifications/message", {"data": got.credential.headers[0][1]})
+    assert (told, got.ear.over is over) == ([{"data": f"Bearer {MARK}"}], True)
 
 
 def _fields(message: Outbound) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
-from gateway.core.over import Over
+from gateway.core.over import Ear, Over, nobody
 from gateway.line.holding import answer, body, waiting
 from gateway.values import replace
 from tests.test_pep import WHO
@@ -48,6 +48,6 @@ def test_a_call_of_a_session_is_kept_without_its_end() -> None:
     request = Request(
         Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", {}, ClientFacts("2025-11-25"), "s1"
     )
-    kept = body(replace(request, session_over=Over()), 60_000_000, (), {}, dict)
+    kept = body(replace(request, ear=Ear(Over(), nobody)), 60_000_000, (), {}, dict)
     again = waiting("c1", Target("store", "tool", "put"), [kept], dict).request
     assert replace(again, identity=WHO) == request

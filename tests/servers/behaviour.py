@@ -106,6 +106,12 @@ class Behaviour:
         emit(notification("notifications/message", {"level": "info", "data": {"acme": 1}}))
         return await self.tool_echo(params)
 
+    async def tool_later(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:
+        """Logs after its answer, and once more when it is called again."""
+        note = notification("notifications/message", {"level": "info", "data": "later"})
+        asyncio.get_running_loop().call_later(0.01, emit, note)
+        return await self.tool_echo(params)
+
     async def tool_changed(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:
         for each in self.listening or [emit]:
             each(notification("notifications/tools/list_changed", {}))

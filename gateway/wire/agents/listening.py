@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, Final
 
 from gateway.core.model import (
@@ -23,6 +24,7 @@ from gateway.core.settle import INVALID_PARAMS
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Following, Gate, Told
 from gateway.values import replace
+from gateway.wire import loglevels
 from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
 from gateway.wire.methods import LIST_CHANGED, LISTEN, SUBSCRIBE, UNSUBSCRIBE
@@ -155,12 +157,28 @@ async def _tell(
 
 def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Told) -> Following:
     """What a session's agent is told, decided on the newest token it came with."""
+    session.ear.tell = partial(_after_a_call, gate, session, identity, told)
     if session.following is None:
         request = in_session(session, identity)
         session.following = gate.follow(request, offered(gate, request), told)
     else:
         session.following.renew(identity)
     return session.following
+
+
+def _after_a_call(
+    gate: Gate,
+    session: Session,
+    identity: WorkloadIdentity,
+    told: Told,
+    method: str,
+    params: JsonObject,
+) -> None:
+    """Told to who has not been stopped since, and wants to hear it."""
+    may_have = gate.keeps(in_session(session, identity))
+    lasts = identity.expires_at > time.time()
+    if lasts and loglevels.heard(method, params, session.log_floor) and may_have(identity):
+        told(method, params)
 
 
 async def subscribed(

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 
 from gateway.core.model import Answer, ClientFacts, Endpoint, RequestId, WorkloadIdentity
-from gateway.core.over import Over
+from gateway.core.over import Ear, Over, nobody
 from gateway.ports import Following
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
@@ -32,12 +32,12 @@ class Session:
         "_asks",
         "asked",
         "client",
+        "ear",
         "endpoint",
         "following",
         "id",
         "log_floor",
         "open_readers",
-        "over",
         "owner",
         "running",
         "shelf",
@@ -62,7 +62,8 @@ class Session:
         self.following: Following | None = None
         """What its agent is told unasked; made when it first listens or subscribes."""
         self.open_readers = 0
-        self.over = Over()
+        self.ear = Ear(Over(), nobody)
+        """Hears nothing before its agent listens."""
         self._asks = 0
 
     @property
@@ -82,6 +83,7 @@ class Session:
 
     def hush(self) -> None:
         """Let who only listens go: nothing more is told unasked."""
+        self.ear.tell = nobody
         if self.following is not None:
             self.following.close()
         listened = self.shelf.streams.get(STANDING)
@@ -93,7 +95,7 @@ class Session:
         """Cancel what is in work and let every reader go."""
         for task in tuple(self.running.values()):
             task.cancel()
-        self.over.say()
+        self.ear.over.say()
         self.hush()
         for future in self.asked.values():
             if not future.done():

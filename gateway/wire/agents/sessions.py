@@ -231,7 +231,7 @@ def session_request(session: Session, identity: WorkloadIdentity, call: Call) ->
         call.params,
         session.client,
         session.id,
-        session_over=session.over,
+        ear=session.ear,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome
+from gateway.core.over import Ear
 from gateway.ports import Channel, Outbound, Outlet
 from gateway.wire.methods import ROOTS_CHANGED
 from gateway.wire.servers import envelope
@@ -40,6 +41,7 @@ class Session:
         "_clock",
         "calls",
         "credential",
+        "ear",
         "gone",
         "headers",
         "id",
@@ -66,6 +68,8 @@ class Session:
         """What every message in this session carries."""
         self.credential = credential
         """The latest its account has; None: the gateway's own, or none."""
+        self.ear: Ear | None = None
+        """Of whoever called in it last."""
         self.in_flight = 0
         self.calls: list[Exchange] = []
         """Agents' calls under way, oldest first."""
@@ -111,6 +115,7 @@ class Exchange:
 
         Raises `NotSent`, `Broken`. Whoever stops waiting, by cancelling or by a limit, tells the server.
         """
+        self._session.ear = message.ear
         self._session.in_flight += 1
         self._session.calls.append(self)
         try:

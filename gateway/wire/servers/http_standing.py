@@ -11,6 +11,7 @@ import asyncio
 from typing import Final
 
 from gateway.core.model import ClientFacts, JsonObject
+from gateway.wire import loglevels
 from gateway.wire.asking import NEEDED
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
@@ -85,7 +86,17 @@ class Standing:
             self._settled.set()
             messages = Messages(reply, self._link.limits.max_result)
             while (heard := await messages.next()) is not None:
-                if isinstance(heard.get("method"), str) and self._session.calls:
+                if not isinstance(heard.get("method"), str):
+                    continue
+                if self._session.calls:
                     await self._session.calls[-1].hear(heard)
+                else:
+                    self._after_a_call(heard)
         finally:
             reply.close()
+
+    def _after_a_call(self, heard: JsonObject) -> None:
+        """Log messages go to the agent of the last one."""
+        params, ear = heard.get("params"), self._session.ear
+        if ear is not None and heard["method"] == loglevels.MESSAGE and isinstance(params, dict):
+            ear.tell(loglevels.MESSAGE, params)

@@ -67,6 +67,11 @@ class InFlight:
         self._waiting: deque[tuple[str, JsonObject, Reply | None, int]] = deque()
         self._asking: set[asyncio.Task[None]] = set()
 
+    @property
+    def answered(self) -> bool:
+        """It has had its answer: what comes now is no part of it."""
+        return self._outcome is not None
+
     def tell(self, method: str, params: JsonObject, size: int) -> None:
         """Something for the agent, before the answer. `size`: its bytes on the wire."""
         if self._has_room(size):

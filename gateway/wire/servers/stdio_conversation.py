@@ -5,11 +5,10 @@ What is shared must be told apart, so:
 - an answer belongs to the request with its id; ids are never used twice, also not by the next process;
 - progress belongs to the call with its token. On the wire the token is the request id, because two
   agents may have chosen the same one; the agent gets its own back, and every other member as it came;
-- log messages, other notifications without an address, and the server's own questions (sampling,
-  elicitation, roots) name no call. With exactly one call in flight they are that call's; otherwise
-  notifications are dropped and questions refused, because a guess could show one agent's work to another.
-  A process that serves one agent only is not guessed about: they are its newest call's, and what it asks
-  before its first call waits for that.
+- log messages, other notifications without an address, and the server's own questions (sampling, elicitation, roots)
+  name no call. With exactly one call in flight they are that call's; otherwise notifications are dropped and questions
+  refused, because a guess could show one agent's work to another. A process that serves one agent only is not guessed
+  about: they are its newest call's, what it asks before its first waits for it, and log messages after one are told.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.core.model import Era, JsonObject, Outcome
+from gateway.core.over import Ear
 from gateway.core.settle import METHOD_NOT_FOUND
 from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, bound
 from gateway.values import replace
-from gateway.wire import strict_json
+from gateway.wire import loglevels, strict_json
 from gateway.wire.asking import NEEDED
 from gateway.wire.methods import LIST_CHANGES
 from gateway.wire.servers import LateAnswer, envelope
@@ -74,6 +74,7 @@ class Conversation:
         self._vigil.begin(self)
         self.of_one_agent = False
         """Nobody else's calls come here."""
+        self._ear: Ear | None = None
         self.log_level: str | None = None
         """What the server was told by logging/setLevel: the widest anyone asked for."""
         self.roots_at = self._loop.time()
@@ -93,8 +94,7 @@ class Conversation:
     async def ask(self, message: Callable[[int], JsonObject], seconds: float) -> Outcome:
         """The answer to a request of the gateway's own. Raises `TimeoutError`, `Gone`."""
         id = next(self._ids)
-        waiting: asyncio.Future[Outcome] = self._loop.create_future()
-        self._own[id] = waiting
+        waiting = self._own[id] = asyncio.Future[Outcome]()
         try:
             async with asyncio.timeout(seconds):
                 if not await self._send(envelope.line(message(id))):
@@ -117,9 +117,9 @@ class Conversation:
         if len(self._calls) >= self._limits.concurrency:
             why = f"{self._limits.concurrency} calls are in flight already"
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
-        id = next(self._ids)
-        token = envelope.progress_token(message.params)
+        id, token = next(self._ids), envelope.progress_token(message.params)
         limits, loop = self._limits, self._loop
+        self._ear = message.ear if self.of_one_agent else None
         patience = Patience(limits.first_byte, limits.idle, loop.time() + limits.total)
         call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil, loop)
         while self._early:
@@ -205,8 +205,7 @@ class Conversation:
         if not isinstance(method, str):
             self._answer(message)
             return
-        params = message.get("params")
-        params = params if isinstance(params, dict) else {}
+        params = given if isinstance(given := message.get("params"), dict) else {}
         if "id" in message:
             self._question(message["id"], method, params, size)
         else:
@@ -241,8 +240,10 @@ class Conversation:
             self._changed(method)
         elif method == "notifications/resources/updated":
             self._updated(method, params)
-        elif call := self._only_call():
+        elif (call := self._only_call()) and not call.answered:
             call.tell(method, params, size)
+        elif self._ear is not None and method == loglevels.MESSAGE:
+            self._ear.tell(method, params)
 
     def _progress(self, params: JsonObject, size: int) -> None:
         token = envelope.number(params.get("progressToken"))
@@ -264,8 +265,7 @@ class Conversation:
             self._put(method, params, size, reply)
 
     def _put(self, method: str, params: JsonObject, size: int, reply: Reply) -> None:
-        call = self._only_call()
-        if call is None or not call.ask(method, params, size, reply):
+        if not (call := self._only_call()) or not call.ask(method, params, size, reply):
             text = "The gateway cannot tell whose question this is"
             reply({"error": {"code": envelope.INTERNAL_ERROR, "message": text}})
 

@@ -206,8 +206,8 @@ class Each:
         own = self._own[key] = _Own(self._make(client, credential), client, now)
         if credential is not None:
             credential.over.then(lambda: self._over(key, own))
-        if client is not None and message.session_over is not None:
-            message.session_over.then(lambda: self._left(key))
+        if client is not None and message.ear is not None:
+            message.ear.over.then(lambda: self._left(key))
         if self._sweeper is None:
             self._sweep()
         return own

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import anyio
 import pytest
 
-from gateway.core.model import JsonObject
+from gateway.core.model import ClientFacts, Endpoint, Evidence, JsonObject
+from gateway.values import replace
 from gateway.wire.agents.limits import Limits
+from gateway.wire.agents.listening import follow
+from gateway.wire.agents.replay import Budget, Shelf
+from gateway.wire.agents.session import Session
 from tests.wire.agents.house import Followed, Place, RememberingGate, serving
 from tests.wire.agents.raw import Connection, call, connection, session, stateless
 
@@ -148,6 +153,48 @@ async def test_a_session_is_told_on_its_own_stream() -> None:
             heard = await line.event()
     assert heard == {"jsonrpc": "2.0", "method": CHANGED}
     assert followed.kinds == {"tools"}
+
+
+LOGGED = "notifications/message"
+
+
+async def test_what_is_logged_after_a_call_is_told_where_a_session_listens() -> None:
+    async with serving() as place, connection(place) as line:
+        async with asyncio.timeout(20):
+            speaker = await session(place)
+            await speaker.call(1, "echo")
+            [request] = place.gate.requests
+            assert request.ear is not None
+            request.ear.tell(LOGGED, {"level": "info", "data": "before it listens"})
+            await speaker.get(line)
+            await first(place)
+            await speaker.post({"id": 2, "method": "logging/setLevel", "params": {"level": "info"}})
+            request.ear.tell(LOGGED, {"level": "debug", "data": "below its level"})
+            place.gate.stopped = {"t1"}
+            request.ear.tell(LOGGED, {"level": "info", "data": "while it is stopped"})
+            place.gate.stopped = set()
+            request.ear.tell(LOGGED, {"level": "info", "data": "heard"})
+            heard = await line.event()
+            await speaker.delete()
+            request.ear.tell(LOGGED, {"level": "info", "data": "after its end"})
+    assert heard["params"] == {"level": "info", "data": "heard"}
+
+
+@pytest.mark.parametrize(("lasts", "heard"), [(60, ["x"]), (0, [])])
+async def test_it_is_told_by_the_newest_token_while_that_lasts(
+    lasts: int, heard: list[str]
+) -> None:
+    gate, told = RememberingGate(), list[Any]()
+    endpoint = Endpoint("all")
+    gate.was_met.add(endpoint)
+    who = await gate.identify(Evidence(("Bearer alice-token",), endpoint))
+    limits = Limits()
+    one = Session(endpoint, "", ClientFacts("2025-11-25"), Shelf(Budget(1000), limits), 0)
+    for seconds in (30, lasts):
+        known = replace(who, expires_at=int(time.time()) + seconds)
+        follow(gate, one, known, lambda _, params: told.append(params["data"]))
+    one.ear.tell(LOGGED, {"data": "x"})
+    assert told == heard
 
 
 async def first(place: Place) -> Followed:

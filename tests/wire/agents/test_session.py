@@ -47,13 +47,13 @@ def test_who_asked_is_told_once_that_a_session_is_over_however_it_ends() -> None
     sessions, clock = store(session_idle=10)
     told: list[str] = []
     deleted, idle = sessions.open(ALL, ALICE, CLIENT), sessions.open(ALL, ALICE, CLIENT)
-    deleted.over.then(lambda: told.append("deleted"))
-    idle.over.then(lambda: told.append("idle"))
+    deleted.ear.over.then(lambda: told.append("deleted"))
+    idle.ear.over.then(lambda: told.append("idle"))
     sessions.end(deleted)
     sessions.end(deleted)
     clock.now = 11
     sessions.sweep()
-    idle.over.then(lambda: told.append("late"))
+    idle.ear.over.then(lambda: told.append("late"))
     assert told == ["deleted", "idle", "late"]
 
 

@@ -145,8 +145,8 @@ async def test_delete_ends_the_session_and_what_is_in_work_in_it() -> None:
             after = await speaker.call(2, "echo")
     assert (ended.status, after.status) == (204, 404)
     assert [request.params["name"] for request in gate.cancelled] == ["hang"]
-    [over] = [request.session_over for request in gate.cancelled]
-    assert over is not None and over.said
+    [ear] = [request.ear for request in gate.cancelled]
+    assert ear is not None and ear.over.said
 
 
 async def test_ping_and_discovery_are_the_wires_own() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Answer, ClientFacts, JsonObject
+from gateway.core.over import Ear as AgentsEar
+from gateway.core.over import Over
 from gateway.ports import Outbound
 from gateway.values import replace
 from gateway.wire.servers import http_sessions
@@ -50,6 +52,30 @@ def sessions(script: Script, session_id: str = "s-1") -> Script:
 async def answers(wire: Wire) -> None:
     """A script: an empty result to whatever is asked."""
     await wire.answer({})
+
+
+async def test_what_it_logs_after_a_call_is_told_to_the_agent_of_the_last_one() -> None:
+    later = {"level": "info", "data": "later"}
+    answered = asyncio.Event()
+    told: asyncio.Queue[tuple[str, JsonObject]] = asyncio.Queue()
+
+    async def script(wire: Wire) -> None:
+        if not wire.request.head.startswith("GET"):
+            await wire.answer({})
+            return
+        await wire.stream()
+        await answered.wait()
+        for method in ("notifications/other", "notifications/message"):
+            note = {"jsonrpc": "2.0", "method": method, "params": later}
+            await wire.say(f"data: {json.dumps(note)}\n\n".encode())
+        await asyncio.sleep(60)
+
+    ear = AgentsEar(Over(), lambda method, params: told.put_nowait((method, params)))
+    async with serving(sessions(script)) as (server, _), asyncio.timeout(20):
+        await server.call(leave(), replace(tool("echo"), ear=ear), Ear())
+        answered.set()
+        heard = await told.get()
+    assert (heard, told.empty()) == (("notifications/message", later), True)
 
 
 NO_STREAM = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.core.credential import Credential
 from gateway.core.model import Answer, ClientFacts, JsonObject, Outcome
+from gateway.core.over import Ear, Over
 from gateway.ports import Outbound, WatchedServer
 from gateway.settings import ServerSettings
 from gateway.values import replace
@@ -250,6 +251,30 @@ async def test_what_it_asks_while_an_agent_subscribes_is_asked_of_that_agent() -
         refused = await call(server, other, Remembers())
     assert (outcome.kind, who.asked) == ("ok", [("sampling/createMessage", watched)])
     assert (refused.kind, refused.error and refused.error.code) == ("rejected", -32601)
+
+
+async def test_what_it_logs_after_a_call_is_told_to_the_agent_it_works_for_and_to_nobody_else() -> (
+    None
+):
+    told: dict[str, list[JsonObject]] = {"ada": [], "mute": [], "young": []}
+    heard = asyncio.Event()
+
+    def ear(name: str) -> Ear:
+        def tell(method: str, params: JsonObject) -> None:
+            assert method == "notifications/message"
+            told[name].append(params)
+            heard.set()
+
+        return Ear(Over(), tell)
+
+    young = replace(OLD, protocol_version="2026-07-28")
+    async with running() as server:
+        await call(server, replace(sent("later", MUTE), ear=ear("mute")))
+        await call(server, sent("later", young, session=""))
+        await call(server, replace(sent("later"), ear=ear("ada")))
+        await heard.wait()
+        await call(server, sent("echo", MUTE))
+    assert told == {"ada": [{"level": "info", "data": "later"}], "mute": [], "young": []}
 
 
 async def test_the_level_an_agent_set_is_set_and_only_widens() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject
-from gateway.core.over import Over
+from gateway.core.over import Ear, Over, nobody
 from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.values import replace
@@ -88,7 +88,7 @@ async def test_settings_keep_it_to_one_process(settings: JsonObject) -> None:
 async def test_a_session_has_one_process_from_its_first_call_to_its_end() -> None:
     over = Over()
     async with running(*BOTH) as server:
-        message = replace(sent("seen"), session_over=over)
+        message = replace(sent("seen"), ear=Ear(over, nobody))
         for _ in range(2):
             outcome = await call(server, message)
             other = await call(server, sent("seen", session="s2"))
