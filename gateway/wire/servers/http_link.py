@@ -5,6 +5,7 @@ It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
@@ -60,11 +61,11 @@ class Link(Value):
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
         limits = self.limits
-        return Patience(limits.first_byte, limits.idle, self.pool.now() + limits.total)
+        return Patience(limits.first_byte, limits.idle, get_running_loop().time() + limits.total)
 
     def notice(self) -> Patience:
         """The limits of a message nobody waits for."""
-        return Patience(NOTICE, NOTICE, self.pool.now() + NOTICE)
+        return Patience(NOTICE, NOTICE, get_running_loop().time() + NOTICE)
 
     def standing(self) -> Patience:
         """The limits of a stream that is meant to stay open."""

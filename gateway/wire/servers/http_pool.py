@@ -11,7 +11,7 @@ import asyncio
 import functools
 import ssl
 import weakref
-from collections.abc import Callable
+from asyncio import get_running_loop
 from urllib.parse import urlsplit
 
 from gateway.values import Value
@@ -73,8 +73,6 @@ class Pool:
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        self.now: Callable[[], float] = self._first_now
-        """The clock of the loop it serves."""
 
     async def send(self, request: bytes, patience: Patience) -> Reply:
         """Write one request and return its reply as soon as the head is there.
@@ -82,7 +80,7 @@ class Pool:
         Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
         the connection at once.
         """
-        now = self.now()
+        now = get_running_loop().time()
         if patience.deadline <= now:
             raise NotSent("limits.total had passed before it could be sent")
         while self._idle:
@@ -96,17 +94,12 @@ class Pool:
             connection.abort()
         else:
             connection = await self._connect()
-            coming = connection.send(request, patience, self.now())
+            coming = connection.send(request, patience, get_running_loop().time())
         try:
             return await coming
         except BaseException:
             connection.give_up(coming)
             raise
-
-    def _first_now(self) -> float:
-        loop = asyncio.get_running_loop()
-        self.now = lambda: loop.time()  # as it is now: a test may set it ahead
-        return self.now()
 
     async def aclose(self) -> None:
         """Close every connection, idle or not."""
@@ -122,7 +115,7 @@ class Pool:
         if self._closed:
             raise NotSent("closed")
         where = self._address
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         try:
             async with asyncio.timeout(self._connect_limit):
                 _, connection = await loop.create_connection(
@@ -149,14 +142,14 @@ class Pool:
         if self._closed or seconds <= 0:
             connection.abort()
             return
-        connection.idle_until = self.now() + seconds
+        connection.idle_until = get_running_loop().time() + seconds
         self._idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(KEEP_IDLE, self._sweep)
+            self._sweeper = get_running_loop().call_later(KEEP_IDLE, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle too long; the most recently used stay at the end of the list."""
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         now = loop.time()
         for connection in self._idle:
             if connection.idle_until <= now:
