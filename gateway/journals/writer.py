@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from gateway.errors import JournalError, Refused
+from gateway.journals.bell import Bell, Inbox
 from gateway.journals.entry import Entry
 
 log = logging.getLogger("bulkhead.journal")
@@ -85,9 +86,10 @@ class Writer:
         self._alone = False
         """The last batch was of one call, so the next is likely to be: nothing is gathered for it."""
         self._alarm: asyncio.TimerHandle | None = None
-        self._queue: queue.SimpleQueue[list[Entry | Joined] | Callable[[], None] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue = Inbox[list[Entry | Joined] | Callable[[], None] | None]()
+        self._told = deque[tuple[Callable[..., None], tuple[object, ...]]]()
+        self._bell = Bell()
+        self._loop.add_reader(self._bell.ear, self._hear)
         # A daemon: whoever forgets to close must not hang, and no unwritten line was ever promised.
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
@@ -172,7 +174,8 @@ class Writer:
                 break
             then()
         self._file.close()
-        self._on_loop(_resolve, self._closed, None)
+        self._queue.close()
+        self._on_loop(self._end)
 
     def _gather(self) -> tuple[list[Entry | Joined], Callable[[], None] | None]:
         """What waits now, and what to do after it: a job, nothing, or None for the end."""
@@ -180,7 +183,7 @@ class Writer:
         upcoming = self._queue.get()
         while isinstance(upcoming, list):
             batch += upcoming
-            if len(batch) >= MAX_BATCH or self._queue.empty():
+            if len(batch) >= MAX_BATCH or not self._queue:
                 return batch, _nothing
             upcoming = self._queue.get()
         return batch, upcoming
@@ -238,10 +241,21 @@ class Writer:
             self._on_loop(_reject, done, JournalError(f"{type(bug).__name__}: {bug}"))
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, *arguments)
-        except RuntimeError:
-            pass  # The loop is closed, nobody waits any more.
+        self._told.append((call, arguments))
+        self._bell.ring()
+
+    # And from here on: the loop again.
+
+    def _hear(self) -> None:
+        """One thing for each time the bell was rung."""
+        self._bell.wait()
+        call, arguments = self._told.popleft()
+        call(*arguments)
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._bell.ear)
+        self._bell.close()
+        _resolve(self._closed, None)
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Sequence
 
@@ -358,7 +359,33 @@ async def test_after_work_of_many_the_next_is_gathered() -> None:
         writer.hurry()
         await entered(file)
         put_hurried(writer, "a")
-        waits = writer._queue.empty()
+        waits = not writer._queue
         file.gate.set()
         await writer.close()
     assert waits
+
+
+async def test_a_writer_that_was_closed_keeps_no_file_open() -> None:
+    before = os.listdir("/dev/fd")
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(SlowFile())
+        put_hurried(writer, "a")
+        await writer.close()
+    assert os.listdir("/dev/fd") == before
+
+
+async def test_a_report_that_fails_keeps_nobody_else_from_hearing() -> None:
+    said: list[str] = []
+
+    def report(batch: Sequence[Entry], results: Results, broken: str | None) -> None:
+        raise ValueError("a bug of ours")
+
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: said.append(str(context["exception"]))
+    )
+    async with asyncio.timeout(30):
+        writer = Writer(SlowFile(), report)
+        put(writer, entry("a"))
+        done = await writer.do(lambda: "done")
+        await writer.close()
+    assert (said, done) == (["a bug of ours"], "done")
