@@ -10,6 +10,8 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from gateway.core.record import Line, Queued, Sealed
 from gateway.errors import JournalError, Refused
 from gateway.journals.payloads import Payload
@@ -38,40 +40,20 @@ class _AtLeisure:
 _AT_LEISURE: Final = _AtLeisure()
 
 
-class Entry:
+class Entry(Struct, eq=False):
     """A queued line (`ports.Pending`)."""
 
-    __slots__ = (
-        "_result",
-        "_waiters",
-        "began",
-        "body",
-        "payloads",
-        "size",
-        "source",
-        "ways",
-    )
-
-    def __init__(
-        self,
-        source: Line,
-        body: bytes,
-        payloads: Sequence[Payload] = (),
-        ways: Ways = _AT_LEISURE,
-    ) -> None:
-        self.source = source
-        self.body = body
-        self.payloads = payloads
-        self.size = len(body)
-        """Bytes it keeps waiting."""
-        for payload in payloads:
-            self.size += len(payload.plain)
-        self.began = 0.0
-        """Since when somebody waits for it; 0 while nobody does."""
-        self.ways = ways
-        """Those of the writer that gets it."""
-        self._result: int | str | Refused | None = None
-        self._waiters: list[asyncio.Future[Sealed]] | None = None
+    source: Line
+    body: bytes
+    payloads: Sequence[Payload] = ()
+    ways: Ways = _AT_LEISURE
+    """Those of the writer that gets it."""
+    size: int = 0
+    """Bytes it keeps waiting, where anybody counts them."""
+    began: float = 0.0
+    """Since when somebody waits for it; 0 while nobody does."""
+    _result: int | str | Refused | None = None
+    _waiters: list[asyncio.Future[Sealed]] | None = None
 
     @property
     def line(self) -> Queued:

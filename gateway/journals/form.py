@@ -34,6 +34,9 @@ _PLACES: Final = {name: place for place, name in enumerate(apart.CLASSES)}
 SEARCHED: Final = frozenset({"agent", "server", "tier", "task", "grant"})
 """What of a record calls are looked for by."""
 _CALL: Final = f'{{"v":{VERSION},"call":'
+_TOLD: Final = f',"{apart.MEMBER}":{{'
+_OK: Final = {"outcome": "ok"}
+_OK_SAID: Final = '{"outcome":"ok"}'
 _CONSTANT: Final = re.compile("NaN|Infinity")
 """What may be no number in JSON, or only a word in a text."""
 _simple: Final = attrgetter(*_SIMPLE)
@@ -50,7 +53,7 @@ def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
-    call, kind, body, record = _text(line.call_id), line.kind, line.body, line.record
+    call, body, record = _text(line.call_id), line.body, line.record
     parts: dict[apart.Class, JsonObject] = {}
     if record is None:
         staying = ""
@@ -58,20 +61,21 @@ def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
         staying = _staying(_common.of(record), _own(record), call, parts)
     else:
         staying = _staying(_again.of(record), line.own, call, parts)
-    if len(body) == 1 and body.get("outcome") == "ok":
-        said = '{"outcome":"ok"}'  # most of them
+    if body == _OK:
+        said = _OK_SAID  # most of them
     else:
-        said = _ascii_json(apart.split_body(kind, body, parts), call).decode() if body else "{}"
-    begun = f'{_CALL}{call},"kind":"{kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
-    if not parts:
-        return f"{begun}}}".encode(), ()
+        said = (
+            _ascii_json(apart.split_body(line.kind, body, parts), call).decode() if body else "{}"
+        )
     payloads: list[Payload] = []
-    told: list[str] = []
+    told = ""
     for name, part in parts.items():
         payload = Payload.of(_PLACES[name], _ascii_json(part, call))
         payloads.append(payload)
-        told.append(f'"{name}":"{payload.commitment}"')
-    return f'{begun},"{apart.MEMBER}":{{{",".join(told)}}}}}'.encode(), payloads
+        told += f'{"," if told else _TOLD}"{name}":"{payload.commitment}"'
+    ended = f"{told}}}}}" if told else "}"
+    text = f'{_CALL}{call},"kind":"{line.kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}{ended}'
+    return text.encode(), payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:
@@ -80,12 +84,15 @@ def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonOb
     arguments, digest, beside = own.arguments, own.arguments_digest, own.beside
     trace = _text(own.trace) if own.trace else '""'
     session = _text(own.session) if own.session else '""'
-    begun = f',"record":{{"call_id":{call}{before}'
-    ended = f'{between},"trace":{trace},"session":{session}{after}'
+    first = last = ""
     if arguments or beside:
         parts["arguments"] = apart.quoted(arguments, digest, beside)
-        return f"{begun}{ended}}}"
-    return f'{begun},"arguments_digest":{_text(digest)}{ended},"arguments":{{}},"beside":{{}}}}'
+    else:
+        first, last = f',"arguments_digest":{_text(digest)}', ',"arguments":{},"beside":{}'
+    return (
+        f',"record":{{"call_id":{call}{before}{first}{between}'
+        f',"trace":{trace},"session":{session}{after}{last}}}'
+    )
 
 
 def _own(record: CallRecord) -> Own:

@@ -103,9 +103,12 @@ class SqliteJournal:
             self._owe(line)
             raise
         self._open_calls.take(line)
-        entry = Entry(line, body, payloads, self._writer)
+        size = len(body)
+        for payload in payloads:
+            size += len(payload.plain)
+        entry = Entry(line, body, payloads, self._writer, size)
         self._waiting += 1
-        self._waiting_bytes += entry.size
+        self._waiting_bytes += size
         self._writer.put(entry)
         return entry
 
@@ -211,15 +214,16 @@ class SqliteJournal:
             return  # Only a durable line says that the disk is sound again.
         self._broken = broken
         self._waiting -= len(batch)
-        self._waiting_bytes -= sum([entry.size for entry in batch])
+        now = time.perf_counter()
         for entry, result in zip(batch, results, strict=True):
+            self._waiting_bytes -= entry.size
+            if entry.began:
+                self.waits.append(now - entry.began)
             if not isinstance(result, int):
                 self._open_calls.forget(entry.source.call_id)
                 if broken is not None:
                     self._owe(entry.source)
             entry.settle(result)
-        now = time.perf_counter()
-        self.waits.extend([now - entry.began for entry in batch if entry.began])
         if broken is None and self._owed and not self._closed:
             self._pay()
 
