@@ -28,6 +28,7 @@ class Finds:
     def __init__(self) -> None:
         self._now: dict[str, list[Any]] = {}
         self._ever: dict[str, list[Any]] = {}
+        self._told: dict[str, list[Any]] = {}
 
     def turn(self) -> None:
         """The world is looked at anew."""
@@ -45,6 +46,13 @@ class Finds:
         without `id`."""
         stem = _stem(name)
         return self._now.get(stem) or self._ever.get(stem, [])
+
+    def tell(self, name: str, value: str) -> None:
+        """A person's word: worth trying under this name, whatever lies there or worked."""
+        _keep(self._told, name, value)
+
+    def told(self, name: str) -> list[Any]:
+        return self._told.get(_stem(name), [])
 
     def learn(self, given: JsonObject) -> None:
         """Arguments that worked: what is asked by these names likes these values."""
@@ -69,11 +77,15 @@ class Finds:
 
     def _add(self, name: str, value: Any) -> None:
         for held in (self._now, self._ever):
-            values = held.setdefault(_stem(name), [])
-            # A key is text wherever it stands; the tool may want the number.
-            numbers = [int(value)] if isinstance(value, str) and _NUMBER.fullmatch(value) else []
-            values += [each for each in (value, *numbers) if each not in values[-MOST:]]
-            del values[:-MOST]
+            _keep(held, name, value)
+
+
+def _keep(held: dict[str, list[Any]], name: str, value: Any) -> None:
+    values = held.setdefault(_stem(name), [])
+    # A key is text wherever it stands; the tool may want the number.
+    numbers = [int(value)] if isinstance(value, str) and _NUMBER.fullmatch(value) else []
+    values += [each for each in (value, *numbers) if each not in values[-MOST:]]
+    del values[:-MOST]
 
 
 def _stem(name: str) -> str:
@@ -138,7 +150,9 @@ def _scalar(
         return None
     if kind == "boolean":
         return rng.random() < 0.5
-    likely = list(_of_kind(finds.named(name), kind))
+    likely, told_of = (list(_of_kind(some, kind)) for some in (finds.named(name), finds.told(name)))
+    if told_of and (not likely or rng.random() < 0.5):
+        likely = told_of
     if likely and rng.random() < (0.6 if kind == "string" else 0.8):
         return rng.choice(likely)
     given = list(_of_kind([*schema.get("examples", ()), schema.get("default")], kind))

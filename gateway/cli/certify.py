@@ -171,7 +171,7 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
         argument, equals, worth = value.partition("=")
         if not argument or not equals:
             raise Misconfigured(f"--value is NAME=VALUE, not {value!r}")
-        made.finds.learn({argument: worth})
+        made.finds.tell(argument, worth)
     return made, made.name
 
 

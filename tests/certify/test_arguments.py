@@ -61,3 +61,15 @@ def test_words_of_a_description_and_what_worked_are_tried() -> None:
     assert {"open", "closed"} <= {each["status"] for each in made(finds)}
     finds.learn({"status": "pending"})
     assert [each["status"] for each in made(finds)].count("pending") > 80
+
+
+def test_what_a_person_told_is_tried_whatever_worked_since() -> None:
+    finds = Finds()
+    finds.tell("status", "open")
+    finds.tell("ticket_id", "8")
+    finds.turn()
+    finds.note("tickets/41", {"status": "closed"})
+    finds.learn({"status": "pending", "ticket_id": 41})
+    tried = made(finds)
+    assert [each["status"] for each in tried].count("open") > 30
+    assert [each["ticket_id"] for each in tried].count(8) > 30

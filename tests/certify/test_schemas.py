@@ -172,7 +172,7 @@ def test_a_path_that_calls_are_told_leads_to_the_copy_not_to_the_real_world(tmp_
     takes = {"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}}}
     tools = schemas.Tools("documents", None, {"write": takes}, {})
     ground = schemas.Ground(tools, Places.of([str(real)]))
-    ground.finds.learn({"path": f"{real}/a.txt"})  # as --value, or a row of the seed, has it
+    ground.finds.tell("path", f"{real}/a.txt")  # as --value, or a row of the seed, has it
     told = {ground.call(world, run, Random(run))[1]["path"] for run in range(40)}
     assert f"{world}/0/documents/a.txt" in told
     assert not [path for path in told if path.startswith(str(real))]
