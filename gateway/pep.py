@@ -16,7 +16,8 @@ from gateway.core import record, settle
 from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
-from gateway.core.model import Answer, Effect, Outcome, Request
+from gateway.core.model import Answer, Outcome, Request
+from gateway.core.record import ONLY_READS
 from gateway.core.resolve import Table, resolve
 from gateway.core.tasks import finished, is_about_a_task, owner_of
 from gateway.core.validate import Check
@@ -117,7 +118,7 @@ class Line:
                 if decided.classified.resolved.target.server in self._catalogue.unseen:
                     decided = await self._see(way, decided)
                 reversible = Reversible(decided, None)
-                if decided.classified.effect is not Effect.READ:
+                if decided.classified.effect is not ONLY_READS:
                     reversible = await self._reverse(way, decided)  # 9
                 if reversible.decided.decision.obligations:
                     reversible = await self._approve(way, reversible)
@@ -229,9 +230,7 @@ class Line:
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
         covered, claims = self._bounds.take(way.covered, way.fulfilled)  # 10
         effect, claims = covered.classified.effect, claims + way.claims
-        at_once = (
-            effect is Effect.READ and self._journal.sound and not (claims and can_fail(claims))
-        )
+        at_once = effect is ONLY_READS and self._journal.sound and not (claims and can_fail(claims))
         body = prepared.body if prepared else None
         pending = self._scribe.intent(way, discharged, covered.cover, body, claims)
         try:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from gateway.core.flow import Passage, passage, root_of
-from gateway.core.model import Classified, Effect, JsonObject, Target, Tier, WorkloadIdentity
-from gateway.core.record import Claim
+from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIdentity
+from gateway.core.record import ONLY_READS, Claim
 from gateway.core.tasks import is_about_a_task
 from gateway.values import Value, field
 
@@ -205,7 +205,7 @@ def _spend(chain: Chain, classified: Classified, now: Callable[[], int]) -> Spen
     """None when there is nothing it could use up. The write of a task was paid for by the call that made it."""
     if not chain:
         return None
-    is_read = classified.effect is Effect.READ or is_about_a_task(classified.resolved.request)
+    is_read = classified.effect is ONLY_READS or is_about_a_task(classified.resolved.request)
     if is_read and not any(grant.is_limited for grant in chain):
         return None
     counted = any(grant.terms.bytes is not None for grant in chain)

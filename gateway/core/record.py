@@ -138,6 +138,8 @@ class Sealed(Value):
 
 
 _KEY: Final = object()
+ONLY_READS: Final = Effect.READ
+"""Asked for several times with every call: as a member of its enum it is looked for anew each time."""
 
 
 class Permit(Value):
@@ -156,9 +158,9 @@ class Permit(Value):
 
 def permit(line: Sealed | Queued, effect: Effect) -> Permit:
     """The leave that follows from a written intent. Raises `IllegalMove` when the line does not carry it."""
-    if line.kind is not State.INTENT:
+    if line.kind is not _BEGUN:
         raise IllegalMove(f"no permit from a line of kind {line.kind}")
-    if effect is not Effect.READ and not isinstance(line, Sealed):
+    if effect is not ONLY_READS and not isinstance(line, Sealed):
         raise IllegalMove("a write needs its intent durable before it is forwarded")
     return Permit(line.call_id, effect, _KEY)
 
