@@ -251,7 +251,6 @@ async def start(
     """Start it. `attach` gets it before it is read, and gives what gets each line of its output. Raises `OSError`.
 
     `credential` goes into its environment, and out of what it writes to standard error.
-
     By `subprocess` and not by the event loop: uvloop lets a child inherit every descriptor the gateway
     was itself started with, and a second copy of the pipes, so that their end is not seen.
     """
@@ -279,6 +278,7 @@ async def start(
             os.killpg(popen.pid, signal.SIGKILL)
         GUARD.forget(popen.pid)
         if isinstance(error, asyncio.CancelledError):
+            await process._gone(EOF_PATIENCE)
             await process._close()
         raise
     return process
