@@ -23,9 +23,10 @@ class Made(Generic[T, R]):
 
     def of(self, it: T) -> R:
         """What was made of this very object."""
-        known = self._known.get(id(it))
-        if known is not None:
-            return known[1]
+        try:
+            return self._known[id(it)][1]
+        except KeyError:
+            pass
         made = self._make(it)
         if len(self._known) >= self._most:
             self._known.clear()

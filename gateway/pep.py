@@ -19,7 +19,7 @@ from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Outcome, Request
 from gateway.core.record import ONLY_READS
 from gateway.core.resolve import Table, resolve
-from gateway.core.tasks import finished, is_about_a_task, owner_of
+from gateway.core.tasks import finished, is_about_a_task
 from gateway.core.validate import Check
 from gateway.errors import JournalError, Refused
 from gateway.finishing import to_its_end
@@ -97,21 +97,21 @@ class Line:
         Raises nothing but cancellation: any failure before the forward is a refusal with a record,
         any after it an outcome in doubt."""
         policy, began = self._policies.current, self._pace.now()
-        way = Way(self._new_call_id(), request, policy, request, began=began)
-        return self._go(way, channel)
+        return self._go(Way(self._new_call_id(), request, policy, request, began), channel)
 
     def send(self, waiting: holding.Waiting, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
         for only one can write the intent that follows on its line. Raises as `call`."""
-        request, policy, target = waiting.request, self._policies.current, waiting.target
-        way = Way(waiting.call_id, request, policy, request, target, waiting.fulfilled, waited=True)
+        policy, request = self._policies.current, waiting.request
+        way = Way(waiting.call_id, request, policy, request, waited=True)
+        way.target, way.fulfilled = waiting.target, waiting.fulfilled
         return self._go(way, channel)
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
             try:
-                if (known := self._known(way.request)) is not None:
-                    await self._recall(way, known)
+                if way.request.method != "tools/call":
+                    await self._recall(way)
                 began = perf_counter()
                 decided = self.decided(way)  # 3 to 8
                 self.decisions.append(perf_counter() - began)
@@ -158,12 +158,12 @@ class Line:
 
     def _known(self, request: Request) -> Tasks | Links | None:
         """Who knows what was named to its agent before; None where only the catalogue has a say, as it has of tools."""
-        if request.method == "tools/call":
-            return None
         links = self._links if may_follow(request) else None
         return self._tasks if is_about_a_task(request) else links
 
-    async def _recall(self, way: Way, known: Tasks | Links) -> None:
+    async def _recall(self, way: Way) -> None:
+        if (known := self._known(way.request)) is None:
+            return
         if known is self._tasks:
             way.fulfilled = holding.DUTIES  # by the call that made the task
         await known.recall(self._catalogue.current, way.request)
@@ -254,7 +254,7 @@ class Line:
             request.method,
             resolved.params,
             request.client,
-            owner_of(request.identity),
+            request.identity.owner,
             request.extra_headers,
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",

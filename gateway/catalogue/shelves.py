@@ -14,7 +14,6 @@ from gateway.catalogue import lists
 from gateway.catalogue.cursors import Cursors
 from gateway.core import settle
 from gateway.core.model import Answer, Endpoint, Entry, ItsSelf, JsonObject, Request
-from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.ports import About, Catalogue
 
@@ -44,7 +43,7 @@ class CatalogueShelves:
                 request.params,
                 visible,
                 self._cursors,
-                owner_of(request.identity),
+                request.identity.owner,
             )
         except Refused as no:
             return settle.refused(request, no.reason, no.detail, "")

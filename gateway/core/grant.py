@@ -158,11 +158,8 @@ class Cover(Value):
     """Empty where a standing role was enough."""
     root: str
     """Whose labels its reads raise (`core.flow.root_of`)."""
-
-    @property
-    def grant(self) -> str:
-        """The call's own grant; empty when there is none."""
-        return self.chain[0].id if self.chain else ""
+    grant: str = ""
+    """The call's own grant, the first of the chain; empty when there is none."""
 
 
 class Spend(Claim):

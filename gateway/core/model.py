@@ -80,17 +80,10 @@ class Endpoint(Value, dict=True):
     @cached_property
     def path(self) -> str:
         """The URL path, without host."""
-        match self.kind:
-            case "all":
-                return "/mcp"
-            case "grants":
-                return "/grants"
-            case "events":
-                return "/ssf/events"
-            case "tier":
-                return f"/{self.tier}/mcp"
-            case "server":
-                return f"/servers/{self.server}/mcp"
+        if self.kind == "server":
+            return f"/servers/{self.server}/mcp"
+        fixed = {"all": "/mcp", "grants": "/grants", "events": "/ssf/events"}
+        return fixed.get(self.kind) or f"/{self.tier}/mcp"
 
 
 # Step 2: who is calling.
@@ -112,7 +105,7 @@ class Evidence(Value):
     """The client's, in DER, as the TLS handshake verified it against the configured authorities."""
 
 
-class WorkloadIdentity(Value):
+class WorkloadIdentity(Value, dict=True):
     """Who the caller is, verified for one endpoint."""
 
     issuer: str
@@ -130,6 +123,12 @@ class WorkloadIdentity(Value):
     """The grant the token names; empty: those of its agent and task are looked up."""
     on_behalf_of: str = ""
     """The principal it acts for, as a delegated token says (RFC 8693); empty: for nobody but itself."""
+
+    @cached_property
+    def owner(self) -> str:
+        """Whose its tasks and sessions are: the agent's, under issuer and tenant, for its principal, by any token."""
+        who = f"{self.issuer} {self.tenant} {self.agent}"
+        return f"{who} for {self.on_behalf_of}" if self.on_behalf_of else who
 
 
 class ClientFacts(Value):

@@ -25,6 +25,7 @@ _DIALECTS: Final = (
     "https://json-schema.org/draft/2020-12/schema",
     "http://json-schema.org/draft-07/schema#",
 )
+_TEXTS: Final = frozenset({str})
 _OBJECT: Final = _SAYS_NOTHING | {
     "$schema",
     "type",
@@ -48,13 +49,19 @@ def never(_: Any) -> bool:
 
 def _object(schema: JsonObject) -> Yes:
     properties, required = schema.get("properties", {}), schema.get("required", [])
-    known = schema.keys() <= _OBJECT and schema.get("type", "object") == "object"
-    if not known or not isinstance(properties, dict) or len(properties) > MOST_MEMBERS:
+    plain = schema.keys() <= _OBJECT and schema.get("type", "object") == "object"
+    if not plain or not isinstance(properties, dict) or len(properties) > MOST_MEMBERS:
         return never
     if not isinstance(required, list):
         return never
     members = {name: _value(inner) for name, inner in properties.items()}
-    needed = frozenset(required)
+    needed, known = frozenset(required), members.keys()
+    if all(ask is _is_text for ask in members.values()):
+        return lambda value: (
+            type(value) is dict
+            and needed <= value.keys() <= known
+            and _TEXTS.issuperset(map(type, value.values()))
+        )
 
     def yes(value: Any) -> bool:
         if type(value) is not dict or not value.keys() >= needed:
@@ -86,12 +93,16 @@ def _value(schema: Any) -> Yes:
     return never
 
 
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
 def _string(said: JsonObject) -> Yes:
     if said.keys() == {"enum"} and isinstance(said["enum"], list):
         listed = frozenset(one for one in said["enum"] if type(one) is str)
         return lambda value: type(value) is str and value in listed
     if not said:
-        return lambda value: type(value) is str
+        return _is_text
     least, most = said.pop("minLength", 0), said.pop("maxLength", 2**63)
     if said or type(least) is not int or type(most) is not int:
         return never

@@ -180,7 +180,7 @@ def outcome_body(outcome: Outcome, protect_text: Callable[[str], str]) -> JsonOb
             said["detail"] = _kept(outcome.detail, protect_text)
     elif outcome.kind == "in_doubt":
         said["detail"] = _kept(outcome.detail, protect_text)
-    elif result:
+    elif result and result.get("resultType") != "complete":
         task_id = task_id_of(result)
         if task_id is not None:
             said["task"] = task_id

@@ -18,7 +18,6 @@ from gateway.core.model import (
     Request,
     Resolved,
     Target,
-    WorkloadIdentity,
 )
 from gateway.core.resolve import Table
 from gateway.core.reverse import Reversal
@@ -43,17 +42,11 @@ class TaskMade(Value):
     task_id: str
     tool: str
     owner: str
-    """`owner_of` the agent that called."""
+    """`WorkloadIdentity.owner` of the agent that called."""
     arguments: JsonObject
     level: str = ""
     guard: str = ""
     """How far that call could be undone; empty: it was a read, or that was not known."""
-
-
-def owner_of(identity: WorkloadIdentity) -> str:
-    """Whose a task or a session is: the agent under its issuer and tenant, and whom it acts for, whatever its token."""
-    who = f"{identity.issuer} {identity.tenant} {identity.agent}"
-    return f"{who} for {identity.on_behalf_of}" if identity.on_behalf_of else who
 
 
 def is_about_a_task(request: Request) -> bool:
@@ -91,7 +84,7 @@ def resolve_task(table: Table, request: Request, made: TaskMade | None) -> Resol
     """The tool behind the task a request names. Raises `Refused`: unknown_target, quarantined, malformed."""
     refuse_look_alikes(request)
     endpoint = request.endpoint
-    mine = made is not None and made.owner == owner_of(request.identity)
+    mine = made is not None and made.owner == request.identity.owner
     if made is None or not mine or endpoint.server not in (None, made.server):
         raise Refused(Reason.UNKNOWN_TARGET, "no such task of this agent")
     shelf = table.servers.get(made.server)
@@ -109,7 +102,7 @@ def made_by(resolved: Resolved, outcome: Outcome, reversal: Reversal | None) -> 
     task_id = None if outcome.result is None else task_id_of(outcome.result)
     if task_id is None or outcome.kind != "ok" or resolved.request.method != "tools/call":
         return None
-    owner = owner_of(resolved.request.identity)
+    owner = resolved.request.identity.owner
     made = TaskMade(
         resolved.target.server, task_id, resolved.target.name, owner, resolved.arguments
     )

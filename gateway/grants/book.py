@@ -90,7 +90,7 @@ class GrantBook:
             if told := self._outside(chain, classified):
                 why = told
             elif self._has_uses(chain):
-                return Cover(chain, root_of(identity.tenant, chain[0].root_task))
+                return Cover(chain, root_of(identity.tenant, chain[0].root_task), chain[0].id)
             else:
                 spent = chain[0].id
         if spent:

@@ -14,7 +14,6 @@ from typing import Final
 from gateway.core.model import Answer, Endpoint, Request, Resolved
 from gateway.core.published import Publisher
 from gateway.core.resolve import NAMED, Table, resolve
-from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.ports import Remembered
 from gateway.reasons import Reason
@@ -74,7 +73,7 @@ class Links:
         """Before a request is resolved: what other processes told its agent of what it names."""
         if self._shared is None or not may_follow(request):
             return
-        agent, uri = owner_of(request.identity), request.params.get("uri")
+        agent, uri = request.identity.owner, request.params.get("uri")
         if not isinstance(uri, str) or self.find(agent, uri) is not None:
             return
         try:
@@ -107,14 +106,14 @@ class Links:
         uri = request.params.get("uri")
         if not may_follow(request):
             return None
-        return self.find(owner_of(request.identity), uri) if isinstance(uri, str) else None
+        return self.find(request.identity.owner, uri) if isinstance(uri, str) else None
 
     async def tell(self, table: Table, resolved: Resolved, answer: Answer) -> Answer:
         """The answer as its agent must hear it on an aggregate: with URIs that lead back to the server."""
         request, server = resolved.request, resolved.target.server
         if answer.result is None:
             return answer
-        agent = owner_of(request.identity)
+        agent = request.identity.owner
 
         def taken(uri: str) -> bool:
             link = self.find(agent, uri)

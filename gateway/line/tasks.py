@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.model import Outcome, Request, Resolved
 from gateway.core.resolve import Table
 from gateway.core.reverse import Reversal
-from gateway.core.tasks import TaskMade, made_by, named, owner_of, resolve_task
+from gateway.core.tasks import TaskMade, made_by, named, resolve_task
 from gateway.ports import Remembered
 from gateway.values import as_json, as_plain
 
@@ -57,14 +57,14 @@ class Tasks:
         """Before a request about a task is resolved: what other processes know of it."""
         if self._shared is None:
             return
-        owner, task_id = owner_of(request.identity), request.params.get("taskId")
+        owner, task_id = request.identity.owner, request.params.get("taskId")
         if isinstance(task_id, str) and (owner, task_id) not in self._made:
             for fact in await self._shared.find(KIND, owner, task_id):
                 self._keep(TaskMade(**fact))
 
     def resolve(self, table: Table, request: Request) -> Resolved:
         """The tool behind the task a request names (`core.tasks`). Raises `Refused`."""
-        owner, task_id = owner_of(request.identity), named(request)
+        owner, task_id = request.identity.owner, named(request)
         made = self.find(owner, task_id, request.endpoint.server)
         return resolve_task(table, request, made)
 

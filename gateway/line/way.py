@@ -24,6 +24,8 @@ class Way(Struct, eq=False):
     request: Request
     policy: PolicyView
     reached: Reached
+    began: float = 0.0
+    """When it came, by the Line's `Pace`."""
     target: Target | None = None
     """What it was first decided on."""
     fulfilled: frozenset[str] = frozenset()
@@ -41,8 +43,6 @@ class Way(Struct, eq=False):
     """Grants that have not enough left for it, as that was found."""
     reversal: Reversal | None = None
     """How it would be undone, once that was looked at."""
-    began: float = 0.0
-    """When it came, by the Line's `Pace`."""
 
 
 class Reversible(Value):

@@ -92,6 +92,24 @@ def test_whatever_gets_a_quick_yes_passes_in_full() -> None:
     assert quick_yes > 800
 
 
+@pytest.mark.parametrize(
+    ("arguments", "yes"),
+    [
+        ({"a": "x"}, True),
+        ({"a": "x", "b": ""}, True),
+        ({"b": "x"}, False),
+        ({"a": "x", "c": "x"}, False),
+        ({"a": 1}, False),
+        ({"a": "x", "b": None}, False),
+        ({}, False),
+        (["a"], False),
+    ],
+)
+def test_texts_are_asked_about_together(arguments: Any, yes: bool) -> None:
+    texts = {"a": {"type": "string"}, "b": {"type": "string", "title": "B"}}
+    assert compile_quick({"properties": texts, "required": ["a"]})(arguments) is yes
+
+
 @pytest.mark.parametrize("size", [1_000, 1_001])
 def test_a_long_list_is_asked_about_in_full(size: int) -> None:
     schema = {"properties": {"a": {"type": "array", "items": {"type": "integer"}}}}

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.model import Endpoint, Entry, JsonObject, Resolved, Target, Tier
 from gateway.core.resolve import MAX_NAME, Table, resolve
-from gateway.core.tasks import TaskMade, owner_of, resolve_task
+from gateway.core.tasks import TaskMade, resolve_task
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from tests.catalogue.offering import (
@@ -331,7 +331,7 @@ async def test_what_could_reach_another_agents_call_is_no_vendor_method(method: 
 
 async def test_a_task_named_twice_is_nobodys() -> None:
     request = asks("tasks/get", {"taskId": "mine", "TaskID": "anothers"}, at("files"))
-    made = TaskMade("files", "mine", "read", owner_of(request.identity), {})
+    made = TaskMade("files", "mine", "read", request.identity.owner, {})
     with pytest.raises(Refused) as no:
         resolve_task(await _table(), request, made)
     assert no.value.reason is Reason.MALFORMED

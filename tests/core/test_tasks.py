@@ -27,7 +27,6 @@ from gateway.core.tasks import (
     finished,
     made_by,
     named,
-    owner_of,
     resolve_task,
 )
 from gateway.errors import Refused
@@ -50,7 +49,7 @@ def in_session(method: str) -> Request:
 
 
 def made(request: Request, **changes: Any) -> TaskMade:
-    plain = TaskMade("s", "1", "t", owner_of(request.identity), {"x": 1}, "exact", "cas")
+    plain = TaskMade("s", "1", "t", request.identity.owner, {"x": 1}, "exact", "cas")
     return replace(plain, **changes)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.core.model import ClientFacts, Endpoint, Era, Request, Tier, WorkloadIdentity
 from gateway.core.resolve import Shelf, Table
-from gateway.core.tasks import TaskMade, owner_of
+from gateway.core.tasks import TaskMade
 from gateway.journals.protect import UNDO_BYTES, Protector
 from gateway.journals.remembered import MOST_EACH, SqliteRemembered
 from gateway.journals.sqlite import SqliteJournal
@@ -22,7 +22,7 @@ from tests.journals.calls import intent
 WHO = WorkloadIdentity(
     "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA}), "jti", 2**40
 )
-ME = owner_of(WHO)
+ME = WHO.owner
 NOTHING = Table("1", Shelf(), {})
 SECRET = "hunter2-is-no-name"
 
@@ -52,7 +52,7 @@ async def test_a_task_made_at_one_process_is_its_owners_at_another_and_nobody_el
         await tasks.recall(NOTHING, about("tasks/get", taskId="id-1"))
         await tasks.recall(NOTHING, thief)
     assert tasks.find(ME, "id-1", None) == made
-    assert tasks.find(owner_of(thief.identity), "id-1", None) is None
+    assert tasks.find(thief.identity.owner, "id-1", None) is None
 
 
 async def test_a_task_made_with_arguments_that_are_too_large_to_tell_is_its_own_processs_knowledge(

@@ -50,7 +50,7 @@ class Session:
         self.id = secrets.token_urlsafe(24)
         self.endpoint = endpoint
         self.owner = owner
-        """Whose it is: `core.tasks.owner_of`."""
+        """Whose it is: `WorkloadIdentity.owner`."""
         self.client = client
         self.shelf = shelf
         self.used_at = now

@@ -22,7 +22,6 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.settle import INVALID_PARAMS, METHOD_NOT_FOUND
-from gateway.core.tasks import owner_of
 from gateway.ports import Gate
 from gateway.sdk import HANDSHAKE_PROTOCOL_VERSIONS
 from gateway.values import replace
@@ -128,7 +127,7 @@ class SessionEra:
             raise rejected(400, INVALID_REQUEST, f"sessions are served at: {served}")
         if id is None:
             raise rejected(400, INVALID_REQUEST, "Mcp-Session-Id is missing: initialize first")
-        session = self._sessions.find(id, admitted.endpoint, owner_of(identity))
+        session = self._sessions.find(id, admitted.endpoint, identity.owner)
         if session is None:
             raise rejected(404, SESSION_NOT_FOUND, "Session not found")
         return session
@@ -142,7 +141,7 @@ class SessionEra:
         await self._gate.met(endpoint, identity)
         about = self._gate.about(endpoint, identity)
         try:
-            session = self._sessions.open(endpoint, owner_of(identity), client)
+            session = self._sessions.open(endpoint, identity.owner, client)
         except TooManySessions:
             raise rejected(503, INVALID_REQUEST, "too many open sessions", id=call.id) from None
         body = result_body(call.id, hello.initialized(about, client))

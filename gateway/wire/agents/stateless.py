@@ -22,7 +22,6 @@ from gateway.core.model import (
 )
 from gateway.core.resolve import Table
 from gateway.core.settle import METHOD_NOT_FOUND
-from gateway.core.tasks import owner_of
 from gateway.ports import Gate
 from gateway.sdk import PROTOCOL_VERSION_META_KEY, inbound
 from gateway.wire import loglevels
@@ -173,7 +172,7 @@ class Stateless:
         own = own_answer(self._gate, request)
         if own is not None:
             return own
-        owner = owner_of(request.identity)
+        owner = request.identity.owner
         if self._listens[owner] >= self._limits.max_listens_each:
             raise overloaded()
         self._listens[owner] += 1

@@ -20,7 +20,6 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
-from gateway.core.tasks import owner_of
 from gateway.errors import Refused
 from gateway.finishing import until
 from gateway.ports import Channel, Gate
@@ -186,7 +185,7 @@ class Conversation:
             return error_body(call.id, refusal(INVALID_REQUEST, "initialized already"))
         limits = Limits()
         shelf = Shelf(Budget(limits.replay_all), limits)
-        self._session = Session(self._endpoint, owner_of(identity), client, shelf, time.monotonic())
+        self._session = Session(self._endpoint, identity.owner, client, shelf, time.monotonic())
         listening.follow(self._gate, self._session, identity, self._tell)
         return result_body(
             call.id, hello.initialized(self._gate.about(self._endpoint, identity), client)
