@@ -19,14 +19,16 @@ from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import PAYLOADS, REF, Keeper
-from gateway.journals.rows import NONE, chunks, statement
+from gateway.journals.rows import NONE, Many
 from gateway.journals.standing import Standing, Unclear
 
-EVENT: Final = "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES "
-EVENT_ROW: Final = "(?, ?, ?, ?, ?)"
-PAYLOAD: Final = "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES "
-PAYLOAD_ROW: Final = f"(?, '{REF}', ?, ?)"
-KNOWN: Final = "SELECT 1 FROM calls WHERE call_id IN ("
+EVENTS: Final = Many(
+    "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES ", "(?, ?, ?, ?, ?)"
+)
+PAYLOADS_OF: Final = Many(
+    "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES ", f"(?, '{REF}', ?, ?)"
+)
+KNOWN: Final = Many("SELECT 1 FROM calls WHERE call_id IN (", "?", ")")
 STATE: Final = "SELECT state FROM calls WHERE call_id = ?"
 
 Work = Callable[[sqlite3.Connection], Any]
@@ -98,8 +100,8 @@ def _together(ledger: Ledger, standing: Standing, entries: Sequence[Entry]) -> l
 
 def _check_new(connection: sqlite3.Connection, begun: Sequence[str]) -> None:
     """None of these calls is filed already."""
-    for chunk in chunks(begun):
-        if connection.execute(statement(KNOWN, "?", len(chunk), ")"), chunk).fetchone():
+    for text, some in KNOWN.over(begun):
+        if connection.execute(text, some).fetchone():
             raise Unclear
 
 
@@ -151,12 +153,11 @@ def _insert_events(
         told = written(entries, bills)
         values[3::5], values[4::5] = [bytearray(body) for body, _ in told], [one for _, one in told]
     seqs: list[int] = []
-    for chunk in chunks(values, 5):
-        count = len(chunk) // 5
-        last = connection.execute(statement(EVENT, EVENT_ROW, count), chunk).lastrowid
+    for text, some in EVENTS.over(values):
+        last = connection.execute(text, some).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
-        seqs += range(last - count + 1, last + 1)
+        seqs += range(last - len(some) // 5 + 1, last + 1)
     return seqs
 
 
@@ -174,5 +175,5 @@ def _insert_payloads(
             key, data = next(upcoming)
             if isinstance(seq, int):
                 values += (seq * PAYLOADS + payload.kind, key, data)
-    for chunk in chunks(values, 3):
-        connection.execute(statement(PAYLOAD, PAYLOAD_ROW, len(chunk) // 3), chunk)
+    for text, some in PAYLOADS_OF.over(values):
+        connection.execute(text, some)

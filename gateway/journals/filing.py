@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.record import UNSETTLED, State
-from gateway.journals.rows import chunks, flat, statement
+from gateway.journals.rows import Many, flat
 from gateway.journals.standing import Row
 
 AT_ONCE: Final = 128
@@ -58,7 +58,7 @@ MISFILED: Final = (
 """Of every call whose row is not what its lines up to `filed` say, or that has one of the two only, its id."""
 
 _FILE: Final = f"INSERT OR REPLACE INTO calls ({COLUMNS}) "
-_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)"
+_ROWS_KNOWN: Final = Many(f"{_FILE}VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)")
 _FILED: Final = "UPDATE filed SET seq = (SELECT coalesce(max(seq), 0) FROM event)"
 
 
@@ -69,7 +69,7 @@ def file(connection: sqlite3.Connection, rows: Sequence[Row] | None = None) -> N
     if rows is None:
         connection.execute(_FILE + SINCE)
     else:
-        for chunk in chunks(rows):
-            connection.execute(statement(f"{_FILE}VALUES ", _ROW, len(chunk)), flat(chunk))
+        for text, values in _ROWS_KNOWN.over(flat(rows)):
+            connection.execute(text, values)
     connection.execute(_FILED)
     connection.execute("RELEASE filing")

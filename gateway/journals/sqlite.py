@@ -214,9 +214,9 @@ class SqliteJournal:
             return  # Only a durable line says that the disk is sound again.
         self._broken = broken
         self._waiting -= len(batch)
-        now = time.perf_counter()
+        size, now = 0, time.perf_counter()
         for entry, result in zip(batch, results, strict=True):
-            self._waiting_bytes -= entry.size
+            size += entry.size
             if entry.began:
                 self.waits.append(now - entry.began)
             if not isinstance(result, int):
@@ -224,6 +224,7 @@ class SqliteJournal:
                 if broken is not None:
                     self._owe(entry.source)
             entry.settle(result)
+        self._waiting_bytes -= size
         if broken is None and self._owed and not self._closed:
             self._pay()
 

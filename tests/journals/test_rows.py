@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.journals.rows import MOST, chunks, flat, statement
+from gateway.journals.rows import MOST, Many, flat, statement
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 1_023])
 def test_a_batch_is_cut_into_few_sizes_and_nothing_is_lost(count: int) -> None:
-    cut = list(chunks(range(count)))
-    assert [row for chunk in cut for row in chunk] == list(range(count))
-    assert {len(chunk) for chunk in cut} <= {2**n for n in range(9)}
-    assert all(len(chunk) <= MOST for chunk in cut)
+    cut = [some for _, some in Many("SELECT ", "?").over(range(count))]
+    assert [row for some in cut for row in some] == list(range(count))
+    assert {len(some) for some in cut} <= {2**n for n in range(9)}
+    assert all(len(some) <= MOST for some in cut)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 256, 257, 1_023])
 def test_no_row_is_cut_in_two(count: int) -> None:
-    cut = list(chunks(range(5 * count), 5))
-    assert [value for chunk in cut for value in chunk] == list(range(5 * count))
-    assert {len(chunk) for chunk in cut} <= {5 * 2**n for n in range(9)}
+    cut = list(Many("VALUES ", "(?, 'same', ?, ?)").over(range(3 * count)))
+    assert [value for _, some in cut for value in some] == list(range(3 * count))
+    assert {len(some) for _, some in cut} <= {3 * 2**n for n in range(9)}
+    assert all(text.count("?") == len(some) for text, some in cut)
 
 
 def test_a_statement_has_a_place_for_every_value_of_its_rows() -> None:
