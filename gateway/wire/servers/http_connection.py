@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._reply: Reply | None = None
         """From when its head is there until it is over."""
         self._heard = False
-        """Something of this reply has come."""
+        """Something of this reply has come, and it is not over."""
         self._left = 0
         """Bytes of body still to come behind a known head."""
         self._dry = 0
@@ -126,11 +126,11 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._left:
-            self._count(data)
-        elif self._waiting is None and self._reply is None:
+        if self._heard:
+            self._go_on(data)
+        elif self._waiting is None:
             self.abort()
-        elif self._heard or (known := self._known.find(data)) is None:
+        elif (known := self._known.find(data)) is None:
             self._parse(data)
         elif len(data) == known.size:
             self._came(known, data[known.start :])
@@ -147,11 +147,19 @@ class Connection(asyncio.Protocol):
         else:
             self._tell_no(lost(stale=self.idle_until > 0 and not self._heard))
 
+    def _go_on(self, data: bytes) -> None:
+        if self._left:
+            self._count(data)
+        else:
+            self._parse(data)
+
     # A head that was read before.
 
     def _came(self, known: Known, body: bytes) -> None:
         """All of a reply at once."""
-        self._tell(Reply(known.head, deque((body,)), True))
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Reply(known.head, deque((body,)), True))
         self._on_idle(self, known.head.keeps)
 
     def _recognise(self, known: Known, body: bytes) -> None:
