@@ -65,6 +65,8 @@ class StdioServer:
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
         self._up: Up | None = None
+        self.era: Era | None = None
+        """What it speaks; None while it is not up."""
         self._last: process.Process | None = None
         """The process that was started last, answering or not."""
         self._failures = self._starts = 0
@@ -119,11 +121,6 @@ class StdioServer:
             said = outcome.error.message if outcome.error else outcome.detail
             raise ServerUnavailable(f"tool server {self._name}: {method}: {said}", outcome.error)
         return outcome.result
-
-    @property
-    def era(self) -> Era | None:
-        """What it speaks; None while it is not up."""
-        return self._up.greeting.era if self._up else None
 
     def changes(self) -> AsyncIterator[str]:
         """See `ports.ToolServer`. News from now on."""
@@ -222,7 +219,7 @@ class StdioServer:
             await asyncio.wait([up.process.ended])
             return clock() - began
         finally:
-            self._up = None
+            self._up = self.era = None
             listening.cancel()
             await to_its_end(up.process.stop())
 
@@ -265,7 +262,7 @@ class StdioServer:
             raise
 
     def _serve(self, up: Up) -> None:
-        self._up, self._state = up, "ready"
+        self._up, self.era, self._state = up, up.greeting.era, "ready"
         self._starts += 1
         self._settled.set()
         self._log.info("ready: %s, pid %d", up.greeting.version, up.process.pid)
@@ -274,7 +271,7 @@ class StdioServer:
             self._subscribes.renewed()
 
     def _down(self, why: str) -> None:
-        self._up = None
+        self._up = self.era = None
         self._last_error = why
         if self._fenced and self._state == "ready":
             self._state = "starting"  # follows at once, and is worth waiting for
