@@ -20,6 +20,11 @@ LIST_CHANGED: Final[Mapping[str, str]] = {
 }
 """Capability -> the member of a listen that asks for its list changes."""
 LIST_CHANGES: Final = frozenset(f"notifications/{kind}/list_changed" for kind in LIST_CHANGED)
+SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+UPDATED: Final = "notifications/resources/updated"
+NEWS: Final = frozenset({ACKNOWLEDGED, UPDATED, "notifications/tasks"})
+"""What a server says of what it is listened to for: it names no call."""
 NAMED: Final[Mapping[str, str]] = {
     **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",

@@ -47,6 +47,10 @@ class Behaviour:
         if method == "tools/call":
             act = getattr(self, f"tool_{params['name']}")
             body = await act(params, emit, ask, message["id"])
+        elif method == "subscriptions/listen":
+            self.listening.append(emit)
+            emit(acknowledged(message["id"], params["notifications"]))
+            body = None
         else:
             body = await self.other(method, params, emit)
         return None if body is None else {"jsonrpc": "2.0", "id": message["id"], **body}
@@ -63,9 +67,6 @@ class Behaviour:
             return {"result": {"tools": [TOOL], "nextCursor": "", "acme": "kept"}}
         if method in ("ping", "logging/setLevel"):
             return {"result": {}}
-        if method == "subscriptions/listen":
-            self.listening.append(emit)
-            return None
         return error(-32601, "Method not found")
 
     def discover(self) -> JSON | None:
@@ -106,8 +107,13 @@ class Behaviour:
         emit(notification("notifications/message", {"level": "info", "data": {"acme": 1}}))
         return await self.tool_echo(params)
 
+    async def tool_news(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:
+        """Says what its arguments are."""
+        emit(notification(params["arguments"]["method"], params["arguments"]["params"]))
+        return await self.tool_echo(params)
+
     async def tool_later(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:
-        """Logs after its answer, and once more when it is called again."""
+        """Logs after its answer."""
         note = notification("notifications/message", {"level": "info", "data": "later"})
         asyncio.get_running_loop().call_later(0.01, emit, note)
         return await self.tool_echo(params)
@@ -163,3 +169,13 @@ def error(code: int, message: str, data: Any = None) -> JSON:
 
 def notification(method: str, params: JSON) -> JSON:
     return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def acknowledged(id: Any, wanted: JSON) -> JSON:
+    """Of the resources those whose URI begins with test://, and all else."""
+    uris = [uri for uri in wanted.get("resourceSubscriptions", []) if uri.startswith("test://")]
+    meta = {"io.modelcontextprotocol/subscriptionId": id}
+    honoured = {**wanted, "resourceSubscriptions": uris}
+    return notification(
+        "notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta}
+    )

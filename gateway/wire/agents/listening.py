@@ -27,10 +27,15 @@ from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents.messages import notification_body
 from gateway.wire.agents.session import Session
-from gateway.wire.methods import LIST_CHANGED, LISTEN, SUBSCRIBE, UNSUBSCRIBE
+from gateway.wire.methods import (
+    ACKNOWLEDGED,
+    LIST_CHANGED,
+    LISTEN,
+    SUBSCRIBE,
+    SUBSCRIPTION_ID,
+    UNSUBSCRIBE,
+)
 
-ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
-SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 MOST: Final = 256
 """Things one listen may name, and messages that may wait for one session's reader."""
 ACK_SECONDS: Final = 10.0

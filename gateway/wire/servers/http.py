@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from gateway.config.credential_settings import templates
@@ -31,7 +32,8 @@ from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
 from gateway.wire.servers.http_standing import asks_in_sessions
 from gateway.wire.servers.http_stateless import Stateless
-from gateway.wire.servers.http_watch import Listens
+from gateway.wire.servers.http_watch import listened
+from gateway.wire.servers.listens import Listens
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
@@ -73,7 +75,7 @@ class HttpServer:
         self._changes = Changes(self._listen, self._noticed)
         self._stateless = Stateless(self._link, self._changes.note, self._moved)
         self._sessions = Sessions(self._link, self._changes.note, self._changes.restarted)
-        self._listens = Listens(self._link, self._told)
+        self._listens = Listens(partial(listened, self._link), self._told)
         self._subscribes = Subscribes(self._ask_own, lambda: self._changes.open(HEARS), self._told)
         self.watches = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
         self._most = limits.concurrency

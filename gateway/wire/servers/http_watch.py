@@ -1,199 +1,49 @@
-"""Watching a stateless HTTP tool server: one standing `subscriptions/listen` for all that is watched.
+"""How a stateless HTTP tool server is listened to: `subscriptions/listen`, and the stream that answers it.
 
-After a loss the server is asked again, and what is watched counts as changed: nobody knows what was
-missed. Spec: 2026-07-28 patterns/subscriptions.
+It knows one listen and not what is watched. Spec: 2026-07-28 patterns/subscriptions.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
 
 from gateway.core.model import Era, JsonObject, RpcError
-from gateway.ports import Channel, Outbound, Told, Watch
+from gateway.ports import Outbound
 from gateway.wire.methods import LISTEN
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_request import stateless_lines
-from gateway.wire.servers.watching import (
-    MEMBERS,
-    UPDATED,
-    honoured_by,
-    not_told,
-    wanted_by,
-)
-
-TOGETHER: Final = 0.01
-"""Seconds in which what is asked for becomes one listen."""
-ACK_SECONDS: Final = 5.0
-AGAIN: Final = (1.0, 60.0)
-"""First and longest pause before a lost listen is opened again."""
+from gateway.wire.servers.listens import Lost
 
 
-class Listens:
-    """The backend for a stateless server."""
+async def listened(
+    link: Link, wanted: JsonObject, hear: Callable[[JsonObject], None]
+) -> RpcError | None:
+    """See `listens.Carry`."""
 
-    def __init__(self, link: Link, told: Told) -> None:
-        self._link = link
-        self._told = told
-        self._wanted: set[Watch] = set()
-        self._turn = asyncio.Lock()
-        self._open: _Listen | None = None
-        self._chores: set[asyncio.Task[None]] = set()
+    async def heard(message: JsonObject) -> None:
+        hear(message)
 
-    async def add(self, watch: Watch, _: Channel) -> RpcError | None:
-        """See `watches.Backend`. In this era nothing is asked about a listen."""
-        self._wanted.add(watch)
-        await asyncio.sleep(TOGETHER)
-        try:
-            listen = await self._renewed()
-        except (NotSent, Broken) as error:
-            self._wanted.discard(watch)
-            return not_told(str(error))
-        if listen is not None and watch in listen.honoured:
-            return None
-        self._wanted.discard(watch)
-        return (listen and listen.error) or not_told("it does not tell of this")
-
-    def drop(self, watch: Watch) -> None:
-        """See `watches.Backend`."""
-        if watch in self._wanted:
-            self._wanted.discard(watch)
-            self._later(self._quietly())
-
-    def close(self) -> None:
-        """End the standing listen."""
-        self._wanted.clear()
-        for chore in self._chores:
-            chore.cancel()
-        if self._open is not None:
-            self._open.close()
-
-    async def _renewed(self) -> _Listen | None:
-        """A listen for just what is wanted now; the old one ends when the new one stands, not before."""
-        async with self._turn:
-            wanted, before = frozenset(self._wanted), self._open
-            if before is not None and before.wanted == wanted and before.alive:
-                return before
-            listen = _Listen(self._link, wanted, self._told) if wanted else None
-            if listen is not None:
-                await listen.opened()
-                if not listen.acknowledged:
-                    return listen
-                listen.on_end(lambda: self._lost(listen))
-            self._open = listen
-            if before is not None:
-                before.close()
-            return listen
-
-    def _lost(self, listen: _Listen) -> None:
-        if self._open is listen:
-            self._later(self._again())
-
-    async def _again(self) -> None:
-        """Until it stands again, or nothing is wanted any more."""
-        pause = AGAIN[0]
-        while self._wanted:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, AGAIN[1])
-            with suppress(NotSent, Broken):
-                listen = await self._renewed()
-                if listen is not None and listen.acknowledged:
-                    self._missed(listen)
-                    return
-
-    def _missed(self, listen: _Listen) -> None:
-        for kind, name in listen.honoured:
-            if kind == "resource":
-                self._told(UPDATED, {"uri": name})
-
-    async def _quietly(self) -> None:
-        with suppress(NotSent, Broken):
-            await self._renewed()
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+    try:
+        return await _listened(link, wanted, heard)
+    except (NotSent, Broken) as error:
+        raise Lost(str(error)) from None
 
 
-class _Listen:
-    """One `subscriptions/listen`."""
-
-    def __init__(self, link: Link, wanted: frozenset[Watch], told: Told) -> None:
-        self.wanted = wanted
-        self.honoured: frozenset[Watch] = frozenset()
-        self.error: RpcError | None = None
-        self._link = link
-        self._told = told
-        self._id = next(link.ids)
-        self._acknowledged = asyncio.Event()
-        self._closed = False
-        self._task = asyncio.ensure_future(self._read())
-
-    @property
-    def acknowledged(self) -> bool:
-        return self._acknowledged.is_set()
-
-    @property
-    def alive(self) -> bool:
-        return not self._task.done()
-
-    async def opened(self) -> None:
-        """Returns when it is acknowledged or refused. Raises `NotSent`, `Broken`."""
-        acknowledged = asyncio.ensure_future(self._acknowledged.wait())
-        try:
-            await asyncio.wait(
-                (acknowledged, self._task),
-                timeout=ACK_SECONDS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        finally:
-            acknowledged.cancel()
-        if self.acknowledged:
-            return
-        if self._task.done():
-            self._task.result()
-        self.close()
-
-    def on_end(self, ended: Callable[[], None]) -> None:
-        """Call it when the stream is lost."""
-        self._task.add_done_callback(lambda _: None if self._closed else ended())
-
-    def close(self) -> None:
-        self._closed = True
-        self._task.cancel()
-
-    async def _read(self) -> None:
-        message = Outbound(
-            LISTEN, {"notifications": wanted_by(self.wanted)}, envelope.GATEWAY, principal=""
-        )
-        body = envelope.request(message, self._id, Era.STATELESS)
-        reply = await self._link.post(stateless_lines(message), body, self._link.standing())
-        try:
-            if not 200 <= reply.head.status < 300:
-                outcome, _ = await self._link.refusal(reply, self._id)
-                self.error = outcome.error
-                return
-            messages = Messages(reply, self._link.limits.max_result)
-            answer = await messages.answer_to(self._id, self._hear)
-            if answer is not None and "error" in answer:
-                self.error = envelope.rpc_error(answer["error"])
-        finally:
-            reply.close()
-
-    async def _hear(self, message: JsonObject) -> None:
-        given = message.get("params")
-        params: JsonObject = given if isinstance(given, dict) else {}
-        if message["method"] == "notifications/subscriptions/acknowledged":
-            self.honoured = honoured_by(params) & self.wanted
-            self._acknowledged.set()
-        elif message["method"] in MEMBERS:
-            self._told(message["method"], params)
+async def _listened(
+    link: Link, wanted: JsonObject, heard: Callable[[JsonObject], Awaitable[None]]
+) -> RpcError | None:
+    id = next(link.ids)
+    message = Outbound(LISTEN, {"notifications": wanted}, envelope.GATEWAY, principal="")
+    body = envelope.request(message, id, Era.STATELESS)
+    reply = await link.post(stateless_lines(message), body, link.standing())
+    try:
+        if not 200 <= reply.head.status < 300:
+            outcome, _ = await link.refusal(reply, id)
+            return outcome.error
+        answer = await Messages(reply, link.limits.max_result).answer_to(id, heard)
+        return envelope.rpc_error(answer["error"]) if answer and "error" in answer else None
+    finally:
+        reply.close()

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Literal
 
-from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.credential_ports import OwnCredential
 from gateway.finishing import to_its_end
@@ -26,9 +26,8 @@ from gateway.wire.servers.stdio_before import tell_before
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
 from gateway.wire.servers.stdio_hearing import hear_lists
-from gateway.wire.servers.stdio_up import Up, ask
-from gateway.wire.servers.subscribes import Subscribes
-from gateway.wire.servers.watches import Watches
+from gateway.wire.servers.stdio_up import Up
+from gateway.wire.servers.stdio_watch import StdioWatch
 
 State = Literal["idle", "starting", "ready", "down", "closed"]
 
@@ -59,8 +58,8 @@ class StdioServer:
         self._late, self._own = late, own
         self._ids = envelope.ids()
         self._changes = News()
-        self._subscribes = Subscribes(self._ask_own, self._tells, self._told)
-        self.watches = Watches(self._subscribes)
+        self._watch = StdioWatch(self._there)
+        self.watches = self._watch.watches
         self._state: State = "idle"
         self._settled = asyncio.Event()
         """Set while the state is ready, down or closed: nothing to wait for."""
@@ -164,12 +163,15 @@ class StdioServer:
         self._state = "closed"
         self._settled.set()
         self._changes.close()
-        self._subscribes.close()
+        self._watch.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     # Supervision.
+
+    async def _there(self) -> Up:
+        return self._up or await self._ready()
 
     async def _ready(self) -> Up:
         """The process, once it is ready. At once an error while it is down; a start is waited for."""
@@ -242,7 +244,7 @@ class StdioServer:
     async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> Up:
         """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`, `NoCredential`; leaves no process then."""
         conversation = Conversation(
-            self._name, self._limits, self._ids, self._changes.publish, self._late, self._told
+            self._name, self._limits, self._ids, self._changes.publish, self._late, self._watch.told
         )
         conversation.of_one_agent = self._client is not None
         credential = await self._own() if self._own is not None else None
@@ -268,7 +270,7 @@ class StdioServer:
         self._log.info("ready: %s, pid %d", up.greeting.version, up.process.pid)
         if self._starts > 1:
             self._changes.publish("restarted")
-            self._subscribes.renewed()
+            self._watch.renewed()
 
     def _down(self, why: str) -> None:
         self._up = self.era = None
@@ -285,13 +287,3 @@ class StdioServer:
         if isinstance(error, TimeoutError | asyncio.CancelledError):
             return f"no greeting within limits.connect ({self._limits.connect:g} s)"
         return f"it did not start: {error}"
-
-    async def _ask_own(self, method: str, uri: str, channel: Channel) -> RpcError | None:
-        return await ask(self._up or await self._ready(), method, uri, channel)
-
-    async def _tells(self) -> bool:
-        """Whether it can be asked to tell of one resource: over this wire, a sessions server only."""
-        return (self._up or await self._ready()).greeting.era is Era.SESSIONS
-
-    def _told(self, method: str, params: JsonObject) -> None:
-        self.watches.updated(method, params)

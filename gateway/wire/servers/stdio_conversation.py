@@ -29,7 +29,7 @@ from gateway.settings import ServerLimits, bound
 from gateway.values import replace
 from gateway.wire import loglevels, strict_json
 from gateway.wire.asking import NEEDED
-from gateway.wire.methods import LIST_CHANGES
+from gateway.wire.methods import LIST_CHANGES, NEWS
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.process import Process
@@ -238,7 +238,7 @@ class Conversation:
             self._progress(params, size)
         elif method in LIST_CHANGES:
             self._changed(method)
-        elif method == "notifications/resources/updated":
+        elif method in NEWS:
             self._updated(method, params)
         elif (call := self._only_call()) and not call.answered:
             call.tell(method, params, size)

@@ -13,7 +13,8 @@ from typing import Any
 from gateway.core.model import RpcError
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, ServerUnavailable, Told, Watch
-from gateway.wire.servers.watching import UPDATED, not_told
+from gateway.wire.methods import UPDATED
+from gateway.wire.servers.watching import not_told
 
 Ask = Callable[[str, str, Channel], Awaitable[RpcError | None]]
 """Carries a method with a URI in the gateway's own session; the server's error. What the server asks meanwhile goes

@@ -1,6 +1,6 @@
 """What agents watch at one tool server: counted, asked for once, told to whoever listens.
 
-It knows who watches what; how a server of either era is asked stands in http_watch.py and subscribes.py.
+It knows who watches what; how a server of either era is asked stands in listens.py and subscribes.py.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from gateway.core.model import JsonObject, RpcError
 from gateway.ports import Watch
-from gateway.wire.methods import LIST_CHANGED
-from gateway.wire.servers.envelope import INTERNAL_ERROR
+from gateway.wire.methods import LIST_CHANGED, SUBSCRIPTION_ID, UPDATED
+from gateway.wire.servers.envelope import INTERNAL_ERROR, number
 
-UPDATED: Final = "notifications/resources/updated"
 MEMBERS: Final = {UPDATED: "uri", "notifications/tasks": "taskId"}
 """News of one watch -> the params member that names it."""
 
@@ -39,6 +38,12 @@ def lists_told(capabilities: Any) -> JsonObject:
         if isinstance(offer := capabilities.get(capability), dict)
         and offer.get("listChanged") is True
     }
+
+
+def listen_of(params: JsonObject) -> int:
+    """The id of the listen a message belongs to; 0 if it names none of ours."""
+    meta = params.get("_meta")
+    return number(meta.get(SUBSCRIPTION_ID) if isinstance(meta, dict) else None) or 0
 
 
 def honoured_by(acknowledged: JsonObject) -> frozenset[Watch]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.model import JsonObject
-from gateway.wire.servers import http_watch
+from gateway.wire.servers import listens as watching
 from tests.servers.http_raw import Wire
 from tests.wire.servers.test_http_link import serving, stateless
 from tests.wire.servers.test_watches import Told
@@ -32,7 +32,7 @@ async def acknowledge(wire: Wire, only: str = "test://") -> None:
 async def test_l2_a_listen_that_is_lost_is_opened_again_and_what_it_watched_counts_as_updated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_watch, "AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(watching, "AGAIN", (0.01, 0.02))
     listens = 0
 
     async def script(wire: Wire) -> None:
