@@ -102,16 +102,17 @@ def test_a_head_that_remembers_its_last_agreement_agrees_to_what_a_new_one_does(
     member, kept = NAMED_BY.get(method, "name"), 0
     remembering = _head(VERSION, method, "echo", region)
     before: Agreed | None = None
-    cases = itertools.product(SPOKEN, ["echo", "other", None], [{}, {"region": "eu"}])
     tables = _table(PLAIN), _table(DECLARING), _table()
-    for (meta, name, arguments), table in itertools.product(cases, tables):
-        for _ in range(2):
-            call = Call(1, method, {member: name, "_meta": meta, "arguments": arguments})
-            alike = replace(remembering, head=Head("POST", "/mcp", remembering.head.headers))
-            new = _head(VERSION, method, "echo", region)
-            assert repr(_agreed(call, alike, table)) == repr(_agreed(call, new, table))
-            kept += remembering.last.agreed is not before
-            before = remembering.last.agreed
+    said = SPOKEN, ["echo", "other", None], [{}, {"region": "eu"}]
+    one_by_one = [(*case, table) for table in tables for case in itertools.product(*said)]
+    by_turns = itertools.product(*said, tables, [1, 2])
+    for meta, name, arguments, table, *_ in itertools.chain(one_by_one, by_turns):
+        call = Call(1, method, {member: name, "_meta": meta, "arguments": arguments})
+        alike = replace(remembering, head=Head("POST", "/mcp", remembering.head.headers))
+        new = _head(VERSION, method, "echo", region)
+        assert repr(_agreed(call, alike, table)) == repr(_agreed(call, new, table))
+        kept += remembering.last.agreed is not before
+        before = remembering.last.agreed
     assert kept > 0
 
 
@@ -127,7 +128,10 @@ def test_what_is_kept_of_an_agreement_is_the_very_envelope_its_facts_are_of() ->
     assert first.facts.info is first.meta[INFO]
 
 
-def test_a_large_envelope_is_not_kept() -> None:
-    head, table = _head(VERSION, "tools/call", "echo"), _table(PLAIN)
-    mirrored.agreed(Call(1, "tools/call", {"name": "echo", "_meta": SPOKEN[-1]}), head, table)
+@pytest.mark.parametrize(("name", "meta"), [("echo", SPOKEN[-1]), (HEADERS[3], METAS[0])])
+def test_a_large_envelope_is_not_kept_nor_one_whose_head_is_to_be_decoded(
+    name: str, meta: Any
+) -> None:
+    head, table = _head(VERSION, "tools/call", name), _table(PLAIN)
+    mirrored.agreed(Call(1, "tools/call", {"name": "echo", "_meta": meta}), head, table)
     assert head.last.agreed is None
