@@ -60,6 +60,11 @@ class Inbox(Generic[T]):
             self._asleep = False
         return self._items.popleft()
 
+    @property
+    def first(self) -> T | None:
+        """The next, which stays; None while there is nothing."""
+        return self._items[0] if self._items else None
+
     def __len__(self) -> int:
         return len(self._items)
 

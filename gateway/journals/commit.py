@@ -61,7 +61,7 @@ def write(
         results = [_alone(ledger, entry, stands) for entry in entries]
         seqs = [result for result in results if isinstance(result, int)]
     if sealed:
-        _insert_payloads(ledger.connection, entries, results, sealed)
+        _insert_payloads(ledger.cursor, entries, results, sealed)
     made = [work(ledger.connection) for work in works]
     ledger.commit(seqs)
     for entry, seq in zip(entries, results, strict=True):
@@ -89,19 +89,19 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
 
 def _together(ledger: Ledger, standing: Standing, entries: Sequence[Entry]) -> list[int]:
     lines = [entry.source for entry in entries]
-    _check_new(ledger.connection, standing.follow(lines))
+    _check_new(ledger.cursor, standing.follow(lines))
     claimed = [claim for line in lines for claim in line.claims]
     bills = claims.take(ledger, claimed) if claimed else ()
-    seqs = _insert_events(ledger.connection, entries, bills)
+    seqs = _insert_events(ledger.cursor, entries, bills)
     if seqs and not ledger.is_current(seqs[0]):
         raise Unclear
     return seqs
 
 
-def _check_new(connection: sqlite3.Connection, begun: Sequence[str]) -> None:
+def _check_new(cursor: sqlite3.Cursor, begun: Sequence[str]) -> None:
     """None of these calls is filed already."""
     for text, some in KNOWN.over(begun):
-        if connection.execute(text, some).fetchone():
+        if cursor.execute(text, some).fetchone():
             raise Unclear
 
 
@@ -136,13 +136,13 @@ def _checked(ledger: Ledger, entry: Entry, stands: dict[str, State]) -> int:
     move(current, line.kind)
     if (current is None) is not (line.record is not None):
         raise IllegalMove("the first line has the record, and no other")
-    [seq] = _insert_events(connection, [entry], claims.take(ledger, line.claims))
+    [seq] = _insert_events(ledger.cursor, [entry], claims.take(ledger, line.claims))
     stands[line.call_id] = line.kind
     return seq
 
 
 def _insert_events(
-    connection: sqlite3.Connection, entries: Sequence[Entry], bills: Sequence[Bill]
+    cursor: sqlite3.Cursor, entries: Sequence[Entry], bills: Sequence[Bill]
 ) -> list[int]:
     """`bills`: of the budgets they took from."""
     values: list[Any] = []
@@ -154,7 +154,7 @@ def _insert_events(
         values[3::5], values[4::5] = [bytearray(body) for body, _ in told], [one for _, one in told]
     seqs: list[int] = []
     for text, some in EVENTS.over(values):
-        last = connection.execute(text, some).lastrowid
+        last = cursor.execute(text, some).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
         seqs += range(last - len(some) // 5 + 1, last + 1)
@@ -162,7 +162,7 @@ def _insert_events(
 
 
 def _insert_payloads(
-    connection: sqlite3.Connection,
+    cursor: sqlite3.Cursor,
     entries: Sequence[Entry],
     results: Sequence[int | str | Refused],
     sealed: Sequence[tuple[bytearray, bytearray]],
@@ -176,4 +176,4 @@ def _insert_payloads(
             if isinstance(seq, int):
                 values += (seq * PAYLOADS + payload.kind, key, data)
     for text, some in PAYLOADS_OF.over(values):
-        connection.execute(text, some)
+        cursor.execute(text, some)

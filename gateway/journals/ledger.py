@@ -61,6 +61,8 @@ class Ledger:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.cursor = connection.cursor()
+        """For what every transaction says: a new one each time costs more than the saying."""
         self._seq = -1
         """The last line that is in the purses; -1: not even the table was looked at."""
         self._latest = 0
@@ -82,7 +84,7 @@ class Ledger:
     def begin(self, sure: bool) -> Since | None:
         """A transaction, and as `catch_up`. `sure`: the purses are as of now. If not, ask `is_current` before it is
         committed."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        self.cursor.execute("BEGIN IMMEDIATE")
         if sure or self._alert > 0 or self._seq < 0 or self._is_due():
             self._alert -= 1
             return self.catch_up()
@@ -104,11 +106,11 @@ class Ledger:
                 self._seq = self._latest
                 if self._is_due():
                     self.fold()
-        self.connection.execute("COMMIT")
+        self.cursor.execute("COMMIT")
 
     def roll_back(self) -> None:
         """Nothing of the transaction happened."""
-        self.connection.execute("ROLLBACK")
+        self.cursor.execute("ROLLBACK")
         self.back_to(0)
 
     def mark(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.core.model import CallRecord
 from gateway.core.record import MOVES, UNSETTLED, Line, State
 from gateway.journals.rows import NONE
 
@@ -65,8 +64,20 @@ class Standing:
     def note(self, line: Line, seq: int) -> None:
         """This line was written."""
         call_id, kind = line.call_id, line.kind
-        if line.record is not None:
-            row: Row | None = self._begun(line, line.record, seq)
+        row: Row | None
+        if (record := line.record) is not None:
+            found_by = record.agent, record.server, record.tier, record.task
+            row = [
+                seq,
+                seq,
+                call_id,
+                kind._value_,
+                *found_by,
+                line.at,
+                NONE,
+                self._run,
+                record.grant,
+            ]
         elif (row := self._open.pop(call_id, None)) is not None:
             row[LAST], row[STATE] = seq, kind._value_
             if kind is State.INTENT:
@@ -91,19 +102,3 @@ class Standing:
         """All lines are filed, and it is not known what others have written."""
         self._open.clear()
         self.filed()
-
-    def _begun(self, line: Line, record: CallRecord, seq: int) -> Row:
-        return [
-            seq,
-            seq,
-            line.call_id,
-            line.kind._value_,
-            record.agent,
-            record.server,
-            record.tier,
-            record.task,
-            line.at,
-            NONE,
-            self._run,
-            record.grant,
-        ]

@@ -166,32 +166,28 @@ class Writer:
     # From here on: the thread.
 
     def _run(self) -> None:
-        while True:
-            batch, then = self._gather()
-            for start in range(0, len(batch), MAX_BATCH):
-                self._write(batch[start : start + MAX_BATCH])
-            if then is None:
-                break
-            then()
+        while (upcoming := self._queue.get()) is not None:
+            if isinstance(upcoming, list):
+                batch = self._with_more(upcoming)
+                for start in range(0, len(batch), MAX_BATCH):
+                    self._write(batch[start : start + MAX_BATCH])
+            else:
+                upcoming()
         self._file.close()
         self._queue.close()
         self._on_loop(self._end)
 
-    def _gather(self) -> tuple[list[Entry | Joined], Callable[[], None] | None]:
-        """What waits now, and what to do after it: a job, nothing, or None for the end."""
-        batch: list[Entry | Joined] = []
-        upcoming = self._queue.get()
-        while isinstance(upcoming, list):
-            batch += upcoming
-            if len(batch) >= MAX_BATCH or not self._queue:
-                return batch, _nothing
-            upcoming = self._queue.get()
-        return batch, upcoming
+    def _with_more(self, batch: list[Entry | Joined]) -> list[Entry | Joined]:
+        """And all that waits behind it by now, up to a job or the end."""
+        while len(batch) < MAX_BATCH and isinstance(more := self._queue.first, list):
+            batch += more
+            self._queue.get()
+        return batch
 
     def _write(self, batch: Sequence[Entry | Joined]) -> None:
         lines = [one for one in batch if isinstance(one, Entry)]
-        alone = len(lines) == len(batch)
-        joined = [] if alone else [one for one in batch if isinstance(one, Joined)]
+        only_lines = len(lines) == len(batch)
+        joined = [] if only_lines else [one for one in batch if isinstance(one, Joined)]
         results: Results
         made: Sequence[object]
         try:
@@ -256,10 +252,6 @@ class Writer:
         self._loop.remove_reader(self._bell.ear)
         self._bell.close()
         _resolve(self._closed, None)
-
-
-def _nothing() -> None:
-    return None
 
 
 def _resolve(future: asyncio.Future[Any], value: object) -> None:

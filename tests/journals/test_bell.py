@@ -56,10 +56,12 @@ def test_things_are_taken_in_the_order_they_were_put() -> None:
     inbox = Inbox[int]()
     for number in range(3):
         inbox.put(number)
-    taken = [inbox.get() for _ in range(len(inbox))]
+    firsts, taken = list[int | None](), list[int]()
+    while inbox:
+        firsts.append(inbox.first)
+        taken.append(inbox.get())
     inbox.close()
-    assert taken == [0, 1, 2]
-    assert not inbox
+    assert (taken, firsts, inbox.first) == ([0, 1, 2], [0, 1, 2], None)
 
 
 @pytest.mark.parametrize("each", [1, 7])
