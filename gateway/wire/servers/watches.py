@@ -14,7 +14,7 @@ from typing import Protocol
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, ServerUnavailable, Told, Watch
-from gateway.wire.servers.watching import not_told
+from gateway.wire.servers.watching import not_told, without_listen
 
 log = logging.getLogger("bulkhead.watches")
 
@@ -113,5 +113,6 @@ class Watches:
 
     def updated(self, method: str, params: JsonObject) -> None:
         """The server said so."""
+        news = without_listen(params)
         for told in self._told:
-            told(method, params)
+            told(method, news)

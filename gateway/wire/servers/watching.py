@@ -46,6 +46,16 @@ def listen_of(params: JsonObject) -> int:
     return number(meta.get(SUBSCRIPTION_ID) if isinstance(meta, dict) else None) or 0
 
 
+def without_listen(params: JsonObject) -> JsonObject:
+    """News as agents have it: which listen of the gateway's it came by is not theirs."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or SUBSCRIPTION_ID not in meta:
+        return params
+    rest = {name: value for name, value in meta.items() if name != SUBSCRIPTION_ID}
+    told = {name: value for name, value in params.items() if name != "_meta"}
+    return {**told, "_meta": rest} if rest else told
+
+
 def honoured_by(acknowledged: JsonObject) -> frozenset[Watch]:
     """What a server says it will tell of."""
     given = acknowledged.get("notifications")

@@ -16,6 +16,7 @@ from tests.servers.http_sdk import World
 from tests.wire.servers.test_http import ERAS, Ear, connected, leave, tool
 
 WATCHED: Watch = ("resource", "test://watched")
+ID = "io.modelcontextprotocol/subscriptionId"
 OTHER: Watch = ("resource", "test://other")
 
 
@@ -66,6 +67,16 @@ async def test_l3_an_update_is_told_to_whoever_listens(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_by_which_listen_it_came_is_not_told() -> None:
+    watches, told = Watches(Backend()), Told()
+    watches.on_update(told)
+    metas: list[JsonObject] = [{ID: 5}, {ID: 5, "acme": 1}, {"acme": 1}]
+    for meta in metas:
+        watches.updated("notifications/resources/updated", {"uri": "test://a", "_meta": meta})
+    kept = {"uri": "test://a", "_meta": {"acme": 1}}
+    assert [params for _, params in told.news] == [{"uri": "test://a"}, kept, kept]
+
+
 async def test_what_nobody_watches_any_more_is_not_told(era: str) -> None:
     told = Told()
     async with connected(era) as (server, _):
