@@ -7,7 +7,6 @@ each with its own detail. Profile: MCP authorization 2026-07-28, RFC 8707 (audie
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from gateway.identity.spiffe import domain_of
 from gateway.values import Value
 
 CACHE_SIZE: Final = 4096
+"""Tokens. The one verified longest ago is forgotten first, and verified again if it comes."""
 _Slot = tuple[str, tuple[str, ...]]
 """By the whole header, so no second spelling of a token can hit its entry; and by the path of the endpoint, because a
 token is good at one audience only."""
@@ -45,7 +45,7 @@ class JwtVerifier:
     def __init__(self, issuers: Iterable[IssuerProfile], origin: str) -> None:
         self._profiles = {profile.issuer: profile for profile in issuers}
         self._origin = origin.rstrip("/")
-        self._cache: OrderedDict[_Slot, _Verified] = OrderedDict()
+        self._cache: dict[_Slot, _Verified] = {}
         self._proofs = Proofs(self._origin)
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
@@ -72,7 +72,6 @@ class JwtVerifier:
         if not good or known.profile.key(known.kid) is not known.key:
             del self._cache[slot]
             return None
-        self._cache.move_to_end(slot)
         return known.identity if known.binding is None else None
 
     async def refreshed(self, evidence: Evidence) -> bool:
@@ -122,7 +121,7 @@ class JwtVerifier:
     def _remember(self, slot: _Slot, verified: _Verified) -> None:
         self._cache[slot] = verified
         if len(self._cache) > CACHE_SIZE:
-            self._cache.popitem(last=False)
+            del self._cache[next(iter(self._cache))]
 
 
 def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:
