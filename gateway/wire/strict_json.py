@@ -144,7 +144,7 @@ def _plain_members(root: Any) -> int:
     return members
 
 
-def parse_answer(body: bytes, *, max_bytes: int) -> Any:
+def parse_answer(body: bytes, max_bytes: int) -> Any:
     """The one value in a tool server's message. Raises `Unreadable`.
 
     Lenient where a real server would work when asked directly: of a member given twice the last wins,

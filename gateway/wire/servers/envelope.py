@@ -184,20 +184,20 @@ def line(message: JsonObject) -> bytes:
 
 def messages(line: bytes) -> Sequence[JsonObject]:
     """Those of one line: one, none, or a batch. Raises `strict_json.Unreadable`."""
-    heard = strict_json.parse_answer(line, max_bytes=len(line)) if line.strip() else None
+    heard = strict_json.parse_answer(line, len(line)) if line.strip() else None
     if isinstance(heard, dict):
         return (heard,)
     return [one for one in heard if isinstance(one, dict)] if isinstance(heard, list) else ()
 
 
-def outcome(answer: JsonObject, server: str, *, carried: bool = False) -> Outcome:
+def outcome(answer: JsonObject, server: str, carried: bool = False) -> Outcome:
     """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt.
 
     A null beside the other is none, as in JSON-RPC 1.0 and as typed languages write it: it has no other reading."""
     result, error = answer.get("result"), answer.get("error")
     if error is None and isinstance(result, dict):
         failed = result.get("isError") is True
-        return Outcome("tool_error" if failed else "ok", result=result, carried=carried)
+        return Outcome("tool_error" if failed else "ok", result, carried=carried)
     if result is None and (said_no := rpc_error(error)) is not None:
         return Outcome("rejected", error=said_no)
     return in_doubt(server, "it answered with something that is not a JSON-RPC response")

@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
         """All of a reply at once."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
-            waiting.set_result(Reply(known.head, deque((body,)), True))
+            waiting.set_result(Reply(known.head, deque((body,)), True, body))
         self._on_idle(self, known.head.keeps)
 
     def _recognise(self, known: Known, body: bytes) -> None:
@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
         """From the head on it is `idle` that counts."""
         now = self._loop.time()
         self.expect(self._patience.due(now, True))
-        return Reply(head, deque(), False, self, self._patience, now)
+        return Reply(head, deque(), False, None, self, self._patience, now)
 
     def _tell(self, reply: Reply) -> None:
         waiting, self._waiting = self._waiting, None

@@ -81,10 +81,10 @@ class Link(Value):
         """POST one message; the reply as soon as its head is there, a small one as soon as it is whole.
 
         `headers`: see `http_request.lines`. Raises `NotSent`, `Broken`."""
-        if credential is None and self.own is not None:
-            return self._post_as_own(headers, message, patience)
         if credential is not None:
             headers += lines(credential.headers)
+        elif self.own is not None:
+            return self._post_as_own(headers, message, patience)
         return self.pool.send(self.requests.post(headers, dumps(message)), patience)
 
     async def _post_as_own(self, headers: bytes, message: JsonObject, patience: Patience) -> Reply:

@@ -28,11 +28,11 @@ Hear = Callable[[JsonObject], Awaitable[None]]
 
 def plain_outcome(reply: Reply, id: int, link: Link) -> Outcome | None:
     """What came of request `id` when its response is the whole reply, and all there. None: read its messages."""
-    body = reply.whole() if reply.head.plain else None
-    if body is None or len(body) > LARGE:
+    body = reply.whole
+    if body is None or not reply.head.plain or len(body) > LARGE:
         return None
     try:
-        value = parse_answer(body, max_bytes=link.limits.max_result)
+        value = parse_answer(body, link.limits.max_result)
     except Unreadable:
         return None
     if type(value) is dict and "method" not in value:

@@ -49,6 +49,8 @@ class Reply(Struct, eq=False):
     head: Head
     _pieces: deque[bytes]
     _complete: bool = False
+    whole: bytes | None = None
+    """For who asks before it is read: the body, where all of it is there in one piece; None: it is to be read."""
     _source: Source | None = None
     """None from the end of the reply on: the connection may then be serving another one. Until then it has this
     reply looked at."""
@@ -179,11 +181,6 @@ class Reply(Struct, eq=False):
             raise self.fail(Broken(f"its answer is larger than {bound(limit)}"))
         return piece
 
-    def whole(self) -> bytes | None:
-        """The body, when all of it is there in one piece; None: it is to be read."""
-        pieces = self._pieces
-        return pieces[0] if len(pieces) == 1 and self._complete else None
-
     @property
     def length(self) -> int:
         """Of the body, when its head says so once and plainly; else -1."""
@@ -270,6 +267,7 @@ class Reply(Struct, eq=False):
 
     def finish(self) -> None:
         self._complete = True
+        self.whole = self._pieces[0] if len(self._pieces) == 1 else None
         self._source = None
         self._wake()
 

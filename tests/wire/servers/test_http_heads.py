@@ -92,7 +92,9 @@ async def read(waiting: asyncio.Future[Reply]) -> tuple[Any, ...]:
     try:
         reply = await waiting
         head = (reply.head.status, reply.head.media, reply.header("content-length"))
-        return (*head, await reply.body(1000))
+        whole, body = reply.whole, await reply.body(1000)
+        assert whole in (None, body)
+        return (*head, body)
     except Broken:
         return ("broken",)
 

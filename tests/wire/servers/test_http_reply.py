@@ -34,7 +34,7 @@ class Wire:
 
 
 def reply_on(wire: Wire) -> Reply:
-    return Reply(head_of(200, ()), deque(), False, wire)
+    return Reply(head_of(200, ()), deque(), False, None, wire)
 
 
 class Loud:
