@@ -66,7 +66,6 @@ async def test_l3_an_update_is_told_to_whoever_listens(era: str) -> None:
     assert (method, params["uri"]) == ("notifications/resources/updated", "test://watched")
 
 
-@pytest.mark.parametrize("era", ERAS)
 async def test_by_which_listen_it_came_is_not_told() -> None:
     watches, told = Watches(Backend()), Told()
     watches.on_update(told)
@@ -77,6 +76,7 @@ async def test_by_which_listen_it_came_is_not_told() -> None:
     assert [params for _, params in told.news] == [{"uri": "test://a"}, kept, kept]
 
 
+@pytest.mark.parametrize("era", ERAS)
 async def test_what_nobody_watches_any_more_is_not_told(era: str) -> None:
     told = Told()
     async with connected(era) as (server, _):
