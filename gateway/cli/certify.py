@@ -205,7 +205,8 @@ def _spoken(
     if missing:
         raise Misconfigured(
             f"never reached: {'; '.join(missing)}",
-            hint="more runs, --value NAME=VALUE, --world PATH=SEED with more in it, or a ground that goes there",
+            hint="more runs, --value NAME=VALUE, --world PATH=SEED with more in it, or a ground that goes there; "
+            "a tool that only reads does not belong into a pack",
         )
     held = scratch.packs.by_server[scratch.server]
     return Certificate(
