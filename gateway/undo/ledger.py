@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.core import written
 from gateway.core.model import JsonObject
-from gateway.core.record import State
+from gateway.core.record import DOUBTFUL, UNSETTLED, State
 from gateway.core.reverse import Recorded, forgotten, meet, server_key
 from gateway.ports import CallFilter, CallRow, JournalReader, Protector
 from gateway.undo.expressions import Missing
@@ -82,11 +82,20 @@ class Ledger:
         A write of the same server that nobody could say more of counts as one that may have."""
         keys = (*call.keys, server_key(call.record.server))
         first = self._reader.lines(call.call_id)[0].seq
-        for wrote in sorted((among or self._all).since(first, keys), key=lambda wrote: wrote.epoch):
-            other = self.recorded(wrote.call_id) if wrote.epoch > call.epoch else None
-            # Where it was found out afterwards which resources a call wrote, these count.
-            if other is not None and not _left_no_trace(other) and meet(keys, other.keys):
-                yield other.call_id
+        others = among or self._all
+        for wrote in sorted(others.since(first, keys), key=lambda wrote: wrote.epoch):
+            if wrote.epoch > call.epoch and meet(keys, self._left_at(wrote.call_id, others)):
+                yield wrote.call_id
+
+    def _left_at(self, call_id: str, others: Others) -> tuple[str, ...]:
+        """Where a call left something. Where it was found out afterwards which resources it wrote, these count."""
+        if call_id not in others.left_at:
+            other = self.recorded(call_id)
+            keys = () if other is None or _left_no_trace(other) else other.keys
+            if other is None or other.state in UNSETTLED | DOUBTFUL:
+                return keys
+            others.left_at[call_id] = keys
+        return others.left_at[call_id]
 
     def _arguments(self, row: CallRow, bodies: Sequence[JsonObject]) -> JsonObject | None:
         whole = self._restored(row, None)

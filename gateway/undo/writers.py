@@ -90,6 +90,8 @@ class Others:
         self._without = without
         self._known = 0
         self._wrote = Overlapping[Wrote]()
+        self.left_at: dict[str, tuple[str, ...]] = {}
+        """Of those that are settled, where they left something: each may be asked about once for every call."""
 
     def since(self, seq: int, keys: Iterable[str]) -> list[Wrote]:
         """Those that the journal holds now after this line and that wrote in one of these places, in no order.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.core.record import State
-from gateway.ports import EventRow, JournalReader
+from gateway.ports import CallRow, EventRow, JournalReader
+from gateway.undo.ledger import Ledger
 from gateway.undo.writers import Others, Writers
 from tests.undo.rig import Store, a_rig
 
@@ -21,6 +22,9 @@ class Opened:
 
     def events(self, after: int, limit: int) -> Sequence[EventRow]:
         return self._reader.events(after, limit)
+
+    def call(self, call_id: str) -> CallRow | None:
+        return self._reader.call(call_id)
 
     def lines(self, call_id: str) -> Sequence[EventRow]:
         self.times[call_id] += 1
@@ -38,6 +42,22 @@ async def test_calls_that_nobody_asks_for_are_not_found(tmp_path: Path) -> None:
         assert list(ledger.later_writers(call, others)) == [other]
         late = await rig.call("put", key="a", value="4")
         assert list(ledger.later_writers(call, others)) == [other, late]
+
+
+async def test_where_others_wrote_is_looked_up_once_for_all_calls_before_them(
+    tmp_path: Path,
+) -> None:
+    """Two agents that write one log: 1,000 calls of each were 500,000 to be opened."""
+    async with a_rig(tmp_path, Store()) as rig:
+        made = [await rig.call("put", key="a", value=str(number)) for number in range(4)]
+        other = await rig.call("put", key="a", value="another", task="t2")
+        calls = [rig.parts.ledger.recorded(call) for call in made]
+        opened = Opened(rig.parts.reader)
+        ledger = Ledger(opened, rig.parts.protector)  # type: ignore[arg-type]
+        others = ledger.others(lambda name: name in made)
+        later = [list(ledger.later_writers(call, others)) for call in calls if call]
+    assert later == [[other]] * 4
+    assert opened.times[other] == 2
 
 
 async def test_each_write_is_opened_once_though_the_latest_call_is_asked_about_first(
