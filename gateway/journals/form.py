@@ -67,15 +67,16 @@ def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
         said = (
             _ascii_json(apart.split_body(line.kind, body, parts), call).decode() if body else "{}"
         )
+    begun = f'{_CALL}{call},"kind":"{line.kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
+    if not parts:
+        return f"{begun}}}".encode(), ()
     payloads: list[Payload] = []
-    told = ""
+    told = _TOLD
     for name, part in parts.items():
         payload = Payload.of(_PLACES[name], _ascii_json(part, call))
         payloads.append(payload)
-        told += f'{"," if told else _TOLD}"{name}":"{payload.commitment}"'
-    ended = f"{told}}}}}" if told else "}"
-    text = f'{_CALL}{call},"kind":"{line.kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}{ended}'
-    return text.encode(), payloads
+        told += f'"{name}":"{payload.commitment}",'
+    return f"{begun}{told[:-1]}}}}}".encode(), payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:

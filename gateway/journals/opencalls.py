@@ -23,20 +23,19 @@ class OpenCalls:
         Raises `IllegalMove` for a first line of a call that is open, one without its record, and a later line
         with one."""
         call_id, kind, record = line.call_id, line.kind, line.record
-        known = self._states.get(call_id)
         if kind not in (LATER if record is None else FIRST):
             raise IllegalMove(f"call {call_id}: the first line has the record, and no other")
         if record is None:
-            if known is None:
-                return
-        elif line.own is None and record.call_id != call_id:
-            raise IllegalMove(f"a line of call {call_id} with the record of another")
-        if kind not in MOVES[known]:
-            if record is not None:
-                raise IllegalMove(f"call {call_id}: {known} -> {kind}")
-            # Another process may have moved it on meanwhile.
-            del self._states[call_id]
+            known = self._states.pop(call_id, None)
+            # Where it cannot follow, another process may have moved the call on meanwhile.
+            if known is not None and kind in UNSETTLED and kind in MOVES[known]:
+                self._states[call_id] = kind
             return
+        if line.own is None and record.call_id != call_id:
+            raise IllegalMove(f"a line of call {call_id} with the record of another")
+        known = self._states.get(call_id)
+        if kind not in MOVES[known]:
+            raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if kind in UNSETTLED:
             self._states[call_id] = kind
         elif known is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.record import Line, State
+from gateway.core.record import FIRST, LATER, MOVES, UNSETTLED, IllegalMove, Line, State
 from gateway.journals.opencalls import OpenCalls
 from tests.journals.calls import NOON, call_record
 
@@ -26,3 +26,25 @@ def test_calls_in_doubt_are_not_remembered_as_nobody_may_ever_settle_them() -> N
     open_calls.take(Line("a", State.INTENT, NOON, {}, call_record("a")))
     open_calls.take(Line("a", State.IN_DOUBT, NOON, {}))
     assert len(open_calls) == 0
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["first line", "later line"])
+@pytest.mark.parametrize("was", [None, *sorted(UNSETTLED)])
+def test_every_line_is_taken_or_refused_by_the_table_of_moves(
+    was: State | None, begins: bool
+) -> None:
+    record = call_record("a")
+    for to in State:
+        open_calls = OpenCalls()
+        if was is not None:
+            open_calls.take(Line("a", was, NOON, {}, record))
+        expected: State | None = to if to in UNSETTLED and to in MOVES[was] else None
+        if to not in (FIRST if begins else LATER) or (begins and to not in MOVES[was]):
+            with pytest.raises(IllegalMove):
+                open_calls.take(Line("a", to, NOON, {}, record if begins else None))
+            expected = was
+        else:
+            open_calls.take(Line("a", to, NOON, {}, record if begins else None))
+            if was is None and not begins:
+                expected = None  # the store alone knows this call
+        assert open_calls._states.get("a") == expected, to
