@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 
 from gateway.core import record, settle
-from gateway.core.credential import Behalf
 from gateway.core.decide import Decided, admit, discharge, question, require
 from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Outcome, Request
@@ -258,7 +257,7 @@ class Line:
             request.extra_headers,
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
-            Behalf(covered.classified, covered.cover),  # for 12
+            covered,  # for 12
             ear=request.ear,
         )
         if covered.out is not None:
@@ -286,7 +285,7 @@ class Line:
         try:
             if prepared is None:
                 more = {} if resolved.decided_on is None else finished(resolved, outcome)
-                await self._scribe.outcome(call_id, outcome, said, more, None)
+                await self._scribe.outcome(call_id, outcome, said, more).sealed()
             else:
                 seen = await self._reverser.settle(prepared, outcome)
                 await self._scribe.settled(call_id, outcome, said, seen, prepared, self._reverser)

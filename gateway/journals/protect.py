@@ -169,11 +169,14 @@ def _harmless(arguments: JsonObject) -> bool:
     except (OverflowError, TypeError, ValueError, RecursionError):
         return False  # lone surrogates, great depth
     size = len(raw)
+    if (
+        size <= PLAIN_BYTES
+        and _ESCAPE not in raw
+        and _SCALARS.issuperset(map(type, arguments.values()))
+    ):
+        return not (shows_secret(raw) or _some_taken(tuple(arguments)))
     if size > INLINE_BYTES:
         return False
-    if size <= PLAIN_BYTES and _SCALARS.issuperset(map(type, arguments.values())):
-        if _ESCAPE not in raw:
-            return not (shows_secret(raw) or _some_taken(tuple(arguments)))
     names, texts = _looked_over(arguments)
     return not (any(map(_is_taken, names)) or holds_secret("\n".join((*names, *texts))))
 

@@ -10,9 +10,9 @@ from functools import partial
 
 from gateway.core import fence
 from gateway.core.approval import DUTY
+from gateway.core.credential import Behalf
 from gateway.core.fence import Fence
 from gateway.core.flow import Passage, closed
-from gateway.core.grant import Cover
 from gateway.core.model import Classified, Label, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.tasks import brings_more
@@ -20,14 +20,12 @@ from gateway.errors import Refused
 from gateway.line.heeding import Heeding
 from gateway.ports import Channel, Fences, Grants
 from gateway.reasons import Reason
-from gateway.values import Value, replace
+from gateway.values import replace
 
 
-class Covered(Value):
+class Covered(Behalf):
     """Step 7's answer: what a call is made under, and what a fence would catch it by."""
 
-    cover: Cover
-    classified: Classified
     out: Passage | None = None
     """Its way out, once it is taken; None where it lets nothing out, or a person has let it."""
 
@@ -64,7 +62,7 @@ class Bounds:
         have not enough left, as that was found.
 
         Raises `Refused` (fenced, grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
-        covered = Covered(self._grants.cover(classified, without), classified)
+        covered = Covered(classified, self._grants.cover(classified, without))
         if fallen:
             self._fences.check(covered)
         return covered

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.core import record, settle
@@ -16,7 +15,7 @@ from gateway.core.decide import Discharged
 from gateway.core.describe import asked_with, beside, describe, trace_of, whole
 from gateway.core.grant import Cover
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own, Request, Resolved
-from gateway.core.record import Claim, Sealed, State
+from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed
 from gateway.errors import JournalError, Refused, Where
 from gateway.line import holding
@@ -94,23 +93,19 @@ class Scribe:
         outcome: Outcome,
         said: dict[str, Any],
         body: dict[str, Any],
-        state: State | None,
+        state: State | None = None,
         claims: tuple[Claim, ...] = (),
-        queued: Callable[[], None] | None = None,
-    ) -> Awaitable[Sealed]:
-        """Step 14's line, queued: durable when it was waited for, and with it the intent, which it follows.
-        `said`: of the outcome (`settle.outcome_body`), `body`: beside it; `queued`: called when it is on its way.
+    ) -> Pending:
+        """Step 14's line, queued before anything is waited for: an agent that goes away now changes nothing. When it is
+        durable, its intent is. `said`: of the outcome (`settle.outcome_body`), `body`: beside it.
 
-        Raises `JournalError`; `Refused` when a claim does not hold: it is then not written."""
+        Raises `JournalError`."""
         if self._results == "all":
             body = {**self._result(outcome), **body}
         body = {**said, **body} if body else said
-        line = record.outcome(call_id, self._clock(), outcome.kind, body, state, claims)
-        # Queued before anything is waited for: an agent that goes away now changes nothing.
-        settled_line = self._journal.append(line)
-        if queued is not None:
-            queued()
-        return settled_line.sealed()
+        return self._journal.append(
+            record.outcome(call_id, self._clock(), outcome.kind, body, state, claims)
+        )
 
     async def settled(
         self,
@@ -129,13 +124,15 @@ class Scribe:
         state = settled.state
         rests_on = (settled.rests_on,) if settled.rests_on else ()
         kept = self._result(outcome) if self._results == "writes" else {}
-        done = None if state is State.IN_DOUBT else partial(reverser.release, call_id)
         try:
             body = {**kept, **reverser.body(prepared, settled)}
-            await self.outcome(call_id, outcome, said, body, state, rests_on, done)
+            pending = self.outcome(call_id, outcome, said, body, state, rests_on)
+            if state is not State.IN_DOUBT:
+                reverser.release(call_id)
+            await pending.sealed()
         except Refused:
             body = {**kept, **reverser.body(prepared, lapsed(settled))}
-            await self.outcome(call_id, outcome, said, body, state)
+            await self.outcome(call_id, outcome, said, body, state).sealed()
 
     def _result(self, outcome: Outcome) -> dict[str, Any]:
         """What the tool server answered, as the journal may keep it; nothing where it is too large, or gone

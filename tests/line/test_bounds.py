@@ -85,7 +85,7 @@ def test_what_no_grant_was_looked_for_takes_nothing() -> None:
 def test_an_answer_is_withheld_where_a_fence_has_fallen(tmp_path: Path) -> None:
     log = FenceLog(tmp_path)
     bounds = Bounds(NoGrants(), LiveFences(log))
-    covered = Covered(Cover((), "t1"), call("a"))
+    covered = Covered(call("a"), Cover((), "t1"))
     assert not bounds.withholds(covered)
     log.fence(Fence("server", "git", "operator:ada", "strange", 5))
     assert bounds.withholds(covered)
