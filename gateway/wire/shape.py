@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.core.model import Era, JsonObject, RpcError
 from gateway.core.settle import INVALID_PARAMS
+from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.values import replace
 
 STATELESS: Final = Era.STATELESS
@@ -51,7 +52,8 @@ def result_for(era: Era, method: str, result: JsonObject) -> JsonObject:
 
 
 def for_sessions(result: JsonObject) -> JsonObject:
-    """Takes resultType, ttlMs and cacheScope from a complete result of a stateless server.
+    """Takes resultType, ttlMs and cacheScope from a complete result of a stateless server, and who it is:
+    a session was told at its start, of what was approved, and need not carry icons with every result.
 
     A result without resultType comes from an older server: members of these names are its own. One
     that is not complete (input_required, task) means nothing to these agents whatever is stripped;
@@ -59,7 +61,13 @@ def for_sessions(result: JsonObject) -> JsonObject:
     """
     if result.get("resultType") != "complete":
         return result
-    return {name: value for name, value in result.items() if name not in _STATELESS_ONLY}
+    kept = {name: value for name, value in result.items() if name not in _STATELESS_ONLY}
+    meta = result.get("_meta")
+    if isinstance(meta, dict) and SERVER_INFO_META_KEY in meta:
+        kept["_meta"] = {name: each for name, each in meta.items() if name != SERVER_INFO_META_KEY}
+        if not kept["_meta"]:
+            del kept["_meta"]
+    return kept
 
 
 def error_for(era: Era, method: str, params: JsonObject, error: RpcError) -> RpcError:

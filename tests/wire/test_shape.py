@@ -32,6 +32,15 @@ def test_up_and_down_again_is_where_we_started(result: JsonObject, method: str) 
     assert for_sessions(up) == result == kept
 
 
+def test_a_session_is_not_told_with_every_result_whose_it_is() -> None:
+    told = {"io.modelcontextprotocol/serverInfo": {"name": "s", "icons": ["x" * 8_000]}}
+    said = {"resultType": "complete", "tools": [], "_meta": {**told, "own": 1}}
+    assert for_sessions(said) == {"tools": [], "_meta": {"own": 1}}
+    assert for_sessions({"resultType": "complete", "_meta": told}) == {}
+    assert for_sessions({"_meta": told}) == {"_meta": told}
+    assert result_for(Era.STATELESS, "tools/call", said) is said
+
+
 def test_what_a_server_says_itself_is_kept() -> None:
     said = {"resultType": "complete", "ttlMs": 9, "cacheScope": "public", "tools": []}
     assert result_for(Era.STATELESS, "tools/list", said) is said
