@@ -14,6 +14,7 @@ from gateway import __version__
 from gateway.core import settle
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
+from gateway.made import Made
 from gateway.ports import Outbound
 from gateway.sdk import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -71,6 +72,8 @@ def params_for(
     server is told the agent's own capabilities and client info, never the gateway's.
     """
     given = params.get("_meta")
+    if given is None and era is STATELESS and token is None:
+        return {**params, "_meta": _TOLD.of(client)}
     meta = dict(given) if isinstance(given, dict) else {}
     for key in _STAMPS:
         meta.pop(key, None)
@@ -86,6 +89,15 @@ def params_for(
     rest = {name: value for name, value in params.items() if name != "_meta"}
     # An empty `_meta` the agent sent is still what it sent.
     return {**rest, "_meta": meta} if meta or given == {} else rest
+
+
+def _told(client: ClientFacts) -> JsonObject:
+    meta: JsonObject = params_for({"_meta": {}}, client, STATELESS)["_meta"]
+    return meta
+
+
+_TOLD: Final = Made(_told, 256)
+"""What a stateless server is told with a call that says nothing of itself: it follows from its client."""
 
 
 def _unstamped(meta: Any) -> bool:

@@ -64,6 +64,25 @@ def test_an_envelope_that_says_it_all_goes_on_as_it_came_and_is_what_would_be_wr
     assert (sent(facts) is params) is (info != {INFO: None})
 
 
+@pytest.mark.parametrize("params", [{"name": "x"}, {"_meta": None, "name": "x"}])
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+@pytest.mark.parametrize("info", [None, {"name": "c"}])
+def test_a_call_that_says_nothing_of_itself_is_told_of_as_one_that_says_nothing_in_many_words(
+    params: JsonObject, version: str, info: JsonObject | None
+) -> None:
+    client, before = ClientFacts(version, {"roots": {}}, info), dict(params)
+    for facts in (client, client, replace(client, log_level="error"), client):
+        told = envelope.params_for(params, facts, Era.STATELESS)
+        in_many_words = envelope.params_for({**params, "_meta": {}}, facts, Era.STATELESS)
+        assert told == in_many_words
+    assert params == before
+    again = envelope.params_for(params, client, Era.STATELESS, token=5)["_meta"]
+    assert again == {
+        **envelope.params_for(params, client, Era.STATELESS)["_meta"],
+        "progressToken": 5,
+    }
+
+
 def test_what_an_agent_stamped_itself_does_not_survive() -> None:
     lie = {"io.modelcontextprotocol/protocolVersion": "1999", **OTHERS}
     assert made({"_meta": lie}, Era.STATELESS)["_meta"] == OTHERS | STAMPS | LEVEL
