@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from random import Random
 
@@ -48,3 +49,15 @@ def test_whether_an_entity_is_there_is_part_of_what_a_call_stands_on(world: Worl
         verdicts = set(day.roll_back("refuse").values())
         now = day.look()
     assert (verdicts, now) == ({"restored"}, {})
+
+
+def test_of_two_observations_of_one_entity_either_is_taken_back_alone(world: World) -> None:
+    with a_day(world, Random(1)) as day:
+        empty(day)
+        day.call("create_entities", {"entities": [GRACE]})
+        for fact in ("counts", "sails"):
+            added = {"entityName": "Grace", "contents": [fact]}
+            day.call("add_observations", {"observations": [added]})
+        verdicts = set(day.roll_back("refuse", calls=(day.calls[1].call_id,)).values())
+        (now,) = day.look()
+    assert (verdicts, json.loads(now)["observations"]) == ({"restored"}, ["sails"])
