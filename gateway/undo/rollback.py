@@ -30,7 +30,6 @@ from gateway.undo.select import Selector, Wanted
 from gateway.undo.settling import Settler
 from gateway.undo.settling import Writer as Writing
 from gateway.undo.thread import (
-    Begun,
     Found,
     Thread,
     Writer,
@@ -151,7 +150,7 @@ class Rollback:
         async with self._alone(undo_id):
             version = self._parts.policies.current.version
             await writer.begin(self._operator, self._parts.tenant, arguments, version)
-            return await self._run(writer, plan.entries, choice, {}, {}, plan.untold)
+            return await self._run(writer, plan.entries, choice, None, plan.untold)
 
     async def resume(self, undo_id: str) -> Report:
         """Takes an undo up where its lines end. Raises `Refused` (unknown_target), `JournalError`,
@@ -169,13 +168,14 @@ class Rollback:
             await self._quiet(thread.undo_id)
             selector = Selector(self._parts.reader, self._parts.ledger)
             untold = selector.untold(Wanted.of_json(thread.scope))
-            return await self._run(writer, entries, choice, thread.found, thread.begun, untold)
+            return await self._run(writer, entries, choice, thread, untold)
 
     async def _planned_again(self, thread: Thread) -> tuple[Planned, ...]:
         """The calls in their order; those that were under way are looked at by the executor alone."""
         recorded = [self._recorded(call) for call in thread.of]
         calls = await self._replanned(recorded, thread.replanned)
-        cut = (thread.begun.keys() | self._tried(thread.undo_id).keys()) - thread.found.keys()
+        tried = self._tried(thread.undo_id, thread.made)
+        cut = (thread.begun.keys() | tried.keys()) - thread.found.keys()
         rest = [call for call in calls if call.call_id not in thread.found]
         plan = await self._planner.plan(rest, Wanted(calls=thread.of), self._operator)
         planned = {entry.call.call_id: entry for entry in plan.entries}
@@ -199,12 +199,13 @@ class Rollback:
         writer: Writer,
         entries: tuple[Planned, ...],
         choice: Choice,
-        found: Mapping[str, Found],
-        begun: Mapping[str, Begun],
+        thread: Thread | None,
         untold: tuple[str, ...],
     ) -> Report:
+        """`thread`: what an earlier run came to."""
         parts, chosen = self._parts, {entry.call.call_id for entry in entries}
-        undone, tried = undone_before(parts.reader), self._tried(writer.undo_id)
+        undone = undone_before(parts.reader)
+        tried = self._tried(writer.undo_id, thread.made) if thread is not None else {}
         others = parts.ledger.others(lambda name: name in chosen or name in undone)
         executor = Executor(
             parts,
@@ -216,15 +217,21 @@ class Rollback:
             dependents=lambda call: tuple(parts.ledger.later_writers(call, others)),
             progress=self._progress,
         )
-        verdicts = await executor.run(entries, found, begun)
+        verdicts = (
+            await executor.run(entries, thread.found, thread.begun)
+            if thread is not None
+            else await executor.run(entries)
+        )
         report = Report(writer.undo_id, verdicts, untold=untold)
         await writer.end(report.summary, verdicts)
         return report
 
-    def _tried(self, undo_id: str) -> dict[str, dict[int, State]]:
-        """The steps this undo has forwarded until now: by call and number, how each stands."""
+    def _tried(self, undo_id: str, made: frozenset[str]) -> dict[str, dict[int, State]]:
+        """The steps this undo has forwarded until now, but those that are on record as `made`: by call and number,
+        how each stands."""
         tried: dict[str, dict[int, State]] = {}
-        for row, body in self._made_by(undo_id):
+        for row in self._made_by(undo_id):
+            body = self._begun_with(row) if row.record.call_id not in made else {}
             if "undo_of" in body:
                 tried.setdefault(body["undo_of"], {})[body["step"]] = row.state
         return tried
@@ -233,23 +240,27 @@ class Rollback:
         """The calls this undo has made for what it overwrites: by the call whose undo was forced."""
         made = [
             self._parts.ledger.of(row)
-            for row, body in self._made_by(undo_id)
+            for row in self._made_by(undo_id)
             if row.record.where.startswith(FOR)
             and row.state not in (State.NOT_APPLIED, State.REJECTED)
-            and "undo_of" not in body
+            and "undo_of" not in self._begun_with(row)
         ]
         return {one.record.where.removeprefix(FOR): one for one in made}
 
-    def _made_by(self, undo_id: str) -> Iterator[tuple[CallRow, JsonObject]]:
-        """Its own calls with what their first lines say, oldest first; not its thread."""
+    def _made_by(self, undo_id: str) -> Iterator[CallRow]:
+        """Its own calls, oldest first; not its thread."""
         for row in reversed(self._parts.reader.calls(CallFilter(task=undo_id), MANY)):
             if row.record.method != UNDO and row.record.effect != Effect.READ:
-                lines = self._parts.reader.lines(row.record.call_id)
-                yield row, lines[0].said["body"]
+                yield row
+
+    def _begun_with(self, row: CallRow) -> JsonObject:
+        """What a call's first line says."""
+        body: JsonObject = self._parts.reader.lines(row.record.call_id)[0].said["body"]
+        return body
 
     async def _quiet(self, undo_id: str) -> None:
         """A step an earlier run heard nothing of may still be under way: its server's time is waited for."""
-        for row, _ in self._made_by(undo_id):
+        for row in self._made_by(undo_id):
             if row.state in DOUBTFUL | {State.INTENT}:
                 step = self._parts.ledger.of(row)
                 self._progress(f"a step may be under way at {row.record.server}: it is waited for")

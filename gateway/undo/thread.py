@@ -66,6 +66,8 @@ class Thread(Value):
     ended: bool
     found: Mapping[str, Found] = field(default_factory=dict)
     begun: Mapping[str, Begun] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
+    """The inverse calls of its finished steps."""
     replanned: Mapping[str, str] = field(default_factory=dict)
     """Calls whose steps were worked out anew for it, and by which pack."""
 
@@ -191,6 +193,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
     """The undo behind a row of method bulkhead/undo. Raises `ValueError` for what cannot be opened here."""
     found: dict[str, Found] = {}
     begun: dict[str, Begun] = {}
+    made: set[str] = set()
     for line in reader.lines(row.record.call_id):
         body = line.said["body"]
         if "verdict" in body:
@@ -198,6 +201,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
         elif "step" in body:
             image = _image(protector.unseal(body["kept"])) if "kept" in body else None
             begun[body["of"]] = Begun(body["step"], image)
+            made.add(body["call"])
     arguments = protector.restore(dict(row.record.arguments))
     return Thread(
         undo_id=row.record.call_id,
@@ -208,6 +212,7 @@ def read(reader: JournalReader, protector: Protector, row: CallRow) -> Thread:
         ended=row.state is State.UNDONE,
         found=found,
         begun=begun,
+        made=frozenset(made),
         replanned=arguments.get("replanned", {}),
     )
 

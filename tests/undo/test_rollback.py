@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pytest
 
 from gateway.core.act import UNDO
 from gateway.core.model import JsonObject, Outcome, RpcError
+from gateway.journals.sqlite import SqliteReader
+from gateway.ports import EventRow
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
 from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
@@ -469,6 +471,43 @@ async def test_what_may_have_written_a_resource_nobody_knows_of_keeps_it_from_be
     assert (report.summary, report.exit_status) == ("complete_with_residue", 3)
     assert (again.summary, again.exit_status) == ("complete_with_residue", 3)
     assert last["summary"] == "complete_with_residue"
+
+
+async def test_an_undo_that_is_taken_up_opens_none_of_its_finished_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 4,000 of 5,000 done each was opened four times before anything more was done."""
+    store, scope = Store({"a": "old", "b": "old"}), Wanted(tasks=("t1",))
+
+    def a_is_put(tool: str, arguments: JsonObject) -> Outcome | None:
+        if (tool, arguments["key"]) == ("put", "a"):
+            raise Killed
+        return None
+
+    async with a_rig(tmp_path, store) as rig:
+        for key in "ab":
+            await rig.call("put", key=key, value="new")
+        plan = await rig.rollback().plan(scope)
+        store.trouble = a_is_put
+        with pytest.raises(Killed):
+            await rig.rollback().execute(plan, "refuse")
+    store.trouble = Store.trouble
+    opened: list[str] = []
+    lines = SqliteReader.lines
+
+    def opening(reader: SqliteReader, call_id: str) -> Sequence[EventRow]:
+        opened.append(call_id)
+        return lines(reader, call_id)
+
+    async with a_rig(tmp_path, store) as rig:
+        steps = [each.record.call_id for each in rig.calls() if each.record.target == "undo:put"]
+        [undo_id] = rig.rollback().unfinished(scope)
+        monkeypatch.setattr(SqliteReader, "lines", opening)
+        report = await rig.rollback().resume(undo_id)
+    assert {found.verdict for found in report.found.values()} == {"restored"}
+    assert store.records == {"a": "old", "b": "old"}
+    under_way, finished = steps
+    assert (under_way in opened, finished in opened) == (True, False)
 
 
 async def test_of_a_call_that_never_had_a_pack_none_is_said_to_have_changed(tmp_path: Path) -> None:
