@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
 from gateway.core.over import Ear, Over, nobody
+from gateway.line import holding
 from gateway.line.holding import answer, body, waiting
 from gateway.values import replace
 from tests.test_pep import WHO
@@ -51,3 +52,12 @@ def test_a_call_of_a_session_is_kept_without_its_end() -> None:
     kept = body(replace(request, ear=Ear(Over(), nobody)), 60_000_000, (), {}, dict)
     again = waiting("c1", Target("store", "tool", "put"), [kept], dict).request
     assert replace(again, identity=WHO) == request
+
+
+def test_the_envelope_of_a_held_call_is_kept_once_with_its_params() -> None:
+    meta: JsonObject = {"k": 1}
+    params, facts = {"name": "x", "_meta": meta}, ClientFacts("2026-07-28", said_in=meta)
+    request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, facts)
+    kept = holding._as_json(request)
+    assert "said_in" not in kept["client"]
+    assert holding._from_json(kept) == replace(request, client=replace(facts, said_in=None))
