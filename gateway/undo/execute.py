@@ -225,7 +225,8 @@ class Executor:
     async def _step(self, work: Work, number: int) -> None:
         """One inverse call and the line that says it is done. Raises `Stop` when it is not."""
         step, call, total = work.steps[number - 1], work.call, len(work.steps)
-        self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
+        if total > 1:  # else the call's own line says it, and where the undo is
+            self._progress(f"  step {number} of {total}: {step.server} {step.tool}")
         if not await self._parts.leases.held(self._holder(call)):
             raise Stop(Found("failed", "its leases ran out"))
         call_id, outcome = await self._sent(call, step, number)

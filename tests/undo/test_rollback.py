@@ -13,6 +13,7 @@ from gateway.core.act import UNDO
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.journals.sqlite import SqliteReader
 from gateway.ports import EventRow
+from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
 from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
@@ -73,6 +74,25 @@ async def test_a_call_is_looked_at_before_its_inverse_call_and_after_it(tmp_path
         await rollback.execute(plan, "refuse")
         made = [row.record.target for row in reversed(rig.calls())]
     assert made[made.index("") :] == ["", "get", "undo:put", "get"]
+
+
+async def test_progress_says_which_call_it_is_at_and_a_step_only_where_there_are_several(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    async with a_rig(tmp_path, Store({"a": "old"})) as rig:
+        await rig.call("put", key="a", value="new")
+        await rig.call("rename", old="a", new="b")
+        rollback = Rollback(rig.parts, "operator:o", said.append)
+        await rollback.execute(await rollback.plan(Wanted(tasks=("t1",))), "refuse")
+    assert said == [
+        "looking at call 1 of 2",
+        "looking at call 2 of 2",
+        "call 1 of 2: rename",
+        "  step 1 of 2: store put",
+        "  step 2 of 2: store drop",
+        "call 2 of 2: put",
+    ]
 
 
 async def test_an_undo_has_all_its_lines_when_it_ends(tmp_path: Path) -> None:
