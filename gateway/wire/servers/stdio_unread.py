@@ -25,7 +25,10 @@ class Unread:
 
     def tell(self, line: bytes, shown: str, why: object) -> int | None:
         """The id of the request that it answers, if it says so."""
-        id = Overlong(line[:EDGE], line[-EDGE:]).answer_to
+        said = Overlong(line[:EDGE], line[-EDGE:])
+        # Words may hold a thing with an id, and a question has one of the server's own.
+        is_answer = line.lstrip().startswith(b"{") and b'"jsonrpc"' in line and not said.is_message
+        id = said.answer_to if is_answer else None
         more = ""
         if id is None:
             self._loud -= 1

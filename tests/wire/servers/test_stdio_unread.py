@@ -35,3 +35,29 @@ def test_an_answer_is_told_however_many_words_there_were(caplog: pytest.LogCaptu
 def test_a_line_is_shown_no_further_than_a_person_reads(caplog: pytest.LogCaptureFixture) -> None:
     Unread(LOG).tell(b"x", "x" * 5_000, "not JSON")
     assert len(caplog.messages[0]) < 300
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'fetching {"table":"users","id":17}',
+        b'got {"jsonrpc":"2.0","method":"tools/call","id":17}',
+        b'{fetching} {"id":17}',
+        b'{"method":"roots/list","params":{"x":NaN},"jsonrpc":"2.0","id":17}',
+        b'{"jsonrpc":"2.0","id":17,"method":"roots/list","params":{"x":NaN}}',
+        b'{"jsonrpc": "2.0", "id": "17", "method": "roots/list", "params": {"x": NaN}}',
+    ],
+)
+def test_words_and_questions_with_an_id_are_no_answers(line: bytes) -> None:
+    assert Unread(LOG).tell(line, "shown", "not JSON") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"result":{"x":NaN},"jsonrpc":"2.0","id":17}',
+        b' {"jsonrpc": "2.0", "result": {"x": NaN}, "id": 17}',
+    ],
+)
+def test_an_answer_may_say_at_its_end_whose_it_is(line: bytes) -> None:
+    assert Unread(LOG).tell(line, "shown", "not JSON") == 17
