@@ -258,7 +258,7 @@ class Line:
             self._carrying.outlet(resolved, channel, recorded.pending, prepared),
             request.session or "",
             covered,  # for 12
-            ear=request.ear,
+            ear=request.ear and self._bounds.after(covered, request.ear),
         )
         if covered.out is not None:
             channel = self._bounds.heed(covered.out, channel)

@@ -34,6 +34,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.over import Ear, Over
 from gateway.core.record import OUTCOME_STATE, Permit, State
 from gateway.core.resolve import Shelf, Table
 from gateway.core.reverse import Level, Reversal, Settled
@@ -365,6 +366,24 @@ async def test_what_a_server_answered_is_withheld_once_a_fence_has_fallen(
     answer = await call
     assert (answer.result, reason(answer)) == (None, "fenced")
     assert world.states() == [("call1", "intent"), ("call1", "applied")]
+
+
+async def test_what_a_server_says_after_a_call_is_withheld_once_a_fence_stops_that_call(
+    tmp_path: Path,
+) -> None:
+    log, told = FenceLog(tmp_path), list[str]()
+    world = World(bounds=Bounds(NoGrants(), LiveFences(log)))
+    ear = Ear(Over(), lambda _, params: told.append(params["data"]))
+    params: JsonObject = {"name": "s__t", "arguments": {"x": 1}}
+    client = ClientFacts("2025-11-25")
+    asked = Request(Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", params, client, ear=ear)
+    await world.line.call(asked, Deaf())
+    [(_, message)] = world.server.got
+    assert message.ear is not None
+    message.ear.tell("notifications/message", {"data": "heard"})
+    log.fence(Fence("server", "s", "operator:ada", "strange", 5))
+    message.ear.tell("notifications/message", {"data": "withheld"})
+    assert told == ["heard"]
 
 
 async def test_a_write_that_is_fenced_while_its_intent_is_written_is_not_forwarded(

@@ -11,9 +11,10 @@ from functools import partial
 from gateway.core import fence
 from gateway.core.approval import DUTY
 from gateway.core.credential import Behalf
-from gateway.core.fence import Fence
+from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import Passage, closed
-from gateway.core.model import Classified, Label, WorkloadIdentity
+from gateway.core.model import Classified, JsonObject, Label, WorkloadIdentity
+from gateway.core.over import Ear
 from gateway.core.record import Claim
 from gateway.core.tasks import brings_more
 from gateway.errors import Refused
@@ -109,7 +110,18 @@ class Bounds:
         own = self._grants.labels(out.own) if out.own else frozenset[Label]()
         return closed(out, self._grants.labels(out.root) | own)
 
-    def withholds(self, covered: Covered) -> bool:
+    def after(self, covered: Covered, ear: Ear) -> Ear:
+        """What the server says after the call is told while no fence stops that call. It may be kept for long: what
+        a fence would catch it by is, and its arguments are not."""
+        caught = fence.call(covered.classified, covered.cover)
+
+        def tell(method: str, params: JsonObject) -> None:
+            if not self.withholds(caught):
+                ear.tell(method, params)
+
+        return Ear(ear.over, tell)
+
+    def withholds(self, covered: Catchable) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
         fallen = self._fences.standing()
         return bool(fallen) and any(map(covered.by, fallen))

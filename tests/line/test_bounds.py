@@ -10,6 +10,7 @@ import pytest
 from gateway.core.fence import Fence, Scope
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, Flow, JsonObject
+from gateway.core.over import Ear, Over
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
@@ -89,3 +90,21 @@ def test_an_answer_is_withheld_where_a_fence_has_fallen(tmp_path: Path) -> None:
     assert not bounds.withholds(covered)
     log.fence(Fence("server", "git", "operator:ada", "strange", 5))
     assert bounds.withholds(covered)
+
+
+@pytest.mark.parametrize(
+    ("scope", "value"), [("server", "git"), ("tier", "data"), ("agent", "agent:a"), ("all", "")]
+)
+def test_what_comes_after_a_call_is_told_until_a_fence_stops_that_call(
+    scope: Scope, value: str, tmp_path: Path
+) -> None:
+    log, told = FenceLog(tmp_path), list[Any]()
+    bounds = Bounds(NoGrants(), LiveFences(log))
+    over = Over()
+    ear = Ear(over, lambda _, params: told.append(params["data"]))
+    after = bounds.after(Covered(call("a"), Cover((), "t1")), ear)
+    log.fence(Fence("server", "files", "operator:ada", "strange", 5))
+    after.tell("notifications/message", {"data": "heard"})
+    log.fence(Fence(scope, value, "operator:ada", "strange", 6))
+    after.tell("notifications/message", {"data": "withheld"})
+    assert told == ["heard"] and after.over is over
