@@ -56,7 +56,8 @@ def _line(section: str, name: str, descriptor: Descriptor) -> str:
         # As a pattern it would speak for other names too: a server that calls a tool `*` gets no entry.
         return f"      # no entry for {json.dumps(name)}: this name would be read as a pattern\n"
     entry = f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
-    return entry + (_expansions(name) if "uriTemplate" in descriptor else "")
+    is_template = section == "resources" and "uri" not in descriptor
+    return entry + (_expansions(name) if is_template else "")
 
 
 def _expansions(template: str) -> str:

@@ -60,6 +60,12 @@ def test_what_a_template_expands_to_is_proposed_for_a_person_to_let_in(tmp_path:
     assert '# "notes://all/*"' in text
 
 
+def test_what_only_says_that_it_is_a_template_too_has_no_second_entry() -> None:
+    also = {"uriTemplate": "{any}"}
+    odd = draft_tiers("git", [{**tool("wipe"), **also}, {"uri": "file:///a", **also}])
+    assert '*"' not in odd
+
+
 def test_a_name_that_would_be_a_pattern_or_break_the_file_gets_no_entry(tmp_path: Path) -> None:
     bad = ["*", "git_*", "a|b", "a\nb: {tier: data, effect: read}", "", "\u202eevil"]
     found = drafted(tmp_path, tool("fine"), *(tool(name, readOnlyHint=True) for name in bad))
