@@ -148,7 +148,7 @@ def _of_shape(schema: Any, said: JsonObject, text: str) -> JsonObject | None:
 def _as_json(request: Request) -> JsonObject:
     plain = as_plain(replace(request, ear=None))
     plain["identity"]["tiers"] = sorted(request.identity.tiers)
-    del plain["client"]["said_in"]  # is in the params
+    del plain["ear"], plain["client"]["said_in"]  # ends with its session; is in the params
     return plain
 
 
