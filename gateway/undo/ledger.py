@@ -79,7 +79,10 @@ class Ledger:
         """Calls forwarded after this one that wrote, or may have, where it did: their ids, oldest first. `among`
         these, else any.
 
-        A write of the same server that nobody could say more of counts as one that may have."""
+        A write of the same server that nobody could say more of counts as one that may have; and where a call held
+        nothing, as one that waits to be sent, nobody is later."""
+        if not call.keys:
+            return
         keys = (*call.keys, server_key(call.record.server))
         first = self._reader.lines(call.call_id)[0].seq
         others = among or self._all

@@ -21,6 +21,10 @@ def taken_up(work: Work, tried: Mapping[int, State]) -> bool:
     if number > len(work.steps):
         return True
     state, unheard = tried.get(number), work.call.state in DOUBTFUL
+    if state is State.APPLIED and number + 1 in tried:
+        # Its line was lost, and so is how the world was before the next one: that alone is no reason to send it again.
+        work.begun = Begun(number, None)
+        return taken_up(work, tried)
     if state is State.APPLIED:
         return number == len(work.steps) or _goes_on(work, number)
     if work.is_as_left() and (state is None or not unheard):

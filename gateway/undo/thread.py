@@ -139,11 +139,11 @@ class Writer:
         self._before, self._now = self._now, []
 
     async def end(self, summary: str, found: Mapping[str, Found]) -> None:
-        """The last line; all are durable when this returns."""
-        verdicts = {call: one.verdict for call, one in found.items()}
-        last = self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts})
-        for pending in (*self._before, *self._now, last):
+        """The last line, once all before it are durable: an undo that has ended cannot be taken up."""
+        for pending in (*self._before, *self._now):
             await pending.sealed()
+        verdicts = {call: one.verdict for call, one in found.items()}
+        await self._line(State.UNDONE, {"summary": summary, "verdicts": verdicts}).sealed()
 
     async def forced(self, operator: str, call: Recorded, reversal: Reversal) -> str:
         """A call of its own for what a forced undo overwrites: its id. It is undone like any other."""

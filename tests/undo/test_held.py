@@ -98,3 +98,14 @@ async def taken_back_after(turns: int, held: Held, call: str) -> None:
     for _ in range(turns):
         await asyncio.sleep(0)
     await held.cancel(call, "operator:o")
+
+
+async def test_nobody_has_written_where_a_held_call_was_not_yet(tmp_path: Path) -> None:
+    """It holds nothing, so a later write nobody can say more of is none of its concern."""
+    policy = Holding("shout")
+    async with a_rig(tmp_path, Store(), policy) as rig:
+        held = await rig.call("shout", text="first")
+        policy.tools.clear()
+        await rig.call("shout", text="second")
+        plan = await rig.rollback().plan(Wanted(calls=(held,)))
+    assert [(entry.standing, entry.dependents) for entry in plan.entries] == [("held", ())]
