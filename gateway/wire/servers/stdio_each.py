@@ -151,15 +151,18 @@ class Each:
             return None
         said = client.capabilities.items()
         asked = {name: one for name, one in said if name in self._questions and one is not None}
-        facts = None
-        if asked and await self._asks_in_session(message):
-            facts = ClientFacts(client.protocol_version, asked, client.info)
-        elif credential is None:
-            return None
-        told = dumps([asked, client.info]) if facts else b""
         lease = credential.lease if credential else ""
-        key = (message.principal, message.session if facts else "", told, lease)
-        return self._own.get(key) or self._new(key, facts, message)
+        if asked:
+            key = (message.principal, message.session, dumps([asked, client.info]), lease)
+            if own := self._own.get(key):
+                return own  # whatever has become of the shared one, or of the agent's other sessions
+            if await self._asks_in_session(message):
+                facts = ClientFacts(client.protocol_version, asked, client.info)
+                return self._own.get(key) or self._new(key, facts, message)
+        if credential is None:
+            return None
+        key = (message.principal, "", b"", lease)
+        return self._own.get(key) or self._new(key, None, message)
 
     async def _asks_in_session(self, message: Outbound) -> bool:
         """Whether the server would ask this agent by questions, which name no call."""

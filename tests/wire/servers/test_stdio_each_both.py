@@ -147,6 +147,19 @@ async def test_one_agent_without_a_session_leaves_the_others_theirs_and_is_tried
             assert outcome.result["seen"][0]["method"] == wanted
 
 
+async def test_who_has_a_session_keeps_it_where_another_of_the_same_agent_is_refused() -> None:
+    odd = replace(OLD, info={"name": "refused"})
+    async with running(*command("--eras", "both", "--refuses", "refused")) as server:
+        for client, wanted in (
+            (OLD, "initialize"),
+            (odd, "server/discover"),
+            (OLD, "initialize"),
+        ):
+            outcome = await call(server, sent("seen", client))
+            assert outcome.result is not None
+            assert outcome.result["seen"][0]["method"] == wanted
+
+
 async def test_with_credentials_too_and_no_call_goes_to_a_process_without_its_own() -> None:
     async def ours() -> Credential:
         return Credential("ours", environment={"WHOSE": "ours"})
