@@ -155,7 +155,9 @@ class Each:
         if asked:
             key = (message.principal, message.session, dumps([asked, client.info]), lease)
             if own := self._own.get(key):
-                return own  # whatever has become of the shared one, or of the agent's other sessions
+                return (
+                    own  # whatever has become of the shared one, or of the agent's other sessions
+                )
             if await self._asks_in_session(message):
                 facts = ClientFacts(client.protocol_version, asked, client.info)
                 return self._own.get(key) or self._new(key, facts, message)

@@ -80,7 +80,6 @@ class StdioWatch:
             answered = True
             return outcome.error
         except (Gone, TimeoutError) as error:
-            answered = True
             raise Lost(str(error)) from None
         finally:
             self._hearing.pop(id, None)

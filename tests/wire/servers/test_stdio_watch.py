@@ -11,7 +11,7 @@ import pytest
 from gateway.core.model import JsonObject
 from gateway.ports import Watch
 from gateway.settings import ServerSettings
-from gateway.wire.servers import listens
+from gateway.wire.servers import listens, stdio_watch
 from gateway.wire.servers.stdio import StdioServer
 from tests.servers.clients import Remembers, call, command, leave, seen, tool
 from tests.wire.servers.test_watches import Told
@@ -87,6 +87,16 @@ async def test_l2_after_a_restart_it_is_asked_again_and_what_is_watched_counts_a
         asked = await listened(server)
     assert heard == (UPDATED, {"uri": "test://a"})
     assert {"resourceSubscriptions": ["test://a"]} in asked
+
+
+async def test_l2_a_listen_that_has_lasted_too_long_is_cancelled_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stdio_watch, "FOREVER", 0.2)
+    async with running() as (server, _):
+        await server.watches.acquire(A)
+        while not (await call(server, "seen")).result["cancelled"]:  # type: ignore[index]
+            await asyncio.sleep(0.01)
 
 
 async def test_what_it_says_of_a_listen_is_no_agents_news() -> None:
