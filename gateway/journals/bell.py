@@ -69,5 +69,5 @@ class Inbox(Generic[T]):
         return len(self._items)
 
     def close(self) -> None:
-        """By the thread that takes."""
+        """By the thread that puts, once nobody takes any more: else the bell could go while it is being rung."""
         self._bell.close()

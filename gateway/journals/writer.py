@@ -174,7 +174,6 @@ class Writer:
             else:
                 upcoming()
         self._file.close()
-        self._queue.close()
         self._on_loop(self._end)
 
     def _with_more(self, batch: list[Entry | Joined]) -> list[Entry | Joined]:
@@ -249,6 +248,7 @@ class Writer:
         call(*arguments)
 
     def _end(self) -> None:
+        self._queue.close()
         self._loop.remove_reader(self._bell.ear)
         self._bell.close()
         _resolve(self._closed, None)

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from gateway.errors import JournalError
+from gateway.journals.bell import Bell
 from gateway.journals.entry import Entry
 from gateway.journals.writer import ENOUGH, MAX_BATCH, TURNS, Results, Work, Writer
 from tests.journals.calls import intent
@@ -389,3 +391,24 @@ async def test_a_report_that_fails_keeps_nobody_else_from_hearing() -> None:
         done = await writer.do(lambda: "done")
         await writer.close()
     assert (said, done) == (["a bug of ours"], "done")
+
+
+async def test_who_rings_for_the_end_rings_a_bell_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread may be awake already, for an older ring, and be through before this one is made."""
+    file, ring = SlowFile(), Bell.ring
+
+    def late(bell: Bell) -> None:
+        if threading.current_thread() is threading.main_thread():
+            ring(bell)
+            time.sleep(0.2)
+        ring(bell)
+
+    async with asyncio.timeout(30):
+        writer, _ = writer_on(file)
+        while not writer._queue._asleep:
+            await asyncio.sleep(0)
+        monkeypatch.setattr(Bell, "ring", late)
+        await writer.close()
+    assert file.closed
