@@ -30,6 +30,7 @@ SHORT: Final = 96
 TO_A_TERMINAL: Final = 1.0
 TO_A_LOG: Final = 10.0
 """Seconds between two lines of progress."""
+_COUNTS: Final = re.compile(r" \d+ of \d+")
 
 NOTHING: Final = "No call in this scope"
 CONFLICTS: Final = "While calls are in conflict nothing is undone: --on-conflict skip leaves those, force overwrites."
@@ -145,7 +146,7 @@ def print_report(report: Report, names: Mapping[str, str]) -> None:
 
 class Progress:
     """What is being done, on standard error: on a terminal every second, in a log every ten, for thousands of calls
-    take minutes."""
+    take minutes. What counts nothing is told at once: it says why nothing goes on."""
 
     def __init__(self, screen: Console, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds."""
@@ -156,7 +157,7 @@ class Progress:
 
     def __call__(self, said: str) -> None:
         now = self._clock()
-        if now >= self._next:
+        if now >= self._next or not _COUNTS.search(said):
             self._next = now + self._pause
             with suppress(OSError):  # a terminal that is gone ends no undo half way
                 self._screen.print(Text(visible(said), "dim"), soft_wrap=True)

@@ -93,5 +93,14 @@ def test_progress_is_told_every_second_on_a_terminal_and_now_and_then_in_a_log(
     screen = Console(file=heard, force_terminal=terminal, color_system=None)
     progress = Progress(screen, lambda: next(now))
     for tenth in range(0, 10 * seconds[-1] + 5):
-        progress(f"call {tenth}\x1b")
-    assert heard.getvalue() == "".join(f"call {10 * second}\\x1b\n" for second in seconds)
+        progress(f"call {tenth} of 9\x1b")
+    assert heard.getvalue() == "".join(f"call {10 * second} of 9\\x1b\n" for second in seconds)
+
+
+def test_what_an_undo_waits_for_is_told_at_once() -> None:
+    """It may wait for as long as its server has: `looking at call 1 of 1` stood there for that time."""
+    heard = StringIO()
+    progress = Progress(Console(file=heard, force_terminal=True, color_system=None), lambda: 0.0)
+    for said in ("looking at call 1 of 1", "looking at call 2 of 2", "it is waited for"):
+        progress(said)
+    assert heard.getvalue() == "looking at call 1 of 1\nit is waited for\n"
