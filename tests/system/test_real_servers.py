@@ -23,6 +23,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from gateway.core.model import Endpoint, Tier
+from gateway.sdk import SERVER_INFO_META_KEY
 from tests import npm
 from tests.servers.http_sdk import sdk_server
 from tests.system import starter
@@ -45,7 +46,8 @@ ADMIN_ONLY = frozenset({"git_reset", "delete_entities", "delete_observations", "
 """Tools whose every call is of the admin tier: reachable at /admin/mcp, and listed nowhere else."""
 
 ERA_MEMBERS = frozenset({"resultType", "ttlMs", "cacheScope"})
-"""What results of the stateless era carry and earlier ones do not: the whole difference of a bridged answer."""
+"""What results of the stateless era carry and earlier ones do not: with who the server is, in `_meta`, the whole
+difference of a bridged answer."""
 
 ALL = Endpoint("all")
 DATA = Endpoint("tier", Tier.DATA)
@@ -203,7 +205,9 @@ def less_the_era(response: JSON) -> JSON:
     if not isinstance(result, dict):
         return response
     kept = {name: value for name, value in result.items() if name not in ERA_MEMBERS}
-    return {**response, "result": kept}
+    meta = dict(kept.pop("_meta", {}))
+    meta.pop(SERVER_INFO_META_KEY, None)
+    return {**response, "result": {**kept, "_meta": meta} if meta else kept}
 
 
 def less_the_call(response: JSON) -> JSON:
