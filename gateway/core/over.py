@@ -4,6 +4,7 @@ server knows of such a session. Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -16,12 +17,13 @@ class Over:
         self._then: list[Callable[[], None]] = []
         self.said = False
 
-    def then(self, do: Callable[[], None]) -> None:
-        """Called when it is said; at once when it was."""
+    def then(self, do: Callable[[], None]) -> Callable[[], None]:
+        """Called when it is said; at once when it was. What comes back is for who need not be told any more."""
         if self.said:
             do()
         else:
             self._then.append(do)
+        return partial(self._forget, do)
 
     def say(self) -> None:
         """To all who asked to be told."""
@@ -29,6 +31,10 @@ class Over:
         told, self._then = self._then, []
         for do in told:
             do()
+
+    def _forget(self, do: Callable[[], None]) -> None:
+        if do in self._then:
+            self._then.remove(do)
 
 
 class Ear:

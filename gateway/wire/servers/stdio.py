@@ -253,7 +253,8 @@ class StdioServer:
         )
         self._last = running
         if credential is not None:
-            credential.over.then(lambda: self._over(running))
+            forget = credential.over.then(lambda: self._over(running))
+            running.ended.add_done_callback(lambda _: forget())
         try:
             greeting = await greet(conversation, era, self._client, credential)
             return Up(running, conversation, greeting)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,6 +68,8 @@ class _Own:
     """Who it is greeted for; None: nobody who can be asked."""
     used: float
     calls: int = 0
+    forgets: Sequence[Callable[[], None]] = ()
+    """A session may outlive many of its processes, and a credential all: they keep none that has ended."""
 
     @property
     def never_ready(self) -> bool:
@@ -155,9 +157,8 @@ class Each:
         if asked:
             key = (message.principal, message.session, dumps([asked, client.info]), lease)
             if own := self._own.get(key):
-                return (
-                    own  # whatever has become of the shared one, or of the agent's other sessions
-                )
+                # Whatever has become of the shared one, or of the agent's other sessions.
+                return own
             if await self._asks_in_session(message):
                 facts = ClientFacts(client.protocol_version, asked, client.info)
                 return self._own.get(key) or self._new(key, facts, message)
@@ -209,10 +210,10 @@ class Each:
         now = asyncio.get_running_loop().time()
         credential = message.credential
         own = self._own[key] = _Own(self._make(client, credential), client, now)
-        if credential is not None:
-            credential.over.then(lambda: self._over(key, own))
+        ends = [] if credential is None else [credential.over]
         if client is not None and message.ear is not None:
-            message.ear.over.then(lambda: self._left(key))
+            ends.append(message.ear.over)
+        own.forgets = [end.then(lambda: self._over(key, own)) for end in ends]
         if self._sweeper is None:
             self._sweep()
         return own
@@ -235,12 +236,11 @@ class Each:
         if self._own.get(key) is own:
             self._end(key)
 
-    def _left(self, key: Key) -> None:
-        if key in self._own:
-            self._end(key)
-
     def _end(self, key: Key) -> None:
-        server = self._own.pop(key).server
+        own = self._own.pop(key)
+        for forget in own.forgets:
+            forget()
+        server = own.server
         task = asyncio.ensure_future(server.aclose())
         self._ending[task] = server
         task.add_done_callback(self._ending.pop)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+import weakref
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,8 @@ from gateway.ports import WatchedServer
 from gateway.settings import ServerSettings
 from gateway.values import replace
 from gateway.wire.servers import open_server, stdio_each
+from gateway.wire.servers.stdio import StdioServer
+from gateway.wire.servers.stdio_each import Each
 from tests.servers.clients import command
 from tests.wire.servers.test_stdio_each import (
     ASK,
@@ -158,6 +162,35 @@ async def test_who_has_a_session_keeps_it_where_another_of_the_same_agent_is_ref
             outcome = await call(server, sent("seen", client))
             assert outcome.result is not None
             assert outcome.result["seen"][0]["method"] == wanted
+
+
+async def test_a_session_and_a_credential_keep_nothing_of_a_process_that_has_ended() -> None:
+    servers = list[weakref.ref[StdioServer]]()
+    over, lent = Over(), Credential("lent")
+
+    async def ours() -> Credential:
+        return lent
+
+    def make(client: ClientFacts | None, credential: Credential | None) -> StdioServer:
+        server = StdioServer("tried", settings, client=client, own=ours)
+        servers.append(weakref.ref(server))
+        return server
+
+    settings = ServerSettings(command=BOTH, era="sessions")
+    shared = StdioServer("tried", settings)
+    server = Each("tried", shared, make, frozenset({"roots"}), most=1)
+    try:
+        for session in ("s1", "s2"):
+            one = sent("echo", replace(OLD, capabilities={"roots": {}}), session)
+            await call(server, replace(one, credential=lent, ear=Ear(over, nobody)))
+        async with asyncio.timeout(20):
+            while servers[0]() is not None:
+                await asyncio.sleep(0.01)
+                gc.collect()
+        over.say()
+        assert own(server) == 0
+    finally:
+        await server.aclose()
 
 
 async def test_with_credentials_too_and_no_call_goes_to_a_process_without_its_own() -> None:
