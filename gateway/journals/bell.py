@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from typing import Generic, TypeVar
+from weakref import finalize
 
 T = TypeVar("T")
 
@@ -20,6 +21,9 @@ class Bell:
     def __init__(self) -> None:
         self.ear, self._rope = os.pipe()
         """`ear`: readable while it was rung and not waited for."""
+        self.close = finalize(self, _shut, self.ear, self._rope)
+        """It will not be rung again. It closes itself when nobody has it any more: a loop may end before its thread."""
+        self.close.atexit = False
 
     def ring(self) -> None:
         """Wake whoever waits, or will."""
@@ -29,10 +33,10 @@ class Bell:
         """Until it is rung: once for each ring."""
         os.read(self.ear, 1)
 
-    def close(self) -> None:
-        """It will not be rung again."""
-        os.close(self.ear)
-        os.close(self._rope)
+
+def _shut(*ends: int) -> None:
+    for end in ends:
+        os.close(end)
 
 
 class Inbox(Generic[T]):

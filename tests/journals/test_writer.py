@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -412,3 +413,24 @@ async def test_who_rings_for_the_end_rings_a_bell_that_is_there(
         monkeypatch.setattr(Bell, "ring", late)
         await writer.close()
     assert file.closed
+
+
+def test_a_writer_whose_loop_was_closed_first_keeps_no_file_open() -> None:
+    file = SlowFile()
+
+    async def cut_off() -> None:
+        writer, _ = writer_on(file)
+        put_hurried(writer, "a")
+        file.gate.clear()
+        closing = asyncio.ensure_future(writer.close())
+        await entered(file)
+        closing.cancel()
+
+    gc.collect()
+    before, threads = os.listdir("/dev/fd"), set(threading.enumerate())
+    asyncio.run(cut_off())
+    [thread] = set(threading.enumerate()) - threads
+    file.gate.set()
+    thread.join(20)
+    gc.collect()
+    assert (file.closed, os.listdir("/dev/fd")) == (True, before)
