@@ -200,8 +200,14 @@ def tell_standing(session: Session, method: str, params: JsonObject) -> None:
     """On the session's own stream, unless the same waits there already or too much does."""
     stream, body = session.standing, notification_body(method, params)
     waiting = [event.body for event in stream.events if event.number > stream.delivered]
-    if body not in waiting and len(waiting) < MOST:
+    if body not in waiting and len(waiting) < most_of(method):
         stream.put(body)
+
+
+def most_of(method: str) -> int:
+    """Messages that may wait for a session's reader when this one comes. One log message is never the same as another:
+    they leave room for what is watched."""
+    return MOST // 2 if method == loglevels.MESSAGE else MOST
 
 
 def in_session(session: Session, identity: WorkloadIdentity) -> Request:

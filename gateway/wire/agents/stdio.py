@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from typing import Final
 
 from gateway.core.model import (
     Answer,
@@ -51,6 +52,9 @@ from gateway.wire.agents.stateless import StatelessChannel, stateless_request
 from gateway.wire.agents.stateless import own_answer as own_stateless_answer
 from gateway.wire.methods import LISTEN, SUBSCRIBE, UNSUBSCRIBE
 
+MAX_UNTOLD: Final = 8 * 1024 * 1024
+"""Bytes of what it is told unasked that may wait for an agent that does not read. More is dropped."""
+
 Who = Evidence | WorkloadIdentity
 """Evidence is verified again for every request, so that a token that expires stops working."""
 
@@ -83,6 +87,8 @@ class Conversation:
         self._session: Session | None = None
         self._running: dict[RequestId, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[bool]] = set()
+        self._untold = 0
+        """Bytes of those that nobody asked for."""
         self._over = asyncio.Event()
         self.abandoned = False
         """Nobody reads what is written here."""
@@ -97,10 +103,14 @@ class Conversation:
 
     def put(self, body: bytes) -> bool:
         """One message, written as soon as it can be."""
+        self._soon(body)
+        return True
+
+    def _soon(self, body: bytes) -> asyncio.Task[bool]:
         task = asyncio.ensure_future(self.append(body))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-        return True
+        return task
 
     def pause(self) -> None:
         """Over one pair of pipes nobody hangs up."""
@@ -165,8 +175,14 @@ class Conversation:
         return await ask_gate(self._gate, request, channel)
 
     def _tell(self, method: str, params: JsonObject) -> None:
-        if len(self._sending) < listening.MOST:
-            self.put(notification_body(method, params))
+        def told(_: object) -> None:
+            self._untold -= len(body)
+
+        body = notification_body(method, params)
+        has_room = len(self._sending) < listening.most_of(method)
+        if has_room and self._untold + len(body) <= MAX_UNTOLD:
+            self._untold += len(body)
+            self._soon(body).add_done_callback(told)
 
     async def _identify(self, call: Call) -> WorkloadIdentity:
         if isinstance(self._who, WorkloadIdentity):

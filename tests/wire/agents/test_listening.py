@@ -267,6 +267,24 @@ async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() 
     assert len(set(heard)) == 256
 
 
+async def test_log_messages_that_nobody_takes_leave_room_for_what_is_watched() -> None:
+    async with serving() as place:
+        async with asyncio.timeout(20):
+            speaker = await session(place)
+            uri: JsonObject = {"uri": "test://a"}
+            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
+            followed = await first(place)
+            for number in range(1000):
+                followed.told(LOGGED, {"level": "info", "data": number})
+            followed.told(UPDATED, uri)
+            async with connection(place) as line:
+                await speaker.get(line)
+                heard = await line.event()
+                while heard["method"] == LOGGED:
+                    heard = await line.event()
+    assert heard["params"] == uri
+
+
 async def test_a_sessions_end_ends_what_it_follows() -> None:
     async with serving() as place:
         async with asyncio.timeout(20):

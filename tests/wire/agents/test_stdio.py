@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters
 
 from gateway.core.model import Endpoint, Era, Evidence, JsonObject, WorkloadIdentity
 from gateway.settings import RequestLimits
-from gateway.wire.agents.stdio import converse
+from gateway.wire.agents.stdio import MAX_UNTOLD, converse
 from tests.wire.agents.house import TOOLS, RememberingGate
 from tests.wire.agents.raw import META, initialize
 
@@ -290,6 +290,26 @@ async def test_an_agent_that_does_not_read_any_more_is_not_served_any_more() -> 
     async with asyncio.timeout(20):
         await converse(gate, ALL, TOKEN, pipe, RequestLimits())
     assert gate.requests == []
+
+
+async def test_what_an_agent_that_does_not_read_is_told_unasked_is_bounded_in_bytes() -> None:
+    gate, pipe = RememberingGate(), Pipe(outgoing=asyncio.Queue(1))
+    talk = asyncio.create_task(converse(gate, ALL, TOKEN, pipe, RequestLimits()))
+    large = "x" * (MAX_UNTOLD // 4)
+    try:
+        async with asyncio.timeout(20):
+            pipe.say(initialize())
+            await pipe.heard()
+            [followed] = gate.followed
+            for number in range(9):
+                followed.told("notifications/message", {"data": f"{number}{large}"})
+            followed.told("notifications/message", {"data": "small"})
+            heard = [(await pipe.heard())["params"]["data"][:5] for _ in range(4)]
+            followed.told("notifications/message", {"data": f"again{large}"})
+            heard.append((await pipe.heard())["params"]["data"][:5])
+    finally:
+        talk.cancel()
+    assert heard == ["0xxxx", "1xxxx", "2xxxx", "small", "again"]
 
 
 async def test_ids_in_work_are_not_taken_twice_and_work_is_bounded() -> None:
