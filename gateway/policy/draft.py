@@ -28,14 +28,17 @@ def draft_tiers(server: str, descriptors: Iterable[Descriptor]) -> str:
     (resource), else prompt. Defaults are the protocol's: destructiveHint true, readOnlyHint false.
     """
     lines: dict[str, list[str]] = {section: [] for section in _SECTIONS}
+    templates = []
     for descriptor in descriptors:
         section, name = _named(descriptor)
         lines[section].append(_line(section, name, descriptor))
+        if section == "resources" and "uri" not in descriptor and _is_plain(name):
+            templates.append(name)
     text = _HEAD.format(server=server)
     for section in _SECTIONS:
         if lines[section]:
             text += f"    {section}:\n" + "".join(sorted(lines[section]))
-    return text
+    return text + _expansions(templates)  # behind the resources
 
 
 def _named(descriptor: Descriptor) -> tuple[str, str]:
@@ -52,20 +55,24 @@ def _line(section: str, name: str, descriptor: Descriptor) -> str:
     if section == "tools":
         tier, effect, why = _judge(descriptor.get("annotations"))
     comment = f"  # {why}" if why else ""
-    if not name.isprintable() or not name or any(sign in name for sign in "*|"):
+    if not _is_plain(name):
         # As a pattern it would speak for other names too: a server that calls a tool `*` gets no entry.
         return f"      # no entry for {json.dumps(name)}: this name would be read as a pattern\n"
-    entry = f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
-    is_template = section == "resources" and "uri" not in descriptor
-    return entry + (_expansions(name) if is_template else "")
+    return f"      {json.dumps(name)}: {{tier: {tier}, effect: {effect}}}{comment}\n"
 
 
-def _expansions(template: str) -> str:
-    """The entry for the URIs that the template expands to. A person decides: it may cover much."""
-    head = template.partition("{")[0]
-    if not head:
-        return ""
-    return f"      # {json.dumps(head + '*')}: {{tier: data, effect: read}}  # to read what it expands to\n"
+def _is_plain(name: str) -> bool:
+    return bool(name) and name.isprintable() and not any(sign in name for sign in "*|")
+
+
+def _expansions(templates: Iterable[str]) -> str:
+    """The entries for the URIs that templates expand to. A person decides: they may cover much. The first entry that
+    fits counts, and tiers.yaml refuses one that is never reached: so each once, the widest last."""
+    heads = {template.partition("{")[0] for template in templates} - {""}
+    return "".join(
+        f"      # {json.dumps(head + '*')}: {{tier: data, effect: read}}  # to read what it expands to\n"
+        for head in sorted(heads, key=lambda head: (-len(head), head))
+    )
 
 
 def _judge(annotations: object) -> tuple[str, str, str]:

@@ -56,8 +56,16 @@ def test_what_a_template_expands_to_is_proposed_for_a_person_to_let_in(tmp_path:
     text = draft_tiers("git", [{"uriTemplate": "notes://all/{id}"}, {"uriTemplate": "{any}://x"}])
     (tmp_path / "tiers.yaml").write_text(text.replace('# "', '"'))
     resources = tiers.read(tmp_path / "tiers.yaml")["git"]["resources"]
-    assert [line.text for line in resources] == ["notes://all/{id}", "notes://all/*", "{any}://x"]
+    assert [line.text for line in resources] == ["notes://all/{id}", "{any}://x", "notes://all/*"]
     assert '# "notes://all/*"' in text
+
+
+def test_what_several_templates_expand_to_can_be_let_in_together(tmp_path: Path) -> None:
+    names = ["notes://{id}", "notes://{id}/b", "notes://old/{id}"]
+    text = draft_tiers("git", [{"uriTemplate": name} for name in names])
+    (tmp_path / "tiers.yaml").write_text(text.replace('# "', '"'))
+    resources = tiers.read(tmp_path / "tiers.yaml")["git"]["resources"]
+    assert {line.text for line in resources} == {*names, "notes://*", "notes://old/*"}
 
 
 def test_what_only_says_that_it_is_a_template_too_has_no_second_entry() -> None:
