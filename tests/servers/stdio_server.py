@@ -57,8 +57,9 @@ class Stdio(Behaviour):
     async def tool_environment(self, *_: Any) -> JSON:
         return {"result": {"content": [], "environment": dict(os.environ), "cwd": os.getcwd()}}
 
-    async def tool_garbage(self, params: JSON, *_: Any) -> JSON:
+    async def tool_garbage(self, params: JSON, emit: Any, ask: Any, id: int) -> JSON:
         sys.stdout.buffer.write(b'plain words\n[1, 2\n"just a string"\n\n\x00\xff\n')
+        sys.stdout.buffer.write(b'get issue {"id":%d}\n{"msg":"get issue","id":%d}\n' % (id, id))
         sys.stdout.buffer.flush()
         return await self.tool_echo(params)
 

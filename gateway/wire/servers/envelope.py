@@ -39,6 +39,7 @@ SHORT: Final = 200
 _STAMPS: Final = frozenset(
     {PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY}
 )
+_OF_ANSWERS: Final = frozenset({"jsonrpc", "result", "error"})
 _OF_STATELESS: Final = _STAMPS | {LOG_LEVEL_META_KEY}
 
 not_forwarded: Final = settle.not_forwarded
@@ -200,6 +201,11 @@ def messages(line: bytes) -> Sequence[JsonObject]:
     if isinstance(heard, dict):
         return (heard,)
     return [one for one in heard if isinstance(one, dict)] if isinstance(heard, list) else ()
+
+
+def answered(message: JsonObject) -> int | None:
+    """Which of our requests it answers; None if none: some servers log there as objects, with ids of other things."""
+    return None if _OF_ANSWERS.isdisjoint(message) else number(message.get("id"))
 
 
 def outcome(answer: JsonObject, server: str, carried: bool = False) -> Outcome:

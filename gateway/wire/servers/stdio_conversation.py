@@ -212,7 +212,7 @@ class Conversation:
             self._notification(method, params, size)
 
     def _answer(self, message: JsonObject) -> None:
-        id = envelope.number(message.get("id"))
+        id = envelope.answered(message)
         if id is not None:
             outcome = envelope.outcome(message, self._name)
             if outcome.kind == "rejected" and self._process.stopping:
