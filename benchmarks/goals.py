@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.scenarios import STATELESS
+
 Rows = Sequence[Mapping[str, Any]]
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -58,8 +60,9 @@ def _calls(kept: Mapping[str, Any]) -> Iterator[Goal]:
     name = "small call, with a grant"
     spent, unspent = cpu(name, "with a grant"), cpu(name, "gateway")
     yield Goal("with a grant spent on each call: CPU, times without", 1.2, spent / unspent)
-    old = cpu("small call, session of the old era", "gateway")
-    yield Goal("old-era sessions: CPU, times stateless", 1.3, old / plain)
+    name = "small call, session of the old era"
+    old, new = cpu(name, "gateway"), cpu(name, STATELESS)
+    yield Goal("old-era sessions: CPU, times stateless", 1.3, old / new)
     listed = cpu("tools/list of 500", "gateway", 4)
     yield Goal("tools/list of 500: CPU, ms", 0.2, listed / 1e3)
     yield from _waits(kept, rows)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ from gateway.core.model import Endpoint
 JSON = dict[str, Any]
 SMALL: Final[JSON] = {"name": "echo", "arguments": {"text": "x" * 200}}
 RELAYS: Final = ("direct", "floor", "gateway")
+STATELESS: Final = "gateway, stateless"
+"""The gateway asked in the stateless era, whatever the scenario's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ SCENARIOS: Final = (
     Scenario("small call, with a grant", 64, ways=("gateway", "with a grant")),
     Scenario(f"small call, a grant of {GRANTS}", 64, ways=("gateway", "grants")),
     Scenario(f"small call, {RULES} rules", 64, ways=("gateway", "rules")),
-    Scenario("small call, session of the old era", 64, era="sessions"),
+    Scenario("small call, session of the old era", 64, era="sessions", ways=(*RELAYS, STATELESS)),
     Scenario("notes read and written, with capture", 16, _notes(8), ways=("direct", "capture")),
     Scenario("result of 100 KB", 4, (_tool("kb100"),)),
     Scenario("result of 10 MB", 1, (_tool("mb10"),)),
@@ -95,6 +97,9 @@ def _way(stand: Stand, stack: ExitStack, scenario: Scenario, name: str) -> Way:
     if name == "SDK client":
         client = stack.enter_context(sdk_client())
         return Way(name, client.process, client.round)
+    if name == STATELESS:
+        plain = _way(stand, stack, replace(scenario, era="stateless"), "gateway")
+        return replace(plain, name=name)
     fixture = stand.fixture(scenario.server).port if scenario.server != "pipe" else None
     if name in ("direct", "floor"):
         one = stand.fixture(scenario.server) if name == "direct" else stand.floor(scenario.server)
