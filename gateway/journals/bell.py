@@ -69,9 +69,6 @@ class Inbox(Generic[T]):
         """The next, which stays; None while there is nothing."""
         return self._items[0] if self._items else None
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def close(self) -> None:
         """By the thread that puts, once nobody takes any more: else the bell could go while it is being rung."""
         self._bell.close()

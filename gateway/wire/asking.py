@@ -17,8 +17,14 @@ NEEDED: Final = {
     "roots/list": "roots",
 }
 """Question -> the capability a client must have declared to be asked it."""
+_ASKING: Final = frozenset(NEEDED.values())
 ACTIONS: Final = frozenset({"accept", "decline", "cancel"})
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_]{1,32}")
+
+
+def can_be_asked(capabilities: JsonObject) -> bool:
+    """Whether a client declared that it answers any question."""
+    return not _ASKING.isdisjoint(capabilities)
 
 
 def undeclared(method: str, capabilities: JsonObject) -> str | None:

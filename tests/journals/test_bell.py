@@ -57,7 +57,7 @@ def test_things_are_taken_in_the_order_they_were_put() -> None:
     for number in range(3):
         inbox.put(number)
     firsts, taken = list[int | None](), list[int]()
-    while inbox:
+    while inbox.first is not None:
         firsts.append(inbox.first)
         taken.append(inbox.get())
     inbox.close()

@@ -362,7 +362,7 @@ async def test_after_work_of_many_the_next_is_gathered() -> None:
         writer.hurry()
         await entered(file)
         put_hurried(writer, "a")
-        waits = not writer._queue
+        waits = writer._queue.first is None
         file.gate.set()
         await writer.close()
     assert waits

@@ -23,6 +23,7 @@ from gateway.sdk import (
     PROTOCOL_VERSION_META_KEY,
 )
 from gateway.wire import strict_json
+from gateway.wire.asking import can_be_asked
 from gateway.wire.shape import STATELESS
 from gateway.wire.stated import stated
 
@@ -47,6 +48,11 @@ not_forwarded: Final = settle.not_forwarded
 GATEWAY_INFO: Final[JsonObject] = {"name": "bulkhead", "version": __version__}
 GATEWAY: Final = ClientFacts(STATELESS_VERSION, {}, GATEWAY_INFO)
 """Who asks when the gateway asks for itself (`ToolServer.fetch`)."""
+
+
+def asks_in_sessions(client: ClientFacts) -> bool:
+    """Whether an agent is of the sessions era and can be asked."""
+    return client.protocol_version < STATELESS_VERSION and can_be_asked(client.capabilities)
 
 
 def ids() -> Iterator[int]:

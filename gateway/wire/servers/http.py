@@ -30,7 +30,6 @@ from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
 from gateway.wire.servers.http_sessions import OWN, Sessions
-from gateway.wire.servers.http_standing import asks_in_sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import listened
 from gateway.wire.servers.listens import Listens
@@ -176,7 +175,7 @@ class HttpServer:
                 client.capabilities
                 and self._forced is None
                 and message.principal not in self._no_sessions
-                and asks_in_sessions(client)
+                and envelope.asks_in_sessions(client)
             ):
                 return self._send_as_asked(message, channel, patience)
             return self._stateless.send(message, channel, patience)

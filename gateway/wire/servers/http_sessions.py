@@ -20,13 +20,14 @@ from gateway.made import Made
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound
 from gateway.values import replace
+from gateway.wire.asking import can_be_asked
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_exchange import Exchange, Note, Session
 from gateway.wire.servers.http_link import Link, no_session
 from gateway.wire.servers.http_messages import Messages
-from gateway.wire.servers.http_standing import Standing, can_be_asked
+from gateway.wire.servers.http_standing import Standing
 from gateway.wire.servers.patience import Patience
 from gateway.wire.strict_json import dumps
 

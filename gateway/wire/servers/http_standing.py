@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from gateway.core.model import ClientFacts, JsonObject
+from gateway.core.model import JsonObject
 from gateway.wire import loglevels
-from gateway.wire.asking import NEEDED
-from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Session
 from gateway.wire.servers.http_link import Link
@@ -22,19 +20,6 @@ from gateway.wire.servers.http_messages import Messages
 OPEN_SECONDS: Final = 2.0
 """How long a call waits for the stream. A server may open it without saying so before its first event."""
 AGAIN_SECONDS: Final = 1.0
-_ASKING: Final = frozenset(NEEDED.values())
-
-
-def can_be_asked(capabilities: JsonObject) -> bool:
-    """Whether a client declared that it answers any question."""
-    return not _ASKING.isdisjoint(capabilities)
-
-
-def asks_in_sessions(client: ClientFacts) -> bool:
-    """Whether an agent is of the sessions era and can be asked."""
-    return client.protocol_version < envelope.STATELESS_VERSION and can_be_asked(
-        client.capabilities
-    )
 
 
 class Standing:

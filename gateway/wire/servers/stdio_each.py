@@ -31,7 +31,7 @@ from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, Watched
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
-from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS, STATELESS_VERSION
+from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS, asks_in_sessions
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.shape import STATELESS
 from gateway.wire.strict_json import dumps
@@ -171,7 +171,7 @@ class Each:
         """Whether the server would ask this agent by questions, which name no call."""
         if await self._has_sessions():
             return True
-        if not self._in_sessions or message.client.protocol_version >= STATELESS_VERSION:
+        if not (self._in_sessions and asks_in_sessions(message.client)):
             return False
         until = self._without.get(message.principal, 0.0)
         return self._shared.era is STATELESS and asyncio.get_running_loop().time() >= until

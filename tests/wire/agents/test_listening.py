@@ -17,7 +17,7 @@ from gateway.wire.agents.listening import follow
 from gateway.wire.agents.replay import Budget, Shelf
 from gateway.wire.agents.session import Session
 from tests.wire.agents.house import Followed, Place, RememberingGate, serving
-from tests.wire.agents.raw import Connection, call, connection, session, stateless
+from tests.wire.agents.raw import Connection, Speaker, call, connection, session, stateless
 
 ID = "io.modelcontextprotocol/subscriptionId"
 CHANGED = "notifications/tools/list_changed"
@@ -250,15 +250,22 @@ async def test_what_is_asked_while_a_session_subscribes_comes_on_that_requests_s
     assert answered["result"] == {"role": "assistant"}
 
 
+A: JsonObject = {"uri": "test://a"}
+
+
+async def subscriber(place: Place) -> tuple[Speaker, Followed]:
+    """A session that watches a resource, and what its server tells of it by."""
+    speaker = await session(place)
+    await speaker.post({"id": 1, "method": "resources/subscribe", "params": A})
+    return speaker, await first(place)
+
+
 async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() -> None:
     async with serving() as place:
         async with asyncio.timeout(20):
-            speaker = await session(place)
-            uri: JsonObject = {"uri": "test://a"}
-            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
-            followed = await first(place)
+            speaker, followed = await subscriber(place)
             for _ in range(100):
-                followed.told(UPDATED, uri)
+                followed.told(UPDATED, A)
             for number in range(1000):
                 followed.told(UPDATED, {"uri": f"test://{number}"})
             async with connection(place) as line:
@@ -270,29 +277,23 @@ async def test_what_a_sessions_reader_has_not_taken_waits_once_and_is_bounded() 
 async def test_log_messages_that_nobody_takes_leave_room_for_what_is_watched() -> None:
     async with serving() as place:
         async with asyncio.timeout(20):
-            speaker = await session(place)
-            uri: JsonObject = {"uri": "test://a"}
-            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
-            followed = await first(place)
+            speaker, followed = await subscriber(place)
             for number in range(1000):
                 followed.told(LOGGED, {"level": "info", "data": number})
-            followed.told(UPDATED, uri)
+            followed.told(UPDATED, A)
             async with connection(place) as line:
                 await speaker.get(line)
                 heard = await line.event()
                 while heard["method"] == LOGGED:
                     heard = await line.event()
-    assert heard["params"] == uri
+    assert heard["params"] == A
 
 
 async def test_a_sessions_end_ends_what_it_follows() -> None:
     async with serving() as place:
         async with asyncio.timeout(20):
-            speaker = await session(place)
-            uri: JsonObject = {"uri": "test://a"}
-            await speaker.post({"id": 1, "method": "resources/subscribe", "params": uri})
+            speaker, followed = await subscriber(place)
             await speaker.delete()
-            followed = await first(place)
     assert followed.closed
 
 
