@@ -29,7 +29,7 @@ from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
-from gateway.wire.servers.http_sessions import OWN, Sessions
+from gateway.wire.servers.http_sessions import ITSELF, OWN, Sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import listened
 from gateway.wire.servers.listens import Listens
@@ -227,7 +227,7 @@ class HttpServer:
         self._moved()
         talk = await self._talk(patience)
         if isinstance(talk, Sessions):
-            await talk.session(OWN, envelope.GATEWAY, patience)
+            await talk.session(ITSELF, patience)
         return Outcome("ok", result=self.describe())
 
     async def _talk(self, patience: Patience) -> Stateless | Sessions:

@@ -94,6 +94,23 @@ class Link(Value):
         _tell(reply, credential)
         return reply
 
+    async def post_twice(
+        self,
+        headers: bytes,
+        message: JsonObject,
+        patience: Patience,
+        credential: Credential | None = None,
+    ) -> Reply:
+        """As `post`, of what does nothing if it is heard twice: again, on a new connection, where a kept one had ended
+        without a word."""
+        try:
+            return await self.post(headers, message, patience, credential)
+        except Broken as error:
+            if not error.stale:
+                raise
+        self.pool.forget_idle()
+        return await self.post(headers, message, patience, credential)
+
     async def get(
         self, headers: bytes, patience: Patience, credential: Credential | None = None
     ) -> Reply:

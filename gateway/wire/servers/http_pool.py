@@ -101,6 +101,12 @@ class Pool:
             connection.give_up(coming)
             raise
 
+    def forget_idle(self) -> None:
+        """One had ended without a word, and so may the others: what is sent next makes its own."""
+        for connection in self._idle:
+            connection.abort()
+        self._idle.clear()
+
     async def aclose(self) -> None:
         """Close every connection, idle or not."""
         self._closed = True

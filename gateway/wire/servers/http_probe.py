@@ -44,7 +44,7 @@ async def _ask(link: Link, patience: Patience) -> tuple[int, JsonObject]:
     """Status and JSON-RPC answer ({} if there is none)."""
     id = next(link.ids)
     headers = stateless_lines(Outbound("server/discover", {}, envelope.GATEWAY, ""))
-    reply = await link.post(headers, envelope.discover(id), patience)
+    reply = await link.post_twice(headers, envelope.discover(id), patience)
     if not 200 <= reply.head.status < 300:
         _, body = await link.refusal(reply, id)
         if 300 <= reply.head.status < 400:

@@ -1,20 +1,19 @@
 """A tool server of the session era over HTTP: who has which session, opening, losing and closing them.
 
-A session belongs to one principal with one set of capabilities, client info and version: the server sees
-each agent's real words, and what it remembers for one is never another's. Spec: 2025-11-25
-basic/lifecycle, basic/transports. It knows nothing of what is said in a session (http_exchange.py).
+A session belongs to one principal, in one session of its own if it has one, with one set of capabilities, client
+info and version: the server sees each agent's real words, and what it remembers for one is never another's. It ends
+with the agent's. Spec: 2025-11-25 basic/lifecycle. It knows nothing of what is said in a session (http_exchange.py) or
+while one is opened (http_opening.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.made import Made
 from gateway.nobody import NOBODY
@@ -25,23 +24,30 @@ from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_exchange import Exchange, Note, Session
-from gateway.wire.servers.http_link import Link, no_session
+from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
+from gateway.wire.servers.http_opening import offered, opened
 from gateway.wire.servers.http_standing import Standing
 from gateway.wire.servers.patience import Patience
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"
 """The principal of the gateway's own session: no agent's can hold a NUL."""
-MAX_SESSIONS: Final = 256
-MAX_EACH: Final = 32
-"""Of one principal, who opens one for every client info it makes up: it ends its own, not the others'."""
+MAX_SESSIONS: Final = 512
+MAX_EACH: Final = 128
+"""Of one principal, who opens one for every session and client info it makes up: it ends its own, not the others'.
+While all of them are at work, what comes in a further session of the agent's shares one with others of that kind."""
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
-_SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+ITSELF: Final = Outbound("", {}, envelope.GATEWAY, OWN)
+"""Whoever asks for the gateway's own session."""
 
-Key = tuple[str, bytes]
-"""Who, and what the server is told of its client."""
+Key = tuple[str, str, bytes]
+"""Who, in which session of theirs, and what the server is told of its client."""
+
+
+def _nothing() -> None:
+    """For who is told of no end."""
 
 
 @dataclass(slots=True)
@@ -52,9 +58,12 @@ class _Place:
     session: Session | None = None
     """From when it is open."""
     standing: Standing | None = None
+    forget: Callable[[], None] = _nothing
+    """Its agent's session may outlive it."""
 
     def close(self) -> None:
         """Nobody is in it any more."""
+        self.forget()
         if not self.opening.done():
             self.opening.cancel()
         if self.standing is not None:
@@ -84,9 +93,10 @@ class Sessions:
         sent in the new one. What was under way in the old one is the doubt of its own caller.
         """
         for _ in range(2):
-            key, session = self._is_open(message) or await self.session(
-                message.principal, message.client, patience, message.credential
-            )
+            found = self._is_open(message)
+            if found is None:
+                message, found = await self._own_or_shared(message, patience)
+            key, session = found
             if message.client.log_level is not None:
                 await self._hear_logs(session, message, patience)
             if can_be_asked(message.client.capabilities):
@@ -129,7 +139,7 @@ class Sessions:
 
         False when it offers no such stream. Raises `NotSent`, `Broken`.
         """
-        key, session = await self.session(OWN, envelope.GATEWAY, self._link.patience())
+        key, session = await self.session(ITSELF, self._link.patience())
         reply = await self._link.get(session.headers, self._link.standing())
         try:
             if reply.head.status == 404 and session.id is not None:
@@ -151,70 +161,51 @@ class Sessions:
 
     def _is_open(self, message: Outbound) -> tuple[Key, Session] | None:
         """As `session`, where nothing is to be waited for."""
-        key = (message.principal, self._said.of(message.client))
+        key = (message.principal, message.session, self._said.of(message.client))
         place = self._places.get(key)
         if place is None or place.session is None:
             return None
         place.session.credential = message.credential
         return key, place.session
 
-    async def session(
-        self,
-        principal: str,
-        client: ClientFacts,
-        patience: Patience,
-        credential: Credential | None = None,
-    ) -> tuple[Key, Session]:
-        """The session of this principal and client, opened if need be; from now on with this credential.
+    async def _own_or_shared(
+        self, message: Outbound, patience: Patience
+    ) -> tuple[Outbound, tuple[Key, Session]]:
+        """Whose session it is shared says nothing after a call: it could be to another. Raises `NotSent`."""
+        try:
+            return message, await self.session(message, patience)
+        except Full:
+            if not message.session:
+                raise
+        message = replace(message, session="", ear=None)
+        return message, await self.session(message, patience)
 
-        Raises `NotSent`."""
-        key = (principal, self._said.of(client))
+    async def session(self, message: Outbound, patience: Patience) -> tuple[Key, Session]:
+        """The session for this message, opened if need be; from now on with its credential. Raises `NotSent`."""
+        principal, credential = message.principal, message.credential
+        key = (principal, message.session, self._said.of(message.client))
         place = self._places.get(key)
         if place is None:
-            mine = [each for each in self._places if each[0] == principal]
+            mine = [
+                each
+                for each in self._places
+                if each[0] == principal and bool(each[1]) == bool(message.session)
+            ]
             self._make_room(mine, MAX_EACH)
             self._make_room(self._places, MAX_SESSIONS)
-            place = _Place(asyncio.ensure_future(self._open(client, patience, credential)))
-            self._places[key] = place
+            place = self._places[key] = _Place(asyncio.ensure_future(self._open(message, patience)))
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
+            if message.ear is not None:
+                place.forget = message.ear.over.then(lambda: self._over(key, place))
         session = await asyncio.shield(place.opening)
         session.credential = credential
         return key, session
 
-    async def _open(
-        self, client: ClientFacts, patience: Patience, credential: Credential | None
-    ) -> Session:
-        id = next(self._link.ids)
-        hello = envelope.initialize(id, client)
-        hello["params"]["protocolVersion"] = _version(client)
-        try:
-            reply = await self._link.post(b"", hello, patience, credential)
-            if not 200 <= reply.head.status < 300:
-                outcome, _ = await self._link.refusal(reply, id, credential)
-                raise no_session(reply.head.status, envelope.said(outcome, credential))
-            answer = await Messages(reply, self._link.limits.max_result).answer_to(id, None)
-            reply.drain()
-            session, about = self._agree(answer, reply.header("mcp-session-id"), credential)
-            if client is envelope.GATEWAY:
-                self.about = about
-            initialized = envelope.notification("notifications/initialized")
-            (await self._link.post(session.headers, initialized, patience, credential)).drain()
-        except Broken as error:
-            raise NotSent(f"it opened no session: {error}") from None
+    async def _open(self, message: Outbound, patience: Patience) -> Session:
+        session, about = await opened(self._link, message.client, patience, message.credential)
+        if message.client is envelope.GATEWAY:
+            self.about = about
         return session
-
-    def _agree(
-        self, answer: JsonObject | None, id: str, credential: Credential | None
-    ) -> tuple[Session, JsonObject]:
-        outcome = envelope.outcome(answer or {}, self._link.name)
-        if outcome.result is None:
-            raise NotSent(f"it opened no session: {envelope.said(outcome, credential)}")
-        if (version := envelope.agreed_version(outcome.result)) is None:
-            raise NotSent("it speaks no protocol version that the gateway speaks")
-        if id and not _SESSION_ID.fullmatch(id):
-            raise NotSent("its session id is not visible ASCII")
-        logs = "logging" in (outcome.result.get("capabilities") or {})
-        return Session(id or None, version, logs=logs), outcome.result
 
     def _opened(self, key: Key, opening: asyncio.Task[Session]) -> None:
         place = self._places.get(key)
@@ -258,6 +249,11 @@ class Sessions:
         if place is not None and place.session is session:
             self._places.pop(key).close()
 
+    def _over(self, key: Key, place: _Place) -> None:
+        """Its agent's session is."""
+        if self._places.get(key) is place:
+            self._end(key)
+
     def _end(self, key: Key) -> None:
         place = self._places.pop(key)
         session = place.session
@@ -291,10 +287,4 @@ async def _quietly(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _said(client: ClientFacts) -> bytes:
-    return dumps([_version(client), client.capabilities, client.info])
-
-
-def _version(client: ClientFacts) -> str:
-    """What to offer: the agent's own version, or the newest of the era for an agent of the other one."""
-    known = client.protocol_version in envelope.SESSION_VERSIONS
-    return client.protocol_version if known else envelope.SESSION_VERSIONS[0]
+    return dumps([offered(client), client.capabilities, client.info])

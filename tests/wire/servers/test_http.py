@@ -107,6 +107,16 @@ async def test_who_can_be_asked_meets_a_server_in_a_session_if_it_opens_one(era:
         assert (asked.kind, spoken) == ("rejected", [False, False])
 
 
+async def test_each_session_of_an_agent_is_a_session_of_its_own_there() -> None:
+    async with connected("sessions") as (server, world):
+        for session in ("one", "other", "one"):
+            await server.call(leave(), replace(tool("echo", text="x"), session=session), Ear())
+        one, other, again = (
+            headers["mcp-session-id"] for _, rpc, headers in world.seen if rpc == "tools/call"
+        )
+    assert one == again != other
+
+
 async def test_a_forced_era_is_not_probed() -> None:
     async with sdk_server("both") as (url, world):
         server = HttpServer("fixture", ServerSettings(url=url, era="sessions"))

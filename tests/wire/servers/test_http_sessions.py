@@ -54,28 +54,83 @@ async def answers(wire: Wire) -> None:
     await wire.answer({})
 
 
-async def test_what_it_logs_after_a_call_is_told_to_the_agent_of_the_last_one() -> None:
+def speaking(script: Script, after: asyncio.Event) -> Script:
+    """On each session's own stream it logs something later, and says what is no log message."""
     later = {"level": "info", "data": "later"}
-    answered = asyncio.Event()
-    told: asyncio.Queue[tuple[str, JsonObject]] = asyncio.Queue()
 
-    async def script(wire: Wire) -> None:
+    async def said(wire: Wire) -> None:
         if not wire.request.head.startswith("GET"):
-            await wire.answer({})
+            await script(wire)
             return
         await wire.stream()
-        await answered.wait()
+        await after.wait()
         for method in ("notifications/other", "notifications/message"):
             note = {"jsonrpc": "2.0", "method": method, "params": later}
             await wire.say(f"data: {json.dumps(note)}\n\n".encode())
         await asyncio.sleep(60)
 
-    ear = AgentsEar(Over(), lambda method, params: told.put_nowait((method, params)))
-    async with serving(sessions(script)) as (server, _), asyncio.timeout(20):
-        await server.call(leave(), replace(tool("echo"), ear=ear), Ear())
+    return said
+
+
+def in_session(name: str, told: asyncio.Queue[tuple[str, str]] | None = None) -> Outbound:
+    """A call in an agent's session of that name; who hears what is `told`."""
+
+    def tell(method: str, _: JsonObject) -> None:
+        if told is not None:
+            told.put_nowait((name, method))
+
+    return replace(tool("echo"), session=name, ear=AgentsEar(Over(), tell))
+
+
+async def test_what_it_logs_after_a_call_is_told_to_each_agent_whose_session_it_is() -> None:
+    answered = asyncio.Event()
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    async with serving(sessions(speaking(answers, answered))) as (server, _), asyncio.timeout(20):
+        for name in ("one", "other"):
+            await server.call(leave(), in_session(name, told), Ear())
         answered.set()
-        heard = await told.get()
-    assert (heard, told.empty()) == (("notifications/message", later), True)
+        heard = {await told.get() for _ in range(2)}
+    assert heard == {("one", "notifications/message"), ("other", "notifications/message")}
+    assert told.empty()
+
+
+async def test_each_session_of_an_agent_has_its_own_which_ends_with_it() -> None:
+    async with serving(sessions(answers)) as (server, heard):
+        first, other = in_session("one"), in_session("other")
+        for message in (first, other, first):
+            await server.call(leave(), message, Ear())
+        opened = heard.methods().count("initialize")
+        assert first.ear is not None
+        first.ear.over.say()
+        while not heard.requests[-1].head.startswith("DELETE"):
+            await asyncio.sleep(0.01)
+        await server.call(leave(), other, Ear())
+    assert (opened, heard.methods().count("initialize")) == (2, 2)
+
+
+async def test_while_all_of_an_agents_sessions_work_a_further_one_shares_and_is_told_nothing_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_sessions, "MAX_EACH", 1)
+    at_work, done, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def script(wire: Wire) -> None:
+        if not at_work.is_set():
+            at_work.set()
+            await done.wait()
+        await wire.answer({})
+
+    async with serving(sessions(speaking(script, answered))) as (server, heard):
+        first = asyncio.ensure_future(server.call(leave(), in_session("one", told), Ear()))
+        await at_work.wait()
+        further = await server.call(leave(), in_session("other", told), Ear())
+        done.set()
+        await first
+        answered.set()
+        spoke = await told.get()
+    assert (further.kind, heard.methods().count("initialize")) == ("ok", 2)
+    assert (spoke, told.empty()) == (("one", "notifications/message"), True)
 
 
 NO_STREAM = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
