@@ -25,6 +25,7 @@ from gateway.config.yamlfile import Strict
 from gateway.core.model import Effect, JsonObject, Tier
 from gateway.core.reverse import Guard, Level, Reversal
 from gateway.errors import Misconfigured, Where
+from gateway.files.listing import is_there
 from gateway.policy.asking import Asked, Reply, ask, target
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.reasons import Reason
@@ -94,7 +95,7 @@ class Result(Value):
 def read(policy: PolicySnapshot) -> Sequence[tuple[Case, Where]]:
     """The cases of the policy's own tests.yaml; none if it has none. Raises `Misconfigured` at file:line."""
     path = policy.directory / FILE
-    if not path.exists():
+    if not is_there(path):
         return []
     tree = yamlfile.read(path)
     file = yamlfile.validate(tree, _File, str(path))

@@ -27,6 +27,7 @@ from gateway.config import yamlfile
 from gateway.config.yamlfile import Strict
 from gateway.core.model import AccessRequest, Effect, JsonObject
 from gateway.core.reverse import GUARDS, Guard, Level
+from gateway.files.listing import is_there
 from gateway.policy import pointers
 from gateway.policy.fragments import Fragment, judge
 from gateway.policy.predicates import Facts, Truth, every
@@ -99,7 +100,7 @@ class _File(Strict):
 
 def read(path: Path) -> Mapping[str, Condition]:
     """The conditions by name; none if there is no such file. Raises `Misconfigured` at file:line."""
-    return yamlfile.load(path, _File).conditions if path.exists() else {}
+    return yamlfile.load(path, _File).conditions if is_there(path) else {}
 
 
 def facts_of(question: AccessRequest) -> Facts:

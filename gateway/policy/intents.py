@@ -25,6 +25,7 @@ from gateway.config.yamlfile import Strict
 from gateway.core.grant import Terms, in_vain
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
+from gateway.files.listing import is_there
 from gateway.terms import Written
 from gateway.values import Value, field
 
@@ -68,7 +69,7 @@ class Intents(Value):
 
 def read(path: Path, servers: Iterable[str], keeps_flow: bool) -> Intents:
     """The file, if there is one. `keeps_flow`: tiers.yaml has a `flow`. Raises `Misconfigured` at file:line."""
-    if not path.exists():
+    if not is_there(path):
         return Intents()
     tree = yamlfile.read(path)
     file = yamlfile.validate(tree, _File, str(path))

@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import Misconfigured, Where
 from gateway.files import following
+from gateway.files.listing import is_there
 from gateway.policy import cases, intents
-from gateway.policy.intents import Intents
 from gateway.policy.snapshot import FILES, PolicySnapshot, fingerprint, load
 from gateway.settings import ServerSettings
+
+_WITHOUT: Final = {
+    intents.FILE: "what stands without a grant would be the default again",
+    cases.FILE: "no case would say what else is wrong",
+}
 
 
 class LivePolicies:
@@ -26,6 +32,7 @@ class LivePolicies:
         self._servers = servers
         self.current = self._load()
         """See `ports.Policies`."""
+        self._held_to = self._there()
         self._astray = False
         """Was it told that the files cannot be taken, and nothing better since?"""
 
@@ -48,16 +55,19 @@ class LivePolicies:
             return
         self._must_not_widen()
         self.current = fresh = await asyncio.to_thread(self._load)
-        self._astray = False
+        self._held_to, self._astray = self._there(), False
         told(f"policy {_short(fresh.version)} in force, {len(fresh.book.rules)} rules")
 
     def _must_not_widen(self) -> None:
-        """Without intents.yaml a role alone may be enough where it said that it is not. Raises `Misconfigured`."""
-        path = self._directory / intents.FILE
-        if self.current.intents != Intents() and not path.exists():
-            why = "it is gone: what stands without a grant would be the default again"
-            hint = "put it back; to be without it, start the gateway anew"
-            raise Misconfigured(why, Where(str(path)), hint=hint)
+        """A file that is gone was not put right: a copy may be under way. Raises `Misconfigured`."""
+        for path in self._held_to:
+            if not is_there(path):
+                hint = "put it back; to be without it, start the gateway anew"
+                raise Misconfigured(f"it is gone: {_WITHOUT[path.name]}", Where(str(path)), hint)
+
+    def _there(self) -> list[Path]:
+        """What the version in force is held to, of what a policy may be without."""
+        return [path for name in _WITHOUT if is_there(path := self._directory / name)]
 
     def _files(self) -> list[Path]:
         return [self._directory / name for name in FILES]

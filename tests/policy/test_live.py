@@ -202,6 +202,30 @@ async def test_where_intents_are_gone_no_role_is_enough_that_was_not(tmp_path: P
     assert policies.current.intents.standing == {Tier.DATA}
 
 
+async def test_where_its_cases_are_gone_no_version_is_taken_that_they_might_refuse(
+    tmp_path: Path,
+) -> None:
+    """As when a copy of the directory comes file by file, and stops half way."""
+    directory = written(tmp_path, GOOD, cases=CASES)
+    policies = LivePolicies(directory, {})
+    (directory / "tests.yaml").unlink()
+    replace(directory / "policy.csv", DENIES_ALL)
+    with pytest.raises(Misconfigured, match=r"tests\.yaml: it is gone"):
+        await policies.take(print)
+    assert policies.current.decide(question()).permitted
+
+
+@pytest.mark.parametrize("name", ["intents.yaml", "tests.yaml", "constraints.yaml"])
+def test_a_link_that_leads_nowhere_is_not_taken_for_a_file_left_out(
+    tmp_path: Path, name: str
+) -> None:
+    """Where intents are left out, a role alone is enough for data and tool; where cases are, all of them pass."""
+    directory = written(tmp_path, GOOD)
+    (directory / name).symlink_to(tmp_path / "not mounted" / name)
+    with pytest.raises(Misconfigured, match=rf"{name}: cannot read: No such file"):
+        LivePolicies(directory, {})
+
+
 def test_a_policy_that_fails_its_own_cases_does_not_start(tmp_path: Path) -> None:
     directory = written(tmp_path, DENIES_ALL, cases=CASES)
     with pytest.raises(Misconfigured, match="expected allow by P1, got deny by D1") as caught:
