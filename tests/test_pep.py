@@ -373,7 +373,7 @@ async def test_what_a_server_says_after_a_call_is_withheld_once_a_fence_stops_th
 ) -> None:
     log, told = FenceLog(tmp_path), list[str]()
     world = World(bounds=Bounds(NoGrants(), LiveFences(log)))
-    ear = Ear(Over(), lambda _, params: told.append(params["data"]))
+    ear = Ear(Over(), lambda _, params, *__: told.append(params["data"]))
     params: JsonObject = {"name": "s__t", "arguments": {"x": 1}}
     client = ClientFacts("2025-11-25")
     asked = Request(Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", params, client, ear=ear)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 
 class Over:
@@ -37,16 +37,30 @@ class Over:
             self._then.remove(do)
 
 
+def always() -> bool:
+    """What may be told whenever it is."""
+    return True
+
+
+class Tell(Protocol):
+    """Takes a notification; drops it when nobody may be told, or listens."""
+
+    def __call__(
+        self, method: str, params: dict[str, Any], still: Callable[[], bool] = always, /
+    ) -> None:
+        """`still`: asked when it goes out, if it has to wait: it is dropped then where it may not be told any more."""
+        ...
+
+
 class Ear:
     """An agent's session: when it is over, and a way to tell its agent what comes after a call."""
 
     __slots__ = ("over", "tell")
 
-    def __init__(self, over: Over, tell: Callable[[str, dict[str, Any]], None]) -> None:
-        """`tell`: takes a notification; drops it when nobody may be told, or listens."""
+    def __init__(self, over: Over, tell: Tell) -> None:
         self.over = over
         self.tell = tell
 
 
-def nobody(_: str, __: dict[str, Any]) -> None:
+def nobody(method: str, params: dict[str, Any], still: Callable[[], bool] = always) -> None:
     """Tells nobody."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from gateway.core.credential import account
 from gateway.core.model import Answer, Effect, JsonObject, Outcome, RpcError
-from gateway.core.over import Ear
+from gateway.core.over import Ear, always
 from gateway.core.record import Permit
 from gateway.core.settle import not_forwarded
 from gateway.credential_ports import NoCredential
@@ -72,7 +72,11 @@ class Lent:
 
     def _discreet(self, ear: Ear) -> Ear:
         """The same, to which no credential goes."""
-        return Ear(ear.over, lambda method, params: ear.tell(method, self._hidden.value(params)))
+
+        def tell(method: str, params: JsonObject, still: Callable[[], bool] = always) -> None:
+            ear.tell(method, self._hidden.value(params), still)
+
+        return Ear(ear.over, tell)
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """See `ports.ToolServer`."""

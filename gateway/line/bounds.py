@@ -5,7 +5,7 @@ It puts two questions together that are always asked together. It knows the port
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 
 from gateway.core import fence
@@ -14,7 +14,7 @@ from gateway.core.credential import Behalf
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import Passage, closed
 from gateway.core.model import Classified, JsonObject, Label, WorkloadIdentity
-from gateway.core.over import Ear
+from gateway.core.over import Ear, always
 from gateway.core.record import Claim
 from gateway.core.tasks import brings_more
 from gateway.errors import Refused
@@ -115,9 +115,9 @@ class Bounds:
         a fence would catch it by is, and its arguments are not."""
         caught = fence.call(covered.classified, covered.cover)
 
-        def tell(method: str, params: JsonObject) -> None:
+        def tell(method: str, params: JsonObject, still: Callable[[], bool] = always) -> None:
             if not self.withholds(caught):
-                ear.tell(method, params)
+                ear.tell(method, params, lambda: still() and not self.withholds(caught))
 
         return Ear(ear.over, tell)
 

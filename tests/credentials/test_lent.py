@@ -111,7 +111,7 @@ async def test_what_comes_after_a_call_holds_none_either() -> None:
     _, server, around = lent()
     told: list[JsonObject] = []
     over = Over()
-    ear = Ear(over, lambda _, params: told.append(params))
+    ear = Ear(over, lambda _, params, *__: told.append(params))
     await around.call(leave(), Outbound(**{**_fields(READ), "ear": ear}), Remembers())
     [got] = server.got
     assert got.ear is not None and got.credential is not None

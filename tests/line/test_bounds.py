@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from gateway.core.fence import Fence, Scope
 from gateway.core.grant import Cover
 from gateway.core.model import Classified, Flow, JsonObject
-from gateway.core.over import Ear, Over
+from gateway.core.over import Ear, Over, always
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
@@ -100,11 +101,19 @@ def test_what_comes_after_a_call_is_told_until_a_fence_stops_that_call(
 ) -> None:
     log, told = FenceLog(tmp_path), list[Any]()
     bounds = Bounds(NoGrants(), LiveFences(log))
-    over = Over()
-    ear = Ear(over, lambda _, params: told.append(params["data"]))
+    over, waiting = Over(), list[Callable[[], bool]]()
+
+    def tell(_: str, params: JsonObject, still: Callable[[], bool] = always) -> None:
+        told.append(params["data"])
+        waiting.append(still)
+
+    ear = Ear(over, tell)
     after = bounds.after(Covered(call("a"), Cover((), "t1")), ear)
     log.fence(Fence("server", "files", "operator:ada", "strange", 5))
     after.tell("notifications/message", {"data": "heard"})
+    [still] = waiting
+    before = still()
     log.fence(Fence(scope, value, "operator:ada", "strange", 6))
     after.tell("notifications/message", {"data": "withheld"})
     assert told == ["heard"] and after.over is over
+    assert (before, still()) == (True, False)

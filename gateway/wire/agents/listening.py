@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -20,9 +21,10 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.over import Tell, always
 from gateway.core.settle import INVALID_PARAMS
 from gateway.nobody import NOBODY
-from gateway.ports import Channel, Following, Gate, Told
+from gateway.ports import Channel, Following, Gate
 from gateway.values import replace
 from gateway.wire import loglevels
 from gateway.wire.agents.messages import notification_body
@@ -160,7 +162,7 @@ async def _tell(
 # Sessions.
 
 
-def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Told) -> Following:
+def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Tell) -> Following:
     """What a session's agent is told, decided on the newest token it came with."""
     session.ear.tell = partial(_after_a_call, gate, session, identity, told)
     if session.following is None:
@@ -175,19 +177,23 @@ def _after_a_call(
     gate: Gate,
     session: Session,
     identity: WorkloadIdentity,
-    told: Told,
+    told: Tell,
     method: str,
     params: JsonObject,
+    still: Callable[[], bool] = always,
 ) -> None:
     """Told to who has not been stopped since, and wants to hear it."""
     may_have = gate.keeps(in_session(session, identity))
-    lasts = identity.expires_at > time.time()
-    if lasts and loglevels.heard(method, params, session.log_floor) and may_have(identity):
-        told(method, params)
+
+    def may_hear() -> bool:
+        return still() and identity.expires_at > time.time() and may_have(identity)
+
+    if loglevels.heard(method, params, session.log_floor) and may_hear():
+        told(method, params, may_hear)
 
 
 async def subscribed(
-    gate: Gate, session: Session, request: Request, channel: Channel, told: Told
+    gate: Gate, session: Session, request: Request, channel: Channel, told: Tell
 ) -> Answer:
     """The answer to a session's `resources/subscribe` or `unsubscribe`."""
     following = follow(gate, session, request.identity, told)
@@ -196,12 +202,14 @@ async def subscribed(
     return await following.subscribe(request, channel)
 
 
-def tell_standing(session: Session, method: str, params: JsonObject) -> None:
-    """On the session's own stream, unless the same waits there already or too much does."""
+def tell_standing(
+    session: Session, method: str, params: JsonObject, still: Callable[[], bool] = always
+) -> None:
+    """On the session's own stream, unless the same waits there already or too much does. `still`: see `over.Tell`."""
     stream, body = session.standing, notification_body(method, params)
     waiting = [event.body for event in stream.events if event.number > stream.delivered]
     if body not in waiting and len(waiting) < most_of(method):
-        stream.put(body)
+        stream.put(body, still)
 
 
 def most_of(method: str) -> int:

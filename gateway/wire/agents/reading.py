@@ -62,7 +62,8 @@ class Reader:
                 return
             event = stream.after(number)
             if event is not None:
-                await self._out.send(sse.encode(event.body, id=self._id(event.number)))
+                if event.still():
+                    await self._out.send(sse.encode(event.body, id=self._id(event.number)))
                 if watch.done():
                     raise Gone
                 number = event.number

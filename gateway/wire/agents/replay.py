@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
+from gateway.core.over import always
 from gateway.ports import MayHave
 from gateway.values import Value
 from gateway.wire.agents.flow import Flow
@@ -34,6 +36,8 @@ class Kept(Value):
 
     number: int
     body: bytes
+    still: Callable[[], bool] = always
+    """Asked before it goes out: may it?"""
 
 
 class Stream:
@@ -116,11 +120,11 @@ class Stream:
         behind = self.reader is not None and self.delivered < self.last
         return behind and not self._shelf.room_for(size)
 
-    def put(self, body: bytes) -> bool:
-        """One message, at once. False when it could not be kept."""
+    def put(self, body: bytes, still: Callable[[], bool] = always) -> bool:
+        """One message, at once. False when it could not be kept. `still`: see `Kept`."""
         if self.abandoned or not self._shelf.make_room(len(body), self):
             return False
-        self._keep(body)
+        self._keep(body, still)
         return True
 
     def end(self, body: bytes, otherwise: bytes) -> None:
@@ -135,8 +139,8 @@ class Stream:
         self.paused = True
         self.wake.set()
 
-    def _keep(self, body: bytes) -> None:
-        self.events.append(Kept(self._next, body))
+    def _keep(self, body: bytes, still: Callable[[], bool] = always) -> None:
+        self.events.append(Kept(self._next, body, still))
         self._shelf.take(len(body))
         self._next += 1
         self.wake.set()

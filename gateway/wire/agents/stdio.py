@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.model import (
     Answer,
@@ -21,6 +22,7 @@ from gateway.core.model import (
     RpcError,
     WorkloadIdentity,
 )
+from gateway.core.over import always
 from gateway.errors import Refused
 from gateway.finishing import until
 from gateway.ports import Channel, Gate
@@ -87,6 +89,7 @@ class Conversation:
         self._session: Session | None = None
         self._running: dict[RequestId, asyncio.Task[Answer]] = {}
         self._sending: set[asyncio.Task[bool]] = set()
+        self._turn = asyncio.Lock()
         self._untold = 0
         """Bytes of those that nobody asked for."""
         self._over = asyncio.Event()
@@ -103,11 +106,16 @@ class Conversation:
 
     def put(self, body: bytes) -> bool:
         """One message, written as soon as it can be."""
-        self._soon(body)
+        self._soon(self.append(body))
         return True
 
-    def _soon(self, body: bytes) -> asyncio.Task[bool]:
-        task = asyncio.ensure_future(self.append(body))
+    async def _in_turn(self, body: bytes, still: Callable[[], bool]) -> bool:
+        """One waits for the host to read; the others wait here, where they can still be dropped."""
+        async with self._turn:
+            return not still() or await self.append(body)
+
+    def _soon(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        task = asyncio.ensure_future(work)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return task
@@ -174,7 +182,7 @@ class Conversation:
             return await listening.subscribed(self._gate, self._session, request, channel, told)
         return await ask_gate(self._gate, request, channel)
 
-    def _tell(self, method: str, params: JsonObject) -> None:
+    def _tell(self, method: str, params: JsonObject, still: Callable[[], bool] = always) -> None:
         def told(_: object) -> None:
             self._untold -= len(body)
 
@@ -182,7 +190,7 @@ class Conversation:
         has_room = len(self._sending) < listening.most_of(method)
         if has_room and self._untold + len(body) <= MAX_UNTOLD:
             self._untold += len(body)
-            self._soon(body).add_done_callback(told)
+            self._soon(self._in_turn(body, still)).add_done_callback(told)
 
     async def _identify(self, call: Call) -> WorkloadIdentity:
         if isinstance(self._who, WorkloadIdentity):

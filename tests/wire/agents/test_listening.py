@@ -180,6 +180,25 @@ async def test_what_is_logged_after_a_call_is_told_where_a_session_listens() -> 
     assert heard["params"] == {"level": "info", "data": "heard"}
 
 
+async def test_what_waits_to_be_read_is_dropped_where_it_may_not_be_told_any_more() -> None:
+    fenced = False
+    async with serving() as place:
+        async with asyncio.timeout(20):
+            speaker = await session(place)
+            await speaker.call(1, "echo")
+            [request] = place.gate.requests
+            assert request.ear is not None
+            asked = {"id": 2, "method": "resources/subscribe", "params": {"uri": "a://b"}}
+            await speaker.post(asked)
+            request.ear.tell(LOGGED, {"level": "info", "data": "stopped"}, lambda: not fenced)
+            request.ear.tell(LOGGED, {"level": "info", "data": "heard"})
+            fenced = True
+            async with connection(place) as line:
+                await speaker.get(line)
+                heard = await line.event()
+    assert heard["params"]["data"] == "heard"
+
+
 @pytest.mark.parametrize(("lasts", "heard"), [(60, ["x"]), (0, [])])
 async def test_it_is_told_by_the_newest_token_while_that_lasts(
     lasts: int, heard: list[str]
@@ -192,7 +211,7 @@ async def test_it_is_told_by_the_newest_token_while_that_lasts(
     one = Session(endpoint, "", ClientFacts("2025-11-25"), Shelf(Budget(1000), limits), 0)
     for seconds in (30, lasts):
         known = replace(who, expires_at=int(time.time()) + seconds)
-        follow(gate, one, known, lambda _, params: told.append(params["data"]))
+        follow(gate, one, known, lambda _, params, *__: told.append(params["data"]))
     one.ear.tell(LOGGED, {"data": "x"})
     assert told == heard
 

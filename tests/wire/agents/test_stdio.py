@@ -312,6 +312,28 @@ async def test_what_an_agent_that_does_not_read_is_told_unasked_is_bounded_in_by
     assert heard == ["0xxxx", "1xxxx", "2xxxx", "small", "again"]
 
 
+async def test_what_waits_for_an_agent_to_read_is_dropped_where_it_may_not_be_told_any_more() -> (
+    None
+):
+    gate, pipe, fenced = RememberingGate(), Pipe(outgoing=asyncio.Queue(1)), False
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        talk = tasks.create_task(converse(gate, ALL, TOKEN, pipe, RequestLimits()))
+        pipe.say(initialize())
+        await pipe.heard()
+        pipe.call(2, "echo")
+        await pipe.heard()
+        [request] = gate.requests
+        assert request.ear is not None
+        for data in ("full", "handed over"):
+            request.ear.tell("notifications/message", {"data": data})
+        request.ear.tell("notifications/message", {"data": "stopped"}, lambda: not fenced)
+        request.ear.tell("notifications/message", {"data": "heard"})
+        fenced = True
+        heard = [(await pipe.heard())["params"]["data"] for _ in range(3)]
+        talk.cancel()
+    assert heard == ["full", "handed over", "heard"]
+
+
 async def test_ids_in_work_are_not_taken_twice_and_work_is_bounded() -> None:
     gate = RememberingGate()
     async with talking(gate, concurrency=1) as pipe:

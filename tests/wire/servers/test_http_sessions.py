@@ -75,7 +75,7 @@ def speaking(script: Script, after: asyncio.Event) -> Script:
 def in_session(name: str, told: asyncio.Queue[tuple[str, str]] | None = None) -> Outbound:
     """A call in an agent's session of that name; who hears what is `told`."""
 
-    def tell(method: str, _: JsonObject) -> None:
+    def tell(method: str, *_: Any) -> None:
         if told is not None:
             told.put_nowait((name, method))
 

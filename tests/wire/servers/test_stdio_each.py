@@ -260,7 +260,7 @@ async def test_what_it_logs_after_a_call_is_told_to_the_agent_it_works_for_and_t
     heard = asyncio.Event()
 
     def ear(name: str) -> Ear:
-        def tell(method: str, params: JsonObject) -> None:
+        def tell(method: str, params: JsonObject, *_: object) -> None:
             assert method == "notifications/message"
             told[name].append(params)
             heard.set()
