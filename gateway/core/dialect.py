@@ -138,7 +138,15 @@ def _strict(base: Any, exact: bool) -> Any:
     types = base.TYPE_CHECKER
     if exact:
         types = types.redefine("integer", _is_integer)
-    return validators.extend(base, keywords, type_checker=types)  # type: ignore[no-untyped-call]
+    strict: Any = validators.extend(base, keywords, type_checker=types)  # type: ignore[no-untyped-call]
+    kept = [(each.name, each.alias) for each in strict.__attrs_attrs__ if each.init]
+
+    def evolve(validator: Any, **changes: Any) -> Any:
+        """For a subschema. The stock form takes the library's own keywords for one that names a `$schema`."""
+        return strict(**{alias: getattr(validator, name) for name, alias in kept} | changes)
+
+    strict.evolve = evolve
+    return strict
 
 
 def _is_integer(_: Any, value: Any) -> bool:

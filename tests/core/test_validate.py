@@ -376,6 +376,19 @@ def test_a_pattern_that_would_hang_a_backtracking_engine_is_answered(
         problem({"x": schema}, {"x": {text: 1}})
 
 
+@pytest.mark.parametrize(
+    "dialect",
+    ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"],
+)
+def test_a_subschema_that_names_a_dialect_is_asked_no_other_way(dialect: str) -> None:
+    """The library would take its own keywords there, which run patterns without end and take 5.0 for an integer."""
+    number = {"$schema": dialect, "type": "integer"}
+    for x in (number, {"allOf": [number]}):
+        assert problem({"x": x}, {"x": 5.0}) == "arguments/x: must be of type integer"
+    text = {"$schema": dialect, "pattern": "^(?=a)b"}
+    assert "in bounded time" in str(problem({"x": text}, {"x": "b"}))
+
+
 def test_a_pattern_that_cannot_be_run_does_not_stand_in_the_way_of_other_arguments() -> None:
     properties = {"a": {"type": "string", "pattern": "^(?!x)"}, "b": {"type": "string"}}
     assert problem(properties, {"b": "fine"}) is None
