@@ -57,8 +57,9 @@ class Verifier(Protocol):
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """The identity behind the evidence, for `evidence.endpoint` only. `now`: seconds since the epoch.
 
-        Raises `Refused` (no_token, bad_token, unknown_key, bad_proof, expired_token, wrong_audience,
-        insufficient_scope). Synchronous and free of I/O: nothing awaits between a look-up and a decision."""
+        Raises `Refused` (no_token, bad_token, unknown_key, issuer_silent, bad_proof, expired_token,
+        wrong_audience, insufficient_scope). Synchronous and free of I/O: nothing awaits between a look-up and a
+        decision."""
         ...
 
     def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
@@ -67,8 +68,8 @@ class Verifier(Protocol):
         ...
 
     async def refreshed(self, evidence: Evidence) -> bool:
-        """After `unknown_key`: waits, a little, for a look at the issuer's present keys. False: it is too
-        soon for one, so asking again would not help. Never raises."""
+        """After `unknown_key` and `issuer_silent`: waits, a little, for a look at the issuer's present keys, or for
+        what it says of the token. False: it is too soon for one, so asking again would not help. Never raises."""
         ...
 
 

@@ -18,10 +18,11 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
 
-    # Step 2, identify. One outward answer (401); the code is for the operator.
+    # Step 2, identify. One outward answer (401) for what is not good; the code is for the operator.
     NO_TOKEN = "no_token"
     BAD_TOKEN = "bad_token"
     UNKNOWN_KEY = "unknown_key"
+    ISSUER_SILENT = "issuer_silent"
     BAD_PROOF = "bad_proof"
     EXPIRED_TOKEN = "expired_token"
     WRONG_AUDIENCE = "wrong_audience"

@@ -81,7 +81,7 @@ class Gateway(Value):
         """
         states = Counter(server["state"] for server in self.catalogue.status().values())
         facts = {"policy": self.policies.current.version, "servers": dict(states)}
-        if self.identities.keys:
+        if self.identities.keys or self.identities.asked:
             facts["issuers"] = self.identities.status()
         return self.identities.ready and self.journal.takes_lines, facts
 

@@ -23,12 +23,13 @@ from gateway.identity.keycache import KeyCache
 from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
-from gateway.identity.profile import IssuerProfile, Keys
+from gateway.identity.profile import IssuerProfile, Kept, Keys
 from gateway.ports import Verifier
 from gateway.settings import Settings
 from gateway.values import Value
 
 if TYPE_CHECKING:  # each kind of issuer and proof is loaded where bulkhead.yaml names one
+    from gateway.app.introspection import Asked
     from gateway.identity.sets import Transmitter
 
 WARM: Final = 5.0
@@ -46,7 +47,9 @@ class Identities(Value):
     local: LocalIssuer | None
     """The embedded issuer, where it is on."""
     keys: Mapping[str, Keys]
-    """By issuer id."""
+    """By issuer id: of those whose tokens are JWTs."""
+    asked: Mapping[str, Asked]
+    """By issuer id: of those that are asked about their tokens."""
     transmitters: Sequence[Transmitter]
     """Who is believed about identities that were stolen or have ended."""
 
@@ -56,15 +59,18 @@ class Identities(Value):
         keys = {
             id: _keys_of(one, settings)
             for id, one in settings.issuers.items()
-            if one.kind != "mtls"
+            if one.kind != "mtls" and not one.opaque
         }
+        asked = _asked(settings)
         profiles = [
-            profile(settings.issuers[id], each, settings.tenant) for id, each in keys.items()
+            profile(one, keys.get(id), settings.tenant, asked[id].answers if id in asked else None)
+            for id, one in settings.issuers.items()
+            if one.kind != "mtls"
         ]
         local = open_local(settings) if settings.embedded else None
         if local is not None:
             profiles.append(local.profile)
-        return cls(_verifier(settings, profiles), local, keys, _transmitters(settings))
+        return cls(_verifier(settings, profiles), local, keys, asked, _transmitters(settings))
 
     @property
     def minting(self) -> LocalIssuer:
@@ -75,27 +81,33 @@ class Identities(Value):
 
     def status(self) -> JsonObject:
         """For /readyz: counted, not named."""
-        return {
-            "trusted": len(self.keys),
-            "silent": sum(not one.alive for one in self.keys.values()),
-        }
+        silent = {id for id, one in self.keys.items() if not one.alive}
+        silent |= {id for id, one in self.asked.items() if not one.answers.alive}
+        return {"trusted": len(self.keys.keys() | self.asked.keys()), "silent": len(silent)}
 
     @property
     def ready(self) -> bool:
-        """Can anybody be believed?"""
+        """Can anybody be believed? An issuer that is asked about tokens may answer at any time."""
         alive = any(one.alive for one in self.keys.values())
-        return alive or not self.keys or self.local is not None
+        return (
+            alive or not self.keys or self.local is not None or bool(self.asked.keys() - self.keys)
+        )
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Keys are kept fresh while this is entered."""
         refreshing = [_refresh(self.local)] if self.local else []
-        async with meanwhile(*refreshing), kept_fresh(self.keys.values()):
-            yield
+        kept: list[Kept] = [*self.keys.values(), *(one.answers for one in self.asked.values())]
+        try:
+            async with meanwhile(*refreshing), kept_fresh(kept):
+                yield
+        finally:
+            for one in self.asked.values():
+                await one.endpoint.aclose()
 
 
 @asynccontextmanager
-async def kept_fresh(keys: Collection[Keys]) -> AsyncIterator[None]:
+async def kept_fresh(keys: Collection[Kept]) -> AsyncIterator[None]:
     """Keys are looked at before this is entered, if that is quick, and as long as it is."""
     if keys:
         with anyio.move_on_after(WARM):
@@ -145,6 +157,19 @@ def _transmitters(settings: Settings) -> list[Transmitter]:
     ]
 
 
+def _asked(settings: Settings) -> dict[str, Asked]:
+    """Raises `Misconfigured`."""
+    asked: dict[str, Asked] = {}
+    for id, one in settings.issuers.items():
+        if one.introspection is not None:
+            from gateway.app.introspection import open_asked
+
+            home = Path(settings.home)
+            tls = _trust("introspection.ca", one.introspection.ca, home, one.where)
+            asked[id] = open_asked(one, settings, tls)
+    return asked
+
+
 def _keys_of(issuer: IssuerSettings, settings: Settings) -> Keys:
     """Raises `Misconfigured`."""
     address, domain = issuer.keys.workload_api, issuer.trust_domain
@@ -175,17 +200,19 @@ def open_keys(
         issuer=issuer,
         url=wanted.url,
         metadata=wanted.metadata or issuer.rstrip("/") + discovery,
-        tls=_trust(wanted, home, where),
+        tls=_trust("keys.ca", wanted.ca, home, where),
         token_file=None if wanted.token_file is None else home / wanted.token_file,
     )
     return KeyCache(issuer, source.fetch, time.monotonic)
 
 
-def _trust(wanted: KeySettings, home: Path, where: Where | None) -> ssl.SSLContext:
+def _trust(key: str, ca: str | None, home: Path, where: Where | None) -> ssl.SSLContext:
+    """Who may sign the certificate of an address: those in the file, or whom the system trusts. `key`: where it is
+    named. Raises `Misconfigured`."""
     try:
-        return ssl.create_default_context(cafile=None if wanted.ca is None else home / wanted.ca)
+        return ssl.create_default_context(cafile=None if ca is None else home / ca)
     except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"keys.ca: {wanted.ca}: {error}", where) from None
+        raise Misconfigured(f"{key}: {ca}: {error}", where) from None
 
 
 def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:

@@ -23,6 +23,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def safe_url(value: str) -> str:
+    """An address something may be asked at that is believed, or told a secret. Raises `ValueError`."""
+    parts = urlsplit(value)
+    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if not parts.hostname or not (parts.scheme == "https" or plain):
+        raise ValueError("must be https, or http on this machine")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("must have no user name, password or fragment")
+    return value
+
+
 def _address(value: str) -> str:
     found = _ADDRESS.fullmatch(value)
     if found is None or int(found[1]) > 65_535:
@@ -53,5 +64,6 @@ def _page(value: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 Host = Annotated[str, AfterValidator(_host)]
 Origin = Annotated[str, AfterValidator(_origin)]
+Url = Annotated[str, AfterValidator(safe_url)]
 PageOrigin = Annotated[str, AfterValidator(_page)]
 """What a browser sends as `Origin`."""

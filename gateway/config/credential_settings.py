@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from gateway.config.addresses import is_loopback
-from gateway.config.issuers import TierName, Url
+from gateway.config.addresses import Url, is_loopback
+from gateway.config.clients import ClientSettings, Secret
+from gateway.config.issuers import TierName
 from gateway.config.yamlfile import Located, Strict
 
 Templates = dict[str, str]
@@ -27,19 +28,6 @@ def is_private(url: str) -> bool:
     """Can nobody between here and there read along?"""
     parts = urlsplit(url)
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
-
-
-class Secret(Strict):
-    """Where a secret is found when it is needed: a file, or a variable of the gateway's own environment."""
-
-    file: str | None = None
-    env: str | None = None
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Secret:
-        if (self.file is None) == (self.env is None):
-            raise ValueError("give either file or env")
-        return self
 
 
 class Common(Strict):
@@ -73,17 +61,10 @@ class Static(Common):
         return self
 
 
-class TokenEndpoint(Common):
+class TokenEndpoint(Common, ClientSettings):
     """An OAuth 2.1 authorization server, and how the gateway proves itself there."""
 
     token_url: Url
-    client_id: str
-    client_secret: Secret | None = None
-    private_key: Secret | None = None
-    """PEM. The gateway then proves itself by `private_key_jwt` (RFC 7523)."""
-    key_id: str | None = None
-    authenticate: Literal["basic", "post"] = "basic"
-    """How the client secret is sent."""
     scope: str | None = None
     resource: str | None = None
     """RFC 8707: the tool server, as the authorization server knows it."""
@@ -91,12 +72,6 @@ class TokenEndpoint(Common):
     """The same, for servers that want it so."""
     revocation_url: Url | None = None
     """RFC 7009. Without one, a token that is no longer wanted is good until its own end."""
-
-    @model_validator(mode="after")
-    def _well_formed(self) -> TokenEndpoint:
-        if (self.client_secret is None) == (self.private_key is None):
-            raise ValueError("give either client_secret or private_key")
-        return self
 
 
 class ClientCredentials(TokenEndpoint):

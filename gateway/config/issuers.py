@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from gateway.config.addresses import is_loopback
+from gateway.config.addresses import Url, safe_url
+from gateway.config.introspection import IntrospectionSettings
 from gateway.config.yamlfile import ID, NO_ID, Located, Strict
 
 Kind = Literal["oauth", "spiffe", "kubernetes", "github", "aws", "gcp", "azure", "mtls"]
@@ -54,18 +54,6 @@ Fault = tuple[tuple[str, ...], str]
 """Where below `issuers` it is, and what it is."""
 
 
-def safe_url(value: str) -> str:
-    """An address keys may be fetched from. Raises `ValueError`."""
-    parts = urlsplit(value)
-    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    if not parts.hostname or not (parts.scheme == "https" or plain):
-        raise ValueError("must be https, or http on this machine")
-    if parts.username or parts.password or parts.fragment:
-        raise ValueError("must have no user name, password or fragment")
-    return value
-
-
-Url = Annotated[str, AfterValidator(safe_url)]
 Word = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -129,6 +117,8 @@ class IssuerSettings(Located):
     """Compared with `iss` as an exact string."""
     trust_domain: Annotated[str, Field(pattern=TRUST_DOMAIN)] | None = None
     keys: KeySettings = KeySettings()
+    introspection: IntrospectionSettings | None = None
+    """Where it is asked about each token. Default: nowhere, its keys say enough."""
     algorithms: Algorithms = USUAL
     types: tuple[str, ...] | None = None
     """Values of the header `typ` that are accepted; "" stands for none. Default: by kind."""
@@ -158,6 +148,11 @@ class IssuerSettings(Located):
         return self.issuer or WELL_KNOWN.get(self.kind) or f"spiffe://{self.trust_domain}"
 
     @property
+    def opaque(self) -> bool:
+        """Can nobody but itself read its tokens?"""
+        return self.introspection is not None and self.introspection.tokens == "opaque"
+
+    @property
     def naming(self) -> From:
         """How its agents are named: without a word of the operator's, as `sub` says."""
         return self.agent or From(claim="sub")
@@ -176,6 +171,14 @@ def faults(issuers: Mapping[str, IssuerSettings], tenant: str) -> Iterator[Fault
     for (a, one), (b, other) in combinations(issuers.items(), 2):
         if (one.kind == "mtls", one.name) == (other.kind == "mtls", other.name):
             yield (b,), f"is the same issuer as {a}"
+        if one.opaque and other.opaque:
+            yield (
+                (b, "introspection"),
+                f"opaque tokens do not say whose they are: {a} has some, too",
+            )
+        if one.introspection and other.introspection:
+            if one.introspection.url == other.introspection.url:
+                yield (b, "introspection", "url"), f"is where {a} is asked"
         same_tenant = _meet(one.tenant or own, other.tenant or own)
         if same_tenant and _meet(one.naming, other.naming):
             yield (
@@ -222,6 +225,12 @@ def _word_faults(one: IssuerSettings) -> Iterator[Fault]:
 
 def _key_faults(one: IssuerSettings) -> Iterator[Fault]:
     keys = one.keys
+    if one.introspection is not None and one.kind != "oauth":
+        yield ("introspection",), "is for kind oauth"
+    if one.opaque:
+        if keys != KeySettings():
+            yield ("keys",), "are for JWTs, and this issuer's tokens are opaque"
+        return
     given = keys.url or keys.metadata or keys.file or keys.workload_api
     if one.kind == "mtls" and not keys.file:
         yield (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gateway.config.addresses import safe_url
 from gateway.config.issuers import (
     USUAL,
     Algorithms,
@@ -14,7 +15,6 @@ from gateway.config.issuers import (
     IssuerSettings,
     KeySettings,
     Word,
-    safe_url,
 )
 from gateway.config.yamlfile import ID, NO_ID, Located
 

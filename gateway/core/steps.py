@@ -27,6 +27,9 @@ STEPS: Final[Mapping[Reason, Step]] = {
     Reason.NO_TOKEN: Step(2, "identify", "how the client is set up: it sends no token"),
     Reason.BAD_TOKEN: Step(2, "identify", "the token's issuer, and docs/reference/tokens.md"),
     Reason.UNKNOWN_KEY: Step(2, "identify", "where its issuer's keys come from: issuers.<id>.keys"),
+    Reason.ISSUER_SILENT: Step(
+        2, "identify", "the log: why its issuer does not answer; issuers.<id>.introspection"
+    ),
     Reason.BAD_PROOF: Step(
         2, "identify", "the client's DPoP proofs or certificate, and bound_tiers"
     ),

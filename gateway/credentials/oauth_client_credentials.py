@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gateway.config.credential_settings import TokenEndpoint
 from gateway.credential_ports import Minted, Wanted
-from gateway.credentials.token_endpoint import Endpoint, Fields
+from gateway.credentials.client import Fields
+from gateway.credentials.token_endpoint import Endpoint
 
 GRANT: Fields = {"grant_type": "client_credentials"}
 

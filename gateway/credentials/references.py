@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from gateway.config.credential_settings import Secret
+from gateway.config.clients import Secret
 from gateway.credential_ports import NoCredential
 
 SHORTEST: Final = 8

@@ -1,41 +1,31 @@
-"""One OAuth authorization server: how the gateway proves itself there, what it answers, how a token is ended.
+"""One OAuth authorization server: what is asked for there, what it answers, how a token is ended.
 
-RFC 6749 (2.3.1, 5), RFC 7523 (`private_key_jwt`), RFC 7009 (revocation), RFC 8707 (`resource`). Of what
-the server says in an error only its code is repeated: a description may hold what was sent.
+RFC 6749 (5), RFC 7009 (revocation), RFC 8707 (`resource`). Of what the server says in an error only its code is
+repeated: a description may hold what was sent. How the gateway proves itself there: client.py.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import time
-import uuid
-from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
-import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.config.addresses import is_loopback
 from gateway.config.credential_settings import TokenEndpoint
 from gateway.credential_ports import Minted, NoCredential
-from gateway.credentials.references import Reference
+from gateway.credentials.client import Client, Fields
 from gateway.values import Value
 
 SECONDS: Final = 10.0
 MAX_BYTES: Final = 64 * 1024
-ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CODE: Final = re.compile(r"[a-z_]{1,64}")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{8,16384}")
-Fields = dict[str, str]
 
 
 def client(url: str) -> httpx.AsyncClient:
@@ -79,10 +69,7 @@ class Endpoint:
 
     def __init__(self, settings: TokenEndpoint, home: Path) -> None:
         self._settings = settings
-        proof = settings.client_secret or settings.private_key
-        assert proof is not None
-        self._proof = Reference(proof, home)
-        self._proof.warn_if_open()
+        self._client = Client(settings, home)
         self._http = client(settings.token_url)
 
     async def token(self, fields: Fields) -> Token:
@@ -127,50 +114,10 @@ class Endpoint:
         return {name: value for name, value in named.items() if value is not None}
 
     async def _post(self, url: str, fields: Fields) -> tuple[int, bytes]:
-        headers, proof = self._authentication()
+        headers, proof = self._client.proof(self._settings.token_url)
         sent = {**headers, "accept": "application/json"}
         request = self._http.build_request("POST", url, headers=sent, data={**fields, **proof})
         return await answer(self._http, request)
-
-    def _authentication(self) -> tuple[dict[str, str], Fields]:
-        settings, proof = self._settings, self._proof.read()
-        if settings.private_key is not None:
-            return {}, {
-                "client_id": settings.client_id,
-                "client_assertion_type": ASSERTION,
-                "client_assertion": self._assertion(proof),
-            }
-        if settings.authenticate == "post":
-            return {}, {"client_id": settings.client_id, "client_secret": proof}
-        pair = f"{quote(settings.client_id, safe='')}:{quote(proof, safe='')}"
-        return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
-
-    def _assertion(self, pem: str) -> str:
-        now = int(time.time())
-        claims = {
-            "iss": self._settings.client_id,
-            "sub": self._settings.client_id,
-            "aud": self._settings.token_url,
-            "jti": str(uuid.uuid4()),
-            "iat": now,
-            "exp": now + 60,
-        }
-        headers = {"kid": self._settings.key_id} if self._settings.key_id else None
-        try:
-            key = load_pem_private_key(pem.encode(), None)
-            return jwt.encode(claims, key, _algorithm(key), headers)  # type: ignore[arg-type]
-        except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
-            raise NoCredential(f"{self._proof}: not a private key in PEM", nothing=True) from None
-
-
-def _algorithm(key: object) -> str:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return "EdDSA"
-    if isinstance(key, rsa.RSAPrivateKey):
-        return "RS256"
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 256:
-        return "ES256"
-    raise ValueError
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

@@ -116,12 +116,14 @@ class FrontGate:
         return identity
 
     async def _identified(self, evidence: Evidence) -> WorkloadIdentity:
-        try:
-            return self._verifier.verify(evidence, self._seconds())
-        except Refused as no:
-            if no.reason is not Reason.UNKNOWN_KEY or not await self._verifier.refreshed(evidence):
-                raise
-        return self._verifier.verify(evidence, self._seconds())
+        open_questions = {Reason.UNKNOWN_KEY, Reason.ISSUER_SILENT}
+        while True:
+            try:
+                return self._verifier.verify(evidence, self._seconds())
+            except Refused as no:
+                if no.reason not in open_questions or not await self._verifier.refreshed(evidence):
+                    raise
+                open_questions.remove(no.reason)
 
     async def met(self, endpoint: Endpoint, identity: WorkloadIdentity) -> None:
         """See `ports.Gate`."""

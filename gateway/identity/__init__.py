@@ -13,6 +13,7 @@ naming.py     from claims to names, as the operator says
 spiffe.py     SPIFFE IDs
 keycache.py   an issuer's keys in memory, from fetching.py or workloadapi.py; keyfile.py: those of a file; jwk.py:
               how one is read
+answers.py    what an issuer says of tokens, in memory, by introspection.py; opaque.py: what such an answer must be
 local.py      the embedded issuer: tokens for one machine, no identity provider needed
 keys.py       its signing keys on the disk
 """

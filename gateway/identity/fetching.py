@@ -15,8 +15,7 @@ from typing import Any, Final
 import anyio
 import httpx
 
-from gateway.config.addresses import is_loopback
-from gateway.config.issuers import safe_url
+from gateway.config.addresses import is_loopback, safe_url
 from gateway.errors import Refused
 from gateway.identity.jwk import NotAKey, read_set
 from gateway.identity.keycache import Fetched, Unfetched
@@ -67,24 +66,37 @@ class Source(Value):
         if self.token_file is not None and _origin(url) == _origin(self.url or self.metadata):
             token = await anyio.Path(self.token_file).read_text()
             asked["authorization"] = f"Bearer {token.strip()}"
-        # Through the environment's proxy, as any https; on this machine nobody stands in between.
-        client = httpx.AsyncClient(
-            verify=self.tls,
-            trust_env=not is_loopback(httpx.URL(url).host),
-            follow_redirects=False,
-            timeout=SECONDS,
-        )
-        async with client, client.stream("GET", url, headers=asked) as reply:
-            if reply.status_code != 200:
-                raise Unfetched(f"{url}: status {reply.status_code}")
-            if reply.headers.get("content-encoding", "identity") != "identity":
-                raise Unfetched(f"{url}: an encoded answer")
-            body = bytearray()
-            async for piece in reply.aiter_raw():
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise Unfetched(f"{url}: more than {MAX_BYTES} bytes")
-            return bytes(body), reply.headers
+        async with (
+            client(url, self.tls, SECONDS) as http,
+            http.stream("GET", url, headers=asked) as reply,
+        ):
+            return await body_of(reply, MAX_BYTES), reply.headers
+
+
+def client(url: str, tls: ssl.SSLContext, seconds: float) -> httpx.AsyncClient:
+    """For requests to this address. Through the environment's proxy, as any https; on this machine nobody stands in
+    between."""
+    return httpx.AsyncClient(
+        verify=tls,
+        trust_env=not is_loopback(httpx.URL(url).host),
+        follow_redirects=False,
+        timeout=seconds,
+    )
+
+
+async def body_of(reply: httpx.Response, most: int) -> bytes:
+    """The body of a 200, as it is, at most so many bytes. Raises `Unfetched`, and what httpx raises."""
+    url = reply.request.url
+    if reply.status_code != 200:
+        raise Unfetched(f"{url}: status {reply.status_code}")
+    if reply.headers.get("content-encoding", "identity") != "identity":
+        raise Unfetched(f"{url}: an encoded answer")
+    body = bytearray()
+    async for piece in reply.aiter_raw():
+        body += piece
+        if len(body) > most:
+            raise Unfetched(f"{url}: more than {most} bytes")
+    return bytes(body)
 
 
 def _keys_at(metadata: Mapping[str, Any], issuer: str) -> str:

@@ -1,8 +1,10 @@
-"""JWTs: a presented token is believed or refused, by the profile of its issuer.
+"""Tokens: one that is presented is believed or refused, by the profile of its issuer. JWTs, and those of one issuer
+that nobody else can read.
 
-Implements `ports.Verifier`. Verifying is synchronous and free of I/O: keys are in memory. PyJWT checks the
-signature (signature.py) and nothing else; every other rule stands here, in presented.py, claims.py and proof.py,
-each with its own detail. Profile: MCP authorization 2026-07-28, RFC 8707 (audience), RFC 9068 (at+jwt), RFC 8725.
+Implements `ports.Verifier`. Verifying is synchronous and free of I/O: keys, and what issuers answered, are in memory.
+PyJWT checks the signature (signature.py) and nothing else; every other rule stands here, in presented.py, claims.py and
+proof.py, each with its own detail. Profile: MCP authorization 2026-07-28, RFC 8707 (audience), RFC 9068 (at+jwt),
+RFC 8725, RFC 7662.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from typing import Any, Final
 
 from gateway.core.model import Endpoint, Evidence, WorkloadIdentity
 from gateway.errors import Refused
+from gateway.identity.answers import Answer
 from gateway.identity.claims import LEEWAY, check_audience, check_times, tiers_of, token_id
+from gateway.identity.opaque import check_opaque, check_same, looks_like_jwt, told
 from gateway.identity.presented import Presented, Scheme, bad, credential, present
 from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, VerificationKey
 from gateway.identity.proof import Binding, Proofs, binding
 from gateway.identity.signature import signed_by
 from gateway.identity.spiffe import domain_of
-from gateway.values import Value
+from gateway.values import Value, replace
 
 CACHE_SIZE: Final = 4096
 """Tokens. The one verified longest ago is forgotten first, and verified again if it comes."""
@@ -28,11 +32,12 @@ token is good at one audience only."""
 
 
 class _Verified(Value):
-    """A cached answer, good only while the key that proved it is still its issuer's key."""
+    """A cached identity, good only while what proved it does: a key that is still its issuer's, a fresh answer."""
 
     profile: IssuerProfile
     kid: str
-    key: VerificationKey
+    key: VerificationKey | None
+    answer: Answer | None
     binding: Binding | None
     identity: WorkloadIdentity
     begins_at: int
@@ -40,10 +45,12 @@ class _Verified(Value):
 
 
 class JwtVerifier:
-    """Verifies JWTs of the given issuers for the endpoints of one origin."""
+    """Verifies tokens of the given issuers for the endpoints of one origin. One of them may have opaque ones."""
 
     def __init__(self, issuers: Iterable[IssuerProfile], origin: str) -> None:
-        self._profiles = {profile.issuer: profile for profile in issuers}
+        every = list(issuers)
+        self._profiles = {profile.issuer: profile for profile in every if not profile.opaque}
+        self._opaque = next((profile for profile in every if profile.opaque), None)
         self._origin = origin.rstrip("/")
         self._cache: dict[_Slot, _Verified] = {}
         self._proofs = Proofs(self._origin)
@@ -57,7 +64,7 @@ class JwtVerifier:
         known = self._cache.get(slot)
         scheme, token = credential(evidence.authorization)
         if known is None:
-            known = self._verify(present(token), evidence.endpoint, now)
+            known = self._verify(token, evidence.endpoint, now)
         self._check_bound(known.binding, scheme, token, evidence, now)
         self._remember(slot, known)
         return known.identity
@@ -69,7 +76,7 @@ class JwtVerifier:
         if known is None:
             return None
         good = known.begins_at - LEEWAY <= now < known.identity.expires_at
-        if not good or known.profile.key(known.kid) is not known.key:
+        if not good or not _stands(known):
             del self._cache[slot]
             return None
         return known.identity if known.binding is None else None
@@ -78,27 +85,63 @@ class JwtVerifier:
         """See `ports.Verifier`."""
         try:
             _, token = credential(evidence.authorization)
-            profile = self._profile(present(token).claims)
+            if (profile := self._unreadable(token)) is None:
+                presented = present(token)
+                profile = self._profile(presented.claims)
+                if profile.answers is None or profile.key(presented.kid) is None:
+                    return await profile.refreshed()
         except Refused:
             return False
-        return await profile.refreshed()
+        return profile.answers is not None and await profile.answers.asked(token)
 
-    def _verify(self, token: Presented, endpoint: Endpoint, now: int) -> _Verified:
+    def _verify(self, token: str, endpoint: Endpoint, now: int) -> _Verified:
+        profile = self._unreadable(token)
+        if profile is None:
+            return self._verify_jwt(present(token), endpoint, now)
+        assert profile.answers is not None
+        answer = profile.answers.of(check_opaque(token))
+        claims = told(answer.claims, profile.issuer, token)
+        return self._believed(profile, claims, token, endpoint, now, answer=answer)
+
+    def _verify_jwt(self, token: Presented, endpoint: Endpoint, now: int) -> _Verified:
         claims = token.claims
         profile = self._profile(claims)
         if token.type not in profile.types:
             bad("token type is not accepted from this issuer")
         key = signed_by(token, "issuer", profile.algorithms, profile.key)
+        known = self._believed(profile, claims, token.text, endpoint, now, token.kid, key)
+        if profile.answers is None:
+            return known
+        # Last, so that nobody is asked about what would be refused anyway.
+        answer = profile.answers.of(token.text)
+        check_same(told(answer.claims, profile.issuer, token.text), claims)
+        return replace(known, answer=answer)
+
+    def _believed(
+        self,
+        profile: IssuerProfile,
+        claims: Mapping[str, Any],
+        text: str,
+        endpoint: Endpoint,
+        now: int,
+        kid: str = "",
+        key: VerificationKey | None = None,
+        answer: Answer | None = None,
+    ) -> _Verified:
         begins_at, expires_at = check_times(claims, profile, endpoint, now)
         check_audience(claims, self._origin, endpoint.path)
         bound = binding(claims)
         identity = _claimed(profile, claims).identity(
             profile.issuer,
             tiers_of(claims, profile, endpoint, bound is not None),
-            token_id(claims, profile, token.text),
+            token_id(claims, profile, text),
             expires_at + LEEWAY,
         )
-        return _Verified(profile, token.kid, key, bound, identity, begins_at)
+        return _Verified(profile, kid, key, answer, bound, identity, begins_at)
+
+    def _unreadable(self, token: str) -> IssuerProfile | None:
+        """Whose it is, where it does not say so: the one issuer's that has such tokens."""
+        return self._opaque if not looks_like_jwt(token) else None
 
     def _profile(self, claims: Mapping[str, Any]) -> IssuerProfile:
         """By `iss`; an SVID without one by its trust domain (JWT-SVID, 3)."""
@@ -122,6 +165,13 @@ class JwtVerifier:
         self._cache[slot] = verified
         if len(self._cache) > CACHE_SIZE:
             del self._cache[next(iter(self._cache))]
+
+
+def _stands(known: _Verified) -> bool:
+    if known.profile.key(known.kid) is not known.key:
+        return False
+    answers, answer = known.profile.answers, known.answer
+    return answer is None or (answers is not None and answers.fresh(answer))
 
 
 def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:

@@ -34,7 +34,7 @@ log = logging.getLogger("bulkhead.identity")
 
 
 class Unfetched(Exception):
-    """No keys this time. The message says why."""
+    """No keys this time, or no answer. The message says why."""
 
 
 class Fetched(Value):

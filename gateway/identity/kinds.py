@@ -11,8 +11,9 @@ from typing import Final
 
 from gateway.config.issuers import IssuerSettings, Kind
 from gateway.core.model import Tier
+from gateway.identity.answers import Answers
 from gateway.identity.naming import Reader
-from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys
+from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys, no_more_keys
 from gateway.identity.spiffe import SvidReader
 from gateway.values import Value
 
@@ -37,15 +38,21 @@ SHAPES: Final[Mapping[Kind, Shape]] = {
 }
 
 
-def profile(settings: IssuerSettings, keys: Keys, tenant: str) -> IssuerProfile:
-    """One issuer of JWTs, as the verifier sees it. `tenant`: the gateway's own."""
-    shape = SHAPES[settings.kind]
+_OPAQUE: Final = Shape((), dated=False, numbered=False)
+"""RFC 7662, 2.2: an answer may leave out both."""
+
+
+def profile(
+    settings: IssuerSettings, keys: Keys | None, tenant: str, answers: Answers | None = None
+) -> IssuerProfile:
+    """One issuer of tokens, as the verifier sees it. `tenant`: the gateway's own. `keys`: None for opaque ones."""
+    shape = _OPAQUE if settings.opaque else SHAPES[settings.kind]
     types = shape.types if settings.types is None else settings.types
     types = tuple(each.lower() for each in types)
     reader = Reader.of(settings, tenant)
     return IssuerProfile(
         issuer=settings.name,
-        key=keys.key,
+        key=keys.key if keys else _no_key,
         claimed=SvidReader(settings.trust_domain, reader) if settings.trust_domain else reader,
         algorithms=frozenset(settings.algorithms),
         types=frozenset(types),
@@ -56,5 +63,11 @@ def profile(settings: IssuerSettings, keys: Keys, tenant: str) -> IssuerProfile:
         tiers=None if settings.tiers is None else frozenset(map(Tier, settings.tiers)),
         scope_claim=settings.scope_claim,
         bound_tiers=frozenset(map(Tier, settings.bound_tiers)),
-        refreshed=keys.refreshed,
+        refreshed=keys.refreshed if keys else no_more_keys,
+        answers=answers,
+        opaque=settings.opaque,
     )
+
+
+def _no_key(kid: str) -> None:
+    return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.core.model import Tier, WorkloadIdentity
 from gateway.values import Value
+
+if TYPE_CHECKING:
+    from gateway.identity.answers import Answers
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
@@ -73,20 +76,12 @@ class ClaimError(Exception):
     """A verified token lacks a claim its profile needs, or has it in a wrong shape."""
 
 
-class Keys(Protocol):
-    """One issuer's public keys, kept fresh while `keep` runs."""
+class Kept(Protocol):
+    """What tells good tokens of one issuer, kept fresh while `keep` runs."""
 
     @property
     def alive(self) -> bool:
-        """Are there keys to verify by?"""
-        ...
-
-    def key(self, kid: str) -> VerificationKey | None:
-        """The key of that id, from memory."""
-        ...
-
-    async def refreshed(self) -> bool:
-        """See `IssuerProfile.refreshed`."""
+        """Is there something to tell them by?"""
         ...
 
     async def look(self) -> None:
@@ -95,6 +90,18 @@ class Keys(Protocol):
 
     async def keep(self) -> None:
         """Looks until cancelled."""
+        ...
+
+
+class Keys(Kept, Protocol):
+    """One issuer's public keys."""
+
+    def key(self, kid: str) -> VerificationKey | None:
+        """The key of that id, from memory."""
+        ...
+
+    async def refreshed(self) -> bool:
+        """See `IssuerProfile.refreshed`."""
         ...
 
 
@@ -127,6 +134,10 @@ class IssuerProfile(Value):
     """Tiers only a token that is bound to a key reaches."""
     refreshed: Callable[[], Awaitable[bool]] = no_more_keys
     """Waits, a little, for a look at the issuer's present keys. False: there is none to wait for."""
+    answers: Answers | None = None
+    """What it says of its tokens, where it is asked about each."""
+    opaque: bool = False
+    """Does a token say nothing, and its issuer's answer everything?"""
 
 
 def text_claim(claims: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str:

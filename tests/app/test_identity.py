@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.identity import open_local
+from gateway.app.identity import Identities, open_local
 from gateway.errors import Misconfigured
 from gateway.settings import load
 
@@ -23,3 +23,25 @@ def test_the_embedded_issuer_is_refused_beyond_loopback_at_its_line(
         Misconfigured, match=r"bulkhead\.yaml:2: the embedded issuer serves loopback"
     ):
         open_local(load(file))
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong"),
+    [
+        ("client_secret: {file: gone}", r"introspection: file .*gone: No such file"),
+        ("client_secret: {env: NOBODY_SETS_THIS}", "introspection: variable NOBODY_SETS_THIS"),
+        ("private_key: {file: bulkhead.yaml}", "not a private key in PEM"),
+        ("client_secret: {file: bulkhead.yaml}, ca: bulkhead.yaml", r"introspection\.ca"),
+    ],
+)
+def test_who_cannot_ask_about_tokens_is_told_so_at_start_with_the_line(
+    tmp_path: Path, asked: str, wrong: str
+) -> None:
+    file = tmp_path / "bulkhead.yaml"
+    url = "https://idp.example.com/ask"
+    file.write_text(
+        "servers: {}\nissuers:\n  corp:\n    issuer: https://idp.example.com\n"
+        f"    introspection: {{url: {url}, client_id: gw, {asked}}}\n"
+    )
+    with pytest.raises(Misconfigured, match=rf"bulkhead\.yaml:3: .*{wrong}"):
+        Identities.open(load(file))

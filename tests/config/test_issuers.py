@@ -22,6 +22,18 @@ CORP = """\
     issuer: https://idp.example.com
 """
 
+ASKED = """\
+    introspection:
+      url: https://idp.example.com/introspect
+      client_id: bulkhead
+      client_secret: {file: secret}
+"""
+OTHER = """\
+  other:
+    issuer: https://other.example.com
+    tenant: {value: other}
+"""
+
 
 def load(tmp_path: Path, issuers: str, head: str = HEAD) -> settings.Settings:
     file = tmp_path / "bulkhead.yaml"
@@ -55,6 +67,35 @@ WRONG: dict[str, tuple[str, int | None, str]] = {
     ),
     "keys in clear": (CORP + "    keys: {url: 'http://idp.example.com'}\n", 5, "https"),
     "an issuer that is no address": ("  a:\n    issuer: urn:x\n", 4, "no address"),
+    "asked in clear": (CORP + ASKED.replace("https", "http"), 6, "https"),
+    "asked as nobody": (CORP + ASKED.replace("      client_id: bulkhead\n", ""), 5, "client_id"),
+    "asked without proof": (
+        CORP + ASKED.replace("      client_secret: {file: secret}\n", ""),
+        5,
+        "client_secret or private_key",
+    ),
+    "two proofs": (
+        CORP + ASKED + "      private_key: {file: key.pem}\n",
+        5,
+        "client_secret or private_key",
+    ),
+    "believed for an hour": (CORP + ASKED + "      seconds: 3600\n", 9, "seconds"),
+    "keys of tokens that are opaque": (
+        CORP + ASKED + "    keys: {file: keys.json}\n",
+        9,
+        "keys: are for JWTs",
+    ),
+    "another kind that is asked": (GITHUB + ASKED, 8, "is for kind oauth"),
+    "two with opaque tokens": (
+        CORP + ASKED + OTHER + ASKED.replace("idp", "other"),
+        12,
+        "corp has some, too",
+    ),
+    "two that are asked at one place": (
+        CORP + ASKED + OTHER + ASKED + "      tokens: jwt\n",
+        13,
+        "is where corp is asked",
+    ),
     "an issuer in clear": ("  a:\n    issuer: http://idp.example.com\n", 4, "no address"),
     "no issuer": ("  a:\n    kind: oauth\n", 4, "needs issuer"),
     "a name no token could have": (CORP + "    agent: {value: Triage One}\n", 5, "plain name"),

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import jwt
 import pytest
 
+from gateway.config.clients import Secret
+from gateway.config.introspection import IntrospectionSettings
 from gateway.config.issuers import From, IssuerSettings
 from gateway.core.model import Endpoint, Evidence, Tier
 from gateway.errors import Refused
 from gateway.identity import kinds
+from gateway.identity.answers import Answers
 from gateway.identity.claims import LEEWAY
 from gateway.identity.front import AnyProof
 from gateway.identity.jwt import JwtVerifier
@@ -100,6 +106,44 @@ def provider_tokens(bound: bool) -> Callable[[Path], Bench]:
     return bench
 
 
+def opaque_tokens(directory: Path) -> Bench:
+    """Tokens only their issuer can read. It is asked about each when it is made, and its answer stays fresh here."""
+    told: dict[str, Mapping[str, Any]] = {}
+    secret = Secret(env="X")
+    asking = IntrospectionSettings(url=f"{ORIGIN}/ask", client_id="gw", client_secret=secret)
+    settings = IssuerSettings(
+        issuer="https://idp.example.com", introspection=asking, bound_tiers=()
+    )
+
+    async def ask(token: str) -> Mapping[str, Any] | None:
+        return told.get(token)
+
+    answers = Answers("idp", ask, 1e9, lambda: 0.0, lambda: 0.0)
+
+    async def asked(token: str) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answers.keep)
+            await anyio.lowlevel.checkpoint()
+            assert await answers.asked(token)
+            tasks.cancel_scope.cancel()
+
+    def prove(agent: str, endpoint: Endpoint) -> Evidence:
+        token = secrets.token_urlsafe(32)
+        told[token] = {
+            "sub": agent,
+            "aud": ORIGIN + endpoint.path,
+            "scope": " ".join(f"mcp:{tier}" for tier in endpoint.tiers),
+            "task": "T-1",
+            "exp": NOW + 900,
+        }
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(anyio.run, asked, token).result(20)
+        return Evidence((f"Bearer {token}",), endpoint)
+
+    profile = kinds.profile(settings, None, "local", answers)
+    return Bench(JwtVerifier([profile], ORIGIN), prove, 900)
+
+
 def certificates(directory: Path) -> Bench:
     """X.509-SVIDs. They have no audience: the settings say what they reach."""
     mesh = Authority(now=datetime.fromtimestamp(NOW, UTC))
@@ -122,6 +166,7 @@ TOKENS = {
     "local tokens": local_tokens,
     "a provider's tokens": provider_tokens(False),
     "a provider's tokens, bound": provider_tokens(True),
+    "opaque tokens": opaque_tokens,
 }
 BENCHES = TOKENS | {"certificates": certificates}
 

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.config.credential_settings import PostgresRole, Secret
+from gateway.config.clients import Secret
+from gateway.config.credential_settings import PostgresRole
 from gateway.core.credential import our_own
 from gateway.core.model import Tier
 from gateway.credential_ports import Minted, NoCredential, Wanted

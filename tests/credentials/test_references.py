@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.credential_settings import Secret
+from gateway.config.clients import Secret
 from gateway.credential_ports import NoCredential
 from gateway.credentials.references import Reference
 

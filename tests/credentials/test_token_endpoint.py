@@ -14,7 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.config.credential_settings import ClientCredentials, Secret
+from gateway.config.clients import Secret
+from gateway.config.credential_settings import ClientCredentials
 from gateway.credential_ports import NoCredential
 from gateway.credentials.token_endpoint import MAX_BYTES, Endpoint
 

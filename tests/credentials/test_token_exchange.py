@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.config.credential_settings import Secret, TokenExchange
+from gateway.config.clients import Secret
+from gateway.config.credential_settings import TokenExchange
 from gateway.core.credential import Account
 from gateway.core.model import Tier
 from gateway.credential_ports import NoCredential, Wanted

@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.config.credential_settings import Secret, Vault
+from gateway.config.clients import Secret
+from gateway.config.credential_settings import Vault
 from gateway.core.credential import our_own
 from gateway.core.model import Tier
 from gateway.credential_ports import NoCredential, Wanted

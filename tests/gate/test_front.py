@@ -164,6 +164,16 @@ async def test_a_key_that_is_nowhere_is_looked_for_once_and_noted_once() -> None
     assert (verifier.looked, away.noted) == (1, [Reason.UNKNOWN_KEY])
 
 
+async def test_a_new_key_and_then_an_answer_are_waited_for_each_once() -> None:
+    verifier, away = Verifier([Reason.UNKNOWN_KEY, Reason.ISSUER_SILENT, WHO]), TurnedAway()
+    assert await gate(verifier, away).identify(EVIDENCE) is WHO
+    assert (verifier.looked, away.noted) == (2, [])
+    verifier = Verifier([Reason.ISSUER_SILENT, Reason.UNKNOWN_KEY, Reason.ISSUER_SILENT])
+    with pytest.raises(Refused):
+        await gate(verifier, away).identify(EVIDENCE)
+    assert (verifier.looked, away.noted) == (2, [Reason.ISSUER_SILENT])
+
+
 async def test_where_it_is_too_soon_to_look_nothing_is_verified_again() -> None:
     verifier, away = Verifier([Reason.UNKNOWN_KEY], can_look=False), TurnedAway()
     with pytest.raises(Refused):

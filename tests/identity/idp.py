@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from tests import npm
 
 SECRET = "a-secret-of-an-agent-0123456789"
+OWN_SECRET = "the-gateways-own-secret-0123456789"
 
 
 def new_key() -> EllipticCurvePrivateKey:
@@ -82,6 +83,14 @@ class Provider:
         assert reply.status_code == 200, reply.text
         return str(reply.json()["access_token"])
 
+    def revoke(self, token: str) -> None:
+        """A token of `triage-2`, from now on."""
+        pair = ("triage-2", SECRET)
+        reply = httpx.post(
+            f"{self.issuer}/token/revocation", data={"token": token}, auth=pair, timeout=20
+        )
+        assert reply.status_code == 200, reply.text
+
     def _assertion(self, agent: str) -> str:
         now = int(time.time())
         said = {
@@ -96,8 +105,8 @@ class Provider:
 
 
 @contextmanager
-def providing() -> Iterator[Provider]:
-    """The provider, until it is left."""
+def providing(tokens: str = "jwt") -> Iterator[Provider]:
+    """The provider, until it is left. `tokens`: jwt, or opaque. The gateway is its client `bulkhead`."""
     agent_key = new_key()
     client = {
         "grant_types": ["client_credentials"],
@@ -115,7 +124,8 @@ def providing() -> Iterator[Provider]:
             "jwks": {"keys": [jwk(agent_key, kid="agent", use="sig", alg="ES256")]},
         },
         {**client, "client_id": "triage-2", "client_secret": SECRET},
+        {**client, "client_id": "bulkhead", "client_secret": OWN_SECRET},
     ]
     key = jwk(new_key(), private=True, kid="idp", use="sig", alg="ES256")
-    with npm.serving("idp.mjs", IDP_CLIENTS=clients, IDP_KEY=key) as issuer:
+    with npm.serving("idp.mjs", IDP_CLIENTS=clients, IDP_KEY=key, IDP_FORMAT=tokens) as issuer:
         yield Provider(issuer, agent_key)

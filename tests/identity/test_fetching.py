@@ -16,7 +16,7 @@ import anyio
 import pytest
 from cryptography import x509
 
-from gateway.config.issuers import safe_url
+from gateway.config.addresses import safe_url
 from gateway.identity import fetching
 from gateway.identity.fetching import Source
 from gateway.identity.keycache import Unfetched

@@ -21,6 +21,9 @@ from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
 
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 
+RETRY_AFTER: Final = "5"
+"""Seconds in which an issuer that did not answer is not asked about the same token again."""
+
 log = logging.getLogger("bulkhead.wire")
 
 
@@ -61,7 +64,7 @@ def evidence_of(head: Head, endpoint: Endpoint, certificate: bytes = b"") -> Evi
 
 
 async def identify(gate: Gate, evidence: Evidence, resource: Resource) -> WorkloadIdentity:
-    """Who sent this. Raises `Rejected` (401, 403)."""
+    """Who sent this. Raises `Rejected` (401, 403, 503)."""
     try:
         return await gate.identify(evidence)
     except Refused as refused:
@@ -70,7 +73,10 @@ async def identify(gate: Gate, evidence: Evidence, resource: Resource) -> Worklo
 
 
 def challenge(reason: Reason, endpoint: Endpoint, resource: Resource) -> Rejected:
-    """401, or 403 when the token is good but not good enough."""
+    """401; 403 when the token is good but not good enough; 503 when nobody could say whether it is."""
+    if reason is Reason.ISSUER_SILENT:
+        body = error_body(None, refusal(INVALID_REQUEST, "who sent this cannot be told now"))
+        return Rejected(Reply(503, body, (("retry-after", RETRY_AFTER),)))
     scope = " ".join(scopes(endpoint))
     metadata = f"{resource.origin}{METADATA_PATH}{endpoint.path}"
     parts = [f'resource_metadata="{metadata}"', f'scope="{scope}"']

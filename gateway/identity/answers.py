@@ -1,0 +1,172 @@
+"""What an authorization server says of tokens, in memory for a short while, and the questions that bring it.
+
+Laws:
+1. Looking an answer up is a dictionary access: no wait, no I/O.
+2. Nobody is believed by an answer that is not fresh, whether its issuer can be asked or not.
+3. There is one question about a token at a time, however many callers show it, and it ends with none of them.
+4. Tokens that were never good cause `AT_ONCE` questions at a time; those that were are asked about beside them.
+
+Tokens are held as digests. It knows neither HTTP nor what an answer means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from gateway.errors import Refused
+from gateway.identity.claims import seconds
+from gateway.identity.keycache import Unfetched
+from gateway.reasons import Reason
+from gateway.values import Value
+
+MOST: Final = 4_096
+"""Good answers, and as many bad ones. The oldest of each is forgotten first."""
+AT_ONCE: Final = 32
+BAD: Final = 5.0
+"""Seconds that a token is not asked about again of which nothing good was said, or nothing."""
+WAIT: Final = 8.0
+"""Seconds a call waits for an answer. The question itself takes less."""
+QUIET: Final = 10.0
+"""Seconds between two lines of the log about an issuer that does not answer."""
+
+Claims = Mapping[str, Any]
+
+log = logging.getLogger("bulkhead.identity")
+
+
+class Answer(Value):
+    """What was said of one token. `until`: by the clock. `no` and `why`: it is not good, and has no claims."""
+
+    until: float
+    claims: Claims
+    no: Reason | None = None
+    why: str = ""
+
+
+class Answers:
+    """Of one issuer, while `keep` runs."""
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[str], Awaitable[Claims | None]],
+        believed: float,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """`ask`: what the issuer says of a token, None where it is not active; raises `Unfetched`. `believed`: seconds
+        an answer is fresh. `clock`: seconds that only grow; `now`: since the epoch."""
+        self._name = name
+        self._ask = ask
+        self._believed = believed
+        self._clock = clock
+        self._now = now
+        self._good: dict[bytes, Answer] = {}
+        self._bad: dict[bytes, Answer] = {}
+        self._asking: dict[bytes, anyio.Event] = {}
+        self._tasks: TaskGroup | None = None
+        self._quiet_until = clock()
+        self._lies = False
+        self.alive = True
+        """Did it answer when it was last asked?"""
+
+    def of(self, token: str) -> Answer:
+        """A fresh answer that has claims. Raises `Refused`: `issuer_silent` where there is none."""
+        digest = _digest(token)
+        for kept in (self._good, self._bad):
+            answer = kept.get(digest)
+            if answer is not None and self.fresh(answer):
+                if answer.no is not None:
+                    raise Refused(answer.no, answer.why)
+                return answer
+        raise Refused(Reason.ISSUER_SILENT, "its issuer was not asked about it")
+
+    def fresh(self, answer: Answer) -> bool:
+        """May it still be believed?"""
+        return self._clock() < answer.until
+
+    async def asked(self, token: str) -> bool:
+        """Has there been an answer since, or none that will come? False: there is no use in waiting for one."""
+        digest = _digest(token)
+        bad = self._bad.get(digest)
+        if self._lies or self._tasks is None or (bad is not None and self.fresh(bad)):
+            return False
+        ended = self._asking.get(digest)
+        if ended is None:
+            if digest not in self._good and len(self._asking.keys() - self._good) >= AT_ONCE:
+                return False
+            ended = self._asking[digest] = anyio.Event()
+            self._tasks.start_soon(self._question, token, digest, ended)
+        with anyio.move_on_after(WAIT):
+            await ended.wait()
+        return ended.is_set()
+
+    async def look(self) -> None:
+        """See `profile.Kept`. Asks about a token that nobody has, so that what is wrong is told at start."""
+        answer = await self._answer(secrets.token_urlsafe(32))
+        if answer.no is None:
+            self._lies, self.alive = True, False
+            log.error(
+                "%s says of a token that nobody has that it is good: it is not believed", self._name
+            )
+
+    async def keep(self) -> None:
+        """See `profile.Kept`."""
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                await anyio.sleep_forever()
+        finally:
+            self._tasks = None
+
+    async def _question(self, token: str, digest: bytes, ended: anyio.Event) -> None:
+        try:
+            answer = await self._answer(token)
+        finally:
+            del self._asking[digest]
+            ended.set()
+        if answer.no is not Reason.ISSUER_SILENT:
+            self._good.pop(digest, None)
+        self._bad.pop(digest, None)
+        _keep(self._good if answer.no is None else self._bad, digest, answer)
+
+    async def _answer(self, token: str) -> Answer:
+        try:
+            claims = await self._ask(token)
+        except Exception as error:  # whatever it was, nobody is believed by it
+            why = str(error) if isinstance(error, Unfetched) else type(error).__name__
+            self._silent(why)
+            return self._no(
+                Reason.ISSUER_SILENT, f"its issuer did not say whether it is good: {why}"
+            )
+        self.alive = True
+        if claims is None:
+            return self._no(Reason.BAD_TOKEN, "its issuer says it is not active")
+        left = (seconds(claims.get("exp")) or 0) - self._now()
+        # A clock here that is ahead of the issuer's leaves time to use the answer once.
+        return Answer(self._clock() + min(self._believed, max(left, 1.0)), claims)
+
+    def _no(self, reason: Reason, why: str) -> Answer:
+        return Answer(self._clock() + BAD, {}, reason, why)
+
+    def _silent(self, why: str) -> None:
+        self.alive = False
+        if self._clock() >= self._quiet_until:
+            self._quiet_until = self._clock() + QUIET
+            log.error("%s does not say whether tokens are good: %s", self._name, why)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _keep(kept: dict[bytes, Answer], digest: bytes, answer: Answer) -> None:
+    kept[digest] = answer
+    if len(kept) > MOST:
+        del kept[next(iter(kept))]
