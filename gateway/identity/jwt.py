@@ -16,7 +16,7 @@ from gateway.core.model import Endpoint, Evidence, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.identity.answers import Answer
 from gateway.identity.claims import LEEWAY, check_audience, check_times, tiers_of, token_id
-from gateway.identity.opaque import check_opaque, check_same, looks_like_jwt, told
+from gateway.identity.opaque import check_opaque, check_same, looks_like_jwt, told_of
 from gateway.identity.presented import Presented, Scheme, bad, credential, present
 from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, VerificationKey
 from gateway.identity.proof import Binding, Proofs, binding
@@ -76,7 +76,8 @@ class JwtVerifier:
         if known is None:
             return None
         good = known.begins_at - LEEWAY <= now < known.identity.expires_at
-        if not good or not _stands(known):
+        told = known.answer is None or _is_fresh(known.answer, known.profile)
+        if not (good and told) or known.profile.key(known.kid) is not known.key:
             del self._cache[slot]
             return None
         return known.identity if known.binding is None else None
@@ -100,7 +101,7 @@ class JwtVerifier:
             return self._verify_jwt(present(token), endpoint, now)
         assert profile.answers is not None
         answer = profile.answers.of(check_opaque(token))
-        claims = told(answer.claims, profile.issuer, token)
+        claims = told_of(answer.claims, profile.issuer, token)
         return self._believed(profile, claims, token, endpoint, now, answer=answer)
 
     def _verify_jwt(self, token: Presented, endpoint: Endpoint, now: int) -> _Verified:
@@ -114,7 +115,7 @@ class JwtVerifier:
             return known
         # Last, so that nobody is asked about what would be refused anyway.
         answer = profile.answers.of(token.text)
-        check_same(told(answer.claims, profile.issuer, token.text), claims)
+        check_same(told_of(answer.claims, profile.issuer, token.text), claims)
         return replace(known, answer=answer)
 
     def _believed(
@@ -167,11 +168,8 @@ class JwtVerifier:
             del self._cache[next(iter(self._cache))]
 
 
-def _stands(known: _Verified) -> bool:
-    if known.profile.key(known.kid) is not known.key:
-        return False
-    answers, answer = known.profile.answers, known.answer
-    return answer is None or (answers is not None and answers.fresh(answer))
+def _is_fresh(answer: Answer, profile: IssuerProfile) -> bool:
+    return profile.answers is not None and profile.answers.fresh(answer)
 
 
 def _claimed(profile: IssuerProfile, claims: Mapping[str, Any]) -> Claimed:

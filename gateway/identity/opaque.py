@@ -29,7 +29,7 @@ def check_opaque(token: str) -> str:
     return token
 
 
-def told(said: Mapping[str, Any], issuer: str, token: str) -> Mapping[str, Any]:
+def told_of(said: Mapping[str, Any], issuer: str, token: str) -> Mapping[str, Any]:
     """The claims in an answer that says the token is active. Raises `Refused` (bad_token)."""
     if said.get("iss", issuer) != issuer:
         bad("its issuer's answer is about another issuer's token")
