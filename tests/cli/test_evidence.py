@@ -6,49 +6,27 @@ import asyncio
 import base64
 import json
 import sqlite3
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
-from unittest.mock import patch
+from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.__main__ import main
 from gateway.app.evidence import open_sequencer
 from gateway.evidence import verify
 from gateway.evidence.verify import Key, check_consistency, open_note
-from gateway.journals.sqlite import SqliteJournal
-from tests.cli.test_journal import Said
+from tests.cli.command import run
 from tests.journals.calls import intent, outcome
+from tests.journals.writing import write
 
 
-def bulkhead(place: Path, *arguments: str) -> Said:
-    out, err, status = StringIO(), StringIO(), 0
-    argv = ["bulkhead", "evidence", arguments[0], "-c", str(place / "bulkhead.yaml")]
-    with (
-        redirect_stdout(out),
-        redirect_stderr(err),
-        patch.object(sys, "argv", [*argv, *arguments[1:]]),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-    return Said(status, out.getvalue(), err.getvalue())
-
-
-async def _calls(state: Path, numbers: range) -> None:
-    async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(state / "journal.db")
-        for number in numbers:
-            journal.append(intent(f"call{number:04}"))
-            journal.append(outcome(f"call{number:04}"))
-        await journal.aclose()
+def bulkhead(place: Path, verb: str, *words: str) -> CompletedProcess[str]:
+    return run("evidence", verb, "-c", str(place / "bulkhead.yaml"), *words)
 
 
 def call(place: Path, *numbers: int) -> None:
-    asyncio.run(_calls(place / ".bulkhead", range(*numbers)))
+    names = [f"call{number:04}" for number in range(*numbers)]
+    lines = (line for name in names for line in (intent(name), outcome(name)))
+    asyncio.run(write(place / ".bulkhead" / "journal.db", *lines))
     open_sequencer(place / ".bulkhead").catch_up()
 
 
@@ -175,12 +153,8 @@ def test_what_was_forgotten_is_not_missed(place: Path) -> None:
 
 
 def test_a_checkpoint_that_was_changed_or_is_of_another_key_is_told(place: Path) -> None:
-    file = sqlite3.connect(place / ".bulkhead" / "evidence.db")
-    file.execute(
-        "UPDATE checkpoint SET note = replace(note, char(10) || '10' || char(10), char(10) || '9' || char(10))"
-    )
-    file.commit()
-    file.close()
+    nine = "replace(note, char(10) || '10' || char(10), char(10) || '9' || char(10))"
+    tamper(place, f"UPDATE checkpoint SET note = {nine}", "evidence.db")
     said = bulkhead(place, "check")
     assert said.returncode == 9
     assert "1 of 1 checkpoints here are not signed by the key here" in said.stderr
@@ -244,11 +218,9 @@ def test_a_log_that_grew_is_proven_to_be_the_same_log(place: Path) -> None:
     (place / "old").write_text(bulkhead(place, "checkpoint").stdout, "utf-8")
     call(place, 5, 9)
     proof = json.loads(bulkhead(place, "extends", str(place / "old")).stdout)
-    old, new = (
-        open_note((place / "old").read_text("utf-8"), key),
-        open_note(proof["checkpoint"], key),
-    )
-    path = [_raw(step) for step in proof["consistency"]]
+    notes = (place / "old").read_text("utf-8"), proof["checkpoint"]
+    old, new = (open_note(note, key) for note in notes)
+    path = [base64.b64decode(step, validate=True) for step in proof["consistency"]]
     check_consistency(old, new, path)
     assert (old.size, new.size) == (10, 18)
 
@@ -266,7 +238,3 @@ def test_what_is_not_there_is_said_in_one_line(place: Path) -> None:
         1,
         "bulkhead: unknown_target: no call call9999, or more than one\n",
     )
-
-
-def _raw(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)

@@ -9,41 +9,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from unittest.mock import patch
+from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.__main__ import main
 from gateway.core.record import Line, State
-from gateway.journals.sqlite import SqliteJournal
+from tests.cli.command import run
 from tests.journals.calls import NOON, intent, outcome, refusal
+from tests.journals.writing import write
 
 EVIL = "git_\x1b[2J\x1b]0;owned\x07log\u202egol\nAPPLIED everything is fine"
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit status."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def bulkhead(place: Path, *arguments: str) -> Said:
-    """`bulkhead journal ...` in `place`, through the real entry point."""
-    out, err, status = StringIO(), StringIO(), 0
-    argv = ["bulkhead", "journal", arguments[0], "-c", str(place / "bulkhead.yaml"), *arguments[1:]]
-    with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", argv):
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-    return Said(status, out.getvalue(), err.getvalue())
+def bulkhead(place: Path, verb: str, *words: str) -> CompletedProcess[str]:
+    """`bulkhead journal ...` in `place`."""
+    return run("journal", verb, "-c", str(place / "bulkhead.yaml"), *words)
 
 
 def exported(text: str) -> list[tuple[int, str, str]]:
@@ -53,11 +34,7 @@ def exported(text: str) -> list[tuple[int, str, str]]:
 
 
 async def _write(place: Path, lines: list[Line]) -> None:
-    async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
-        for line in lines:
-            await journal.append(line).sealed()
-        await journal.aclose()
+    await write(place / ".bulkhead" / "journal.db", *lines)
 
 
 @pytest.fixture

@@ -7,20 +7,11 @@ import json
 from pathlib import Path
 
 from gateway.core.record import State
-from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.journals.sqlite import SqliteReader
 from tests.journals.calls import intent, outcome
+from tests.journals.writing import write
 from tests.policy.written import written
 from tests.system.home import Home
-
-
-async def _doubts(home: Home) -> None:
-    async with asyncio.timeout(20):
-        journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
-        writing = intent("call-0001", tier="tool", effect="write")
-        for line in (writing, outcome("call-0001", "in_doubt"), intent("call-0002")):
-            await journal.append(line).sealed()
-        await journal.append(outcome("call-0002")).sealed()
-        await journal.aclose()
 
 
 def _state(home: Home, call: str) -> State:
@@ -40,7 +31,13 @@ def _home(tmp_path: Path) -> Home:
         policy=texts[0],
         tiers=texts[1],
     )
-    asyncio.run(_doubts(home))
+    lines = (
+        intent("call-0001", tier="tool", effect="write"),
+        outcome("call-0001", "in_doubt"),
+        intent("call-0002"),
+        outcome("call-0002"),
+    )
+    asyncio.run(write(home.root / ".bulkhead" / "journal.db", *lines))
     return home
 
 

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 from gateway.core import record
-from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
 from tests.journals.calls import call_record
+from tests.journals.writing import write
 from tests.policy.written import ALLOW, READER, written
 from tests.system import starter
 
@@ -23,6 +23,10 @@ def home(tmp_path: Path, csv: str = f"{ALLOW}\n{READER}\n", cases: str = CASE) -
     written(tmp_path, csv, cases=cases)
     (tmp_path / "bulkhead.yaml").write_text("servers:\n  git: {command: [git]}\n")
     return tmp_path
+
+
+def journal(place: Path) -> Path:
+    return place / ".bulkhead" / "journal.db"
 
 
 def bulkhead(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -131,11 +135,7 @@ def test_explain_refuses_words_it_does_not_understand(tmp_path: Path) -> None:
 
 
 async def test_explain_asks_the_policy_of_now_about_a_recorded_call(tmp_path: Path) -> None:
-    state = home(tmp_path) / ".bulkhead"
-    state.mkdir(mode=0o700)
-    journal = await SqliteJournal.open(state / "journal.db")
-    await journal.append(record.refusal(RECORDED, 1, "no_rule", "")).sealed()
-    await journal.aclose()
+    await write(journal(home(tmp_path)), record.refusal(RECORDED, 1, "no_rule", ""))
     done = bulkhead(tmp_path, "explain", RECORDED.call_id[:8], "--json")
     told = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
@@ -167,11 +167,8 @@ async def test_explain_asks_for_whom_the_agent_acted(tmp_path: Path) -> None:
     words += ["--arguments", '{"owner": "user:ada"}']
     assert bulkhead(place, *words, "--for", "user:ada").returncode == 0
     assert bulkhead(place, *words).returncode == 1
-    (place / ".bulkhead").mkdir(mode=0o700)
-    journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
     call = replace(RECORDED, arguments={"owner": "user:ada"}, on_behalf_of="user:ada")
-    await journal.append(record.intent(call, 1)).sealed()
-    await journal.aclose()
+    await write(journal(place), record.intent(call, 1))
     assert bulkhead(place, "explain", call.call_id).returncode == 0
 
 
@@ -185,13 +182,10 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
     (place / "policies" / "constraints.yaml").write_text(
         "conditions: {lost: {level: {below: compensable}}}"
     )
-    (place / ".bulkhead").mkdir(mode=0o700)
-    journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
     for number, level in enumerate(("none", "exact")):
         written = replace(RECORDED, call_id=f"level-{number}", tier="tool", effect="write")
         body = {"undo": {"level": level, "guard": "none"}}
-        await journal.append(record.intent(written, 1, body)).sealed()
-    await journal.aclose()
+        await write(journal(place), record.intent(written, 1, body))
     assert bulkhead(place, "explain", "level-0").returncode == 0
     denied = bulkhead(place, "explain", "level-1", "--json")
     assert denied.returncode == 1
@@ -199,12 +193,8 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
 
 
 async def test_explain_calls_a_read_of_the_gateways_own_by_its_name(tmp_path: Path) -> None:
-    state = home(tmp_path) / ".bulkhead"
-    state.mkdir(mode=0o700)
     own = replace(RECORDED, agent="bulkhead:undo", tier="admin", where="for call w47e3og6tyhcojqt")
-    journal = await SqliteJournal.open(state / "journal.db")
-    await journal.append(record.intent(own, 1)).sealed()
-    await journal.aclose()
+    await write(journal(home(tmp_path)), record.intent(own, 1))
     done = bulkhead(tmp_path, "explain", RECORDED.call_id)
     assert (done.returncode, done.stdout) == (2, "")
     assert "the gateway's own read for call w47e3og6tyhcojqt" in done.stderr

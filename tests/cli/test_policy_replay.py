@@ -10,10 +10,10 @@ from pathlib import Path
 from gateway.core.model import Target
 from gateway.core.record import Line
 from gateway.journals.protect import Protector
-from gateway.journals.sqlite import SqliteJournal
 from gateway.policy import load
 from gateway.policy.asking import Asked
 from tests.cli.test_policy import bulkhead, home
+from tests.journals import writing
 from tests.policy.recording import recorded
 from tests.policy.written import ALLOW, READER
 
@@ -28,15 +28,7 @@ def place(tmp_path: Path, csv: str = f"{ALLOW}\n{READER}\n", constraints: str = 
 
 
 def write(place: Path, *lines: Line) -> None:
-    async def written() -> None:
-        (place / ".bulkhead").mkdir(mode=0o700, exist_ok=True)
-        async with asyncio.timeout(20):
-            journal = await SqliteJournal.open(place / ".bulkhead" / "journal.db")
-            for line in lines:
-                await journal.append(line).sealed()
-            await journal.aclose()
-
-    asyncio.run(written())
+    asyncio.run(writing.write(place / ".bulkhead" / "journal.db", *lines))
 
 
 def call(place: Path, call_id: str = "call01", **kept: object) -> Line:

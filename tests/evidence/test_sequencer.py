@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import anyio
@@ -21,21 +22,19 @@ from gateway.evidence.proof import NotYet, extends, prove
 from gateway.evidence.sequencer import Sequencer, keep_sequencing
 from gateway.evidence.tiles import Tiles
 from gateway.evidence.verify import Checkpoint, Key, open_note
-from gateway.journals.sqlite import SqliteJournal, SqliteReader
+from gateway.journals.sqlite import SqliteReader
 from gateway.journals.tilefile import TileFile
 from gateway.values import replace
 from tests.journals.calls import intent, outcome
+from tests.journals.writing import write
 
 LINES = 1_024
 """After which there is a checkpoint in any case."""
 
 
 async def written(path: Path, calls: range) -> None:
-    journal = await SqliteJournal.open(path / "journal.db")
-    for number in calls:
-        journal.append(intent(f"call{number}"))
-        journal.append(outcome(f"call{number}"))
-    await journal.aclose()
+    both = ((intent(f"call{number}"), outcome(f"call{number}")) for number in calls)
+    await write(path / "journal.db", *chain.from_iterable(both))
 
 
 class Noted(TileFile):

@@ -30,6 +30,7 @@ from gateway.journals import expiring
 from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
 from tests.journals.calls import NOON, call_record, outcome, refusal
+from tests.journals.writing import write
 
 HOUR = 3600 * 1_000_000
 DAY = 24 * HOUR
@@ -117,14 +118,7 @@ WORLD: list[Line] = [
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("state")
-
-    async def write() -> None:
-        journal = await SqliteJournal.open(path / "journal.db")
-        for line in WORLD:
-            await journal.append(line).sealed()
-        await journal.aclose()
-
-    asyncio.run(write())
+    asyncio.run(write(path / "journal.db", *WORLD))
     open_sequencer(path).catch_up()
     return path
 
@@ -281,7 +275,7 @@ def test_a_swapped_call_a_missing_line_and_another_key_are_found(
 ) -> None:
     one, other = document(state, "by-child"), document(state, "by-root")
     key = open_registry(state).notary.key
-    stranger = open_registry_of(tmp_path)
+    stranger = Notary.open(tmp_path).key
     for forged in (
         {**one, "call": other["call"]},
         {**one, "warrant": other["warrant"]},
@@ -295,17 +289,8 @@ def test_a_swapped_call_a_missing_line_and_another_key_are_found(
         check(one, stranger)
 
 
-def open_registry_of(path: Path) -> verify.Key:
-    return Notary.open(path).key
-
-
-def test_a_call_the_log_has_not_yet_is_not_warranted(tmp_path: Path) -> None:
-    async def write() -> None:
-        journal = await SqliteJournal.open(tmp_path / "journal.db")
-        await journal.append(asked("by-child")).sealed()
-        await journal.aclose()
-
-    asyncio.run(write())
+async def test_a_call_the_log_has_not_yet_is_not_warranted(tmp_path: Path) -> None:
+    await write(tmp_path / "journal.db", asked("by-child"))
     registry = open_registry(tmp_path)
     call = registry.reader.call("by-child")
     assert call is not None

@@ -17,6 +17,7 @@ from gateway.export.run import catch_up
 from gateway.export.sinks import Event, FileSink, HttpSink, Sink, Undelivered
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from tests.journals.calls import intent, outcome
+from tests.journals.writing import write
 
 WRITERS = 64
 CALLS = 20
@@ -67,10 +68,7 @@ class Flaky(FileSink):
 
 
 async def test_an_export_goes_on_where_it_failed(tmp_path: Path) -> None:
-    journal = await SqliteJournal.open(tmp_path / "journal.db")
-    for number in range(700):
-        journal.append(intent(f"call{number:04}"))
-    await journal.aclose()
+    await write(tmp_path / "journal.db", *(intent(f"call{number:04}") for number in range(700)))
     reader, sink = SqliteReader(tmp_path / "journal.db"), Flaky(tmp_path / "events.jsonl")
     delivered = 0
     for _ in range(4):
@@ -95,12 +93,9 @@ async def test_after_an_older_copy_was_put_back_nothing_is_passed_over_unsaid(
         return HttpSink("http://collector/x", tmp_path / "cursor", client)
 
     async def history(name: str, calls: int) -> SqliteReader:
-        (tmp_path / name).mkdir()
-        journal = await SqliteJournal.open(tmp_path / name / "journal.db")
-        for number in range(calls):
-            journal.append(intent(f"{name}{number:04}"))
-        await journal.aclose()
-        return SqliteReader(tmp_path / name / "journal.db")
+        path = tmp_path / name / "journal.db"
+        await write(path, *(intent(f"{name}{number:04}") for number in range(calls)))
+        return SqliteReader(path)
 
     assert catch_up(await history("then", 5), sink(), "1") == 5
     now = await history("now", calls)

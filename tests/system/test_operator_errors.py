@@ -11,13 +11,13 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import main
+from tests.cli import command
 from tests.journals.test_sqlite_disk import read_only, small_disk
 from tests.system.home import Home
 
@@ -285,7 +285,7 @@ MISTAKES = (
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home in which everything is as it must be."""
     home = Home.make(
         tmp_path_factory.mktemp("sound") / "home",
@@ -297,7 +297,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     (home.root / "policies/tests.yaml").write_text(CASES)
     home.config.write_text(CONFIG.format(port=home.port, time=TIME))
     home.approve("time")
-    yield home
+    return home
 
 
 def copy(sound: Home, to: Path) -> Home:
@@ -314,31 +314,24 @@ def copy(sound: Home, to: Path) -> Home:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_mistake_is_one_clear_line(
-    sound: Home, tmp_path: Path, mistake: Mistake, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_is_one_clear_line(sound: Home, tmp_path: Path, mistake: Mistake) -> None:
     home = copy(sound, tmp_path / "home")
     mistake.spoil(home)
     for words in mistake.commands:
-        status, said = run(home, words, capsys)
+        status, said = run(home, words)
         label = f"bulkhead {' '.join(words)}: {said}"
         assert status == 2, label
         assert mistake.told in said.removeprefix("bulkhead: ").removeprefix(f"{home.root}/"), label
         assert said.count("\n") == 1, label
 
 
-def run(home: Home, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def run(home: Home, words: tuple[str, ...]) -> tuple[int, str]:
     """Exit status, and all that was said."""
     if words[0] in ("serve", "stdio"):
         done = home.run(*words)
-        return done.returncode, done.stdout + done.stderr
-    with pytest.MonkeyPatch.context() as here:
-        here.setattr(sys, "argv", ["bulkhead", *words, "--config", str(home.config)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out + err
+    else:
+        done = command.run(*words, "--config", str(home.config))
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_a_mistake_leaves_the_sound_home_sound(sound: Home) -> None:
@@ -382,9 +375,7 @@ def test_a_read_only_disk_is_named(sound: Home, tmp_path: Path) -> None:
     assert str(disk) in done.stderr and "Read-only file system" in done.stderr
 
 
-def test_a_wish_that_makes_no_sense_is_one_line_too(
-    sound: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wish_that_makes_no_sense_is_one_line_too(sound: Home) -> None:
     wishes = {
         ("token", "--agent", "a b"): "sub: 'a b' is not a name a token can carry",
         ("token", "--agent", "x", "--server", "tiem"): "no server 'tiem' in the settings (time)",
@@ -395,6 +386,6 @@ def test_a_wish_that_makes_no_sense_is_one_line_too(
         ("servers", "approve", "time"): "say what to approve",
     }
     for words, told in wishes.items():
-        status, said = run(sound, words, capsys)
+        status, said = run(sound, words)
         assert (status, said.count("\n")) == (2, 1), (words, said)
         assert told in said, words
