@@ -33,7 +33,7 @@ from gateway.core.model import Endpoint
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
-from tests.system.home import Home
+from tests.system.home import Home, intents
 
 JSON = dict[str, Any]
 TICK: Final = 0.005
@@ -46,18 +46,7 @@ servers:
       work: {tier: data, effect: read}
       look: {tier: data, effect: read}
 """
-INTENTS: Final = json.dumps(
-    {
-        "intents": {
-            "general": {
-                "tells": "All of it.",
-                "tiers": ["data", "tool"],
-                "tools": ["tick/*"],
-                "seconds": 600,
-            }
-        }
-    }
-)
+INTENTS: Final = intents(["tick"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from benchmarks.grants import DEPTH, give
 from gateway import settings as settings_file
 from gateway.catalogue.canonical import digest
 from gateway.journals.sqlite import SqliteJournal
-from tests.system.home import Home, everybody
+from tests.system.home import Home, everybody, intents
 
 JSON = dict[str, Any]
 RULES: Final = 10_000
@@ -64,8 +64,8 @@ def make(root: Path, name: str, servers: Mapping[str, JSON]) -> Home:
     if name == "rules":
         policy += other_rules(RULES)
     tiers = "servers:\n" + "".join(f"  {server}: {TIERS}\n" for server in servers)
-    intents = intent(servers) if "grant" in name else ""
-    home = Home.make(root, servers, policy=policy, tiers=tiers, intents=intents)
+    given = intents(servers, ["data"], 86_400) if "grant" in name else ""
+    home = Home.make(root, servers, policy=policy, tiers=tiers, intents=given)
     if name == "capture":
         (home.root / "policies" / "undo").mkdir()
         (home.root / "policies" / "undo" / "http.yaml").write_text(PACK)
@@ -86,13 +86,6 @@ def approve(home: Home, servers: Sequence[str]) -> None:
     told = json.loads((pins / f"{first}.json").read_text())
     for server in others:
         (pins / f"{server}.json").write_text(json.dumps({**told, "server": server}, indent=2))
-
-
-def intent(servers: Mapping[str, JSON]) -> str:
-    """An intents.yaml by which a grant can be given."""
-    tools = [f"{server}/*" for server in servers]
-    said = {"tells": "All.", "tiers": ["data"], "tools": tools, "seconds": 86_400}
-    return json.dumps({"intents": {"general": said}})
 
 
 def other_rules(count: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import ROOT
-from tests.system.home import Home
+from tests.system.home import Home, intents
 
 
 @pytest.fixture
@@ -43,10 +43,8 @@ def test_who_did_nothing_is_contained_without_a_question(home: Home) -> None:
 
 def test_a_grant_there_never_was_is_fenced_and_said_to_be_none(tmp_path: Path) -> None:
     """Nobody knows its sixteen letters by heart: a slip would leave the agent at work unsaid."""
-    gives = '{tells: All., tiers: [data], tools: ["store/*"], seconds: 60}'
-    home = Home.idle(tmp_path / "home", f"intents: {{general: {gives}}}\n")
-    given = ("grant", "create", "--agent", "ann", "--task", "t", "--intent", "general", "--json")
-    grant = json.loads(home.must(*given))["id"]
+    home = Home.idle(tmp_path / "home", intents(["store"]))
+    grant = home.grant("ann", task="t")
     home.must("grant", "complete", grant)
     known = home.run("contain", "--grant", grant, "--no-undo", "--as", "ada")
     assert (known.returncode, known.stderr) == (0, "")

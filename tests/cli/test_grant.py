@@ -9,15 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home
+from tests.system.home import Home, intents
 
-INTENTS = json.dumps(
-    {
-        "intents": {
-            "general": {"tells": "All.", "tiers": ["data"], "tools": ["store/*"], "seconds": 600}
-        }
-    }
-)
+INTENTS = intents(["store"], ["data"])
 
 
 @pytest.fixture

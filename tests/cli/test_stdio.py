@@ -27,10 +27,8 @@ from gateway.ports import Gate
 from gateway.settings import Settings
 from gateway.wire.agents import stdio as agents_stdio
 from tests.system import starter
-from tests.system.home import Home, everybody, one_tier
+from tests.system.home import Home, everybody, intents, one_tier
 from tests.system.raw import INITIALIZED, greeting, over_stdio
-
-TICKING = Path(__file__).parents[1] / "servers" / "ticking.py"
 
 
 @pytest.mark.parametrize("more", [{}, {"otlp": "http://127.0.0.1:9"}])
@@ -108,26 +106,12 @@ def test_a_host_that_leaves_at_once_does_not_wait_for_a_silent_tool_server(tmp_p
 
 async def test_a_host_works_under_the_grant_of_the_task_it_names(tmp_path: Path) -> None:
     """Each start had a task of its own, which nobody could have given a grant."""
-    home = Home.make(
-        tmp_path / "home",
-        {"tick": {"command": [starter.python(), str(TICKING), str(tmp_path)]}},
+    home = Home.ticking(
+        tmp_path,
         policy=everybody([("data", "tick")]),
         tiers=one_tier("tick"),
-        intents=json.dumps(
-            {
-                "standing": [],
-                "intents": {
-                    "general": {
-                        "tells": "All.",
-                        "tiers": ["data"],
-                        "tools": ["tick/*"],
-                        "seconds": 600,
-                    }
-                },
-            }
-        ),
+        intents=json.dumps({"standing": [], **json.loads(intents(["tick"], ["data"]))}),
     )
-    home.approve("tick")
     home.grant("tester", "--uses", "1", task="T-1")
     host = ("-m", "gateway", "stdio", "--agent", "tester", "--task", "T-1", "--config")
     look = {"name": "tick__look", "arguments": {"n": 1}}
@@ -143,10 +127,8 @@ async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     """It was killed where it stood, and its tool servers with it: the call was said to be under way."""
-    command = [starter.python(), str(TICKING), str(tmp_path)]
     rules = {"policy": everybody([("tool", "tick")]), "tiers": one_tier("tick", "tool", "write")}
-    home = Home.make(tmp_path / "home", {"tick": {"command": command}}, **rules)
-    home.approve("tick")
+    home = Home.ticking(tmp_path, **rules)
     host = ("-m", "gateway", "stdio", "--agent", "tester", "--config", str(home.config))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     # Also where tests run under nohup.
@@ -161,7 +143,7 @@ async def test_a_host_that_ends_it_by_a_signal_leaves_no_call_under_way(
         process.stdin.write(json.dumps(message).encode() + b"\n")
     try:
         with anyio.fail_after(60):
-            while not (tmp_path / "done").exists():
+            while not (tmp_path / "place" / "done").exists():
                 await anyio.sleep(0.01)
             process.send_signal(number)
             status = await process.wait()

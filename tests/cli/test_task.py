@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.system.home import Home
+from tests.system.home import Home, intents
 
-INTENTS = "intents: {general: {tells: all of it, tiers: [data], tools: [store/*], seconds: 600}}"
+INTENTS = intents(["store"], ["data"])
 
 
 def test_a_task_that_nobody_knows_did_not_fail(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from tests.system import starter
 from tests.system.starter import Process
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
+TICKING = Path(__file__).resolve().parents[1] / "servers" / "ticking.py"
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -103,6 +104,16 @@ class Home:
             tiers=one_tier("store"),
             intents=intents,
         )
+
+    @classmethod
+    def ticking(cls, root: Path, **written: Any) -> Home:
+        """Its only server, `tick`, is approved, and works in `root/place`."""
+        place = root / "place"
+        place.mkdir(parents=True)
+        tick = {"command": [starter.python(), str(TICKING), str(place)]}
+        home = cls.make(root / "home", {"tick": tick}, **written)
+        home.approve("tick")
+        return home
 
     @property
     def config(self) -> Path:
@@ -205,6 +216,15 @@ def wait_until_ready(
         except (URLError, OSError):
             time.sleep(0.05)
     raise AssertionError(f"not ready in {patience} s: {log.read_text()}")
+
+
+def intents(
+    servers: Iterable[str], tiers: Sequence[str] = ("data", "tool"), seconds: int = 600
+) -> str:
+    """An intents.yaml with one, `general`: all of these servers, in these tiers, for so long."""
+    tools = [f"{server}/*" for server in servers]
+    said = {"tells": "All.", "tiers": tiers, "tools": tools, "seconds": seconds}
+    return json.dumps({"intents": {"general": said}})
 
 
 def one_tier(server: str, tier: str = "data", effect: str = "read") -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
 from gateway.core.model import Endpoint
-from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import enveloped, headers_for
 
-SERVER: Final = Path(__file__).parents[1] / "servers" / "ticking.py"
 POLICY: Final = """
 p, P020, tool, tick, work, role:worker, local, general, local, -, allow
 p, P021, data, tick, look, role:worker, local, general, local, -, allow
@@ -33,11 +30,7 @@ LINKS: Final[dict[str, Any]] = {"elicitation": {"url": {}}}
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    root = tmp_path_factory.mktemp("approvals")
-    (root / "place").mkdir()
-    command = [starter.python(), str(SERVER), str(root / "place")]
-    made = Home.make(root / "home", {"tick": {"command": command}}, policy=POLICY, tiers=TIERS)
-    made.approve("tick")
+    made = Home.ticking(tmp_path_factory.mktemp("approvals"), policy=POLICY, tiers=TIERS)
     with made.serving():
         yield made
 

@@ -17,12 +17,10 @@ import pytest
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint, Tier
 from gateway.fences.log import FenceLog
-from tests.system import starter
-from tests.system.home import Home, Serving
+from tests.system.home import Home, Serving, intents
 from tests.system.raw import JSON, over_http
 
 ALL = Endpoint("all")
-SERVER = Path(__file__).parents[1] / "servers" / "ticking.py"
 POLICY = """
 p, P010, data, tick, look, role:worker, local, general, local, -, allow
 p, P020, tool, tick, work, role:worker, local, general, local, -, allow
@@ -34,18 +32,7 @@ servers:
       look: {tier: data, effect: read}
       work: {tier: tool, effect: write}
 """
-INTENTS = json.dumps(
-    {
-        "intents": {
-            "general": {
-                "tells": "All of it.",
-                "tiers": ["data", "tool"],
-                "tools": ["tick/*"],
-                "seconds": 600,
-            }
-        }
-    }
-)
+INTENTS = intents(["tick"])
 AGENTS = ("ann", "bob", "cid", "dan", "eve", "fay")
 
 
@@ -83,18 +70,9 @@ class House:
 
 
 def make(root: Path) -> tuple[Home, Path]:
-    place = root / "place"
-    place.mkdir(parents=True)
     members = "".join(f"g, agent:{agent}, role:worker, local\n" for agent in AGENTS)
-    home = Home.make(
-        root / "home",
-        {"tick": {"command": [starter.python(), str(SERVER), str(place)]}},
-        policy=POLICY + members,
-        tiers=TIERS,
-        intents=INTENTS,
-    )
-    home.approve("tick")
-    return home, place
+    home = Home.ticking(root, policy=POLICY + members, tiers=TIERS, intents=INTENTS)
+    return home, root / "place"
 
 
 @pytest.fixture(scope="module")

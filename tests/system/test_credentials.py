@@ -33,7 +33,7 @@ from tests.credentials.places import (
 )
 from tests.servers.telltale import VARIABLE, WAYS, digest
 from tests.system import starter
-from tests.system.home import Home, Serving
+from tests.system.home import Home, Serving, intents
 from tests.system.raw import JSON, over_http
 
 ALL = Endpoint("all")
@@ -49,18 +49,6 @@ RULES = "".join(
 )
 TOOLS = "{whoami: {tier: data, effect: read}, leak: {tier: data, effect: read}, work: {tier: tool, effect: write}}"
 TIERS = "servers:\n" + "".join(f"  {name}:\n    tools: {TOOLS}\n" for name in SERVERS)
-INTENTS = json.dumps(
-    {
-        "intents": {
-            "general": {
-                "tells": "All of it.",
-                "tiers": ["data", "tool"],
-                "tools": [f"{name}/*" for name in SERVERS],
-                "seconds": 600,
-            }
-        }
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -152,7 +140,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             ),
             policy=RULES + "".join(f"g, agent:{one}, role:worker, local\n" for one in AGENTS),
             tiers=TIERS,
-            intents=INTENTS,
+            intents=intents(SERVERS),
         )
         home.approve(*SERVERS)
         with home.serving() as serving:

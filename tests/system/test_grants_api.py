@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -16,13 +15,12 @@ from mcp.types import ToolListChangedNotification
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint
 from gateway.fences.log import FenceLog
-from tests.system import client, starter
+from tests.system import client
 from tests.system.home import Home
 from tests.system.raw import over_http
 
 DESK: Final = Endpoint("grants")
 ALL: Final = Endpoint("all")
-SERVER: Final = Path(__file__).parents[1] / "servers" / "ticking.py"
 POLICY: Final = """
 p, P010, data, tick, look, role:worker, local, general, local, -, allow
 p, P020, tool, tick, work, role:worker, local, general, local, -, allow
@@ -115,15 +113,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     root = tmp_path_factory.mktemp("desk")
-    (root / "place").mkdir()
-    home = Home.make(
-        root / "home",
-        {"tick": {"command": [starter.python(), str(SERVER), str(root / "place")]}},
-        policy=POLICY,
-        tiers=TIERS,
-        intents=INTENTS,
-    )
-    home.approve("tick")
+    home = Home.ticking(root, policy=POLICY, tiers=TIERS, intents=INTENTS)
     with home.serving():
         yield Desk(home)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home
+from tests.system.home import Home, intents
 
-INTENTS = "intents: {general: {tells: all of it, tiers: [data], tools: [store/*], seconds: 600}}"
+INTENTS = intents(["store"], ["data"])
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ the whole file.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ from tests import npm
 from tests.servers.http_sdk import sdk_server
 from tests.system import starter
 from tests.system.client import ERAS, Era, agent
-from tests.system.home import POLICIES, Home
+from tests.system.home import POLICIES, Home, intents
 from tests.system.raw import JSON, Ask, over_http, over_stdio
 
 SERVERS = ("git", "time", "files", "memory", "old", "new")
@@ -54,13 +53,6 @@ DATA = Endpoint("tier", Tier.DATA)
 TOOL = Endpoint("tier", Tier.TOOL)
 ADMIN = Endpoint("tier", Tier.ADMIN)
 
-EVERYTHING = {
-    "tells": "All of it.",
-    "tiers": [tier.value for tier in Tier],
-    "tools": [f"{server}/*" for server in SERVERS],
-    "seconds": 900,
-}
-INTENTS = json.dumps({"intents": {"general": EVERYTHING}})
 POLICY = """
 p, P910, data, old, *, role:reader, local, general, *, -, allow
 p, P920, data, new, *, role:reader, local, general, *, -, allow
@@ -170,7 +162,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             policy=(POLICIES / "policy.csv").read_text() + POLICY,
             tiers=(POLICIES / "tiers.yaml").read_text() + TIERS,
             constraints=(POLICIES / "constraints.yaml").read_text(),
-            intents=INTENTS,
+            intents=intents(SERVERS, [*Tier], 900),
         )
         home.approve(*SERVERS)
         with home.serving():

@@ -13,11 +13,8 @@ import anyio
 from gateway import settings as settings_file
 from gateway.core.model import Endpoint, Tier
 from gateway.journals.sqlite import SqliteJournal
-from tests.system import starter
 from tests.system.home import Home, everybody, one_tier
 from tests.system.raw import STATELESS, enveloped, headers_for
-
-SERVER = Path(__file__).parents[1] / "servers" / "ticking.py"
 
 
 def a_call(home: Home) -> bytes:
@@ -44,15 +41,8 @@ async def arrived(home: Home) -> None:
 async def test_a_write_that_waits_for_another_gateway_is_refused_on_record_when_its_own_is_stopped(
     tmp_path: Path,
 ) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
-    home = Home.make(
-        tmp_path / "home",
-        {"tick": {"command": [starter.python(), str(SERVER), str(place)]}},
-        policy=everybody([("tool", "tick")]),
-        tiers=one_tier("tick", "tool", "write"),
-    )
-    await to_thread(home.approve, "tick")
+    rules = {"policy": everybody([("tool", "tick")]), "tiers": one_tier("tick", "tool", "write")}
+    home = await to_thread(lambda: Home.ticking(tmp_path, **rules))
     with home.serving() as gateway:
         other = await SqliteJournal.open(settings_file.load(home.config).journal_file)
         await other.leases().take("elsewhere", ["server:/tick"], term=60.0, quiesce=0.0)
@@ -70,4 +60,4 @@ async def test_a_write_that_waits_for_another_gateway_is_refused_on_record_when_
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b'"reason":"overloaded"' in answer
     assert calls == [("refused", "overloaded")]
-    assert list(place.iterdir()) == []
+    assert list((tmp_path / "place").iterdir()) == []

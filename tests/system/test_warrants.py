@@ -15,20 +15,17 @@ import pytest
 from gateway.core.model import Endpoint
 from gateway.evidence import verify
 from gateway.gate.receipts import CALL, WARRANT
-from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import JSON, over_http
-from tests.system.test_bounds import INTENTS, POLICY, SERVER, TIERS
+from tests.system.test_bounds import INTENTS, POLICY, TIERS
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One gateway for all: hosts may have warrants, checkpoints go to a directory."""
     root = tmp_path_factory.mktemp("warrants")
-    (root / "place").mkdir()
-    made = Home.make(
-        root / "home",
-        {"tick": {"command": [starter.python(), str(SERVER), str(root / "place")]}},
+    made = Home.ticking(
+        root,
         policy=POLICY + "g, agent:ann, role:worker, local\ng, agent:bob, role:worker, local\n",
         tiers=TIERS,
         intents=INTENTS,
@@ -38,7 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             "anchor_seconds": 0.2,
         },
     )
-    made.approve("tick")
     with made.serving():
         yield made
 
