@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,15 @@ from click.testing import CliRunner
 
 from gateway.cli.play import command
 from gateway.errors import Misconfigured
+from gateway.stories import play
+from tests.scenarios.test_scenarios import warm
 from tests.stories.examples import small, written
+
+
+@pytest.fixture(autouse=True)
+def begun_by_the_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a story runs; tests/stories/test_play.py begins it as a shell would."""
+    monkeypatch.setattr(play, "play", partial(play.play, programs=warm()))
 
 
 def test_a_story_is_told_and_what_it_proves_stands_at_the_end(tmp_path: Path) -> None:

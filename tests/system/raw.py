@@ -74,6 +74,12 @@ def headers_for(token: str | None, era: Era, method: str, params: JSON) -> dict[
     return headers
 
 
+def stateless(token: str | None, method: str, params: JSON, id: int = 1) -> JSON:
+    """One request of the stateless era, as `post` of any HTTP client takes it."""
+    body = json.dumps(enveloped(method, params, id))
+    return {"content": body, "headers": headers_for(token, STATELESS, method, params)}
+
+
 @asynccontextmanager
 async def over_http(url: str, token: str | None, era: Era) -> AsyncIterator[Ask]:
     """Asks a Streamable HTTP endpoint; several questions may be under way at once."""

@@ -18,7 +18,7 @@ import pytest
 from gateway.core.model import Endpoint
 from tests.system import starter
 from tests.system.home import Home
-from tests.system.raw import enveloped, headers_for
+from tests.system.raw import stateless
 
 SERVER: Final = Path(__file__).parents[1] / "servers" / "ticking.py"
 SAMPLES: Final = int(os.environ.get("BULKHEAD_TEST_TIMING", "150"))
@@ -70,12 +70,10 @@ class Asking:
 
     def ask(self, name: str) -> tuple[float, int, dict[str, Any]]:
         """Seconds, the status, the body."""
-        params = {"name": name, "arguments": {"n": 1}}
-        body = json.dumps(enveloped("tools/call", params, 1))
-        headers = headers_for(self.token, "2026-07-28", "tools/call", params)
+        said = stateless(self.token, "tools/call", {"name": name, "arguments": {"n": 1}})
         url = f"{self.home.origin}/mcp"
         began = time.perf_counter()
-        answer = self.client.post(url, content=body, headers=headers)
+        answer = self.client.post(url, **said)
         return time.perf_counter() - began, answer.status_code, answer.json()
 
 
@@ -104,12 +102,17 @@ def test_all_of_them_take_the_same_time(home: Home) -> None:
             asking.ask(KINDS[kind])  # warms up
         for kind in order:
             took[kind].append(asking.ask(KINDS[kind])[0])
-    most = math.sqrt(-math.log(CHANCE / 2) / 2) * math.sqrt(2 / SAMPLES)
+    most = tolerated(SAMPLES)
     apart = {
         f"{one} and {other}": round(distance(took[one], took[other]), 3)
         for one, other in itertools.combinations(KINDS, 2)
     }
     assert {pair: far for pair, far in apart.items() if far > most} == {}
+
+
+def tolerated(samples: int) -> float:
+    """How far apart two samples of one kind may be, at this `CHANCE`."""
+    return math.sqrt(-math.log(CHANCE / 2) / samples)
 
 
 def distance(one: list[float], other: list[float]) -> float:
@@ -129,5 +132,4 @@ def test_the_measure_tells_different_times_apart() -> None:
     chance = random.Random(3)
     same = [[chance.gauss(3, 0.3) for _ in range(2_000)] for _ in range(2)]
     later = [each + 0.1 for each in same[1]]
-    most = math.sqrt(-math.log(CHANCE / 2) / 2) * math.sqrt(2 / 2_000)
-    assert distance(same[0], same[1]) < most < distance(same[0], later)
+    assert distance(same[0], same[1]) < tolerated(2_000) < distance(same[0], later)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.model import Endpoint
 from tests.system.home import Home
-from tests.system.raw import enveloped, headers_for
+from tests.system.raw import JSON, stateless
 
 POLICY: Final = """
 p, P020, tool, tick, work, role:worker, local, general, local, -, allow
@@ -40,10 +40,8 @@ def call(home: Home, name: str, capabilities: dict[str, Any], **more: Any) -> di
     key = "io.modelcontextprotocol/clientCapabilities"
     arguments = {"name": name, "seconds": 0.001}
     params = {"name": "tick__work", "arguments": arguments, "_meta": {key: capabilities}, **more}
-    headers = headers_for(home.mint("ann", Endpoint("all")), "2026-07-28", "tools/call", params)
-    body = json.dumps(enveloped("tools/call", params, 1))
-    answer = httpx.post(f"{home.origin}/mcp", content=body, headers=headers, timeout=30).json()
-    result: dict[str, Any] = answer["result"]
+    said = stateless(home.mint("ann", Endpoint("all")), "tools/call", params)
+    result: JSON = httpx.post(f"{home.origin}/mcp", timeout=30, **said).json()["result"]
     return result
 
 

@@ -24,7 +24,7 @@ from tests.servers.clients import command_of
 from tests.servers.http_sdk import World, sdk_server
 from tests.system.client import agent as sdk_agent
 from tests.system.home import Home, Serving, everybody, one_tier
-from tests.system.raw import JSON, STATELESS, enveloped, headers_for
+from tests.system.raw import JSON, stateless
 
 ASKED_ALL: JSON = {"elicitation": {}, "sampling": {}, "roots": {}}
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -47,17 +47,15 @@ class Agent:
         self._url, self._token, self._http = url, token, http
         self._ids = 0
 
-    def _request(self, method: str, params: JSON) -> tuple[str, dict[str, str]]:
+    def _request(self, method: str, params: JSON) -> JSON:
         self._ids += 1
         meta = {CAPABILITIES: ASKED_ALL, **params.get("_meta", {})}
-        message = enveloped(method, {**params, "_meta": meta}, self._ids)
-        return json.dumps(message), headers_for(self._token, STATELESS, method, params)
+        return stateless(self._token, method, {**params, "_meta": meta}, self._ids)
 
     async def call(self, name: str, **params: Any) -> JSON:
         """The response to one tool call."""
         params = {"name": name, "arguments": {}, **params}
-        content, headers = self._request("tools/call", params)
-        reply = await self._http.post(self._url, content=content, headers=headers)
+        reply = await self._http.post(self._url, **self._request("tools/call", params))
         text = reply.text
         if not text.startswith("{"):
             text = next(line[6:] for line in reversed(text.split("\n")) if '"id"' in line)
@@ -67,8 +65,8 @@ class Agent:
     @asynccontextmanager
     async def stream(self, method: str, params: JSON) -> AsyncIterator[AsyncIterator[JSON]]:
         """The messages of one request as they come."""
-        content, headers = self._request(method, params)
-        async with self._http.stream("POST", self._url, content=content, headers=headers) as reply:
+        said = self._request(method, params)
+        async with self._http.stream("POST", self._url, **said) as reply:
             yield self._messages(reply)
 
     async def _messages(self, reply: httpx2.Response) -> AsyncIterator[JSON]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -34,7 +35,7 @@ from tests.credentials.places import (
 from tests.servers.telltale import VARIABLE, WAYS, digest
 from tests.system import starter
 from tests.system.home import Home, Serving, intents
-from tests.system.raw import JSON, over_http
+from tests.system.raw import JSON, over_http, stateless
 
 ALL = Endpoint("all")
 TELLTALE = Path(__file__).parents[1] / "servers" / "telltale.py"
@@ -347,27 +348,11 @@ async def test_what_a_killed_gateway_left_the_next_one_ends(house: House, tmp_pa
 
 
 def _called(origin: str, token: str) -> JSON | None:
-    import httpx
-
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    params = {"name": "db__whoami", "arguments": {}, "_meta": meta}
-    headers = {
-        "authorization": f"Bearer {token}",
-        "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": "db__whoami",
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    said = stateless(token, "tools/call", {"name": "db__whoami", "arguments": {}})
     try:
-        said = httpx.post(f"{origin}/mcp", json=body, headers=headers, timeout=30)
+        return dict(httpx.post(f"{origin}/mcp", timeout=30, **said).json())
     except httpx.ConnectError:
         return None
-    answer: JSON = said.json()
-    return answer
 
 
 def _is_there(uri: str, role: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from tests.identity.idp import Provider, digest, new_key, proof, providing
 from tests.system import starter
 from tests.system.home import Home
-from tests.system.raw import enveloped
+from tests.system.raw import stateless
 
 POLICY = """\
 p, P010, data, time, *, role:tester, local, triage, *, -, allow
@@ -39,13 +39,9 @@ class Front:
         return f"{self.home.origin}/{tier}/mcp"
 
     def post(self, url: str, method: str = "tools/list", **headers: str) -> httpx.Response:
-        said = {
-            "accept": "application/json, text/event-stream",
-            "mcp-protocol-version": "2026-07-28",
-            "mcp-method": method,
-            **headers,
-        }
-        return httpx.post(url, json=enveloped(method, {}, 1), headers=said, timeout=30)
+        said = stateless(None, method, {})
+        said["headers"] |= headers
+        return httpx.post(url, timeout=30, **said)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from gateway.wire.agents.face import Face
 from tests.identity.authority import Authority, address, client
 from tests.system import starter
 from tests.system.home import Home
-from tests.system.raw import enveloped
+from tests.system.raw import stateless
 
 POLICY = """\
 p, P010, data, time, *, role:tester, local, general, *, -, allow
@@ -43,17 +43,10 @@ async def _serving(home: Home) -> AsyncIterator[None]:
 
 
 async def _call(home: Home, context: ssl.SSLContext, tier: str) -> httpx.Response:
-    tool = "time__get_current_time"
-    params = {"name": tool, "arguments": {"timezone": "UTC"}}
-    said = {
-        "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": tool,
-    }
+    params = {"name": "time__get_current_time", "arguments": {"timezone": "UTC"}}
     url = f"https://127.0.0.1:{home.port}/{tier}/mcp"
     async with httpx.AsyncClient(verify=context, trust_env=False, timeout=30) as web:
-        return await web.post(url, json=enveloped("tools/call", params, 1), headers=said)
+        return await web.post(url, **stateless(None, "tools/call", params))
 
 
 async def test_a_workload_calls_by_its_certificate_and_is_on_record_by_its_name(

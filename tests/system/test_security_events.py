@@ -15,7 +15,7 @@ import pytest
 from tests.identity.idp import jwk, new_key
 from tests.system import starter
 from tests.system.home import Home
-from tests.system.raw import enveloped
+from tests.system.raw import stateless
 
 REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 IDP = "https://idp.example.com"
@@ -43,18 +43,9 @@ class Corp:
         times = {"iat": now, "exp": now + 600, "jti": "j"}
         headers = {"typ": "at+jwt", "kid": "k1"}
         token = jwt.encode({**claims, **times}, self.key, algorithm="ES256", headers=headers)
-        tool = "time__get_current_time"
-        params = {"name": tool, "arguments": {"timezone": "UTC"}}
-        said = {
-            "accept": "application/json, text/event-stream",
-            "mcp-protocol-version": "2026-07-28",
-            "mcp-method": "tools/call",
-            "mcp-name": tool,
-            "authorization": f"Bearer {token}",
-        }
-        reply = httpx.post(url, json=enveloped("tools/call", params, 1), headers=said, timeout=30)
-        answer: dict[str, Any] = reply.json()
-        return answer
+        params = {"name": "time__get_current_time", "arguments": {"timezone": "UTC"}}
+        reply = httpx.post(url, timeout=30, **stateless(token, "tools/call", params))
+        return dict(reply.json())
 
     def tell(self, agent: str, jti: str, **changes: Any) -> httpx.Response:
         claims = {
