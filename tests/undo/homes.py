@@ -12,6 +12,8 @@ from tests.system import starter
 from tests.system.home import POLICIES, Home
 
 SERVERS = ("files", "memory", "git")
+APPROVED: dict[tuple[str, ...], dict[str, bytes]] = {}
+"""What was approved of which servers: they offer the same in every world, and are asked once in a process."""
 
 
 def servers(world: Path, wanted: Iterable[str] = SERVERS) -> dict[str, dict[str, Any]]:
@@ -45,5 +47,11 @@ def home(root: Path, wanted: Iterable[str] = SERVERS) -> Home:
     for path in (POLICIES / "undo").iterdir():
         if path.stem in wanted or path.suffix == ".json":
             shutil.copy(path, packs)
-    made.approve(*servers(root / "world", wanted))
+    pins = made.root / "policies" / "pins"
+    if wanted not in APPROVED:
+        made.approve(*servers(root / "world", wanted))
+        APPROVED[wanted] = {path.name: path.read_bytes() for path in pins.iterdir()}
+    pins.mkdir(exist_ok=True)
+    for name, text in APPROVED[wanted].items():
+        (pins / name).write_bytes(text)
     return made
