@@ -216,7 +216,7 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
         bounds=bounds,
         verifier=ground.identities.verifier,
         turned_away=TurnedAway(ground.journal, ground.protector, microseconds, new_call_id),
-        seconds=lambda: int(time.time()),
+        seconds=time.time,
         catalogue=ground.catalogue,
         watched={name: server.watches for name, server in ground.servers.items()},
         receipts=receipts(ground.settings),

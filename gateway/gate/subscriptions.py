@@ -49,7 +49,7 @@ class Subscriptions:
         policies: Policies,
         bounds: Bounds,
         watched: Mapping[str, Watched],
-        seconds: Callable[[], int],
+        seconds: Callable[[], float],
     ) -> None:
         """`seconds` gives the time since the epoch."""
         self.line = line

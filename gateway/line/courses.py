@@ -18,7 +18,6 @@ from gateway.core.model import (
     Endpoint,
     Entry,
     Flow,
-    JsonObject,
     Request,
     Resolved,
     Target,
@@ -49,14 +48,6 @@ class Course(Value):
     flow: Flow | None
     decision: Decision
 
-    def decided(self, request: Request, params: JsonObject) -> Decided:
-        """A call like the one before. `params`: with the tool's own name."""
-        resolved = Resolved(request, self.target, self.entry, params)
-        classified = Classified(
-            resolved, self.tier, self.effect, self.destination, self.where, self.flow
-        )
-        return Decided(classified, self.decision, self)
-
 
 class Courses:
     """Those of one table under one version of the policy."""
@@ -79,7 +70,13 @@ class Courses:
             return None
         refuse_look_alikes(request)
         own = course.target.name
-        return course.decided(request, params if name == own else {**params, "name": own})
+        if name != own:
+            params = {**params, "name": own}
+        resolved = Resolved(request, course.target, course.entry, params)
+        classified = Classified(
+            resolved, course.tier, course.effect, course.destination, course.where, course.flow
+        )
+        return Decided(classified, course.decision, course)
 
     def note(self, table: Table, policy: PolicyView, decided: Decided) -> Decided:
         """The same: it was decided by these."""

@@ -97,8 +97,7 @@ class Door:
                     message = await self._message(exchange)
                 else:
                     message = self._parse(whole)
-                in_session = admitted.session is not None
-                if is_stateless(message, version=admitted.version, session=in_session):
+                if is_stateless(message, admitted.version, admitted.session):
                     await self._era_stateless.post(exchange, admitted, identity, message)
                 else:
                     await self._era_sessions.post(exchange, admitted, identity, message)

@@ -14,8 +14,8 @@ from gateway.sdk import (
 from gateway.wire.agents.messages import Message, Response
 
 
-def is_stateless(message: Message, *, version: str | None, session: bool) -> bool:
-    """`version` is the MCP-Protocol-Version header; `session` says whether a session id came along."""
+def is_stateless(message: Message, version: str | None, session: str | None) -> bool:
+    """`version` is the MCP-Protocol-Version header; `session` the id that came along."""
     if not isinstance(message, Response):
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta:
@@ -25,4 +25,4 @@ def is_stateless(message: Message, *, version: str | None, session: bool) -> boo
     if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
         return False
     # Of a version nobody knows, the stateless ladder names the ones that are served.
-    return version in MODERN_PROTOCOL_VERSIONS or not session
+    return version in MODERN_PROTOCOL_VERSIONS or session is None

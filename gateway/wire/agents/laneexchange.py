@@ -73,11 +73,13 @@ class LaneExchange(Struct, eq=False):
     def put(self, body: bytes) -> bool:
         """See `Exchange`."""
         carrier, size = self._carrier, len(body)
-        if carrier.flow.write_paused or size > PIECE or not self.keep_alive:
+        if carrier.flow.write_paused or size > COPIED or not self.keep_alive:
             return False
-        plain = _PLAIN.of(carrier.server_state.default_headers)
-        self._put((b"%b%d\r\n\r\n" % (plain, size), body), size)
-        self._end()
+        if not self._over:
+            self._over = True
+            plain = _PLAIN.of(carrier.server_state.default_headers)
+            carrier.transport.write(b"%b%d\r\n\r\n%b" % (plain, size, body))
+            carrier.answered(self)
         return True
 
     async def start(self, headers: Sequence[Header]) -> None:

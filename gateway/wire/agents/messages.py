@@ -24,7 +24,6 @@ INVALID_REQUEST: Final = -32600
 REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
 _WITH_ARGUMENTS: Final = frozenset({"tools/call", "prompts/get"})
-_ANSWERS: Final = frozenset({"result", "error"})
 _BATCH: Final = "batches are not served: send one message per request"
 _NOT_ONE: Final = 'the body must be one JSON-RPC 2.0 object ("jsonrpc": "2.0")'
 
@@ -75,7 +74,8 @@ def read(value: Any) -> Message:
     method, params = value["method"], value.get("params")
     if not isinstance(method, str) or not method:
         raise _invalid("method must be a non-empty string")
-    if not _ANSWERS.isdisjoint(value) and any(value.get(one) is not None for one in _ANSWERS):
+    answers = "result" in value or "error" in value
+    if answers and (value.get("result") is not None or value.get("error") is not None):
         raise _invalid("a message is a request or a response, never both")
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:

@@ -156,7 +156,7 @@ class Conversation:
         identity = await self._identify(call)
         if call.method in ("initialize", "server/discover"):
             await until(self._wire.over, self._gate.met(self._endpoint, identity))
-        stateless = is_stateless(call, version=None, session=False)
+        stateless = is_stateless(call, None, None)
         if call.method == "initialize" and not stateless:
             await self.append(self._initialize(call, identity))
             return
@@ -217,7 +217,7 @@ class Conversation:
 
     def _request(self, call: Call, identity: WorkloadIdentity) -> tuple[Request, bytes | None]:
         """The request, and its answer where that is the wire's own."""
-        stateless = is_stateless(call, version=None, session=False)
+        stateless = is_stateless(call, None, None)
         if self._session is not None and not stateless:
             request = session_request(self._session, identity, call)
             return request, own_answer(self._gate, self._session, identity, call)

@@ -36,9 +36,9 @@ def test_the_era_of_a_message(
     method: str, params: JsonObject, version: str | None, session: bool, stateless: bool
 ) -> None:
     for message in (Call(1, method, params), Note(method, params)):
-        assert is_stateless(message, version=version, session=session) is stateless
+        assert is_stateless(message, version, "an id" if session else None) is stateless
 
 
 @pytest.mark.parametrize(("version", "stateless"), [(OLD, False), (NEW, True)])
 def test_a_response_goes_by_its_headers(version: str, stateless: bool) -> None:
-    assert is_stateless(Response(1, {}, None), version=version, session=True) is stateless
+    assert is_stateless(Response(1, {}, None), version, "an id") is stateless
