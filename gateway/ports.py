@@ -630,7 +630,8 @@ class ToolServer(Protocol):
 
 
 Told = Callable[[str, JsonObject], None]
-"""Gets the method and the params of a notification. Called in the loop; must not wait."""
+Updated = Callable[[str, JsonObject, str], None]
+"""Get the method and the params of a notification; and whose session alone it is for, if not "". They must not wait."""
 Watch = tuple[Literal["resource", "task"], str]
 """One thing to be told about: a resource by the server's own URI, or a task by its id."""
 
@@ -642,13 +643,12 @@ class Watched(Protocol):
         """Have the server tell of this, once more; its error when it will not."""
         ...
 
-    def release(self, watch: Watch) -> None:
-        """One `acquire` less. With the last one the server is told."""
+    def release(self, watch: Watch, session: str = "") -> None:
+        """One `acquire` less. With the last one the server is told. `session`: whose `resources/subscribe` it was."""
         ...
 
-    def on_update(self, told: Told) -> None:
-        """Have `told` called with each `notifications/resources/updated` and `notifications/tasks` of
-        the server, by its own URIs and ids."""
+    def on_update(self, told: Updated) -> None:
+        """Have `told` called with each update of a resource or a task, by the server's own URIs and ids."""
         ...
 
 

@@ -19,7 +19,7 @@ from gateway.ports import (
     Channel,
     Outbound,
     ServerUnavailable,
-    Told,
+    Updated,
     Watch,
     Watched,
     WatchedServer,
@@ -133,10 +133,14 @@ class Quiet:
         error = await self._watches.acquire(watch)
         return error and self._hidden.error(error)
 
-    def release(self, watch: Watch) -> None:
+    def release(self, watch: Watch, session: str = "") -> None:
         """See `ports.Watched`."""
-        self._watches.release(watch)
+        self._watches.release(watch, session)
 
-    def on_update(self, told: Told) -> None:
+    def on_update(self, told: Updated) -> None:
         """See `ports.Watched`."""
-        self._watches.on_update(lambda method, said: told(method, self._hidden.value(said)))
+
+        def hidden(method: str, said: JsonObject, session: str = "") -> None:
+            told(method, self._hidden.value(said), session)
+
+        self._watches.on_update(hidden)

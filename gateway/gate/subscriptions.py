@@ -140,13 +140,13 @@ class Subscriptions:
         followers.pop(follower, None)
         if not followers:
             self._held.pop(place, None)
-        self.watched[place[0]].release(place[1])
+        self.watched[place[0]].release(place[1], follower.request.session or "")
 
     def forget(self, follower: Follower) -> None:
         """It listens no more."""
         self._followers.pop(follower, None)
 
-    def _updated(self, server: str, method: str, params: JsonObject) -> None:
+    def _updated(self, server: str, method: str, params: JsonObject, session: str = "") -> None:
         if method == TASKS:
             task = str(params.get("taskId"))
             for follower in self._at(server, ("task", task)):
@@ -157,6 +157,8 @@ class Subscriptions:
             uri = params["uri"]
             for whole in _wholes(uri):
                 for follower, name in self._at(server, ("resource", whole)).items():
+                    if session and follower.request.session != session:
+                        continue
                     shown = name + uri.removeprefix(whole)
                     read = replace(follower.request, method=READ, params={"uri": shown})
                     if self.may_hear(read):
@@ -209,7 +211,7 @@ class Follower:
             if error is not None:
                 return Answer(error=error)
         if self._closed or name in self._places:
-            self._house.watched[place[0]].release(place[1])
+            self._house.watched[place[0]].release(place[1], request.session or "")
         else:
             self._places[name] = place
             self._house.hold(place, self, name)

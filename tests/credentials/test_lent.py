@@ -189,7 +189,7 @@ async def test_what_is_told_of_what_is_watched_holds_none() -> None:
     world, server, around = lent()
     await world.lender.own("tried")
     heard: list[JsonObject] = []
-    around.watches.on_update(lambda method, params: heard.append(params))
+    around.watches.on_update(lambda method, params, *_: heard.append(params))
     done = {"taskId": "t", "result": {"text": "secret-of-lease-0001"}}
     server.watched.updated("notifications/tasks", done)
     error = await around.watches.acquire(("task", "t"))

@@ -35,7 +35,7 @@ from gateway.gate.subscriptions import MOST, MOST_VIEWS, Follower, Subscriptions
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.nobody import NOBODY
-from gateway.ports import Channel, Told, Watch
+from gateway.ports import Channel, Updated, Watch
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.free import NoFences, NoGrants
@@ -66,7 +66,7 @@ class World:
     version: str = "p1"
     recorded: list[Request] = field(default_factory=list)
     counts: dict[Watch, int] = field(default_factory=dict)
-    listeners: list[Told] = field(default_factory=list)
+    listeners: list[Updated] = field(default_factory=list)
     now: int = 1000
     refuses: bool = False
     unreadable: bool = False
@@ -125,15 +125,15 @@ class World:
         self.counts[watch] = self.counts.get(watch, 0) + 1
         return None
 
-    def release(self, watch: Watch) -> None:
+    def release(self, watch: Watch, session: str = "") -> None:
         self.counts[watch] -= 1
 
-    def on_update(self, told: Told) -> None:
+    def on_update(self, told: Updated) -> None:
         self.listeners.append(told)
 
-    def updated(self, uri: str, **more: Any) -> None:
+    def updated(self, uri: str, session: str = "", **more: Any) -> None:
         for told in self.listeners:
-            told(UPDATED, {"uri": uri, **more})
+            told(UPDATED, {"uri": uri, **more}, session)
 
 
 @dataclass
@@ -253,6 +253,17 @@ async def test_a_new_catalogue_that_looks_the_same_is_no_news() -> None:
     assert ear == []
 
 
+async def test_an_update_that_is_one_sessions_own_is_told_to_no_other() -> None:
+    world = World(table("1", resources=("a://x",)))
+    place, ears = house(world), {"s1": Ear(), "s2": Ear()}
+    for session, ear in ears.items():
+        follower = place.follow(replace(request(), session=session), ALL, ear)
+        await follower.subscribe(replace(subscribe("a://x"), session=session), NOBODY)
+    world.updated("a://x", "s1")
+    world.updated("a://x")
+    assert [len(ear) for ear in ears.values()] == [2, 1]
+
+
 async def test_while_grants_cannot_be_read_an_agent_can_listen_and_hears_of_nothing() -> None:
     """A wire would leave its request without an answer, and hear its tool server no more."""
     world, ear = World(table("1"), unreadable=True), Ear()
@@ -263,7 +274,7 @@ async def test_while_grants_cannot_be_read_an_agent_can_listen_and_hears_of_noth
     world.unreadable = True
     world.updated("test://a")
     for told in world.listeners:
-        told("notifications/tasks", {"taskId": "t1"})
+        told("notifications/tasks", {"taskId": "t1"}, "")
     unheard = list(ear)
     world.unreadable = False
     world.updated("test://a")
@@ -399,8 +410,8 @@ async def test_l4_a_task_is_read_before_it_is_told_about() -> None:
     place.follow(request("agent:b"), frozenset(), other)
     await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
     for told in world.listeners:
-        told("notifications/tasks", {"taskId": "t1", "status": "working"})
-        told("notifications/tasks", {"taskId": "t2", "status": "working"})
+        told("notifications/tasks", {"taskId": "t1", "status": "working"}, "")
+        told("notifications/tasks", {"taskId": "t2", "status": "working"}, "")
     assert [one.method for one in world.recorded] == ["tasks/get"]
     assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
     assert other == []
@@ -413,12 +424,12 @@ async def test_l4_of_a_task_that_may_no_longer_be_asked_for_nothing_is_told(chan
     follower = house(world).follow(request(), frozenset(), ear)
     await follower.subscribe(request(method="tasks/get", taskId="t1"), NOBODY)
     for told in world.listeners:
-        told("notifications/tasks", {"taskId": "t1", "status": "working"})
+        told("notifications/tasks", {"taskId": "t1", "status": "working"}, "")
         if change == "fence":
             world.hidden.add("t1")
         else:
             world.now = 2000
-        told("notifications/tasks", {"taskId": "t1", "status": "completed", "result": {}})
+        told("notifications/tasks", {"taskId": "t1", "status": "completed", "result": {}}, "")
     assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
 
 

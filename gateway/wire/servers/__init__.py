@@ -64,9 +64,11 @@ def _over_stdio(
         return shared
     greeted = settings.model_copy(update={"era": "sessions"})
 
-    def make(client: ClientFacts | None, credential: Credential | None) -> WatchedServer:
-        told = settings if client is None else greeted
-        return StdioServer(name, told, client=client, late=late, own=_given(credential))
+    def make(client: ClientFacts | None, credential: Credential | None) -> StdioServer:
+        told, lent = settings if client is None else greeted, _given(credential)
+        # What one says of its lists may be true of all: those of the shared process are read again.
+        changed = shared.changed
+        return StdioServer(name, told, client=client, late=late, own=lent, changed=changed)
 
     listed_to = frozenset(settings.questions or ()) if own is None else frozenset[str]()
     most = MOST if own is None else MOST_PROVED

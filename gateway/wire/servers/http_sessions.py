@@ -131,7 +131,7 @@ class Sessions:
         place = self._places.get(key)
         if place is not None:
             if place.standing is None:
-                place.standing = Standing(self._link, session)
+                place.standing = Standing(self._link, session, self._note)
             await place.standing.opened()
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:

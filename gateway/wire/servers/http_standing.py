@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.model import JsonObject
 from gateway.wire import loglevels
 from gateway.wire.servers.http_broken import Broken, NotSent
-from gateway.wire.servers.http_exchange import Session
+from gateway.wire.servers.http_exchange import Note, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 
@@ -25,8 +25,9 @@ AGAIN_SECONDS: Final = 1.0
 class Standing:
     """One session's stream: opened before the first call that may need it, again when it was lost."""
 
-    def __init__(self, link: Link, session: Session) -> None:
+    def __init__(self, link: Link, session: Session, note: Note) -> None:
         self._link = link
+        self._note = note
         self._session = session
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -81,7 +82,8 @@ class Standing:
             reply.close()
 
     def _after_a_call(self, heard: JsonObject) -> None:
-        """Log messages go to the agent of the last one."""
+        """Log messages go to the agent of the last one, and a changed list is news for everyone."""
+        self._note(heard["method"])
         params, ear = heard.get("params"), self._session.ear
         if ear is not None and heard["method"] == loglevels.MESSAGE and isinstance(params, dict):
             ear.tell(loglevels.MESSAGE, params)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Literal
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
@@ -44,12 +44,12 @@ class StdioServer:
         back_off: BackOff | None = None,
         late: LateAnswer | None = None,
         own: OwnCredential | None = None,
+        changed: Callable[[str], None] | None = None,
     ) -> None:
         """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its process has
-        in its environment; it ends with it, and the next one gets a new one. Raises `Misconfigured` when the command
-        cannot be found."""
-        self._name = name
-        self._limits = settings.limits
+        in its environment; it ends with it, and the next one gets a new one. `changed`: is told of changed lists in the
+        place of who listens here. Raises `Misconfigured` when the command cannot be found."""
+        self._name, self._limits = name, settings.limits
         self._command = process.command(name, settings)
         self._forced = settings.era
         self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
@@ -58,6 +58,7 @@ class StdioServer:
         self._late, self._own = late, own
         self._ids = envelope.ids()
         self._changes = News()
+        self.changed = changed or self._changes.publish
         self._watch = StdioWatch(self._there)
         self.watches = self._watch.watches
         self._state: State = "idle"
@@ -244,7 +245,7 @@ class StdioServer:
     async def _greeted(self, era: Literal["auto", "sessions", "stateless"]) -> Up:
         """Raises `OSError` (did not start), `Gone` (ended), `NoGreeting`, `NoCredential`; leaves no process then."""
         conversation = Conversation(
-            self._name, self._limits, self._ids, self._changes.publish, self._late, self._watch.told
+            self._name, self._limits, self._ids, self.changed, self._late, self._watch.told
         )
         conversation.of_one_agent = self._client is not None
         credential = await self._own() if self._own is not None else None

@@ -119,7 +119,7 @@ class Conversation:
             return envelope.not_forwarded(self._name, Reason.OVERLOADED, why)
         id, token = next(self._ids), envelope.progress_token(message.params)
         limits, loop = self._limits, self._loop
-        self._ear = message.ear if self.of_one_agent else None
+        self._ear = message.ear if self.of_one_agent and call_id else self._ear
         patience = Patience(limits.first_byte, limits.idle, loop.time() + limits.total)
         call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil, loop)
         while self._early:

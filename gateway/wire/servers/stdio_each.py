@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.core.credential import Credential
@@ -27,12 +27,13 @@ from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
 from gateway.core.resolve import KINDS
 from gateway.core.settle import not_forwarded
-from gateway.ports import Channel, Outbound, ServerUnavailable, Watched, WatchedServer
+from gateway.ports import Channel, Outbound, ServerUnavailable, WatchedServer
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS, asks_in_sessions
 from gateway.wire.servers.stdio import StdioServer
+from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.shape import STATELESS
 from gateway.wire.strict_json import dumps
 
@@ -55,7 +56,7 @@ ABLE: Final[dict[str, JsonObject]] = {
 }
 """Each capability of a client, in full."""
 Key = tuple[str, str, bytes, str]
-Make = Callable[[ClientFacts | None, Credential | None], WatchedServer]
+Make = Callable[[ClientFacts | None, Credential | None], StdioServer]
 """Starts nothing yet."""
 
 
@@ -63,12 +64,12 @@ Make = Callable[[ClientFacts | None, Credential | None], WatchedServer]
 class _Own:
     """One agent's process."""
 
-    server: WatchedServer
+    server: StdioServer
     client: ClientFacts | None
     """Who it is greeted for; None: nobody who can be asked."""
     used: float
     calls: int = 0
-    forgets: Sequence[Callable[[], None]] = ()
+    forgets: list[Callable[[], None]] = field(default_factory=list)
     """A session may outlive many of its processes, and a credential all: they keep none that has ended."""
 
     @property
@@ -104,16 +105,12 @@ class Each:
         self._most = most
         self._idle = idle
         self._own: dict[Key, _Own] = {}
+        self.watches = EachWatches(shared.watches)
         self._without: dict[str, float] = {}
         """Principals that a stateless server could not be greeted for, and until when that is believed."""
         self._ending: dict[asyncio.Task[None], WatchedServer] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._log = logging.getLogger(f"bulkhead.server.{name}")
-
-    @property
-    def watches(self) -> Watched:
-        """The shared process's: what is watched there is the same for all."""
-        return self._shared.watches
 
     @property
     def era(self) -> Era | None:
@@ -134,9 +131,10 @@ class Each:
             if message.credential is not None and message.method != SUBSCRIBE:
                 why = "too many of its processes are at work"
                 return not_forwarded(self._name, Reason.OVERLOADED, why)
-            return await self._shared.call(permit, message, channel)
+            return await self._share(permit, message, channel)
         own.calls += 1
         try:
+            await self.watches.bring(own.server.watches, message.session, channel)
             outcome = await own.server.call(permit, message, channel)
         finally:
             own.calls -= 1
@@ -145,6 +143,13 @@ class Each:
             self._do_without(message.principal, own)
             return await self._placed(permit, message, channel)
         return replace(outcome, pid=None) if outcome.pid is not None else outcome
+
+    async def _share(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
+        outcome = await self._shared.call(permit, message, channel)
+        if message.method == SUBSCRIBE and message.session and outcome.kind == "ok":
+            uri = str(message.params.get("uri"))
+            await self.watches.subscribed(uri, message.session, channel)
+        return outcome
 
     async def _place(self, message: Outbound) -> _Own | None:
         """The process of this agent; None when the shared one is the one to ask."""
@@ -214,6 +219,8 @@ class Each:
         if client is not None and message.ear is not None:
             ends.append(message.ear.over)
         own.forgets = [end.then(lambda: self._over(key, own)) for end in ends]
+        if client is not None and message.session:
+            own.forgets.append(self.watches.begin(own.server.watches, message.session))
         if self._sweeper is None:
             self._sweep()
         return own

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gateway.core.model import Era, JsonObject, Outcome, RpcError
 from gateway.nobody import NOBODY
-from gateway.ports import Channel, ServerUnavailable, Told, Watch
+from gateway.ports import Channel, ServerUnavailable, Updated, Watch
 from gateway.wire.servers.watching import not_told, without_listen
 
 log = logging.getLogger("bulkhead.watches")
@@ -64,7 +64,7 @@ class Watches:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._held: dict[Watch, _Held] = {}
-        self._told: list[Told] = []
+        self._told: list[Updated] = []
 
     async def acquire(self, watch: Watch, channel: Channel = NOBODY) -> RpcError | None:
         """See `ports.Watched`. `channel`: the agent's, who may be asked something if it is the first."""
@@ -95,7 +95,7 @@ class Watches:
         error = await self.acquire(("resource", str(params.get("uri"))), channel)
         return Outcome("ok", result={}) if error is None else Outcome("rejected", error=error)
 
-    def release(self, watch: Watch) -> None:
+    def release(self, watch: Watch, session: str = "") -> None:
         """See `ports.Watched`."""
         held = self._held.get(watch)
         if held is not None:
@@ -107,12 +107,12 @@ class Watches:
             del self._held[watch]
             self._backend.drop(watch)
 
-    def on_update(self, told: Told) -> None:
+    def on_update(self, told: Updated) -> None:
         """See `ports.Watched`."""
         self._told.append(told)
 
-    def updated(self, method: str, params: JsonObject) -> None:
-        """The server said so."""
+    def updated(self, method: str, params: JsonObject, session: str = "") -> None:
+        """The server said so; `session`: see `ports.Updated`."""
         news = without_listen(params)
         for told in self._told:
-            told(method, news)
+            told(method, news, session)

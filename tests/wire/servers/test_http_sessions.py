@@ -72,6 +72,29 @@ def speaking(script: Script, after: asyncio.Event) -> Script:
     return said
 
 
+async def test_a_list_that_changed_after_a_call_is_news_in_whatever_session_it_is_told() -> None:
+    changed = "notifications/tools/list_changed"
+    own = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        if not wire.request.head.startswith("GET"):
+            await wire.answer({})
+        elif not own.is_set():
+            own.set()
+            await wire.say(NO_STREAM)
+        else:
+            await wire.stream()
+            note = {"jsonrpc": "2.0", "method": changed}
+            await wire.say(f"data: {json.dumps(note)}\n\n".encode())
+            await asyncio.sleep(60)
+
+    async with serving(sessions(script)) as (server, _), asyncio.timeout(20):
+        news = asyncio.ensure_future(anext(server.changes()))
+        await own.wait()
+        await server.call(leave(), tool("echo"), Ear())
+        assert await news == changed
+
+
 def in_session(name: str, told: asyncio.Queue[tuple[str, str]] | None = None) -> Outbound:
     """A call in an agent's session of that name; who hears what is `told`."""
 

@@ -25,9 +25,12 @@ class Told:
 
     def __init__(self) -> None:
         self.news: list[tuple[str, JsonObject]] = []
+        self.session = ""
+        """Whom the last was for."""
         self._arrived = asyncio.Event()
 
-    def __call__(self, method: str, params: JsonObject) -> None:
+    def __call__(self, method: str, params: JsonObject, session: str = "", /) -> None:
+        self.session = session
         self.news.append((method, params))
         self._arrived.set()
 

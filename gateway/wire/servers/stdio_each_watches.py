@@ -1,0 +1,78 @@
+"""What is watched at a stdio server of which some agents have processes of their own.
+
+Everybody's watches are the shared process's. What an agent's session subscribed to is asked of the session's own
+process too, as without a gateway: only that one knows what its calls changed. What it tells is for that session alone.
+It knows neither when a process comes nor when it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gateway.core.model import JsonObject, RpcError
+from gateway.ports import Channel, Updated, Watch
+from gateway.wire.servers.watches import Watches
+
+
+class EachWatches:
+    """`ports.Watched`."""
+
+    def __init__(self, shared: Watches) -> None:
+        self._shared = shared
+        self._wanted: dict[str, set[Watch]] = {}
+        """By session."""
+        self._own: dict[str, dict[Watches, set[Watch]]] = {}
+        """By session: what each of its processes was asked for."""
+
+    async def acquire(self, watch: Watch) -> RpcError | None:
+        """See `ports.Watched`."""
+        return await self._shared.acquire(watch)
+
+    def release(self, watch: Watch, session: str = "") -> None:
+        """See `ports.Watched`."""
+        self._shared.release(watch)
+        if session in self._wanted:
+            self._wanted[session].discard(watch)
+            if not self._wanted[session]:
+                del self._wanted[session]
+        for process, asked in self._own.get(session, {}).items():
+            if watch in asked:
+                asked.discard(watch)
+                process.release(watch)
+
+    def on_update(self, told: Updated) -> None:
+        """See `ports.Watched`."""
+        self._shared.on_update(told)
+
+    async def subscribed(self, uri: str, session: str, channel: Channel) -> None:
+        """The shared process has agreed. A process that does not tells its agent nothing."""
+        self._wanted.setdefault(session, set()).add(("resource", uri))
+        for process in list(self._own.get(session, {})):
+            await self.bring(process, session, channel)
+
+    def begin(self, process: Watches, session: str) -> Callable[[], None]:
+        """A process of this session's own. What comes back is for its end."""
+
+        def told(method: str, params: JsonObject, _: str = "") -> None:
+            self._shared.updated(method, params, session)
+
+        self._own.setdefault(session, {})[process] = set()
+        process.on_update(told)
+        return partial(self._end, process, session)
+
+    async def bring(self, process: Watches, session: str, channel: Channel) -> None:
+        """Before its next call: ask it for what it was not asked for yet. It may ask the agent of the channel something
+        meanwhile."""
+        wanted, asked = self._wanted.get(session), self._own.get(session, {}).get(process)
+        if wanted is None or asked is None:
+            return
+        for watch in wanted - asked:
+            asked.add(watch)
+            if await process.acquire(watch, channel) is not None:
+                asked.discard(watch)
+
+    def _end(self, process: Watches, session: str) -> None:
+        del self._own[session][process]
+        if not self._own[session]:
+            del self._own[session]
