@@ -24,6 +24,7 @@ from gateway.identity.keys import SETTLE
 from gateway.identity.kinds import profile
 from gateway.identity.local import LocalIssuer, refuse_beyond_loopback
 from gateway.identity.profile import IssuerProfile, Kept, Keys
+from gateway.identity.usedproofs import UsedProofs
 from gateway.ports import Verifier
 from gateway.settings import Settings
 from gateway.values import Value
@@ -52,6 +53,8 @@ class Identities(Value):
     """By issuer id: of those that are asked about their tokens."""
     transmitters: Sequence[Transmitter]
     """Who is believed about identities that were stolen or have ended."""
+    used: UsedProofs | None
+    """Where there can be tokens that are bound to a key."""
 
     @classmethod
     def open(cls, settings: Settings) -> Identities:
@@ -70,7 +73,9 @@ class Identities(Value):
         local = open_local(settings) if settings.embedded else None
         if local is not None:
             profiles.append(local.profile)
-        return cls(_verifier(settings, profiles), local, keys, asked, _transmitters(settings))
+        used = _used(settings)
+        verifier = _verifier(settings, profiles, used)
+        return cls(verifier, local, keys, asked, _transmitters(settings), used)
 
     @property
     def minting(self) -> LocalIssuer:
@@ -104,6 +109,8 @@ class Identities(Value):
         finally:
             for one in self.asked.values():
                 await one.endpoint.aclose()
+            if self.used is not None:
+                self.used.close()
 
 
 @asynccontextmanager
@@ -215,8 +222,17 @@ def _trust(key: str, ca: str | None, home: Path, where: Where | None) -> ssl.SSL
         raise Misconfigured(f"{key}: {ca}: {error}", where) from None
 
 
-def _verifier(settings: Settings, profiles: list[IssuerProfile]) -> Verifier:
-    tokens = JwtVerifier(profiles, settings.origin)
+def _used(settings: Settings) -> UsedProofs | None:
+    """Proofs that were used. The embedded issuer binds no token. Raises `Misconfigured`."""
+    if not settings.issuers:
+        return None
+    return UsedProofs(settings.state_dir / "used-proofs", int(time.time()))
+
+
+def _verifier(
+    settings: Settings, profiles: list[IssuerProfile], used: UsedProofs | None
+) -> Verifier:
+    tokens = JwtVerifier(profiles, settings.origin, used)
     for one in settings.issuers.values():
         if one.kind == "mtls":  # there is one at most
             from gateway.identity.front import AnyProof

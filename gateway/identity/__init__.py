@@ -4,7 +4,7 @@ front.py      one verifier over all kinds of proof
 presented.py  an Authorization header, read with strictness and not believed
 jwt.py        a presented token, believed or refused, by the profile of its issuer; signature.py: is it signed?
 claims.py     what the claims of any token must be: times, audience, scope
-proof.py      a token that is bound to a key: DPoP, client certificates
+proof.py      a token that is bound to a key: DPoP, client certificates; usedproofs.py: what all processes remember
 x509.py       a client's certificate, believed or refused
 sets.py       security event tokens: who was stolen or has ended
 profile.py    what a profile is: the seam that every kind of issuer slots into

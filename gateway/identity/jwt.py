@@ -22,6 +22,7 @@ from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, Verific
 from gateway.identity.proof import Binding, Proofs, binding
 from gateway.identity.signature import signed_by
 from gateway.identity.spiffe import domain_of
+from gateway.identity.usedproofs import UsedProofs
 from gateway.values import Value, replace
 
 CACHE_SIZE: Final = 4096
@@ -47,13 +48,16 @@ class _Verified(Value):
 class JwtVerifier:
     """Verifies tokens of the given issuers for the endpoints of one origin. One of them may have opaque ones."""
 
-    def __init__(self, issuers: Iterable[IssuerProfile], origin: str) -> None:
+    def __init__(
+        self, issuers: Iterable[IssuerProfile], origin: str, used: UsedProofs | None = None
+    ) -> None:
+        """`used`: proofs that other processes remember, too."""
         every = list(issuers)
         self._profiles = {profile.issuer: profile for profile in every if not profile.opaque}
         self._opaque = next((profile for profile in every if profile.opaque), None)
         self._origin = origin.rstrip("/")
         self._cache: dict[_Slot, _Verified] = {}
-        self._proofs = Proofs(self._origin)
+        self._proofs = Proofs(self._origin, used)
 
     def verify(self, evidence: Evidence, now: int) -> WorkloadIdentity:
         """See `ports.Verifier`. `now`: seconds since the epoch."""

@@ -1,7 +1,8 @@
 """Proof of possession: a token that is bound to a key is believed only from who has the key.
 
 `cnf.jkt`: a DPoP proof for this very request (RFC 9449), good once. `cnf.x5t#S256`: the client certificate
-of the TLS connection (RFC 8705). The proofs of one process are remembered, so that none is taken twice.
+of the TLS connection (RFC 8705). Proofs are remembered, so that none is taken twice: here those of this process, in
+usedproofs.py those of all of its state directory.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gateway.identity.claims import seconds
 from gateway.identity.jwk import NotAKey, read_key, thumbprint
 from gateway.identity.presented import MAX_HEADER, Presented, Scheme, bad, present, sha256_of
 from gateway.identity.signature import is_signed
+from gateway.identity.usedproofs import UsedProofs
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -52,8 +54,10 @@ def binding(claims: Mapping[str, Any]) -> Binding | None:
 class Proofs:
     """Checks them, and remembers those that were used."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, shared: UsedProofs | None = None) -> None:
+        """`shared`: with other processes."""
         self._origin = origin
+        self._shared = shared
         self._used: set[tuple[str, str]] = set()
         self._order: deque[tuple[int, tuple[str, str]]] = deque()
         self._each: Counter[str] = Counter()
@@ -102,6 +106,8 @@ class Proofs:
         made = seconds(claims.get("iat"))
         if made is None or abs(made - now) > WINDOW:
             _no("proof is not of now")
+        if self._shared is not None and made < self._shared.since:
+            _no("proof is older than the memory of used ones")
         if claims.get("ath") != sha256_of(token.encode()):
             _no("proof is for another token")
 
@@ -115,6 +121,10 @@ class Proofs:
             _no("proof was used before")
         if len(self._order) >= REMEMBERED or self._each[thumb] >= EACH:
             _no("too many proofs at once")
+        if self._shared is not None:
+            used = self._shared.take(f"{thumb} {name}".encode(), now + 2 * WINDOW, now)
+            if used:
+                _no(used)
         self._used.add((thumb, name))
         self._order.append((now, (thumb, name)))
         self._each[thumb] += 1

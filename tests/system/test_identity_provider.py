@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tests.identity.idp import Provider, digest, new_key, proof, providing
 from tests.system import starter
 from tests.system.home import Home
 from tests.system.raw import stateless
+from tests.system.test_two_gateways import second
 
 POLICY = """\
 p, P010, data, time, *, role:tester, local, triage, *, -, allow
@@ -150,3 +152,24 @@ def test_readiness_counts_the_issuers_and_names_none(front: Front) -> None:
 
 def ath(token: str) -> str:
     return digest(token.encode())
+
+
+def test_a_proof_is_good_at_one_of_two_gateways_and_after_a_restart_at_none(
+    front: Front,
+) -> None:
+    """Two processes of one state directory, behind one address."""
+    key, url = new_key(), front.url()
+    token = front.idp.token(url, bound_to=key)
+    shown = {"authorization": f"DPoP {token}", "dpop": proof(key, url, ath=ath(token))}
+    beside = second(front.home)
+    told = {**json.loads(beside.config.read_text()), "public_url": front.home.origin}
+    beside.config.write_text(json.dumps(told))
+    with beside.serving():
+        fresh = {**shown, "dpop": proof(key, url, ath=ath(token))}
+        assert front.post(url, **shown).status_code == 200
+        assert front.post(f"{beside.origin}/data/mcp", **shown).status_code == 401
+        assert front.post(f"{beside.origin}/data/mcp", **fresh).status_code == 200
+    with beside.serving():
+        assert front.post(f"{beside.origin}/data/mcp", **fresh).status_code == 401
+        fresh["dpop"] = proof(key, url, ath=ath(token))
+        assert front.post(f"{beside.origin}/data/mcp", **fresh).status_code == 200
