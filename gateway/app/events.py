@@ -35,6 +35,7 @@ async def receiving(
         yield None
         return
     from gateway.fences.desk import Desk
+    from gateway.fences.once import Once
     from gateway.fences.receiving import Receiving
     from gateway.identity.sets import SetReader
 
@@ -47,6 +48,7 @@ async def receiving(
     with (
         closing(FenceLog(settings.state_dir)) as log,
         closing(SqliteReader(settings.journal_file)) as reader,
+        closing(Once(settings.state_dir / "events.lock")) as once,
     ):
         desk = Desk(
             log=log,
@@ -59,4 +61,4 @@ async def receiving(
             new_call_id=new_call_id,
         )
         async with kept_fresh([each.keys for each in transmitters]):
-            yield Receiving(SetReader(transmitters), desk, remembered, microseconds, refused)
+            yield Receiving(SetReader(transmitters), desk, remembered, once, microseconds, refused)

@@ -1,7 +1,8 @@
 """Security events become fences: who is named is stopped, and that is durable before the event is acknowledged.
 
-An event that is delivered again changes nothing, also when an operator has let go of its fence meanwhile. One that
-was not seen through (the gateway died, the journal failed) was not taken: delivered again, it is seen through.
+An event that is delivered again changes nothing, at the same time or later, here or at another process, also when an
+operator has let go of its fence meanwhile. One that was not seen through (the gateway died, the journal failed) was not
+taken: delivered again, it is seen through.
 It knows fences and no token: who sends is the reader's to tell.
 """
 
@@ -16,6 +17,7 @@ from gateway.core.event import SecurityEvent
 from gateway.core.fence import Fence
 from gateway.errors import Refused
 from gateway.fences.desk import Desk
+from gateway.fences.once import Once
 from gateway.ports import Remembered
 from gateway.reasons import Reason
 from gateway.values import Value
@@ -45,6 +47,7 @@ class Receiving(Value):
     reader: Reader
     desk: Desk
     remembered: Remembered
+    once: Once
     clock: Callable[[], int]
     refused: Callable[[Refused], None]
 
@@ -55,13 +58,19 @@ class Receiving(Value):
         except Refused as no:
             self.refused(no)
             raise
-        if not event.agents or await self._is_known(event):
+        if not event.agents:
             return
+        async with self.once.alone(f"{event.transmitter} {event.id}"):
+            if not await self._is_known(event):
+                await self._see_through(event)
+
+    async def _see_through(self, event: SecurityEvent) -> None:
         fences = self._fences(event)
         await asyncio.to_thread(self.desk.log.fence, *fences)
         log.warning("fenced by %s: %s", event.transmitter, ", ".join(map(str, fences)))
         await self.desk.contain(fences)
         self.remembered.note(KIND, event.transmitter, {event.id: {"at": self.clock()}})
+        await self.remembered.written()
 
     async def _read(self, text: str) -> SecurityEvent:
         try:

@@ -16,6 +16,7 @@ from gateway.core.grant import Give
 from gateway.errors import JournalError
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
+from gateway.fences.once import Once
 from gateway.fences.receiving import Receiving
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
@@ -67,7 +68,8 @@ def _receiving(home: Path, journal: SqliteJournal, writes: Any, event: SecurityE
         new_call_id=lambda: f"call{next(ids)}",
     )
     remembered = journal.remembered(protector)
-    return Receiving(Hears(event), desk, remembered, desk.clock, lambda no: None)
+    once = Once(home / "events.lock")
+    return Receiving(Hears(event), desk, remembered, once, desk.clock, lambda no: None)
 
 
 async def test_an_agent_whose_tenant_cannot_be_told_is_stopped_in_every_tenant(
@@ -102,3 +104,19 @@ async def test_an_event_that_was_not_seen_through_is_when_it_is_delivered_again(
         await journal.aclose()
     assert before is not None and before.word(NOON + 1) == "active"
     assert after is not None and after.word(NOON + 1) == "revoked"
+
+
+async def test_an_event_that_is_delivered_many_times_at_once_acts_once(tmp_path: Path) -> None:
+    """And one delivered while its note was being written, after an operator has let go of its fence."""
+    async with asyncio.timeout(20):
+        journal = await SqliteJournal.open(tmp_path / "journal.db")
+        receiving = _receiving(tmp_path, journal, journal, EVENT)
+        await asyncio.gather(*(receiving.take("event") for _ in range(8)))
+        [fence] = FenceLog(tmp_path).read()
+        await receiving.desk.lift([fence], "ann", "it was me")
+        await receiving.take("event")
+        await journal.aclose()
+    reader = SqliteReader(tmp_path / "journal.db")
+    told = [raw for _, raw in reader.bodies(0, 1_000) if b'"fences/fenced"' in raw]
+    assert FenceLog(tmp_path).read() == ()
+    assert len(told) == 1
