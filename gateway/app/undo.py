@@ -32,7 +32,7 @@ from gateway.policy.live import LivePolicies
 from gateway.ports import GrantStore, ToolServer
 from gateway.settings import MAX_WHOLE, Settings
 from gateway.signer import Signer
-from gateway.undo.deadlines import Deadlines
+from gateway.undo.deadlines import Deadlines, Looked
 from gateway.undo.held import Held
 from gateway.undo.keeping import keep
 from gateway.undo.ledger import Ledger
@@ -60,15 +60,25 @@ async def open_rollback(
 
 async def keep_deadlines(settings: Settings, config: Path) -> None:
     """Sees to tasks whose time is over, for ever. What goes wrong is logged, and tried again."""
-    deadlines = Deadlines(settings.state_dir)
+    deadlines, told = Deadlines(settings.state_dir), set[str]()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
-            if await asyncio.to_thread(deadlines.overdue, microseconds()):
+            looked = await asyncio.to_thread(deadlines.look)
+            told = _told(looked, told)
+            if looked.overdue(microseconds()):
                 await _kept_apart(config)
         except Exception as error:
             log.error("a task's deadline cannot be kept yet: %s", error)
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _told(looked: Looked, before: set[str]) -> set[str]:
+    """Each file that is no promise is told once, as long as it is none."""
+    unreadable = {str(error) for error in looked.unreadable}
+    for error in sorted(unreadable - before):
+        log.error("a task's deadline is not known: %s", error)
+    return unreadable
 
 
 async def keep_overdue(settings: Settings) -> None:

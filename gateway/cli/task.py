@@ -134,11 +134,15 @@ def keep(config: Path) -> None:
 @json_option
 def list_tasks(config: Path, as_json: bool) -> None:
     """Every task that was begun, by deadline."""
-    promises = _deadlines(config).all()
+    looked = _deadlines(config).look()
     if as_json:
-        print_json([as_plain(promise) for promise in promises])
-    for promise in () if as_json else promises:
+        print_json([as_plain(promise) for promise in looked.promises])
+    for promise in () if as_json else looked.promises:
         _print(promise)
+    for unreadable in looked.unreadable[1:]:
+        click.echo(str(unreadable), err=True)
+    for unreadable in looked.unreadable[:1]:
+        raise unreadable
 
 
 async def _failed(config: Path, task: str, tenant: str, operator: str) -> Promise:
@@ -156,7 +160,8 @@ async def _failed(config: Path, task: str, tenant: str, operator: str) -> Promis
 
 def _begun(deadlines: Deadlines, task: str, tenant: str) -> Deadlines:
     """Them, unless the task was begun for a tenant, and none is named now. Raises `click.UsageError`."""
-    whose = {each.tenant for each in deadlines.all() if (each.task, each.stand) == (task, "open")}
+    found = deadlines.look().promises
+    whose = {each.tenant for each in found if (each.task, each.stand) == (task, "open")}
     if not tenant and whose - {""}:
         names = " and ".join(sorted(whose - {""}))
         raise click.UsageError(f"task {visible(task)} was begun for {visible(names)}: say --tenant")

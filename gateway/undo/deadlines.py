@@ -20,7 +20,7 @@ from gateway.files.alone import taken
 from gateway.files.listing import named
 from gateway.files.private import make_private
 from gateway.reasons import Reason
-from gateway.values import Value, as_plain, replace
+from gateway.values import Value, as_plain, from_plain, replace
 
 DIRECTORY: Final = "tasks"
 SECONDS: Final = 600
@@ -42,6 +42,19 @@ class Promise(Value):
     why: str = ""
     tenant: str = ""
     """Whose task it is; empty: whosever, as long as there is one of its name in one tenant alone."""
+
+
+class Looked(Value):
+    """What was found at one look."""
+
+    promises: tuple[Promise, ...]
+    """By deadline."""
+    unreadable: tuple[Misconfigured, ...]
+    """Of each file that is no promise, where it is. They keep no other from its deadline."""
+
+    def overdue(self, now: int) -> list[Promise]:
+        """Open, and their time is over."""
+        return [each for each in self.promises if each.stand == "open" and each.deadline <= now]
 
 
 class Deadlines:
@@ -90,18 +103,20 @@ class Deadlines:
         path = self._path(task, tenant)
         return _read(path) if path.exists() else None
 
-    def all(self) -> list[Promise]:
-        """By deadline. Raises `Misconfigured`."""
-        before, self._known = self._known, {}
+    def look(self) -> Looked:
+        """All of them."""
+        before, self._known, unreadable = self._known, {}, list[Misconfigured]()
         for path in named(self._directory, ".json"):
-            about = path.stat()
-            file = path, about.st_ino, about.st_mtime_ns
-            self._known[file] = before.get(file) or _read(path)
-        return sorted(self._known.values(), key=lambda promise: promise.deadline)
-
-    def overdue(self, now: int) -> list[Promise]:
-        """Open, and their time is over."""
-        return [each for each in self.all() if each.stand == "open" and each.deadline <= now]
+            try:
+                about = path.stat()
+                file = path, about.st_ino, about.st_mtime_ns
+                self._known[file] = before.get(file) or _read(path)
+            except OSError as error:
+                unreadable.append(_no_promise(path, error))
+            except Misconfigured as error:
+                unreadable.append(error)
+        found = sorted(self._known.values(), key=lambda promise: promise.deadline)
+        return Looked(tuple(found), tuple(unreadable))
 
     @contextmanager
     def held(self, task: str, tenant: str = "") -> Iterator[Promise | None]:
@@ -150,6 +165,10 @@ class Deadlines:
 
 def _read(path: Path) -> Promise:
     try:
-        return Promise(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise Misconfigured(f"not a task's promise: {error}", Where(str(path))) from None
+        return from_plain(Promise, json.loads(path.read_text()))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_promise(path, error) from None
+
+
+def _no_promise(path: Path, error: Exception) -> Misconfigured:
+    return Misconfigured(f"not a task's promise: {error}", Where(str(path)))

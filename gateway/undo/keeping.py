@@ -37,7 +37,10 @@ async def keep(deadlines: Deadlines, opener: Opener, now: int) -> None:
     """Sees to every task whose time is over. Raises what a rollback raised, once all were seen to; the
     promise it was about stays open then."""
     failures: list[Exception] = []
-    for promise in deadlines.overdue(now):
+    looked = deadlines.look()
+    for unreadable in looked.unreadable:
+        log.error("a task's deadline is not known: %s", unreadable)
+    for promise in looked.overdue(now):
         try:
             kept = await keep_one(deadlines, promise, opener, now)
         except Exception as error:

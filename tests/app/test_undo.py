@@ -13,7 +13,7 @@ import pytest
 
 from gateway.app import undo
 from gateway.settings import Settings
-from gateway.undo.deadlines import Deadlines, Promise
+from gateway.undo.deadlines import Deadlines, Looked
 from gateway.wire.servers import process
 
 
@@ -53,12 +53,12 @@ async def test_agents_are_answered_while_deadlines_are_looked_at(
     begun, answered = threading.Event(), threading.Event()
     held_up = list[bool]()
 
-    def overdue(self: Deadlines, now: int) -> list[Promise]:
+    def look(self: Deadlines) -> Looked:
         begun.set()
         held_up.append(not answered.wait(5))
-        return []
+        return Looked((), ())
 
-    monkeypatch.setattr(Deadlines, "overdue", overdue)
+    monkeypatch.setattr(Deadlines, "look", look)
     monkeypatch.setattr(undo, "LOOK_SECONDS", 0.0)
     settings = Settings(servers={}, home=str(tmp_path))
     keeping = asyncio.create_task(undo.keep_deadlines(settings, tmp_path / "bulkhead.yaml"))
@@ -70,3 +70,23 @@ async def test_agents_are_answered_while_deadlines_are_looked_at(
         keeping.cancel()
         await asyncio.wait([keeping])
     assert held_up[0] is False
+
+
+async def test_a_file_that_is_no_promise_is_logged_once_while_it_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = tmp_path / ".bulkhead" / "tasks" / "torn.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_text("{")
+    looks = list[int]()
+
+    async def wait(seconds: float) -> None:
+        looks.append(1)
+        if len(looks) > 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(undo, "asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
+    settings = Settings(servers={}, home=str(tmp_path))
+    with anyio.fail_after(20), pytest.raises(asyncio.CancelledError):
+        await undo.keep_deadlines(settings, tmp_path / "bulkhead.yaml")
+    assert caplog.text.count("torn.json") == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import Misconfigured, Refused
+from gateway.errors import Refused
 from gateway.undo.deadlines import Deadlines
 
 SECOND = 1_000_000
@@ -35,9 +36,12 @@ def test_it_is_overdue_at_its_deadline_unless_it_is_confirmed_or_extended(tmp_pa
         deadlines.begin(task, "operator:o", 0, 10)
     deadlines.confirm("confirmed", SECOND)
     deadlines.extend("extended", SECOND, 10)
-    assert deadlines.overdue(10 * SECOND - 1) == []
-    assert [promise.task for promise in deadlines.overdue(10 * SECOND)] == ["left"]
-    assert [promise.task for promise in deadlines.overdue(11 * SECOND)] == ["left", "extended"]
+    assert deadlines.look().overdue(10 * SECOND - 1) == []
+    assert [promise.task for promise in deadlines.look().overdue(10 * SECOND)] == ["left"]
+    assert [promise.task for promise in deadlines.look().overdue(11 * SECOND)] == [
+        "left",
+        "extended",
+    ]
 
 
 def test_when_the_time_is_over_nothing_can_be_confirmed(tmp_path: Path) -> None:
@@ -62,25 +66,53 @@ def test_who_keeps_it_keeps_it_alone(tmp_path: Path) -> None:
     assert other.confirm(TASK, 1).stand == "confirmed"
 
 
-def test_a_file_that_is_no_promise_is_told_by_name(tmp_path: Path) -> None:
+def _a_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("gone")
+
+
+def _a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+NO_PROMISES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: path.write_text(""),
+    "an empty one": lambda path: path.write_text("{}"),
+    "no text": lambda path: path.write_bytes(b"\xff"),
+    "a deadline in words": lambda path: path.write_text(path.read_text().replace("1", '"1"')),
+    "a stand nobody knows": lambda path: path.write_text(path.read_text().replace("open", "ope")),
+    "too deep": lambda path: path.write_text("[" * 100_000),
+    "a link to nowhere": _a_link,
+    "a directory": _a_directory,
+}
+
+
+@pytest.mark.parametrize("what", NO_PROMISES)
+def test_a_file_that_is_no_promise_is_told_by_name_and_keeps_no_other_from_its_deadline(
+    tmp_path: Path, what: str
+) -> None:
     deadlines = Deadlines(tmp_path)
     deadlines.begin(TASK, "operator:o", 0, 10)
     [path] = (tmp_path / "tasks").glob("*.json")
-    path.write_text("{}")
-    with pytest.raises(Misconfigured, match=path.name):
-        deadlines.all()
+    NO_PROMISES[what](path)
+    other = deadlines.begin("another", "operator:o", 0, 10)
+    looked = deadlines.look()
+    assert looked.overdue(10 * SECOND) == [other]
+    [unreadable] = looked.unreadable
+    assert path.name in str(unreadable)
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     """A gateway looks every second, and no promise is ever thrown away."""
     deadlines = Deadlines(tmp_path)
     made = deadlines.begin(TASK, "operator:o", 0, 10)
-    assert deadlines.overdue(10 * SECOND) == [made]
+    assert deadlines.look().overdue(10 * SECOND) == [made]
     [path] = (tmp_path / "tasks").glob("*.json")
     about = path.stat()
     path.write_text("{}")
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert deadlines.overdue(10 * SECOND) == [made]
+    assert deadlines.look().overdue(10 * SECOND) == [made]
 
 
 def test_tasks_of_one_name_in_two_tenants_have_a_promise_each(tmp_path: Path) -> None:
@@ -90,8 +122,8 @@ def test_tasks_of_one_name_in_two_tenants_have_a_promise_each(tmp_path: Path) ->
     with pytest.raises(Refused):
         deadlines.confirm(TASK, 1)
     deadlines.confirm(TASK, 1, "acme")
-    assert [promise.tenant for promise in deadlines.overdue(10 * SECOND)] == ["globex"]
-    assert {promise.tenant: promise.stand for promise in deadlines.all()} == {
+    assert [promise.tenant for promise in deadlines.look().overdue(10 * SECOND)] == ["globex"]
+    assert {promise.tenant: promise.stand for promise in deadlines.look().promises} == {
         "acme": "confirmed",
         "globex": "open",
     }

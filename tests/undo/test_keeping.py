@@ -153,10 +153,11 @@ async def test_a_task_that_cannot_be_seen_to_now_keeps_no_other_waiting(tmp_path
 
         deadlines = _begun(tmp_path)
         deadlines.begin("t0", "operator:away", 0, 5)
+        (tmp_path / "tasks" / "x.json").write_text("{}")
         await rig.call("put", key="a", value="2")
         with pytest.raises(ValueError, match="cannot be opened"):
             await keep(deadlines, opener, LATER)
-        stands = {each.task: each.stand for each in deadlines.all()}
+        stands = {each.task: each.stand for each in deadlines.look().promises}
     assert (stands, store.records) == ({"t0": "open", "t1": "undone"}, {"a": "1"})
 
 
