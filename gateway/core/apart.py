@@ -56,10 +56,11 @@ def split_body(line: str, body: JsonObject, apart: dict[Class, JsonObject]) -> J
         if kind is not None:
             apart.setdefault(kind, {}).setdefault("body", {})[name] = said
         elif name == "undo" and isinstance(said, dict):
-            stays[name] = {member: said[member] for member in said if member not in _UNDO}
-            quoting = {member: said[member] for member in said if member in _UNDO}
+            rest = {**said}
+            quoting = {member: rest.pop(member) for member in filter(_UNDO.__contains__, said)}
             if any(quoting.values()):
                 apart.setdefault("images", {})["undo"] = quoting
+                stays[name] = rest
             else:
                 stays[name] = said
         else:

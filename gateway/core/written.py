@@ -41,7 +41,7 @@ def intent_body(
     the journal would keep no more than a commitment of, for their size."""
     leases = [[lease.key, lease.epoch] for lease in reversal.leases]
     undo: JsonObject = {
-        "level": reversal.level.value,
+        "level": str(reversal.level),
         "strategy": reversal.strategy,
         "guard": reversal.guard,
         "fidelity": reversal.fidelity,
@@ -74,19 +74,22 @@ def arguments(bodies: Iterable[Mapping[str, Any]], unseal: Unseal) -> JsonObject
 def outcome_body(prepared: Reversal, settled: Settled, seal: Seal) -> JsonObject:
     """What the outcome's line adds. Raises what `seal` raises."""
     undo: JsonObject = {}
-    for name in ("level", "strategy", "why"):
-        after = getattr(settled.reversal, name)
-        if after != getattr(prepared, name):
-            undo[name] = str(after)
+    kept: JsonObject = {}
+    after = settled.reversal
+    if after is not prepared:
+        undo = {
+            name: str(getattr(after, name))
+            for name in ("level", "strategy", "why")
+            if getattr(after, name) != getattr(prepared, name)
+        }
+        if after.steps != prepared.steps:
+            kept["steps"] = _steps(after.steps)
+        if after.leases != prepared.leases:
+            kept["leases"] = [[lease.key, lease.epoch] for lease in after.leases]
     if settled.why:
         undo["said"] = settled.why
-    kept: JsonObject = {}
     if settled.post is not None:
         kept["post"] = _image(settled.post)
-    if settled.reversal.steps != prepared.steps:
-        kept["steps"] = _steps(settled.reversal.steps)
-    if settled.reversal.leases != prepared.leases:
-        kept["leases"] = [[lease.key, lease.epoch] for lease in settled.reversal.leases]
     if kept:
         undo["kept"] = seal(kept)
     return {MEMBER: undo} if undo else {}

@@ -143,6 +143,39 @@ def test_what_is_kept_as_it_is_holds_no_secret_and_no_name_of_one(arguments: Any
         assert not any(map(is_secret_name, held))
 
 
+@given(
+    st.recursive(
+        PARTS | st.none(),
+        lambda some: st.lists(some, max_size=3) | st.dictionaries(PARTS, some, max_size=3),
+    )
+)
+def test_what_one_look_at_the_text_clears_the_look_at_each_value_clears(value: Any) -> None:
+    arguments = {"result": value}
+    if protect._harmless(arguments):
+        assert PROTECTOR._keep(arguments, (), {}) == arguments
+
+
+@pytest.mark.parametrize(
+    "name", ["sealed", "redacted", "x-api-key", "pass", ":token", "db,password"]
+)
+@pytest.mark.parametrize("before", [[], ["a"], [":a", ","], ["", ":"], [{}]], ids=str)
+def test_a_name_is_seen_wherever_it_stands(name: str, before: list[Any]) -> None:
+    assert not protect._harmless({"a": [*before, {name: 1}]})
+    assert not protect._harmless({"a": before, "b": {"c": before, name: []}})
+    assert protect._harmless({"a": [*before, name, [name, ":"]]})
+
+
+@pytest.mark.parametrize(
+    "filling", ["é", "\x7f", "\U0001f600", "x", "\ud800", 1e15, -1e16, float("-inf")], ids=repr
+)
+def test_how_long_arguments_are_is_told_alike_by_a_look_and_by_counting(filling: Any) -> None:
+    longest = protect.SEALED_BYTES
+    for most in (longest // 12, longest // 6, longest // 3, longest - 20, longest + 1):
+        arguments = {"a": filling * most if isinstance(filling, str) else [filling] * (most // 5)}
+        whole = len(json.dumps(arguments, separators=(",", ":")))
+        assert PROTECTOR.keeps(arguments) is (whole <= longest)
+
+
 def test_a_secret_for_a_name_seals_the_whole_object() -> None:
     kept = keep({"outer": {TOKEN: 1, "b": 2}})
     assert form_of(kept["outer"]) == "sealed"
