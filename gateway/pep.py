@@ -130,7 +130,8 @@ class Line:
             try:
                 outcome = await self._forward(recorded, channel)  # 13
                 settling = self._settle(recorded, outcome)  # 14
-                answer = await (to_its_end(settling) if recorded.prepared else settling)
+                looks = recorded.prepared is not None and recorded.prepared.looks
+                answer = await (to_its_end(settling) if looks else settling)
                 if way.request.endpoint.kind == "server":
                     return answer
                 resolved = recorded.covered.classified.resolved
@@ -195,20 +196,22 @@ class Line:
         decision = way.policy.decide(question(admit(classified)))  # 8
         return self._courses.note(table, way.policy, require(classified, decision))
 
-    async def _reverse(self, way: Way, decided: Decided) -> Reversible:
-        """Time has passed when the level is known, so all is decided again, and with it. A task's is known."""
+    async def _reverse(self, way: Way, decided: Decided, at_once: bool = True) -> Reversible:
+        """Decided again with the level, once that is known; all of it, if time has passed. A task's is known."""
         if is_about_a_task(way.request):
             return Reversible(decided, None)
-        classified = decided.classified
-        secret = bool(way.policy.marks(classified))
         way.holds = True
-        prepared = await self._reverser.prepare(way.call_id, classified, secret)
-        return self._decide_again(way, prepared)
+        asked = way.call_id, decided.classified, bool(way.policy.marks(decided.classified))
+        prepared = self._reverser.at_once(*asked) if at_once else None
+        if prepared is not None:
+            return self._with_level(way, decided, prepared)
+        return self._decide_again(way, await self._reverser.prepare(*asked))
 
     def _decide_again(self, way: Way, prepared: Prepared | None) -> Reversible:
         decided = self.decided(way)
-        if prepared is None:
-            return Reversible(decided, None)
+        return self._with_level(way, decided, prepared) if prepared else Reversible(decided, None)
+
+    def _with_level(self, way: Way, decided: Decided, prepared: Prepared) -> Reversible:
         way.reversal = reversal = prepared.reversal
         decision = way.policy.decide(question(decided.classified, reversal))
         return Reversible(require(decided.classified, decision, reversal), prepared)
@@ -230,16 +233,16 @@ class Line:
         covered, claims = self._bounds.take(way.covered, way.fulfilled)  # 10
         effect, claims = covered.classified.effect, claims + way.claims
         at_once = effect is ONLY_READS and self._journal.sound and not (claims and can_fail(claims))
-        body = prepared.body if prepared else None
-        pending = self._scribe.intent(way, discharged, covered.cover, body, claims)
+        claims += prepared.claims if prepared else ()
+        pending = self._scribe.intent(way, discharged, covered.cover, prepared, claims)
         try:
             line = pending.line if at_once else await pending.sealed()
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
         except Refused as no:
-            steps = self._decide_again, self._approve, self._record
-            return await several.under_next(way, reversible, no, *steps)
+            steps = self._reverse, self._decide_again, self._approve, self._record
+            return await several.anew(way, reversible, no, *steps)
         return Recorded(covered, prepared, pending, record.permit(line, effect), at_once)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:

@@ -44,7 +44,7 @@ from gateway.core.model import (
 from gateway.core.over import Ear
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
-from gateway.core.reverse import Lease, Leased, Reversal, Settled
+from gateway.core.reverse import Reversal, Settled
 from gateway.values import Value, field
 
 Mark = Literal["sealed", "redacted"]
@@ -274,42 +274,6 @@ class Protector(Protocol):
         ...
 
 
-class Leases(Protocol):
-    """Who writes what, over all gateway processes of one journal (journals/leases.py).
-
-    A lease ends by `release`, at its term, or `quiesce` seconds after its gateway process ended."""
-
-    async def take(
-        self,
-        call_id: str,
-        keys: Sequence[str],
-        shared: Sequence[str] = (),
-        *,
-        term: float,
-        quiesce: float,
-    ) -> tuple[Lease, ...]:
-        """All of these resources, or none, first come first served; one `Lease` for each of `keys`.
-
-        No other call has a resource that overlaps (`core.reverse.overlaps`) meanwhile; `shared` ones
-        exclude only those who want them alone. `term`: seconds the lease lasts at most.
-        Raises `Refused` (overloaded) when they are not free in time, `JournalError`."""
-        ...
-
-    async def held(self, call_id: str) -> bool:
-        """Does this call still have every lease it took? Raises `JournalError`."""
-        ...
-
-    def claim(self, call_id: str) -> Leased:
-        """The same, to be looked at in the commit of a line."""
-        ...
-
-    def release(self, call_id: str, after: float = 0.0) -> None:
-        """Let go of all it has, at once or `after` seconds. Never fails; nothing held, nothing done.
-
-        Whoever takes it next has it when every line that was queued before is durable or refused, not before."""
-        ...
-
-
 class GrantStore(Protocol):
     """Where grants are kept, over all gateway processes of one journal (journals/grants.py). Claims of lines
     (`core.grant.Give`, `End`) give and end them."""
@@ -428,6 +392,16 @@ class Prepared(Protocol):
         """What the intent's line says of it; what must not be seen is sealed."""
         ...
 
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What it takes in the commit of that line. If one does not hold, it is prepared anew."""
+        ...
+
+    @property
+    def looks(self) -> bool:
+        """Is the world looked at again when it is answered? That takes time."""
+        ...
+
 
 P = TypeVar("P", bound=Prepared)
 
@@ -441,6 +415,11 @@ class Reverser(Protocol[P]):
         `secret`: the journal may not keep all arguments in clear; then nothing made of them either.
 
         Raises `Refused` (overloaded: a resource is not free), `JournalError`."""
+        ...
+
+    def at_once(self, call_id: str, classified: Classified, secret: bool) -> P | None:
+        """The same of a write of which nothing has to be read first, and whose resources are free: no time passes, and
+        it has them with its intent. None where that cannot be."""
         ...
 
     async def settle(self, prepared: P, outcome: Outcome) -> Settled:

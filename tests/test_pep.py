@@ -35,7 +35,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.over import Ear, Over
-from gateway.core.record import OUTCOME_STATE, Permit, State
+from gateway.core.record import OUTCOME_STATE, Claim, Permit, State
 from gateway.core.resolve import Shelf, Table
 from gateway.core.reverse import Level, Reversal, Settled
 from gateway.core.tasks import EXTENSION
@@ -167,6 +167,8 @@ class Server:
 class Ready:
     reversal: Reversal
     body: JsonObject
+    claims: tuple[Claim, ...] = ()
+    looks: bool = True
 
 
 class Reversing:
@@ -176,7 +178,11 @@ class Reversing:
         self.reversal = Reversal(Level.EXACT, guard="cas", why="a case")
         self.refuses: Exception | None = None
         self.settles: Settled | None = None
+        self.without_a_wait: Ready | None = None
         self.asked: list[tuple[str, str]] = []
+
+    def at_once(self, call_id: str, classified: Classified, secret: bool) -> Ready | None:
+        return self.without_a_wait
 
     async def prepare(self, call_id: str, classified: Classified, secret: bool) -> Ready:
         self.asked.append((call_id, "prepare"))
@@ -721,6 +727,48 @@ async def test_a_resource_that_is_not_free_refuses_the_call() -> None:
     answer = await world.call()
     assert reason(answer) == "overloaded"
     assert world.server.got == []
+    assert world.reversing.asked[-1] == ("call1", "release")
+
+
+async def test_where_no_time_passes_only_the_level_is_decided_on_again() -> None:
+    world = World()
+    looked: list[str] = []
+    world.line._check = lambda _: looked.append("arguments")
+    world.reversing.without_a_wait = Ready(world.reversing.reversal, {}, looks=False)
+    answer = await world.call()
+    assert answer.result == {"content": []}
+    assert [asked.level for asked in world.policy.asked] == [None, "exact"]
+    assert looked == ["arguments"]
+    assert world.reversing.asked[0] == ("", "settle ok")
+
+
+async def test_a_level_that_is_known_at_once_is_still_decided_on() -> None:
+    class Strict(Policy):
+        def decide(self, question: AccessRequest) -> Decision:
+            known = super().decide(question)
+            return known if question.level is None else Decision(False, Reason.DENIED_BY_RULE)
+
+    world = World(Strict())
+    world.reversing.without_a_wait = Ready(world.reversing.reversal, {})
+    assert reason(await world.call()) == "not_reversible"
+    assert (world.server.got, world.reversing.asked) == ([], [("call1", "release")])
+
+
+async def test_a_write_nobody_looks_at_again_is_settled_where_its_agent_is_gone() -> None:
+    world = World()
+    world.reversing.without_a_wait = Ready(world.reversing.reversal, {}, looks=False)
+    world.server.gate.clear()
+    call = await under_way(world)
+    world.journal.hold()
+    world.server.gate.set()
+    await turns()
+    call.cancel()
+    await turns()
+    gone = call.done()
+    world.journal.release()
+    await turns()
+    assert gone
+    assert world.states() == [("call1", "intent"), ("call1", "applied")]
     assert world.reversing.asked[-1] == ("call1", "release")
 
 

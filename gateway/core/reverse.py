@@ -127,6 +127,27 @@ class Leased(Claim):
     """Rows in the store: resources held alone and shared."""
 
 
+class Taking(Claim):
+    """A write holds a resource alone from the commit of its intent on, which names the number it foresees: true only
+    if that is still to be given, and no other process holds anything."""
+
+    call_id: str
+    lease: Lease
+    run: str
+    """The gateway process that takes it."""
+    until: int
+    """When it ends by itself, in microseconds since the epoch."""
+    quiesce: int
+    """How long after the end of its process, in microseconds."""
+
+
+class Taken(Value):
+    """Leases a call has, or will have with the line that has these claims."""
+
+    leases: tuple[Lease, ...]
+    claims: tuple[Claim, ...] = ()
+
+
 class Settled(Value):
     """What is known once a call has been answered and the world looked at again."""
 

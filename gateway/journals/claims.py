@@ -16,7 +16,7 @@ from gateway.core.flow import Passage
 from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
 from gateway.core.record import Claim
-from gateway.core.reverse import Leased
+from gateway.core.reverse import Leased, Taking
 from gateway.journals import credentials, forgetting, grants, labels, leaserows, tickets
 from gateway.journals.budgets import Bill
 from gateway.journals.ledger import Ledger
@@ -31,6 +31,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Leave: tickets.take_leaves,
     Word: tickets.take_words,
     Leased: leaserows.take,
+    Taking: leaserows.give,
     Forget: forgetting.take,
     Moved: credentials.take,
 }

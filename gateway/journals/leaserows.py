@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.core.reverse import Leased, overlaps
+from gateway.core.reverse import Leased, Taking, overlaps
 from gateway.errors import Refused
 from gateway.journals import runs
 from gateway.journals.rows import flat, statement
@@ -22,6 +22,11 @@ from gateway.values import Value
 _INTO: Final = "INSERT INTO lease (key, alone, call_id, run, until, quiesce, orphan) "
 _ROW: Final = "(?, ?, ?, ?, ?, ?, 0)"
 _UNDISTURBED: Final = ") WHERE NOT EXISTS (SELECT 1 FROM lease WHERE run <> ? OR until <= ?)"
+_FORESEEN: Final = (
+    "INSERT INTO lease (key, epoch, alone, call_id, run, until, quiesce, orphan) SELECT ?1, ?2, 1, ?3, ?4, ?5, ?6, 0"
+    " WHERE ?2 > (SELECT seq FROM sqlite_sequence WHERE name = 'lease')"
+    " AND NOT EXISTS (SELECT 1 FROM lease WHERE run <> ?4)"
+)
 _WAITS: Final = 2
 """Added to `alone` where a row holds nothing and waits: who comes later is not to have it before."""
 FEW: Final = 8
@@ -164,6 +169,16 @@ def take(connection: sqlite3.Connection, claims: Sequence[Leased]) -> None:
     for claim in claims:
         if count(connection, claim.call_id) != claim.count:
             raise Refused(Reason.OVERLOADED, f"the leases of call {claim.call_id} have ended")
+
+
+def give(connection: sqlite3.Connection, claims: Sequence[Taking]) -> None:
+    """In the commit of the intents that name their numbers. Numbers that are passed over are given to nobody. Raises
+    `Refused` when one has been given, or another process has or waits for anything."""
+    for claim in claims:
+        lease = claim.lease
+        row = (lease.key, lease.epoch, claim.call_id, claim.run, claim.until, claim.quiesce)
+        if not connection.execute(_FORESEEN, row).rowcount:
+            raise Refused(Reason.OVERLOADED, f"{lease.key} may be held by another process")
 
 
 def end(connection: sqlite3.Connection, ends: Mapping[str, int]) -> None:

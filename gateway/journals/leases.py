@@ -15,12 +15,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from gateway.core.reverse import Lease, Leased
+from gateway.core.reverse import Lease, Leased, Taken, Taking
 from gateway.errors import JournalError, Refused
+from gateway.journals.foreseen import Foreseen
 from gateway.journals.leaserows import Claim, Terms, count, end, grant
 from gateway.reasons import Reason
 
@@ -61,6 +63,10 @@ class Desk(Protocol):
         """The same, and nobody waits for it."""
         ...
 
+    def expect(self) -> None:
+        """Something more will be queued in the next turn of the loop: what is in a hurry waits for it."""
+        ...
+
     def join(
         self, work: Callable[[sqlite3.Connection], T], hurried: bool = True
     ) -> asyncio.Future[T]:
@@ -74,8 +80,8 @@ class _Here:
     """A claim of this process: waiting for its turn, or holding."""
 
     claim: Claim
-    turn: asyncio.Future[bool]
-    """False: it will have none."""
+    turn: asyncio.Future[bool] | None = None
+    """False: it will have none. None: it has not had to wait."""
     behind: str = ""
     """The call it waits for."""
     rows: int = 0
@@ -83,7 +89,7 @@ class _Here:
 
 
 class SqliteLeases:
-    """`ports.Leases` in a journal's file. One for all calls of its process, which it excludes from each other."""
+    """`lease_ports.Leases` in a journal's file. One for all calls of its process, which it excludes from each other."""
 
     def __init__(self, desk: Desk, clock: Clock, patience: float = PATIENCE) -> None:
         """`clock`: microseconds since the epoch, read for terms only."""
@@ -94,6 +100,7 @@ class SqliteLeases:
         self._given_up = False
         self._line: dict[str, _Here] = {}
         """By call, in the order they came: those that hold and those that wait."""
+        self._foreseen = Foreseen()
         self._ends: dict[str, int] = {}
         """Leases that are let go and perhaps still in the file. What the disk refuses is tried again."""
 
@@ -106,17 +113,49 @@ class SqliteLeases:
         term: float,
         quiesce: float,
     ) -> tuple[Lease, ...]:
-        """See `ports.Leases`."""
+        """See `lease_ports.Leases`."""
         claim = Claim(call_id, tuple(sorted(set(keys))), tuple(sorted(set(shared))))
-        here = _Here(claim, asyncio.get_running_loop().create_future())
-        assert call_id not in self._line
-        self._line[call_id] = here
+        return (await self._taken(claim, term, quiesce)).leases
+
+    async def take_one(self, call_id: str, key: str, *, term: float, quiesce: float) -> Taken:
+        """See `lease_ports.Leases`."""
+        return await self._taken(Claim(call_id, (key,), ()), term, quiesce, late=True)
+
+    def at_once(self, call_id: str, key: str, *, term: float, quiesce: float) -> Taken | None:
+        """See `lease_ports.Leases`."""
+        claim = Claim(call_id, (key,), ())
+        if not self._foreseen.sure or any(
+            claim.excludes(each.claim) for each in self._line.values()
+        ):
+            return None
+        self._line[call_id] = here = _Here(claim)
+        return self._taking(here, term, quiesce)
+
+    def _taking(self, here: _Here, term: float, quiesce: float) -> Taken:
+        """Its one resource, with its intent."""
+        [key], terms = here.claim.alone, self._terms(term, quiesce)
+        lease, here.rows = Lease(key, self._foreseen.take()), 1
+        claim = Taking(here.claim.call_id, lease, self._desk.run, terms.until, terms.quiesce)
+        return Taken((lease,), (claim,))
+
+    async def _taken(self, claim: Claim, term: float, quiesce: float, late: bool = False) -> Taken:
+        """`late`: with its intent, if that can be."""
+        call_id = claim.call_id
+        if (refused := self._line.get(call_id)) is not None:
+            # What it was to get with its intent it has not got, so it has nothing to let go.
+            refused.rows = 0
+            self.release(call_id)
+            self._foreseen.wrong()
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._line[call_id] = here = _Here(claim, turn)
         self._place(here)
         blocker = ""
         try:
             async with asyncio.timeout(self._patience):
-                if not await here.turn:
+                if not await turn:
                     raise TimeoutError
+                if late and self._foreseen.sure:
+                    return self._taking(here, term, quiesce)
                 pause, waited = LOOKS[0], 0.0
                 while isinstance(epochs := await self._grant(here, term, quiesce, waited), str):
                     blocker = epochs
@@ -134,7 +173,7 @@ class SqliteLeases:
         except BaseException:
             self.release(call_id)
             raise
-        return tuple(map(Lease, claim.alone, epochs))
+        return Taken(tuple(map(Lease, claim.alone, epochs)))
 
     def give_up(self) -> None:
         """The process is about to stop: whoever still waits is refused while there is time to say so, and so is
@@ -144,18 +183,18 @@ class SqliteLeases:
             self._place(here)
 
     async def held(self, call_id: str) -> bool:
-        """See `ports.Leases`."""
+        """See `lease_ports.Leases`."""
         wanted, run = self.claim(call_id).count, self._desk.run
         # An undo that another process took up has the same number, and leases that are not ours.
         return wanted == await self._desk.do(lambda connection: count(connection, call_id, run))
 
     def claim(self, call_id: str) -> Leased:
-        """See `ports.Leases`."""
+        """See `lease_ports.Leases`."""
         here = self._line.get(call_id)
         return Leased(call_id, here.rows if here is not None else NEVER)
 
     def release(self, call_id: str, after: float = 0.0) -> None:
-        """See `ports.Leases`."""
+        """See `lease_ports.Leases`."""
         here = self._line.get(call_id)
         if here is None:
             return
@@ -166,12 +205,15 @@ class SqliteLeases:
         for ending in here.ending:
             ending.cancel()
         del self._line[call_id]
-        here.turn.cancel()
+        if here.turn is not None:
+            here.turn.cancel()
         if here.rows:
             self._end(call_id, 0)
         for other in self._line.values():
             if other.behind == call_id:
                 self._place(other)
+                if not other.behind:
+                    self._desk.expect()
 
     def _end(self, call_id: str, until: int) -> None:
         self._ends[call_id] = until
@@ -210,18 +252,27 @@ class SqliteLeases:
         claim, waits = here.claim, waited > SLICE
 
         def work(connection: sqlite3.Connection) -> list[int] | str:
-            now = self._clock()
-            terms = Terms(now + int(term * 1e6), int(quiesce * 1e6))
+            now, terms = self._clock(), self._terms(term, quiesce)
             noted = Terms(now + int(self._patience * 1e6), 0) if waits else None
             return grant(connection, claim, terms, now, self._desk.run, self._runs_at, noted)
 
         # Set before: who is cancelled or meets a failing disk may have got them all the same.
         here.rows = len(claim.alone) + len(claim.shared)
         # Shielded: what comes of it is told also when nobody waits for it any more.
-        epochs = await asyncio.shield(self._join(work, hurried=True))
+        joined = self._join(work, hurried=True)
+        self._foreseen.asked()
+        joined.add_done_callback(partial(self._given, here.rows))
+        epochs = await asyncio.shield(joined)
         if isinstance(epochs, str) and not waits:
             here.rows = 0
         return epochs
+
+    def _given(self, rows: int, done: asyncio.Future[list[int] | str]) -> None:
+        epochs = "" if done.cancelled() or done.exception() else done.result()
+        self._foreseen.given([] if isinstance(epochs, str) else epochs, rows)
+
+    def _terms(self, term: float, quiesce: float) -> Terms:
+        return Terms(self._clock() + int(term * 1e6), int(quiesce * 1e6))
 
     def _place(self, here: _Here) -> None:
         """Is it its turn? It is when nobody before it excludes it. Until then it stands behind the last who does,
@@ -229,5 +280,5 @@ class SqliteLeases:
         before = [*takewhile(lambda other: other is not here, self._line.values())]
         excluding = (each for each in reversed(before) if here.claim.excludes(each.claim))
         here.behind = next((each.claim.call_id for each in excluding), "")
-        if (self._given_up or not here.behind) and not here.turn.done():
+        if here.turn is not None and not here.turn.done() and (self._given_up or not here.behind):
             here.turn.set_result(not here.behind)

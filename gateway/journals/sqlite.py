@@ -163,6 +163,10 @@ class SqliteJournal:
             raise JournalError(self._broken)
         return self._writer.join(work, hurried)
 
+    def expect(self) -> None:
+        """Something more will be queued in the next turn of the loop: what is in a hurry waits for it."""
+        self._writer.expect()
+
     def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """The same, and nobody waits; nothing once the journal is closed."""
         if not self._closed:

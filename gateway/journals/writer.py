@@ -109,6 +109,10 @@ class Writer:
             self.asked()
         return done
 
+    def expect(self) -> None:
+        """The next turn of the loop will bring more: whoever waits, waits for that."""
+        self._alone = False
+
     def asked(self) -> None:
         """Somebody waits: all that is queued goes."""
         if self._alone:

@@ -55,18 +55,19 @@ class Scribe:
         way: Way,
         discharged: Discharged,
         cover: Cover,
-        body: dict[str, Any] | None,
+        prepared: Prepared | None,
         claims: tuple[Claim, ...],
     ) -> Pending:
-        """Step 11's line, queued. `cover`: what it is made under; `body`: what the undo of a write will need; `claims`:
-        what the line stands or falls with. Raises `JournalError`."""
+        """Step 11's line, queued. `cover`: what it is made under; `prepared`: what the undo of a write will need;
+        `claims`: what the line stands or falls with. Raises `JournalError`."""
         decided, at = discharged.decided, self._clock()
+        body = prepared.body if prepared else {}
         like = self._alike.of(decided, way.policy, cover.grant)
         if way.waited:
             line = replace(holding.sent(way.call_id, like.record, at, body), claims=claims)
         else:
             own = self._own(decided.classified.resolved, like.marks)
-            line = record.intent_like(way.call_id, at, body or {}, like.record, claims, own)
+            line = record.intent_like(way.call_id, at, body, like.record, claims, own)
         return self._journal.append(line)
 
     async def held(self, way: Way, discharged: Discharged, reversal: Reversal) -> Answer:

@@ -1,15 +1,18 @@
-"""A task with several grants: a call is made under the first that covers it and has enough left.
+"""A call whose first line was refused with what it claimed: somebody else has leases, or a grant has not enough left.
 
-What is left is known only by the commit that takes it, and looking takes time: all is decided again before
-the next grant is asked. It knows no grant and no journal.
+What is left is known only by the commit that takes it, and looking takes time: all is decided again before a lease is
+waited for, or the next grant is asked. A task with several grants makes a call under the first that covers it and has
+enough left. It knows no grant and no journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
+from gateway.core.decide import Decided
 from gateway.errors import Refused
+from gateway.line import holding
 from gateway.line.way import Recorded, Reversible, Way
 from gateway.ports import Prepared
 from gateway.reasons import Reason
@@ -18,7 +21,34 @@ SPENT: Final = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
 UNCOVERED: Final = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})
 
 
-async def under_next(
+class Reverse(Protocol):
+    """Step 9 and what is decided with it."""
+
+    async def __call__(self, way: Way, decided: Decided, at_once: bool) -> Reversible: ...
+
+
+async def anew(
+    way: Way,
+    reversible: Reversible,
+    no: Refused,
+    reverse: Reverse,
+    again: Callable[[Way, Prepared | None], Reversible],
+    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
+    record: Callable[[Way, Reversible], Awaitable[Recorded]],
+) -> Recorded:
+    """Step 11, after `no`. What was to be leased with the line is leased before it. Raises `Refused`."""
+    prepared = reversible.prepared
+    if prepared is None or not prepared.claims or no.reason is not Reason.OVERLOADED:
+        return await _under_next(way, reversible, no, again, approve, record)
+    reversible = await reverse(way, reversible.decided, at_once=False)
+    if reversible.prepared and holding.seconds(
+        reversible.decided, reversible.prepared.reversal, way.fulfilled
+    ):
+        raise no  # it was to go at once, and would have to wait now
+    return await record(way, await approve(way, reversible))
+
+
+async def _under_next(
     way: Way,
     reversible: Reversible,
     no: Refused,

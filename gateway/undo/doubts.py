@@ -19,7 +19,8 @@ from gateway.core.model import JsonObject, Outcome
 from gateway.core.record import OUTCOME_STATE, Claim, IllegalMove, State
 from gateway.core.reverse import Settled
 from gateway.errors import JournalError
-from gateway.ports import Journal, Leases, Protector, ToolServer
+from gateway.lease_ports import Leases
+from gateway.ports import Journal, Protector, ToolServer
 from gateway.undo import level
 from gateway.undo.own import OwnReads
 from gateway.undo.ready import Ready

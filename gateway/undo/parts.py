@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gateway.lease_ports import Leases
 from gateway.ports import (
     Errands,
     Journal,
     JournalReader,
-    Leases,
     Policies,
     Protector,
     ToolServer,

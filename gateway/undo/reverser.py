@@ -13,11 +13,12 @@ from typing import Protocol
 
 from gateway.core import written
 from gateway.core.model import Classified, JsonObject, Outcome, Target
-from gateway.core.record import OUTCOME_STATE, State
+from gateway.core.record import OUTCOME_STATE, Claim, State
 from gateway.core.reverse import Image, Lease, Reversal, Settled, server_key
 from gateway.core.tasks import task_id_of
 from gateway.errors import JournalError
-from gateway.ports import Leases, Protector, ToolServer
+from gateway.lease_ports import Leases
+from gateway.ports import Protector, ToolServer
 from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import level
@@ -77,13 +78,27 @@ class PackReverser:
         self._in_doubt: dict[str, Ready] = {}
         """Calls whose leases are to be kept when they end."""
 
+    def at_once(self, call_id: str, classified: Classified, secret: bool) -> Ready | None:
+        """See `ports.Reverser`."""
+        target = classified.resolved.target
+        version = version_of(server := self._servers[target.server])
+        if version is None and not is_up(server):
+            return None
+        pack = self._packs.find(target, version)
+        if not isinstance(pack, Reversal):
+            return None
+        key, terms = server_key(target.server), self._terms(target.server)
+        if (taken := self._leases.at_once(call_id, key, **terms)) is None:
+            return None
+        account, scope = _asked(call_id, classified, secret)
+        found = Found(replace(pack, leases=taken.leases))
+        return self._ready(target, version, account, scope, found, claims=taken.claims)
+
     async def prepare(self, call_id: str, classified: Classified, secret: bool) -> Ready:
         """See `ports.Reverser`."""
-        resolved = classified.resolved
-        identity, target = resolved.request.identity, resolved.target
-        account = For(call_id, identity.tenant, identity.task, identity.intent, secret)
-        scope = Scope(resolved.arguments, {"id": call_id})
-        version = self._version(target.server)
+        target = classified.resolved.target
+        account, scope = _asked(call_id, classified, secret)
+        version = version_of(self._servers[target.server])
         if version is None and not is_up(self._servers[target.server]):
             # It is waited for here and not at the forward: without its version no pack is in force.
             version = await version_now(self._servers, target.server)
@@ -92,8 +107,10 @@ class PackReverser:
             why = await changed(pack, target.server, self._withheld)
             pack = pack if why is None else level.unknown(why)
         if isinstance(pack, Reversal):
-            leases = await self._take(call_id, target.server, None)
-            return self._ready(call_id, target, account, scope, Found(replace(pack, leases=leases)))
+            key, terms = server_key(target.server), self._terms(target.server)
+            taken = await self._leases.take_one(call_id, key, **terms)
+            found = Found(replace(pack, leases=taken.leases))
+            return self._ready(target, version, account, scope, found, claims=taken.claims)
         keys = _early_keys(pack, scope)
         leases = await self._take(call_id, target.server, keys)
         if keys is None:
@@ -101,7 +118,7 @@ class PackReverser:
             found = Found(level.unfound(pack, leases, why))
         else:
             found = await self._found(pack, scope, account, leases)
-        return self._ready(call_id, target, account, scope, found, pack)
+        return self._ready(target, version, account, scope, found, pack)
 
     async def settle(self, prepared: Ready, outcome: Outcome) -> Settled:
         """See `ports.Reverser`."""
@@ -137,16 +154,15 @@ class PackReverser:
         self, call_id: str, server: str, keys: tuple[str, ...] | None
     ) -> tuple[Lease, ...]:
         """These resources, and a share of the server; or the whole server when nobody can say which."""
+        whole = (server_key(server),)
+        exclusive, shared = (whole, ()) if keys is None else (keys, whole)
+        return await self._leases.take(call_id, exclusive, shared, **self._terms(server))
+
+    def _terms(self, server: str) -> dict[str, float]:
+        """How long a lease lasts at most, and how long after the end of this process."""
         limits = self._limits(server)
         term = limits.total * ROUNDS + SPARE_SECONDS
-        whole = (server_key(server),)
-        return await self._leases.take(
-            call_id,
-            whole if keys is None else keys,
-            () if keys is None else whole,
-            term=term,
-            quiesce=limits.quiesce,
-        )
+        return {"term": term, "quiesce": limits.quiesce}
 
     async def _found(
         self, pack: AnyPack, scope: Scope, account: For, leases: tuple[Lease, ...]
@@ -164,13 +180,15 @@ class PackReverser:
 
     def _ready(
         self,
-        call_id: str,
         target: Target,
+        version: str | None,
         account: For,
         scope: Scope,
         found: Found,
         pack: AnyPack | None = None,
+        claims: tuple[Claim, ...] = (),
     ) -> Ready:
+        """`version`: what its server called itself when `pack` was chosen."""
         reversal, case = self._within(self._safe(found.reversal)), found.case
         large = None if self._protector.keeps(scope.args) else scope.args
         try:
@@ -182,9 +200,10 @@ class PackReverser:
                 level.lowered(reversal, f"it is not kept: {error}"), pre={}, steps=None
             )
             case, body = None, written.intent_body(reversal, self._protector.seal, account.secret)
-        scope = replace(scope, pre=reversal.pre or None)
-        version = self._version(target.server)
-        return Ready(call_id, target, account, reversal, body, scope, pack, case, version)
+        if reversal.pre:
+            scope = replace(scope, pre=reversal.pre)
+        call_id = account.call_id
+        return Ready(call_id, target, account, reversal, body, scope, claims, pack, case, version)
 
     def _within(self, reversal: Reversal) -> Reversal:
         """An undo is promised for no longer than what it needs is kept."""
@@ -247,8 +266,12 @@ class PackReverser:
     def _limits(self, server: str) -> ServerLimits:
         return self._settings[server].limits
 
-    def _version(self, server: str) -> str | None:
-        return version_of(self._servers[server])
+
+def _asked(call_id: str, classified: Classified, secret: bool) -> tuple[For, Scope]:
+    """On whose account it is looked at, and what its pack may look at."""
+    identity = classified.resolved.request.identity
+    account = For(call_id, identity.tenant, identity.task, identity.intent, secret)
+    return account, Scope(classified.resolved.arguments, {"id": call_id})
 
 
 def _early_keys(pack: AnyPack, scope: Scope) -> tuple[str, ...] | None:

@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from gateway.core.reverse import Lease
+from gateway.core.record import Line
+from gateway.core.reverse import Lease, Taken
 from gateway.errors import JournalError, Refused
 from gateway.journals.commit import Work
 from gateway.journals.entry import Entry
@@ -22,7 +23,7 @@ from gateway.journals.sqlitefile import SqliteFile
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.clock import ahead
-from tests.journals.calls import intent
+from tests.journals.calls import call_record, intent, outcome
 
 
 @asynccontextmanager
@@ -402,3 +403,175 @@ async def test_leases_of_one_undo_in_two_processes_are_not_taken_for_each_others
         for leases, journal in zip((one, two), journals, strict=True):
             leases.release("undo-1")
             await journal.aclose()
+
+
+ONE = "server:/s"
+
+
+@asynccontextmanager
+async def process(tmp_path: Path, patience: float = 20.0) -> AsyncIterator[SqliteJournal]:
+    """A gateway process that has seen that no other one takes leases, if none does."""
+    async with asyncio.timeout(40):
+        async with aclosing(await SqliteJournal.open(tmp_path / "journal.db")) as journal:
+            leases = journal.leases(patience)
+            for call in ("before", "and before"):
+                await take(leases, call, "file:/else")
+                leases.release(call)
+            yield journal
+
+
+async def take_one(leases: SqliteLeases, call: str, key: str = ONE) -> Taken:
+    return await leases.take_one(call, key, term=60.0, quiesce=5.0)
+
+
+def at_once(leases: SqliteLeases, call: str, key: str = ONE) -> Taken | None:
+    return leases.at_once(call, key, term=60.0, quiesce=5.0)
+
+
+def beginning(call: str, taken: Taken) -> Line:
+    """The intent that takes them."""
+    return replace(intent(call), claims=taken.claims)
+
+
+def rows(tmp_path: Path) -> list[tuple[int, str, str]]:
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as file:
+        return file.execute("SELECT epoch, call_id, key FROM lease ORDER BY epoch").fetchall()
+
+
+async def test_a_lease_that_is_free_is_taken_in_the_commit_of_its_intent(tmp_path: Path) -> None:
+    async with process(tmp_path) as journal:
+        leases = journal.leases()
+        taken = at_once(leases, "first")
+        assert taken is not None
+        line = journal.append(beginning("first", taken))
+        in_the_way = at_once(leases, "second"), at_once(leases, "inside", f"{ONE}/a")
+        beside = at_once(leases, "third", "server:/t")
+        assert beside is not None
+        await asyncio.gather(line.sealed(), journal.append(beginning("third", beside)).sealed())
+        there, held = rows(tmp_path), await leases.held("first")
+        leases.release("first")
+        leases.release("third")
+        [last] = await take(leases, "last", ONE)
+    assert taken.leases == (Lease(ONE, 3),)
+    assert there == [(3, "first", ONE), (4, "third", "server:/t")]
+    assert (in_the_way, held, last.epoch) == ((None, None), True, 5)
+
+
+async def test_who_waits_for_one_resource_has_it_in_the_commit_of_the_line_it_was_let_go_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its intent is in that commit."""
+    commits: list[list[str]] = []
+    write = SqliteFile.write
+
+    def seen(self: SqliteFile, lines: Sequence[Entry], works: Sequence[Work] = ()) -> Any:
+        commits.append([f"{line.line.call_id} {line.line.kind}" for line in lines])
+        return write(self, lines, works)
+
+    async def call(journal: SqliteJournal, name: str) -> int:
+        leases = journal.leases()
+        taken = at_once(leases, name) or await take_one(leases, name)
+        await journal.append(beginning(name, taken)).sealed()
+        await asyncio.sleep(0)
+        line = journal.append(outcome(name))
+        leases.release(name)
+        await line.sealed()
+        return taken.leases[0].epoch
+
+    async with process(tmp_path) as journal:
+        monkeypatch.setattr(SqliteFile, "write", seen)
+        epochs = await asyncio.gather(*(call(journal, f"c{n}") for n in range(5)))
+    between = [[f"c{n} applied", f"c{n + 1} intent"] for n in range(4)]
+    assert [lines for lines in commits if lines] == [["c0 intent"], *between, ["c4 applied"]]
+    assert epochs == [3, 4, 5, 6, 7]
+
+
+async def test_a_lease_another_process_has_refuses_the_intent_and_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    async with process(tmp_path) as ours, process(tmp_path) as theirs:
+        leases = ours.leases()
+        taken = at_once(leases, "first")
+        assert taken is not None
+        await take(theirs.leases(), "theirs", ONE)
+        with pytest.raises(Refused):
+            await ours.append(beginning("first", taken)).sealed()
+        left = [call for _, call, _ in rows(tmp_path)]
+        waiting = asyncio.create_task(take_one(leases, "first"))
+        await take(theirs.leases(), "time passes", "file:/b")
+        early = waiting.done()
+        theirs.leases().release("theirs")
+        got = await waiting
+        await ours.append(beginning("first", got)).sealed()
+        beside = at_once(leases, "next", "server:/t")
+        there = rows(tmp_path)[-1]
+    assert (left, early, got.claims, beside) == (["theirs"], False, (), None)
+    assert there == (got.leases[0].epoch, "first", ONE)
+    assert got.leases[0].epoch > taken.leases[0].epoch
+
+
+async def test_a_number_another_process_was_given_is_not_given_again(tmp_path: Path) -> None:
+    async with process(tmp_path) as ours, process(tmp_path) as theirs:
+        taken = at_once(ours.leases(), "first")
+        assert taken is not None
+        [other] = await take(theirs.leases(), "theirs", "file:/b")
+        theirs.leases().release("theirs")
+        await take(theirs.leases(), "it is gone", "file:/c")
+        theirs.leases().release("it is gone")
+        await theirs.leases().held("it is gone")
+        with pytest.raises(Refused):
+            await ours.append(beginning("first", taken)).sealed()
+    assert other.epoch >= taken.leases[0].epoch
+
+
+async def test_a_number_nobody_used_holds_up_nobody(tmp_path: Path) -> None:
+    async with process(tmp_path) as journal:
+        leases = journal.leases()
+        denied, later = at_once(leases, "denied"), at_once(leases, "later", "server:/t")
+        assert denied is not None and later is not None
+        leases.release("denied")
+        await journal.append(beginning("later", later)).sealed()
+        late = replace(beginning("denied", denied), call_id="late", record=call_record("late"))
+        with pytest.raises(Refused):  # it would be before one that is later
+            await journal.append(late).sealed()
+        taken = at_once(leases, "after")
+        assert taken is not None
+        await journal.append(beginning("after", taken)).sealed()
+    assert (later.leases[0].epoch, taken.leases[0].epoch) == (4, 5)
+
+
+async def test_who_takes_leases_with_intents_is_alone_with_them_over_processes(
+    tmp_path: Path,
+) -> None:
+    holding: dict[str, str] = {}
+    epochs: dict[str, list[int]] = {"server:/s": [], "server:/t": []}
+
+    async def write(journal: SqliteJournal, call: str, key: str) -> None:
+        leases = journal.leases()
+        taken = at_once(leases, call, key) or await take_one(leases, call, key)
+        while True:
+            try:
+                await journal.append(beginning(call, taken)).sealed()
+                break
+            except Refused:
+                taken = await take_one(leases, call, key)
+        assert key not in holding
+        holding[key] = call
+        epochs[key].append(taken.leases[0].epoch)
+        await asyncio.sleep(0.001)
+        assert holding.pop(key) == call
+        assert await leases.held(call)
+        line = journal.append(outcome(call))
+        leases.release(call)
+        await line.sealed()
+
+    async def writes(journal: SqliteJournal, name: str, calls: int, pause: float) -> None:
+        for n in range(calls):
+            await asyncio.gather(*(write(journal, f"{name}-{key}-{n}", key) for key in epochs))
+            await asyncio.sleep(pause)
+
+    async with process(tmp_path) as ours, process(tmp_path) as theirs:
+        often = (writes(ours, f"ours{n}", 60, 0) for n in range(2))
+        await asyncio.gather(*often, writes(theirs, "theirs", 4, 0.02))
+    assert [len(each) for each in epochs.values()] == [124, 124]
+    assert all(each == sorted(set(each)) for each in epochs.values())

@@ -18,7 +18,7 @@ from gateway.core.model import (
     Target,
     WorkloadIdentity,
 )
-from gateway.core.record import Queued, Sealed, State
+from gateway.core.record import Claim, Queued, Sealed, State
 from gateway.core.reverse import Level, Reversal
 from gateway.errors import JournalError, Refused
 from gateway.line.carrying import AGAIN, Carrying
@@ -150,3 +150,5 @@ class Looked:
 
     reversal: Reversal
     body: dict[str, Any]
+    claims: tuple[Claim, ...] = ()
+    looks: bool = True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import Passage
 from gateway.core.grant import Grant
 from gateway.core.model import Answer, Decision, Effect, Obligation, Tier
+from gateway.core.reverse import Lease, Level, Reversal, Taking
 from gateway.errors import Refused, Where
 from gateway.grants.book import GrantBook
 from gateway.line.bounds import Bounds
@@ -22,7 +24,7 @@ from gateway.values import replace
 from tests.free import NoFences
 from tests.grants.given import NOON, SECOND, grant
 from tests.journals.test_ledger import Purse, purse
-from tests.test_pep import Policy, World, reason
+from tests.test_pep import Policy, Ready, World, reason
 
 
 class Fences(NoFences):
@@ -168,3 +170,40 @@ async def test_however_many_are_used_up_the_next_is_found(tmp_path: Path) -> Non
         said = [told(await world.call()) for _ in range(2)]
         used = one.standing("last").used
     assert (said, used) == (["ok", "ok"], 2)
+
+
+def free(key: str = "server:/s", epoch: int = 0) -> Ready:
+    """A write whose lease would be taken with its intent; no number so low can be had."""
+    claim = Taking("call1", Lease(key, epoch), "run", NOON, 0)
+    return Ready(Reversal(Level.UNKNOWN), {"undo": {"level": "unknown"}}, (claim,), looks=False)
+
+
+async def test_a_lease_that_was_not_to_be_had_with_the_intent_is_taken_before_it(
+    tmp_path: Path,
+) -> None:
+    async with granted(tmp_path, given("g1", uses=1)) as (one, world):
+        world.reversing.without_a_wait = free()
+        said = told(await world.call())
+        used, asked = one.standing("g1").used, world.policy.asked
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as file:
+        lines = file.execute("SELECT kind FROM event WHERE call_id = 'call1'").fetchall()
+    assert (said, used, len(world.server.got)) == ("ok", 1, 1)
+    assert [question.level for question in asked] == [None, "unknown", None, "exact"]
+    assert [asked for _, asked in world.reversing.asked][:2] == ["prepare", "settle ok"]
+    assert lines == [("intent",), ("applied",)]
+
+
+async def test_what_is_to_wait_by_then_is_not_sent(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", uses=1)) as (one, world):
+        world.reversing.without_a_wait = free()
+        world.reversing.reversal = Reversal(Level.EXACT, hold_seconds=60)
+        said, used = told(await world.call()), one.standing("g1").used
+    assert (said, used, world.server.got) == ("overloaded", 0, [])
+
+
+async def test_a_lease_and_a_grant_may_both_not_be_had(tmp_path: Path) -> None:
+    async with granted(tmp_path, given("g1", uses=1), given("g2", uses=1)) as (one, world):
+        world.reversing.without_a_wait = free()
+        said = [told(await world.call()) for _ in range(3)]
+        used = [one.standing(name).used for name in ("g1", "g2")]
+    assert (said, used, len(world.server.got)) == (["ok", "ok", "grant_spent"], [1, 1], 2)

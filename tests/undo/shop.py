@@ -33,7 +33,8 @@ from gateway.errors import Where
 from gateway.journals.memory import MemoryJournal
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
-from gateway.ports import Channel, Leases, Outbound
+from gateway.lease_ports import Leases
+from gateway.ports import Channel, Outbound
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.doubts import Doubts
 from gateway.undo.level import AnyPack

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.model import Outcome, RpcError
 from gateway.core.record import State
-from gateway.core.reverse import Captured, Lease, Leased, Level, Step
+from gateway.core.reverse import Captured, Lease, Leased, Level, Step, Taking
 from gateway.errors import Refused
 from gateway.journals.leases import NEVER
 from gateway.reasons import Reason
@@ -90,6 +90,32 @@ async def test_without_a_pack_a_write_has_the_server_to_itself(tmp_path: Path) -
     assert no.value.reason is Reason.OVERLOADED
     assert (settled.state, at.shelf.looked) == (State.APPLIED, [])
     assert again.reversal.leases[0].epoch > 1
+
+
+async def test_without_a_pack_a_write_of_a_free_server_is_prepared_without_a_wait(
+    tmp_path: Path,
+) -> None:
+    """As it is with one, but for the number of its lease; with a pack, or a server that is starting, never."""
+    async with asyncio.timeout(20), shop(tmp_path, patience=1.0) as at:
+        pack, at.packs.pack = at.packs.pack, None
+        for call in ("call-1", "call-2"):
+            waited = await at.reverser.prepare(call, put(), False)
+            at.reverser.release(call)
+        ready = at.reverser.at_once("call-3", put(), False)
+        taken = at.reverser.at_once("call-4", put("b"), False)
+        at.reverser.release("call-3")
+        at.shelf.starting = True
+        starting = at.reverser.at_once("call-5", put(), False)
+        at.shelf.starting = False
+        at.packs.pack = pack
+        with_pack = at.reverser.at_once("call-6", put(), False)
+    assert ready is not None
+    assert (taken, starting, with_pack) == (None, None, None)
+    [claim] = ready.claims
+    assert isinstance(claim, Taking) and claim.lease == Lease("server:/shelf", 3)
+    assert ready.reversal == replace(waited.reversal, leases=(claim.lease,))
+    assert ready.body["undo"] == {**waited.body["undo"], "leases": [["server:/shelf", 3]]}
+    assert (ready.looks, waited.looks) == (False, False)
 
 
 async def test_a_tool_that_is_withheld_is_not_read_with_and_its_word_is_nobodys(
