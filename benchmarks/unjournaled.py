@@ -15,7 +15,7 @@ from gateway.journals.sqlite import SqliteJournal
 
 def append(journal: SqliteJournal, line: Line, claims: object = ()) -> Entry:
     """Nothing is written."""
-    entry = Entry(line, b"")
+    entry = Entry(line, "")
     entry.settle(1)
     return entry
 

@@ -46,6 +46,10 @@ class State(StrEnum):
     """An undo has ended, with a verdict for each call."""
 
 
+WORDS: Final = {state: state.value for state in State}
+"""Each as a plain text, for what is written with every line: a member of an enum is asked for it slowly."""
+
+
 class IllegalMove(Exception):
     """A bug of ours: a move the table does not hold."""
 

@@ -1,7 +1,7 @@
 """How a call's share of its grants' budgets is written: for people in the line, for the ledger beside it.
 
 In the line, `"budget": [{"grant", "before": {...}, "after": {...}}]`, the call's own grant first, each with what is
-limited. Only the commit that spends knows it, so it is put behind the line's bytes there, before they are stored.
+limited. Only the commit that spends knows it, so it is put behind the line's text there, before that is stored.
 Beside it, `writes bytes at place place ...`: what ledger.py reads again. It knows no store.
 """
 
@@ -63,16 +63,14 @@ def read(spent: str) -> Iterator[tuple[int, ...]]:
         yield tuple(map(int, one.split()))
 
 
-def written(entries: Sequence[Entry], bills: Sequence[Bill]) -> list[tuple[bytes, str]]:
-    """The bytes to store of these lines, and what stands beside them. `bills`: of all their spends, in order."""
-    if not bills:
-        return [(entry.body, "") for entry in entries]
+def written(entries: Sequence[Entry], bills: Sequence[Bill]) -> list[tuple[str, str]]:
+    """The text to store of these lines, and what stands beside them. `bills`: of all their spends, in order."""
     upcoming = iter(bills)
     return [_written(entry, upcoming) for entry in entries]
 
 
-def _written(entry: Entry, upcoming: Iterator[Bill]) -> tuple[bytes, str]:
+def _written(entry: Entry, upcoming: Iterator[Bill]) -> tuple[str, str]:
     own = [next(upcoming) for claim in entry.source.claims if type(claim) is Spend]
     told = ",".join([told for told, _ in own if told])
-    body = b'%b,"budget":[%b]}' % (entry.body[:-1], told.encode()) if told else entry.body
+    body = f'{entry.body[:-1]},"budget":[{told}]}}' if told else entry.body
     return body, _BETWEEN.join([spent for _, spent in own])

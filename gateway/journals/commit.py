@@ -12,23 +12,35 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from gateway.core.record import IllegalMove, State, move
+from gateway.core.record import WORDS, IllegalMove, Line, State, move
 from gateway.errors import Refused
 from gateway.journals import claims, filing
 from gateway.journals.budgets import Bill, written
 from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
-from gateway.journals.payloads import PAYLOADS, REF, Keeper
-from gateway.journals.rows import NONE, Many
+from gateway.journals.payloads import PAYLOADS, REF, Keeper, Payload
+from gateway.journals.rows import Many
 from gateway.journals.standing import Standing, Unclear
 
 EVENTS: Final = Many(
-    "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES ", "(?, ?, ?, ?, ?)"
+    # A text is bound with the least ado, and ASCII is the same as bytes.
+    "INSERT OR FAIL INTO event (call_id, kind, at, body) VALUES ",
+    "(?, ?, ?, CAST(? AS BLOB))",
 )
+SPENDING: Final = Many(
+    "INSERT OR FAIL INTO event (call_id, kind, at, body, spent) VALUES ",
+    "(?, ?, ?, CAST(? AS BLOB), ?)",
+)
+"""Where any of the lines spends."""
 PAYLOADS_OF: Final = Many(
     "INSERT OR FAIL INTO payload (id, ref, key, data) VALUES ", f"(?, '{REF}', ?, ?)"
 )
-KNOWN: Final = Many("SELECT 1 FROM calls WHERE call_id IN (", "?", ")")
+KNOWN: Final = Many(
+    # IN would sort them into a table of its own first.
+    "WITH begun (call_id) AS (VALUES ",
+    "(?)",
+    ") SELECT 1 FROM begun CROSS JOIN calls USING (call_id)",
+)
 STATE: Final = "SELECT state FROM calls WHERE call_id = ?"
 
 Work = Callable[[sqlite3.Connection], Any]
@@ -48,11 +60,13 @@ def write(
     the works made, after the lines.
 
     Durable on return. Raises `sqlite3.Error` when nothing of it was written."""
-    sealed = keeper.seal_all([payload for entry in entries for payload in entry.payloads])
+    lines = [entry.source for entry in entries]
+    apart = [(at, payload) for at, entry in enumerate(entries) for payload in entry.payloads]
+    sealed = keeper.seal_all([payload for _, payload in apart])
     _begin(ledger, standing, sure=False)
     results: Sequence[int | str | Refused]
     try:
-        results = seqs = _together(ledger, standing, entries)
+        results = seqs = _together(ledger, standing, entries, lines)
     except (Unclear, Refused, *_LINE_AT_FAULT):
         ledger.roll_back()
         _begin(ledger, standing, sure=True)
@@ -61,12 +75,10 @@ def write(
         results = [_alone(ledger, entry, stands) for entry in entries]
         seqs = [result for result in results if isinstance(result, int)]
     if sealed:
-        _insert_payloads(ledger.cursor, entries, results, sealed)
+        _insert_payloads(ledger.cursor, results, apart, sealed)
     made = [work(ledger.connection) for work in works]
     ledger.commit(seqs)
-    for entry, seq in zip(entries, results, strict=True):
-        if isinstance(seq, int):
-            standing.note(entry.source, seq)
+    standing.note(lines, results)
     return results, made
 
 
@@ -87,8 +99,9 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
         standing.heard([call_id for _, _, call_id in since])
 
 
-def _together(ledger: Ledger, standing: Standing, entries: Sequence[Entry]) -> list[int]:
-    lines = [entry.source for entry in entries]
+def _together(
+    ledger: Ledger, standing: Standing, entries: Sequence[Entry], lines: Sequence[Line]
+) -> list[int]:
     _check_new(ledger.cursor, standing.follow(lines))
     claimed = [claim for line in lines for claim in line.claims]
     bills = claims.take(ledger, claimed) if claimed else ()
@@ -148,32 +161,35 @@ def _insert_events(
     values: list[Any] = []
     for entry in entries:
         line = entry.source
-        values += (line.call_id, line.kind._value_, line.at, bytearray(entry.body), NONE)
+        values += (line.call_id, WORDS[line.kind], line.at, entry.body)
+    many = EVENTS
     if bills:
-        told = written(entries, bills)
-        values[3::5], values[4::5] = [bytearray(body) for body, _ in told], [one for _, one in told]
+        many, values = SPENDING, _with_spends(values, written(entries, bills))
     seqs: list[int] = []
-    for text, some in EVENTS.over(values):
+    for text, some in many.over(values):
         last = cursor.execute(text, some).lastrowid
         assert last is not None
         # Rows of one statement get consecutive numbers: nobody else writes meanwhile, nothing is deleted.
-        seqs += range(last - len(some) // 5 + 1, last + 1)
+        seqs += range(last - len(some) // many.width + 1, last + 1)
     return seqs
+
+
+def _with_spends(values: Sequence[Any], told: Sequence[tuple[str, str]]) -> list[Any]:
+    """The same rows, each with what it spends told in it and beside it."""
+    before = zip(values[0::4], values[1::4], values[2::4], strict=True)
+    return [value for one, last in zip(before, told, strict=True) for value in one + last]
 
 
 def _insert_payloads(
     cursor: sqlite3.Cursor,
-    entries: Sequence[Entry],
     results: Sequence[int | str | Refused],
+    apart: Sequence[tuple[int, Payload]],
     sealed: Sequence[tuple[bytearray, bytearray]],
 ) -> None:
-    """Of the lines that were written. `sealed`: of all."""
+    """Of the lines that were written. `apart`: all, each with its line's place in the batch."""
     values: list[Any] = []
-    upcoming = iter(sealed)
-    for entry, seq in zip(entries, results, strict=True):
-        for payload in entry.payloads:
-            key, data = next(upcoming)
-            if isinstance(seq, int):
-                values += (seq * PAYLOADS + payload.kind, key, data)
+    for (at, payload), (key, data) in zip(apart, sealed, strict=True):
+        if isinstance(seq := results[at], int):
+            values += (seq * PAYLOADS + payload.kind, key, data)
     for text, some in PAYLOADS_OF.over(values):
         cursor.execute(text, some)

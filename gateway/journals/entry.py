@@ -44,7 +44,7 @@ class Entry(Struct, eq=False):
     """A queued line (`ports.Pending`)."""
 
     source: Line
-    body: bytes
+    body: str
     payloads: Sequence[Payload] = ()
     ways: Ways = _AT_LEISURE
     """Those of the writer that gets it."""

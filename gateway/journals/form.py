@@ -19,7 +19,7 @@ import pydantic_core
 from gateway.core import apart
 from gateway.core.describe import whole
 from gateway.core.model import CallRecord, JsonObject, Own
-from gateway.core.record import UNSETTLED, Line, State
+from gateway.core.record import UNSETTLED, WORDS, Line, State
 from gateway.errors import JournalError
 from gateway.journals.common import FIELDS, MOST, Common, Texts
 from gateway.journals.payloads import Payload
@@ -48,8 +48,8 @@ def encode(line: Line, run: str) -> bytes:
     return _ascii_json(_document(line, run), line.call_id)
 
 
-def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
-    """The bytes of a line as they are hashed and stay, and its payloads, which may be forgotten.
+def write(line: Line, run: str) -> tuple[str, Sequence[Payload]]:
+    """A line as it is hashed and stays, in ASCII, and its payloads, which may be forgotten.
 
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
@@ -67,16 +67,16 @@ def write(line: Line, run: str) -> tuple[bytes, Sequence[Payload]]:
         said = (
             _ascii_json(apart.split_body(line.kind, body, parts), call).decode() if body else "{}"
         )
-    begun = f'{_CALL}{call},"kind":"{line.kind._value_}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
+    begun = f'{_CALL}{call},"kind":"{WORDS[line.kind]}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
     if not parts:
-        return f"{begun}}}".encode(), ()
+        return f"{begun}}}", ()
     payloads: list[Payload] = []
     told = _TOLD
     for name, part in parts.items():
         payload = Payload.of(_PLACES[name], _ascii_json(part, call))
         payloads.append(payload)
         told += f'"{name}":"{payload.commitment}",'
-    return f"{begun}{told[:-1]}}}}}".encode(), payloads
+    return f"{begun}{told[:-1]}}}}}", payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:

@@ -92,7 +92,7 @@ class MemoryJournal:
     def append(self, line: Line) -> Pending:
         """Queue one line. Raises `JournalError` when broken or closed, `IllegalMove` for one that cannot follow."""
         self._check()
-        body = form.encode(line, f"memory-{self._run}")
+        body = form.encode(line, f"memory-{self._run}").decode()
         self._open_calls.take(line)
         entry = Entry(line, body)
         self._waiting.append(entry)
@@ -141,7 +141,7 @@ class MemoryJournal:
     def _seal(self) -> None:
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
-            result = self.broken or self.memory.write(entry.source, entry.body, self._run)
+            result = self.broken or self.memory.write(entry.source, entry.body.encode(), self._run)
             if not isinstance(result, int):
                 self._open_calls.forget(entry.line.call_id)
             entry.settle(result)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -26,7 +26,7 @@ from gateway.values import Value
 PAYLOADS: Final = 8
 """Payloads a line can have: a payload's number is its line's times this, and its class."""
 KEY_BYTES: Final = 32
-FRESH: Final = KEY_BYTES + NONCE_BYTES
+_FRESH: Final = Struct(f"{KEY_BYTES}s{NONCE_BYTES}s")
 REF: Final = "journal.key/1"
 _ONCE: Final = bytes(NONCE_BYTES)
 """A payload's key encrypts once, so it needs no other nonce (NIST SP 800-38D, 8.2)."""
@@ -73,9 +73,9 @@ class Keeper:
         sealed: list[tuple[bytearray, bytearray]] = []
         if payloads:
             # Asked for once: the kernel's random bytes cost a system call and the interpreter each time.
-            fresh, wrap = os.urandom(FRESH * len(payloads)), self._wraps[REF].encrypt
-            for at, payload in zip(count(0, FRESH), payloads, strict=False):
-                key, nonce = fresh[at : at + KEY_BYTES], fresh[at + KEY_BYTES : at + FRESH]
+            fresh = _FRESH.iter_unpack(os.urandom(_FRESH.size * len(payloads)))
+            wrap = self._wraps[REF].encrypt
+            for payload, (key, nonce) in zip(payloads, fresh, strict=True):
                 data = AESGCM(key).encrypt(_ONCE, payload.plain, None)
                 sealed.append((bytearray(nonce + wrap(nonce, key, None)), bytearray(data)))
         return sealed

@@ -218,7 +218,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=64,
+        cached_statements=192,
     )
     # FULL: a commit survives a power cut, not only our own death.
     connection.execute("PRAGMA synchronous = FULL")

@@ -6,15 +6,16 @@ As of the last line the ledger has seen, and good for as long as nobody else has
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from gateway.core.record import MOVES, UNSETTLED, Line, State
+from gateway.core.record import MOVES, UNSETTLED, WORDS, Line, State
 from gateway.journals.rows import NONE
 
 Row = list[Any]
 """Of the table of calls (filing.py)."""
 LAST, STATE, SETTLED, RUN = 1, 3, 9, 10
 """What a later line changes."""
+_SENT: Final = State.INTENT
 
 
 class Unclear(Exception):
@@ -41,15 +42,16 @@ class Standing:
         when these lines cannot follow, or are of a call that is not known here."""
         begun: list[str] = []
         now: dict[str, State] = {}
+        stands, unfiled = self._open, self._unfiled
         for line in lines:
             call_id, kind = line.call_id, line.kind
             current = now.get(call_id)
-            if current is None and call_id in self._open:
-                current = self._open[call_id][STATE]  # as a text, which is as good: a state is one
+            if current is None and call_id in stands:
+                current = stands[call_id][STATE]  # as a text, which is as good: a state is one
             if kind not in MOVES[current] or (line.record is None) is (current is None):
                 raise Unclear
             if current is None:
-                if call_id in self._unfiled:
+                if call_id in unfiled:
                     raise Unclear
                 begun.append(call_id)
             now[call_id] = kind
@@ -61,33 +63,27 @@ class Standing:
             self._open.pop(call_id, None)
             self._unfiled[call_id] = None
 
-    def note(self, line: Line, seq: int) -> None:
-        """This line was written."""
-        call_id, kind = line.call_id, line.kind
-        row: Row | None
-        if (record := line.record) is not None:
-            found_by = record.agent, record.server, record.tier, record.task
-            row = [
-                seq,
-                seq,
-                call_id,
-                kind._value_,
-                *found_by,
-                line.at,
-                NONE,
-                self._run,
-                record.grant,
-            ]
-        elif (row := self._open.pop(call_id, None)) is not None:
-            row[LAST], row[STATE] = seq, kind._value_
-            if kind is State.INTENT:
-                row[RUN] = self._run  # a held call is that of the process that sends it
-        if row is not None:
-            if kind in UNSETTLED:
-                self._open[call_id] = row
-            else:
-                row[SETTLED] = line.at
-        self._unfiled[call_id] = row
+    def note(self, lines: Sequence[Line], seqs: Sequence[object]) -> None:
+        """These lines were written, with these numbers; one without a number was not."""
+        stands, unfiled = self._open, self._unfiled
+        for line, seq in zip(lines, seqs, strict=True):
+            if not isinstance(seq, int):
+                continue
+            call_id, kind = line.call_id, line.kind
+            row: Row | None
+            if (record := line.record) is not None:
+                row = [seq, seq, call_id, WORDS[kind], record.agent, record.server, record.tier]
+                row += (record.task, line.at, NONE, self._run, record.grant)
+            elif (row := stands.pop(call_id, None)) is not None:
+                row[LAST], row[STATE] = seq, WORDS[kind]
+                if kind is _SENT:
+                    row[RUN] = self._run  # a held call is that of the process that sends it
+            if row is not None:
+                if kind in UNSETTLED:
+                    stands[call_id] = row
+                else:
+                    row[SETTLED] = line.at
+            unfiled[call_id] = row
 
     def rows(self) -> list[Row] | None:
         """What is to be filed; None when only the lines tell."""

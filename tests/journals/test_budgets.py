@@ -42,19 +42,19 @@ async def test_each_call_begins_with_what_the_one_before_it_left(tmp_path: Path)
 
 
 def test_a_call_that_spends_nothing_says_nothing() -> None:
-    free = Entry(intent("call-1"), b'{"v":2}')
-    assert budgets.written([free], []) == [(b'{"v":2}', "")]
+    free = Entry(intent("call-1"), '{"v":2}')
+    assert budgets.written([free], []) == [('{"v":2}', "")]
 
 
 def spending(*spends: Spend) -> Entry:
     line = intent("call-1")
-    return Entry(type(line)(line.call_id, line.kind, line.at, {}, line.record, spends), b"{}")
+    return Entry(type(line)(line.call_id, line.kind, line.at, {}, line.record, spends), "{}")
 
 
 def test_a_grant_without_limits_is_not_told_of_and_its_spend_is_kept() -> None:
     assert budgets.form("a", (None, None, None)) == ""
     entry = spending(Spend(("a",), 1, 9, NOON))
-    assert budgets.written([entry], [("", "1 9 5 7")]) == [(b"{}", "1 9 5 7")]
+    assert budgets.written([entry], [("", "1 9 5 7")]) == [("{}", "1 9 5 7")]
 
 
 def test_each_spend_goes_to_its_own_line_and_two_of_one_line_are_both_kept() -> None:
@@ -63,9 +63,9 @@ def test_each_spend_goes_to_its_own_line_and_two_of_one_line_are_both_kept() -> 
     bills = [('{"n":1}', "1 1 1 1"), ('{"n":2}', "2 2 2 2"), ('{"n":3}', "3 3 3 3 4")]
     said = budgets.written(entries, bills)
     assert [body for body, _ in said] == [
-        b'{,"budget":[{"n":1}]}',
-        b"{}",
-        b'{,"budget":[{"n":2},{"n":3}]}',
+        '{,"budget":[{"n":1}]}',
+        "{}",
+        '{,"budget":[{"n":2},{"n":3}]}',
     ]
     kept = [spent for _, spent in said]
     assert kept == ["1 1 1 1", "", "2 2 2 2;3 3 3 3 4"]

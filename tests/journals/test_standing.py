@@ -18,8 +18,7 @@ HELD = Line("held", State.HELD, NOON, {}, call_record("held"))
 def standing(*lines: Line) -> Standing:
     """After these lines."""
     one = Standing(RUN)
-    for seq, line in enumerate(lines, 1):
-        one.note(line, seq)
+    one.note(lines, range(1, len(lines) + 1))
     return one
 
 
@@ -69,12 +68,21 @@ def test_its_rows_are_its_calls_as_of_their_last_lines() -> None:
     ]
 
 
+def test_lines_that_were_refused_leave_no_trace() -> None:
+    one = Standing(RUN)
+    lines = [intent("a"), intent("b"), outcome("a")]
+    one.note(lines, [1, "call b: IllegalMove", 2])
+    rows = one.rows()
+    assert rows is not None
+    assert [row[:4] for row in rows] == [[1, 2, "a", "applied"]]
+
+
 def test_a_call_that_was_filed_can_still_move_on() -> None:
     one = standing(intent("a"))
     one.filed()
     assert (len(one), one.rows()) == (0, [])
     one.follow([outcome("a")])
-    one.note(outcome("a"), 2)
+    one.note([outcome("a")], [2])
     rows = one.rows()
     assert rows is not None
     assert [row[:4] for row in rows] == [[1, 2, "a", "applied"]]

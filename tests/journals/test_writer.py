@@ -68,7 +68,7 @@ def writer_on(file: SlowFile) -> tuple[Writer, Reports]:
 
 
 def entry(name: str) -> Entry:
-    return Entry(intent(name), b"{}")
+    return Entry(intent(name), "{}")
 
 
 def put(writer: Writer, one: Entry) -> None:

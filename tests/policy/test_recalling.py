@@ -32,7 +32,7 @@ class Store:
         for seq, line in enumerate(self.lines, 1):
             body, payloads = form.write(line, "run")
             assert payloads
-            rows.append(EventRow(seq, line.call_id, State(line.kind), line.at, body))
+            rows.append(EventRow(seq, line.call_id, State(line.kind), line.at, body.encode()))
         return Recalling([rows], self.opened)
 
     def opened(self, rows: Sequence[EventRow]) -> Sequence[EventRow]:
