@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from gateway.core.frame import Frame
 from gateway.core.over import Ear
 from gateway.errors import Where
 from gateway.reasons import Reason
@@ -156,11 +157,12 @@ class Request(Value):
     params: JsonObject
     client: ClientFacts
     session: str | None = None
-    """The gateway's session id (sessions era only)."""
+    """The gateway's session id (sessions era only); `ear` is its."""
     extra_headers: tuple[tuple[str, str], ...] = ()
     """`Mcp-Param-*` headers no schema of ours declares: forwarded and otherwise ignored (2026-07-28)."""
     ear: Ear | None = None
-    """Of its session."""
+    frame: Frame | None = None
+    """Whoever changes its params leaves it out."""
 
 
 # Steps 4 to 6: what is being asked for.
@@ -222,8 +224,7 @@ class Resolved(Value):
         if self.decided_on is not None:
             return self.decided_on
         if self.request.method in ("tools/call", "prompts/get"):
-            arguments = self.params.get("arguments")
-            return arguments if isinstance(arguments, dict) else {}
+            return said if isinstance(said := self.params.get("arguments"), dict) else {}
         return {name: value for name, value in self.params.items() if name != "_meta"}
 
 

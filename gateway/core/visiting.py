@@ -22,7 +22,7 @@ def returned(request: Request) -> Request:
         return request
     ours = ("requestState", "inputResponses")
     params = {name: value for name, value in request.params.items() if name not in ours}
-    return replace(request, params=params)
+    return replace(request, params=params, frame=None)
 
 
 def invited(request: Request, answer: Answer, origin: str) -> Answer:

@@ -187,9 +187,10 @@ class FrontGate:
         if request.method in APART:
             await self.met(request.endpoint, request.identity)
             return self._apart(request)
-        call = visiting.returned(request)
+        is_framed = request.frame is not None  # it comes with no ticket, and asks for no warrant
+        call = request if is_framed else visiting.returned(request)
         answer = await self._line.call(call, channel)
-        if is_asked(call):
+        if not is_framed and is_asked(call):
             answer = await self._receipts.add(call, answer)
         else:
             answer = with_id(call, answer)

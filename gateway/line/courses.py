@@ -2,7 +2,8 @@
 
 Steps 4, 5 and 8 ask the same of the same table and the same version of the policy; where the answer looked at no
 argument, it is followed again as long as both are the same objects. Whatever a call brings of its own (its params,
-fences, grants, budgets, its arguments) is looked at each time. It decides nothing by itself.
+fences, grants, budgets, its arguments) is looked at each time; of its params the arguments alone, where the rest is a
+frame in which it was followed before. It decides nothing by itself.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Course(Value):
     where: Where
     flow: Flow | None
     decision: Decision
+    among: object
+    """Those it is one of: of the very table and version of the policy it was learned from."""
 
 
 class Courses:
@@ -57,26 +60,43 @@ class Courses:
         self._policy: PolicyView | None = None
         self._known: dict[tuple[int, int, str], Course | None] = {}
         """By the very objects of caller and endpoint, and the name; None: arguments have a say."""
+        self._among = object()
 
     def follow(self, table: Table, policy: PolicyView, request: Request) -> Decided | None:
         """The decided call, if one like it was decided; None if it is to be asked for. Raises `Refused`
         (malformed)."""
-        params = request.params
-        name = params.get("name")
-        if table is not self._table or policy is not self._policy or type(name) is not str:
+        if table is not self._table or policy is not self._policy:
             return None
-        course = self._known.get((id(request.identity), id(request.endpoint), name))
-        if course is None or request.method != CALL:
-            return None
-        refuse_look_alikes(request)
+        frame, params = request.frame, request.params
+        course = frame.course if frame is not None else None
+        if not (
+            isinstance(course, Course)
+            and course.among is self._among
+            and course.identity is request.identity
+            and course.endpoint is request.endpoint
+        ):
+            course = self._find(request)
+            if course is None:
+                return None
+            if frame is not None:
+                frame.course = course
         own = course.target.name
-        if name != own:
+        if params["name"] != own:
             params = {**params, "name": own}
         resolved = Resolved(request, course.target, course.entry, params)
         classified = Classified(
             resolved, course.tier, course.effect, course.destination, course.where, course.flow
         )
         return Decided(classified, course.decision, course)
+
+    def _find(self, request: Request) -> Course | None:
+        name = request.params.get("name")
+        if type(name) is not str or request.method != CALL:
+            return None
+        course = self._known.get((id(request.identity), id(request.endpoint), name))
+        if course is not None:
+            refuse_look_alikes(request)
+        return course
 
     def note(self, table: Table, policy: PolicyView, decided: Decided) -> Decided:
         """The same: it was decided by these."""
@@ -85,14 +105,15 @@ class Courses:
             return decided
         if table is not self._table or policy is not self._policy or len(self._known) >= MOST:
             self._known.clear()
-            self._table, self._policy = table, policy
+            self._table, self._policy, self._among = table, policy, object()
         key = (id(request.identity), id(request.endpoint), request.params["name"])
         if key not in self._known:
-            self._known[key] = _course(decided) if policy.constant(decided.classified) else None
+            alike = policy.constant(decided.classified)
+            self._known[key] = _course(decided, self._among) if alike else None
         return decided
 
 
-def _course(decided: Decided) -> Course:
+def _course(decided: Decided, among: object) -> Course:
     classified = decided.classified
     resolved = classified.resolved
     return Course(
@@ -106,4 +127,5 @@ def _course(decided: Decided) -> Course:
         classified.where,
         classified.flow,
         decided.decision,
+        among,
     )

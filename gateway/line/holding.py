@@ -146,9 +146,10 @@ def _of_shape(schema: Any, said: JsonObject, text: str) -> JsonObject | None:
 
 
 def _as_json(request: Request) -> JsonObject:
-    plain = as_plain(replace(request, ear=None))
+    plain = as_plain(replace(request, ear=None, frame=None))
     plain["identity"]["tiers"] = sorted(request.identity.tiers)
-    del plain["ear"], plain["client"]["said_in"]  # ends with its session; is in the params
+    # Ends with its session; is of this process; is in the params.
+    del plain["ear"], plain["frame"], plain["client"]["said_in"]
     return plain
 
 

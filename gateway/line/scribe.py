@@ -211,12 +211,14 @@ class Scribe:
     def _own(self, reached: Request | Resolved, marks: Mapping[str, Mark]) -> Own:
         """What of its record is the call's own, as the journal may keep it."""
         if isinstance(reached, Resolved):
-            request, asked, more = reached.request, reached.arguments, beside(reached)
+            request, asked = reached.request, reached.arguments
+            more = {} if request.frame is not None else beside(reached)
         else:
             request, asked, more = reached, asked_with(reached), {}
         arguments, digest = self._protector.protect(asked, marks)
         others = self._protector.protect(more, {})[0] if more else more
-        return Own(arguments, digest, others, trace_of(request.params), request.session or "")
+        trace = "" if request.frame is not None else trace_of(request.params)
+        return Own(arguments, digest, others, trace, request.session or "")
 
 
 def _grant(way: Way) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.core.decide import Decided, admit, question, require
+from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, Request, Target
 from gateway.core.resolve import Shelf, Table, resolve
 from gateway.errors import Refused
@@ -155,3 +157,56 @@ def test_it_keeps_no_more_than_it_may_and_nothing_of_a_call(tmp_path: Path) -> N
     followed = courses.follow(of, by, replace(request(), identity=callers[-1]))
     assert followed is not None
     assert courses.follow(of, by, replace(request(), identity=callers[0])) is None
+
+
+def same(courses: Courses, of: Table, by: PolicySnapshot, one: Request) -> bool:
+    """Is it followed in its frame as it is without? Whether it is followed at all."""
+    try:
+        expected = courses.follow(of, by, replace(one, frame=None))
+    except Refused as no:
+        with pytest.raises(Refused) as same:
+            courses.follow(of, by, one)
+        assert same.value.reason is no.reason
+        return False
+    found = courses.follow(of, by, one)
+    if expected is None or found is None:
+        assert found is expected
+        return False
+    assert found.course is expected.course and found.decision == expected.decision
+    before, after = found.classified.resolved, expected.classified.resolved
+    assert (before.target, before.entry, before.params) == (
+        after.target,
+        after.entry,
+        after.params,
+    )
+    return before.request is one
+
+
+def test_a_call_in_a_frame_goes_as_one_without_whatever_has_changed_meanwhile(
+    tmp_path: Path,
+) -> None:
+    courses, frame = Courses(), Frame()
+    first, second = (
+        policy(tmp_path / "a"),
+        policy(tmp_path / "b", "p, D900, data, s, lifted, *, *, *, *, -, deny\n"),
+    )
+    tables, other = [table(), table()], replace(WHO, intent="other")
+    one = replace(request(), frame=frame)
+    followed = 0
+    for of, by, who in itertools.product(tables, (first, second, first), (WHO, other, WHO)):
+        call = replace(one, identity=who)
+        followed += same(courses, of, by, call)
+        if who is WHO:
+            courses.note(of, by, asked(of, by, replace(call, frame=None)))
+            assert same(courses, of, by, call)
+            assert same(courses, of, by, call)
+        assert not same(courses, of, by, replace(call, endpoint=Endpoint("server", server="s")))
+    assert followed > 0
+
+
+def test_nothing_is_kept_in_a_frame_of_a_call_that_was_not_followed(tmp_path: Path) -> None:
+    courses, of, by, frame = Courses(), table(), policy(tmp_path), Frame()
+    one = replace(request("lifted"), frame=frame)
+    courses.note(of, by, asked(of, by, one))
+    assert courses.follow(of, by, one) is None
+    assert frame.course is None

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
 from gateway.core.over import Ear, Over, nobody
 from gateway.line import holding
@@ -59,6 +60,6 @@ def test_the_envelope_of_a_held_call_is_kept_once_with_its_params() -> None:
     meta: JsonObject = {"k": 1}
     params, facts = {"name": "x", "_meta": meta}, ClientFacts("2026-07-28", said_in=meta)
     request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, facts)
-    kept = holding._as_json(request)
-    assert "said_in" not in kept["client"]
+    kept = holding._as_json(replace(request, frame=Frame()))
+    assert "said_in" not in kept["client"] and "frame" not in kept
     assert holding._from_json(kept) == replace(request, client=replace(facts, said_in=None))

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Evidence, JsonObject
 from gateway.sdk import LATEST_MODERN_VERSION, inbound
 from gateway.values import Value, field
@@ -33,6 +34,8 @@ class Agreed(Value):
     facts: ClientFacts
     extra: tuple[Header, ...]
     """The `Mcp-Param-*` headers that are for the server alone."""
+    frame: Frame | None = None
+    """That of a call with no other params but its arguments; None where it is not plain enough for one."""
 
 
 class Last(Struct):

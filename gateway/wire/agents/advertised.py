@@ -23,7 +23,7 @@ async def advertises(gate: Gate, call: Request) -> bool:
         params: JsonObject = {"_meta": call.params.get("_meta", {})}
         if cursor is not None:
             params["cursor"] = cursor
-        asked = replace(call, method="tools/list", params=params)
+        asked = replace(call, method="tools/list", params=params, frame=None)
         page = (await ask_gate(gate, asked, NOBODY)).result or {}
         if any(tool.get("name") == name for tool in page.get("tools", ())):
             return True

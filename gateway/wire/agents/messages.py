@@ -74,8 +74,7 @@ def read(value: Any) -> Message:
     method, params = value["method"], value.get("params")
     if not isinstance(method, str) or not method:
         raise _invalid("method must be a non-empty string")
-    answers = "result" in value or "error" in value
-    if answers and (value.get("result") is not None or value.get("error") is not None):
+    if ("result" in value or "error" in value) and _answers(value):
         raise _invalid("a message is a request or a response, never both")
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:
@@ -87,6 +86,10 @@ def read(value: Any) -> Message:
     if method in _WITH_ARGUMENTS and params.get("arguments", params) is None:
         params = {name: value for name, value in params.items() if name != "arguments"}
     return Note(method, params) if id is None else Call(id, method, params)
+
+
+def _answers(value: JsonObject) -> bool:
+    return value.get("result") is not None or value.get("error") is not None
 
 
 def _response(value: JsonObject) -> Response:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.core.frame import META, Frame
 from gateway.core.model import ClientFacts, Endpoint, JsonObject, RpcError
 from gateway.core.resolve import Table
 from gateway.errors import Refused
@@ -63,8 +64,13 @@ def agreed(call: Call, head: Admitted, table: Table) -> Agreed:
     extra = param_headers(call, head.params, schema)
     found = Agreed(said, table.version, params["_meta"], facts, extra)
     if len(said) <= KEPT and _says_the_same(call, head) and not _declares(schema):
-        head.last.agreed = found
+        head.last.agreed = found = replace(found, frame=_frame(call))
     return found
+
+
+def _frame(call: Call) -> Frame | None:
+    is_plain = call.method == "tools/call" and META.issuperset(call.params["_meta"])
+    return Frame() if is_plain else None
 
 
 def _advertised(call: Call, endpoint: Endpoint, table: Table) -> JsonObject | None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from gateway.core.frame import MEMBERS
 from gateway.core.model import (
     Answer,
     ClientFacts,
@@ -141,6 +142,8 @@ class Stateless:
         """Raises `Mismatch`."""
         agreed = mirrored.agreed(call, admitted, self._catalogue.current)
         params = {**call.params, "_meta": agreed.meta}
+        # With a frame it has a name and an envelope: what else is there?
+        is_framed = len(params) == MEMBERS and "arguments" in params
         return Request(
             admitted.endpoint,
             identity,
@@ -150,6 +153,7 @@ class Stateless:
             params,
             agreed.facts,
             extra_headers=agreed.extra,
+            frame=agreed.frame if is_framed else None,
         )
 
     async def _hidden(
