@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gateway.handed import Pool
@@ -20,8 +22,71 @@ DAY: Final = 86_400_000_000
 """Microseconds."""
 
 
-def microseconds() -> int:
+SETTLING: Final = 300 * 1_000_000_000
+"""Nanoseconds after its start in which a machine may still find out what time it is."""
+_SLOWER: Final = 1_000
+"""A clock that is being slowed down loses less than one part of so many (NTP: one of 2,000)."""
+_SECOND: Final = 10**9
+_TOLD: Final = 2 * _SECOND
+_NEVER: Final = 2**63
+
+log = logging.getLogger("bulkhead")
+
+
+class Onwards:
+    """The machine's clock, but never set back: what was to be over by now is over, whoever turns the clock.
+
+    A process keeps what it has seen. Another, and the next, go by the machine."""
+
+    def __init__(
+        self,
+        wall: Callable[[], int] = time.time_ns,
+        steady: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Both in nanoseconds. `steady`: nobody can set it."""
+        self._wall = wall
+        self._steady = steady
+        self._settled = steady() + SETTLING
+        self._seen = wall(), steady()
+        self._since = _NEVER
+        """From then on the machine's clock is as it should be, for a second."""
+        self._is_told = False
+
+    def __call__(self) -> int:
+        """Microseconds since the epoch."""
+        wall = self._wall()
+        if 0 <= wall - self._since < _SECOND:
+            return wall // 1_000
+        return self._looked_at(wall, self._steady()) // 1_000
+
+    def _looked_at(self, wall: int, steady: int) -> int:
+        seen, at = self._seen
+        passed = steady - at
+        least = seen + passed - passed // _SLOWER
+        if wall >= least or steady < self._settled:
+            self._seen, self._since, self._is_told = (wall, steady), wall, False
+            return wall
+        self._since = _NEVER
+        if least - wall > _TOLD and not self._is_told:
+            self._is_told = True
+            log.error(
+                "the machine's clock was set back by %d s, and this gateway goes on by the earlier setting: "
+                "if that was wrong, restart it",
+                (least - wall) // _SECOND,
+            )
+        return least
+
+
+microseconds: Final = Onwards()
+
+
+def seconds() -> int:
     """Since the epoch."""
+    return microseconds() // 1_000_000
+
+
+def wall() -> int:
+    """Microseconds since the epoch, as the machine has them now: for what commands wrote down by it."""
     return time.time_ns() // 1_000
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.app.clock import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id, seconds
 from gateway.config.credential_settings import Offer, templates
 from gateway.core.credential import Credential, CredentialLease
 from gateway.core.model import Evidence, Outcome, Tier, WorkloadIdentity
@@ -52,7 +51,7 @@ class Lending:
         self._watching: asyncio.Task[None] | None = None
         self._dead: Callable[[CredentialLease], str] = lambda lease: ""
         self._close: Callable[[], None] = lambda: None
-        self.tokens = Tokens(lambda: int(time.time()))
+        self.tokens = Tokens(seconds)
 
     @property
     def names(self) -> frozenset[str]:

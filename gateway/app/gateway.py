@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import anyio
 
 from gateway.app.bounds import LiveBounds
-from gateway.app.clock import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id, seconds
 from gateway.app.credentials import Lending
 from gateway.app.events import receiving
 from gateway.app.grants import counter, office
@@ -216,7 +215,7 @@ def _gate(ground: Ground, bounds: Bounds, line: Line) -> FrontGate:
         bounds=bounds,
         verifier=ground.identities.verifier,
         turned_away=TurnedAway(ground.journal, ground.protector, microseconds, new_call_id),
-        seconds=time.time,
+        seconds=seconds,
         catalogue=ground.catalogue,
         watched={name: server.watches for name, server in ground.servers.items()},
         receipts=receipts(ground.settings),

@@ -17,7 +17,7 @@ from typing import Final
 
 import anyio
 
-from gateway.app.clock import microseconds, new_call_id
+from gateway.app.clock import microseconds, new_call_id, wall
 from gateway.app.credentials import Lending
 from gateway.app.gateway import close_servers
 from gateway.app.reverse import open_packs, own_reads
@@ -66,7 +66,7 @@ async def keep_deadlines(settings: Settings, config: Path) -> None:
         try:
             looked = await asyncio.to_thread(deadlines.look)
             told = _told(looked, told)
-            if looked.overdue(microseconds()):
+            if looked.overdue(wall()):
                 await _kept_apart(config)
         except Exception as error:
             log.error("a task's deadline cannot be kept yet: %s", error)
