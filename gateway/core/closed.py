@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.core.dialect import REFERENCES, inside, resolver, spend
+from gateway.core.bounded import spend
+from gateway.core.dialect import REFERENCES, inside, resolver
 from gateway.core.keywords import found
 
 _ANNOTATIONS: Final = frozenset(
@@ -64,7 +65,7 @@ class Closed:
     def unknown_member(self, arguments: Any) -> list[str | int] | None:
         """The path of the first member the schema does not know; None if it knows them all.
 
-        Raises what `keywords.found` and `dialect.spend` raise.
+        Raises what `keywords.found` and `bounded.spend` raise.
         """
         return self._look([self._root], arguments, True)
 
@@ -92,7 +93,7 @@ class Closed:
         if known.lets_in(root):
             return None
         for name in value:
-            spend(1 + len(known.patterns))
+            spend(1)
             if name not in known.names and not any(found(p, name) for p, _ in known.patterns):
                 return name
         return None

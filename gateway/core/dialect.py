@@ -7,9 +7,6 @@ check. Nothing is ever fetched. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +15,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import specification_with
 
+from gateway.core.bounded import limited, spend
 from gateway.core.keywords import HOLDS, SHAPES, Keyword, predicate
 from gateway.core.unevaluated import unevaluated_items, unevaluated_properties
 
@@ -40,25 +38,9 @@ _NAMES: Final = frozenset(
 )
 """Members whose own members are named by the author: `properties: {"enum": ...}` is no enum."""
 
-_steps: ContextVar[list[int] | None] = ContextVar("steps", default=None)
-
 
 class SchemaFault(ValueError):
     """This schema cannot be used: its descriptor is quarantined."""
-
-
-class TooManySteps(Exception):
-    """A check took more steps than its arguments should need: the schema is built to blow up."""
-
-
-@contextmanager
-def limited(steps: int) -> Iterator[None]:
-    """Checks inside of this take at most so many steps, or raise `TooManySteps`."""
-    token = _steps.set([steps])
-    try:
-        yield
-    finally:
-        _steps.reset(token)
 
 
 def build(schema: Any) -> Any:
@@ -145,7 +127,11 @@ def _strict(base: Any, exact: bool) -> Any:
         """For a subschema. The stock form takes the library's own keywords for one that names a `$schema`."""
         return strict(**{alias: getattr(validator, name) for name, alias in kept} | changes)
 
-    strict.evolve = evolve
+    def descend(validator: Any, instance: Any, schema: Any, **more: Any) -> Any:
+        spend(1)
+        return base.descend(validator, instance, schema, **more)
+
+    strict.evolve, strict.descend = evolve, descend
     return strict
 
 
@@ -153,18 +139,10 @@ def _is_integer(_: Any, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def spend(steps: int) -> None:
-    """Take steps from the check that is under way. Raises `TooManySteps`."""
-    left = _steps.get()
-    if left is not None:
-        left[0] -= steps
-        if left[0] < 0:
-            raise TooManySteps
-
-
 def _counted(keyword: Keyword) -> Keyword:
     def step(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
-        spend(1)
+        # One that has thousands of members looks for each, in every object.
+        spend(1 + len(value) // 8 if isinstance(value, dict) else 1)
         return keyword(validator, value, instance, schema)
 
     return step

@@ -16,6 +16,7 @@ from typing import Any, Final
 import re2
 from jsonschema.exceptions import ValidationError
 
+from gateway.core.bounded import spend
 from gateway.made import Made
 
 Errors = Iterator[ValidationError]
@@ -23,6 +24,7 @@ Keyword = Callable[[Any, Any, Any, Any], Any]
 Holds = Callable[[Any, Any, Any], bool]
 """(validator, keyword's value, instance) -> is it so?"""
 
+_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _UNICODE_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
 
 
@@ -43,7 +45,8 @@ def pattern(source: str) -> Any:
 
 
 def found(source: str, text: str) -> bool:
-    """Does the pattern match somewhere in the text? Raises `UnreadablePattern`."""
+    """Does the pattern match somewhere in the text? Raises `UnreadablePattern`, and what `spend` raises."""
+    spend(1)
     return pattern(source).search(text) is not None
 
 
@@ -67,12 +70,14 @@ def _among(values: Any, instance: Any) -> bool:
 
 
 def _key(value: Any) -> str:
-    return json.dumps(_normal(value), sort_keys=True, separators=(",", ":"))
+    return _JSON.encode(_normal(value))
 
 
 def _normal(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, (list, dict)):
+        spend(1 + len(value) // 8)
     if isinstance(value, list):
         return [_normal(item) for item in value]
     if isinstance(value, dict):
@@ -96,6 +101,7 @@ def _const(validator: Any, wanted: Any, instance: Any) -> bool:
 def _unique(validator: Any, wanted: Any, instance: Any) -> bool:
     if not wanted or not isinstance(instance, list):
         return True
+    spend(len(instance) // 4)
     return len({_key(item) for item in instance}) == len(instance)
 
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from referencing.exceptions import Unresolvable
 
+from gateway.core.bounded import TooManySteps, limited
 from gateway.core.closed import Closed
-from gateway.core.dialect import SchemaFault, TooManySteps, build, count, limited
+from gateway.core.dialect import SchemaFault, build, count
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import Entry, JsonObject, Resolved
 from gateway.core.quick import Yes, compile_quick, never
@@ -37,7 +38,8 @@ Check = Callable[[Resolved], str | None]
 MAX_ARGUMENTS: Final = 50_000
 """Values in one call's arguments, counted at every depth."""
 MAX_STEPS: Final = 250_000
-"""Keywords asked of them, at most, whatever their schema: a second or two, in which nobody else is served."""
+"""Keywords asked of them, at most, each with a subschema, whatever their schema: a second or two, in which nobody else
+is served."""
 UNBOUNDED: Final = "arguments: cannot be checked against the schema in bounded time"
 _EXPECTED: Final = {
     "enum": "is not one of the allowed values",

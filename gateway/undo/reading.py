@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.core.dialect import TooManySteps, count, limited
+from gateway.core.bounded import TooManySteps, limited
+from gateway.core.dialect import count
 from gateway.core.keywords import UnreadablePattern
 from gateway.core.model import JsonObject, Outcome
 from gateway.core.reverse import Captured

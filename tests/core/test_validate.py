@@ -435,12 +435,43 @@ def test_thousands_of_items_are_looked_for_on_a_long_list_at_once(items: JsonObj
 
 
 def test_no_call_takes_as_long_to_check_as_its_size_and_its_schema_allow_together() -> None:
-    kinds = {"anyOf": [{"const": f"kind-{n}"} for n in range(40)]}
-    many = {"type": "array", "items": kinds}
-    assert problem({"x": many}, {"x": ["kind-39"] * 5_000}) is None
-    assert "bounded time" in str(problem({"x": many}, {"x": ["kind-39"] * 40_000}))
+    twenty: JsonObject = dict.fromkeys(("minLength", "minItems", "minProperties", "minimum"), 1)
+    twenty |= dict.fromkeys(("maxLength", "maxItems", "maxProperties", "maximum"), 9)
+    twenty |= {"exclusiveMinimum": 0, "exclusiveMaximum": 9, "multipleOf": 2, "uniqueItems": True}
+    twenty |= {"required": ["a"], "dependentRequired": {}, "propertyNames": {}, "contains": {}}
+    twenty |= {"patternProperties": {}, "properties": {}, "type": "string", "const": "kind"}
+    many = {"type": "array", "items": twenty}
+    assert problem({"x": many}, {"x": ["kind"] * 12_000}) is None
+    assert "bounded time" in str(problem({"x": many}, {"x": ["kind"] * 40_000}))
     nullable = {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "string"}]}}
     assert problem({"x": nullable}, {"x": ["x"] * 49_000}) is None
+
+
+NAMED: JsonObject = {f"p{n}": {} for n in range(300)}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"anyOf": [*[False] * 300, {}]}}, ["a"] * 300),
+        ({"items": {"oneOf": [*[False] * 300, {}]}}, ["a"] * 300),
+        ({"items": {"allOf": [True] * 300}}, ["a"] * 300),
+        ({"items": {"allOf": [{}] * 300}}, ["a"] * 300),
+        ({"items": {"properties": NAMED}}, [{}] * 300),
+        ({"items": {"dependentSchemas": NAMED}}, [{}] * 300),
+        ({"patternProperties": {f"^q{n}": {} for n in range(300)}}, NAMED),
+        ({"patternProperties": {f"^q{n}": {} for n in range(300)}, "additionalProperties": {}}, NAMED),
+        ({"patternProperties": {f"^q{n}": {} for n in range(300)}, "unevaluatedProperties": {}}, NAMED),
+        ({"allOf": [{"uniqueItems": True}] * 300}, list(range(300))),
+        ({"allOf": [{"not": {"const": [0]}}] * 300}, list(range(300))),
+        ({"allOf": [{"not": {"enum": [[0]]}}] * 300}, list(range(300))),
+    ],
+)  # fmt: skip
+def test_what_a_schema_and_a_value_multiply_is_counted(
+    schema: JsonObject, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.core.validate.MAX_STEPS", 2_000)
+    assert "bounded time" in str(problem({"x": schema}, {"x": value}))
 
 
 @pytest.mark.parametrize("deeper", range(8))

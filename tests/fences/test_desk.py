@@ -97,8 +97,11 @@ async def test_a_held_call_that_cannot_be_refused_is_not_said_to_be(
                     await at._unsent([FENCE])
 
 
-async def test_what_was_handed_on_is_contained_with_what_it_comes_from(tmp_path: Path) -> None:
+async def test_what_was_handed_on_is_contained_with_what_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one who delegated is stopped: a sub-agent's held call, and one under way, are of that, too."""
+    monkeypatch.setattr("gateway.fences.desk.PATIENCE", 0.1)
     top = grant("a")
     below = grant("b", top)
     async with a_rig(tmp_path, Store(), Holding("put")) as rig:
