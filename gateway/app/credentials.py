@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.app.clock import microseconds, new_call_id, seconds
 from gateway.config.credential_settings import Offer, templates
@@ -22,13 +22,15 @@ from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.ports import WatchedServer
 from gateway.settings import Settings
-from gateway.wire.servers import LateAnswer
+from gateway.wire.servers import LateAnswer, open_server
 
 if TYPE_CHECKING:  # loaded where a server has credentials, or had some
     from gateway.credentials.ending import Ending
     from gateway.credentials.lender import Lender, Offered
 
 log = logging.getLogger("bulkhead.credentials")
+
+CLOSE_SECONDS: Final = 10.0
 
 NotedCaller = Callable[[Evidence, WorkloadIdentity], None]
 
@@ -186,10 +188,21 @@ def _offered(settings: Settings, name: str, offer: Offer) -> Offered:
 
 
 @asynccontextmanager
-async def lent_beside(settings: Settings) -> AsyncIterator[Lending]:
-    """For a command that asks tool servers by itself, beside gateways that serve.
+async def opened_beside(settings: Settings, name: str) -> AsyncIterator[WatchedServer]:
+    """A tool server for a command that asks it by itself, beside gateways that serve.
 
     Raises `Misconfigured`, `JournalError`."""
+    async with _lent_beside(settings) as lending:
+        server = open_server(name, settings.servers[name], own=lending.own(name))
+        try:
+            yield lending.around(name, server)
+        finally:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await server.aclose()
+
+
+@asynccontextmanager
+async def _lent_beside(settings: Settings) -> AsyncIterator[Lending]:
     lending = Lending(settings)
     if not lending.names:
         yield lending

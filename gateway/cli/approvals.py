@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,7 +13,7 @@ from gateway import settings
 from gateway.app.clock import microseconds
 from gateway.cli import approvals_text as told
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, confirm, json_option, print_json
+from gateway.cli.options import F, confirm, print_json, tell, usual_options
 from gateway.cli.reading import no_such
 from gateway.core.approval import LEAVE_SECONDS, Stand, Ticket
 from gateway.values import as_plain
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.approvals.deciding import Deciding
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 DAY_SECONDS = 86_400
 
 
@@ -39,24 +38,20 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that are decided or over.")
-@config_option
-@json_option
+@usual_options
 def list_tickets(config: Path, as_json: bool, everything: bool) -> None:
     """The tickets that wait, newest first; with --all those of the last 30 days."""
     since = microseconds() - 30 * DAY_SECONDS * 1_000_000
     found = asyncio.run(at_desk(config, lambda desk: desk.tickets.since(since)))
     shown = [one for one in found if everything or told.stand(one, microseconds()) == "waiting"]
-    if as_json:
-        print_json([as_plain(one) for one in shown])
-    for one in () if as_json else shown:
-        click.echo(told.line(one, microseconds()))
+    lines = (told.line(one, microseconds()) for one in shown)
+    tell(as_json, [as_plain(one) for one in shown], lines)
 
 
 @command.command()
 @click.argument("ticket")
 @click.option("--open", "opened", is_flag=True, help="Show sealed values, too.")
-@config_option
-@json_option
+@usual_options
 def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
     """What would be done, by whom, with exactly which arguments, and how far it could be undone."""
 
@@ -73,8 +68,7 @@ def show(config: Path, as_json: bool, ticket: str, opened: bool) -> None:
 @within_option("Seconds the agent has to come again.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def approve(
     config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
 ) -> None:
@@ -86,8 +80,7 @@ def approve(
 @click.argument("ticket")
 @click.option("--why", default="", help="For the journal; the agent does not hear it.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def deny(config: Path, as_json: bool, ticket: str, why: str, operator: str) -> None:
     """Refuse this very call, until the ticket is over; also take back a leave that is not used yet."""
     answered(config, as_json, ticket, operator, "denied", why)
@@ -144,7 +137,4 @@ def approved(
 
 def say(ticket: Ticket, as_json: bool) -> None:
     """The ticket as it stands after a word."""
-    if as_json:
-        print_json(as_plain(ticket))
-    else:
-        click.echo(told.line(ticket, microseconds()))
+    tell(as_json, as_plain(ticket), [told.line(ticket, microseconds())])

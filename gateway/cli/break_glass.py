@@ -16,7 +16,7 @@ from gateway import settings
 from gateway.cli import named
 from gateway.cli.approvals import answered, approved, at_desk, say, ticket_of, within_option
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option
+from gateway.cli.options import usual_options
 from gateway.core.approval import Ticket
 from gateway.errors import Misconfigured
 
@@ -35,8 +35,7 @@ def command() -> None:
 @click.option("--why", required=True, help="What has happened. It is journaled.")
 @click.option("--tenant", default=None, help="Default: the settings' tenant.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def ask(
     config: Path,
     as_json: bool,
@@ -63,8 +62,7 @@ def ask(
 @within_option("Seconds it stands open.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def approve(
     config: Path, as_json: bool, ticket: str, within: int, yes: bool, operator: str
 ) -> None:
@@ -75,8 +73,7 @@ def approve(
 @command.command()
 @click.argument("ticket")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def close(config: Path, as_json: bool, ticket: str, operator: str) -> None:
     """End an open window now. The next call finds it closed."""
     answered(config, as_json, ticket, operator, "closed", "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.options import config_option, json_option, need_scratch, print_json
+from gateway.cli.options import need_scratch, print_json, usual_options
 from gateway.values import Value
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     "--leave", multiple=True, metavar="PATTERN",
     help="Without a ground: what may differ after an undo, as it is named when it does. The certificate says so.",
 )  # fmt: skip
-@config_option
-@json_option
+@usual_options
 def certify(config: Path, as_json: bool, server: str | None, **asked: Any) -> None:
     """Random calls at a scratch instance of the real server, taken back, compared; then a signature.
 
@@ -154,6 +153,7 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
     from gateway.certify import schemas
     from gateway.certify.ground import BUILT_IN, ground
     from gateway.certify.places import Places
+    from gateway.core.linear import compiled
     from gateway.errors import Misconfigured
 
     pack = trial.pack
@@ -163,8 +163,10 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
         raise Misconfigured(
             f"what does {pack} work on?", hint="--world PATH, or --ground with a file of your own"
         )
-    for pattern in trial.leave:
-        _must_be_a_pattern(pattern)
+    try:
+        list(map(compiled, trial.leave))
+    except ValueError as error:
+        raise Misconfigured(f"--leave: {error}") from None
     tools = schemas.tools(settings, pins, pack)
     made = schemas.Ground(tools, Places.of(trial.places), leave=trial.leave)
     for value in trial.values:
@@ -173,16 +175,6 @@ def _ground(settings: Settings, pins: Pins, trial: Trial) -> tuple[Ground, str]:
             raise Misconfigured(f"--value is NAME=VALUE, not {value!r}")
         made.finds.tell(argument, worth)
     return made, made.name
-
-
-def _must_be_a_pattern(pattern: str) -> None:
-    from gateway.core.linear import compiled
-    from gateway.errors import Misconfigured
-
-    try:
-        compiled(pattern)
-    except ValueError as error:
-        raise Misconfigured(f"--leave: {error}") from None
 
 
 def _version(scratch: Scratch) -> str:

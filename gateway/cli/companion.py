@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from gateway import __version__
-
-F = TypeVar("F", bound=Callable[..., Any])
+from gateway.cli.options import F
 
 _root = click.argument("root", type=click.Path(path_type=Path))
 

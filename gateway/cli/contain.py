@@ -18,7 +18,7 @@ from gateway.cli import named, whose
 from gateway.cli.credentials_text import until
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
+from gateway.cli.options import print_json, told_if_it_can_be, usual_options
 from gateway.cli.visible import visible
 from gateway.core.credential import LeaseState
 from gateway.core.fence import Fence
@@ -44,8 +44,7 @@ ONLY_FENCED: Final = (
 @click.option("--yes", is_flag=True, help="Undo without asking.")
 @click.option("--no-undo", is_flag=True, help="Stop, and leave what was done.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def command(
     config: Path,
     as_json: bool,

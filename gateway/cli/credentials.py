@@ -8,7 +8,7 @@ import click
 
 from gateway import settings
 from gateway.cli import credentials_text as told
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import tell, usual_options
 from gateway.core.credential import CredentialLease
 from gateway.values import as_plain
 
@@ -21,18 +21,13 @@ def command() -> None:
 @command.command("list")
 @click.option("--all", "every", is_flag=True, help="Also those that are over, of the last 30 days.")
 @click.option("--server", help="Of this server.")
-@config_option
-@json_option
+@usual_options
 def list_leases(config: Path, as_json: bool, every: bool, server: str | None) -> None:
     """Leases, newest first."""
     loaded = settings.load(config)
     leases = [each for each in _leases(loaded, every) if server in (None, each.server)]
-    if as_json:
-        print_json([as_plain(each) for each in leases])
-        return
-    told.print_list(leases)
-    if not leases:
-        click.echo("No credential is in use.")
+    lines = told.lines(leases) if leases else ["No credential is in use."]
+    tell(as_json, [as_plain(each) for each in leases], lines)
 
 
 def _leases(loaded: settings.Settings, every: bool) -> list[CredentialLease]:

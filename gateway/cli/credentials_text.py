@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import click
+from collections.abc import Iterator, Sequence
 
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.credential import CredentialLease
 
 
-def print_list(leases: Sequence[CredentialLease]) -> None:
+def lines(leases: Sequence[CredentialLease]) -> Iterator[str]:
     """One line each, and a second one for why it ended or could not be ended."""
     for lease in leases:
         whom = f"{visible(lease.agent)}  tenant {visible(lease.tenant)}  {_what_for(lease)}"
         where = f"{visible(lease.server)} {lease.tier} {lease.provider}"
-        click.echo(f"{lease.id}  {lease.state:<13}  {where}  {whom}  {until(lease)}")
+        yield f"{lease.id}  {lease.state:<13}  {where}  {whom}  {until(lease)}"
         if lease.said:
-            click.echo(f"    {visible(lease.said)}")
+            yield f"    {visible(lease.said)}"
 
 
 def until(lease: CredentialLease) -> str:

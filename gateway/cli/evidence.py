@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway import settings
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, print_json, usual_options
 from gateway.cli.reading import call_named, reader_of
 from gateway.cli.visible import visible
 from gateway.errors import Misconfigured, Where
@@ -61,8 +61,7 @@ def checkpoint(config: Path) -> None:
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @_held
 @_earlier
 def check(config: Path, as_json: bool, held: Sequence[Path], earlier: Sequence[str]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 
@@ -13,15 +13,13 @@ from gateway import settings
 from gateway.app.clock import microseconds
 from gateway.cli import named
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import F, tell, usual_options
 from gateway.cli.times import when
 from gateway.cli.visible import visible
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import Tier
 from gateway.fences.log import FenceLog
 from gateway.values import as_plain
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def scope_options(command: F) -> F:
@@ -73,23 +71,18 @@ def command() -> None:
 
 
 @command.command("list")
-@config_option
-@json_option
+@usual_options
 def list_fences(config: Path, as_json: bool) -> None:
     """What is stopped now, oldest first."""
     standing = FenceLog(settings.load(config).state_dir).read()
-    if as_json:
-        print_json([as_plain(fence) for fence in standing])
-    else:
-        print_fences(standing)
+    _tell(as_json, standing)
 
 
 @command.command()
 @scope_options
 @click.option("--why", default="", help="For the journal.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def lift(
     config: Path, as_json: bool, operator: str, why: str, everything: bool, **scope: Any
 ) -> None:
@@ -102,10 +95,7 @@ def lift(
     log = FenceLog(loaded.state_dir)
     standing, missing = _standing(log.read(), wanted, anybodys=not scope["tenant"])
     lifted = asyncio.run(_lift(loaded, log, standing, operator, why)) if standing else ()
-    if as_json:
-        print_json([as_plain(fence) for fence in lifted])
-    else:
-        print_fences(lifted)
+    _tell(as_json, lifted)
     for fence in missing:
         click.echo(f"bulkhead: no such fence stands: {visible(fence)}", err=True)
     if missing:
@@ -140,8 +130,10 @@ async def _lift(
         return await desk.lift(standing, operator, why)
 
 
-def print_fences(fences: Sequence[Fence]) -> None:
-    """One line each."""
-    for fence in fences:
-        why = f": {visible(fence.why)}" if fence.why else ""
-        click.echo(f"{visible(fence)}  since {when(fence.at)} by {visible(fence.by)}{why}")
+def _tell(as_json: bool, fences: Sequence[Fence]) -> None:
+    tell(as_json, [as_plain(fence) for fence in fences], map(_line, fences))
+
+
+def _line(fence: Fence) -> str:
+    why = f": {visible(fence.why)}" if fence.why else ""
+    return f"{visible(fence)}  since {when(fence.at)} by {visible(fence.by)}{why}"

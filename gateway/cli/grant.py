@@ -14,7 +14,7 @@ from gateway.app.clock import microseconds
 from gateway.cli import grant_text as told
 from gateway.cli import named
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json, read_json
+from gateway.cli.options import read_json, tell, usual_options
 from gateway.cli.times import Seconds
 from gateway.core.grant import Standing
 from gateway.core.model import Tier
@@ -65,8 +65,7 @@ def command() -> None:
     help="Nothing leaves once anything labelled was read.",
 )
 @operator_option
-@config_option
-@json_option
+@usual_options
 def create(
     config: Path,
     as_json: bool,
@@ -100,8 +99,7 @@ def create(
 
 @command.command()
 @click.argument("grant")
-@config_option
-@json_option
+@usual_options
 def show(config: Path, as_json: bool, grant: str) -> None:
     """One grant: its terms, and what is left of it."""
 
@@ -116,8 +114,7 @@ def show(config: Path, as_json: bool, grant: str) -> None:
 @click.option("--agent", help="Of this agent; agent: may be left out.")
 @click.option("--task", help="Of this task.")
 @click.option("--tenant", help="Of this tenant.")
-@config_option
-@json_option
+@usual_options
 def list_grants(
     config: Path,
     as_json: bool,
@@ -140,18 +137,15 @@ def list_grants(
         ]
 
     rows = asyncio.run(_at(config, find))
-    if as_json:
-        print_json([as_json_of(row, microseconds()) for row in rows])
-    else:
-        told.print_list(rows, microseconds())
+    lines = (told.line(row, microseconds()) for row in rows)
+    tell(as_json, [as_json_of(row, microseconds()) for row in rows], lines)
 
 
 @command.command()
 @click.argument("grant")
 @why_option
 @operator_option
-@config_option
-@json_option
+@usual_options
 def revoke(config: Path, as_json: bool, grant: str, why: str, operator: str) -> None:
     """End a grant and all that was handed on from it. The next call under it is refused."""
     _end(config, as_json, grant, "revoked", operator, why)
@@ -161,8 +155,7 @@ def revoke(config: Path, as_json: bool, grant: str, why: str, operator: str) -> 
 @click.argument("grant")
 @why_option
 @operator_option
-@config_option
-@json_option
+@usual_options
 def complete(config: Path, as_json: bool, grant: str, why: str, operator: str) -> None:
     """The task is done: as `revoke`, in other words."""
     _end(config, as_json, grant, "completed", operator, why)
@@ -194,7 +187,5 @@ def _asked(**said: Any) -> Asked:
 
 
 def _say(row: Standing, as_json: bool) -> None:
-    if as_json:
-        print_json(as_json_of(row, microseconds()))
-    else:
-        told.print_grant(row, microseconds())
+    now = microseconds()
+    tell(as_json, as_json_of(row, now), told.story(row, now))

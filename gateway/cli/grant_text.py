@@ -1,10 +1,8 @@
-"""Grants, told to a person. Pure but for the printing."""
+"""Grants, told to a person. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import click
+from collections.abc import Iterator
 
 from gateway.cli.times import when
 from gateway.cli.visible import visible
@@ -12,16 +10,15 @@ from gateway.core.grant import Standing
 from gateway.grants.shown import limits
 
 
-def print_list(rows: Sequence[Standing], now: int) -> None:
-    """One line each."""
-    for row in rows:
-        grant = row.grant
-        whose = f"{visible(grant.agent)}  tenant {visible(grant.tenant)}"
-        who = f"{whose}  task {visible(grant.task)}  {visible(grant.intent)}"
-        click.echo(f"{grant.id}  {row.word(now):<9}  {who}  until {when(grant.expires_at)}")
+def line(row: Standing, now: int) -> str:
+    """One grant on one line."""
+    grant = row.grant
+    whose = f"{visible(grant.agent)}  tenant {visible(grant.tenant)}"
+    who = f"{whose}  task {visible(grant.task)}  {visible(grant.intent)}"
+    return f"{grant.id}  {row.word(now):<9}  {who}  until {when(grant.expires_at)}"
 
 
-def print_grant(row: Standing, now: int) -> None:
+def story(row: Standing, now: int) -> Iterator[str]:
     """One grant, whole."""
     grant, terms = row.grant, row.grant.terms
     ended = f" by {visible(row.said)}" if row.state != "active" else ""
@@ -45,7 +42,7 @@ def print_grant(row: Standing, now: int) -> None:
     }
     for name, text in lines.items():
         if text:
-            click.echo(f"{name:<15} {text}")
+            yield f"{name:<15} {text}"
 
 
 def _left(row: Standing) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from gateway import settings
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import tell, usual_options
 from gateway.cli.reading import reader_of
 from gateway.cli.times import when
 from gateway.cli.visible import as_text, visible
@@ -29,39 +29,28 @@ def command() -> None:
 
 
 @command.command("list")
-@config_option
-@json_option
+@usual_options
 def list_held(config: Path, as_json: bool) -> None:
     """What waits, by the time it is sent."""
     found = _waitings(config).all()
-    if as_json:
-        print_json([_facts(each) for each in found])
-    for each in () if as_json else found:
-        click.echo(_line(each))
-    if not found and not as_json:
-        click.echo("Nothing is held.")
+    tell(as_json, [*map(_facts, found)], map(_line, found) if found else ["Nothing is held."])
 
 
 @command.command()
 @click.argument("call")
-@config_option
-@json_option
+@usual_options
 def show(config: Path, as_json: bool, call: str) -> None:
     """One held call, with its arguments as the journal keeps them: nothing sealed is shown."""
     waitings = _waitings(config)
     kept = dict(waitings.row(call).record.arguments)
     facts = {**_facts(waitings.find(call)), "arguments": kept}
-    if as_json:
-        print_json(facts)
-    for name, value in () if as_json else facts.items():
-        click.echo(f"{name:<11} {visible(as_text(value))}")
+    tell(as_json, facts, (f"{n:<11} {visible(as_text(value))}" for n, value in facts.items()))
 
 
 @command.command()
 @click.argument("call")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def release(config: Path, as_json: bool, call: str, operator: str) -> None:
     """Send CALL now: a gateway that serves does it, decided anew, within seconds."""
     _say(asyncio.run(_moved(config, call, operator, "release")), "released", as_json)
@@ -70,8 +59,7 @@ def release(config: Path, as_json: bool, call: str, operator: str) -> None:
 @command.command()
 @click.argument("call")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def cancel(config: Path, as_json: bool, call: str, operator: str) -> None:
     """CALL is never sent."""
     _say(asyncio.run(_moved(config, call, operator, "cancel")), "cancelled", as_json)
@@ -115,7 +103,4 @@ def _line(waiting: Waiting) -> str:
 
 
 def _say(waiting: Waiting, done: str, as_json: bool) -> None:
-    if as_json:
-        print_json({**_facts(waiting), "stand": done})
-    else:
-        click.echo(f"{_line(waiting)}  {done}")
+    tell(as_json, {**_facts(waiting), "stand": done}, [f"{_line(waiting)}  {done}"])

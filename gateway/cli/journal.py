@@ -15,7 +15,7 @@ from gateway import settings
 from gateway.cli import journal_forget, journal_settle
 from gateway.cli import journal_text as told
 from gateway.cli.journal_options import call_filter, filter_options
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.cli.reading import PAGE, call_named, lines_after, reader_of
 from gateway.ports import CallFilter, CallRow, EventRow
 from gateway.values import as_plain
@@ -34,8 +34,7 @@ def command() -> None:
 
 
 @command.command("list")
-@config_option
-@json_option
+@usual_options
 @filter_options
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=40, show_default=True)
 def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
@@ -51,8 +50,7 @@ def list_calls(config: Path, as_json: bool, limit: int, **which: Any) -> None:
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @click.argument("call_id")
 def show(config: Path, as_json: bool, call_id: str) -> None:
     """One call as a story. CALL_ID may be shortened to its first 6 characters or more."""
@@ -60,14 +58,14 @@ def show(config: Path, as_json: bool, call_id: str) -> None:
     call = call_named(call_id, reader)
     lines = reader.lines(call.record.call_id)
     if as_json:
-        print_json({**_call_json(call), "lines": [_line_json(line) for line in lines]})
+        told_lines = [{"seq": line.seq, "line": line.said} for line in lines]
+        print_json({**_call_json(call), "lines": told_lines})
     else:
         told.print_story(call, lines)
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @filter_options
 @click.option(
     "-n", "--lines", "count", type=click.IntRange(0, 100_000), default=10, show_default=True
@@ -89,8 +87,7 @@ def tail(config: Path, as_json: bool, count: int, follow: bool, **which: Any) ->
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @filter_options
 @click.option(
     "--after", type=click.IntRange(0), default=0, help="Start after this sequence number."
@@ -141,10 +138,6 @@ def _print_line(line: EventRow, call: CallRow, as_json: bool) -> None:
 def _exported(line: EventRow) -> str:
     # The body is ASCII with control characters escaped (journals/form.py): safe to print as it is.
     return f'{{"seq":{line.seq},"line":{line.body.decode("ascii")}}}'
-
-
-def _line_json(line: EventRow) -> dict[str, Any]:
-    return {"seq": line.seq, "line": line.said}
 
 
 def _call_json(call: CallRow) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from gateway import settings
 from gateway.cli.named import ANY
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.cli.reading import call_named
 from gateway.cli.visible import visible
 from gateway.core.record import UNSETTLED
@@ -25,8 +25,7 @@ NOT_YET: Final = 5
 
 
 @click.command()
-@config_option
-@json_option
+@usual_options
 @operator_option
 @click.option("--call", "calls", multiple=True, metavar="CALL", help="One call; may be repeated.")
 @click.option(

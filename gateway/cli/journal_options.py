@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
 from gateway.app.clock import microseconds
 from gateway.cli import named
+from gateway.cli.options import F
 from gateway.core.model import Tier
 from gateway.core.record import State
 from gateway.ports import CallFilter
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 

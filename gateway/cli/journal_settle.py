@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from gateway import settings
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import tell, usual_options
 from gateway.cli.reading import no_such
 from gateway.cli.visible import visible
 from gateway.core.record import DOUBTFUL, State
@@ -25,8 +25,7 @@ Word = Literal["applied", "not_applied"]
 
 
 @click.command()
-@config_option
-@json_option
+@usual_options
 @click.option("--applied", "word", flag_value="applied", help="You looked: the call took effect.")
 @click.option("--not-applied", "word", flag_value="not_applied", help="You looked: it did not.")
 @click.argument("calls", nargs=-1)
@@ -40,12 +39,9 @@ def command(config: Path, as_json: bool, word: Word | None, calls: tuple[str, ..
     if word is not None and len(calls) != 1:
         raise click.UsageError("your word is about one call: name it")
     findings = asyncio.run(_settle(config, calls, word))
-    if as_json:
-        print_json([{"call": f.call_id, "state": f.state.value, "why": f.why} for f in findings])
-    for finding in () if as_json else findings:
-        click.echo(f"{finding.call_id}  {finding.state.value:<12} {visible(finding.why)}")
-    if not findings and not as_json:
-        click.echo("Nothing is in doubt.")
+    document = [{"call": f.call_id, "state": f.state.value, "why": f.why} for f in findings]
+    lines = [f"{f.call_id}  {f.state.value:<12} {visible(f.why)}" for f in findings]
+    tell(as_json, document, lines or ["Nothing is in doubt."])
     sys.exit(LEFT if any(finding.state in DOUBTFUL for finding in findings) else 0)
 
 

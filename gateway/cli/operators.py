@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from gateway.cli.options import F
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+"""What a decorator is put on."""
 
 
 def config_option(command: F) -> F:
@@ -32,6 +33,11 @@ def config_option(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json` as `as_json: bool`: the same answer for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def usual_options(command: F) -> F:
+    """`--config` and `--json`, which nearly every command has."""
+    return config_option(json_option(command))
 
 
 def read_json(text: bytes, name: str) -> dict[str, Any]:
@@ -54,6 +60,15 @@ def confirm(question: str, *, err: bool = True) -> None:
         # Python's `input` needs all three; and who has not seen it cannot have meant it.
         raise click.UsageError("a closed standard stream leaves nobody to ask: say --yes")
     click.confirm(question, abort=True, err=err)
+
+
+def confirm_on_a_terminal(what: str, question: str) -> None:
+    """The same; a script must have said --yes. Raises `Misconfigured`."""
+    from gateway.errors import Misconfigured
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise Misconfigured(f"{what} without a terminal to ask on needs --yes")
+    confirm(question)
 
 
 def need_scratch() -> None:
@@ -81,6 +96,15 @@ def told_if_it_can_be(said: str) -> Iterator[None]:
 def print_no_more() -> None:
     """Standard output leads nowhere from here on: what is still to be printed, or is buffered, would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(as_json: bool, document: Any, lines: Iterable[str]) -> None:
+    """The document for programs, or these lines for a person."""
+    if as_json:
+        print_json(document)
+    else:
+        for line in lines:
+            click.echo(line)
 
 
 def print_json(value: Any) -> None:

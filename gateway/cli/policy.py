@@ -14,7 +14,7 @@ import click
 
 from gateway import settings
 from gateway.cli import named, policy_diff, policy_replay, policy_suggest, policy_test, policy_text
-from gateway.cli.options import config_option, json_option, print_json, read_json
+from gateway.cli.options import print_json, read_json, usual_options
 from gateway.cli.reading import call_named, reader_of
 from gateway.core.model import Endpoint
 from gateway.core.record import State
@@ -38,8 +38,7 @@ def command() -> None:
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 def check(config: Path, as_json: bool) -> None:
     """Read every policy file strictly, then look for rules that cannot do what they seem to."""
     loaded, policy = _open(config)
@@ -75,8 +74,7 @@ def check(config: Path, as_json: bool) -> None:
 @click.option("--task", default="none", show_default=True, help="The task's id.")
 @click.option("--for", "on_behalf_of", default="", help="On whose behalf, e.g. user:ada.")
 @click.option("--endpoint", default="/mcp", show_default=True, help="Where the call comes in.")
-@config_option
-@json_option
+@usual_options
 def explain_command(call_id: str | None, config: Path, as_json: bool, **words: str | None) -> None:
     """Why a call would be decided as it would: one from the journal (CALL_ID), or one of your own.
 

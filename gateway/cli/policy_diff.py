@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from gateway import settings
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.cli.visible import visible
 from gateway.policy import load
 from gateway.policy.diff import ORDER, Change, Said, diff
@@ -26,8 +26,7 @@ DIRECTORY: Final = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.command("diff")
 @click.argument("old", type=DIRECTORY)
 @click.argument("new", type=DIRECTORY)
-@config_option
-@json_option
+@usual_options
 def command(old: Path, new: Path, config: Path, as_json: bool) -> None:
     """What the policies in two directories decide otherwise, for every agent and everything there is to call.
 

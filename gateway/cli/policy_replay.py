@@ -14,7 +14,7 @@ import click
 
 from gateway import settings
 from gateway.cli.journal_options import Since
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.cli.policy_diff import placed
 from gateway.cli.reading import pages, reader_of
 from gateway.cli.visible import visible
@@ -38,8 +38,7 @@ TITLES: Final[dict[Kind, str]] = {
 @click.command("replay")
 @click.argument("new", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--since", type=Since(), help="Calls begun since: 10m, 2h, 3d, or an ISO time.")
-@config_option
-@json_option
+@usual_options
 def command(new: Path, since: int | None, config: Path, as_json: bool) -> None:
     """Ask the policy in the directory NEW about every recorded call, and say where it answers otherwise.
 

@@ -11,7 +11,7 @@ import click
 from gateway import settings
 from gateway.cli import named
 from gateway.cli.journal_options import Since
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.cli.policy_replay import recalling
 from gateway.cli.times import when
 from gateway.cli.visible import visible
@@ -29,8 +29,7 @@ from gateway.values import as_plain
     type=click.Path(path_type=Path),
     help="Also write the whole policy that comes of it, into a new directory.",
 )
-@config_option
-@json_option
+@usual_options
 def command(agent: str, since: int | None, into: Path | None, config: Path, as_json: bool) -> None:
     """The least privilege that would have been enough for an agent's recorded calls.
 

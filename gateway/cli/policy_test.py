@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from gateway import settings
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import print_json, usual_options
 from gateway.errors import Misconfigured
 from gateway.policy import cases, load
 from gateway.policy.cases import Result
@@ -23,8 +23,7 @@ from gateway.policy.mutants import Tried, mutate
 
 @click.command("test")
 @click.option("--mutate", "mutating", is_flag=True, help="Also change every rule, one at a time.")
-@config_option
-@json_option
+@usual_options
 def command(mutating: bool, config: Path, as_json: bool) -> None:
     """Play the cases of tests.yaml; every rule must be the reason for one of them.
 

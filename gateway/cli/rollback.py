@@ -20,13 +20,7 @@ from gateway.cli import named, whose
 from gateway.cli import rollback_text as told
 from gateway.cli.journal_options import Since
 from gateway.cli.operators import operator_option
-from gateway.cli.options import (
-    config_option,
-    confirm,
-    json_option,
-    print_json,
-    told_if_it_can_be,
-)
+from gateway.cli.options import confirm, print_json, told_if_it_can_be, usual_options
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import JsonObject
 from gateway.errors import JournalError, Refused
@@ -78,8 +72,7 @@ NOT_BELIEVED = 9
 )
 @click.option("--resume", "undo_id", help="Take up an undo that was cut off; no scope then.")
 @operator_option
-@config_option
-@json_option
+@usual_options
 def command(
     config: Path,
     as_json: bool,

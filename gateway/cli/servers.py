@@ -6,17 +6,16 @@ Connects the servers itself; a running gateway notices the new pins by itself.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from gateway import settings as settings_file
-from gateway.app.credentials import lent_beside
+from gateway.app.credentials import opened_beside
 from gateway.catalogue import pins as pin_files
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
@@ -25,14 +24,11 @@ from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
 from gateway.cli import servers_text as told
 from gateway.cli.operators import logged_in
-from gateway.cli.options import config_option, confirm, json_option, print_json
+from gateway.cli.options import confirm_on_a_terminal, print_json, usual_options
 from gateway.config import yamlfile
 from gateway.errors import Misconfigured
-from gateway.ports import ToolServer
 from gateway.settings import Settings
-from gateway.wire.servers import open_server
 
-CLOSE_SECONDS: Final = 10.0
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(0.1, 600),
@@ -48,8 +44,7 @@ def command() -> None:
 
 
 @command.command("list")
-@config_option
-@json_option
+@usual_options
 @timeout_option
 def list_servers(config: Path, as_json: bool, timeout: float) -> None:
     """All servers: do they answer, and how much of what they offer is approved."""
@@ -68,8 +63,7 @@ def list_servers(config: Path, as_json: bool, timeout: float) -> None:
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @timeout_option
 @click.option("--full", is_flag=True, help="Show approved descriptors in full, too.")
 @click.argument("name")
@@ -86,8 +80,7 @@ def inspect(config: Path, as_json: bool, timeout: float, full: bool, name: str) 
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 @timeout_option
 @click.option("--all", "everything", is_flag=True, help="All that is new or changed.")
 @click.option("--only", help="Names, with commas between: status,prompt:review")
@@ -121,7 +114,9 @@ def approve(
     if not as_json:
         told.print_choice(name, read, reviews, chosen, dropped)
     if chosen or dropped:
-        _confirm(len(chosen), len(dropped), yes)
+        if not yes:
+            drop = f" and forget {len(dropped)}" if dropped else ""
+            confirm_on_a_terminal("approving", f"Approve {len(chosen)}{drop}?")
         _write(pins, name, chosen, dropped, by or logged_in() or "unknown")
     if as_json:
         print_json(
@@ -150,31 +145,16 @@ async def _read_all(settings: Settings, names: Sequence[str], deadline: float) -
 async def _read(settings: Settings, name: str, deadline: float) -> Lists:
     """A companion may be served from within its own server: then that one has to be up."""
     host = settings.servers[name].companion_of
-    if host is None:
-        return await _asked(settings, name, deadline)
     async with AsyncExitStack() as stack:
-        with suppress(Misconfigured):
-            lending = await stack.enter_async_context(lent_beside(settings))
-            server = open_server(host, settings.servers[host], own=lending.own(host))
-            stack.push_async_callback(_closed, server)
-            await fetch_lists(host, lending.around(host, server), deadline)
-        return await _asked(settings, name, deadline)
-
-
-async def _asked(settings: Settings, name: str, deadline: float) -> Lists:
-    async with AsyncExitStack() as stack:
+        if host is not None:
+            with suppress(Misconfigured):
+                up = await stack.enter_async_context(opened_beside(settings, host))
+                await fetch_lists(host, up, deadline)
         try:
-            lending = await stack.enter_async_context(lent_beside(settings))
-            server = open_server(name, settings.servers[name], own=lending.own(name))
+            server = await stack.enter_async_context(opened_beside(settings, name))
         except Misconfigured as error:
             return Lists({}, {"tool": str(error)})
-        stack.push_async_callback(_closed, server)
-        return await fetch_lists(name, lending.around(name, server), deadline)
-
-
-async def _closed(server: ToolServer) -> None:
-    async with asyncio.timeout(CLOSE_SECONDS):
-        await server.aclose()
+        return await fetch_lists(name, server, deadline)
 
 
 def _only(reviews: Sequence[Review], only: str) -> list[Review]:
@@ -203,15 +183,6 @@ def _check_digest(expected: str, reviews: Sequence[Review], chosen: Sequence[Rev
             f"{expected[:23]} is stale: the server offers something else now",
             hint="inspect it again",
         )
-
-
-def _confirm(chosen: int, dropped: int, yes: bool) -> None:
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise Misconfigured("approving without a terminal to ask on needs --yes")
-    drop = f" and forget {dropped}" if dropped else ""
-    confirm(f"Approve {chosen}{drop}?")
 
 
 def _write(

@@ -28,6 +28,7 @@ COLOURS: Final = {
     "gone": "magenta",
     "unread": "magenta",
 }
+COUNTED: Final = [status for status in COLOURS if status != "unread"]
 Row = dict[str, Any]
 
 
@@ -41,7 +42,7 @@ def summary(
         "transport": "stdio" if settings.command else "http",
         "state": "failing" if read.problems else "ready",
         "tools": sum(r.target.kind == "tool" and r.live is not None for r in reviews),
-        **{status: counts[status] for status in COLOURS if status != "unread"},
+        **{status: counts[status] for status in COUNTED},
         "disputed": [
             f"{kind} {claimed}: {why}"
             for (kind, claimed), why in table.aggregate.disputed.items()
@@ -54,17 +55,7 @@ def summary(
 def print_summaries(rows: Sequence[Row]) -> None:
     """A table, a server per row; errors below it."""
     table = rich_table.Table(box=None, pad_edge=False, header_style="bold")
-    columns = (
-        "server",
-        "transport",
-        "state",
-        "tools",
-        "approved",
-        "new",
-        "changed",
-        "unfit",
-        "gone",
-    )
+    columns = ("server", "transport", "state", "tools", *COUNTED)
     for column in columns:
         table.add_column(column.capitalize())
     for row in rows:

@@ -14,7 +14,7 @@ from gateway.app.clock import microseconds
 from gateway.cli import named
 from gateway.cli import rollback_text as told
 from gateway.cli.operators import operator_option
-from gateway.cli.options import config_option, json_option, print_json, told_if_it_can_be
+from gateway.cli.options import config_option, print_json, tell, told_if_it_can_be, usual_options
 from gateway.cli.reading import reader_of
 from gateway.cli.times import when
 from gateway.cli.visible import visible
@@ -53,8 +53,7 @@ def command() -> None:
 @tenant_option
 @within
 @operator_option
-@config_option
-@json_option
+@usual_options
 def begin(config: Path, as_json: bool, task: str, tenant: str, within: int, operator: str) -> None:
     """Calls of TASK from now on are undone at the deadline, with this operator's rights, unless confirmed."""
     named.task(task)
@@ -65,8 +64,7 @@ def begin(config: Path, as_json: bool, task: str, tenant: str, within: int, oper
 @command.command()
 @click.argument("task")
 @tenant_option
-@config_option
-@json_option
+@usual_options
 def confirm(config: Path, as_json: bool, task: str, tenant: str) -> None:
     """What TASK did stays."""
     deadlines = _begun(_deadlines(config), task, tenant)
@@ -77,8 +75,7 @@ def confirm(config: Path, as_json: bool, task: str, tenant: str) -> None:
 @click.argument("task")
 @tenant_option
 @within
-@config_option
-@json_option
+@usual_options
 def extend(config: Path, as_json: bool, task: str, tenant: str, within: int) -> None:
     """Another deadline for TASK, counted from now."""
     deadlines = _begun(_deadlines(config), task, tenant)
@@ -89,8 +86,7 @@ def extend(config: Path, as_json: bool, task: str, tenant: str, within: int) -> 
 @click.argument("task")
 @tenant_option
 @operator_option
-@config_option
-@json_option
+@usual_options
 def cancel(config: Path, as_json: bool, task: str, tenant: str, operator: str) -> None:
     """Undo TASK now, as far as nothing stands in the way. Exit status as `bulkhead rollback`."""
     report, names = asyncio.run(_cancel(config, task, tenant, operator))
@@ -103,8 +99,7 @@ def cancel(config: Path, as_json: bool, task: str, tenant: str, operator: str) -
 @click.argument("task")
 @tenant_option
 @operator_option
-@config_option
-@json_option
+@usual_options
 def failed(config: Path, as_json: bool, task: str, tenant: str, operator: str) -> None:
     """TASK failed, says whoever runs it: what it did is undone now, if all of it can be and nobody wrote since.
 
@@ -130,15 +125,12 @@ def keep(config: Path) -> None:
 
 
 @command.command("list")
-@config_option
-@json_option
+@usual_options
 def list_tasks(config: Path, as_json: bool) -> None:
     """Every task that was begun, by deadline."""
     looked = _deadlines(config).look()
-    if as_json:
-        print_json([as_plain(promise) for promise in looked.promises])
-    for promise in () if as_json else looked.promises:
-        _print(promise)
+    promises = looked.promises
+    tell(as_json, [as_plain(promise) for promise in promises], map(_line, promises))
     for unreadable in looked.unreadable[1:]:
         click.echo(str(unreadable), err=True)
     for unreadable in looked.unreadable[:1]:
@@ -198,14 +190,11 @@ def _deadlines(config: Path) -> Deadlines:
 
 
 def _say(promise: Promise, as_json: bool) -> None:
-    if as_json:
-        print_json(as_plain(promise))
-    else:
-        _print(promise)
+    tell(as_json, as_plain(promise), [_line(promise)])
 
 
-def _print(promise: Promise) -> None:
+def _line(promise: Promise) -> str:
     why = f": {visible(promise.why)}" if promise.why else ""
     until = f" until {when(promise.deadline)}" if promise.stand == "open" else ""
     name = f"{visible(promise.task)} {_of(promise.tenant)}".rstrip()
-    click.echo(f"{name}  {promise.stand}{until}{why}")
+    return f"{name}  {promise.stand}{until}{why}"

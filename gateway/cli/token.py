@@ -6,14 +6,13 @@ Prints the token and nothing else on standard output, so that it can stand in `$
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from gateway import settings as settings_file
-from gateway.cli.options import config_option, confirm, json_option, print_json
+from gateway.cli.options import config_option, confirm_on_a_terminal, json_option, print_json
 from gateway.cli.times import Seconds
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured
@@ -63,7 +62,7 @@ def command(
         raise click.UsageError("--grants is an endpoint of its own")
     endpoint = Endpoint("grants") if grants else endpoint_of(settings, tiers, server)
     if endpoint.tier is Tier.ADMIN and not yes:
-        _confirm(agent)
+        confirm_on_a_terminal("an admin token", f"Mint an ADMIN token for {agent}?")
     now = int(time.time())
     issuer = open_local(settings, now)
     facts = identity_facts(settings, agent, task, intent, tenant)
@@ -103,10 +102,3 @@ def endpoint_of(settings: Settings, tiers: tuple[str, ...], server: str | None) 
             "a token is for one endpoint: give one --tier, or none for data and tool"
         )
     return Endpoint("tier", Tier(tiers[0])) if tiers else Endpoint("all")
-
-
-def _confirm(agent: str) -> None:
-    """A person says yes on a terminal; a script must have said --yes."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise Misconfigured("an admin token without a terminal to ask on needs --yes")
-    confirm(f"Mint an ADMIN token for {agent}?")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.certify import certify
-from gateway.cli.options import config_option, json_option, print_json
+from gateway.cli.options import config_option, print_json, usual_options
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -31,8 +31,7 @@ command.add_command(certify, "certify")
 
 
 @command.command()
-@config_option
-@json_option
+@usual_options
 def check(config: Path, as_json: bool) -> None:
     """Read every pack as the gateway does, and say what each of its tools can have undone.
 
@@ -145,16 +144,12 @@ async def _asked(settings: Settings, server: str) -> tuple[Offered, Offered | No
 
 
 async def _offered(stack: AsyncExitStack, settings: Settings, name: str) -> Offered:
-    from gateway.app.credentials import lent_beside
+    from gateway.app.credentials import opened_beside
     from gateway.catalogue.fetch import fetch_lists
     from gateway.errors import Misconfigured
     from gateway.undo.draft import Offered
-    from gateway.wire.servers import open_server
 
-    lending = await stack.enter_async_context(lent_beside(settings))
-    opened = open_server(name, settings.servers[name], own=lending.own(name))
-    stack.push_async_callback(opened.aclose)
-    opened = lending.around(name, opened)
+    opened = await stack.enter_async_context(opened_beside(settings, name))
     lists = await fetch_lists(name, opened, FETCH_SECONDS)
     if "tool" not in lists.kinds:
         raise Misconfigured(lists.problems.get("tool", f"{name} lists no tools"))
