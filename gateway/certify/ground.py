@@ -26,8 +26,6 @@ from gateway.settings import ServerSettings
 if TYPE_CHECKING:
     from gateway.certify.drive import Driver
 
-BUILT_IN: Final = ("files", "memory", "git")
-
 
 class Ground(Protocol):
     """See above. `world` is a directory; `run` a number that is another one for each start."""
@@ -50,10 +48,17 @@ class Live(Protocol):
     async def look(self, driver: Driver, world: Path) -> Mapping[str, str]: ...
 
 
+BUILT_IN: Final[Mapping[str, Callable[[], Ground]]] = {
+    "files": files.Ground,
+    "memory": memory.Ground,
+    "git": git.Ground,
+}
+
+
 def ground(name: str) -> tuple[Ground, str]:
     """The ground, and its name for the certificate. Raises `Misconfigured`."""
     if name in BUILT_IN:
-        return _built_in(name), name
+        return BUILT_IN[name](), name
     path = Path(name)
     if not path.is_file():
         raise Misconfigured(f"no ground {name!r}", hint=f"{', '.join(BUILT_IN)}, or a Python file")
@@ -62,12 +67,3 @@ def ground(name: str) -> tuple[Ground, str]:
         raise Misconfigured("no class Ground", Where(name))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return made(), f"{path.name}@sha256:{digest}"
-
-
-def _built_in(name: str) -> Ground:
-    grounds: dict[str, Callable[[], Ground]] = {
-        "files": files.Ground,
-        "git": git.Ground,
-        "memory": memory.Ground,
-    }
-    return grounds[name]()

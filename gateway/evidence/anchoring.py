@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.errors import JournalError
-from gateway.evidence.proof import size_of
+from gateway.evidence import proof
 from gateway.evidence.sequencer import LOOK_SECONDS, lock
 
 log = logging.getLogger("bulkhead.evidence")
@@ -44,10 +44,8 @@ class Anchor(Protocol):
         ...
 
 
-class Checkpoints(Protocol):
-    """Where signed checkpoints are kept (journals/tilefile.py)."""
-
-    def checkpoint(self, covering: int = 0) -> str | None: ...
+class Checkpoints(proof.Checkpoints, Protocol):
+    """Opened for one place, and closed again."""
 
     def close(self) -> None: ...
 
@@ -63,7 +61,7 @@ class Anchoring:
     async def catch_up(self) -> None:
         """The newest checkpoint goes there, unless it is there. Raises `JournalError`."""
         note = await asyncio.to_thread(self._checkpoints.checkpoint)
-        size = size_of(note) if note else 0
+        size = proof.size_of(note) if note else 0
         if note is None or size <= self._reached:
             return
         try:

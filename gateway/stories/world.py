@@ -199,10 +199,11 @@ def _make_database(path: Path, sql: str) -> None:
 
 def _look_at(root: Path) -> RepositoryLook:
     refs = git(root, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+    head, _, message = git(root, "log", "-1", "--format=%H%n%s").strip().partition("\n")
     return RepositoryLook(
         branch=git(root, "rev-parse", "--abbrev-ref", "HEAD").strip(),
-        head=git(root, "rev-parse", "HEAD").strip(),
-        message=git(root, "log", "-1", "--format=%s").strip(),
+        head=head,
+        message=message,
         refs=dict(line.split(" ", 1) for line in refs),
         status=tuple(git(root, "status", "--porcelain", "--untracked-files=all").splitlines()),
     )

@@ -20,6 +20,7 @@ MAX_OPEN: Final = 20_000
 """Calls whose end is waited for. More than that under way: the oldest are given up."""
 
 _PROTOCOL: Final = {"ok": "ok", "tool_error": "ok", "rejected": "rejected", "in_doubt": "in_doubt"}
+_OF_RECORD: Final = ("method", "server", "target", "tier", "effect", "agent", "task", "rule")
 _TOOL: Final = {"ok": "ok", "tool_error": "error"}
 
 
@@ -103,14 +104,7 @@ def _fact(
 ) -> Fact:
     return Fact(
         call_id=line.call_id,
-        method=record["method"],
-        server=record["server"],
-        target=record["target"],
-        tier=record["tier"],
-        effect=record["effect"],
-        agent=record["agent"],
-        task=record["task"],
-        rule=record["rule"],
+        **{name: record[name] for name in _OF_RECORD},
         shadows=record.get("shadows", ""),
         began=began,
         ended=line.at,
