@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from contextlib import chdir
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from gateway.core import record
 from gateway.values import replace
+from tests.cli.command import run
 from tests.journals.calls import call_record
 from tests.journals.writing import write
 from tests.policy.written import ALLOW, READER, written
-from tests.system import starter
 
+EXPLAIN = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
 CASE = """\
 cases:
   - {tells: ann reads, agent: 'agent:ann', server: git, tool: git_log, expect: allow, rule: P1}
@@ -29,8 +31,9 @@ def journal(place: Path) -> Path:
     return place / ".bulkhead" / "journal.db"
 
 
-def bulkhead(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return starter.run(["-m", "gateway", "policy", *words], where, 60)
+def bulkhead(where: Path, *words: str) -> CompletedProcess[str]:
+    with chdir(where):
+        return run("policy", *words)
 
 
 def test_check_is_content_with_a_sound_policy(tmp_path: Path) -> None:
@@ -79,12 +82,11 @@ def test_test_fails_on_a_failing_case_and_on_an_unreached_rule(tmp_path: Path) -
 
 
 def test_explain_names_the_rule_and_what_others_failed_on(tmp_path: Path) -> None:
-    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
-    done = bulkhead(home(tmp_path), *words)
+    done = bulkhead(home(tmp_path), *EXPLAIN)
     assert done.returncode == 0
     assert "allowed   by P1 (policies/policy.csv:1)" in done.stdout
 
-    denied = bulkhead(tmp_path, *words, "--intent", "mischief", "--json")
+    denied = bulkhead(tmp_path, *EXPLAIN, "--intent", "mischief", "--json")
     told = json.loads(denied.stdout)
     assert denied.returncode == 1
     assert (told["permitted"], told["reason"]) == (False, "no_rule")
@@ -101,36 +103,33 @@ def test_explain_asks_about_what_an_operator_does(tmp_path: Path) -> None:
 
 
 def test_explain_says_when_the_endpoint_does_not_serve_the_tier(tmp_path: Path) -> None:
-    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
-    done = bulkhead(home(tmp_path), *words, "--endpoint", "/tool/mcp")
+    done = bulkhead(home(tmp_path), *EXPLAIN, "--endpoint", "/tool/mcp")
     assert done.returncode == 1
     assert "other_tier: /tool/mcp does not serve data" in done.stdout
 
 
 def test_explain_says_where_a_role_alone_is_not_enough(tmp_path: Path) -> None:
-    words = ("explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
     where = home(tmp_path)
-    assert "grant " not in bulkhead(where, *words).stdout
+    assert "grant " not in bulkhead(where, *EXPLAIN).stdout
     (where / "policies" / "intents.yaml").write_text("standing: [tool]\n")
-    done = bulkhead(where, *words)
+    done = bulkhead(where, *EXPLAIN)
     assert "grant     needed: a role alone is not enough in tier data" in done.stdout
-    assert json.loads(bulkhead(where, *words, "--json").stdout)["grant_needed"] is True
+    assert json.loads(bulkhead(where, *EXPLAIN, "--json").stdout)["grant_needed"] is True
 
 
 def test_explain_says_which_duties_a_call_has_and_that_no_read_is_held(tmp_path: Path) -> None:
     duties = "p, O1, *, git, *, *, *, *, *, -, approve\np, O2, *, git, *, *, *, *, *, -, hold:9\n"
     where = home(tmp_path, f"{ALLOW}\n{READER}\n{duties}")
-    done = bulkhead(where, "explain", "--agent", "ann", "--server", "git", "--tool", "git_log")
+    done = bulkhead(where, *EXPLAIN)
     assert "duty      approve by O1 (policies/policy.csv:3)\n" in done.stdout
     assert "duty      hold by O2 (policies/policy.csv:4), and a read cannot be held" in done.stdout
 
 
 def test_explain_refuses_words_it_does_not_understand(tmp_path: Path) -> None:
-    words = ["explain", "--agent", "ann", "--server", "git", "--tool", "x"]
     home(tmp_path)
     twice = ["--arguments", '{"a": 1, "a": 2}']  # as the gateway reads an agent's
     for extra in (twice, ["--arguments", "{"], ["--arguments", "[]"], ["--endpoint", "/nowhere"]):
-        assert bulkhead(tmp_path, *words, *extra).returncode == 2
+        assert bulkhead(tmp_path, *EXPLAIN, *extra).returncode == 2
     assert bulkhead(tmp_path, "explain", "--agent", "ann").returncode == 2
 
 
@@ -163,8 +162,7 @@ async def test_explain_asks_for_whom_the_agent_acted(tmp_path: Path) -> None:
         f"{ALLOW.replace('-', 'theirs')}\n{READER}\n",
         constraints="conditions: {theirs: {arguments: {owner: {equals: on_behalf_of}}}}",
     )
-    words = ["explain", "--agent", "ann", "--server", "git", "--tool", "git_log"]
-    words += ["--arguments", '{"owner": "user:ada"}']
+    words = (*EXPLAIN, "--arguments", '{"owner": "user:ada"}')
     assert bulkhead(place, *words, "--for", "user:ada").returncode == 0
     assert bulkhead(place, *words).returncode == 1
     call = replace(RECORDED, arguments={"owner": "user:ada"}, on_behalf_of="user:ada")

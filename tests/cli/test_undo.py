@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.system import starter
-from tests.system.home import Home
+from tests.system.home import POLICIES, Home
 from tests.undo import homes
 
+MEMORY = POLICIES / "undo" / "memory.yaml"
 NOTES = """
 from mcp.server.mcpserver import MCPServer
 
@@ -73,27 +74,26 @@ def test_check_says_what_each_tool_can_have_undone(home: Home) -> None:
     assert "create_entities: set_exact by inverse, guard locked-check" in told
 
 
-def test_check_names_the_line_of_a_fault(tmp_path: Path, home: Home) -> None:
-    bad = Home.make(tmp_path / "home", homes.servers(tmp_path / "world", ["memory"]))
-    packs = bad.root / "policies" / "undo"
+def fresh(root: Path, pack: str) -> Home:
+    """Nothing is approved here yet."""
+    made = Home.make(root / "home", homes.servers(root / "world", ["memory"]))
+    packs = made.root / "policies" / "undo"
     packs.mkdir()
-    text = (home.root / "policies" / "undo" / "memory.yaml").read_text()
-    (packs / "memory.yaml").write_text(text.replace("use: links,", "use: lnks,", 1))
+    (packs / "memory.yaml").write_text(pack)
+    return made
+
+
+def test_check_names_the_line_of_a_fault(tmp_path: Path) -> None:
+    text = MEMORY.read_text()
     line = text[: text.index("use: links,")].count("\n") + 1
-    done = bad.run("undo", "check")
+    done = fresh(tmp_path, text.replace("use: links,", "use: lnks,", 1)).run("undo", "check")
     assert done.returncode == 2
     assert f"memory.yaml:{line}:" in done.stderr
     assert "no read 'lnks'" in done.stderr
 
 
-def test_check_fails_where_a_pack_is_not_in_force(tmp_path: Path, home: Home) -> None:
-    """Nothing is approved here yet."""
-    fresh = Home.make(tmp_path / "home", homes.servers(tmp_path / "world", ["memory"]))
-    packs = fresh.root / "policies" / "undo"
-    packs.mkdir()
-    source = home.root / "policies" / "undo" / "memory.yaml"
-    (packs / "memory.yaml").write_bytes(source.read_bytes())
-    done = fresh.run("undo", "check")
+def test_check_fails_where_a_pack_is_not_in_force(tmp_path: Path) -> None:
+    done = fresh(tmp_path, MEMORY.read_text()).run("undo", "check")
     assert done.returncode == 1
     assert "add_observations of memory is not approved" in done.stdout
 

@@ -6,9 +6,6 @@ import ast
 import asyncio
 import copy
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from gateway.evidence.verify import Unsound, authorised, bounded, check, reversi
 from gateway.journals import expiring
 from gateway.journals.sqlite import SqliteJournal
 from gateway.values import replace
+from tests.evidence.alone import verified
 from tests.journals.calls import NOON, call_record, outcome, refusal
 from tests.journals.writing import write
 
@@ -311,19 +309,9 @@ async def test_a_call_the_log_has_not_yet_is_not_warranted(tmp_path: Path) -> No
 def test_the_verifier_needs_the_public_key_and_nothing_else(
     state: Path, tmp_path: Path, call_id: str, options: tuple[str, ...], status: int, says: str
 ) -> None:
-    """Copied out of the house, in a Python that does not know the house."""
-    shutil.copy(verify.__file__, tmp_path / "verify.py")
-    (tmp_path / "warrant.json").write_text(json.dumps(document(state, call_id)))
     key = open_registry(state).notary.public_key
-    ran = subprocess.run(
-        [sys.executable, "-I", "verify.py", "--key", key, *options, "warrant.json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, says in ran.stdout) == (status, True), ran.stdout + ran.stderr
+    found, said = verified(document(state, call_id), key, tmp_path, *options)
+    assert (found, says in said) == (status, True), said
 
 
 def test_the_verifier_is_one_short_file_that_imports_nothing_of_the_house() -> None:

@@ -89,6 +89,14 @@ class House:
         path = self.place / server
         return [json.loads(line) for line in path.read_text().splitlines()]
 
+    def shown(self, server: str) -> list[str]:
+        """The tokens its calls went with, over HTTP."""
+        return [
+            line["headers"]["authorization"].partition(" ")[2]
+            for line in self.given(server)
+            if line.get("headers", {}).get("mcp-method") == "tools/call"
+        ]
+
     def secrets(self, server: str) -> set[str]:
         """Every credential a server was ever given."""
         found = set()
@@ -217,12 +225,7 @@ async def test_a_write_goes_with_what_may_write_and_a_read_with_what_may_not(hou
     with anyio.fail_after(120):
         await house.call("cid", HTTP, task="scopes")
         await house.call("cid", HTTP, "work", task="scopes")
-    tokens = [
-        line["headers"]["authorization"].partition(" ")[2]
-        for line in house.given(HTTP)
-        if line.get("headers", {}).get("mcp-method") == "tools/call"
-    ]
-    scopes = [house.issuing.says_of(token)["scope"] for token in tokens[-2:]]
+    scopes = [house.issuing.says_of(token)["scope"] for token in house.shown(HTTP)[-2:]]
     assert scopes == ["read", "read write"]
 
 
@@ -296,11 +299,7 @@ async def test_contain_ends_what_was_lent_and_says_so_as_the_journal_does(house:
     with anyio.fail_after(120):
         await house.call("bob", HTTP, task="contained")
         (lease,) = [x for x in house.leases() if x["task"] == "contained"]
-        token = next(
-            line["headers"]["authorization"].partition(" ")[2]
-            for line in reversed(house.given(HTTP))
-            if line.get("headers", {}).get("mcp-method") == "tools/call"
-        )
+        token = house.shown(HTTP)[-1]
         before = house.issuing.says_of(token)["active"]
         words = ("--task", "contained", "--no-undo", "--json")
         contained = json.loads(house.home.must("contain", *words))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from gateway.evidence import verify
 from gateway.journals.sqlite import SqliteReader
+from tests.evidence.alone import verified
 from tests.system.test_rollback import Place, place
 
 BEFORE = "a diary nobody may read, of old"
@@ -51,15 +48,10 @@ def backup(here: Place, to: Path) -> bytes:
 
 def checked(here: Place, call: str, tmp_path: Path) -> tuple[int, str]:
     """The verdicts of the call's warrant."""
-    key = here.home.run("evidence", "key").stdout.strip()
-    paper, until = tmp_path / "warrant.json", time.monotonic() + 20
+    until = time.monotonic() + 20
     while not (said := here.home.run("warrant", call).stdout):
         assert time.monotonic() < until, "no checkpoint covers it"
-    paper.write_text(said)
-    verifier = shutil.copy(verify.__file__, tmp_path / "verify.py")
-    words = [sys.executable, "-I", str(verifier), "--key", key, str(paper)]
-    ran = subprocess.run(words, capture_output=True, text=True, timeout=20)
-    return ran.returncode, ran.stdout
+    return verified(json.loads(said), here.home.must("evidence", "key"), tmp_path)
 
 
 def test_what_is_forgotten_is_nowhere_and_every_proof_holds(tmp_path: Path) -> None:

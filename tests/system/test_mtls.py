@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import httpx
 
 from gateway import settings as settings_file
-from gateway.app.gateway import open_gateway
-from gateway.wire.agents import http
-from gateway.wire.agents.face import Face
+from gateway.stories.stage import Stage
 from tests.identity.authority import Authority, address, client
 from tests.system import starter
 from tests.system.home import Home
@@ -25,21 +20,6 @@ p, P010, data, time, *, role:tester, local, general, *, -, allow
 g, agent:triage-1, role:tester, local
 """
 TIERS = 'servers:\n  time:\n    tools: {"*": {tier: data, effect: read}}\n'
-
-
-@asynccontextmanager
-async def _serving(home: Home) -> AsyncIterator[None]:
-    """As `bulkhead serve`, in this process: its command waits for an answer over plain HTTP."""
-    settings, ready = settings_file.load(home.config), asyncio.Event()
-    async with open_gateway(settings) as gateway:
-        app = Face(gateway.gate, settings, gateway.ready, gateway.catalogue)
-        serving = asyncio.create_task(http.serve(app, settings, on_ready=lambda _: ready.set()))
-        try:
-            await ready.wait()
-            yield
-        finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
 
 
 async def _call(home: Home, context: ssl.SSLContext, tier: str) -> httpx.Response:
@@ -75,8 +55,10 @@ async def test_a_workload_calls_by_its_certificate_and_is_on_record_by_its_name(
     workload = client(root / "web.pem", mesh.svid().write(root, "triage"))
     stranger = client(root / "web.pem")
     home.approve("time")
+    # In this process: `home.serving` waits for an answer over plain HTTP.
+    stage = Stage(home.root, home.config, settings_file.load(home.config))
     with anyio.fail_after(60):
-        async with _serving(home):
+        async with stage.serving():
             called = await _call(home, workload, "data")
             out_of_reach = await _call(home, workload, "admin")
             nobody = await _call(home, stranger, "data")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +10,8 @@ import anyio
 import pytest
 
 from gateway.core.model import Endpoint
-from gateway.evidence import verify
 from gateway.gate.receipts import CALL, WARRANT
+from tests.evidence.alone import verified
 from tests.system.home import Home
 from tests.system.raw import JSON, over_http
 from tests.system.test_bounds import INTENTS, POLICY, TIERS
@@ -59,42 +56,32 @@ async def called(home: Home, agent: str, meta: JSON | None = None, path: str = "
     return dict(answer["result"].get("_meta", {}))
 
 
-def checked(home: Home, paper: JSON, place: Path, *options: str) -> tuple[int, str]:
-    """Exit status and words of the verifier: one file, alone, with the public key."""
-    place.mkdir()
-    shutil.copy(verify.__file__, place / "verify.py")
-    (place / "w.json").write_text(json.dumps(paper))
-    key = home.must("evidence", "key")
-    words = [sys.executable, "-I", "verify.py", "--key", key, *options, "w.json"]
-    ran = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=60)
-    return ran.returncode, ran.stdout
-
-
 async def test_a_host_that_asks_gets_a_warrant_that_holds_alone(home: Home, tmp_path: Path) -> None:
     home.grant("ann", "--writes", "3", "--uses", "9")
     paper = (await called(home, "ann", ASKING))[WARRANT]
-    policy = paper["warrant"]["policy_version"]
-    _, said = checked(home, paper, tmp_path / "sound", "--policy", policy)
+    policy, key = paper["warrant"]["policy_version"], home.must("evidence", "key")
+    _, said = verified(paper, key, tmp_path / "sound", "--policy", policy)
     assert "authorised  yes  'rule P020 (" in said
     assert "bounded     yes" in said
     assert "uses': 8" in said and "writes': 2" in said
     assert "reversible  NO   'level unknown" in said, "its server has no undo pack"
-    status, said = checked(home, paper, tmp_path / "policy", "--policy", "sha256:other")
+    status, said = verified(paper, key, tmp_path / "policy", "--policy", "sha256:other")
     assert (status, "authorised  NO" in said) == (1, True)
 
 
 async def test_what_is_altered_or_swapped_is_not_sound(home: Home, tmp_path: Path) -> None:
     home.grant("bob", "--writes", "5")
     one, other = [(await called(home, "bob", ASKING))[WARRANT] for _ in range(2)]
+    key = home.must("evidence", "key")
     for name, forged in {
         "agent": {**one, "warrant": {**one["warrant"], "agent": "agent:eve"}},
         "budget": {**one, "warrant": {**one["warrant"], "budget": []}},
         "swapped": {**one, "call": other["call"]},
         "another's": {**one, "warrant": other["warrant"], "signature": other["signature"]},
     }.items():
-        status, said = checked(home, forged, tmp_path / name)
+        status, said = verified(forged, key, tmp_path / name)
         assert (status, "NOT SOUND" in said) == (2, True), name
-    assert checked(home, one, tmp_path / "itself")[0] == 1, "no pack: it is not reversible"
+    assert verified(one, key, tmp_path / "itself")[0] == 1, "no pack: it is not reversible"
 
 
 async def test_unasked_a_result_names_its_call_and_a_transparent_one_nothing(home: Home) -> None:

@@ -35,25 +35,31 @@ async def _heard(home: Home, last: Words | None = None) -> list[Words]:
     return heard
 
 
+ABOUT: Final[JSON] = {"instructions": "Be kind.", "serverInfo": {"name": "s", "version": "1"}}
+
+
+def said(home: Home, about: JSON) -> None:
+    """What the server says of itself from now on."""
+    said = {"tools/list": {"tools": [tool("read")]}, "about": about}
+    (home.root / "shelf.json").write_text(json.dumps(said))
+
+
+def made(root: Path, about: JSON) -> Home:
+    """With one server, `files`."""
+    command = [starter.python(), str(shelf_server_path()), str(root / "shelf.json")]
+    rules = {"policy": everybody([("data", "files")]), "tiers": one_tier("files")}
+    home = Home.make(root, {"files": {"command": command}}, **rules)
+    said(home, about)
+    return home
+
+
 async def test_instructions_reach_an_agent_only_as_approved(tmp_path: Path) -> None:
-    shelf = tmp_path / "shelf.json"
-    about = {
-        "instructions": "Be kind.",
-        "serverInfo": {"name": "s", "version": "1", "title": "All files"},
-    }
-    shelf.write_text(json.dumps({"tools/list": {"tools": [tool("read")]}, "about": about}))
-    home = Home.make(
-        tmp_path / "home",
-        {"files": {"command": [starter.python(), str(shelf_server_path()), str(shelf)]}},
-        tiers=one_tier("files"),
-        policy=everybody([("data", "files")]),
-    )
+    about = {**ABOUT, "serverInfo": {**ABOUT["serverInfo"], "title": "All files"}}
+    home = made(tmp_path / "home", about)
     first = await _heard(home)
     home.approve("files")
     second = await _heard(home)
-    shelf.write_text(
-        json.dumps({"tools/list": {"tools": [tool("read")]}, "about": {"instructions": "Obey."}})
-    )
+    said(home, {"instructions": "Obey."})
     third = await _heard(home, NONE)
 
     assert (first, second) == ([NONE], [("Be kind.", "All files")])
@@ -75,15 +81,7 @@ ASKED: Final[dict[str, JSON]] = {
 @pytest.mark.parametrize("era", ["2026-07-28", "legacy"])
 async def test_a_server_where_nothing_is_let_in_sounds_like_none(tmp_path: Path, era: Era) -> None:
     """Also to whoever has a token for it: such a token is its issuer's to give."""
-    shelf = tmp_path / "shelf.json"
-    about = {"instructions": "Be kind.", "serverInfo": {"name": "s", "version": "1"}}
-    shelf.write_text(json.dumps({"tools/list": {"tools": [tool("read")]}, "about": about}))
-    home = Home.make(
-        tmp_path / "home",
-        {"files": {"command": [starter.python(), str(shelf_server_path()), str(shelf)]}},
-        tiers=one_tier("files"),
-        policy=everybody([("data", "files")]),
-    )
+    home = made(tmp_path / "home", ABOUT)
     home.approve("files")
     heard: list[list[JSON]] = []
     with home.serving() as serving, anyio.fail_after(60):
@@ -95,8 +93,8 @@ async def test_a_server_where_nothing_is_let_in_sounds_like_none(tmp_path: Path,
         for place in (there, Endpoint("server", server="none")):
             url = f"{serving.origin}{place.path}"
             async with over_http(url, home.mint("stranger", place), era) as ask:
-                said = [await ask(method, asked) for method, asked in ASKED.items()]
-                text = re.sub(r'"call": "[a-z2-7]*"', '"call": ""', json.dumps(said))
+                told = [await ask(method, asked) for method, asked in ASKED.items()]
+                text = re.sub(r'"call": "[a-z2-7]*"', '"call": ""', json.dumps(told))
                 heard.append(json.loads(text))
     assert heard[0] == heard[1]
     assert [one["name"] for one in listed["result"]["tools"]] == ["read"]
