@@ -28,6 +28,13 @@ def test_they_are_looked_at_and_ended(home: Home) -> None:
     assert json.loads(home.must("grant", "list", "--json")) == []
 
 
+def test_what_is_left_of_one_is_told(tmp_path: Path) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    told = home.must("grant", "show", home.grant("b", "--uses", "3", "--bytes", "40"))
+    assert "for             agent:b, task test, tenant local\n" in told
+    assert "left            3 uses, 40 bytes\n" in told
+
+
 def test_none_is_given(home: Home) -> None:
     ran = home.run("grant", "create", "--agent", "b", "--task", "t", "--intent", "general")
     assert ran.returncode == 2

@@ -68,7 +68,8 @@ def test_nothing_is_approved_at_first(world: World) -> None:
     row = world.json("list")[0]
     assert row["server"] == "files" and row["state"] == "ready"
     assert (row["tools"], row["approved"], row["new"]) == (2, 0, 2)
-    assert world.run("list").exit_code == 0
+    _, line = world.run("list").stdout.splitlines()
+    assert line.split() == ["files", "stdio", "ready", "2", "-", "2", "-", "-", "-"]
 
 
 def test_what_is_approved_is_written_where_git_can_see_it(world: World) -> None:
