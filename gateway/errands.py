@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Final
 
 from gateway.core import act, record, settle
@@ -69,6 +70,8 @@ class GatewayErrands:
         self._servers = servers
         self._destinations = destinations
         self._companions = companions
+        self._changing = {name: asyncio.Lock() for name in companions}
+        """Agents never ask a companion for a change: nobody has seen it take two at the same time."""
         self._tenant = tenant
         self._clock = clock
         self._new_call_id = new_call_id
@@ -79,18 +82,17 @@ class GatewayErrands:
         tool: str,
         arguments: JsonObject,
         purpose: Purpose,
-    ) -> tuple[str, Outcome]:
+    ) -> tuple[str, Outcome, Pending]:
         """See `ports.Errands`."""
         call_id = self._new_call_id()
         errand = self._classified(server, tool, arguments, purpose)
         decision = self._policies.current.decide(self._question(errand))
         if not decision.permitted or decision.obligations:
             raise await self._refused(call_id, errand, decision)
-        pending = self._intent(call_id, errand, purpose.body, decision)
+        pending = self._intent(call_id, errand, purpose, decision)
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
-        outcome = await self._forward(errand, permit, pending)
-        await self._settle(call_id, outcome, pending)
-        return call_id, outcome
+        outcome = await self._forward(errand, permit)
+        return call_id, outcome, self._settled(call_id, outcome)
 
     def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:
         """What the policy would say of an inverse call, now. Nothing is written."""
@@ -122,11 +124,12 @@ class GatewayErrands:
         self,
         call_id: str,
         errand: Classified,
-        body: JsonObject,
+        purpose: Purpose,
         decision: Decision,
     ) -> Pending:
         entry = self._described(call_id, errand, decision)
-        return self._journal.append(record.intent(entry, self._clock(), body))
+        line = record.intent(entry, self._clock(), purpose.body, purpose.claims)
+        return self._journal.append(line)
 
     def _described(self, call_id: str, errand: Classified, decision: Decision) -> CallRecord:
         # An inverse call's arguments hold what was there before: for undo and nobody's eyes.
@@ -153,28 +156,27 @@ class GatewayErrands:
         await self._journal.append(line).sealed()
         return Refused(reason, detail, decision.where, decision.rule or "")
 
-    async def _forward(
-        self, errand: Classified, permit: record.Permit, pending: Pending
-    ) -> Outcome:
+    async def _forward(self, errand: Classified, permit: record.Permit) -> Outcome:
         resolved = errand.resolved
         message = Outbound("tools/call", resolved.params, act.CLIENT, "bulkhead")
         try:
             server = self._servers[resolved.target.server]
-            return await server.call(permit, message, NOBODY)
+            async with self._changing.get(resolved.target.server) or nullcontext():
+                return await server.call(permit, message, NOBODY)
         except asyncio.CancelledError:
             gone = Outcome("in_doubt", detail="the undo was stopped while the call was under way")
-            await to_its_end(self._settle(permit.call_id, gone, pending))
+            await to_its_end(self._durable(permit.call_id, gone))
             raise
         except Exception as bug:
             log.exception("errand %s to %s failed", permit.call_id, resolved.target.server)
             return Outcome("in_doubt", detail=f"{resolved.target.server}: {type(bug).__name__}")
 
-    async def _settle(self, call_id: str, outcome: Outcome, pending: Pending) -> None:
-        """Intent and outcome are durable when this returns. Raises `JournalError`."""
+    def _settled(self, call_id: str, outcome: Outcome) -> Pending:
         body = settle.outcome_body(outcome, self._protector.protect_text)
-        await pending.sealed()
-        line = record.outcome(call_id, self._clock(), outcome.kind, body)
-        await self._journal.append(line).sealed()
+        return self._journal.append(record.outcome(call_id, self._clock(), outcome.kind, body))
+
+    async def _durable(self, call_id: str, outcome: Outcome) -> None:
+        await self._settled(call_id, outcome).sealed()
 
     def _question(self, errand: Classified) -> AccessRequest:
         """What the PDP is asked about an inverse call."""

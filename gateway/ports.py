@@ -445,22 +445,20 @@ class Purpose(Value):
     """The undo it is a step of."""
     body: JsonObject
     """What the intent's line says of it: `{"undo_of": <call id>, "step": 1}`."""
+    claims: tuple[Claim, ...] = ()
+    """What its intent stands or falls with."""
 
 
 class Errands(Protocol):
     """Inverse calls the gateway makes by itself (errands.py): each with its own lines, forwarded at most once."""
 
     async def act(
-        self,
-        server: str,
-        tool: str,
-        arguments: JsonObject,
-        purpose: Purpose,
-    ) -> tuple[str, Outcome]:
-        """One inverse call: its call id and its outcome. The policy is asked as `purpose.operator`, tier
-        admin, tool `undo:<tool>`; its intent is durable before the forward, its outcome on return.
+        self, server: str, tool: str, arguments: JsonObject, purpose: Purpose
+    ) -> tuple[str, Outcome, Pending]:
+        """One inverse call: its call id, its outcome, and the line of that. The policy is asked as
+        `purpose.operator`, tier admin, tool `undo:<tool>`; its intent is durable before the forward.
 
-        Raises `Refused` (recorded) and `JournalError`."""
+        Raises `Refused` (recorded; or a claim that did not hold: overloaded) and `JournalError`."""
         ...
 
     def permitted(self, server: str, tool: str, arguments: JsonObject, operator: str) -> Decision:

@@ -5,6 +5,7 @@ A rollback starts tool servers of its own, perhaps others than those a person ap
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,18 +25,23 @@ class Offered:
         self._servers = servers
         self._approved = approved
         self._found: dict[str, dict[Target, str]] = {}
+        self._asking = asyncio.Lock()
 
     async def why_withheld(self, target: Target) -> str | None:
         """Why nobody is to call it as it is now; None when it is as it was approved."""
         server = self._servers.get(target.server)
         if server is None:
             return None
-        if target.server not in self._found:
-            lists = await fetch_lists(target.server, server, SECONDS)
-            reviews = review(target.server, lists, self._approved.of(target.server))
-            self._found[target.server] = {
-                each.target: f"{each.status}{each.note and f': {each.note}'}"
-                for each in reviews
-                if each.status != "approved"
-            }
+        async with self._asking:  # of those that ask side by side one asks the server
+            if target.server not in self._found:
+                self._found[target.server] = await self._withheld(target.server, server)
         return self._found[target.server].get(target)
+
+    async def _withheld(self, name: str, server: ToolServer) -> dict[Target, str]:
+        lists = await fetch_lists(name, server, SECONDS)
+        reviews = review(name, lists, self._approved.of(name))
+        return {
+            each.target: f"{each.status}{each.note and f': {each.note}'}"
+            for each in reviews
+            if each.status != "approved"
+        }

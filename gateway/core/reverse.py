@@ -125,6 +125,8 @@ class Leased(Claim):
     call_id: str
     count: int
     """Rows in the store: resources held alone and shared."""
+    run: str = ""
+    """The gateway process that holds them: an undo that another one has taken up has the same number."""
 
 
 class Taking(Claim):

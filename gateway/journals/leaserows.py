@@ -154,10 +154,10 @@ def _rows(claim: Claim, terms: Terms, run: str) -> list[tuple[str | int, ...]]:
     return alone + [(key, 0, *rest) for key in claim.shared]
 
 
-def count(connection: sqlite3.Connection, call_id: str, run: str | None = None) -> int:
-    """How many leases this call has; with `run`: those that process took for it."""
+def count(connection: sqlite3.Connection, call_id: str, run: str) -> int:
+    """How many leases this process took for that call, and still has."""
     found = connection.execute(
-        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ifnull(?, run) AND alone < ?",
+        "SELECT count(*) FROM lease WHERE call_id = ? AND run = ? AND alone < ?",
         (call_id, run, _WAITS),
     )
     return int(found.fetchone()[0])
@@ -167,7 +167,7 @@ def take(connection: sqlite3.Connection, claims: Sequence[Leased]) -> None:
     """In the commit of the lines that rest on them, so that nobody can have come in between. Raises `Refused` when a
     call has lost one."""
     for claim in claims:
-        if count(connection, claim.call_id) != claim.count:
+        if count(connection, claim.call_id, claim.run) != claim.count:
             raise Refused(Reason.OVERLOADED, f"the leases of call {claim.call_id} have ended")
 
 

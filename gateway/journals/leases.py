@@ -184,14 +184,15 @@ class SqliteLeases:
 
     async def held(self, call_id: str) -> bool:
         """See `lease_ports.Leases`."""
-        wanted, run = self.claim(call_id).count, self._desk.run
-        # An undo that another process took up has the same number, and leases that are not ours.
-        return wanted == await self._desk.do(lambda connection: count(connection, call_id, run))
+        claim = self.claim(call_id)
+        return claim.count == await self._desk.do(
+            lambda connection: count(connection, call_id, claim.run)
+        )
 
     def claim(self, call_id: str) -> Leased:
         """See `lease_ports.Leases`."""
         here = self._line.get(call_id)
-        return Leased(call_id, here.rows if here is not None else NEVER)
+        return Leased(call_id, here.rows if here is not None else NEVER, self._desk.run)
 
     def release(self, call_id: str, after: float = 0.0) -> None:
         """See `lease_ports.Leases`."""

@@ -7,6 +7,7 @@ call's work is not there, and that all is as it was when the process that made t
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from gateway.core.reverse import Captured, Recorded
@@ -33,6 +34,7 @@ class Apart:
         self._parts = parts
         self._begun: dict[tuple[str, str], list[tuple[ReadCall, Captured]]] = {}
         """By server and run: what each read found when it was first made there."""
+        self._finding = asyncio.Lock()
 
     async def doubted(self, entry: Planned, sight: Sight) -> Planned:
         """The same, with what its look cannot tell. Raises `JournalError`."""
@@ -59,8 +61,9 @@ class Apart:
     async def _is_as_begun(self, call: Recorded, sight: Sight) -> bool:
         """Did it leave what its reads found before anything was done in that run?"""
         key = call.record.server, call.run
-        if key not in self._begun:
-            self._begun[key] = await self._first_found(*key)
+        async with self._finding:  # of calls that are looked at side by side one finds it for all
+            if key not in self._begun:
+                self._begun[key] = await self._first_found(*key)
         first = {
             read.name: next(
                 (found for made, found in self._begun[key] if same_read(made, read)),

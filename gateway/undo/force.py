@@ -8,7 +8,7 @@ tool and arguments, as if that call had found the world of now and left the worl
 from __future__ import annotations
 
 from gateway.core.reverse import Image, Lease, Recorded, Reversal, Step
-from gateway.undo import changes
+from gateway.undo import changes, level
 from gateway.undo.scope import NeedsResult, Scope, TemplateFailed
 from gateway.undo.toolpack import Case, ToolPack
 from gateway.values import replace
@@ -30,14 +30,14 @@ def forced(
     _, steps = _case(pack, replace(scope, pre=pre, post=world))
     case, back = _case(pack, replace(scope, pre=world, post=changes.turned(world) or pre))
     return steps, Reversal(
-        level=min(case.level, call.reversal.level, key=lambda level: level.rank),
+        level=min(case.level, call.reversal.level, key=lambda each: each.rank),
         strategy=case.strategy,
         guard=case.guard,
         fidelity=case.fidelity,
         residue=case.residue,
         why=f"what the forced undo of {call.call_id} overwrote",
         pack=call.reversal.pack,
-        leases=leases,
+        leases=level.footprint(call.keys, leases),
         pre=world,
         steps=back,
     )

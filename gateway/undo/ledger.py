@@ -76,17 +76,23 @@ class Ledger:
         return Others(self._writers, without)
 
     def later_writers(self, call: Recorded, among: Others | None = None) -> Iterator[str]:
-        """Calls forwarded after this one that wrote, or may have, where it did: their ids, oldest first. `among`
+        """Calls forwarded after this one that wrote, or may have, where it did: their ids, the latest first. `among`
         these, else any.
 
         A write of the same server that nobody could say more of counts as one that may have; and where a call held
         nothing, as one that waits to be sent, nobody is later."""
+        return self._later(call, among or self._all, False)
+
+    def is_forced_later(self, call: Recorded, among: Others) -> bool:
+        """Does one of them stand for what a forced undo overwrote?"""
+        return any(True for _ in self._later(call, among, True))
+
+    def _later(self, call: Recorded, others: Others, forced: bool) -> Iterator[str]:
         if not call.keys:
             return
         keys = (*call.keys, server_key(call.record.server))
         first = self._reader.lines(call.call_id)[0].seq
-        others = among or self._all
-        for wrote in sorted(others.since(first, keys), key=lambda wrote: wrote.epoch):
+        for wrote in others.since(first, keys, forced):
             if wrote.epoch > call.epoch and meet(keys, self._left_at(wrote.call_id, others)):
                 yield wrote.call_id
 

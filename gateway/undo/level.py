@@ -74,7 +74,7 @@ def found(pack: AnyPack, scope: Scope, leases: Sequence[Lease], pre: Image, now:
     scope = replace(scope, pre=pre)
     base = replace(unfound(pack, leases, ""), pre=pre)
     try:
-        base = replace(base, leases=_footprint(pack.keys(scope), leases))
+        base = replace(base, leases=footprint(pack.keys(scope), leases))
         case = pack.choose(scope)
         if case is None:
             return Found(replace(base, why="no case of its pack fits this call"))
@@ -124,8 +124,8 @@ def _steps(case: AnyCase, scope: Scope) -> tuple[Step, ...] | None:
         return None
 
 
-def _footprint(keys: Sequence[str], leases: Sequence[Lease]) -> tuple[Lease, ...]:
-    """What the call writes, each resource with the number of the lease that covers it."""
+def footprint(keys: Sequence[str], leases: Sequence[Lease]) -> tuple[Lease, ...]:
+    """What the call writes, each resource with the number of the lease that covers it. Raises `TemplateFailed`."""
     return tuple(Lease(key, _epoch(key, leases)) for key in keys)
 
 

@@ -1,13 +1,15 @@
 """Who wrote where, found by the resource: a plan of thousands of calls must not ask each of them about each other.
 
 It knows which resources overlap only as `core.reverse.overlaps` does, and nothing of calls. `Overlapping` finds all
-that wrote there, `Nearest` the last of them.
+that wrote there, `Nearest` the last of them, `Numbered` the highest of those above a number.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import merge
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -81,6 +83,46 @@ class Nearest(Generic[T]):
                     number, one = self._at[each]
                     found[number] = one
         return [found[number] for number in sorted(found)]
+
+
+class Numbered(Generic[T]):
+    """Things with a number each, and the resources they wrote, in no order: who asks for the highest on a resource does
+    not go through all of them."""
+
+    def __init__(self) -> None:
+        self._at = defaultdict[str, list[tuple[int, T]]](list)
+        """By resource, the lowest first."""
+        self._inside = defaultdict[str, set[str]](set)
+        """By each that a resource of them lies in."""
+
+    def add(self, keys: Iterable[str], number: int, one: T) -> None:
+        """It wrote these. No other has this number."""
+        for own in {key.rstrip("/") for key in keys}:
+            insort(self._at[own], (number, one), key=_number)
+            for each in _above(own):
+                self._inside[each].add(own)
+
+    def find(self, keys: Iterable[str], after: int) -> Iterator[T]:
+        """Those with a higher number than `after` that wrote one of these, or inside of one, or what one of these is
+        inside of; the highest first, each once."""
+        places = set[str]()
+        for own in {key.rstrip("/") for key in keys}:
+            places |= {own, *self._inside.get(own, ()), *_above(own)}
+        runs = [self._down(place, after) for place in places if place in self._at]
+        last = None
+        for number, one in merge(*runs, key=_number, reverse=True):
+            if number != last:
+                yield one
+            last = number
+
+    def _down(self, place: str, after: int) -> Iterator[tuple[int, T]]:
+        run = self._at[place]
+        for at in range(len(run) - 1, bisect_right(run, after, key=_number) - 1, -1):
+            yield run[at]
+
+
+def _number(each: tuple[int, object]) -> int:
+    return each[0]
 
 
 def _above(key: str) -> list[str]:

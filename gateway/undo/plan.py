@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.record import State
 from gateway.core.reverse import Image, Level, Recorded, Verdict
 from gateway.signer import Signer, is_signed
+from gateway.undo import order
 from gateway.values import Value, as_plain, field
 
 Standing = Literal[
@@ -65,9 +67,20 @@ def few(names: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+NAMED: Final = 8
+"""So many of those that wrote there later are looked for: of two agents that wrote one file in turn each call would
+name all later ones of the other."""
+
+
+def latest(writers: Iterable[str]) -> tuple[str, ...]:
+    """Of those that wrote there since, given the latest first, the latest: the earliest of them first."""
+    return tuple(islice(writers, NAMED))[::-1]
+
+
 def written_later(calls: Sequence[str]) -> str:
     """That these wrote there since, in words."""
-    return f"written later by {few(calls)}"
+    named = few(calls) if len(calls) < NAMED else f"{', '.join(calls[-FEW:])} and more"
+    return f"written later by {named}"
 
 
 class Exposure(Value):
@@ -89,12 +102,20 @@ class Planned(Value):
     after: tuple[str, ...] = ()
     """The next calls of this plan that wrote there later: they are undone first, and before them those behind them."""
     dependents: tuple[str, ...] = ()
-    """Calls outside of it that did."""
+    """Calls outside of it that did: the latest."""
     exposed: tuple[Exposure, ...] = ()
     current: Image | None = None
     """What the look found; None when there was none."""
     at_last: bool = False
     """An earlier undo took it back: it is only looked at, when the later calls are undone (earlier.py)."""
+    room: tuple[str, ...] = ()
+    """What it held alone when it was made, by its pack; empty where that is not known."""
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """What its undo holds alone; nothing, where the call held nothing. Where nothing is sent nobody is excluded."""
+        sends = self.standing in TO_DO | CONFLICTS
+        return self.room or (order.any_room(self.call) if sends else self.call.keys)
 
 
 class Plan(Value):

@@ -8,7 +8,7 @@ world, if both calls made the very same reads; else this call waits for its turn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -16,7 +16,9 @@ from typing import Final
 from gateway.core.act import FOR
 from gateway.core.model import Decision
 from gateway.core.record import DOUBTFUL, State
-from gateway.core.reverse import Captured, Image, Level, Recorded, meet
+from gateway.core.reverse import Captured, Image, Level, Recorded
+from gateway.undo import order
+from gateway.undo.abreast import abreast, at_once
 from gateway.undo.apart import Apart
 from gateway.undo.comparing import can_be_cancelled, compare
 from gateway.undo.earlier import EARLIER, cancelled, explained, seen_before
@@ -32,11 +34,14 @@ from gateway.undo.plan import (
     Standing,
     changed_nothing,
     few,
+    latest,
     written_later,
 )
 from gateway.undo.scope import ReadCall, same_read
 from gateway.undo.select import Wanted
-from gateway.undo.thread import TAKEN_BACK, undone_before
+from gateway.undo.taken_back import TakenBack
+from gateway.undo.thread import undone_before
+from gateway.undo.writers import Others
 from gateway.values import replace
 
 UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
@@ -49,8 +54,7 @@ UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, Sta
 class _World:
     """What the calls undone so far in the plan will have put back: what their reads will find then."""
 
-    undone: Mapping[str, str]
-    """Calls that undos have taken back, by their verdicts."""
+    undone: TakenBack
     found: dict[str, list[tuple[ReadCall, Captured]]] = field(default_factory=dict)
     """By call."""
 
@@ -116,35 +120,40 @@ class Planner:
         undone = undone_before(self._parts.reader)
         others = self._parts.ledger.others(lambda name: name in chosen or name in undone)
         exposures = Exposures(self._parts.reader, calls)
-        world, entries, there = _World(undone), list[Planned](), _Later()
-        for number, call in enumerate(calls, 1):
-            self._progress(f"looking at call {number} of {len(calls)}")
+        world, there = _World(TakenBack(self._parts, undone)), _Later()
+        planned = dict[int, Planned]()
+
+        async def one(number: int) -> None:
+            call = calls[number]
+            self._progress(f"looking at call {number + 1} of {len(calls)}")
             before = there.next_to(call)
             entry = Planned(
                 call,
                 "ready",
                 after=tuple(e.call.call_id for e in before),
-                dependents=tuple(self._parts.ledger.later_writers(call, others)),
+                dependents=latest(self._parts.ledger.later_writers(call, others)),
                 exposed=exposures.of(call),
             )
             entry = await self._standing(entry, before, world, operator)
-            if entry.standing == "ready" and await self._is_gone_with_others(call, undone):
+            if entry.standing == "ready" and await world.undone.is_gone_with_others(call):
                 entry = replace(entry, standing="already", why=EARLIER)
-            is_forced = partial(self._is_forced, there)
+            is_forced = partial(self._is_forced, there, others)
             entry = cancelled(seen_before(entry, undone, is_forced), undone)
-            entries.append(entry)
+            planned[number] = entry
             if entry.standing not in NOT_THERE:
                 there.add(entry)
+
+        waits = order.behind(calls, [call.keys for call in calls])
+        servers = {call.record.server for call in calls}
+        await abreast(waits, at_once(self._parts.settings, servers), one)
+        entries = [planned[number] for number in range(len(calls))]
         return Plan(wanted.as_json(), operator, explained(entries))
 
-    def _is_forced(self, there: _Later, entry: Planned) -> bool:
+    def _is_forced(self, there: _Later, others: Others, entry: Planned) -> bool:
         """Does one of the calls that wrote there later stand for what a forced undo overwrote?"""
-        rows = map(self._parts.reader.call, entry.dependents)
-        return (
-            any(row is not None and row.record.where.startswith(FOR) for row in rows)
-            if entry.dependents
-            else there.is_forced(entry.call)
-        )
+        if entry.dependents:
+            return self._parts.ledger.is_forced_later(entry.call, others)
+        return there.is_forced(entry.call)
 
     async def _standing(
         self, entry: Planned, before: Sequence[Planned], world: _World, operator: str
@@ -160,13 +169,14 @@ class Planner:
             return replace(entry, standing=known[0], why=known[1])
         try:
             sight = await self._parts.looker.sight(call)
+            entry = replace(entry, room=order.room(call, sight.pack, sight.scope))
             seen = await self._seen(entry, before, world, sight)
-            looked = seen.current is not None and call.call_id not in world.undone
+            looked = seen.current is not None and call.call_id not in world.undone.verdicts
             return await self._apart.doubted(seen, sight) if looked else seen
         except Unsighted as blind:
             return replace(entry, standing=blind.standing, why=blind.why)
 
-    async def _is_there_after_all(self, entry: Planned, undone: Mapping[str, str]) -> bool:
+    async def _is_there_after_all(self, entry: Planned, undone: TakenBack) -> bool:
         """A call that was answered with a failure, and took effect later: nobody wrote there since, no undo
         either, and the world is as it would have made it, which it was not before."""
         call = entry.call
@@ -181,26 +191,7 @@ class Planner:
         if pack.same(pre, current) or pack.expect(replace(scope, cur=pre)) is True:
             return False
         there = pack.expect(replace(scope, cur=current)) is True
-        return there and not await self._is_left_so(call, undone)
-
-    async def _is_gone_with_others(self, call: Recorded, undone: Mapping[str, str]) -> bool:
-        """An earlier undo found it taken back, and took back what came before it: that looks like its work again."""
-        return undone.get(call.call_id) == "already" and await self._is_left_so(call, undone)
-
-    async def _is_left_so(self, call: Recorded, undone: Mapping[str, str]) -> bool:
-        """Is the world as the undo of an earlier call left it?"""
-        for name in (each for each, verdict in undone.items() if verdict in TAKEN_BACK):
-            other = self._parts.ledger.recorded(name)
-            if other is None or other.epoch > call.epoch or not meet(other.keys, call.keys):
-                continue
-            try:
-                sight = await self._parts.looker.sight(other)
-                world = await self._parts.looker.look(other, sight)
-            except Unsighted:
-                continue
-            if sight.pack.same(other.reversal.pre, world):
-                return True
-        return False
+        return there and not await undone.left_it_so(call)
 
     def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""

@@ -214,7 +214,7 @@ class Rollback:
             choice=choice,
             tried=lambda call: tried.get(call, {}),
             forced=self._forced(writer.undo_id).get,
-            dependents=lambda call: tuple(parts.ledger.later_writers(call, others)),
+            dependents=lambda call: plans.latest(parts.ledger.later_writers(call, others)),
             progress=self._progress,
         )
         verdicts = (

@@ -73,7 +73,7 @@ class Thread(Value):
 
 
 class Writer:
-    """Writes the lines of one undo. Raises `JournalError`.
+    """Writes the lines of one undo, of calls that go on side by side. Raises `JournalError`.
 
     Of a finished step and a finished call nobody waits for the disk: the journal keeps its lines in order, and what
     is sent next waits for a line after them. What could not be written is heard of one call later."""
@@ -93,7 +93,7 @@ class Writer:
         self.undo_id = undo_id
         self._before: list[Pending] = []
         self._now: list[Pending] = []
-        """Lines nobody has waited for: of the call before, and of this one."""
+        """Lines nobody has waited for: up to the verdict before, and since then."""
 
     async def begin(self, operator: str, tenant: str, arguments: JsonObject, policy: str) -> None:
         """The first line."""
@@ -111,6 +111,10 @@ class Writer:
         )
         line = Line(self.undo_id, move(None, State.UNDOING), self._clock(), {}, record)
         await self._journal.append(line).sealed()
+
+    def owes(self, line: Pending) -> None:
+        """Somebody else's line, which is to be durable before this undo goes much further."""
+        self._now.append(line)
 
     def step(
         self, of: str, step: int, steps: int, call: str, said: str, image: Image | None
@@ -134,9 +138,10 @@ class Writer:
         why = self._protector.protect_text(found.why)
         body = {"of": of, "verdict": found.verdict, "why": why}
         self._now.append(self._line(State.UNDOING, body))
-        for pending in self._before:
+        # Each line is waited for by one: other calls end while this one waits.
+        before, self._before, self._now = self._before, self._now, []
+        for pending in before:
             await pending.sealed()
-        self._before, self._now = self._now, []
 
     async def end(self, summary: str, found: Mapping[str, Found]) -> None:
         """The last line, once all before it are durable: an undo that has ended cannot be taken up."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from gateway.core.act import FOR
 from gateway.core.record import State
 from gateway.core.reverse import forgotten
 from gateway.core.written import MEMBER, Unseal
 from gateway.ports import JournalReader
-from gateway.undo.overlapping import Overlapping
+from gateway.undo.overlapping import Numbered
 from gateway.values import Value
 
 PAGE: Final = 2_000
@@ -29,6 +30,8 @@ class Wrote(Value):
     call_id: str
     epoch: int
     keys: tuple[str, ...]
+    forced: bool = False
+    """It stands for what a forced undo overwrote."""
 
 
 class Writers:
@@ -56,12 +59,14 @@ class Writers:
         """The lines after this one, up to `last`: the number of the latest."""
         while after < last and (lines := self._reader.events(after, min(PAGE, last - after))):
             for line in (line for line in lines if line.seq <= last):
-                if line.kind is State.INTENT and _may_write(json.loads(line.body)):
-                    self._wrote.append(self._wrote_by(line.seq, line.call_id))
+                document = json.loads(line.body) if line.kind is State.INTENT else None
+                if document is not None and _may_write(document):
+                    forced = (document.get("record") or {}).get("where", "").startswith(FOR)
+                    self._wrote.append(self._wrote_by(line.seq, line.call_id, forced))
             after = lines[-1].seq
         return after
 
-    def _wrote_by(self, seq: int, call_id: str) -> Wrote:
+    def _wrote_by(self, seq: int, call_id: str, forced: bool) -> Wrote:
         lines = self._reader.lines(call_id)
         [line] = [line for line in lines if line.seq == seq]
         if "images" in line.lost:
@@ -71,7 +76,7 @@ class Writers:
             undo = line.said["body"].get(MEMBER)
             leases = self._leases(undo) if isinstance(undo, dict) else []
         epoch = max((epoch for _, epoch in leases), default=0)
-        return Wrote(seq, call_id, epoch, tuple(key for key, _ in leases))
+        return Wrote(seq, call_id, epoch, tuple(key for key, _ in leases), forced)
 
     def _leases(self, undo: dict[str, Any]) -> list[tuple[str, int]]:
         """Where the resources are named after secret arguments they are kept with the pre-image."""
@@ -89,19 +94,21 @@ class Others:
         self._writers = writers
         self._without = without
         self._known = 0
-        self._wrote = Overlapping[Wrote]()
+        self._wrote = Numbered[Wrote]()
+        self._forced = Numbered[Wrote]()
         self.left_at: dict[str, tuple[str, ...]] = {}
         """Of those that are settled, where they left something: each may be asked about once for every call."""
 
-    def since(self, seq: int, keys: Iterable[str]) -> list[Wrote]:
-        """Those that the journal holds now after this line and that wrote in one of these places, in no order.
-        Raises as `Writers.since`."""
+    def since(self, seq: int, keys: Iterable[str], forced: bool = False) -> Iterator[Wrote]:
+        """Those that the journal holds now after this line and that wrote in one of these places, the latest first.
+        `forced`: of these alone that are. Raises as `Writers.since`."""
         wrote = self._writers.since(seq)
         for each in wrote[self._known :]:
             if not self._without(each.call_id):
-                self._wrote.add(each.keys, each)
+                self._wrote.add(each.keys, each.seq, each)
+                self._forced.add(each.keys if each.forced else (), each.seq, each)
         self._known = len(wrote)
-        return [each for each in self._wrote.find(keys) if each.seq > seq]
+        return (self._forced if forced else self._wrote).find(keys, seq)
 
 
 def _may_write(document: dict[str, Any]) -> bool:

@@ -146,4 +146,6 @@ async def test_p5_what_a_person_wrote_while_it_was_cut_off_stays(tmp_path: Path)
     async with a_rig(tmp_path, store) as rig:
         report = await _undone(rig)
     assert store.records == {"a": "a person's"}
-    assert sorted(found.verdict for found in report.found.values()) == ["conflict", "restored"]
+    # It is not as it was, whether or not it was put back before the person wrote.
+    verdicts = {found.verdict for found in report.found.values()}
+    assert verdicts in ({"conflict", "restored"}, {"unverified", "restored"})

@@ -59,14 +59,14 @@ def test_a_call_may_have_more_resources_than_go_into_one_statement(
 ) -> None:
     keys = [f"file:/{n}" for n in range(FEW + 5)]
     assert took(rows, tmp_path, "first", *keys) == [*range(1, FEW + 6)]
-    assert count(rows, "first") == FEW + 6
+    assert count(rows, "first", "ours") == FEW + 6
 
 
 def test_a_call_that_only_shares_holds_its_share_once(
     rows: sqlite3.Connection, tmp_path: Path
 ) -> None:
     assert took(rows, tmp_path, "first") == []
-    assert count(rows, "first") == 1
+    assert count(rows, "first", "ours") == 1
 
 
 def test_another_process_is_in_the_way_while_it_lives(
@@ -85,7 +85,7 @@ def test_another_process_is_in_the_way_while_it_lives(
 def test_a_row_whose_term_is_over_is_taken_away(rows: sqlite3.Connection, tmp_path: Path) -> None:
     took(rows, tmp_path, "slow", "file:/a")
     took(rows, tmp_path, "quick", "file:/b", now=NOW + 60)
-    assert (count(rows, "slow"), count(rows, "quick")) == (0, 2)
+    assert (count(rows, "slow", "ours"), count(rows, "quick", "ours")) == (0, 2)
 
 
 def test_what_is_ended_is_gone_at_once_or_at_its_time(
@@ -139,7 +139,7 @@ def test_who_has_waited_long_is_before_all_who_come_later_and_they_have_it_in_th
 
     looks("holds", one, None)
     said = [looks("second", two), looks("third", three), looks("third", three)]
-    waiting = [count(rows, call) for call in ("second", "third")]
+    waiting = [count(rows, "second", two.id), count(rows, "third", three.id)]
     end(rows, {"holds": 0})
     said += [looks("new", one, None), looks("third", three)]
     granted = looks("second", two)

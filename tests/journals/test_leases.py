@@ -400,6 +400,10 @@ async def test_leases_of_one_undo_in_two_processes_are_not_taken_for_each_others
         now[0] += 86_400_000_000
         await take(two, "undo-1", "file:/a")
         assert [await one.held("undo-1"), await two.held("undo-1")] == [False, True]
+        line = intent("step-1", effect="destroy")
+        with pytest.raises(Refused, match="have ended"):
+            await journals[0].append(replace(line, claims=(one.claim("undo-1"),))).sealed()
+        await journals[1].append(replace(line, claims=(two.claim("undo-1"),))).sealed()
         for leases, journal in zip((one, two), journals, strict=True):
             leases.release("undo-1")
             await journal.aclose()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.reverse import meet, overlaps
-from gateway.undo.overlapping import Nearest, Overlapping
+from gateway.undo.overlapping import Nearest, Numbered, Overlapping
 
 KEYS = st.lists(st.text("a/:", max_size=6), max_size=3)
 
@@ -58,3 +60,18 @@ def test_of_many_that_wrote_one_resource_only_the_last_is_found() -> None:
     assert nearest.find(["file:/a"]) == [8, 9]
     nearest.add(["file:/a"], 10)
     assert nearest.find(["file:/a/b"]) == [10]
+
+
+@given(st.lists(KEYS, max_size=6), KEYS, st.integers(-1, 6), st.randoms(use_true_random=False))
+def test_those_above_a_number_are_found_the_highest_first_in_whatever_order_they_came(
+    written: list[list[str]], asked: list[str], after: int, rng: Random
+) -> None:
+    numbered, came = Numbered[str](), [*enumerate(written)]
+    rng.shuffle(came)
+    for number, keys in came:
+        numbered.add(keys, number, f"call {number}")
+    assert list(numbered.find(asked, after)) == [
+        f"call {number}"
+        for number in range(len(written) - 1, after, -1)
+        if meet(written[number], asked)
+    ]

@@ -13,9 +13,11 @@ from gateway.core.act import UNDO
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.journals.sqlite import SqliteReader
 from gateway.ports import EventRow
+from gateway.undo.plan import written_later
 from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
+from gateway.undo.thread import Found
 from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
@@ -246,6 +248,22 @@ async def test_a_call_somebody_built_upon_is_not_undone_alone(tmp_path: Path) ->
     assert verdicts == {first: "conflict"}
 
 
+async def test_of_many_who_wrote_there_later_a_call_names_the_latest(tmp_path: Path) -> None:
+    """Two agents that wrote one file in turn, 2,000 calls each, were four million names."""
+    async with a_rig(tmp_path, Store({"a": "old"})) as rig:
+        mine, theirs = list[str](), list[str]()
+        for number in range(10):
+            mine.append(await rig.call("put", key="a", value=f"{number}"))
+            theirs.append(await rig.call("put", key="a", value=f"{number}!", task="t2"))
+        plan = await rig.rollback().plan(Wanted(tasks=("t1",)))
+    first, last = plan.entries[-1], plan.entries[0]
+    assert (first.call.call_id, last.call.call_id) == (mine[0], mine[-1])
+    assert first.dependents == tuple(theirs[-8:])
+    assert last.dependents == (theirs[-1],)
+    named = ", ".join(theirs[-3:])
+    assert written_later(first.dependents) == f"written later by {named} and more"
+
+
 async def test_a_call_that_was_never_sent_wrote_nothing_and_hinders_no_undo(tmp_path: Path) -> None:
     down = Outcome("rejected", error=RpcError(1002, "down"), detail="tool server store: down")
     store = Store({"a": "1"}, trouble=lambda tool, arguments: down if tool == "shout" else None)
@@ -463,6 +481,22 @@ async def test_a_write_that_lost_its_lease_before_its_outcome_was_written_has_no
         assert await rig.undo(call) == {call: "irreversible"}
     assert found is not None
     assert (found.state, found.reversal.level) == ("applied", "none")
+    assert store.records == {"a": "new"}
+
+
+async def test_a_step_whose_leases_have_ended_is_not_made(tmp_path: Path) -> None:
+    """They go between the last look and the commit of its intent: no look could have told."""
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="new")
+        plan = await rig.rollback().plan(Wanted(calls=(call,)))
+
+        def then(tool: str, arguments: JsonObject) -> None:
+            rig.journal.post(forget_leases)
+
+        store.late = then
+        report = await rig.rollback().execute(plan, "refuse")
+    assert report.found[call] == Found("failed", "its leases ran out")
     assert store.records == {"a": "new"}
 
 

@@ -37,11 +37,11 @@ async def test_calls_that_nobody_asks_for_are_not_found(tmp_path: Path) -> None:
         ledger = rig.parts.ledger
         call = ledger.recorded(first)
         assert call is not None
-        assert list(ledger.later_writers(call)) == [own, other]
+        assert list(ledger.later_writers(call)) == [other, own]
         others = ledger.others(lambda name: name == own)
         assert list(ledger.later_writers(call, others)) == [other]
         late = await rig.call("put", key="a", value="4")
-        assert list(ledger.later_writers(call, others)) == [other, late]
+        assert list(ledger.later_writers(call, others)) == [late, other]
 
 
 async def test_where_others_wrote_is_looked_up_once_for_all_calls_before_them(
@@ -85,3 +85,17 @@ async def test_each_write_is_opened_once_though_the_latest_call_is_asked_about_f
         assert later[call] == {*in_order[in_order.index(call) + 1 :]}
     assert after_all == {*in_order[1:], late} - {another}
     assert set(opened.times.values()) == {1}
+
+
+async def test_who_asks_for_the_latest_does_not_go_through_all(tmp_path: Path) -> None:
+    async with a_rig(tmp_path, Store()) as rig:
+        made = [await rig.call("put", key="a", value=str(number)) for number in range(9)]
+        opened = Opened(rig.parts.reader)
+        ledger = Ledger(opened, rig.parts.protector)  # type: ignore[arg-type]
+        call = ledger.recorded(made[0])
+        assert call is not None
+        opened.times.clear()
+        found = [name for name, _ in zip(ledger.later_writers(call), range(2), strict=False)]
+    assert found == [made[8], made[7]]
+    # The intents are read once, whoever asks; what became of a call, only of those that are named.
+    assert [opened.times[each] for each in made[1:6]] == [1] * 5
