@@ -30,7 +30,9 @@ MOST: Final = 4_096
 """Good answers, and as many bad ones. The oldest of each is forgotten first."""
 AT_ONCE: Final = 32
 BAD: Final = 5.0
-"""Seconds that a token is not asked about again of which nothing good was said, or nothing."""
+"""Seconds that a token is not asked about again that is not active."""
+UNSAID: Final = 1.0
+"""The same, where its issuer did not say. It is short, because such a token is good more often than not."""
 WAIT: Final = 8.0
 """Seconds a call waits for an answer. The question itself takes less."""
 QUIET: Final = 10.0
@@ -153,7 +155,8 @@ class Answers:
         return Answer(self._clock() + min(self._believed, max(left, 1.0)), claims)
 
     def _no(self, reason: Reason, why: str) -> Answer:
-        return Answer(self._clock() + BAD, {}, reason, why)
+        pause = UNSAID if reason is Reason.ISSUER_SILENT else BAD
+        return Answer(self._clock() + pause, {}, reason, why)
 
     def _silent(self, why: str) -> None:
         self.alive = False

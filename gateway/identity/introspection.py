@@ -59,6 +59,13 @@ class Introspection:
         await self._http.aclose()
 
     async def _answer(self, token: str) -> bytes:
+        try:
+            return await self._answer_once(token)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            # A connection that was kept, and that the other side closed just now. To ask twice changes nothing.
+            return await self._answer_once(token)
+
+    async def _answer_once(self, token: str) -> bytes:
         headers, fields = self._proof()
         sent = {"accept": "application/json", "accept-encoding": "identity", **headers}
         form = {"token": token, "token_type_hint": "access_token", **fields}

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.identity import answers as module
-from gateway.identity.answers import AT_ONCE, BAD, Answers
+from gateway.identity.answers import AT_ONCE, BAD, UNSAID, Answers
 from gateway.identity.keycache import Unfetched
 from gateway.reasons import Reason
 
@@ -154,7 +154,7 @@ async def test_who_is_not_answered_for_is_not_believed_and_the_log_has_no_token(
         assert TOKEN not in caught.value.detail + caplog.text
         assert not answers.alive
         assert not await answers.asked(TOKEN), "asked again at once"
-        issuer.down, issuer.now = None, issuer.now + BAD
+        issuer.down, issuer.now = None, issuer.now + UNSAID
         assert await answers.asked(TOKEN)
         assert reason(answers) is None and answers.alive
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -144,6 +144,42 @@ async def test_an_endpoint_that_dawdles_is_no_answer(monkeypatch: pytest.MonkeyP
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         with pytest.raises(Unfetched, match="no answer in"):
             await ask(f"http://127.0.0.1:{port}/")
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_no_answer_and_another_is_tried_once() -> (
+    None
+):
+    body = json.dumps(GOOD).encode()
+    for closed, good in ((1, True), (2, False)):
+        async with dropping(closed, body) as url:
+            if good:
+                assert await ask(url) == GOOD
+            else:
+                with pytest.raises(Unfetched, match="RemoteProtocolError"):
+                    await ask(url)
+
+
+@asynccontextmanager
+async def dropping(connections: int, body: bytes) -> AsyncIterator[str]:
+    """An endpoint that hangs up on so many questions, and answers the next."""
+    seen = 0
+
+    async def serve(stream: anyio.abc.ByteStream) -> None:
+        nonlocal seen
+        async with stream:
+            await stream.receive()
+            seen += 1
+            if seen > connections:
+                head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n"
+                await stream.send(head.encode() + body)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, serve)
+        yield f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}/"
         tasks.cancel_scope.cancel()
 
 

@@ -21,7 +21,8 @@ from gateway.wire.agents.messages import INVALID_REQUEST, error_body, refusal
 
 METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 
-RETRY_AFTER: Final = "5"
+NOT_NOW: Final = "who sent this cannot be told now"
+RETRY_AFTER: Final = "1"
 """Seconds in which an issuer that did not answer is not asked about the same token again."""
 
 log = logging.getLogger("bulkhead.wire")
@@ -75,7 +76,7 @@ async def identify(gate: Gate, evidence: Evidence, resource: Resource) -> Worklo
 def challenge(reason: Reason, endpoint: Endpoint, resource: Resource) -> Rejected:
     """401; 403 when the token is good but not good enough; 503 when nobody could say whether it is."""
     if reason is Reason.ISSUER_SILENT:
-        body = error_body(None, refusal(INVALID_REQUEST, "who sent this cannot be told now"))
+        body = error_body(None, refusal(INVALID_REQUEST, NOT_NOW))
         return Rejected(Reply(503, body, (("retry-after", RETRY_AFTER),)))
     scope = " ".join(scopes(endpoint))
     metadata = f"{resource.origin}{METADATA_PATH}{endpoint.path}"

@@ -30,6 +30,7 @@ from gateway.reasons import Reason
 from gateway.settings import RequestLimits
 from gateway.wire.agents import hello, listening, mirrored
 from gateway.wire.agents.answering import ask_gate, body_of, gateway_error
+from gateway.wire.agents.challenges import NOT_NOW
 from gateway.wire.agents.era import is_stateless
 from gateway.wire.agents.exchange import Rejected, Reply
 from gateway.wire.agents.limits import Limits
@@ -197,7 +198,9 @@ class Conversation:
             return self._who
         try:
             return await self._gate.identify(self._who)
-        except Refused:
+        except Refused as no:
+            if no.reason is Reason.ISSUER_SILENT:
+                raise rejected(503, INVALID_REQUEST, NOT_NOW, id=call.id) from None
             message = "the token is not, or no longer, good for this endpoint"
             raise rejected(401, INVALID_REQUEST, message, id=call.id) from None
 
