@@ -122,6 +122,7 @@ async def kept_fresh(keys: Collection[Kept]) -> AsyncIterator[None]:
                 for each in keys:
                     tasks.start_soon(each.look)
     async with meanwhile(*(each.keep() for each in keys)):
+        await asyncio.sleep(0)  # each has begun: over stdio the first caller is there at once
         yield
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
-from gateway.app.identity import Identities, open_local
+from gateway.app.identity import Identities, kept_fresh, open_local
 from gateway.errors import Misconfigured
 from gateway.settings import load
 
@@ -23,6 +24,24 @@ def test_the_embedded_issuer_is_refused_beyond_loopback_at_its_line(
         Misconfigured, match=r"bulkhead\.yaml:2: the embedded issuer serves loopback"
     ):
         open_local(load(file))
+
+
+async def test_who_comes_at_once_finds_everything_begun() -> None:
+    """Over stdio the only caller is there before the loop has turned."""
+    begun = list[str]()
+
+    class Kept:
+        alive = True
+
+        async def look(self) -> None:
+            begun.append("looked")
+
+        async def keep(self) -> None:
+            begun.append("keeping")
+            await anyio.sleep_forever()
+
+    async with kept_fresh([Kept()]):
+        assert begun == ["looked", "keeping"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -112,6 +116,28 @@ def test_neither_a_token_nor_the_gateways_secret_is_found_anywhere_afterwards(fr
         if secret.encode() in path.read_bytes()
     ]
     assert found == ["own-secret"]
+
+
+def test_a_host_that_starts_the_gateway_may_give_it_such_a_token(front: Front) -> None:
+    token = front.idp.token(front.url())
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "host", "version": "1"},
+    }
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+    config = str(front.home.config)
+    ran = subprocess.run(
+        [sys.executable, "-m", "gateway", "stdio", "--tier", "data", "--config", config],
+        input=line + "\n",
+        env={**os.environ, "BULKHEAD_TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert '"serverInfo"' in ran.stdout
+    assert token not in ran.stdout + ran.stderr
 
 
 def test_when_the_provider_is_gone_nobody_gets_in_and_no_token_is_called_bad(
