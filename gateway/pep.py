@@ -25,7 +25,7 @@ from gateway.finishing import to_its_end
 from gateway.line import approving, holding, several
 from gateway.line.bounds import Bounds
 from gateway.line.carrying import Carrying
-from gateway.line.courses import Courses
+from gateway.line.courses import Courses, with_level
 from gateway.line.evenly import Pace
 from gateway.line.links import Links, may_follow
 from gateway.line.scribe import Results, Scribe
@@ -213,8 +213,7 @@ class Line:
 
     def _with_level(self, way: Way, decided: Decided, prepared: Prepared) -> Reversible:
         way.reversal = reversal = prepared.reversal
-        decision = way.policy.decide(question(decided.classified, reversal))
-        return Reversible(require(decided.classified, decision, reversal), prepared)
+        return Reversible(with_level(way.policy, decided, reversal), prepared)
 
     async def _approve(self, way: Way, reversible: Reversible) -> Reversible:
         """A person's leave for this very call, where a rule wants it. Looking takes time: decided again."""

@@ -102,8 +102,8 @@ class PolicyView(Protocol):
         ...
 
     def constant(self, classified: Classified) -> bool:
-        """Is every call of this target by this caller classified and first decided like this one, whatever its
-        arguments? False where that is not certain."""
+        """Is every call of this target by this caller classified and decided like this one, whatever its arguments
+        and its level? False where that is not certain."""
         ...
 
     def marks(self, classified: Classified | None) -> Mapping[str, Mark]:

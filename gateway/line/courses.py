@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.decide import Decided
+from gateway.core.decide import Decided, question, require
 from gateway.core.lookalikes import refuse_look_alikes
 from gateway.core.model import (
     Classified,
@@ -26,6 +26,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.core.resolve import Table
+from gateway.core.reverse import Reversal
 from gateway.errors import Where
 from gateway.ports import PolicyView
 from gateway.values import Value
@@ -111,6 +112,15 @@ class Courses:
             alike = policy.constant(decided.classified)
             self._known[key] = _course(decided, self._among) if alike else None
         return decided
+
+
+def with_level(policy: PolicyView, decided: Decided, reversal: Reversal) -> Decided:
+    """The call decided again with its level, by the version of the policy it was just decided by. One that followed a
+    course is: where no condition has a say, none asks for the level. Raises `Refused`."""
+    if decided.course is not None:
+        return decided
+    decision = policy.decide(question(decided.classified, reversal))
+    return require(decided.classified, decision, reversal)
 
 
 def _course(decided: Decided, among: object) -> Course:

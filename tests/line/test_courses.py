@@ -12,8 +12,9 @@ from gateway.core.decide import Decided, admit, question, require
 from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, Request, Target
 from gateway.core.resolve import Shelf, Table, resolve
+from gateway.core.reverse import Level, Reversal
 from gateway.errors import Refused
-from gateway.line.courses import MOST, Courses
+from gateway.line.courses import MOST, Courses, with_level
 from gateway.policy.snapshot import PolicySnapshot, load
 from gateway.reasons import Reason
 from gateway.settings import ServerSettings
@@ -116,6 +117,39 @@ def test_where_a_condition_or_a_trial_has_a_say_every_call_is_asked_for(
     courses, of, by = Courses(), table(), policy(tmp_path, f"{rule}\n", small)
     courses.note(of, by, asked(of, by, request()))
     assert courses.follow(of, by, request()) is None
+
+
+EACH_LEVEL = [
+    Reversal(each, guard=guard, why="why")
+    for each in Level
+    for guard in ("none", "locked-check", "cas")
+]
+
+
+@pytest.mark.parametrize("more", ["", "p, O010, data, s, read, *, *, *, *, -, approve\n"])
+def test_a_call_that_follows_a_course_is_decided_with_its_level_as_if_it_were_asked_for(
+    tmp_path: Path, more: str
+) -> None:
+    courses, of, by = Courses(), table(), policy(tmp_path, more)
+    courses.note(of, by, asked(of, by, request()))
+    followed = courses.follow(of, by, request(arguments={"x": "another"}))
+    assert followed is not None
+    for reversal in EACH_LEVEL:
+        classified = followed.classified
+        long = require(classified, by.decide(question(classified, reversal)), reversal)
+        assert told(with_level(by, followed, reversal)) == long
+
+
+def test_where_a_condition_asks_for_the_level_it_is_asked_with_it(tmp_path: Path) -> None:
+    lost = "conditions:\n  lost: {level: {below: exact}}\n"
+    deny = "p, D010, data, s, read, *, *, *, *, lost, deny\n"
+    courses, of, by = Courses(), table(), policy(tmp_path, deny, lost)
+    decided = courses.note(of, by, asked(of, by, request()))
+    assert courses.follow(of, by, request()) is None
+    assert with_level(by, decided, Reversal(Level.EXACT)).decision.permitted
+    with pytest.raises(Refused) as no:
+        with_level(by, decided, Reversal(Level.NONE, why="why"))
+    assert no.value.reason is Reason.NOT_REVERSIBLE
 
 
 def test_another_table_or_another_version_of_the_policy_is_asked_anew(tmp_path: Path) -> None:
