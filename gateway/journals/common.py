@@ -5,6 +5,7 @@ is too long to be met again is not kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
@@ -30,6 +31,8 @@ class Common:
 
     def __init__(self, json: Callable[[Mapping[str, str]], str]) -> None:
         self._json = json
+        self._again = lru_cache(MOST)(self._member)
+        """Of a record that names another call, as of the gateway's own reads, all but that comes again."""
         self._known: dict[tuple[str, ...], Texts] = {}
 
     def of(self, record: CallRecord) -> Texts:
@@ -39,13 +42,14 @@ class Common:
         return self._made(values) if known is None else known
 
     def _made(self, values: tuple[str, ...]) -> Texts:
-        said = [
-            "," + self._json({name: value})[1:-1]
-            for name, value in zip(COMMON, values, strict=True)
-        ]
+        short = sum(map(len, values)) <= LONGEST
+        said = [*map(self._again if short else self._member, COMMON, values)]
         made = "".join(said[:_DIGEST]), "".join(said[_DIGEST:_TRACE]), "".join(said[_TRACE:])
         if sum(map(len, made)) <= LONGEST:
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[values] = made
         return made
+
+    def _member(self, name: str, value: str) -> str:
+        return "," + self._json({name: value})[1:-1]

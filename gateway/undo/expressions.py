@@ -27,6 +27,7 @@ from gateway.values import Value
 
 MAX_STEPS: Final = 200_000
 MAX_BYTES: Final = 32 * 1024 * 1024
+_SIZED: Final = frozenset({str, list, dict})
 Function = Callable[..., Any]
 
 
@@ -56,11 +57,10 @@ class Budget:
 
     def made(self, value: Any) -> Any:
         """A new value: text costs its length, numbers and lists their size."""
-        match value:
-            case str() | list() | dict():
-                self.bytes -= len(value)
-            case int() if not isinstance(value, bool):
-                self.bytes -= value.bit_length() // 8
+        if type(value) in _SIZED:
+            self.bytes -= len(value)
+        elif type(value) is int:
+            self.bytes -= value.bit_length() // 8
         if self.bytes < 0:
             raise TemplateFailed("makes too much")
         return value

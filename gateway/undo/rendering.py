@@ -37,26 +37,29 @@ def render(template: Template, context: Context) -> Any:
 
 def _settled(value: Any) -> None:
     """What is absent, other or unknown never becomes part of a call."""
-    match value:
-        case Missing():
-            raise value.refuse("a value")
-        case dict():
-            for each in value.values():
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            if type(each) is not str:
                 _settled(each)
-        case list():
-            for each in value:
-                _settled(each)
+    elif isinstance(value, Missing):
+        raise value.refuse("a value")
 
 
 def _render(template: Template, context: Context) -> Any:
     context.budget.step()
     match template:
-        case Literal(value):
-            return value
-        case Text(parts):
-            return context.budget.made("".join(_spelt(part, context) for part in parts))
-        case Eval(node):
-            return evaluate(node, context)
+        case Eval():
+            return evaluate(template.node, context)
+        case Text():
+            spelt = [one if type(one) is str else _spelt(one, context) for one in template.parts]
+            return context.budget.made("".join(spelt))
+        case Members():
+            both = [(key, _render(each, context)) for key, each in template.pairs]
+            return context.budget.made({key: each for key, each in both if each is not GONE})
+        case Literal():
+            return template.value
         case If(test, then, otherwise):
             branch = then if condition(test, context) else otherwise
             return GONE if branch is None else _render(branch, context)
@@ -69,12 +72,9 @@ def _render(template: Template, context: Context) -> Any:
             return _switched(template, context)
         case Turned():
             return _turn(template, _whole(template.of, context), context)
-        case Array(items):
-            rendered = (_render(item, context) for item in items)
-            return context.budget.made([item for item in rendered if item is not GONE])
-        case Members(pairs):
-            both = ((key, _render(each, context)) for key, each in pairs)
-            return context.budget.made({key: each for key, each in both if each is not GONE})
+        case Array():
+            items = [_render(item, context) for item in template.items]
+            return context.budget.made([item for item in items if item is not GONE])
 
 
 def _whole(template: Template, context: Context) -> Any:
@@ -84,9 +84,7 @@ def _whole(template: Template, context: Context) -> Any:
     return value
 
 
-def _spelt(part: str | Node, context: Context) -> str:
-    if isinstance(part, str):
-        return part
+def _spelt(part: Node, context: Context) -> str:
     value = evaluate(part, context)
     if isinstance(value, str):
         return value

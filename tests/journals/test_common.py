@@ -33,6 +33,16 @@ def test_all_but_a_records_own_members_are_there_in_their_order() -> None:
     assert between == ',"grant":"g"'
 
 
+def test_of_a_record_that_differs_in_one_member_only_that_is_made() -> None:
+    making = Making()
+    common = Common(making.json)
+    common.of(call_record("call-1", where="for call-0"))
+    del making.made[:]
+    texts = common.of(call_record("call-2", where="for call-1"))
+    assert making.made == [{"where": "for call-1"}]
+    assert texts == Common(Making().json).of(call_record("call-3", where="for call-1"))
+
+
 def test_the_next_record_like_it_is_not_made_again() -> None:
     making = Making()
     common = Common(making.json)
