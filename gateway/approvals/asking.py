@@ -19,21 +19,16 @@ from gateway.core.reverse import READ, Reversal
 from gateway.errors import Refused
 from gateway.ports import Mark, Protector, Tickets
 from gateway.reasons import Reason
+from gateway.values import Value
 
 
-class Asking:
+class Asking(Value):
     """`ports.Approvals`."""
 
-    def __init__(
-        self,
-        tickets: Tickets,
-        protector: Protector,
-        clock: Callable[[], int],
-    ) -> None:
-        """`clock`: microseconds since the epoch."""
-        self._tickets = tickets
-        self._protector = protector
-        self._clock = clock
+    tickets: Tickets
+    protector: Protector
+    clock: Callable[[], int]
+    """Microseconds since the epoch."""
 
     async def leave(
         self,
@@ -45,9 +40,9 @@ class Asking:
     ) -> Claim:
         """See `ports.Approvals`."""
         new = self._ticket(call_id, decided, reversal or READ, marks, grant)
-        found = await self._tickets.ask(new)
+        found = await self.tickets.ask(new)
         if found.stand == "approved":
-            return Leave(found.id, call_id, self._clock())
+            return Leave(found.id, call_id, self.clock())
         duty = _duty(decided)
         denied = found.stand == "denied"
         reason = Reason.APPROVAL_DENIED if denied else Reason.APPROVAL_NEEDED
@@ -61,20 +56,20 @@ class Asking:
         marks: Mapping[str, Mark],
         grant: Grant | None,
     ) -> Ticket:
-        classified, now = decided.classified, self._clock()
-        resolved, protect = classified.resolved, self._protector.protect
+        classified, now = decided.classified, self.clock()
+        resolved, protect = classified.resolved, self.protector.protect
         identity, level = resolved.request.identity, reversal.level.value
         bound = approval.binding(classified, grant.id if grant else "", level)
         return Ticket(
             id=new_ticket(),
-            digest=self._protector.digest(bound),
+            digest=self.protector.digest(bound),
             asked_by=identity.agent,
             agent=identity.agent,
             on_behalf_of=identity.on_behalf_of or (grant.on_behalf_of if grant else ""),
             tenant=identity.tenant,
             task=identity.task,
             server=resolved.target.server,
-            tool=self._protector.protect_text(resolved.target.policy_name),
+            tool=self.protector.protect_text(resolved.target.policy_name),
             tier=classified.tier,
             effect=classified.effect,
             destination=classified.destination,

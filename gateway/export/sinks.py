@@ -16,6 +16,7 @@ import httpx
 
 from gateway.errors import Misconfigured, Where
 from gateway.files import whole
+from gateway.values import Value
 
 Event = dict[str, Any]
 LONGEST: Final = 1024 * 1024
@@ -87,39 +88,38 @@ class FileSink:
             raise Undelivered(f"{self._path}: {error.strerror}") from None
 
 
-class HttpSink:
+class HttpSink(Value):
     """JSON lines posted to a collector. How far it came is kept in a file of ours."""
 
-    def __init__(self, url: str, cursor: Path, client: httpx.Client) -> None:
-        self._url = url
-        self._cursor = cursor
-        self._client = client
+    url: str
+    cursor: Path
+    client: httpx.Client
 
     def reached(self) -> Reached:
         """See `Sink`."""
         try:
-            number, _, uid = self._cursor.read_text("ascii").partition(" ")
+            number, _, uid = self.cursor.read_text("ascii").partition(" ")
             return Reached(int(number), uid)
         except FileNotFoundError:
             return NOTHING
         except ValueError:
-            raise Misconfigured("not a cursor", Where(str(self._cursor))) from None
+            raise Misconfigured("not a cursor", Where(str(self.cursor))) from None
 
     def deliver(self, events: Sequence[Event]) -> None:
         """See `Sink`. Any answer but 2xx is a no. Its status is all that counts: what it says besides may never end."""
         headers = {"Content-Type": "application/x-ndjson"}
         try:
             # Left with the answer not read: the connection is closed, and the next events go over a new one.
-            with self._client.stream(
-                "POST", self._url, content=_lines(events), headers=headers
+            with self.client.stream(
+                "POST", self.url, content=_lines(events), headers=headers
             ) as answer:
                 pass
         except httpx.HTTPError as error:
-            raise Undelivered(f"{self._url}: {type(error).__name__}") from None
+            raise Undelivered(f"{self.url}: {type(error).__name__}") from None
         if not answer.is_success:
-            raise Undelivered(f"{self._url}: status {answer.status_code}")
+            raise Undelivered(f"{self.url}: status {answer.status_code}")
         last = _of(events[-1])
-        whole.replace(self._cursor, f"{last.number} {last.uid}".encode("ascii"))
+        whole.replace(self.cursor, f"{last.number} {last.uid}".encode("ascii"))
 
 
 def _last(last: bytes | None, torn: bytes) -> Reached:

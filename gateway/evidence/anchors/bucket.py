@@ -27,42 +27,28 @@ class Keys(Value):
     region: str
 
 
-class BucketAnchor:
+class BucketAnchor(Value):
     """`anchoring.Anchor`. An object that is there gets another version at most: the first stays, locked."""
 
-    def __init__(
-        self,
-        url: str,
-        keys: Keys,
-        retain: timedelta,
-        client: httpx.AsyncClient,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        """`url`: of the bucket."""
-        self._url = url
-        self._keys = keys
-        self._retain = retain
-        self._client = client
-        self._now = now
-
-    @property
-    def name(self) -> str:
-        """See `Anchor`."""
-        return self._url
+    name: str
+    """The bucket's URL."""
+    keys: Keys
+    retain: timedelta
+    client: httpx.AsyncClient
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def put(self, name: str, note: str) -> None:
         """See `Anchor`."""
-        url, body, now = f"{self._url}/{quote(name)}", note.encode(), self._now()
-        until = (now + self._retain).strftime("%Y-%m-%dT%H:%M:%SZ")
+        url, body, now = f"{self.name}/{quote(name)}", note.encode(), self.now()
+        until = (now + self.retain).strftime("%Y-%m-%dT%H:%M:%SZ")
         headers = {
             "content-md5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode(),
             "x-amz-object-lock-mode": "COMPLIANCE",
             "x-amz-object-lock-retain-until-date": until,
         }  # fmt: skip
-        headers = signed("PUT", url, headers, body, self._keys, now)
-        await send(
-            self._client, self._client.build_request("PUT", url, content=body, headers=headers)
-        )
+        headers = signed("PUT", url, headers, body, self.keys, now)
+        request = self.client.build_request("PUT", url, content=body, headers=headers)
+        await send(self.client, request)
 
 
 def signed(

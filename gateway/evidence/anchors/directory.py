@@ -8,27 +8,27 @@ import secrets
 from pathlib import Path
 
 from gateway.evidence.anchoring import Unanchored
+from gateway.values import Value
 
 
-class DirectoryAnchor:
+class DirectoryAnchor(Value):
     """`anchoring.Anchor`. A file that is there is never written again."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    directory: Path
 
     @property
     def name(self) -> str:
         """See `Anchor`."""
-        return str(self._directory)
+        return str(self.directory)
 
     async def put(self, name: str, note: str) -> None:
         """See `Anchor`."""
-        await asyncio.to_thread(self._put, self._directory / name, note.encode())
+        await asyncio.to_thread(self._put, self.directory / name, note.encode())
 
     def _put(self, path: Path, note: bytes) -> None:
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             try:
                 with draft.open("xb") as file:
                     file.write(note)
