@@ -11,7 +11,6 @@ of each, with its role made on the way, all of them at once.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any, Final
 import psycopg
 
 from benchmarks.contain import INTENTS, TIERS, Cost, call, cost, report, tool_server
+from benchmarks.options import options
 from gateway.core.fence import Fence
 from gateway.core.model import Endpoint
 from gateway.fences.log import FenceLog
@@ -158,11 +158,7 @@ def run(agents: int, rounds: int) -> list[Cost]:
 
 def main() -> None:
     """Prints a table, or JSON. Exit status 1 when a p95 misses its target."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, agents=32, rounds=3, json=False)
     costs = run(given.agents, given.rounds)
     head = f"{given.agents} agents with a role each; target p95 {TARGET_MS:.0f} ms"
     report(head, costs, given.json)

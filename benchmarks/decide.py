@@ -9,7 +9,6 @@ it costs without an index). Goals at 10,000 rules: under 300 us the first time, 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import copyfile
 
+from benchmarks.options import options
 from gateway.core.model import AccessRequest, Effect, Tier
 from gateway.policy import PolicySnapshot, load
 from gateway.policy.rules import Rule
@@ -159,10 +159,8 @@ def measured() -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    table = measured()
-    if parser.parse_args().json:
+    given, table = options(__doc__, json=False), measured()
+    if given.json:
         print(json.dumps(table, indent=2))
         return
     print(f"{'shape':<10}{'rules':>8}{'us':>10}{'again us':>10}{'ratio':>8}{'load ms':>9}")

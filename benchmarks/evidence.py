@@ -10,7 +10,6 @@ alone, in microseconds. Read the ratios: the rest is the machine's.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sqlite3
@@ -26,6 +25,7 @@ from typing import Final
 from benchmarks.journal import call_record
 from benchmarks.load import stateless
 from benchmarks.meter import Way, http, on_one_core, once
+from benchmarks.options import options
 from benchmarks.scenarios import SMALL
 from benchmarks.stand import serving, started, target
 from gateway.core import record
@@ -148,13 +148,7 @@ def payload_microseconds() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--payload", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, rounds=9, seconds=2.0, connections=64, payload=False, json=False)
     on_one_core()
     told = asdict(measure(given.connections, given.rounds, given.seconds))
     if given.payload:

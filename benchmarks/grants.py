@@ -12,7 +12,6 @@ four in memory at step 7. Absolute numbers are the machine's.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.journal import call_record
+from benchmarks.options import options
 from gateway.core import record
 from gateway.core.grant import Give, Grant, Spend, Terms
 from gateway.core.model import (
@@ -241,17 +241,13 @@ async def measure(grants: int, seconds: float) -> list[Cost]:
 
 def main() -> None:
     """Prints a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--grants", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    costs = asyncio.run(measure(options.grants, options.seconds))
-    if options.json:
+    given = options(__doc__.splitlines()[0], grants=10_000, seconds=1.0, json=False)
+    costs = asyncio.run(measure(given.grants, given.seconds))
+    if given.json:
         print(json.dumps([asdict(cost) for cost in costs], indent=2))
         return
     print(
-        f"{options.grants} grants, chains of {DEPTH}; target {TARGET_MS} ms of CPU beside the commit"
+        f"{given.grants} grants, chains of {DEPTH}; target {TARGET_MS} ms of CPU beside the commit"
     )
     for cost in costs:
         print(

@@ -9,7 +9,6 @@ the absolute numbers are the machine's.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sqlite3
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
+from benchmarks.options import options
 from gateway.core import record
 from gateway.core.model import CallRecord
 from gateway.journals import form
@@ -140,13 +140,9 @@ def measure(directory: Path, seconds: float) -> list[Cost]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--directory", type=Path, default=Path.cwd())
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    costs = measure(chosen.directory, chosen.seconds)
-    if chosen.json:
+    given = options(__doc__, seconds=2.0, directory=Path.cwd(), json=False)
+    costs = measure(given.directory, given.seconds)
+    if given.json:
         print(json.dumps([asdict(cost) for cost in costs], indent=2))
         return
     print(

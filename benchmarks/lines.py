@@ -10,7 +10,6 @@ the functions called, Python's and C's (cProfile): a count that no neighbour cha
 
 from __future__ import annotations
 
-import argparse
 import cProfile
 import gc
 import pstats
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.journal import call_record
+from benchmarks.options import options
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.evidence import open_sequencer
 from gateway.core import record
@@ -129,11 +129,7 @@ def in_evidence(directory: Path, looks: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--calls", type=int, default=6_400)
-    parser.add_argument("--directory", type=Path, default=Path.cwd())
-    given = parser.parse_args()
+    given = options(__doc__, batches=[1, 16, 64], calls=6_400, directory=Path.cwd())
     gc.freeze()
     print(f"{'part':<28} {'us':>7} {'least':>7} {'steps':>7}")
     with tempfile.TemporaryDirectory(dir=given.directory) as place:

@@ -10,7 +10,6 @@ calls per second.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.options import options
 from gateway.cli.reading import pages
 from gateway.core import record
 from gateway.core.describe import describe, with_others
@@ -141,10 +141,7 @@ def run(calls: int) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=100_000)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, calls=100_000, json=False)
     rows = run(given.calls)
     if given.json:
         print(json.dumps([{**asdict(row), "goal": GOAL} for row in rows], indent=2))

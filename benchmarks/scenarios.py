@@ -10,7 +10,6 @@ the machine's.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from benchmarks.homes import GRANTS, RULES
 from benchmarks.load import Target, stateless
 from benchmarks.meter import Row, Way, http, measure, on_one_core
 from benchmarks.opening import session
+from benchmarks.options import options
 from benchmarks.sdkclient import sdk_client
 from benchmarks.stand import Stand, target
 from gateway.core.model import Endpoint
@@ -154,12 +154,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, rounds=3, seconds=1.0, only=[], json=False)
     on_one_core()
     rows = list(run(given.rounds, given.seconds, given.only))
     print(json.dumps([asdict(row) for row in rows]) if given.json else table(rows))

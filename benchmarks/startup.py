@@ -9,7 +9,6 @@ the gateway has run before: it keeps what the servers listed, and Python its byt
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -29,6 +28,7 @@ import uvloop
 
 from benchmarks.fixture import NOTES, SIZES
 from benchmarks.load import Failed, drive, stateless
+from benchmarks.options import options
 from benchmarks.stand import PIPE, started, target
 from gateway.core.model import Endpoint
 from gateway.stories.stage import free_port
@@ -123,10 +123,7 @@ def measure(rounds: int) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, rounds=5, json=False)
     row = measure(given.rounds)
     print(
         json.dumps(asdict(row))

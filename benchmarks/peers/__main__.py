@@ -10,7 +10,6 @@ too. Slow peers get as many calls as fit. Results go to .bench/peers.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any, Final
 from benchmarks import results
 from benchmarks.load import Failed
 from benchmarks.meter import Row, Way, WayFailed, http, measure, on_one_core
+from benchmarks.options import options
 from benchmarks.peers import contextforge, envoy, fastmcp, mcp_proxy_npm, mcp_proxy_pypi
 from benchmarks.peers.install import CannotInstall
 from benchmarks.peers.peer import CannotStart, Peer, Serving
@@ -135,13 +135,7 @@ def told(rows: Sequence[Row], standing: Standing) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
-    parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = options(__doc__, rounds=3, seconds=2.0, connections=[1, 64], only=[], json=False)
     chosen = [peer for peer in PEERS if not given.only or peer.name.startswith(tuple(given.only))]
     on_one_core()
     rows, standing = run(chosen, given.connections, given.rounds, given.seconds)
