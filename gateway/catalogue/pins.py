@@ -23,7 +23,7 @@ from gateway.core.resolve import KINDS, ListKind
 from gateway.errors import Misconfigured, Where
 from gateway.files import whole
 from gateway.files.listing import named
-from gateway.values import Value, field, replace
+from gateway.values import Value, as_plain, field, replace
 
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -102,7 +102,7 @@ def save(pins: Pins, server: str) -> Path:
     tree: dict[str, Any] = {"server": server}
     mine = sorted(pins.of(server).items(), key=lambda item: item[0].name)
     for kind in _PINNED:
-        rows = {target.name: _row(pin) for target, pin in mine if target.kind == kind}
+        rows = {target.name: as_plain(pin) for target, pin in mine if target.kind == kind}
         if rows:
             tree[kind] = rows
     text = spelt_out(json.dumps(tree, indent=2, ensure_ascii=False)) + "\n"
@@ -112,15 +112,6 @@ def save(pins: Pins, server: str) -> Path:
     except OSError as error:
         raise Misconfigured(f"cannot write: {error.strerror}", Where(str(path))) from None
     return path
-
-
-def _row(pin: Pin) -> JsonObject:
-    return {
-        "digest": pin.digest,
-        "approved_at": pin.approved_at,
-        "approved_by": pin.approved_by,
-        "descriptor": pin.descriptor,
-    }
 
 
 def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:

@@ -165,8 +165,7 @@ def _is_kept(request: Request) -> bool:
     A notification that asks for an answer: `notifications/cancelled` could end another agent's call. And
     what core/tasks.py did not take, such as `tasks/list`: a server that all share tells of all tasks.
     """
-    method = request.method.casefold()
-    return method.startswith(("notifications/", "tasks/")) and request.method != "tasks/get"
+    return request.method.casefold().startswith(("notifications/", "tasks/"))
 
 
 def _named(table: Table, shelf: Shelf, request: Request, kind: ListKind, member: str) -> Resolved:

@@ -66,10 +66,6 @@ def _type(wanted: str, value: Any, _: Facts) -> Truth:
     return True if found == wanted else None
 
 
-def _const(wanted: Any, value: Any, _: Facts) -> Truth:
-    return same(wanted, value) if json_type(wanted) == json_type(value) else None
-
-
 class _Listed(NamedTuple):
     """What is on a list, made once: an argument can have thousands of items that are each looked for on it."""
 
@@ -104,28 +100,8 @@ def _pattern(pattern: str, value: Any, _: Facts) -> Truth:
     return compiled(pattern).search(value) is not None
 
 
-def _min_length(least: int, value: Any, _: Facts) -> Truth:
-    return len(value) >= least if isinstance(value, str) else None
-
-
-def _max_length(most: int, value: Any, _: Facts) -> Truth:
-    return len(value) <= most if isinstance(value, str) else None
-
-
 def _is_number(value: Any) -> bool:
     return json_type(value) == "number" and (isinstance(value, int) or math.isfinite(value))
-
-
-def _minimum(least: float, value: Any, _: Facts) -> Truth:
-    return bool(value >= least) if _is_number(value) else None
-
-
-def _maximum(most: float, value: Any, _: Facts) -> Truth:
-    return bool(value <= most) if _is_number(value) else None
-
-
-def _max_items(most: int, value: Any, _: Facts) -> Truth:
-    return len(value) <= most if isinstance(value, list) else None
 
 
 def path_parts(text: str) -> tuple[str, ...] | None:
@@ -152,22 +128,20 @@ def _host_in(allowed: tuple[str, ...], value: Any, _: Facts) -> Truth:
     return any(patterns.hosts(text).matches(host) for text in allowed)
 
 
-def _equals(fact: str, value: Any, facts: Facts) -> Truth:
-    return value == facts[fact] if isinstance(value, str) and facts.get(fact) else None
-
-
 TESTS: Final[Mapping[str, Callable[[Any, Any, Facts], Truth]]] = {
     "type": _type,
-    "const": _const,
+    "const": lambda one, v, _: same(one, v) if json_type(one) == json_type(v) else None,
     "enum": _enum,
     "pattern": _pattern,
-    "min_length": _min_length,
-    "max_length": _max_length,
-    "minimum": _minimum,
-    "maximum": _maximum,
-    "max_items": _max_items,
+    "min_length": lambda least, v, _: len(v) >= least if isinstance(v, str) else None,
+    "max_length": lambda most, v, _: len(v) <= most if isinstance(v, str) else None,
+    "minimum": lambda least, v, _: v >= least if _is_number(v) else None,
+    "maximum": lambda most, v, _: v <= most if _is_number(v) else None,
+    "max_items": lambda most, v, _: len(v) <= most if isinstance(v, list) else None,
     "path_within": _path_within,
     "host_in": _host_in,
-    "equals": _equals,
+    "equals": lambda fact, v, facts: (
+        v == facts[fact] if isinstance(v, str) and facts.get(fact) else None
+    ),
 }
 """Field of a fragment -> its test. `items` is the fragment's own (it needs fragments)."""

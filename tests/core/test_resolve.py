@@ -323,7 +323,7 @@ async def test_a_vendor_methods_members_are_spelt_as_it_likes() -> None:
 
 @pytest.mark.parametrize(
     "method",
-    ["notifications/cancelled", "Notifications/x", "tasks/list", "tasks/result", "Tasks/get"],
+    ["notifications/cancelled", "Notifications/x", "tasks/list", "tasks/result", "tasks/get"],
 )
 async def test_what_could_reach_another_agents_call_is_no_vendor_method(method: str) -> None:
     assert await _reason(method, {"requestId": 1}, at("files")) is Reason.UNKNOWN_TARGET

@@ -151,6 +151,8 @@ MAY: dict[str, tuple[Who, set[str]]] = {
     "its holder's like in another tenant": (replace(ANN, tenant="other"), set()),
     "who gave it": (ORLA, {"show", "revoke"}),
     "who gave it, in another tenant": (replace(ORLA, tenant="other"), set()),
+    "somebody else, in a task of its name": (replace(ANN, agent="agent:eve"), set()),
+    "somebody else, by its name": (replace(ANN, agent="agent:eve", grant="ann"), set()),
     "somebody else": (replace(ORLA, agent="agent:eve"), set()),
 }
 
