@@ -19,12 +19,18 @@ class TooManySteps(Exception):
 
 @contextmanager
 def limited(keywords: int) -> Iterator[None]:
-    """Checks inside of this ask at most so many keywords, with a subschema for each, or raise `TooManySteps`."""
-    token = _left.set([2 * keywords])
+    """Checks inside of this ask at most so many keywords, with a subschema for each, or raise `TooManySteps`. What one
+    limit within another takes is taken from both."""
+    outer = _left.get()
+    most = 2 * keywords if outer is None else min(2 * keywords, outer[0])
+    left = [most]
+    token = _left.set(left)
     try:
         yield
     finally:
         _left.reset(token)
+        if outer is not None:
+            outer[0] -= most - left[0]
 
 
 def spend(steps: int) -> None:

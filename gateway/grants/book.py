@@ -11,16 +11,18 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Final
 
 from gateway.core import grant as core
+from gateway.core.bounded import limited
 from gateway.core.flow import root_of
 from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
 from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIdentity
 from gateway.core.record import Claim
-from gateway.core.validate import ArgumentCheck, compile_bound
+from gateway.core.validate import MAX_STEPS, ArgumentCheck, compile_bound
 from gateway.errors import JournalError, Refused
 from gateway.made import Made
 from gateway.ports import GrantStore
@@ -271,11 +273,12 @@ class GrantBook:
         if why := self._outside_terms(chain, classified):
             return why
         resolved = classified.resolved
-        for grant in [grant for grant in chain if grant.terms.bounds]:
-            for _, bound in bounds_of(grant.terms, resolved.target):
-                problem = self._check.of(bound).check(resolved.arguments)
-                if problem is not None:
-                    return f"grant {grant.id}: {problem}"
+        bounded = [grant for grant in chain if grant.terms.bounds]
+        asked = ((one.id, by) for one in bounded for _, by in bounds_of(one.terms, resolved.target))
+        with limited(MAX_STEPS) if bounded else nullcontext():  # an agent may write hundreds
+            for name, bound in asked:
+                if problem := self._check.of(bound).check(resolved.arguments):
+                    return f"grant {name}: {problem}"
         return ""
 
     def _outside_terms(self, chain: Chain, classified: Classified) -> str:
@@ -293,8 +296,5 @@ class GrantBook:
 
 
 def _not_given(chain: Chain, classified: Classified) -> str:
-    for grant in chain:
-        why = outside(grant.terms, classified)
-        if why:
-            return f"grant {grant.id}: {why}"
-    return ""
+    told = ((grant.id, outside(grant.terms, classified)) for grant in chain)
+    return next((f"grant {name}: {why}" for name, why in told if why), "")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core import validate
 from gateway.core.grant import Cover, Grant, Spend, Standing, bounds_of, outside
 from gateway.core.model import Classified, Effect, Label, Target, Tier
 from gateway.errors import Refused
@@ -194,6 +195,18 @@ def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
     assert (reason, "is too large" in detail) == ("outside_grant", True)
     assert world.refusal("a", arguments={})[0] == "outside_grant"
     assert world.book.cover(call("a", "git_show")).grant == "a"
+
+
+def test_all_bounds_together_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that may hand a grant on can write one for every beginning of a tool's name."""
+    for room in (book, validate):
+        monkeypatch.setattr(room, "MAX_STEPS", 1_000)
+    slow = {"properties": {"all": {"items": {"allOf": [{"minLength": 1}] * 5}}}}
+    names = ("git/git_log", "git/git_lo*", "git/git_l*")
+    arguments = {"all": ["x"] * 100}
+    one, all_ = (World(grant("a", bounds=dict.fromkeys(some, slow))) for some in (names[:1], names))
+    assert one.book.cover(call("a", arguments=arguments)).grant == "a"
+    assert "in bounded time" in all_.refusal("a", arguments=arguments)[1]
 
 
 def test_a_bound_by_prefix_speaks_also_of_a_uri_that_leads_elsewhere() -> None:
