@@ -72,12 +72,13 @@ ASKS: Final = ("elicitation", "sampling")
 
 
 class ServerSettings(credential_settings.Credentialed):
-    """One tool server: `command` (stdio) or `url` (Streamable HTTP), never both."""
+    """One tool server: `command` (stdio) or `url` (Streamable HTTP, or HTTP+SSE by `transport`), never both."""
 
     command: tuple[str, ...] | None = None
     cwd: str | None = None
     environment: EnvironmentRule = EnvironmentRule()
     url: str | None = None
+    transport: Literal["http", "sse"] = "http"
     headers: dict[str, str] = Field(default_factory=dict)
     """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
     era: Literal["auto", "sessions", "stateless"] = "auto"
@@ -110,6 +111,8 @@ class ServerSettings(credential_settings.Credentialed):
             raise ValueError("command is empty")
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise ValueError("url must start with http:// or https://")
+        if self.transport == "sse" and (self.url is None or self.era == "stateless"):
+            raise ValueError("transport sse is for a url, and speaks sessions")
         credential_settings.check(self.credentials, self.url, self.headers, self.cleartext)
         return self
 
@@ -261,8 +264,7 @@ def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
     for server in settings.servers:
         if SERVER_ID.fullmatch(server) and server != ITSELF:
             continue
-        own = "this is the gateway's own name"
-        wrong = own if server == ITSELF else NO_ID
+        wrong = "this is the gateway's own name" if server == ITSELF else NO_ID
         place = Where(file, yamlfile.line_of(tree, ["servers", server]))
         raise Misconfigured(f"servers.{server}: {wrong}", place)
 

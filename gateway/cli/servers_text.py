@@ -39,7 +39,7 @@ def summary(
     counts = Counter[str](r.status for r in reviews)
     return {
         "server": name,
-        "transport": "stdio" if settings.command else "http",
+        "transport": "stdio" if settings.command else settings.transport,
         "state": "failing" if read.problems else "ready",
         "tools": sum(r.target.kind == "tool" and r.live is not None for r in reviews),
         **{status: counts[status] for status in COUNTED},

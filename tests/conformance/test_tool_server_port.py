@@ -18,6 +18,7 @@ from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.ports import Outbound, ServerUnavailable, ToolServer
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.wire.servers.http import HttpServer
+from gateway.wire.servers.sse_server import SseServer
 from gateway.wire.servers.stdio import StdioServer
 from tests.clock import ahead
 from tests.servers import behaviour, clients
@@ -36,14 +37,18 @@ async def stdio(eras: str, limits: ServerLimits) -> AsyncIterator[ToolServer]:
 
 
 @asynccontextmanager
-async def http(eras: str, limits: ServerLimits) -> AsyncIterator[ToolServer]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", clients.HTTP_SERVER, "--eras", eras, stdout=asyncio.subprocess.PIPE
-    )
+async def http(eras: str, limits: ServerLimits, *options: str) -> AsyncIterator[ToolServer]:
+    words = (sys.executable, "-S", clients.HTTP_SERVER, "--eras", eras, *options)
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     port = int(await process.stdout.readline())
     url = f"http://127.0.0.1:{port}/mcp"
-    server = HttpServer("tried", ServerSettings(url=url, limits=limits))
+    server: HttpServer | SseServer
+    if options:
+        settings = ServerSettings(url=url, limits=limits, transport="sse")
+        server = SseServer("tried", settings, None, None, lambda _: None)
+    else:
+        server = HttpServer("tried", ServerSettings(url=url, limits=limits))
     try:
         yield server
     finally:
@@ -57,6 +62,7 @@ Way = Callable[[ServerLimits], AbstractAsyncContextManager[ToolServer]]
 WAYS: dict[str, Way] = {
     "stdio-sessions": lambda limits: stdio("sessions", limits),
     "stdio-stateless": lambda limits: stdio("stateless", limits),
+    "sse-sessions": lambda limits: http("sessions", limits, "--sse"),
     "http-sessions": lambda limits: http("sessions", limits),
     "http-stateless": lambda limits: http("stateless", limits),
 }

@@ -198,6 +198,15 @@ async def sdk_server(era: str, *, json_response: bool = False) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def sse_server() -> AsyncIterator[tuple[str, World]]:
+    """The same over HTTP+SSE of 2024-11-05."""
+    world = World()
+    world.server = _tools(world)
+    async with listening(_Door(world.server.sse_app(), world, "sessions")) as port:
+        yield f"http://127.0.0.1:{port}/sse", world
+
+
+@asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[int]:
     """The port an ASGI application is served on."""
     config = uvicorn.Config(

@@ -1,4 +1,5 @@
-"""The test tool server over Streamable HTTP. `--eras` as in `Behaviour`. Prints its port, then serves.
+"""The test tool server over Streamable HTTP; with `--sse` over HTTP+SSE. `--eras` as in `Behaviour`. Prints its port,
+then serves.
 
 A call that says something before its answer is answered by an event stream, any other by JSON.
 """
@@ -35,7 +36,8 @@ class Front:
                 headers = {name.lower(): value.strip() for name, _, value in pairs}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 message = json.loads(body) if body else {}
-                await self.route(head[0].split()[0], headers, message, Reply(reader, writer))
+                verb, headers[":path"], _ = head[0].split()
+                await self.route(verb, headers, message, Reply(reader, writer))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -96,9 +98,38 @@ class Front:
             await asyncio.Event().wait()
         elif to.streaming:
             to.event(answer)
-            to.end()
+            if not isinstance(self, OldFront):
+                to.end()
         else:
             to.json(answer)
+
+
+class OldFront(Front):
+    """The same over HTTP+SSE of 2024-11-05: what is posted to an address is answered on its stream."""
+
+    def __init__(self, server: Behaviour) -> None:
+        super().__init__(server)
+        self.streams: dict[str, Reply] = {}
+        self.works: set[asyncio.Future[None]] = set()
+
+    async def route(self, verb: str, headers: dict[str, str], message: JSON, to: Reply) -> None:
+        if verb == "GET":
+            path = f"/post/{next(self.numbers)}"
+            self.streams[path] = to
+            self.server.listening.append(to.event)
+            to.stream()
+            to.chunk(f"event: endpoint\ndata: {path}\n\n")
+            await to.left()
+            return
+        to.empty(202)
+        if "method" not in message:
+            self.questions.pop(message["id"]).set_result(message)
+        elif message["method"] == "notifications/cancelled":
+            self.server.cancelled.append(message["params"]["requestId"])
+        elif "id" in message:
+            work = asyncio.ensure_future(self.call(message, self.streams[headers[":path"]]))
+            self.works.add(work)
+            work.add_done_callback(self.works.discard)
 
 
 class Reply:
@@ -126,7 +157,9 @@ class Reply:
     def event(self, message: JSON) -> None:
         if not self.streaming:
             self.stream()
-        data = f"data: {json.dumps(message)}\n\n"
+        self.chunk(f"data: {json.dumps(message)}\n\n")
+
+    def chunk(self, data: str) -> None:
         self.write(f"{len(data):x}\r\n{data}\r\n")
 
     def end(self) -> None:
@@ -144,7 +177,9 @@ class Reply:
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--eras", default="both")
-    front = Front(Behaviour(parser.parse_args().eras))
+    parser.add_argument("--sse", action="store_true")
+    given = parser.parse_args()
+    front = (OldFront if given.sse else Front)(Behaviour(given.eras))
     listening = await asyncio.start_server(front.accept, "127.0.0.1", 0)
     sys.stdout.write(f"{listening.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Tool servers, over stdio or Streamable HTTP, either protocol era: the adapters of `ports.ToolServer`."""
+"""Tool servers, over stdio, Streamable HTTP or HTTP+SSE, either protocol era: the adapters of `ports.ToolServer`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gateway.wire.servers.seal import Seal
 
 if TYPE_CHECKING:  # each transport is imported by who uses it
     from gateway.wire.servers.http import HttpServer
+    from gateway.wire.servers.sse_server import SseServer
     from gateway.wire.servers.stdio import StdioServer
     from gateway.wire.servers.stdio_each import Each
 
@@ -40,10 +41,15 @@ def open_server(
 
     Raises `Misconfigured` when it cannot ever work, such as a command that is not installed.
     """
-    if settings.command is None:
+    wire: HttpServer | SseServer | StdioServer | Each
+    if settings.transport == "sse":
+        from gateway.wire.servers.sse_server import SseServer
+
+        wire = SseServer(name, settings, late, own, _given)
+    elif settings.command is None:
         from gateway.wire.servers.http import HttpServer
 
-        wire: HttpServer | StdioServer | Each = HttpServer(name, settings, own)
+        wire = HttpServer(name, settings, own)
     else:
         wire = _over_stdio(name, settings, late, own)
     seconds = min(SECONDS, settings.limits.total)

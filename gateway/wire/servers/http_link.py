@@ -42,7 +42,7 @@ def answered(reply: Reply) -> str:
 def no_session(status: int, said: str) -> NotSent:
     """What a server answered to `initialize`, and what it may be where it takes no POST there."""
     older = status in {404, 405}
-    hint = "; one of HTTP+SSE (2024-11-05) needs a bridge in front" if older else ""
+    hint = "; one of HTTP+SSE (2024-11-05) needs transport: sse" if older else ""
     return NotSent(f"it opened no session: HTTP {status}: {said}{hint}")
 
 

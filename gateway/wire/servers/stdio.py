@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any, Literal
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
@@ -22,6 +23,7 @@ from gateway.settings import MAX_WHOLE, ServerSettings
 from gateway.wire.servers import LateAnswer, envelope, process
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.news import News
+from gateway.wire.servers.running import Running, Start
 from gateway.wire.servers.stdio_before import tell_before
 from gateway.wire.servers.stdio_conversation import Conversation, Gone
 from gateway.wire.servers.stdio_greeting import NoGreeting, greet
@@ -45,17 +47,17 @@ class StdioServer:
         late: LateAnswer | None = None,
         own: OwnCredential | None = None,
         changed: Callable[[str], None] | None = None,
+        start: Start | None = None,
     ) -> None:
         """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its process has
         in its environment; it ends with it, and the next one gets a new one. `changed`: is told of changed lists in the
-        place of who listens here. Raises `Misconfigured` when the command cannot be found."""
+        place of who listens here. `start`: in the place of its command. Raises `Misconfigured`: no such command."""
         self._name, self._limits = name, settings.limits
-        self._command = process.command(name, settings)
+        self._start = start or partial(process.start, process.command(name, settings))
         self._forced = settings.era
         self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
         self._client = client
-        self._back_off = back_off or BackOff()
-        self._late, self._own = late, own
+        self._late, self._own, self._back_off = late, own, back_off or BackOff()
         self._ids = envelope.ids()
         self._changes = News()
         self.changed = changed or self._changes.publish
@@ -67,7 +69,7 @@ class StdioServer:
         self._up: Up | None = None
         self.era: Era | None = None
         """What it speaks; None while it is not up."""
-        self._last: process.Process | None = None
+        self._last: Running | None = None
         """The process that was started last, answering or not."""
         self._failures = self._starts = 0
         self._last_error = ""
@@ -153,7 +155,7 @@ class StdioServer:
         await to_its_end(last.stop())
         return last.is_over
 
-    def _over(self, running: process.Process) -> None:
+    def _over(self, running: Running) -> None:
         """Its credential is: so is the process. The next one starts at once, with a new one."""
         if not running.ended.done():
             self._fenced = True
@@ -249,9 +251,8 @@ class StdioServer:
         )
         conversation.of_one_agent = self._client is not None
         credential = await self._own() if self._own is not None else None
-        running = await process.start(
-            self._command, min(self._limits.max_result, MAX_WHOLE), conversation.attach, credential
-        )
+        longest = min(self._limits.max_result, MAX_WHOLE)
+        running = await self._start(longest, conversation.attach, credential)
         self._last = running
         if credential is not None:
             forget = credential.over.then(lambda: self._over(running))
@@ -269,7 +270,7 @@ class StdioServer:
         self._up, self.era, self._state = up, up.greeting.era, "ready"
         self._starts += 1
         self._settled.set()
-        self._log.info("ready: %s, pid %d", up.greeting.version, up.process.pid)
+        self._log.info("ready: %s, pid %s", up.greeting.version, up.process.pid)
         if self._starts > 1:
             self._changes.publish("restarted")
             self._watch.renewed()

@@ -32,7 +32,7 @@ from gateway.wire.asking import NEEDED
 from gateway.wire.methods import LIST_CHANGES, NEWS
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
-from gateway.wire.servers.process import Process
+from gateway.wire.servers.running import Running
 from gateway.wire.servers.stdio_call import InFlight, LimitReached, Reply
 from gateway.wire.servers.stdio_lines import Heard, Overlong
 from gateway.wire.servers.stdio_unread import Unread
@@ -80,11 +80,11 @@ class Conversation:
         self.roots_at = self._loop.time()
         self._early: list[tuple[str, JsonObject, int, Reply]] = []
         """Questions that came before any call."""
-        self._process: Process
+        self._process: Running
         self.log = logging.getLogger(f"bulkhead.server.{name}")
         self._unread = Unread(self.log)
 
-    def attach(self, process: Process) -> Heard:
+    def attach(self, process: Running) -> Heard:
         self._process = process
         process.ended.add_done_callback(lambda _: self._lost())
         return self.heard

@@ -90,11 +90,14 @@ class Each:
         *,
         listed_to: frozenset[str] = frozenset(),
         in_sessions: bool = False,
+        everyone: bool = False,
         most: int = MOST,
+        each: int = MOST_EACH,
         idle: float = IDLE,
     ) -> None:
         """`questions`: capabilities of an agent's client that the server is told of. `listed_to`: those of
-        the client that is told the lists. `in_sessions`: a server that is found stateless may speak sessions too."""
+        the client that is told the lists. `in_sessions`: a server that is found stateless may speak sessions too.
+        `everyone`: who cannot be asked has one of their own, too; `most`, `each`: of all, and of one principal."""
         self._name = name
         self._shared = shared
         self._make = make
@@ -102,7 +105,8 @@ class Each:
         self._listed_to = listed_to
         self._in_sessions = in_sessions
         self._lister: WatchedServer | None = None
-        self._most = most
+        self._everyone = everyone
+        self._most, self._each = most, each
         self._idle = idle
         self._own: dict[Key, _Own] = {}
         self.watches = EachWatches(shared.watches)
@@ -121,14 +125,15 @@ class Each:
         self, permit: Permit, message: Outbound, channel: Channel
     ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.ToolServer`."""
-        if message.credential is None and not message.client.capabilities:
+        if message.credential is None and not (message.client.capabilities or self._everyone):
             return self._shared.call(permit, message, channel)
         return self._placed(permit, message, channel)
 
     async def _placed(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
         own = await self._place(message)
         if own is None:
-            if message.credential is not None and message.method != SUBSCRIBE:
+            apart = self._everyone or message.credential is not None
+            if apart and message.method != SUBSCRIBE:
                 why = "too many of its processes are at work"
                 return not_forwarded(self._name, Reason.OVERLOADED, why)
             return await self._share(permit, message, channel)
@@ -159,12 +164,12 @@ class Each:
         said = client.capabilities.items()
         asked = {name: one for name, one in said if name in self._questions and one is not None}
         lease = credential.lease if credential else ""
-        if asked:
+        if asked or self._everyone:
             key = (message.principal, message.session, dumps([asked, client.info]), lease)
             if own := self._own.get(key):
                 # Whatever has become of the shared one, or of the agent's other sessions.
                 return own
-            if await self._asks_in_session(message):
+            if self._everyone or await self._asks_in_session(message):
                 facts = ClientFacts(client.protocol_version, asked, client.info)
                 return self._own.get(key) or self._new(key, facts, message)
         if credential is None:
@@ -207,7 +212,7 @@ class Each:
 
     def _new(self, key: Key, client: ClientFacts | None, message: Outbound) -> _Own | None:
         mine = [other for other in self._own if other[0] == key[0]]
-        if len(mine) >= MOST_EACH and not self._made_room(mine):
+        if len(mine) >= self._each and not self._made_room(mine):
             return None
         if len(self._own) >= self._most and not self._made_room(list(self._own)):
             self._log.warning("%d own processes are at work, no more are started", self._most)

@@ -6,7 +6,7 @@ from gateway.core.model import RpcError
 from gateway.ports import Channel, Outbound
 from gateway.values import Value
 from gateway.wire.servers import envelope
-from gateway.wire.servers.process import Process
+from gateway.wire.servers.running import Running
 from gateway.wire.servers.stdio_conversation import Conversation
 from gateway.wire.servers.stdio_greeting import Greeting
 from gateway.wire.servers.watching import not_told
@@ -15,7 +15,7 @@ from gateway.wire.servers.watching import not_told
 class Up(Value):
     """What there is to talk to."""
 
-    process: Process
+    process: Running
     conversation: Conversation
     greeting: Greeting
 

@@ -1,0 +1,36 @@
+"""What a conversation with a tool server goes over: a process and its pipes, or what can stand in for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gateway.core.credential import Credential
+from gateway.wire.servers.stdio_lines import Heard, Overlong
+
+
+class Running(Protocol):
+    """See `process.Process`."""
+
+    @property
+    def ended(self) -> asyncio.Future[str]: ...
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def is_over(self) -> bool: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def last_words(self) -> str: ...
+    def write(self, line: bytes) -> bool: ...
+    def has_room(self) -> bool: ...
+    async def room(self) -> None: ...
+    async def over(self) -> None: ...
+    def shown(self, line: bytes | Overlong) -> str: ...
+    async def stop(self) -> None: ...
+
+
+Start = Callable[[int, Callable[[Running], Heard], Credential | None], Awaitable[Running]]
+"""Gets the size of the longest message, and what gets it before it is read and gives what hears it. Raises what the
+operator is to be told."""
