@@ -34,7 +34,7 @@ _HEADER: Final = Struct("<24s16s40sQ")
 _MAGIC: Final = b"bulkhead used proofs 1".ljust(24)
 _START: Final = 4_096
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-_TRIES, _PAUSE = 50, 0.001
+_TRIES, _PAUSE = 250, 0.001
 
 
 class Busy(OSError):
