@@ -92,7 +92,7 @@ class Each:
         in_sessions: bool = False,
         everyone: bool = False,
         most: int = MOST,
-        each: int = MOST_EACH,
+        each: int | None = None,
         idle: float = IDLE,
     ) -> None:
         """`questions`: capabilities of an agent's client that the server is told of. `listed_to`: those of
@@ -106,7 +106,7 @@ class Each:
         self._in_sessions = in_sessions
         self._lister: WatchedServer | None = None
         self._everyone = everyone
-        self._most, self._each = most, each
+        self._most, self._each = most, each or MOST_EACH
         self._idle = idle
         self._own: dict[Key, _Own] = {}
         self.watches = EachWatches(shared.watches)
