@@ -24,7 +24,7 @@ class Offered:
     def __init__(self, servers: Mapping[str, ToolServer], approved: Pins) -> None:
         self._servers = servers
         self._approved = approved
-        self._found: dict[str, dict[Target, str]] = {}
+        self._found: dict[str, dict[Target, str | None]] = {}
         self._asking = asyncio.Lock()
 
     async def why_withheld(self, target: Target) -> str | None:
@@ -35,13 +35,14 @@ class Offered:
         async with self._asking:  # of those that ask side by side one asks the server
             if target.server not in self._found:
                 self._found[target.server] = await self._withheld(target.server, server)
-        return self._found[target.server].get(target)
+        return self._found[target.server].get(target, "not approved")
 
-    async def _withheld(self, name: str, server: ToolServer) -> dict[Target, str]:
+    async def _withheld(self, name: str, server: ToolServer) -> dict[Target, str | None]:
         lists = await fetch_lists(name, server, SECONDS)
         reviews = review(name, lists, self._approved.of(name))
         return {
             each.target: f"{each.status}{each.note and f': {each.note}'}"
-            for each in reviews
             if each.status != "approved"
+            else None
+            for each in reviews
         }
