@@ -13,17 +13,7 @@ from weakref import ref
 import pytest
 
 from gateway.core.fence import Fence
-from gateway.core.model import (
-    Answer,
-    ClientFacts,
-    Endpoint,
-    Era,
-    Evidence,
-    JsonObject,
-    Request,
-    Tier,
-    WorkloadIdentity,
-)
+from gateway.core.model import Answer, Endpoint, Era, Evidence, JsonObject, Tier, WorkloadIdentity
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
@@ -32,6 +22,7 @@ from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.reasons import Reason
 from gateway.values import replace
+from tests.catalogue.offering import asks, at
 from tests.free import NoGrants
 
 EVIDENCE = Evidence(("Bearer x",), Endpoint("all"))
@@ -114,10 +105,10 @@ class Lets:
 @pytest.mark.parametrize(
     ("endpoint", "lets", "waits"),
     [
-        (Endpoint("server", server="files"), ("files",), ["files"]),
-        (Endpoint("server", server="files"), (), []),  # it would tell that there is one
-        (Endpoint("server", server="git"), ("git",), []),  # shown as it was the last time
-        (Endpoint("server", server="none"), ("none",), []),
+        (at("files"), ("files",), ["files"]),
+        (at("files"), (), []),  # it would tell that there is one
+        (at("git"), ("git",), []),  # shown as it was the last time
+        (at("none"), ("none",), []),
         (Endpoint("all"), ("files",), []),  # others are there
     ],
 )
@@ -138,15 +129,7 @@ async def test_a_list_of_such_a_server_is_waited_for_too() -> None:
         "bounds": SimpleNamespace(standing=lambda who: None, towards=lambda who: None),
         "shelves": SimpleNamespace(list=lambda request, visible: Answer({"tools": []})),
     }
-    asked = Request(
-        Endpoint("server", server="files"),
-        WHO,
-        Era.STATELESS,
-        1,
-        "tools/list",
-        {},
-        ClientFacts("2026-07-28", {}),
-    )
+    asked = asks("tools/list", {}, at("files"))
     answer = await gate(Verifier([]), TurnedAway(), **parts).answer(asked, cast(Any, None))
     assert answer.result == {"tools": []} and starting.waited_for == ["files"]
 
@@ -226,26 +209,9 @@ class Kept:
     params: JsonObject = field(default_factory=lambda: CALL)
 
     def __post_init__(self) -> None:
-        parts: dict[str, Any] = dict.fromkeys(("shelves", "policies", "catalogue", "receipts"))
-        parts["policies"] = cast(Any, self)
-        self.gate = FrontGate(
-            **parts,
-            line=cast(Any, self.line),
-            bounds=Bounds(NoGrants(), LiveFences(self.log)),
-            watched={},
-            verifier=Verifier([]),
-            turned_away=cast(Any, TurnedAway()),
-            seconds=lambda: 0,
-        )
-        request = Request(
-            Endpoint("all"),
-            WHO,
-            Era.SESSIONS,
-            1,
-            "tools/call",
-            self.params,
-            ClientFacts("2025-11-25"),
-        )
+        bounds = Bounds(NoGrants(), LiveFences(self.log))
+        self.gate = gate(Verifier([]), TurnedAway(), line=self.line, policies=self, bounds=bounds)
+        request = replace(asks("tools/call", self.params), identity=WHO, era=Era.SESSIONS)
         self.may_have: Callable[[WorkloadIdentity], bool] = self.gate.keeps(request)
 
     current = None

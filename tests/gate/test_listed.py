@@ -8,28 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.core.fence import Fence
-from gateway.core.model import (
-    Answer,
-    ClientFacts,
-    Endpoint,
-    Entry,
-    Era,
-    Request,
-    Tier,
-    WorkloadIdentity,
-)
+from gateway.core.model import Answer, Endpoint, Entry, Request, Tier, WorkloadIdentity
 from gateway.core.resolve import Table
 from gateway.gate.listed import MOST, Lists
 from gateway.line.bounds import Bounds
 from gateway.values import replace
+from tests.catalogue.offering import asks, at
 from tests.free import NoFences, NoGrants
 
-ALICE = WorkloadIdentity(
-    "issuer", "agent:alice", "local", "task", "general", frozenset({Tier.DATA}), "token", 2**40
-)
-ASKED = Request(
-    Endpoint("all"), ALICE, Era.STATELESS, 1, "tools/list", {}, ClientFacts("2026-07-28")
-)
+ASKED = asks("tools/list", {})
 
 
 class Fences(NoFences):
@@ -85,7 +72,7 @@ def test_who_asks_again_gets_the_very_same_list() -> None:
 
 CHANGES: dict[str, Callable[[World], None]] = {
     "a fence": lambda world: setattr(
-        world.fences, "set", (Fence("agent", "agent:alice", "operator:o", "why", 1),)
+        world.fences, "set", (Fence("agent", "agent:a", "operator:o", "why", 1),)
     ),
     "a grant": lambda world: setattr(world.grants, "chains", (("g1",),)),
     "the policy": lambda world: setattr(world, "current", object()),
@@ -103,14 +90,14 @@ def test_when_something_has_changed_it_is_made_anew(change: str) -> None:
 
 
 OTHERS = [
-    replace(ASKED, endpoint=Endpoint("server", server="one")),
+    replace(ASKED, endpoint=at("one")),
     replace(ASKED, method="prompts/list"),
     *(replace(ASKED, params={"cursor": cursor}) for cursor in ("", "1", 1, True, None, [1])),
     *(
-        replace(ASKED, identity=replace(ALICE, **{member: "other"}))  # type: ignore[arg-type]
+        replace(ASKED, identity=replace(ASKED.identity, **{member: "other"}))  # type: ignore[arg-type]
         for member in ("issuer", "agent", "tenant", "task", "intent", "grant", "on_behalf_of")
     ),
-    replace(ASKED, identity=replace(ALICE, tiers=frozenset({Tier.TOOL}))),
+    replace(ASKED, identity=replace(ASKED.identity, tiers=frozenset({Tier.TOOL}))),
 ]
 
 

@@ -6,20 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import (
-    Answer,
-    ClientFacts,
-    Endpoint,
-    Era,
-    JsonObject,
-    Request,
-    RpcError,
-    WorkloadIdentity,
-)
+from gateway.core.model import Answer, Endpoint, JsonObject, Request, RpcError
 from gateway.gate.receipts import CALL, WARRANT, Receipts
+from tests.catalogue.offering import ALL, asks, at
 
-WHO = WorkloadIdentity("i", "agent:a", "t", "task", "general", frozenset(), "id", 0)
-ALL, SERVER = Endpoint("all"), Endpoint("server", server="git")
+SERVER = at("git")
 ASKING = {"name": "x", "_meta": {WARRANT: True}}
 
 
@@ -31,9 +22,7 @@ class Papers:
 
 
 def asked(params: Any = None, endpoint: Endpoint = ALL, method: str = "tools/call") -> Request:
-    return Request(
-        endpoint, WHO, Era.STATELESS, 1, method, params or {"name": "x"}, ClientFacts("2026-07-28")
-    )
+    return asks(method, params or {"name": "x"}, endpoint)
 
 
 async def told(request: Request, result: JsonObject, receipts: Receipts, **more: Any) -> Any:

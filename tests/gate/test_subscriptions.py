@@ -15,12 +15,10 @@ from gateway.core.model import (
     AccessRequest,
     Answer,
     Classified,
-    ClientFacts,
     Decision,
     Effect,
     Endpoint,
     Entry,
-    Era,
     JsonObject,
     Request,
     Resolved,
@@ -38,6 +36,7 @@ from gateway.nobody import NOBODY
 from gateway.ports import Channel, Updated, Watch
 from gateway.reasons import Reason
 from gateway.values import replace
+from tests.catalogue.offering import asks
 from tests.free import NoFences, NoGrants
 
 UPDATED = "notifications/resources/updated"
@@ -180,11 +179,8 @@ class Catalogue:
 
 
 def request(agent: str = "agent:a", method: str = "subscriptions/listen", **params: Any) -> Request:
-    identity = WorkloadIdentity(
-        "iss", agent, "local", "t", "general", frozenset({Tier.DATA}), "j", 2000
-    )
-    facts = ClientFacts("2026-07-28")
-    return Request(ENDPOINT, identity, Era.STATELESS, 1, method, params, facts)
+    asked = asks(method, params, ENDPOINT)
+    return replace(asked, identity=replace(asked.identity, agent=agent, expires_at=2000))
 
 
 def subscribe(uri: str, agent: str = "agent:a") -> Request:

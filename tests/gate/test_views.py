@@ -6,36 +6,24 @@ import pytest
 
 from gateway.core.decide import question
 from gateway.core.grant import Grant
-from gateway.core.model import (
-    ClientFacts,
-    Endpoint,
-    Entry,
-    Era,
-    Request,
-    Resolved,
-    Target,
-    Tier,
-    WorkloadIdentity,
-)
+from gateway.core.model import Entry, Request, Resolved, Target
 from gateway.errors import Refused
 from gateway.gate.views import visible
 from gateway.line.bounds import Bounds
 from gateway.policy import PolicySnapshot
 from tests.free import NoFences
-from tests.grants.given import grant
+from tests.grants.given import call, grant
 from tests.grants.test_book import World
 from tests.policy.written import READER, loaded
 
 TIERS = "servers: {web: {tools: {get: {tier: data, effect: read, destination: {argument: url}}}}}"
 HOSTS = ("x.example", "y.example", "deep.x.example", "other.invalid")
 GET = Entry(Target("web", "tool", "get"), "web__get", {}, "sha256:0")
-ANN = WorkloadIdentity("urn:test", "agent:ann", "local", "ann", "general", frozenset(Tier), "j", 1)
 
 
 def request_for(host: str) -> Request:
-    params = {"name": "get", "arguments": {"url": f"https://{host}/"}}
-    facts = ClientFacts("2026-07-28")
-    return Request(Endpoint("all"), ANN, Era.STATELESS, 1, "tools/call", params, facts)
+    asked = call("ann", "get", server="web", arguments={"url": f"https://{host}/"})
+    return asked.resolved.request
 
 
 def can_be_called(policy: PolicySnapshot, bounds: Bounds, host: str) -> bool:
