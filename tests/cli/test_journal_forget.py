@@ -12,7 +12,6 @@ from tests.system.home import Home
 
 async def test_a_subjects_call_that_is_not_over_is_said_to_be_left(tmp_path: Path) -> None:
     home = Home.idle(tmp_path / "home")
-    home.must("contain", "--task", "none", "--no-undo", "--as", "ada")
     journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
     said = {"to": "jane@example.com"}
     for line in (
@@ -38,7 +37,6 @@ async def test_a_subjects_call_that_is_not_over_is_said_to_be_left(tmp_path: Pat
 async def test_a_call_that_is_not_over_is_left_also_where_it_is_named(tmp_path: Path) -> None:
     """It was a usage error, and nothing else that was named was forgotten."""
     home = Home.idle(tmp_path / "home")
-    home.must("contain", "--task", "none", "--no-undo", "--as", "ada")
     journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
     for line in (intent("call-over"), outcome("call-over"), intent("call-open")):
         await journal.append(line).sealed()

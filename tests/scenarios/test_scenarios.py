@@ -23,7 +23,7 @@ BOUND = 240
 
 
 def warm() -> Programs:
-    """What a story runs is begun by the starter; test_play.py and the demo begin it as a shell would."""
+    """What a story runs is begun by the starter; tests/stories/test_play.py and the demo begin it as a shell would."""
     return Programs(starter.programs(), Path(starter.python()))
 
 

@@ -73,6 +73,11 @@ INTENTS: Final = json.dumps(
 )
 
 
+def wish(agent: str, task: str, **more: Any) -> dict[str, Any]:
+    """What asks for a grant."""
+    return {"agent": f"agent:{agent}", "task": task, "intent": "general", **more}
+
+
 @dataclass(frozen=True)
 class Desk:
     """/grants of a gateway that serves."""
@@ -96,8 +101,7 @@ class Desk:
         return answer.status_code, answer.json()
 
     def given(self, agent: str, task: str, **terms: Any) -> str:
-        said = {"agent": f"agent:{agent}", "task": task, "intent": "general", **terms}
-        status, grant = self.ask("orla", "", said)
+        status, grant = self.ask("orla", "", wish(agent, task, **terms))
         assert status == 201, grant
         return str(grant["id"])
 
@@ -183,8 +187,7 @@ def test_a_bound_that_python_takes_for_the_intents_is_not_in_its_place(desk: Des
 def test_a_term_that_would_limit_nothing_is_not_taken(
     desk: Desk, terms: dict[str, Any], says: tuple[int, str]
 ) -> None:
-    said = {"agent": "agent:dan", "task": "vain", "intent": "general", **terms}
-    assert reason(desk.ask("orla", "", said)) == says
+    assert reason(desk.ask("orla", "", wish("dan", "vain", **terms))) == says
 
 
 @pytest.mark.parametrize("limit", ["uses", "idle"])
@@ -334,8 +337,7 @@ def _without_call(body: dict[str, Any]) -> dict[str, Any]:
 def test_an_orchestrator_gives_what_its_rule_and_the_intent_let_it(
     desk: Desk, said: dict[str, Any], expected: tuple[int, str]
 ) -> None:
-    asked = {"agent": "agent:ann", "task": "asked", "intent": "general", **said}
-    assert reason(desk.ask("orla", "", asked)) == expected
+    assert reason(desk.ask("orla", "", {**wish("ann", "asked"), **said})) == expected
 
 
 @pytest.mark.parametrize(
@@ -352,8 +354,7 @@ def test_the_refusal_of_a_grant_is_explained_as_a_refusal(
     desk: Desk, said: dict[str, Any], why: str
 ) -> None:
     """The rule for `grants:create` alone would allow some of them."""
-    asked = {"agent": "agent:ann", "task": "asked", "intent": "general", **said}
-    _, body = desk.ask("orla", "", asked)
+    _, body = desk.ask("orla", "", {**wish("ann", "asked"), **said})
     told = desk.home.run("policy", "explain", body["error"]["data"]["call"])
     assert told.returncode == 1
     (answer,) = [
@@ -363,8 +364,7 @@ def test_the_refusal_of_a_grant_is_explained_as_a_refusal(
 
 
 def test_a_refusal_is_on_record(desk: Desk) -> None:
-    asked = {"agent": "agent:ann", "task": "x", "intent": "general"}
-    status, body = desk.ask("dan", "", asked)
+    status, body = desk.ask("dan", "", wish("ann", "x"))
     (call,) = desk.home.calls("--agent", "agent:dan", "--state", "refused", "--limit", "1")
     assert status == 404
     assert call["call_id"] == body["error"]["data"]["call"]
@@ -391,8 +391,7 @@ def test_who_is_fenced_asks_for_nothing(desk: Desk) -> None:
     log = FenceLog(desk.home.root / ".bulkhead")
     fence = Fence("task", "strange", "operator:ada", "odd", 0)
     log.fence(fence)
-    asked = {"agent": "agent:ann", "task": "x", "intent": "general"}
-    heard = reason(desk.ask("orla", "", asked, task="strange"))
+    heard = reason(desk.ask("orla", "", wish("ann", "x"), task="strange"))
     log.lift([fence], "operator:ada", "", 0)
     assert heard == (403, "fenced")
 
