@@ -62,7 +62,7 @@ class Verifier(Protocol):
         decision."""
         ...
 
-    def recall(self, evidence: Evidence, now: float) -> WorkloadIdentity | None:
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """What `verify` said of the same evidence before, where it would say so again: everything it rested on is
         still so. None: it is to be asked. Never raises."""
         ...

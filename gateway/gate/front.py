@@ -67,7 +67,7 @@ class FrontGate:
         bounds: Bounds,
         verifier: Verifier,
         turned_away: TurnedAway,
-        seconds: Callable[[], float],
+        seconds: Callable[[], int],
         catalogue: Catalogue,
         watched: Mapping[str, Watched],
         receipts: Receipts,
@@ -119,7 +119,7 @@ class FrontGate:
         open_questions = {Reason.UNKNOWN_KEY, Reason.ISSUER_SILENT}
         while True:
             try:
-                return self._verifier.verify(evidence, int(self._seconds()))
+                return self._verifier.verify(evidence, self._seconds())
             except Refused as no:
                 if no.reason not in open_questions or not await self._verifier.refreshed(evidence):
                     raise

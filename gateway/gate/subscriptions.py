@@ -49,7 +49,7 @@ class Subscriptions:
         policies: Policies,
         bounds: Bounds,
         watched: Mapping[str, Watched],
-        seconds: Callable[[], float],
+        seconds: Callable[[], int],
     ) -> None:
         """`seconds` gives the time since the epoch."""
         self.line = line

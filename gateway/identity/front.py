@@ -20,7 +20,7 @@ class AnyProof:
         """See `ports.Verifier`."""
         return self._of(evidence).verify(evidence, now)
 
-    def recall(self, evidence: Evidence, now: float) -> WorkloadIdentity | None:
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """See `ports.Verifier`."""
         return self._of(evidence).recall(evidence, now)
 

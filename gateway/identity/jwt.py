@@ -73,7 +73,7 @@ class JwtVerifier:
         self._remember(slot, known)
         return known.identity
 
-    def recall(self, evidence: Evidence, now: float) -> WorkloadIdentity | None:
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """See `ports.Verifier`. A token that is bound to a key wants a proof each time."""
         slot = (evidence.endpoint.path, evidence.authorization)
         known = self._cache.get(slot)

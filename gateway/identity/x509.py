@@ -61,7 +61,7 @@ class CertificateVerifier:
             facts["exp"] + LEEWAY,
         )
 
-    def recall(self, evidence: Evidence, now: float) -> WorkloadIdentity | None:
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         """See `ports.Verifier`: of a certificate it is its bytes that are remembered, and not what it is good for."""
         return None
 

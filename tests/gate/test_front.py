@@ -46,7 +46,7 @@ class Verifier:
         assert isinstance(answer, WorkloadIdentity)
         return answer
 
-    def recall(self, evidence: Evidence, now: float) -> WorkloadIdentity | None:
+    def recall(self, evidence: Evidence, now: int) -> WorkloadIdentity | None:
         return self.known
 
     async def refreshed(self, evidence: Evidence) -> bool:

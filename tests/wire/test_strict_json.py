@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from gateway.wire import strict_json
-from gateway.wire.strict_json import Unreadable, dumps, parse_answer
+from gateway.wire.strict_json import SHORT, Unreadable, dumps, parse_answer
 
 MAX = 4 * 1024 * 1024
 
@@ -192,6 +192,68 @@ def test_too_many_values_are_too_large_and_commas_in_strings_are_not_counted() -
     assert parse(dumps([text])) == [text]
 
 
+PARTS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " :",
+    '"a"',
+    '"b"',
+    '"a\\\\"',
+    '"a\\""',
+    '":"',
+    '"\\":"',
+    '"a" ',
+]
+PARTS += [
+    '"a":',
+    '"a":1',
+    '"b":[',
+    '{"a":',
+    "1",
+    "-0",
+    "1.0",
+    "1e2",
+    "123456789012345678901",
+    "true",
+]
+PARTS += ["null", "\n", "\t", '"\\u0061"', '"\\u0000"', '"\x01"', '"\\n"', '"ä"', "NaN"]
+SPELT = [
+    b"18446744073709551616",
+    b"-9223372036854775809",
+    b"-0.0",
+    b"1e999",
+    b"-1e999",
+    b"5e-324",
+    b"0.1",
+    b"1E5",
+]
+SPELT += [
+    b"9007199254740993.0",
+    b"01",
+    b"1.",
+    b"+1",
+    b"Infinity",
+    b"nul",
+    b"0" * 19,
+    b"1" * 309,
+    b"[]",
+    b"{}",
+]
+SPELT += [
+    b'"\\ud800"',
+    b'"\\ud83d\\ude00"',
+    b'"\xff"',
+    b'"\xc3\xa9"',
+    b'"\xed\xa0\x80"',
+    b'"\x7f"',
+    b"\xef\xbb\xbf",
+]
+
+
 # Answers of tool servers.
 
 
@@ -260,40 +322,34 @@ def test_an_answer_is_no_deeper_by_whichever_parser_it_is_read(
         answer(opening * deeper + text + closing * deeper)
 
 
+def _told(body: bytes) -> str:
+    """What comes of it, to the kind of each number."""
+    try:
+        return repr(answer(body))
+    except Unreadable:
+        return "unreadable"
+
+
+@given(
+    st.lists(st.sampled_from([*PARTS, *(spelt.decode("latin-1") for spelt in SPELT)]), max_size=14)
+)
+def test_a_short_answer_is_read_as_it_is_in_the_midst_of_a_long_one(parts: list[str]) -> None:
+    body = "".join(parts).encode("latin-1")
+    assert _told(body) == _told(body + b" " * SHORT)
+
+
+@given(values, st.booleans(), st.integers(0, 200), st.sampled_from(SPELT))
+def test_the_same_of_short_documents_with_a_piece_put_in(
+    value: object, ascii_only: bool, at: int, piece: bytes
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+    for body in (text, text[:at] + piece + text[at:]):
+        assert _told(body) == _told(body + b" " * SHORT)
+
+
 def test_an_answer_over_the_bound_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="larger than 2 bytes"):
         answer(b"[1]", max_bytes=2)
-
-
-PARTS = [
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    " :",
-    '"a"',
-    '"b"',
-    '"a\\\\"',
-    '"a\\""',
-    '":"',
-    '"\\":"',
-    '"a" ',
-]
-PARTS += [
-    '"a":',
-    '"a":1',
-    '"b":[',
-    '{"a":',
-    "1",
-    "-0",
-    "1.0",
-    "1e2",
-    "123456789012345678901",
-    "true",
-]
-PARTS += ["null", "\n", "\t", '"\\u0061"', '"\\u0000"', '"\x01"', '"\\n"', '"ä"', "NaN"]
 
 
 def _both(body: bytes) -> tuple[object, object]:
