@@ -1,5 +1,5 @@
-"""Undoes what a plan says, as many calls at once as order.py and the servers' limits allow, with one line per finished
-call. A thread that was cut off is taken up where its lines end.
+"""Undoes what a plan says, with one line per finished call: as many at once as order.py and the servers' limits allow,
+and what does not come back so one after the other. A thread that was cut off is taken up where its lines end.
 
 How one call is undone is undoing.py's. It decides no policy and knows no tool server.
 """
@@ -63,36 +63,61 @@ class Executor:
         """The verdict of every entry, in their order. `found` and `begun`: what an earlier run came to.
 
         Raises `JournalError`: then nothing more was begun, and the thread can be taken up again."""
-        verdicts, left = dict(found or {}), Nearest[tuple[int, str]]()
+        verdicts, taken_up = dict(found or {}), begun or {}
+        await self._ahead(entries, verdicts, taken_up)
+        await self._in_turn(entries, verdicts, taken_up)
+        await self._looked_at_last(entries, verdicts)
+        return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
+
+    async def _ahead(
+        self, entries: Sequence[Planned], verdicts: dict[str, Found], begun: Mapping[str, Begun]
+    ) -> None:
+        """All that comes back side by side. What does not, while others that come before it are still to be undone, is
+        left to its turn: it may need what no resource says, as a record that others refer to."""
+        left, front = Nearest[str](), _Front(entries, verdicts)
 
         async def one(number: int) -> None:
-            entry = entries[number]
-            call_id, keys = entry.call.call_id, entry.call.keys
-            if entry.at_last and call_id not in verdicts:
-                return
-            # Of several the first of the plan, whichever was done with first.
-            place, first = min(left.find(keys), default=(number, call_id))
-            if call_id not in verdicts:
-                self._progress(f"call {number + 1} of {len(entries)}: {entry.call.record.target}")
-                verdicts[call_id] = await self._verdict(entry, first, (begun or {}).get(call_id))
-            if verdicts[call_id].verdict not in DONE:
-                left.add(keys, (place, first))
+            entry, call_id = entries[number], entries[number].call.call_id
+            if call_id not in verdicts and not entry.at_last:
+                found = self._stuck(entry, call_id)
+                if found is None and not left.find(entry.call.keys):
+                    is_its_turn = front.is_at(number)
+                    came_to = await self._undone(entries, number, begun)
+                    is_over = is_its_turn or self._undoer.is_over(call_id, came_to)
+                    found = came_to if is_over else None
+                if found is not None:
+                    verdicts[call_id] = found
+                    await self._writer.verdict(call_id, found)
+            if _stays(entry, verdicts):
+                left.add(entry.call.keys, call_id)
 
         rooms = [entry.alone for entry in entries]
         waits = order.behind([entry.call for entry in entries], rooms)
         servers = {entry.call.record.server for entry in entries}
         await abreast(waits, at_once(self._parts.settings, servers), one)
-        await self._looked_at_last(entries, verdicts)
-        return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
 
-    async def _verdict(self, entry: Planned, first: str, begun: Begun | None) -> Found:
-        """On its way to the disk when this returns."""
-        found = self._stuck(entry, first)
-        if found is None:
-            async with self._turns.beside():
-                found = await self._undoer.undone(entry, begun)
-        await self._writer.verdict(entry.call.call_id, found)
-        return found
+    async def _in_turn(
+        self, entries: Sequence[Planned], verdicts: dict[str, Found], begun: Mapping[str, Begun]
+    ) -> None:
+        """The rest, one after the other."""
+        left = Nearest[str]()
+        for number, entry in enumerate(entries):
+            call_id, keys = entry.call.call_id, entry.call.keys
+            first = next(iter(left.find(keys)), call_id)
+            if call_id not in verdicts and not entry.at_last:
+                found = self._stuck(entry, first) or await self._undone(entries, number, begun)
+                await self._writer.verdict(call_id, found)
+                verdicts[call_id] = found
+            if _stays(entry, verdicts):
+                left.add(keys, first)
+
+    async def _undone(
+        self, entries: Sequence[Planned], number: int, begun: Mapping[str, Begun]
+    ) -> Found:
+        entry = entries[number]
+        self._progress(f"call {number + 1} of {len(entries)}: {entry.call.record.target}")
+        async with self._turns.beside():
+            return await self._undoer.undone(entry, begun.get(entry.call.call_id))
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written
@@ -129,3 +154,27 @@ class Executor:
         if first != entry.call.call_id:
             return Found("conflict", f"{first} must be undone first, and is not")
         return None
+
+
+def _stays(entry: Planned, verdicts: Mapping[str, Found]) -> bool:
+    """Is something of it left in the world that keeps those before it as they are?"""
+    found = verdicts.get(entry.call.call_id)
+    return not entry.at_last if found is None else found.verdict not in DONE
+
+
+class _Front:
+    """The first call of a plan that has no verdict."""
+
+    def __init__(self, entries: Sequence[Planned], verdicts: Mapping[str, Found]) -> None:
+        self._entries = entries
+        self._verdicts = verdicts
+        self._at = 0
+
+    def is_at(self, number: int) -> bool:
+        """Have all before it one?"""
+        while self._at < number and self._is_past(self._entries[self._at]):
+            self._at += 1
+        return self._at >= number
+
+    def _is_past(self, entry: Planned) -> bool:
+        return entry.at_last or entry.call.call_id in self._verdicts

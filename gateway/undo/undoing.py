@@ -8,11 +8,12 @@ policy.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core.model import Outcome
-from gateway.core.record import State
+from gateway.core.record import OUTCOME_STATE, State
 from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Step
 from gateway.errors import Refused
 from gateway.ports import Purpose
@@ -59,15 +60,25 @@ class Undoer:
         self._held = held_calls(parts)
         self._operator = operator
         self._choice = choice
-        self._tried = tried
+        self._tried_before = tried
         self._forced = forced
+        self._begun = dict[str, Begun]()
+        """What this one has done of calls that have not come back."""
+        self._sent_now = defaultdict[str, dict[int, State]](dict)
+        self._forcing = set[str]()
         self._dependents = dependents
         self._progress = progress
         self._turns = turns
 
+    def is_over(self, call_id: str, found: Found) -> bool:
+        """Is that the last word on it? Else it can be undone once more, and is taken up where this has left it."""
+        last = found.verdict in DONE or found.verdict in ("in_doubt", "refused")
+        return last or call_id in self._forcing
+
     async def undone(self, entry: Planned, begun: Begun | None) -> Found:
         """One call, under leases on all that it held when it was made. Raises `JournalError`."""
         call, holder = entry.call, self._holder(entry.call)
+        begun = self._begun.get(call.call_id, begun)
         if entry.standing == "held":
             return Found(*await self._held.withdraw(call.call_id, self._operator))
         alone = entry.alone
@@ -101,7 +112,12 @@ class Undoer:
         except Stop as stop:
             return stop.found
         except Unsighted as blind:
-            return Found("failed" if begun is None else "unverified", blind.why)
+            is_untouched = begun is None and not self._tried(entry.call)
+            return Found("failed" if is_untouched else "unverified", blind.why)
+
+    def _tried(self, call: Recorded) -> Mapping[int, State]:
+        """Its steps without a line of their own, as far as they were sent."""
+        return {**self._tried_before(call.call_id), **self._sent_now.get(call.call_id, {})}
 
     def _holder(self, call: Recorded) -> str:
         """Who holds its leases: the same when the undo is taken up."""
@@ -114,7 +130,7 @@ class Undoer:
 
     def _is_to_do(self, work: Work) -> bool:
         """True: take the steps. False: there is nothing left of it. Raises `Stop` on a conflict."""
-        tried, forcing = self._tried(work.call.call_id), self._choice == "force"
+        tried, forcing = self._tried(work.call), self._choice == "force"
         later = () if forcing else self._dependents(work.call)
         if work.begun.done or tried:
             if taken_up(work, tried):
@@ -131,7 +147,7 @@ class Undoer:
         """Makes the steps anew, from the world as it is; what they overwrite is on record, as a call that
         can itself be undone, before they are taken. Raises `Stop` when it could not be put back."""
         made = self._forced(work.call.call_id)
-        begun = work.begun.done > 0 or bool(self._tried(work.call.call_id))
+        begun = work.begun.done > 0 or bool(self._tried(work.call))
         if made is not None and (begun or work.sight.pack.same(made.reversal.pre, work.world)):
             work.steps, _ = self._made_anew(work, made.reversal.pre, leases)
             work.forced = Forced(made.call_id, made.reversal.pre, made.state)
@@ -146,6 +162,7 @@ class Undoer:
         if not self._parts.errands.permitted(server, "force", args, self._operator).permitted:
             raise Stop(Found("refused", f"undo:force on {server}"))
         work.steps, reversal = self._made_anew(work, work.world, leases)
+        self._forcing.add(call.call_id)
         call_id = await self._writer.forced(self._operator, call, reversal)
         work.forced = Forced(call_id, work.world, State.INTENT)
 
@@ -175,6 +192,7 @@ class Undoer:
         work.world = world
         image = world if number < total else None
         self._writer.step(call.call_id, number, total, call_id, outcome.kind, image)
+        self._begun[call.call_id] = Begun(number, image)
         if number < total and not work.is_ours():
             raise Stop(
                 Found("conflict", f"changed by somebody else after step {number} of {total}")
@@ -191,6 +209,7 @@ class Undoer:
                 step.server, step.tool, step.arguments, purpose
             )
             self._writer.owes(line)
+            self._sent_now[call.call_id][number] = OUTCOME_STATE[outcome.kind]
             return call_id, outcome
         except Refused as no:
             if no.reason is Reason.OVERLOADED:

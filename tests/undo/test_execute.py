@@ -63,6 +63,18 @@ class Slow(Store):
         return await super().fence()
 
 
+class Referred(Store):
+    """What refers to others goes only when that was tried with the others."""
+
+    before: asyncio.Event | None = None
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        is_drop = message.params["name"] == "drop"
+        if self.before is not None and is_drop and "." in message.params["arguments"]["key"]:
+            await self.before.wait()
+        return await super().call(permit, message, channel)
+
+
 def rollback(rig: Rig, most: int = 256) -> Rollback:
     """`most`: calls the tool server takes at the same time."""
     one = ServerSettings(command=("store",), limits=ServerLimits(quiesce=0.0, concurrency=most))
@@ -182,6 +194,46 @@ async def test_calls_that_held_more_than_they_wrote_are_undone_one_after_the_oth
     assert {entry.call.keys for entry in plan.entries} == {(f"store:/all/k{n}",) for n in range(6)}
     assert {found.verdict for found in report.found.values()} == {"restored"}
     assert store.most == 1
+
+
+async def test_what_needs_another_to_be_undone_first_though_no_resource_says_so_is_undone_in_its_turn(
+    tmp_path: Path,
+) -> None:
+    """A record that others refer to: its server does not let it go before they have gone."""
+    store, tried = Referred({}), asyncio.Event()
+
+    def refer(tool: str, arguments: JsonObject) -> Outcome | None:
+        key = arguments.get("key", "")
+        if tool != "drop" or not any(each.startswith(f"{key}.") for each in store.records):
+            return None
+        tried.set()
+        return failed("others refer to it")
+
+    async with a_rig(tmp_path, store) as rig:
+        for key in ("p", "p.a"):
+            await rig.call("put", key=key, value="v")
+        plan = await rig.rollback().plan(WANTED)
+        store.trouble, store.before = refer, tried
+        with anyio.fail_after(30):
+            report = await rig.rollback().execute(plan, "refuse")
+    assert {found.verdict for found in report.found.values()} == {"restored"}
+    assert store.records == {}
+    assert [arguments["key"] for tool, arguments in store.got if tool == "drop"] == [
+        "p",
+        "p.a",
+        "p",
+    ]
+
+
+async def test_what_does_not_come_back_in_its_turn_is_not_tried_again(tmp_path: Path) -> None:
+    store = Slow({"a": "1"})
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        plan = await rig.rollback().plan(WANTED)
+        store.trouble = lambda tool, arguments: failed("no") if tool == "put" else None
+        report = await rig.rollback().execute(plan, "refuse")
+    assert report.found[call].verdict == "failed"
+    assert store.writes() == ["put", "put"]
 
 
 async def test_no_server_is_stopped_while_other_steps_are_under_way_there(tmp_path: Path) -> None:
