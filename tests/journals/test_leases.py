@@ -514,6 +514,21 @@ async def test_a_lease_another_process_has_refuses_the_intent_and_is_waited_for(
     assert got.leases[0].epoch > taken.leases[0].epoch
 
 
+async def test_a_lease_another_process_has_had_for_long_refuses_the_intent_too(
+    tmp_path: Path,
+) -> None:
+    """Its number is an old one."""
+    async with desk(tmp_path) as theirs:
+        await take(theirs, "theirs", ONE)
+        async with process(tmp_path) as ours:
+            taken = at_once(ours.leases(), "first")
+            assert taken is not None
+            with pytest.raises(Refused):
+                await ours.append(beginning("first", taken)).sealed()
+            left = rows(tmp_path)
+    assert left == [(1, "theirs", ONE)]
+
+
 async def test_a_number_another_process_was_given_is_not_given_again(tmp_path: Path) -> None:
     async with process(tmp_path) as ours, process(tmp_path) as theirs:
         taken = at_once(ours.leases(), "first")
