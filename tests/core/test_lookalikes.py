@@ -9,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.lookalikes import KNOWN, refuse_look_alikes
-from gateway.core.model import ClientFacts, Endpoint, Era, Request
+from gateway.core.model import Request
 from gateway.core.resolve import NAMED
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from gateway.values import replace
-from tests.test_pep import WHO
+from tests.catalogue.offering import asks, at
 
-HERE = Endpoint("server", server="s")
 READ = ["name", "arguments", "_meta", "uri", "ref", "taskId"]
 
 
 def request(params: dict[str, Any], method: str = "tools/call") -> Request:
-    return Request(HERE, WHO, Era.STATELESS, 1, method, params, ClientFacts("2026-07-28"))
+    return asks(method, params, at("s"))
 
 
 @given(

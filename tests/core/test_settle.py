@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.model import (
-    ClientFacts,
-    Endpoint,
-    Era,
-    JsonObject,
-    Outcome,
-    Request,
-    RpcError,
-)
+from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.core.settle import GATEWAY_ERRORS, answered, not_forwarded, outcome_body, refused
 from gateway.reasons import Reason
-from tests.test_pep import WHO
+from tests.catalogue.offering import asks
 
 
 def kept(result: JsonObject) -> JsonObject:
@@ -31,7 +23,7 @@ def test_a_result_itself_is_never_kept() -> None:
     assert kept({"content": [{"type": "text", "text": "secret"}]}) == {}
 
 
-CALL = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", {}, ClientFacts("2026-07-28"))
+CALL = asks("tools/call", {})
 OURS = (Reason.SERVER_UNAVAILABLE, Reason.OVERLOADED, Reason.CREDENTIAL_UNAVAILABLE)
 
 

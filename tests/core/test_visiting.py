@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway.core.model import Answer, ClientFacts, Endpoint, Era, JsonObject, Request
+from gateway.core.model import Answer, ClientFacts, Era, JsonObject, Request
 from gateway.core.visiting import MARK, invited, returned
 from gateway.values import replace
-from tests.test_pep import WHO
+from tests.catalogue.offering import asks
 
 LINKS: JsonObject = {"elicitation": {"url": {}}}
 WAITING = Answer({"isError": True}, ticket="t" * 25)
@@ -15,8 +15,8 @@ WAITING = Answer({"isError": True}, ticket="t" * 25)
 
 def request(capabilities: JsonObject = LINKS, era: Era = Era.STATELESS, **params: Any) -> Request:
     facts = ClientFacts("2026-07-28", capabilities)
-    said = {"name": "s__t", "arguments": {}, **params}
-    return Request(Endpoint("all"), WHO, era, 1, "tools/call", said, facts)
+    asked = asks("tools/call", {"name": "s__t", "arguments": {}, **params})
+    return replace(asked, era=era, client=facts)
 
 
 def test_a_client_that_shows_links_gets_one() -> None:
