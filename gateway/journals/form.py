@@ -29,11 +29,14 @@ from gateway.ports import CallRow
 VERSION: Final = 2
 _SIMPLE: Final = tuple(name for name in FIELDS if name not in ("arguments", "beside"))
 _DEL: Final = 0x7F
-"""The byte, as a number: see protect.py."""
+"""The byte, as a number: see protect.py. Where more than one is looked for, `find` costs no error."""
 _PLACES: Final = {name: place for place, name in enumerate(apart.CLASSES)}
 SEARCHED: Final = frozenset({"agent", "server", "tier", "task", "grant"})
 """What of a record calls are looked for by."""
 _CALL: Final = f'{{"v":{VERSION},"call":'
+_KIND: Final = {state: f',"kind":"{word}","at":' for state, word in WORDS.items()}
+_RECORD: Final = ',"record":{"call_id":'
+_UNMET: Final = ',"trace":"","session":""'
 _TOLD: Final = f',"{apart.MEMBER}":{{'
 _OK: Final = {"outcome": "ok"}
 _OK_SAID: Final = '{"outcome":"ok"}'
@@ -67,7 +70,7 @@ def write(line: Line, run: str) -> tuple[str, Sequence[Payload]]:
         said = (
             _ascii_json(apart.split_body(line.kind, body, parts), call).decode() if body else "{}"
         )
-    begun = f'{_CALL}{call},"kind":"{WORDS[line.kind]}","at":{line.at},"run":{_run(run)},"body":{said}{staying}'
+    begun = f"{_CALL}{call}{_KIND[line.kind]}{line.at}{_run(run)}{said}{staying}"
     if not parts:
         return f"{begun}}}", ()
     payloads: list[Payload] = []
@@ -83,17 +86,14 @@ def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonOb
     """The record's members that stay, in order; what quotes the call is put into `parts`."""
     before, between, after = common
     arguments, digest, beside = own.arguments, own.arguments_digest, own.beside
-    trace = _text(own.trace) if own.trace else '""'
-    session = _text(own.session) if own.session else '""'
-    first = last = ""
+    met = _UNMET
+    if own.trace or own.session:
+        met = f',"trace":{_text(own.trace)},"session":{_text(own.session)}'
     if arguments or beside:
         parts["arguments"] = apart.quoted(arguments, digest, beside)
-    else:
-        first, last = f',"arguments_digest":{_text(digest)}', ',"arguments":{},"beside":{}'
-    return (
-        f',"record":{{"call_id":{call}{before}{first}{between}'
-        f',"trace":{trace},"session":{session}{after}{last}}}'
-    )
+        return f"{_RECORD}{call}{before}{between}{met}{after}}}"
+    first, last = f',"arguments_digest":{_text(digest)}', ',"arguments":{},"beside":{}'
+    return f"{_RECORD}{call}{before}{first}{between}{met}{after}{last}}}"
 
 
 def _own(record: CallRecord) -> Own:
@@ -107,7 +107,9 @@ def _text(text: str) -> str:
     return _ascii_json(text, "").decode()
 
 
-_run: Final = lru_cache(16)(_text)
+@lru_cache(16)
+def _run(run: str) -> str:
+    return f',"run":{_text(run)},"body":'
 
 
 def _document(line: Line, run: str) -> JsonObject:
@@ -137,7 +139,9 @@ def _ascii_json(document: Any, call_id: str) -> bytes:
         raw = _encode(document)
     except (TypeError, ValueError, RecursionError):
         raw = b""
-    if not raw or not raw.isascii() or b"null" in raw:  # which may stand for what is no number
+    if (
+        not raw or not raw.isascii() or raw.find(b"null") >= 0
+    ):  # which may stand for what is no number
         raw = _careful_json(document, call_id)
     return raw.replace(b"\x7f", b"\\u007f") if _DEL in raw else raw
 
