@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import click
 
 from gateway import settings as settings_file
 from gateway.app.beside import beside
+from gateway.app.clock import seconds
 from gateway.app.gateway import Gateway, open_gateway
 from gateway.cli import logs
 from gateway.cli.options import config_option
@@ -116,9 +116,9 @@ def _minting(
     facts = identity_facts(gateway.settings, agent, task, intent, None)
 
     def mint() -> str:
-        now = int(time.time())
+        # By the clock they are believed by.
         return gateway.identities.minting.mint(
-            **facts, endpoint=endpoint, tiers=endpoint.tiers, now=now, ttl=DEFAULT_TTL
+            **facts, endpoint=endpoint, tiers=endpoint.tiers, now=seconds(), ttl=DEFAULT_TTL
         )
 
     return mint

@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from gateway import settings as settings_file
+from gateway.app import clock
 from gateway.app.gateway import Gateway, open_gateway
 from gateway.cli import stdio
 from gateway.core.credential import Account
@@ -29,6 +30,8 @@ from gateway.wire.agents import stdio as agents_stdio
 from tests.system import starter
 from tests.system.home import Home, everybody, intents, one_tier
 from tests.system.raw import INITIALIZED, greeting, over_stdio
+
+HOUR = 3_600
 
 
 @pytest.mark.parametrize("more", [{}, {"otlp": "http://127.0.0.1:9"}])
@@ -72,10 +75,10 @@ async def test_who_was_named_at_the_start_has_a_token_to_trade_as_long_as_it_run
             yield gateway
 
     async def converse(gate: Gate, endpoint: Endpoint, who: WorkloadIdentity, *_: object) -> None:
-        now, tier = time.time(), Tier.DATA
-        monkeypatch.setattr(time, "time", lambda: now + 3_600)
+        later = time.time_ns() // 1_000 + HOUR * 1_000_000
+        monkeypatch.setattr(clock, "microseconds", lambda: later)
         ids = (who.issuer, who.tenant, who.agent, who.task)
-        account = Account(*ids, (), tier, None, who.token_id, endpoint.path)
+        account = Account(*ids, (), Tier.DATA, None, who.token_id, endpoint.path)
         token = opened[0].tokens.find(account)
         served.extend([who, await gate.identify(Evidence((f"Bearer {token}",), endpoint))])
 
@@ -86,7 +89,7 @@ async def test_who_was_named_at_the_start_has_a_token_to_trade_as_long_as_it_run
         await stdio._serve(settings_file.load(home.config), Endpoint("all"), "tester", "general")
     who, shown = served
     assert (shown.agent, shown.task, shown.tiers) == (who.agent, who.task, who.tiers)
-    assert shown.expires_at > time.time()
+    assert shown.expires_at > time.time() + HOUR
 
 
 def test_a_host_that_leaves_at_once_does_not_wait_for_a_silent_tool_server(tmp_path: Path) -> None:
