@@ -64,8 +64,6 @@ class _Place:
     def close(self) -> None:
         """Nobody is in it any more."""
         self.forget()
-        if not self.opening.done():
-            self.opening.cancel()
         if self.standing is not None:
             self.standing.close()
 
@@ -212,7 +210,7 @@ class Sessions:
         mine = place is not None and place.opening is opening
         if opening.cancelled() or opening.exception() is not None:
             if mine:
-                del self._places[key]  # the next call tries again
+                self._places.pop(key).close()  # the next call tries again
             return
         if place is not None and mine:
             place.session = opening.result()
@@ -256,11 +254,14 @@ class Sessions:
 
     def _end(self, key: Key) -> None:
         place = self._places.pop(key)
-        session = place.session
         place.close()
-        if session is not None and session.id is not None:
-            link = self._link
-            self.chore(link.delete(session.headers, link.notice(), session.credential))
+        self.chore(self._tell_end(place.opening))
+
+    async def _tell_end(self, opening: asyncio.Task[Session]) -> None:
+        """One that is being opened is ended when it is: the server would keep it."""
+        session, link = await opening, self._link
+        if session.id is not None:
+            await link.delete(session.headers, link.notice(), session.credential)
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what nobody waits for. Its failure is nobody's news."""

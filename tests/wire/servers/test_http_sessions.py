@@ -131,6 +131,46 @@ async def test_each_session_of_an_agent_has_its_own_which_ends_with_it() -> None
     assert (opened, heard.methods().count("initialize")) == (2, 2)
 
 
+async def test_a_session_that_cannot_be_opened_leaves_nothing_with_the_agents() -> None:
+    is_down = False
+
+    async def script(wire: Wire) -> None:
+        if is_down and wire.request.rpc.get("method") == "initialize":
+            await wire.say(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+        else:
+            await sessions(answers)(wire)
+
+    async with serving(script) as (server, heard):
+        await server.call(leave(), in_session("one"), Ear())
+        is_down, lost = True, in_session("other")
+        for _ in range(3):
+            await server.call(leave(), lost, Ear())
+    assert lost.ear is not None
+    assert (heard.methods().count("initialize"), len(lost.ear.over._then)) == (4, 0)
+
+
+async def test_a_session_whose_agent_leaves_while_it_is_opened_is_ended_there() -> None:
+    greeted, left = asyncio.Event(), asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        if wire.request.rpc.get("method") == "initialize":
+            greeted.set()
+            await left.wait()
+        await sessions(answers)(wire)
+
+    async with serving(script) as (server, heard):
+        message = in_session("one")
+        call = asyncio.ensure_future(server.call(leave(), message, Ear()))
+        await greeted.wait()
+        assert message.ear is not None
+        call.cancel()
+        message.ear.over.say()
+        left.set()
+        while not heard.requests[-1].head.startswith("DELETE"):
+            await asyncio.sleep(0.01)
+    assert "tools/call" not in heard.methods()
+
+
 async def test_while_all_of_an_agents_sessions_work_a_further_one_shares_and_is_told_nothing_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
