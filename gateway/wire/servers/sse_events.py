@@ -29,7 +29,7 @@ class Events:
         self._longest = longest
         self._lines = Lines(longest + _FIELD)
         self._name = ""
-        self._data: bytes | Overlong | None = None
+        self._data: bytes | bytearray | Overlong | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Said]:
         """The events that end in this chunk."""
@@ -43,8 +43,9 @@ class Events:
             elif line.startswith(b"event:"):
                 self._name = _value(line).decode("utf-8", "replace")
             elif not line:
-                if self._data is not None:
-                    yield Said(self._name or "message", self._data)
+                if (data := self._data) is not None:
+                    whole = data if isinstance(data, Overlong) else bytes(data)
+                    yield Said(self._name or "message", whole)
                 self._name, self._data = "", None
 
     def _add(self, more: bytes | Overlong) -> None:
@@ -52,13 +53,15 @@ class Events:
         if before is None:
             self._data = more
             return
-        start = before.start if isinstance(before, Overlong) else before
+        start = before.start if isinstance(before, Overlong) else bytes(before[:EDGE])
         if isinstance(before, Overlong) or isinstance(more, Overlong):
-            self._data = Overlong(start[:EDGE], more.end if isinstance(more, Overlong) else more)
+            self._data = Overlong(start, more.end if isinstance(more, Overlong) else more)
         elif len(before) + len(more) < self._longest:
-            self._data = before + b"\n" + more
+            # In place: a line of one byte must not cost a copy of all before it.
+            self._data = before if isinstance(before, bytearray) else bytearray(before)
+            self._data += b"\n" + more
         else:
-            self._data = Overlong(start[:EDGE], more[-EDGE:])
+            self._data = Overlong(start, more[-EDGE:])
 
 
 def _value(line: bytes) -> bytes:
