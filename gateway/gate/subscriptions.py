@@ -210,7 +210,9 @@ class Follower:
             error = await self._house.watched[place[0]].acquire(place[1])
             if error is not None:
                 return Answer(error=error)
-        if self._closed or name in self._places:
+        if name in self._places:
+            self._house.watched[place[0]].release(place[1])  # its session has it still
+        elif self._closed:
             self._house.watched[place[0]].release(place[1], request.session or "")
         else:
             self._places[name] = place

@@ -65,6 +65,8 @@ class World:
     version: str = "p1"
     recorded: list[Request] = field(default_factory=list)
     counts: dict[Watch, int] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    """For which session each time."""
     listeners: list[Updated] = field(default_factory=list)
     now: int = 1000
     refuses: bool = False
@@ -126,6 +128,7 @@ class World:
 
     def release(self, watch: Watch, session: str = "") -> None:
         self.counts[watch] -= 1
+        self.released.append(session)
 
     def on_update(self, told: Updated) -> None:
         self.listeners.append(told)
@@ -375,6 +378,16 @@ async def test_subscribing_twice_counts_once_and_closing_lets_all_go() -> None:
     assert set(held.values()) == {1}
     assert set(world.counts.values()) == {0}
     assert ear == []
+
+
+async def test_a_session_that_subscribes_a_second_time_has_not_let_go() -> None:
+    world = World(table("1", resources=("a://x",)))
+    asked = replace(subscribe("a://x"), session="s1")
+    follower = house(world).follow(replace(request(), session="s1"), ALL, Ear())
+    for _ in range(2):
+        await follower.subscribe(asked, NOBODY)
+    follower.unsubscribe(asked)
+    assert world.released == ["", "s1"]
 
 
 async def test_unsubscribing_lets_go_and_what_was_not_subscribed_to_is_no_error() -> None:

@@ -223,9 +223,9 @@ class Each:
         ends = [] if credential is None else [credential.over]
         if client is not None and message.ear is not None:
             ends.append(message.ear.over)
-        own.forgets = [end.then(lambda: self._over(key, own)) for end in ends]
         if client is not None and message.session:
             own.forgets.append(self.watches.begin(own.server.watches, message.session))
+        own.forgets += [end.then(lambda: self._over(key, own)) for end in ends]
         if self._sweeper is None:
             self._sweep()
         return own

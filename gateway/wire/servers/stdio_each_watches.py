@@ -69,8 +69,12 @@ class EachWatches:
             return
         for watch in wanted - asked:
             asked.add(watch)
-            if await process.acquire(watch, channel) is not None:
-                asked.discard(watch)
+            agreed = False
+            try:
+                agreed = await process.acquire(watch, channel) is None
+            finally:  # whoever waits may be cancelled
+                if not agreed:
+                    asked.discard(watch)
 
     def _end(self, process: Watches, session: str) -> None:
         del self._own[session][process]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from gateway.core.model import ClientFacts
+from gateway.core.model import ClientFacts, RpcError
 from gateway.core.over import Ear, Over, nobody
-from gateway.ports import Outbound, Watch, WatchedServer
+from gateway.nobody import NOBODY
+from gateway.ports import Channel, Outbound, Watch, WatchedServer
 from gateway.values import replace
+from gateway.wire.servers.stdio_each_watches import EachWatches
+from gateway.wire.servers.watches import Watches
 from tests.wire.servers.test_stdio_each import MUTE, OLD, call, running, sent
 from tests.wire.servers.test_watches import Told
 
@@ -61,6 +64,22 @@ async def heard(server: WatchedServer, session: str, method: str) -> int:
     outcome = await call(server, sent("heard", OLD, session))
     assert outcome.result is not None
     return int(outcome.result["heard"].count(method))
+
+
+class Slow:
+    """A process that says yes when it is let."""
+
+    def __init__(self) -> None:
+        self.asked: list[Watch] = []
+        self.free = asyncio.Event()
+
+    async def add(self, watch: Watch, channel: Channel) -> RpcError | None:
+        self.asked.append(watch)
+        await self.free.wait()
+        return None
+
+    def drop(self, watch: Watch) -> None:
+        return None
 
 
 async def test_what_its_own_process_updated_is_told_to_the_session_that_subscribed() -> None:
@@ -120,6 +139,21 @@ async def test_what_a_session_let_go_of_its_process_is_told_and_a_next_one_not_a
         over.say()
         asked = await heard(server, "s1", "resources/subscribe")
     assert asked == 0
+
+
+async def test_a_call_that_is_cancelled_while_its_process_is_asked_leaves_the_next_to_ask() -> None:
+    slow = Slow()
+    each, process = EachWatches(Watches(Slow())), Watches(slow)
+    await each.subscribed(NOTE[1], "s1", NOBODY)
+    each.begin(process, "s1")
+    first = asyncio.ensure_future(each.bring(process, "s1", NOBODY))
+    while not slow.asked:
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    slow.free.set()
+    await each.bring(process, "s1", NOBODY)
+    assert slow.asked == [NOTE, NOTE]
 
 
 async def test_a_list_that_an_own_process_changed_is_looked_at_again() -> None:
