@@ -28,6 +28,8 @@ _SLOWER: Final = 1_000
 """A clock that is being slowed down loses less than one part of so many (NTP: one of 2,000)."""
 _SECOND: Final = 10**9
 _TOLD: Final = 2 * _SECOND
+_AGAIN: Final = 600 * _SECOND
+"""Who finds that agents are refused looks at what the log said last."""
 _NEVER: Final = 2**63
 
 log = logging.getLogger("bulkhead")
@@ -48,14 +50,14 @@ class Onwards:
         self._steady = steady
         self._settled = steady() + SETTLING
         self._seen = wall(), steady()
-        self._since = _NEVER
-        """From then on the machine's clock is as it should be, for a second."""
-        self._is_told = False
+        self._right = _NEVER
+        """The second in which the machine's clock was found to be as it should be."""
+        self._told_at = _NEVER
 
-    def __call__(self) -> int:
-        """Microseconds since the epoch."""
+    def microseconds(self) -> int:
+        """Since the epoch."""
         wall = self._wall()
-        if 0 <= wall - self._since < _SECOND:
+        if wall // _SECOND == self._right:
             return wall // 1_000
         return self._looked_at(wall, self._steady()) // 1_000
 
@@ -64,20 +66,20 @@ class Onwards:
         passed = steady - at
         least = seen + passed - passed // _SLOWER
         if wall >= least or steady < self._settled:
-            self._seen, self._since, self._is_told = (wall, steady), wall, False
+            self._seen, self._right, self._told_at = (wall, steady), wall // _SECOND, _NEVER
             return wall
-        self._since = _NEVER
-        if least - wall > _TOLD and not self._is_told:
-            self._is_told = True
+        self._right = _NEVER
+        if least - wall > _TOLD and not 0 <= steady - self._told_at < _AGAIN:
+            self._told_at = steady
             log.error(
-                "the machine's clock was set back by %d s, and this gateway goes on by the earlier setting: "
-                "if that was wrong, restart it",
+                "the machine's clock was set back by %d s, and this gateway goes on by the earlier setting, by which "
+                "tokens and grants end that much earlier: if that was wrong, restart it",
                 (least - wall) // _SECOND,
             )
         return least
 
 
-microseconds: Final = Onwards()
+microseconds: Final = Onwards().microseconds
 
 
 def seconds() -> int:

@@ -79,12 +79,14 @@ class JwtVerifier:
         known = self._cache.get(slot)
         if known is None:
             return None
-        good = known.begins_at - LEEWAY <= now < known.identity.expires_at
-        told = known.answer is None or _is_fresh(known.answer, known.profile)
-        if not (good and told) or known.profile.key(known.kid) is not known.key:
-            del self._cache[slot]
-            return None
-        return known.identity if known.binding is None else None
+        if (
+            known.begins_at <= now < known.identity.expires_at
+            and (known.answer is None or _is_fresh(known.answer, known.profile))
+            and known.profile.key(known.kid) is known.key
+        ):
+            return known.identity if known.binding is None else None
+        del self._cache[slot]
+        return None
 
     async def refreshed(self, evidence: Evidence) -> bool:
         """See `ports.Verifier`."""
@@ -142,7 +144,7 @@ class JwtVerifier:
             token_id(claims, profile, text),
             expires_at + LEEWAY,
         )
-        return _Verified(profile, kid, key, answer, bound, identity, begins_at)
+        return _Verified(profile, kid, key, answer, bound, identity, begins_at - LEEWAY)
 
     def _unreadable(self, token: str) -> IssuerProfile | None:
         """Whose it is, where it does not say so: the one issuer's that has such tokens."""
