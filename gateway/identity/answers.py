@@ -4,7 +4,9 @@ Laws:
 1. Looking an answer up is a dictionary access: no wait, no I/O.
 2. Nobody is believed by an answer that is not fresh, whether its issuer can be asked or not.
 3. There is one question about a token at a time, however many callers show it, and it ends with none of them.
-4. Tokens that were never good cause `AT_ONCE` questions at a time; those that were are asked about beside them.
+4. Tokens that were never good cause `AT_ONCE` questions at a time, in the order they came, and `IN_LINE` may wait for
+   that; those that were good are asked about beside them.
+5. Who has not yet said of a token that nobody has that it is not good is not believed.
 
 Tokens are held as digests. It knows neither HTTP nor what an answer means.
 """
@@ -15,6 +17,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 import anyio
@@ -29,6 +32,8 @@ from gateway.values import Value
 MOST: Final = 4_096
 """Good answers, and as many bad ones. The oldest of each is forgotten first."""
 AT_ONCE: Final = 32
+IN_LINE: Final = 256
+"""More than all agents of a usual gateway that was restarted, and few enough that most are answered in `WAIT`."""
 BAD: Final = 5.0
 """Seconds that a token is not asked about again that is not active."""
 UNSAID: Final = 1.0
@@ -73,9 +78,13 @@ class Answers:
         self._good: dict[bytes, Answer] = {}
         self._bad: dict[bytes, Answer] = {}
         self._asking: dict[bytes, anyio.Event] = {}
+        self._strange: set[bytes] = set()
+        """Of those that are asked about: they were never good."""
+        self._turn = anyio.Semaphore(AT_ONCE)
         self._tasks: TaskGroup | None = None
         self._quiet_until = clock()
-        self._lies = False
+        self._is_honest: bool | None = None
+        """None: that is not known yet."""
         self.alive = True
         """Did it answer when it was last asked?"""
 
@@ -98,12 +107,15 @@ class Answers:
         """Has there been an answer since, or none that will come? False: there is no use in waiting for one."""
         digest = _digest(token)
         bad = self._bad.get(digest)
-        if self._lies or self._tasks is None or (bad is not None and self.fresh(bad)):
+        is_bad = bad is not None and self.fresh(bad)
+        if is_bad or self._is_honest is False or self._tasks is None:
             return False
         ended = self._asking.get(digest)
         if ended is None:
-            if digest not in self._good and len(self._asking.keys() - self._good) >= AT_ONCE:
-                return False
+            if digest not in self._good:
+                if len(self._strange) >= IN_LINE:
+                    return False
+                self._strange.add(digest)
             ended = self._asking[digest] = anyio.Event()
             self._tasks.start_soon(self._question, token, digest, ended)
         with anyio.move_on_after(WAIT):
@@ -112,12 +124,7 @@ class Answers:
 
     async def look(self) -> None:
         """See `profile.Kept`. Asks about a token that nobody has, so that what is wrong is told at start."""
-        answer = await self._answer(secrets.token_urlsafe(32))
-        if answer.no is None:
-            self._lies, self.alive = True, False
-            log.error(
-                "%s says of a token that nobody has that it is good: it is not believed", self._name
-            )
+        await self._lie()
 
     async def keep(self) -> None:
         """See `profile.Kept`."""
@@ -129,14 +136,31 @@ class Answers:
 
     async def _question(self, token: str, digest: bytes, ended: anyio.Event) -> None:
         try:
-            answer = await self._answer(token)
+            async with self._turn if digest in self._strange else nullcontext():
+                no = None if self._is_honest else await self._lie()
+                answer = no or await self._answer(token)
         finally:
             del self._asking[digest]
+            self._strange.discard(digest)
             ended.set()
         if answer.no is not Reason.ISSUER_SILENT:
             self._good.pop(digest, None)
         self._bad.pop(digest, None)
         _keep(self._good if answer.no is None else self._bad, digest, answer)
+
+    async def _lie(self) -> Answer | None:
+        """Why nobody may be believed; None: it says of a token that nobody has that it is not good."""
+        answer = await self._answer(secrets.token_urlsafe(32))
+        if answer.no is Reason.BAD_TOKEN:
+            self._is_honest = True
+            return None
+        if answer.no is not None:
+            return answer
+        self._is_honest = self.alive = False
+        log.error(
+            "%s says of a token that nobody has that it is good: it is not believed", self._name
+        )
+        return self._no(Reason.ISSUER_SILENT, "its issuer calls good what nobody has")
 
     async def _answer(self, token: str) -> Answer:
         try:
@@ -150,7 +174,9 @@ class Answers:
         self.alive = True
         if claims is None:
             return self._no(Reason.BAD_TOKEN, "its issuer says it is not active")
-        left = (seconds(claims.get("exp")) or 0) - self._now()
+        if "exp" not in claims:  # a JWT says it itself
+            return Answer(self._clock() + self._believed, claims)
+        left = (seconds(claims["exp"]) or 0) - self._now()
         # A clock here that is ahead of the issuer's leaves time to use the answer once.
         return Answer(self._clock() + min(self._believed, max(left, 1.0)), claims)
 

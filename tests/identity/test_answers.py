@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.identity import answers as module
-from gateway.identity.answers import AT_ONCE, BAD, UNSAID, Answers
+from gateway.identity.answers import AT_ONCE, BAD, IN_LINE, UNSAID, Answers
 from gateway.identity.keycache import Unfetched
 from gateway.reasons import Reason
 
@@ -42,17 +42,30 @@ class Issuer:
             raise self.down
         return self.active.get(token)
 
+    def made(self, believed: float = 10) -> Answers:
+        return Answers("test", self.ask, believed, lambda: self.now, lambda: NOW + self.now - 1_000)
+
     @asynccontextmanager
     async def answers(self, believed: float = 10) -> AsyncIterator[Answers]:
-        made = Answers("test", self.ask, believed, lambda: self.now, lambda: NOW + self.now - 1_000)
-        keeping = asyncio.create_task(made.keep())
-        await asyncio.sleep(0)
-        try:
-            with anyio.fail_after(20):
-                yield made
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+        """Tried, and kept."""
+        made, gate, self.gate = self.made(believed), self.gate, None
+        await made.look()
+        self.asked.clear()
+        self.gate = gate
+        async with kept(made):
+            yield made
+
+
+@asynccontextmanager
+async def kept(made: Answers) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(made.keep())
+    await asyncio.sleep(0)
+    try:
+        with anyio.fail_after(20):
+            yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 def reason(answers: Answers, token: str = TOKEN) -> Reason | None:
@@ -91,6 +104,17 @@ async def test_an_answer_with_a_strange_end_is_there_to_be_refused(end: Any) -> 
         await answers.asked(TOKEN)
         assert answers.of(TOKEN).claims == {"exp": end}
         issuer.now += 1.1
+        assert reason(answers) is Reason.ISSUER_SILENT
+
+
+async def test_an_answer_that_says_no_end_is_believed_as_any_other() -> None:
+    """The JWT it is about has one."""
+    issuer = Issuer({TOKEN: {}})
+    async with issuer.answers(believed=10) as answers:
+        await answers.asked(TOKEN)
+        issuer.now += 9.9
+        assert reason(answers) is None
+        issuer.now += 0.2
         assert reason(answers) is Reason.ISSUER_SILENT
 
 
@@ -164,15 +188,40 @@ async def test_a_flood_of_strange_tokens_does_not_shut_out_one_that_was_good() -
     async with issuer.answers(believed=10) as answers:
         await answers.asked(TOKEN)
         issuer.now += 10
+        issuer.asked.clear()
         issuer.gate = anyio.Event()
-        flood = [asyncio.create_task(answers.asked(f"strange-{n}")) for n in range(200)]
+        flood = [asyncio.create_task(answers.asked(f"strange-{n}")) for n in range(IN_LINE + 50)]
         await asyncio.sleep(0)
         good = asyncio.create_task(answers.asked(TOKEN))
-        await asyncio.sleep(0)
+        await anyio.wait_all_tasks_blocked()
+        assert len(issuer.asked) == AT_ONCE + 1
         issuer.gate.set()
         assert await good
-        assert sum(await asyncio.gather(*flood)) == AT_ONCE
+        assert sum(await asyncio.gather(*flood)) == IN_LINE
         assert reason(answers) is None
+
+
+async def test_agents_that_come_all_at_once_are_asked_about_in_turn() -> None:
+    """As after a restart, when no token was good before."""
+    names = [f"agent-{n}" for n in range(200)]
+    issuer = Issuer({name: {"exp": NOW + 600} for name in names}, gate=anyio.Event())
+    async with issuer.answers() as answers:
+        waiting = [asyncio.create_task(answers.asked(name)) for name in names]
+        await anyio.wait_all_tasks_blocked()
+        assert issuer.asked == names[:AT_ONCE]
+        assert issuer.gate is not None
+        issuer.gate.set()
+        assert all(await asyncio.gather(*waiting))
+        assert not any(reason(answers, name) for name in names)
+
+
+async def test_who_waits_for_a_turn_when_the_gateway_ends_waits_no_longer() -> None:
+    issuer = Issuer(gate=anyio.Event())
+    async with issuer.answers() as answers:
+        waiting = [asyncio.create_task(answers.asked(f"strange-{n}")) for n in range(AT_ONCE + 9)]
+        await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(5):
+        assert all(await asyncio.gather(*waiting))
 
 
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,25 +236,40 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reason(answers, "strange-8") is Reason.BAD_TOKEN
 
 
-async def test_an_issuer_that_calls_everything_good_is_not_asked_at_all(
-    caplog: pytest.LogCaptureFixture,
+async def lie(token: str) -> Mapping[str, Any]:
+    return {"exp": NOW + 600}
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_an_issuer_that_calls_everything_good_is_not_believed(
+    looks: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    issuer = Issuer()
-
-    async def lie(token: str) -> Mapping[str, Any]:
-        return {"exp": NOW + 600}
-
-    answers = Answers("test", lie, 10, lambda: issuer.now, lambda: NOW)
+    """Also where it said nothing when the gateway started."""
+    issuer = Issuer(down=Unfetched("not up yet"))
+    answers = issuer.made()
     with caplog.at_level(logging.ERROR):
         await answers.look()
-    keeping = asyncio.create_task(answers.keep())
-    await asyncio.sleep(0)
-    try:
-        assert not await answers.asked(TOKEN) and not answers.alive
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
-    assert "that nobody has" in caplog.text
+        assert "that nobody has" not in caplog.text
+        answers._ask = lie
+        if looks:
+            await answers.look()
+        async with kept(answers):
+            first, later = await answers.asked(TOKEN), await answers.asked("another")
+            assert (first, later) == (not looks, False)
+            assert reason(answers) is Reason.ISSUER_SILENT and not answers.alive
+    assert caplog.text.count("that nobody has") == 1
+
+
+async def test_an_issuer_that_was_not_there_at_start_is_tried_with_the_first_question() -> None:
+    issuer = Issuer(down=Unfetched("not up yet"))
+    answers = issuer.made()
+    await answers.look()
+    async with kept(answers):
+        assert await answers.asked(TOKEN)
+        assert reason(answers) is Reason.ISSUER_SILENT and TOKEN not in issuer.asked
+        issuer.down, issuer.now = None, issuer.now + UNSAID
+        assert await answers.asked(TOKEN)
+        assert reason(answers) is None
 
 
 async def test_before_it_is_kept_and_after_nobody_waits() -> None:
