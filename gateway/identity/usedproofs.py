@@ -7,8 +7,10 @@ It knows no proof and no key, only names.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import logging
 import os
 import secrets
 import time
@@ -34,7 +36,12 @@ _HEADER: Final = Struct("<24s16s40sQ")
 _MAGIC: Final = b"bulkhead used proofs 1".ljust(24)
 _START: Final = 4_096
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-_TRIES, _PAUSE = 250, 0.001
+_PAUSE: Final = 0.001
+_TRIES: Final = 250
+_FEWER: Final = 5
+"""After one that failed, until one succeeds: all calls of this process wait meanwhile."""
+
+log = logging.getLogger("bulkhead.identity")
 
 
 class Busy(OSError):
@@ -46,6 +53,8 @@ class UsedProofs:
 
     def __init__(self, file: Path, now: int) -> None:
         """`now`: seconds since the epoch. Raises `Misconfigured`."""
+        self._path = file
+        self._tries = _TRIES
         try:
             make_private(file.parent)
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,8 +62,9 @@ class UsedProofs:
             with self._alone():
                 self._salt, self.since = self._begin(now)
         except OSError as error:
-            what = error.strerror or "another process holds it"
-            raise Misconfigured(f"cannot keep used proofs: {what}", Where(str(file))) from None
+            raise Misconfigured(
+                f"cannot keep used proofs: {_why(error)}", Where(str(file))
+            ) from None
 
     def take(self, name: bytes, until: int, now: int) -> str:
         """It is used now, and stays so `until` a second since the epoch. Empty, or why it cannot be."""
@@ -62,9 +72,14 @@ class UsedProofs:
         place = _START + int.from_bytes(digest[:8]) % BUCKETS * _BUCKET
         try:
             with self._alone():
-                return self._put(place, digest, until, now)
-        except OSError:
+                said = self._put(place, digest, until, now)
+        except OSError as error:
+            if self._tries == _TRIES:
+                log.error("%s: %s: no proof is taken until it can be kept", self._path, _why(error))
+            self._tries = _FEWER
             return UNKNOWN
+        self._tries = _TRIES
+        return said
 
     def close(self) -> None:
         """Done with it."""
@@ -76,6 +91,7 @@ class UsedProofs:
         header = os.pread(self._file, _HEADER.size, 0).ljust(_HEADER.size)
         magic, salt, before, since = _HEADER.unpack(header)
         if magic != _MAGIC:
+            os.ftruncate(self._file, 0)  # what is no table of ours would count as used names
             salt = secrets.token_bytes(16)
         elif before == boot and boot.strip() and since <= now:
             return salt, since
@@ -92,13 +108,15 @@ class UsedProofs:
                 return USED
         if free is None:
             return FULL
-        os.pwrite(self._file, _SLOT.pack(digest, until), place + free * _SLOT.size)
+        written = os.pwrite(self._file, _SLOT.pack(digest, until), place + free * _SLOT.size)
+        if written < _SLOT.size:  # a name in two pages, of which the disk had room for one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return ""
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One process at a time. Raises `OSError`: one that was stopped in the middle holds nobody up for long."""
-        for _ in range(_TRIES):
+        for _ in range(self._tries):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -110,6 +128,10 @@ class UsedProofs:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or "another process holds it"
 
 
 def _boot() -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,11 +134,16 @@ def test_nothing_is_forgotten_to_make_room(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_process_that_was_stopped_in_the_middle_holds_nobody_up(
-    tmp_path: Path, table: UsedProofs
+    tmp_path: Path, table: UsedProofs, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Nor each call for as long as the first."""
     held = os.open(tmp_path / "used", os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
     assert table.take(b"a", NOW + 120, NOW) == UNKNOWN
+    began = time.monotonic()
+    assert {table.take(b"a", NOW + 120, NOW) for _ in range(20)} == {UNKNOWN}
+    assert time.monotonic() - began < 20 * 0.2
+    assert caplog.text.count("another process holds it") == 1
     with pytest.raises(Misconfigured, match="another process holds it"):
         UsedProofs(tmp_path / "used", NOW)
     os.close(held)
@@ -147,6 +154,40 @@ def test_a_table_that_cannot_be_kept_is_told_with_its_place(tmp_path: Path) -> N
     (tmp_path / "used").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Misconfigured, match=r"used: cannot keep used proofs"):
         UsedProofs(tmp_path / "used", NOW)
+
+
+@pytest.mark.parametrize("written", [None, 16])
+def test_why_it_cannot_be_kept_any_more_is_told_once(
+    table: UsedProofs,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    written: int | None,
+) -> None:
+    """A full disk may have room for a part of a name."""
+
+    def full(*_: object) -> int:
+        if written is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written
+
+    for name in (b"a", b"b"):
+        caplog.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", full)
+            said = [table.take(name, NOW + 120, NOW) for _ in range(2)]
+        assert said == [UNKNOWN, UNKNOWN]
+        assert caplog.text.count("No space left on device") == 1
+        assert table.take(name, NOW + 120, NOW) == ""
+
+
+def test_what_is_no_table_takes_nobodys_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usedproofs, "BUCKETS", 1)
+    (tmp_path / "used").write_bytes(b"\xff" * 10_000)
+    used = UsedProofs(tmp_path / "used", NOW)
+    assert [used.take(b"a", NOW + 120, NOW) for _ in range(2)] == ["", USED]
+    used.close()
 
 
 def test_the_file_is_its_owners_and_names_nothing(tmp_path: Path) -> None:
