@@ -227,6 +227,10 @@ class Line:
         return await self._scribe.held(way, discharged, prepared.reversal)
 
     async def _record(self, way: Way, reversible: Reversible) -> Recorded:
+        steps = self._intent, self._reverse, self._decide_again, self._approve
+        return await several.recorded(way, reversible, *steps)
+
+    async def _intent(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""
         discharged, prepared = discharge(reversible.decided, way.fulfilled), reversible.prepared
         covered, claims = self._bounds.take(way.covered, way.fulfilled)  # 10
@@ -239,9 +243,6 @@ class Line:
         except asyncio.CancelledError:
             self._scribe.never_forwarded(way.call_id)
             raise
-        except Refused as no:
-            steps = self._reverse, self._decide_again, self._approve, self._record
-            return await several.anew(way, reversible, no, *steps)
         return Recorded(covered, prepared, pending, record.permit(line, effect), at_once)
 
     async def _forward(self, recorded: Recorded, channel: Channel) -> Outcome:

@@ -30,13 +30,10 @@ PATIENCE: Final = 30.0
 """Seconds a call waits for its resources."""
 LOOKS: Final = (0.005, 0.1)
 """First and longest pause between two looks at another process's leases."""
-
 SLICE: Final = 0.5
 """Seconds one process may hand on among its own what another waits for. Each turn by turn would cost a look each."""
-
 NEVER: Final = -1
 """As many leases as nobody has."""
-
 T = TypeVar("T")
 Clock = Callable[[], int]
 
@@ -103,6 +100,8 @@ class SqliteLeases:
         self._foreseen = Foreseen()
         self._ends: dict[str, int] = {}
         """Leases that are let go and perhaps still in the file. What the disk refuses is tried again."""
+        self._going = set[str]()
+        """Whose are on their way out of it."""
 
     async def take(
         self,
@@ -124,12 +123,17 @@ class SqliteLeases:
     def at_once(self, call_id: str, key: str, *, term: float, quiesce: float) -> Taken | None:
         """See `lease_ports.Leases`."""
         claim = Claim(call_id, (key,), ())
-        if not self._foreseen.sure or any(
+        if not self._may_foresee(call_id) or any(
             claim.excludes(each.claim) for each in self._line.values()
         ):
             return None
         self._line[call_id] = here = _Here(claim)
         return self._taking(here, term, quiesce)
+
+    def _may_foresee(self, call_id: str) -> bool:
+        """Not for a call that lets go of something just now, as one that was held and is sent: lines come before
+        what they are written with, so it would lose what its intent takes."""
+        return self._foreseen.sure and call_id not in self._ends and call_id not in self._going
 
     def _taking(self, here: _Here, term: float, quiesce: float) -> Taken:
         """Its one resource, with its intent."""
@@ -141,11 +145,8 @@ class SqliteLeases:
     async def _taken(self, claim: Claim, term: float, quiesce: float, late: bool = False) -> Taken:
         """`late`: with its intent, if that can be."""
         call_id = claim.call_id
-        if (refused := self._line.get(call_id)) is not None:
-            # What it was to get with its intent it has not got, so it has nothing to let go.
-            refused.rows = 0
-            self.release(call_id)
-            self._foreseen.wrong()
+        if call_id in self._line:
+            self._anew(claim)
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._line[call_id] = here = _Here(claim, turn)
         self._place(here)
@@ -154,7 +155,7 @@ class SqliteLeases:
             async with asyncio.timeout(self._patience):
                 if not await turn:
                     raise TimeoutError
-                if late and self._foreseen.sure:
+                if late and self._may_foresee(call_id):
                     return self._taking(here, term, quiesce)
                 pause, waited = LOOKS[0], 0.0
                 while isinstance(epochs := await self._grant(here, term, quiesce, waited), str):
@@ -174,6 +175,18 @@ class SqliteLeases:
             self.release(call_id)
             raise
         return Taken(tuple(map(Lease, claim.alone, epochs)))
+
+    def _anew(self, claim: Claim) -> None:
+        """It was to have them with its intent, or still has what it let go for later. That goes when it is given them
+        again, and who waits for the same waits on."""
+        before = self._line[claim.call_id]
+        self._foreseen.wrong()
+        if before.claim != claim:
+            self.release(claim.call_id)
+            return
+        for ending in before.ending:
+            ending.cancel()
+        self._ends[claim.call_id] = 0
 
     def give_up(self) -> None:
         """The process is about to stop: whoever still waits is refused while there is time to say so, and so is
@@ -232,6 +245,7 @@ class SqliteLeases:
             return work(connection)
 
         def told(done: asyncio.Future[T]) -> None:
+            self._going.difference_update(ends)
             if done.cancelled() or done.exception() is not None:
                 again()
 
@@ -244,6 +258,7 @@ class SqliteLeases:
         except JournalError:
             again()
             raise
+        self._going.update(ends)
         done.add_done_callback(told)
         return done
 

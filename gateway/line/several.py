@@ -27,57 +27,53 @@ class Reverse(Protocol):
     async def __call__(self, way: Way, decided: Decided, at_once: bool) -> Reversible: ...
 
 
-async def anew(
+async def recorded(
+    way: Way,
+    reversible: Reversible,
+    record: Callable[[Way, Reversible], Awaitable[Recorded]],
+    reverse: Reverse,
+    again: Callable[[Way, Prepared | None], Reversible],
+    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
+) -> Recorded:
+    """`record`: step 11, as often as there is something else to try it with. `again`: steps 3 to 8; `approve`: a
+    person's leave, which is for one grant. Raises `Refused`."""
+    while True:
+        try:
+            return await record(way, reversible)
+        except Refused as no:
+            reversible = await approve(way, await _anew(way, reversible, no, reverse, again))
+
+
+async def _anew(
     way: Way,
     reversible: Reversible,
     no: Refused,
     reverse: Reverse,
     again: Callable[[Way, Prepared | None], Reversible],
-    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
-    record: Callable[[Way, Reversible], Awaitable[Recorded]],
-) -> Recorded:
-    """Step 11, after `no`. What was to be leased with the line is leased before it. Raises `Refused`."""
+) -> Reversible:
+    """After `no`: what was to be leased with the line is leased before it, or the next grant is asked."""
     prepared = reversible.prepared
     if prepared is None or not prepared.claims or no.reason is not Reason.OVERLOADED:
-        return await _under_next(way, reversible, no, again, approve, record)
+        return _under_next(way, reversible, no, again)
     reversible = await reverse(way, reversible.decided, at_once=False)
     if reversible.prepared and holding.seconds(
         reversible.decided, reversible.prepared.reversal, way.fulfilled
     ):
         raise no  # it was to go at once, and would have to wait now
-    return await record(way, await approve(way, reversible))
+    return reversible
 
 
-async def _under_next(
+def _under_next(
     way: Way,
     reversible: Reversible,
     no: Refused,
     again: Callable[[Way, Prepared | None], Reversible],
-    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
-    record: Callable[[Way, Reversible], Awaitable[Recorded]],
-) -> Recorded:
-    """Step 11, after `no` under what step 7 found. `again`: steps 3 to 8; `approve`: a person's leave, which is for
-    one grant; `record`: step 11. Raises `Refused`: that there was not enough, when nothing else covers the call."""
-    if way.spent:
-        raise no  # to the loop below, that asked for this one
-    while True:
-        grant = way.covered.cover.grant if way.covered else ""
-        if no.reason not in SPENT or not grant:
-            raise no
-        way.spent += (grant,)
-        reversible = await approve(way, _next(way, reversible, again, no))
-        try:
-            return await record(way, reversible)
-        except Refused as other:
-            no = other
-
-
-def _next(
-    way: Way,
-    reversible: Reversible,
-    again: Callable[[Way, Prepared | None], Reversible],
-    no: Refused,
 ) -> Reversible:
+    """Raises `Refused`: that there was not enough, when nothing else covers the call."""
+    grant = way.covered.cover.grant if way.covered else ""
+    if no.reason not in SPENT or not grant:
+        raise no
+    way.spent += (grant,)
     try:
         return again(way, reversible.prepared)
     except Refused as other:

@@ -1,7 +1,7 @@
 """`bulkhead`, dying by SIGKILL at its nth point: `python -m tests.faults.dying N LOG WORDS...`.
 
 A point is: a line about to be queued, a line just durable, a call about to reach a tool server, an answer
-just come from one, resources about to be leased, just leased, about to be let go. With N = 0 it lives.
+just come from one, resources about to be leased, just leased, foreseen, about to be let go. With N = 0 it lives.
 How many points there were is appended to LOG, name by name.
 """
 
@@ -33,7 +33,8 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     append, sealed, call = SqliteJournal.append, Entry.sealed, Bridge.call
-    take, release = SqliteLeases.take, SqliteLeases.release
+    take, take_one = SqliteLeases.take, SqliteLeases.take_one
+    at_once, release = SqliteLeases.at_once, SqliteLeases.release
 
     def appended(self: Any, line: Any) -> Any:
         point(f"before {line.kind}")
@@ -50,10 +51,18 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
         point(f"after the call of {message.params.get('name')}")
         return outcome
 
-    async def taken(self: Any, *claim: Any, **terms: Any) -> Any:
-        point("before the lease")
-        leases = await take(self, *claim, **terms)
-        point("after the lease")
+    def taking(take: Callable[..., Any]) -> Callable[..., Any]:
+        async def taken(self: Any, *claim: Any, **terms: Any) -> Any:
+            point("before the lease")
+            leases = await take(self, *claim, **terms)
+            point("after the lease")
+            return leases
+
+        return taken
+
+    def foreseen(self: Any, *claim: Any, **terms: Any) -> Any:
+        if (leases := at_once(self, *claim, **terms)) is not None:
+            point("with a lease foreseen")
         return leases
 
     def released(self: Any, *claim: Any) -> None:
@@ -64,7 +73,9 @@ def arm(at: int, log: Path) -> Callable[[str], None]:
     set_all(SqliteJournal, "append", appended)
     set_all(Entry, "sealed", durable)
     set_all(Bridge, "call", called)
-    set_all(SqliteLeases, "take", taken)
+    set_all(SqliteLeases, "take", taking(take))
+    set_all(SqliteLeases, "take_one", taking(take_one))
+    set_all(SqliteLeases, "at_once", foreseen)
     set_all(SqliteLeases, "release", released)
     return point
 

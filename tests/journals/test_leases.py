@@ -543,6 +543,56 @@ async def test_a_number_another_process_was_given_is_not_given_again(tmp_path: P
     assert other.epoch >= taken.leases[0].epoch
 
 
+async def test_what_a_held_call_lets_go_takes_nothing_with_it_when_the_call_is_sent(
+    tmp_path: Path,
+) -> None:
+    """Lines are written before what goes with them; and what was not to be had is let go the same way."""
+    async with process(tmp_path) as journal:
+        leases = journal.leases()
+        assert at_once(leases, "call") is not None
+        leases.release("call")  # it is held, and its time comes before that is in the file
+        taken = at_once(leases, "call") or await take_one(leases, "call")
+        await journal.append(beginning("call", taken)).sealed()
+        await take(leases, "time passes", "file:/b")
+        there, held = rows(tmp_path)[0], await leases.held("call")
+        leases.release("call")
+        await take(leases, "more time", "file:/c")
+        again = at_once(leases, "call")
+    assert (there, held) == ((taken.leases[0].epoch, "call", ONE), True)
+    assert again is not None
+
+
+async def test_who_takes_again_what_it_keeps_for_a_while_has_it_before_all_who_wait(
+    tmp_path: Path,
+) -> None:
+    """An undo that is taken up again at once, by the process in which it was cut off."""
+    async with desk(tmp_path) as leases:
+        [first] = await take(leases, "undo", "file:/a")
+        leases.release("undo", after=60.0)
+        waiting = asyncio.create_task(take(leases, "later", "file:/a"))
+        await asyncio.sleep(0)
+        [second] = await take(leases, "undo", "file:/a")
+        held, early = await leases.held("undo"), waiting.done()
+        leases.release("undo")
+        [third] = await waiting
+    assert (held, early) == (True, False)
+    assert first.epoch < second.epoch < third.epoch
+
+
+async def test_who_takes_something_else_instead_waits_for_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as leases:
+        await take(leases, "undo", "file:/a")
+        leases.release("undo", after=60.0)
+        await take(leases, "beside", "file:/b")
+        waiting = asyncio.create_task(take(leases, "undo", "file:/a", "file:/b"))
+        await take(leases, "after", "file:/a")
+        early = waiting.done()
+        leases.release("beside")
+        leases.release("after")
+        held = len(await waiting), await leases.held("undo")
+    assert (early, held) == (False, (2, True))
+
+
 async def test_a_number_nobody_used_holds_up_nobody(tmp_path: Path) -> None:
     async with process(tmp_path) as journal:
         leases = journal.leases()

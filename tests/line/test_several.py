@@ -207,3 +207,23 @@ async def test_a_lease_and_a_grant_may_both_not_be_had(tmp_path: Path) -> None:
         said = [told(await world.call()) for _ in range(3)]
         used = [one.standing(name).used for name in ("g1", "g2")]
     assert (said, used, len(world.server.got)) == (["ok", "ok", "grant_spent"], [1, 1], 2)
+
+
+async def test_what_was_leased_meanwhile_is_what_the_next_grant_is_asked_with(
+    tmp_path: Path,
+) -> None:
+    """Not what was to be leased before, which is not to be had any more."""
+    grants = given("g1", idle=1), given("g2", uses=1), given("g3")
+    async with granted(tmp_path, *grants) as (one, world):
+        prepare = world.reversing.prepare
+
+        async def slow(call_id: str, classified: Any, secret: bool) -> Ready:
+            await one.spend("g2")
+            return await prepare(call_id, classified, secret)
+
+        world.reversing.prepare = slow  # type: ignore[method-assign]
+        world.reversing.without_a_wait = free()
+        said = told(await world.call())
+        used = one.standing("g3").used
+    assert (said, used) == ("ok", 1)
+    assert [asked for _, asked in world.reversing.asked].count("prepare") == 1
