@@ -37,6 +37,7 @@ from tests.undo.rig import Rig
 PERSON = "a person's"
 PURSE = "g1"
 SPENDS = 3
+SHOUTS = 5
 
 
 def said(here: Path, **words: object) -> None:
@@ -91,6 +92,15 @@ async def send(rig: Rig, here: Path) -> None:
         await anyio.sleep(0.01)
     posts = [row for row in rig.calls() if row.record.target == "post"]
     said(here, states={row.record.call_id: str(row.state) for row in posts})
+
+
+async def shout(rig: Rig, here: Path) -> None:
+    """Writes without a pack: from the third on, each has its lease with its intent."""
+    for _ in range(SHOUTS):
+        await rig.ask("store", "shout", {"text": "hello"}, task="loud")
+    calls = [rig.reader.lines(row.record.call_id) for row in reversed(rig.calls())]
+    leases = [first.said["body"]["undo"]["leases"] for first, *_ in calls]
+    said(here, calls=[first.call_id for first, *_ in calls], epochs=[one for [[_, one]] in leases])
 
 
 async def begin(rig: Rig, here: Path) -> None:
@@ -183,6 +193,7 @@ SCENES = {
     "unforced": unforced,
     "hold": hold,
     "send": send,
+    "shout": shout,
     "begin": begin,
     "kept": kept,
     "contain": contain,

@@ -8,16 +8,21 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tests.faults.lives import MEANT
-from tests.faults.scenes import PERSON, PURSE, SPENDS
+from tests.faults.scenes import PERSON, PURSE, SHOUTS, SPENDS
 from tests.faults.warm import KILLS, Warm, begun, lines, spread
 
 SENT = "no_effect"
 """How a call stands that was sent and left nothing in the store."""
+UNDER_WAY = (
+    """SELECT call_id FROM event GROUP BY call_id HAVING max(kind) = 'intent' AND count(*) = 1"""
+)
 WHOLE = {"restored", "already", "not_applied", "no_effect"}
 
 
@@ -80,6 +85,27 @@ def test_p6_a_held_call_killed_at_any_point_is_sent_once_or_never(
             assert set(states.values()) <= {SENT, "in_doubt"}, (told, states)
             assert set(sent) >= {call for call, state in states.items() if state == SENT}, told
             assert told != "alive" or set(states.values()) == {SENT}
+
+
+def test_p6_a_lease_taken_with_an_intent_is_there_with_it_and_in_nobodys_way_for_long(
+    warm: Warm, tmp_path: Path
+) -> None:
+    for here, told in killed(warm, tmp_path, "shout"):
+        if told == "alive":
+            told = "\n".join(points := (here / "points").read_text().splitlines())
+            assert points.count("with a lease foreseen") == SHOUTS - 2, told
+        with closing(sqlite3.connect(here / "journal.db")) as file:
+            left = file.execute("SELECT epoch, call_id FROM lease").fetchall()
+            under_way = [call for (call,) in file.execute(UNDER_WAY)]
+        # A lease that was given before its intent may be there without one.
+        assert {call for _, call in left} >= {*under_way}, (told, left)
+        assert warm.live(here, "shout") == 0, told
+        with closing(sqlite3.connect(here / "journal.db")) as file:
+            assert file.execute("SELECT * FROM lease").fetchall() == [], told
+        calls, epochs = said(here)["calls"], said(here)["epochs"]
+        assert epochs == sorted({*epochs}) and len(epochs) >= SHOUTS, (told, epochs)
+        done = {call for call, _, _, _ in lines(here / "effects")}
+        assert done <= {*calls} and not twice(here), told
 
 
 def test_p6_a_deadline_killed_while_it_is_kept_is_kept(warm: Warm, tmp_path: Path) -> None:
