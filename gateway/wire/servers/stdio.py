@@ -51,16 +51,16 @@ class StdioServer:
     ) -> None:
         """Starts nothing. `client`: the only one it serves, as it is to be told. `own`: the credential its process has
         in its environment; it ends with it, and the next one gets a new one. `changed`: is told of changed lists in the
-        place of who listens here. `start`: in the place of its command. Raises `Misconfigured`: no such command."""
+        place of who listens here; it is one of many then, and started again when somebody asks. `start`: in the place
+        of its command. Raises `Misconfigured`: no such command."""
         self._name, self._limits = name, settings.limits
         self._start = start or partial(process.start, process.command(name, settings))
         self._forced = settings.era
         self._remembered: Literal["auto", "sessions", "stateless"] = settings.era
         self._client = client
         self._late, self._own, self._back_off = late, own, back_off or BackOff()
-        self._ids = envelope.ids()
-        self._changes = News()
-        self.changed = changed or self._changes.publish
+        self._ids, self._changes = envelope.ids(), News()
+        self.changed, self._is_one_of_many = changed or self._changes.publish, bool(changed)
         self._watch = StdioWatch(self._there)
         self.watches = self._watch.watches
         self._state: State = "idle"
@@ -180,6 +180,7 @@ class StdioServer:
         """The process, once it is ready. At once an error while it is down; a start is waited for."""
         if self._task is None and self._state == "idle":
             self._state = "starting"
+            self._settled.clear()
             self._task = asyncio.create_task(self._supervise())
         await self._settled.wait()
         if self._up is None:
@@ -199,6 +200,9 @@ class StdioServer:
             seconds = self._back_off.seconds(self._failures)
             self._log.warning("%s; next start in %g s", self._last_error, seconds)
             await asyncio.sleep(seconds)
+            if self._is_one_of_many and not self.watches.are_any:
+                self._state, self._task = "idle", None
+                return
             if lived:
                 # It worked until now, so its next start is worth waiting for. One that failed to
                 # start is tried again behind the callers' backs: they get their no at once.

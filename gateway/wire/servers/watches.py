@@ -66,6 +66,11 @@ class Watches:
         self._held: dict[Watch, _Held] = {}
         self._told: list[Updated] = []
 
+    @property
+    def are_any(self) -> bool:
+        """Does anybody watch anything?"""
+        return bool(self._held)
+
     async def acquire(self, watch: Watch, channel: Channel = NOBODY) -> RpcError | None:
         """See `ports.Watched`. `channel`: the agent's, who may be asked something if it is the first."""
         held = self._held.get(watch)

@@ -206,6 +206,20 @@ async def test_ids_go_on_counting_in_the_next_process() -> None:
     assert second["id"] > first["id"]
 
 
+async def test_one_of_many_that_ended_is_started_again_for_who_asks_and_not_before() -> None:
+    news: list[str] = []
+    settings = ServerSettings(command=command())
+    server = StdioServer("tried", settings, back_off=SOON, changed=news.append)
+    async with asyncio.timeout(PATIENCE):
+        await call(server, "die")
+        while server.describe()["state"] != "idle":
+            await asyncio.sleep(0.01)
+        before, outcome = server.describe()["starts"], await call(server, "echo", text="x")
+        after = server.describe()["starts"]
+        await server.aclose()
+    assert (before, outcome.kind, after) == (1, "ok", 2)
+
+
 def test_back_off_doubles_and_is_bounded() -> None:
     back_off = BackOff(first=0.5, most=30)
     assert [back_off.seconds(n) for n in (1, 2, 3, 6, 7, 1_000)] == [0.5, 1, 2, 16, 30, 30]
