@@ -30,6 +30,9 @@ from gateway.wire.servers.vigil import FOREVER
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes that wait to be posted above which a next message waits elsewhere."""
+HELD: Final = 1.0
+"""Seconds in which a message is posted before the next one goes. Some servers answer a POST when the call is over."""
+MOST_HELD: Final = 64
 LONGEST: Final = 2_048
 """Characters of the address that a stream names."""
 SHOWN: Final = 200
@@ -60,7 +63,7 @@ class Way(Value):
             _check(reply, credential)
             events = Events(longest)
             named, *early = await _first(reply, events)
-            to = Requests(_endpoint(self.url, self.address, named), self.headers)
+            to = Requests(_endpoint(self.url, self.address, named, credential), self.headers)
         except BaseException:
             reply.close()
             raise
@@ -79,7 +82,7 @@ class Post(Value):
 
     async def send(self, line: bytes) -> None:
         """One message. Raises `NotSent`, `Broken`."""
-        seconds = self.limits.first_byte
+        seconds = self.limits.total
         patience = Patience(seconds, seconds, asyncio.get_running_loop().time() + seconds)
         reply = await self.pool.send(self.to.post(self.proof, line), patience)
         try:
@@ -110,6 +113,8 @@ class Session:
         self.stopping = False
         self._post, self._reply, self._events = post, reply, events
         self._waiting: deque[bytes] = deque()
+        self._posted: set[asyncio.Task[None]] = set()
+        """What was posted and is not answered yet."""
         self._bytes = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -150,7 +155,7 @@ class Session:
         """Close the stream: so the server hears that nobody is there any more."""
         self.stopping = True
         self._end("it was closed")
-        await asyncio.wait(self._works)
+        await asyncio.wait([*self._works, *self._posted])
 
     async def _until_its_end(self, work: Coroutine[Any, Any, str]) -> None:
         try:
@@ -174,19 +179,29 @@ class Session:
         while True:
             while self._waiting:
                 line = self._waiting.popleft()
-                await self._post.send(line.rstrip(b"\n"))
+                posted = asyncio.ensure_future(self._post.send(line.rstrip(b"\n")))
+                self._posted.add(posted)
+                posted.add_done_callback(self._answered)
+                await asyncio.wait([posted], timeout=HELD)
+                while len(self._posted) >= MOST_HELD:
+                    await asyncio.wait(self._posted, return_when=asyncio.FIRST_COMPLETED)
                 self._bytes -= len(line)
                 if self._bytes <= HIGH_WATER:
                     self._room.set()
             self._news.clear()
             await self._news.wait()
 
+    def _answered(self, posted: asyncio.Task[None]) -> None:
+        self._posted.discard(posted)
+        if not posted.cancelled() and (error := posted.exception()) is not None:
+            self._end(str(error))
+
     def _end(self, how: str) -> None:
         if not self.ended.done():
             self.ended.set_result(how)
         self._room.set()
         self._reply.close()
-        for work in self._works:
+        for work in (*self._works, *self._posted):
             work.cancel()
 
 
@@ -206,17 +221,20 @@ def _check(reply: Reply, credential: Credential | None) -> None:
         raise NotSent(answered(reply))
 
 
-def _endpoint(url: str, own: Address, named: Said) -> Address:
+def _endpoint(url: str, own: Address, named: Said, credential: Credential | None) -> Address:
     """The address that the stream named, at the server's own origin: what goes there may be anybody's secret."""
     said = "" if isinstance(named.data, Overlong) else named.data.decode("utf-8", "replace")
     if named.name != "endpoint" or not 0 < len(said) <= LONGEST:
         raise NotSent(
             "its stream does not begin with an endpoint: it is none of HTTP+SSE (2024-11-05)"
         )
+    # Its query names a session, and it may repeat what it was sent.
+    hide = str if credential is None else credential.hide
+    shown = ascii(hide(said).partition("?")[0][:SHOWN])
     try:
         there = address(urljoin(url, said))
     except ValueError as error:
-        raise NotSent(f"its endpoint {said[:SHOWN]!a} is no address: {error}") from None
+        raise NotSent(f"its endpoint {shown} is no address: {hide(str(error))}") from None
     if (there.tls, there.host, there.port) != (own.tls, own.host, own.port):
-        raise NotSent(f"its endpoint {said[:SHOWN]!a} is at another origin, where nothing is sent")
+        raise NotSent(f"its endpoint {shown} is at another origin, where nothing is sent")
     return there

@@ -13,7 +13,7 @@ import pytest
 from gateway.core.credential import Credential
 from gateway.ports import ServerUnavailable, WatchedServer
 from gateway.settings import ServerSettings
-from gateway.wire.servers import open_server
+from gateway.wire.servers import open_server, sse_session
 from tests.servers.http_raw import Heard, Script, Wire, raw_server
 from tests.wire.servers.test_http import Ear, leave
 from tests.wire.servers.test_sse_server import sent
@@ -128,6 +128,31 @@ async def test_a_message_that_is_turned_away_ends_the_session(status: str) -> No
     assert heard.methods().count("tools/call") == 3
 
 
+async def test_a_server_that_answers_a_post_when_its_call_is_over_is_posted_to_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Holding(Old):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun = 0
+            self.both = asyncio.Event()
+
+        async def __call__(self, wire: Wire) -> None:
+            if wire.request.rpc.get("method") == "tools/call":
+                self.begun += 1
+                if self.begun == 2:
+                    self.both.set()
+                await self.both.wait()
+            await super().__call__(wire)
+
+    monkeypatch.setattr(sse_session, "HELD", 0.01)
+    async with serving(Holding()) as (server, heard):
+        calls = (server.call(leave(), sent("echo"), Ear()) for _ in range(2))
+        outcomes = await asyncio.gather(*calls)
+    assert [outcome.kind for outcome in outcomes] == ["ok", "ok"]
+    assert heard.methods().count("initialize") == 1
+
+
 async def test_what_is_not_200_or_no_stream_opens_no_session() -> None:
     async def refuse(wire: Wire) -> None:
         await wire.say(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")
@@ -161,3 +186,21 @@ async def test_its_credential_goes_with_the_stream_and_with_every_message() -> N
             await server.fetch("tools/list", {})
         await server.aclose()
     assert all("Authorization: Bearer one" in request.head for request in heard.requests)
+
+
+async def test_neither_a_credential_nor_the_name_of_a_session_is_told_of_an_address_it_refuses() -> (
+    None
+):
+    def hide(text: str) -> str:
+        return text.replace("sesame", "(hidden)")
+
+    async def own() -> Credential:
+        return Credential("l1", (("Authorization", "Bearer sesame"),), hide=hide)
+
+    async with raw_server(Old("http://evil.example/sesame?s=swordfish")) as (url, _):
+        server = open_server("old", ServerSettings(url=url, transport="sse"), own=own)
+        with pytest.raises(ServerUnavailable) as no:
+            await server.fetch("tools/list", {})
+        await server.aclose()
+    assert "evil.example/(hidden)' is at another origin" in str(no.value)
+    assert "swordfish" not in str(no.value)
