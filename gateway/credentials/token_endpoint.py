@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,10 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]{8,16384}")
 def client(url: str) -> httpx.AsyncClient:
     """No redirects, no cookies kept from one answer to the next, and no proxy on the way to this machine."""
     local = is_loopback(httpx.URL(url).host)
-    return httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=not local)
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx.AsyncClient(
+        timeout=SECONDS, follow_redirects=False, trust_env=not local, cookies=none
+    )
 
 
 async def answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, bytes]:

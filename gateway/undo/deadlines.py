@@ -165,6 +165,8 @@ class Deadlines:
 
 def _read(path: Path) -> Promise:
     try:
+        if not path.is_file():  # a pipe would be waited for, for ever
+            raise ValueError("no ordinary file")
         return from_plain(Promise, json.loads(path.read_text()))
     except (OSError, ValueError, RecursionError) as error:
         raise _no_promise(path, error) from None

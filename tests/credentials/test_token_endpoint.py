@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.config.clients import Secret
 from gateway.config.credential_settings import ClientCredentials
 from gateway.credential_ports import NoCredential
-from gateway.credentials.token_endpoint import MAX_BYTES, Endpoint
+from gateway.credentials.token_endpoint import MAX_BYTES, Endpoint, answer, client
 
 SECRET = "the-gateways:own/secret%"
 GRANT = {"grant_type": "client_credentials"}
@@ -70,6 +70,20 @@ async def test_name_and_secret_are_encoded_before_they_are_joined(tmp_path: Path
         asked.content.decode()
         == "grant_type=client_credentials&scope=read&resource=https%3A%2F%2Fx"
     )
+
+
+async def test_what_a_server_would_have_remembered_of_one_agent_comes_with_no_other() -> None:
+    asked: list[httpx.Request] = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, headers={"set-cookie": "session=a"}, content=b"{}")
+
+    async with client("http://127.0.0.1/token") as http:
+        http._transport = httpx.MockTransport(answers)
+        for _ in range(2):
+            await answer(http, http.build_request("POST", "http://127.0.0.1/token"))
+    assert ["cookie" in each.headers for each in asked] == [False, False]
 
 
 BAD: dict[str, Answers] = {

@@ -103,6 +103,15 @@ def test_a_file_that_is_no_promise_is_told_by_name_and_keeps_no_other_from_its_d
     assert path.name in str(unreadable)
 
 
+def test_a_pipe_is_no_promise_and_is_not_waited_for(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    other = deadlines.begin(TASK, "operator:o", 0, 10)
+    os.mkfifo(tmp_path / "tasks" / "a.json")
+    looked = deadlines.look()
+    assert looked.overdue(10 * SECOND) == [other]
+    assert "a.json: not a task's promise: no ordinary file" in str(looked.unreadable[0])
+
+
 def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     """A gateway looks every second, and no promise is ever thrown away."""
     deadlines = Deadlines(tmp_path)
