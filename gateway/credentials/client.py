@@ -15,6 +15,7 @@ from urllib.parse import quote
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.config.clients import ClientSettings
@@ -35,6 +36,7 @@ class Client:
         assert proof is not None
         self._proof = Reference(proof, home)
         self._proof.warn_if_open()
+        self._loaded: tuple[str, PrivateKeyTypes] | None = None
 
     def proof(self, audience: str) -> tuple[dict[str, str], Fields]:
         """Headers and form fields that prove it. `audience`: whom an assertion is for. Raises `NoCredential`."""
@@ -62,10 +64,17 @@ class Client:
         }
         headers = {"kid": self._settings.key_id} if self._settings.key_id else None
         try:
-            key = load_pem_private_key(pem.encode(), None)
+            key = self._key(pem)
             return jwt.encode(claims, key, _algorithm(key), headers)  # type: ignore[arg-type]
         except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
             raise NoCredential(f"{self._proof}: not a private key in PEM", nothing=True) from None
+
+    def _key(self, pem: str) -> PrivateKeyTypes:
+        """Loaded once: that it is sound takes a tenth of a second to tell of RSA, a second where it is large, and all
+        calls would wait for it. Raises as `load_pem_private_key`."""
+        if self._loaded is None or self._loaded[0] != pem:
+            self._loaded = pem, load_pem_private_key(pem.encode(), None)
+        return self._loaded[1]
 
 
 def _algorithm(key: object) -> str:
