@@ -4,8 +4,8 @@ Laws:
 1. Looking an answer up is a dictionary access: no wait, no I/O.
 2. Nobody is believed by an answer that is not fresh, whether its issuer can be asked or not.
 3. There is one question about a token at a time, however many callers show it, and it ends with none of them.
-4. Tokens that were never good cause `AT_ONCE` questions at a time, in the order they came, and `IN_LINE` may wait for
-   that; those that were good are asked about beside them.
+4. Tokens that were never good cause `AT_ONCE` questions at a time and in `TURN`, in the order they came, and `IN_LINE`
+   may wait for that; those that were good are asked about beside them.
 5. Who has not yet said of a token that nobody has that it is not good is not believed.
 
 Tokens are held as digests. It knows neither HTTP nor what an answer means.
@@ -34,6 +34,8 @@ MOST: Final = 4_096
 AT_ONCE: Final = 32
 IN_LINE: Final = 256
 """More than all agents of a usual gateway that was restarted, and few enough that most are answered in `WAIT`."""
+TURN: Final = 0.2
+"""Seconds of each of those at least. A question costs two milliseconds, in which nobody else is served."""
 BAD: Final = 5.0
 """Seconds that a token is not asked about again that is not active."""
 UNSAID: Final = 1.0
@@ -117,7 +119,7 @@ class Answers:
                     return False
                 self._strange.add(digest)
             ended = self._asking[digest] = anyio.Event()
-            self._tasks.start_soon(self._question, token, digest, ended)
+            self._tasks.start_soon(self._question, token, digest)
         with anyio.move_on_after(WAIT):
             await ended.wait()
         return ended.is_set()
@@ -133,20 +135,27 @@ class Answers:
                 await anyio.sleep_forever()
         finally:
             self._tasks = None
+            for digest in list(self._asking):
+                self._over(digest)
 
-    async def _question(self, token: str, digest: bytes, ended: anyio.Event) -> None:
-        try:
-            async with self._turn if digest in self._strange else nullcontext():
+    async def _question(self, token: str, digest: bytes) -> None:
+        is_strange = digest in self._strange
+        async with self._turn if is_strange else nullcontext():
+            try:
                 no = None if self._is_honest else await self._lie()
                 answer = no or await self._answer(token)
-        finally:
-            del self._asking[digest]
-            self._strange.discard(digest)
-            ended.set()
-        if answer.no is not Reason.ISSUER_SILENT:
-            self._good.pop(digest, None)
-        self._bad.pop(digest, None)
-        _keep(self._good if answer.no is None else self._bad, digest, answer)
+            finally:
+                self._over(digest)
+            if answer.no is not Reason.ISSUER_SILENT:
+                self._good.pop(digest, None)
+            self._bad.pop(digest, None)
+            _keep(self._good if answer.no is None else self._bad, digest, answer)
+            if is_strange:
+                await anyio.sleep(TURN)
+
+    def _over(self, digest: bytes) -> None:
+        self._strange.discard(digest)
+        self._asking.pop(digest).set()
 
     async def _lie(self) -> Answer | None:
         """Why nobody may be believed; None: it says of a token that nobody has that it is not good."""
