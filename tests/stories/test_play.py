@@ -50,6 +50,24 @@ async def test_a_story_that_goes_as_told_is_proven_and_leaves_nothing_behind(
     assert refused.row.outcome["reason"] == "no_rule"
 
 
+async def test_a_caller_who_is_turned_away_has_the_reason_at_this_step_and_not_at_the_next(
+    tmp_path: Path,
+) -> None:
+    tree = small()
+    tree["steps"][1] |= {"trick": {"no_token": True}, "expect": {"http": 401}}
+    tree["steps"] += [
+        tree["steps"][1] | {"trick": {"token_for": "/data/mcp"}},
+        tree["steps"][0],
+    ]
+    result = await played(tmp_path, tree)
+    assert result.proven
+    reasons = [
+        [line.row.outcome["reason"] for line in each.recorded] for each in result.observed[1:3]
+    ]
+    assert reasons == [["no_token"], ["wrong_audience"]]
+    assert [line.row.record.rule for line in result.observed[3].recorded] == ["P010"]
+
+
 async def test_every_wrong_expectation_is_seen(tmp_path: Path) -> None:
     tree = small()
     tree["steps"][0]["expect"] = {"refused": "no_rule"}
