@@ -8,6 +8,7 @@ is refused here may still be JSON, and is then read by steps (json_walk.py).
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Final
@@ -26,10 +27,22 @@ GUESSES: Final = 4
 BRIEF: Final = 64
 """Bytes of a text up to which its own pattern is the faster way."""
 
+_SOUND: Final = sys.version_info >= (3, 11, 5)
+"""Before, `(?:...)*+` also takes the beginning of one that is not whole. `(?>(?:...)*)` does not, and is slower."""
+
+
+def _each(one: bytes, times: bytes = b"*") -> bytes:
+    """As many as there are, and none of them given back."""
+    return (rb"(?:%b)%b+" if _SOUND else rb"(?>(?:%b)%b)") % (one, times)
+
+
 SPACE: Final = rb"[ \t\n\r]*+"
-_BODY: Final = rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
+_PLAIN: Final = rb'[^"\\\x00-\x1f]*+'
+_BODY: Final = _PLAIN + _each(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})' + _PLAIN)
 STRING: Final = rb'"%b"' % _BODY
-_NUMBER: Final = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_NUMBER: Final = b"".join(
+    (rb"-?+(?:0|[1-9][0-9]*+)", _each(rb"\.[0-9]++", b"?"), _each(rb"[eE][+-]?+[0-9]++", b"?"))
+)
 SCALAR: Final = rb"(?:%b|%b|true|false|null)" % (STRING, _NUMBER)
 _PAIR: Final = b"__"
 """Stands for an escape of two bytes while the end of a text is looked for."""
@@ -64,7 +77,7 @@ def _member(value: bytes) -> bytes:
 def _or_containers(value: bytes) -> bytes:
     """A scalar, or one array or object of `value`s."""
     of = [
-        rb"\%b(?:%b|%b(?:,%b)*+)\%b" % (left, SPACE, one, one, right)
+        rb"\%b(?:%b|%b%b)\%b" % (left, SPACE, one, _each(b"," + one), right)
         for left, one, right in ((b"[", _item(value), b"]"), (b"{", _member(value), b"}"))
     ]
     return rb"(?:%b|%b|%b)" % (SCALAR, *of)
@@ -76,13 +89,13 @@ _VALUE: Final = _or_containers(_or_containers(SCALAR))
 @cache
 def items() -> re.Pattern[bytes]:
     """As many whole ones as there are, each with its comma: a step of Python for each costs too much."""
-    return re.compile(rb"(?:%b,)*+" % _item(_VALUE))
+    return re.compile(_each(_item(_VALUE) + b","))
 
 
 @cache
 def members() -> re.Pattern[bytes]:
     """The same of an object's members."""
-    return re.compile(rb"(?:%b,)*+" % _member(_VALUE))
+    return re.compile(_each(_member(_VALUE) + b","))
 
 
 def get_ready() -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from functools import cache
+from importlib.util import find_spec, module_from_spec
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
@@ -106,6 +111,38 @@ def test_exactly_what_is_json_is_taken(edits: list[tuple[int, int, bytes]], cut:
     for at, dropped, put in edits:
         body = body[:at] + put + body[at + dropped :]
     assert walked(body, cut)[0] is strict(body)
+
+
+@cache
+def patterns(version: tuple[int, ...]) -> list[re.Pattern[bytes]]:
+    """As they are for that Python."""
+    spec = find_spec("gateway.wire.json_runs")
+    assert spec is not None and spec.loader is not None
+    runs = module_from_spec(spec)
+    with patch.object(sys, "version_info", version):
+        spec.loader.exec_module(runs)
+    return [runs.items(), runs.members(), *map(re.compile, (runs.STRING, runs.SCALAR))]
+
+
+def test_no_group_is_repeated_possessively_where_python_takes_half_of_the_last() -> None:
+    possessive = re.compile(rb"\)[*+?]\+")
+    assert not any(possessive.search(each.pattern) for each in patterns((3, 11, 4)))
+    assert any(possessive.search(each.pattern) for each in patterns((3, 11, 5)))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11, 5), reason="its possessive repeats are not sound")
+@given(edits, st.integers(0, len(RAW)))
+def test_the_patterns_for_an_older_python_take_the_same(
+    edits: list[tuple[int, int, bytes]], at: int
+) -> None:
+    body = RAW
+    for place, dropped, put in edits:
+        body = body[:place] + put + body[place + dropped :]
+    older, newer = (
+        [found and found.end() for found in (each.match(body, at) for each in patterns(version))]
+        for version in ((3, 11, 4), (3, 11, 5))
+    )
+    assert older == newer
 
 
 @pytest.mark.parametrize(
