@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Misconfigured, Where
 
 SECONDS: Final = 10.0
 """How long another process is waited for."""
@@ -26,8 +26,11 @@ class Once:
     """Over one file, which nothing else in this process may open: closing it would let go of every byte."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `OSError`."""
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Raises `Misconfigured`."""
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Misconfigured(f"security events: {error.strerror}", Where(str(path))) from None
         self._here: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager

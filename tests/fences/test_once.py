@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Misconfigured
 from gateway.fences import once as module
 from gateway.fences.once import Once
 
@@ -88,3 +88,9 @@ async def test_who_is_never_through_is_not_waited_for_for_ever(
 async def _enter(once: Once) -> None:
     async with once.alone("e1"):
         pass
+
+
+def test_a_file_that_cannot_be_opened_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "events.lock").mkdir()
+    with pytest.raises(Misconfigured, match=r"events\.lock: security events: Is a directory"):
+        Once(tmp_path / "events.lock")
