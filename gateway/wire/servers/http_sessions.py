@@ -258,9 +258,11 @@ class Sessions:
         self.chore(self._tell_end(place.opening))
 
     async def _tell_end(self, opening: asyncio.Task[Session]) -> None:
-        """One that is being opened is ended when it is: the server would keep it."""
+        """One that is being opened is ended when it is: the server would keep it. Of those to which a server gave one
+        id the last ends it."""
         session, link = await opening, self._link
-        if session.id is not None:
+        others = {place.session.id for place in self._places.values() if place.session is not None}
+        if session.id is not None and session.id not in others:
             await link.delete(session.headers, link.notice(), session.credential)
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:

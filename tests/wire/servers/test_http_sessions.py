@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ HELLO: JsonObject = {
 }
 
 
-def sessions(script: Script, session_id: str = "s-1") -> Script:
-    """A session server: greets by the protocol, and does the rest by `script`."""
+def sessions(script: Script, session_id: str = "") -> Script:
+    """A session server: greets by the protocol, and does the rest by `script`. Its sessions are s-1, s-2 and so on;
+    `session_id`: of all of them."""
+    ids = (f"s-{number}" for number in count(1))
 
     async def greeted(wire: Wire) -> None:
         rpc = wire.request.rpc
@@ -38,7 +41,8 @@ def sessions(script: Script, session_id: str = "s-1") -> Script:
         elif rpc.get("method") == "initialize":
             body = json.dumps({"jsonrpc": "2.0", "id": rpc["id"], "result": HELLO}).encode()
             head = (
-                f"HTTP/1.1 200 OK\r\nMcp-Session-Id: {session_id}\r\nContent-Type: application/json"
+                f"HTTP/1.1 200 OK\r\nMcp-Session-Id: {session_id or next(ids)}\r\n"
+                "Content-Type: application/json"
             )
             await wire.say(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         elif rpc.get("method", "").startswith("notifications/") or ("method" not in rpc and rpc):
@@ -129,6 +133,21 @@ async def test_each_session_of_an_agent_has_its_own_which_ends_with_it() -> None
             await asyncio.sleep(0.01)
         await server.call(leave(), other, Ear())
     assert (opened, heard.methods().count("initialize")) == (2, 2)
+
+
+async def test_of_sessions_to_which_a_server_gave_one_id_the_last_ends_it() -> None:
+    async with serving(sessions(answers, "same")) as (server, heard):
+        ends = []
+        for message in (in_session("one"), in_session("other")):
+            await server.call(leave(), message, Ear())
+            assert message.ear is not None
+            ends.append(message.ear.over)
+        ends[0].say()
+        await server.call(leave(), in_session("other"), Ear())
+        ends[1].say()
+        while not heard.requests[-1].head.startswith("DELETE"):
+            await asyncio.sleep(0.01)
+    assert [request.head.split()[0] for request in heard.requests].count("DELETE") == 1
 
 
 async def test_a_session_that_cannot_be_opened_leaves_nothing_with_the_agents() -> None:
