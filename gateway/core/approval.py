@@ -28,6 +28,8 @@ LEAVE_SECONDS: Final = 900
 MOST_WAITING: Final = 10
 """Tickets of one agent at a time."""
 MOST_AN_HOUR: Final = 60
+_WAITING: Final = "tickets waiting"
+_AN_HOUR: Final = "tickets in an hour"
 _OF_THE_TRY: Final = frozenset(
     {
         "progressToken",
@@ -151,11 +153,16 @@ def answer_to(new: Ticket, known: Sequence[Ticket]) -> Ticket:
         return found
     waiting = sum(ticket.stand == "waiting" for ticket in alive)
     if waiting >= MOST_WAITING:
-        raise Refused(Reason.OVERLOADED, f"{new.agent} has {waiting} tickets waiting")
+        raise Refused(Reason.OVERLOADED, f"{new.agent} has {waiting} {_WAITING}")
     recent = [t for t in known if t.created_at > new.created_at - 3_600_000_000]
     if len(recent) >= MOST_AN_HOUR:
-        raise Refused(Reason.OVERLOADED, f"{new.agent} had {len(recent)} tickets in an hour")
+        raise Refused(Reason.OVERLOADED, f"{new.agent} had {len(recent)} {_AN_HOUR}")
     return new
+
+
+def is_crowded(detail: str) -> bool:
+    """Does a refusal as overloaded say that its agent has asked for too many tickets?"""
+    return detail.endswith((_WAITING, _AN_HOUR))
 
 
 def _is_open_for(window: Ticket, call: Ticket) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
+from gateway.core import approval
+from gateway.core.decide import question
 from gateway.core.grant import Terms, outside
 from gateway.core.model import Classified
 from gateway.core.record import State
 from gateway.core.steps import STEPS, Step
+from gateway.policy import near_miss
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 from gateway.reasons import Reason
@@ -41,6 +44,8 @@ def refusal(
     if why is Reason.UNKNOWN_TARGET and row.record.server == ITSELF:
         # What the gateway itself does not know is a grant, and no name of a tool comes near it.
         return Refusal(why, STEPS[Reason.GRANT_OVER], detail, "")
+    if why is Reason.OVERLOADED and approval.is_crowded(detail):
+        return Refusal(why, Step(9, "approve", "bulkhead approvals list"), detail, "")
     return Refusal(why, STEPS[why], detail, _near(policy, row, classified, known, why))
 
 
@@ -56,7 +61,18 @@ def _near(
         return f"closest approved name: {close[0]}" if close else "nothing is approved here"
     if why in (Reason.GRANT_NEEDED, Reason.OUTSIDE_GRANT) and classified is not None:
         return _intents(policy, classified)
+    if why is Reason.NO_RULE and classified is not None:
+        return _rule(policy, classified)
     return ""
+
+
+def _rule(policy: PolicySnapshot, classified: Classified) -> str:
+    """The closest rule, where none names the tool in its tier; else the detail names it."""
+    asked = question(classified)
+    if near_miss.named(policy.pdp.index, asked):
+        return ""
+    roles = policy.pdp.index.roles(asked.subject, asked.tenant)
+    return near_miss.anywhere(policy.book.rules, asked, roles)
 
 
 def _intents(policy: PolicySnapshot, classified: Classified) -> str:

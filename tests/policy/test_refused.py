@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
+from gateway.core.approval import MOST_WAITING, answer_to
 from gateway.core.record import State
 from gateway.core.steps import STEPS
+from gateway.errors import Refused
 from gateway.policy import load
 from gateway.policy.asking import Asked, ask, target
 from gateway.policy.refused import Refusal, refusal
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.ports import CallRow
 from gateway.reasons import Reason
+from tests.core.test_approval import ticket
 from tests.journals.calls import call_record
 from tests.policy.written import ALLOW, READER, written
 
@@ -85,3 +88,47 @@ def test_what_no_intent_gives_names_the_closest_and_what_it_lacks(tmp_path: Path
 
 def test_what_was_not_refused_has_no_refusal(tmp_path: Path) -> None:
     assert explained(policy_at(tmp_path), row("", state=State.APPLIED)) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "near"),
+    [
+        (
+            "p, P1, data, git, git_log, role:reader, local, general, local, -, allow",
+            "closest: P1 (policies/policy.csv:1) fails on tool git_log",
+        ),
+        (
+            "p, P1, data, git, git_log, role:other, local, general, local, -, allow\n"
+            "p, P2, tool, git, git_show, role:reader, local, general, local, -, allow\n"
+            "p, D1, data, git, git_show, *, *, *, *, -, deny\n"
+            "g, agent:bob, role:other, local",
+            "closest: P2 (policies/policy.csv:2) fails on tier tool",
+        ),
+        (
+            "p, P1, data, time, now, role:reader, local, general, local, -, allow",
+            "no rule allows anything of git",
+        ),
+        ("p, P1, data, git, git_show, role:reader, local, audit, local, -, allow", ""),
+    ],
+)
+def test_what_no_rule_names_has_a_nearest_rule_all_the_same(
+    tmp_path: Path, rules: str, near: str
+) -> None:
+    tiers = (
+        "servers:\n"
+        "  git: {tools: {git_log|git_show: {tier: data, effect: read}}}\n"
+        "  time: {tools: {now: {tier: data, effect: read}}}\n"
+    )
+    policy = load(written(tmp_path, f"{rules}\n{READER}\n", tiers), {})
+    told = explained(policy, row("no_rule", target="git_show"))
+    assert told is not None
+    assert told.near.replace(str(tmp_path), "") == near
+
+
+def test_too_many_tickets_are_refused_where_approval_is_asked(tmp_path: Path) -> None:
+    waiting = [ticket(f"t{number}", digest=f"pay {number}") for number in range(MOST_WAITING)]
+    with pytest.raises(Refused) as no:
+        answer_to(ticket("new", digest="pay eve"), waiting)
+    told = explained(policy_at(tmp_path), row("overloaded", no.value.detail))
+    assert told is not None
+    assert (told.step.number, told.step.name) == (9, "approve")
