@@ -149,23 +149,23 @@ class Subscriptions:
     def _updated(self, server: str, method: str, params: JsonObject, session: str = "") -> None:
         if method == TASKS:
             task = str(params.get("taskId"))
-            for follower in self._at(server, ("task", task)):
+            for follower in self._at(server, ("task", task), session):
                 asked = {**follower.request.params, "taskId": task}
                 if self.may_hear(replace(follower.request, method=GET, params=asked)):
                     follower.tell(method, params)
         elif method == UPDATED and isinstance(params.get("uri"), str):
             uri = params["uri"]
             for whole in _wholes(uri):
-                for follower, name in self._at(server, ("resource", whole)).items():
-                    if session and follower.request.session != session:
-                        continue
+                for follower, name in self._at(server, ("resource", whole), session).items():
                     shown = name + uri.removeprefix(whole)
                     read = replace(follower.request, method=READ, params={"uri": shown})
                     if self.may_hear(read):
                         follower.tell(method, {**params, "uri": shown})
 
-    def _at(self, server: str, watch: Watch) -> dict[Follower, str]:
-        return dict(self._held.get((server, watch), {}))
+    def _at(self, server: str, watch: Watch, session: str) -> dict[Follower, str]:
+        """`session`: whose process said so, if not all share it: others may know something else by that name."""
+        held = self._held.get((server, watch), {}).items()
+        return {one: name for one, name in held if not session or one.request.session == session}
 
 
 def _wholes(uri: str) -> Iterator[str]:

@@ -421,6 +421,7 @@ async def test_l4_a_task_is_read_before_it_is_told_about() -> None:
     for told in world.listeners:
         told("notifications/tasks", {"taskId": "t1", "status": "working"}, "")
         told("notifications/tasks", {"taskId": "t2", "status": "working"}, "")
+        told("notifications/tasks", {"taskId": "t1", "status": "failed"}, "another's own process")
     assert [one.method for one in world.recorded] == ["tasks/get"]
     assert ear == [("notifications/tasks", {"taskId": "t1", "status": "working"})]
     assert other == []
