@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from gateway.certify.run import Wrong
+from gateway.certify.trial import Wrong
 from tests.undo.homes import SERVERS
 from tests.undo.scratch import a_world
 

@@ -6,14 +6,16 @@ knows packs and tool servers, and no ground.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import count
 
 from gateway.core import record
 from gateway.core.act import CLIENT, of_act
 from gateway.core.model import CallRecord, Effect, JsonObject, Outcome, Target, Tier
 from gateway.core.record import State
-from gateway.core.reverse import Image, Lease, Level, Reversal, Verdict
+from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Verdict
 from gateway.journals.memory import MemoryJournal
 from gateway.nobody import NOBODY
 from gateway.ports import Outbound, ToolServer
@@ -38,6 +40,15 @@ class Tried(Value):
     scope: Scope
     """With `pre`, `result` and `post`, as far as they are known."""
 
+    server: str
+    call_id: str
+
+    @property
+    def recorded(self) -> Recorded:
+        """As a journal would have it: of what it held."""
+        record, post = _entry(self.call_id, self.server, self.tool), self.scope.post
+        return Recorded(record, self.state, self.arguments, None, self.reversal, post, 0, 0, 0)
+
     @property
     def case(self) -> str:
         """Which case of the pack it was; empty for none."""
@@ -55,6 +66,8 @@ class Driver:
         self._servers = servers
         self._journal = journal
         self._numbers = count(1)
+        self._changing = asyncio.Lock()
+        """A companion is asked for one change at a time, as by a rollback."""
 
     async def call(
         self, tool: str, arguments: JsonObject, losing: Callable[[], bool] = lambda: False
@@ -62,22 +75,32 @@ class Driver:
         """The call, with what was there before and after. If `losing()`, its answer is lost."""
         version = version_of(self._servers[self._server])
         found = self._packs.find(Target(self._server, "tool", tool), version)
-        scope = Scope(arguments, {"id": f"t{next(self._numbers)}"})
+        call_id = f"t{next(self._numbers)}"
+        scope = Scope(arguments, {"id": call_id})
         if isinstance(found, Reversal):
             outcome = await self.ask(self._server, tool, arguments)
             state = record.OUTCOME_STATE[outcome.kind]
-            return Tried(tool, arguments, outcome, state, found, None, scope)
+            return Tried(tool, arguments, outcome, state, found, None, scope, self._server, call_id)
         # What it says is asked here, and not what it may claim.
         found = replace(found, certified=True)
         reversal, case = await self._prepared(found, scope)
         scope = replace(scope, pre=reversal.pre or None)
         outcome = await self.ask(self._server, tool, arguments)
+        tried = Tried(
+            tool,
+            arguments,
+            outcome,
+            State.APPLIED,
+            reversal,
+            found,
+            scope,
+            self._server,
+            call_id,
+        )
         if losing():
             lost = Outcome("in_doubt", detail="the answer was lost")
-            return Tried(tool, arguments, lost, State.IN_DOUBT, reversal, found, scope)
-        return await self._settled(
-            Tried(tool, arguments, outcome, State.APPLIED, reversal, found, scope), case
-        )
+            return replace(tried, outcome=lost, state=State.IN_DOUBT)
+        return await self._settled(tried, case)
 
     async def probe(self, tried: Tried) -> Tried:
         """A call in doubt, settled by looking, or left in doubt."""
@@ -96,8 +119,8 @@ class Driver:
         reversal = level.late(case, tried.reversal, scope)
         return replace(tried, state=State.APPLIED, scope=scope, reversal=reversal)
 
-    async def undo(self, tried: Tried) -> Verdict:
-        """Look, compare, do the steps, look again. Never `restored` without a reading that says so."""
+    def known(self, tried: Tried) -> Verdict | None:
+        """What becomes of it without a look and a step; None: those decide."""
         if tried.state in (State.NO_EFFECT, State.FAILED, State.REJECTED):
             return "no_effect"
         if tried.state is State.NOT_APPLIED:
@@ -106,11 +129,19 @@ class Driver:
             return "in_doubt"
         if tried.reversal.level is Level.NOOP:
             return "no_effect"
+        if tried.pack is None or tried.reversal.level.rank < Level.COMPENSABLE.rank:
+            return "irreversible"
+        unseen = tried.scope.post is None or tried.scope.pre is None
+        return "irreversible" if unseen or tried.reversal.steps is None else None
+
+    async def undo(self, tried: Tried) -> Verdict:
+        """Look, compare, do the steps, look again. Never `restored` without a reading that says so."""
+        if known := self.known(tried):
+            return known
         pack, post, pre = tried.pack, tried.scope.post, tried.scope.pre
-        if pack is None or tried.reversal.level.rank < Level.COMPENSABLE.rank:
-            return "irreversible"
-        if post is None or pre is None or tried.reversal.steps is None:
-            return "irreversible"
+        assert pack is not None
+        assert post is not None
+        assert pre is not None
         now = await self._image(pack, tried.scope)
         if not pack.same(post, now):
             return "already" if pack.same(pre, now) else "conflict"
@@ -118,7 +149,9 @@ class Driver:
 
     async def _done(self, tried: Tried, pack: ToolPack, pre: Image) -> Verdict:
         for step in tried.reversal.steps or ():
-            outcome = await self.ask(step.server, step.tool, step.arguments)
+            is_own = step.server == self._server
+            async with nullcontext() if is_own else self._changing:
+                outcome = await self.ask(step.server, step.tool, step.arguments)
             if outcome.kind != "ok":
                 return "failed"
         if not pack.same(pre, await self._image(pack, tried.scope)):

@@ -18,7 +18,8 @@ from gateway.values import Value
 if TYPE_CHECKING:
     from gateway.catalogue.pins import Pins
     from gateway.certify.ground import Ground
-    from gateway.certify.run import Scratch, Tally
+    from gateway.certify.run import Scratch
+    from gateway.certify.trial import Tally
     from gateway.settings import Settings
     from gateway.undo.certificate import Certificate
 
@@ -64,7 +65,8 @@ def certify(config: Path, as_json: bool, server: str | None, **asked: Any) -> No
     if as_json:
         told = {"runs": tally.runs, "calls": tally.calls}
         doubts = {"doubts": tally.doubts, "settled": tally.settled} if trial.losing else {}
-        print_json({"certificate": made.cases, **told, **doubts})
+        turns = {"out_of_turn": made.out_of_turn, "only_in_turn": tally.only_in_turn}
+        print_json({"certificate": made.cases, **told, **turns, **doubts})
     else:
         _tell(trial, tally)
         click.echo(signed or "Nothing is signed: answers were lost.")
@@ -104,14 +106,28 @@ def _tell(trial: Trial, tally: Tally) -> None:
         f"{trial.pack}: {tally.runs} runs, {tally.calls} calls that changed something: {tally.restored} "
         f"restored, {tally.compensated} compensated, {tally.irreversible} said to be irreversible."
     )
+    click.echo(_turns(tally))
     if trial.losing:
         click.echo(
             f"{tally.doubts} answers lost, {tally.settled} settled by looking, none wrongly."
         )
 
 
+def _turns(tally: Tally) -> str:
+    """In which order a rollback will undo its calls."""
+    if tally.only_in_turn:
+        return (
+            f"Only the latest first: {tally.only_in_turn}. A rollback undoes its calls one after the other. If its "
+            "keys leave out what a call writes, name it there, and certify it again."
+        )
+    pairs = sum(map(len, tally.proven.values()))
+    if not pairs:
+        return "Nothing was taken back before a later call: a rollback undoes its calls one after the other."
+    return f"Out of turn: {pairs} pairs of tools. A rollback undoes these side by side where their resources allow it."
+
+
 def _in_scratch(settings: Settings, trial: Trial, quiet: bool) -> tuple[Certificate, Tally]:
-    from gateway.certify.run import Wrong
+    from gateway.certify.trial import Wrong
 
     need_scratch()
     with tempfile.TemporaryDirectory(prefix="bulkhead-certify-") as folder:
@@ -213,4 +229,5 @@ def _spoken(
         compensated=tally.compensated,
         irreversible=tally.irreversible,
         cases=dict(sorted(tally.cases.items())),
+        out_of_turn=tally.proven,
     )

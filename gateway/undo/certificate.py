@@ -12,14 +12,16 @@ import binascii
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from gateway.config.yamlfile import MAX_BYTES, text_of
 from gateway.errors import Misconfigured, Where
 from gateway.files import whole
 from gateway.signer import Signer, is_signed
-from gateway.values import Value, as_plain
+from gateway.values import Value, as_plain, field
 
+Proven: TypeAlias = Mapping[str, frozenset[str]]
+"""Tool -> tools whose later calls it may be undone before: tried, and the world was as before all the same."""
 CERTIFIERS: Final = "certifiers.json"
 KEY_FILE: Final = "certifier.key"
 _CONTEXT: Final = b"bulkhead undo certificate 1\n"
@@ -47,6 +49,9 @@ class Certificate(Value):
     """Calls the pack itself said could not be taken back."""
     cases: Mapping[str, int]
     """`<tool>#<n>`, the nth case of that tool -> how often it was taken back."""
+    out_of_turn: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Tool -> tool of a later call -> how often the first was taken back before the later one, and the world was as
+    before. Nothing where that went wrong, and in certificates made when nobody tried it."""
 
 
 def certifier(state_dir: Path) -> Signer:
@@ -62,13 +67,13 @@ def lock(certificate: Certificate, signer: Signer) -> str:
     return json.dumps(signed, indent=2) + "\n"
 
 
-def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """`<server>@<digest>` -> the server versions it is certified for.
+def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, dict[str, Proven]]:
+    """`<server>@<digest>` -> the server versions it is certified for, each with what is proven of it.
 
     `packs`: server -> digest of its file. A certificate of another file, of a key the operator does not
     name, or with a wrong signature certifies nothing; a file that is no lock at all is `Misconfigured`."""
     believed = certifiers(directory)
-    held: dict[str, frozenset[str]] = {}
+    held: dict[str, dict[str, Proven]] = {}
     for server, digest in packs.items():
         path = directory / f"{server}.lock"
         found = read(path) if path.exists() else None
@@ -76,7 +81,8 @@ def holding(directory: Path, packs: Mapping[str, str]) -> dict[str, frozenset[st
             continue
         certificate, signer, sound = found
         if sound and signer in believed and certificate.pack == digest:
-            held[f"{server}@{digest}"] = frozenset({certificate.server_version})
+            proven = {tool: frozenset(later) for tool, later in certificate.out_of_turn.items()}
+            held[f"{server}@{digest}"] = {certificate.server_version: proven}
     return held
 
 

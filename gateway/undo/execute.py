@@ -1,5 +1,6 @@
-"""Undoes what a plan says, with one line per finished call: as many at once as order.py and the servers' limits allow,
-and what does not come back so one after the other. A thread that was cut off is taken up where its lines end.
+"""Undoes what a plan says, with one line per finished call: the latest first, one after the other. Calls that were
+tried out of turn go side by side, as many at once as order.py and the servers' limits allow; what does not come back so
+goes in its turn. A thread that was cut off is taken up where its lines end.
 
 How one call is undone is undoing.py's. It decides no policy and knows no tool server.
 """
@@ -7,6 +8,7 @@ How one call is undone is undoing.py's. It decides no policy and knows no tool s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.core.record import State
 from gateway.core.reverse import Recorded
@@ -19,6 +21,18 @@ from gateway.undo.parts import Parts
 from gateway.undo.plan import TO_DO, Choice, Planned, left_as
 from gateway.undo.thread import BACK, DONE, Begun, Found, Writer
 from gateway.undo.undoing import Undoer
+
+
+@dataclass
+class _Course:
+    """One plan on its way."""
+
+    entries: Sequence[Planned]
+    verdicts: dict[str, Found]
+    begun: Mapping[str, Begun]
+    """What an earlier run has done of calls without a verdict."""
+    left: Nearest[str] = field(default_factory=Nearest)
+    """Of the parts that are done with, what stays: where it wrote -> the call to begin with."""
 
 
 class Executor:
@@ -63,61 +77,61 @@ class Executor:
         """The verdict of every entry, in their order. `found` and `begun`: what an earlier run came to.
 
         Raises `JournalError`: then nothing more was begun, and the thread can be taken up again."""
-        verdicts, taken_up = dict(found or {}), begun or {}
-        await self._ahead(entries, verdicts, taken_up)
-        await self._in_turn(entries, verdicts, taken_up)
-        await self._looked_at_last(entries, verdicts)
-        return {entry.call.call_id: verdicts[entry.call.call_id] for entry in entries}
+        course = _Course(entries, dict(found or {}), begun or {})
+        may_precede = [entry.may_precede for entry in entries]
+        for lot in order.lots([entry.call for entry in entries], may_precede):
+            if len(lot) > 1:
+                await self._ahead(course, lot)
+            await self._in_turn(course, lot)
+        await self._looked_at_last(entries, course.verdicts)
+        return {entry.call.call_id: course.verdicts[entry.call.call_id] for entry in entries}
 
-    async def _ahead(
-        self, entries: Sequence[Planned], verdicts: dict[str, Found], begun: Mapping[str, Begun]
-    ) -> None:
+    async def _ahead(self, course: _Course, lot: range) -> None:
         """All that comes back side by side. What does not, while others that come before it are still to be undone, is
         left to its turn: it may need what no resource says, as a record that others refer to."""
+        entries, verdicts = course.entries[lot.start : lot.stop], course.verdicts
         left, front = Nearest[str](), _Front(entries, verdicts)
 
         async def one(number: int) -> None:
             entry, call_id = entries[number], entries[number].call.call_id
+            keys = entry.call.keys
             if call_id not in verdicts and not entry.at_last:
                 found = self._stuck(entry, call_id)
-                if found is None and not left.find(entry.call.keys):
+                if found is None and not left.find(keys) and not course.left.find(keys):
                     is_its_turn = front.is_at(number)
-                    came_to = await self._undone(entries, number, begun)
+                    came_to = await self._undone(course, lot[number])
                     is_over = is_its_turn or self._undoer.is_over(call_id, came_to)
                     found = came_to if is_over else None
                 if found is not None:
                     verdicts[call_id] = found
                     await self._writer.verdict(call_id, found)
             if _stays(entry, verdicts):
-                left.add(entry.call.keys, call_id)
+                left.add(keys, call_id)
 
         rooms = [entry.alone for entry in entries]
         waits = order.behind([entry.call for entry in entries], rooms)
         servers = {entry.call.record.server for entry in entries}
         await abreast(waits, at_once(self._parts.settings, servers), one)
 
-    async def _in_turn(
-        self, entries: Sequence[Planned], verdicts: dict[str, Found], begun: Mapping[str, Begun]
-    ) -> None:
+    async def _in_turn(self, course: _Course, lot: range) -> None:
         """The rest, one after the other."""
-        left = Nearest[str]()
-        for number, entry in enumerate(entries):
+        verdicts = course.verdicts
+        for number in lot:
+            entry = course.entries[number]
             call_id, keys = entry.call.call_id, entry.call.keys
-            first = next(iter(left.find(keys)), call_id)
+            first = next(iter(course.left.find(keys)), call_id)
             if call_id not in verdicts and not entry.at_last:
-                found = self._stuck(entry, first) or await self._undone(entries, number, begun)
+                found = self._stuck(entry, first) or await self._undone(course, number)
                 await self._writer.verdict(call_id, found)
                 verdicts[call_id] = found
             if _stays(entry, verdicts):
-                left.add(keys, first)
+                course.left.add(keys, first)
 
-    async def _undone(
-        self, entries: Sequence[Planned], number: int, begun: Mapping[str, Begun]
-    ) -> Found:
-        entry = entries[number]
-        self._progress(f"call {number + 1} of {len(entries)}: {entry.call.record.target}")
+    async def _undone(self, course: _Course, number: int) -> Found:
+        entry = course.entries[number]
+        self._progress(f"call {number + 1} of {len(course.entries)}: {entry.call.record.target}")
         async with self._turns.beside():
-            return await self._undoer.undone(entry, begun.get(entry.call.call_id))
+            return await self._undoer.undone(entry, course.begun.get(entry.call.call_id))
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written

@@ -1,6 +1,8 @@
 """Which calls of a plan wait for which: all others may be undone side by side. Pure.
 
-Two calls go on side by side only where agents could have made them so: what each held alone when it was made (its
+A pack that leaves out what its calls write would be undone wrongly in another order than the latest first, and nobody
+could see it: so only what was tried out of turn, and came back, goes out of turn (`lots`). Of these calls
+two go on side by side only where agents could have made them so: what each held alone when it was made (its
 room) does not overlap with what the other held. A pack may hold more than it writes, as all of a graph whose server
 loses one of two writes that arrive at the same time: then so does the undo.
 """
@@ -56,6 +58,22 @@ def behind(
         near.add(footprint, number)
         since.append(number)
     return tuple(waits)
+
+
+def lots(calls: Sequence[Recorded], may_precede: Sequence[frozenset[str] | None]) -> list[range]:
+    """A plan in parts, each of which is done with before the next begins. Within one all are calls of one server, and
+    each was tried before calls of all the tools above it. `may_precede` as `Planned` has it."""
+    found, start = list[range](), 0
+    server, above = "", set[str]()
+    for number, (call, may) in enumerate(zip(calls, may_precede, strict=True)):
+        if may is None:
+            continue
+        if above and (call.record.server != server or not above <= may):
+            found.append(range(start, number))
+            start, above = number, set()
+        server = call.record.server
+        above.add(call.record.target if may else "")  # "": no tool of that name was tried
+    return [*found, range(start, len(calls))]
 
 
 def _is_within(key: str, some: Sequence[str]) -> bool:

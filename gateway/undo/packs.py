@@ -25,6 +25,7 @@ from gateway.undo.scope import Pinned
 from gateway.values import Value, field, replace
 
 if TYPE_CHECKING:
+    from gateway.undo.certificate import Proven
     from gateway.undo.packfile import Pack
     from gateway.undo.toolpack import ToolPack
 
@@ -35,8 +36,9 @@ class Packs(Value):
     """All packs of one policy directory, checked. Immutable."""
 
     by_server: Mapping[str, Pack] = field(default_factory=dict)
-    certified: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """`<server>@sha256:<hex>` of the packs with a certificate that holds -> for which server versions."""
+    certified: Mapping[str, Mapping[str, Proven]] = field(default_factory=dict)
+    """`<server>@sha256:<hex>` of the packs with a certificate that holds -> for which server versions, and what it
+    proves of each."""
 
     def find(self, target: Target, server_version: str | None) -> ToolPack | Reversal:
         """The pack for this tool, or UNKNOWN with the reason (no pack, other version, other descriptor).
@@ -53,7 +55,10 @@ class Packs(Value):
             return unknown(f"{pack.file} is for {pack.versions}; {target.server} says {said}")
         if isinstance(tool, Reversal):
             return tool
-        return replace(tool, certified=server_version in self.certified.get(tool.pack, ()))
+        proven = self.certified.get(tool.pack, {}).get(server_version or "")
+        if proven is None:
+            return replace(tool, certified=False)
+        return replace(tool, certified=True, may_precede=proven.get(target.name, frozenset()))
 
 
 def load(

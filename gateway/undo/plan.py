@@ -111,6 +111,16 @@ class Planned(Value):
     room: tuple[str, ...] = ()
     """What it held alone when it was made, by its pack; empty where that is not known."""
 
+    proven: frozenset[str] = frozenset()
+    """Tools of later calls that it may be undone before, by its pack's certificate."""
+
+    @property
+    def may_precede(self) -> frozenset[str] | None:
+        """The same, as it stands now; None: nothing is sent. Nobody has tried a forced undo out of turn."""
+        if self.at_last or self.standing not in TO_DO | CONFLICTS:
+            return None
+        return self.proven if self.standing in TO_DO | {"blocked"} else frozenset()
+
     @property
     def alone(self) -> tuple[str, ...]:
         """What its undo holds alone; nothing, where the call held nothing. Where nothing is sent nobody is excluded."""

@@ -169,7 +169,8 @@ class Planner:
             return replace(entry, standing=known[0], why=known[1])
         try:
             sight = await self._parts.looker.sight(call)
-            entry = replace(entry, room=order.room(call, sight.pack, sight.scope))
+            room = order.room(call, sight.pack, sight.scope)
+            entry = replace(entry, room=room, proven=sight.pack.may_precede)
             seen = await self._seen(entry, before, world, sight)
             looked = seen.current is not None and call.call_id not in world.undone.verdicts
             return await self._apart.doubted(seen, sight) if looked else seen

@@ -127,6 +127,8 @@ class ToolPack(Value):
     """The tools of the server itself that it calls, reads with and undoes with."""
     certified: bool = False
     """Set by `Packs.find`: for this very version of the server."""
+    may_precede: frozenset[str] = frozenset()
+    """Tools of later calls that this one may be undone before, where resources allow it: set with `certified`."""
 
     @property
     def cap(self) -> Level:

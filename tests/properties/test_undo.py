@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.certify.drive import Tried
-from gateway.certify.run import Wrong
+from gateway.certify.trial import Wrong
 from gateway.core.model import Outcome
 from tests.undo.homes import SERVERS
 from tests.undo.scratch import World, a_world

@@ -158,7 +158,11 @@ def _protector(world: World) -> Protector:
 def _behind(world: World, wires: dict[str, Wire]) -> Behind:
     packs = world.scratch.packs
     versions = {
-        f"{name}@{pack.digest}": frozenset({str(wires[name].describe()["server_info"]["version"])})
+        f"{name}@{pack.digest}": {
+            str(wires[name].describe()["server_info"]["version"]): dict.fromkeys(
+                pack.tools, frozenset(pack.tools)
+            )
+        }
         for name, pack in packs.by_server.items()
         if name in wires
     }

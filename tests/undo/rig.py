@@ -72,6 +72,9 @@ TOOLS: Mapping[str, JsonObject] = {
     "cancel": {"key": KEY},
 }
 
+PROVEN: Mapping[str, frozenset[str]] = dict.fromkeys(TOOLS, frozenset(TOOLS))
+"""All was tried before all."""
+
 PACK = """\
 undo_pack: 1
 server: {name: store, versions: ">=1", tools: {TOOLS}}
@@ -292,7 +295,7 @@ def _loaded(directory: Path, text: str) -> Packs:
     (directory / "undo").mkdir(exist_ok=True)
     (directory / "undo" / "store.yaml").write_text(text)
     loaded = pack_files.load(directory, {"store": ServerSettings(command=("store",))}, pins)
-    names = {f"{name}@{pack.digest}": frozenset({"1.0"}) for name, pack in loaded.by_server.items()}
+    names = {f"{name}@{pack.digest}": {"1.0": PROVEN} for name, pack in loaded.by_server.items()}
     return replace(loaded, certified=names)
 
 

@@ -20,6 +20,7 @@ from gateway.catalogue.pins import Pin
 from gateway.certify import run as certification
 from gateway.certify.ground import Ground, ground
 from gateway.certify.run import Scratch, open_scratch
+from gateway.certify.trial import Tally
 from gateway.core.model import Target
 from tests.undo.homes import home
 
@@ -42,11 +43,11 @@ class World:
         """One word where a failed property is printed."""
         printer.text(self.name)
 
-    def certify(self, runs: int, seed: int, losing: float = 0.0) -> certification.Tally:
+    def certify(self, runs: int, seed: int, losing: float = 0.0) -> Tally:
         """As `bulkhead undo certify` does. Raises `Wrong`."""
         return self.portal.call(self._certify, runs, seed, losing)
 
-    async def _certify(self, runs: int, seed: int, losing: float) -> certification.Tally:
+    async def _certify(self, runs: int, seed: int, losing: float) -> Tally:
         return await certification.certify(
             self.scratch, self.ground, self.path, runs=runs, seed=seed, losing=losing
         )

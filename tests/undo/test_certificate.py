@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -33,8 +34,9 @@ MADE = Certificate(
     compensated=0,
     irreversible=0,
     cases={"put_note#1": 30},
+    out_of_turn={"put_note": {"put_note": 4, "drop_note": 1}},
 )
-HELD = {f"notes@{DIGEST}": frozenset({"1.4"})}
+HELD = {f"notes@{DIGEST}": {"1.4": {"put_note": {"put_note", "drop_note"}}}}
 
 
 @pytest.fixture
@@ -67,7 +69,24 @@ def test_it_does_not_hold_unless_its_signer_is_believed(directory: Path) -> None
     assert holding(directory, {"notes": DIGEST}) == {}
 
 
-@pytest.mark.parametrize("member", ["pack", "server_version", "runs", "cases"])
+def test_one_made_when_nobody_tried_it_out_of_turn_proves_nothing_of_that(directory: Path) -> None:
+    signer = signed(directory)
+    older = json.loads(lock(MADE, signer))["certificate"]
+    del older["out_of_turn"]
+    signature = signer.sign(
+        b"bulkhead undo certificate 1\n"
+        + json.dumps(older, sort_keys=True, separators=(",", ":")).encode()
+    )
+    text = {
+        "certificate": older,
+        "signed_by": signer.name,
+        "signature": base64.b64encode(signature).decode(),
+    }
+    (directory / "notes.lock").write_text(json.dumps(text))
+    assert holding(directory, {"notes": DIGEST}) == {f"notes@{DIGEST}": {"1.4": {}}}
+
+
+@pytest.mark.parametrize("member", ["pack", "server_version", "runs", "cases", "out_of_turn"])
 def test_it_does_not_hold_once_a_word_was_changed(directory: Path, member: str) -> None:
     signed(directory, replace(MADE, pack="sha256:" + "c" * 64))
     path = directory / "notes.lock"

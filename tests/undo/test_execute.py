@@ -23,6 +23,7 @@ from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.values import replace
 from tests.undo import rig as rigs
+from tests.undo.listed import Listed
 from tests.undo.rig import Rig, Store, a_rig, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
@@ -163,6 +164,30 @@ async def test_calls_on_different_resources_are_looked_at_and_undone_side_by_sid
     assert store.records == {}
     assert looked == 8
     assert 2 < store.most <= 8
+
+
+@pytest.mark.parametrize("proven", [{}, {"drop": frozenset({"put"})}])
+async def test_what_nobody_tried_out_of_turn_is_undone_the_latest_first_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proven: dict[str, frozenset[str]]
+) -> None:
+    """Its pack leaves out that a call writes the order of the file, too: nobody is told that it is as before when it
+    is not."""
+    certified = rigs.packs
+
+    def packs(at: Path) -> Any:
+        loaded = certified(at)
+        return replace(loaded, certified={name: {"1.0": proven} for name in loaded.certified})
+
+    monkeypatch.setattr(rigs, "packs", packs)
+    there = {"a": "1", "b": "1", "c": "1"}
+    store = Listed(dict(there))
+    async with a_rig(tmp_path, store) as rig:
+        for key in ("a", "b"):
+            await rig.call("drop", key=key)
+        store.slow = "b"
+        verdicts = await rig.undo(tasks=("t1",))
+    assert set(verdicts.values()) == {"restored"}
+    assert list(store.records) == list(there)
 
 
 async def test_writes_to_one_resource_are_undone_one_after_the_other(tmp_path: Path) -> None:

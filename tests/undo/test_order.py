@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from random import Random
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.record import State
 from gateway.core.reverse import Lease, Level, Recorded, Reversal, meet, overlaps
-from gateway.undo.order import any_room, behind, room
+from gateway.undo.order import any_room, behind, lots, room
 from gateway.undo.scope import Scope, TemplateFailed
 from tests.journals.calls import call_record
 
@@ -19,10 +20,12 @@ ROOM = st.lists(st.sampled_from((*LEAVES, "x:/a")), min_size=1, max_size=2, uniq
 ROOMS = st.lists(ROOM | st.just([]), max_size=9)
 
 
-def recorded(name: str, keys: Sequence[str] = (), server: str = "s") -> Recorded:
+def recorded(
+    name: str, keys: Sequence[str] = (), server: str = "s", target: str = "put"
+) -> Recorded:
     leases = tuple(Lease(key, 1) for key in keys)
     return Recorded(
-        call_record(name, effect="write", server=server),
+        call_record(name, effect="write", server=server, target=target),
         State.APPLIED,
         {},
         {},
@@ -114,3 +117,30 @@ def test_where_no_pack_says_it_a_call_has_its_server_to_itself() -> None:
     call = recorded("c", ["x:/a"])
     assert room(call, Pack(), Scope({}, {})) == any_room(call) == ("x:/a", "server:/s")  # type: ignore[arg-type]
     assert any_room(recorded("held")) == ()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=9),
+    st.dictionaries(st.sampled_from("xyz"), st.frozensets(st.sampled_from("xyz")), min_size=1),
+)
+def test_a_call_is_undone_before_a_later_one_only_where_that_was_tried(
+    made: list[tuple[str, str]], proven: dict[str, frozenset[str]]
+) -> None:
+    calls = [
+        recorded(f"c{n}", server=server, target=target) for n, (server, target) in enumerate(made)
+    ]
+    may = [proven.get(target, frozenset()) for _, target in made]
+    parts = lots(calls, may)
+    assert [number for part in parts for number in part] == list(range(len(calls)))
+    for part in parts:
+        for later, earlier in combinations(part, 2):
+            assert made[later][0] == made[earlier][0]
+            assert made[later][1] in may[earlier]
+
+
+def test_what_sends_nothing_parts_nothing() -> None:
+    calls = [recorded(f"c{n}", server=server, target="x") for n, server in enumerate("aba")]
+    tried = frozenset("x")
+    assert lots(calls, [tried, None, tried]) == [range(3)]
+    assert lots(calls, [tried, tried, tried]) == [range(1), range(1, 2), range(2, 3)]
+    assert lots([], []) == [range(0)]
