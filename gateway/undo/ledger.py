@@ -83,6 +83,10 @@ class Ledger:
         nothing, as one that waits to be sent, nobody is later."""
         return self._later(call, among or self._all, False)
 
+    def last_step(self, call: Recorded) -> tuple[int, str]:
+        """The latest step that any undo has begun for it: its line, and the undo; 0 and "" when none has."""
+        return self._writers.last_step(call.call_id, self._reader.lines(call.call_id)[0].seq)
+
     def is_forced_later(self, call: Recorded, among: Others) -> bool:
         """Does one of them stand for what a forced undo overwrote?"""
         return any(True for _ in self._later(call, among, True))

@@ -111,6 +111,8 @@ class Planned(Value):
     room: tuple[str, ...] = ()
     """What it held alone when it was made, by its pack; empty where that is not known."""
 
+    last_step: int = 0
+    """The line of the latest step that an undo had begun for it by then."""
     proven: frozenset[str] = frozenset()
     """Tools of later calls that it may be undone before, by its pack's certificate."""
 

@@ -133,6 +133,7 @@ class Planner:
                 after=tuple(e.call.call_id for e in before),
                 dependents=latest(self._parts.ledger.later_writers(call, others)),
                 exposed=exposures.of(call),
+                last_step=self._parts.ledger.last_step(call)[0],
             )
             entry = await self._standing(entry, before, world, operator)
             if entry.standing == "ready" and await world.undone.is_gone_with_others(call):

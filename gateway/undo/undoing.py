@@ -100,6 +100,7 @@ class Undoer:
         self, entry: Planned, begun: Begun | None, leases: tuple[Lease, ...]
     ) -> Found:
         try:
+            self._is_no_other_at(entry)
             work = await self._opened(entry, begun)
             if self._choice == "force":
                 await self._force(work, leases)
@@ -114,6 +115,13 @@ class Undoer:
         except Unsighted as blind:
             is_untouched = begun is None and not self._tried(entry.call)
             return Found("failed" if is_untouched else "unverified", blind.why)
+
+    def _is_no_other_at(self, entry: Planned) -> None:
+        """Another undo may have taken it back since the plan, and then what came before it: if that made what it had
+        taken away, all looks as the call left it. Raises `Stop`."""
+        seq, undo_id = self._parts.ledger.last_step(entry.call)
+        if seq > entry.last_step and undo_id != self._writer.undo_id:
+            raise Stop(Found("conflict", f"undo {undo_id} has begun to undo it since: plan again"))
 
     def _tried(self, call: Recorded) -> Mapping[int, State]:
         """Its steps without a line of their own, as far as they were sent."""

@@ -43,6 +43,13 @@ class Writers:
         self._start: int | None = None
         self._after = 0
         self._wrote: list[Wrote] = []
+        self._steps: dict[str, tuple[int, str]] = {}
+
+    def last_step(self, call_id: str, seq: int) -> tuple[int, str]:
+        """The latest step an undo has begun for this call, whose first line is `seq`: its line, and the undo; 0 and ""
+        when none has. Raises as `since`."""
+        self.since(seq)
+        return self._steps.get(call_id, (0, ""))
 
     def since(self, seq: int) -> Sequence[Wrote]:
         """All that the journal holds now after this line, in no order, and some before it; each time those of the
@@ -60,11 +67,18 @@ class Writers:
         while after < last and (lines := self._reader.events(after, min(PAGE, last - after))):
             for line in (line for line in lines if line.seq <= last):
                 document = json.loads(line.body) if line.kind is State.INTENT else None
+                if document is not None:
+                    self._note_step(line.seq, document)
                 if document is not None and _may_write(document):
                     forced = (document.get("record") or {}).get("where", "").startswith(FOR)
                     self._wrote.append(self._wrote_by(line.seq, line.call_id, forced))
             after = lines[-1].seq
         return after
+
+    def _note_step(self, seq: int, document: dict[str, Any]) -> None:
+        of = document["body"].get("undo_of")
+        if isinstance(of, str) and "step" in document["body"]:
+            self._steps[of] = max(self._steps.get(of, (0, "")), (seq, document["record"]["task"]))
 
     def _wrote_by(self, seq: int, call_id: str, forced: bool) -> Wrote:
         lines = self._reader.lines(call_id)

@@ -330,3 +330,23 @@ async def test_a_world_that_cannot_be_read_any_more_half_way_is_not_said_to_be_r
         call for call, verdict in verdicts.items() if verdict in ("restored", "unverified")
     } == gone
     assert set(verdicts.values()) == {"restored", "unverified", "failed"}
+
+
+async def test_what_another_undo_has_taken_back_since_the_plan_is_left_to_it(
+    tmp_path: Path,
+) -> None:
+    """With both calls taken back the world is as the second left it: there is no g."""
+    there = {"e": "1"}
+    store = Store(dict(there))
+    async with a_rig(tmp_path, store) as rig, a_rig(tmp_path, store) as other:
+        await rig.call("rename", old="e", new="g")
+        dropped = await rig.call("drop", key="g")
+        rollback = rig.rollback()
+        plan = await rollback.plan(WANTED)
+        assert set((await other.undo(tasks=("t1",))).values()) == {"restored"}
+        report = await rollback.execute(plan, "skip")
+        assert store.records == there
+        assert report.found[dropped].verdict == "conflict"
+        assert "plan again" in report.found[dropped].why
+        assert set((await rig.undo(tasks=("t1",))).values()) == {"already"}
+    assert store.records == there
