@@ -5,7 +5,7 @@ It knows the driver and the ground.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +44,8 @@ class Tally:
     cases: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
     """Tool -> how often it was called."""
-    out_of_turn: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """Tool -> tool of a later call -> how often the first came back before the later one."""
+    out_of_turn: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """A tool and that of a later call -> how often the first came back before the later one."""
     only_in_turn: str = ""
     """What went wrong in another order than the latest first: none is tried from then on."""
     idle: dict[str, str] = field(default_factory=dict)
@@ -54,9 +54,10 @@ class Tally:
     @property
     def proven(self) -> dict[str, dict[str, int]]:
         """What a rollback may undo out of turn: nothing, if that went wrong once."""
-        if self.only_in_turn:
-            return {}
-        return {tool: dict(sorted(each.items())) for tool, each in sorted(self.out_of_turn.items())}
+        found: dict[str, dict[str, int]] = {}
+        for (tool, later), count in sorted(self.out_of_turn.items()):
+            found.setdefault(tool, {})[later] = count
+        return {} if self.only_in_turn else found
 
 
 @dataclass
@@ -150,8 +151,7 @@ class Run:
         tally.calls += stays + sum(seen[n] != seen[n + 1] for n in range(first, len(done)))
         for number, tried in enumerate(done[first:]):
             self._came_back(tried, found.verdicts[number])
-        for tool, later in found.pairs:
-            tally.out_of_turn[tool][later] += 1
+        tally.out_of_turn.update(found.pairs)
 
     def _came_back(self, tried: Tried, verdict: str) -> None:
         self.tally.restored += verdict == "restored"
