@@ -75,8 +75,7 @@ def _granted(loaded: Settings, fence: Fence) -> frozenset[str]:
     with closing(SqliteGrants(loaded.journal_file)) as store:
         if fence.scope == "grant":
             found = store.find(fence.value)
-            held = [found.grant] if found else []
+            held = frozenset({found.grant.tenant} if found else ())
         else:
-            grants = [row.grant for row in store.all() if row.state == "active"]
-            held = [each for each in grants if getattr(each, fence.scope) == fence.value]
-    return frozenset(each.tenant for each in held if fence.tenant in ("", each.tenant))
+            held = store.tenants(fence.scope, fence.value)
+    return frozenset(tenant for tenant in held if fence.tenant in ("", tenant))

@@ -39,6 +39,11 @@ _TREE: Final = (
     ' UNION ALL SELECT child.id, child.purse FROM "grant" AS child JOIN tree ON child.parent = tree.id'
     " WHERE child.state = 'active')"
 )
+_TENANTS: Final = (
+    "SELECT DISTINCT json_extract(holder, '$[0]') FROM \"grant\""
+    " WHERE state = 'active' AND json_extract(holder, ?) = ?"
+)
+_OF_HOLDER: Final = {"tenant": "$[0]", "agent": "$[1]", "task": "$[2]"}
 _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
 
 
@@ -175,6 +180,14 @@ class SqliteGrants:
     def all(self, at: int = -1) -> Sequence[Standing]:
         """See `ports.GrantStore`. One that was ended expires at 0."""
         return self._rows("expires_at > ? ORDER BY rev DESC", at)
+
+    def tenants(self, scope: str, name: str) -> frozenset[str]:
+        """Those in which a grant that nobody ended is held by this agent, task or tenant. No grant is read for it:
+        a fence waits for the answer, and a journal has every grant there ever was."""
+        found = self._ask(
+            lambda: self._read.execute(_TENANTS, (_OF_HOLDER[scope], name)).fetchall()
+        )
+        return frozenset(tenant for (tenant,) in found)
 
     def labels(self, root: str) -> frozenset[Label]:
         """See `ports.GrantStore`."""

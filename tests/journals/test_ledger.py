@@ -472,3 +472,21 @@ async def test_a_process_of_the_version_before_spends_nothing(tmp_path: Path) ->
             pytest.raises(sqlite3.OperationalError, match="no such table"),
         ):
             older.execute("INSERT INTO purse (place) VALUES (1) ON CONFLICT DO UPDATE SET used = 1")
+
+
+async def test_whose_a_name_is_needs_no_grant_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fence waits for the answer, and a journal has every grant there ever was."""
+    held = [
+        replace(grant("a"), tenant="acme", agent="agent:ann", task="T"),
+        replace(grant("b"), tenant="globex", agent="agent:ann", task="U"),
+        replace(grant("c"), tenant="initech", agent="agent:ann", task="T"),
+    ]
+    async with purse(tmp_path / "journal.db", *held) as one:
+        await one.claim(End("c", "completed", ""))
+        monkeypatch.delattr("gateway.journals.grants._standing")
+        assert one.store.tenants("agent", "agent:ann") == {"acme", "globex"}
+        assert one.store.tenants("task", "T") == {"acme"}
+        assert one.store.tenants("tenant", "globex") == {"globex"}
+        assert one.store.tenants("agent", "agent:a") == frozenset()
