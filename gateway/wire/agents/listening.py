@@ -164,6 +164,7 @@ async def _tell(
 
 def follow(gate: Gate, session: Session, identity: WorkloadIdentity, told: Tell) -> Following:
     """What a session's agent is told, decided on the newest token it came with."""
+    session.caller = identity
     session.ear.tell = partial(_after_a_call, gate, session, identity, told)
     if session.following is None:
         request = in_session(session, identity)
@@ -186,7 +187,8 @@ def _after_a_call(
     may_have = gate.keeps(in_session(session, identity))
 
     def may_hear() -> bool:
-        return still() and identity.expires_at > time.time() and may_have(identity)
+        newest = session.caller or identity  # whose token may be another by when this is read
+        return still() and newest.expires_at > time.time() and may_have(newest)
 
     if loglevels.heard(method, params, session.log_floor) and may_hear():
         told(method, params, may_hear)

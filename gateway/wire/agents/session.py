@@ -31,6 +31,7 @@ class Session:
     __slots__ = (
         "_asks",
         "asked",
+        "caller",
         "client",
         "ear",
         "endpoint",
@@ -61,6 +62,8 @@ class Session:
         """Requests of ours the agent's client has not answered yet."""
         self.following: Following | None = None
         """What its agent is told unasked; made when it first listens or subscribes."""
+        self.caller: WorkloadIdentity | None = None
+        """Who listens, by the newest token."""
         self.open_readers = 0
         self.ear = Ear(Over(), nobody)
         """Hears nothing before its agent listens."""

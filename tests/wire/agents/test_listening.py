@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ import pytest
 
 from gateway.core.model import ClientFacts, Endpoint, Evidence, JsonObject
 from gateway.values import replace
+from gateway.wire.agents import listening as told
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import follow
 from gateway.wire.agents.replay import Budget, Shelf
@@ -214,6 +216,24 @@ async def test_it_is_told_by_the_newest_token_while_that_lasts(
         follow(gate, one, known, lambda _, params, *__: told.append(params["data"]))
     one.ear.tell(LOGGED, {"data": "x"})
     assert told == heard
+
+
+async def test_what_waits_for_a_reader_is_told_by_the_token_it_comes_back_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, waiting = RememberingGate(), list[Any]()
+    endpoint = Endpoint("all")
+    gate.was_met.add(endpoint)
+    who = await gate.identify(Evidence(("Bearer alice-token",), endpoint))
+    limits, now = Limits(), int(time.time())
+    one = Session(endpoint, "", ClientFacts("2025-11-25"), Shelf(Budget(1000), limits), 0)
+    follow(gate, one, replace(who, expires_at=now + 60), lambda *said: waiting.append(said[2:]))
+    one.ear.tell(LOGGED, {"data": "x"})
+    monkeypatch.setattr(told, "time", SimpleNamespace(time=lambda: now + 90))
+    [(still,)] = waiting
+    before = still()
+    follow(gate, one, replace(who, expires_at=now + 120), lambda *_: None)
+    assert (before, still()) == (False, True)
 
 
 async def first(place: Place) -> Followed:
