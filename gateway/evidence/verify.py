@@ -1,11 +1,9 @@
 """Checks evidence with `cryptography` alone: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
 
 Proofs are RFC 9162's (2.1), checkpoints signed notes (C2SP). Of a warrant, worked out anew from its lines, it says:
-
     authorised  a rule of a policy version allowed it, and it was written down before it was sent
     bounded     a grant that was in force covered its agent, tier, tool and destination
     reversible  it changed nothing, was taken back, or can be until a time that has not come
-
 FILE: a warrant, or from `evidence prove`; with --since, from `evidence extends`. Exit: 0 all hold, 1 not, 2 not sound.
 """
 
@@ -18,14 +16,13 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-_raw = partial(base64.b64decode, validate=True)
 Line = dict[str, Any]
 NOTHING = ("rejected", "not_applied", "no_effect")
 LEVELS = ("compensable", "set_exact", "exact", "noop")
@@ -35,6 +32,12 @@ RECORD += "rule where policy_version descriptor grant".split()
 
 class Unsound(Exception):
     """The evidence does not hold; its words say why."""
+
+
+def _raw(coded: str) -> bytes:
+    if base64.b64encode(raw := base64.b64decode(coded)).decode() == coded:
+        return raw
+    raise ValueError("base64 that is not the one text of its bytes")
 
 
 class Checkpoint(NamedTuple):
@@ -106,14 +109,12 @@ class Key(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Key:
         """Raises `Unsound`."""
-        try:
+        with suppress(ValueError):
             name, number, coded = text.strip().split("+", 2)
             key = cls(name, _raw(coded)[1:])
-            if _raw(coded) != b"\1" + key.public[:32] or key.number.hex() != number:
-                raise ValueError
-        except ValueError:
-            raise Unsound("not a checkpoint key: <name>+<hash>+<base64>") from None
-        return key
+            if _raw(coded) == b"\1" + key.public[:32] and key.number.hex() == number:
+                return key
+        raise Unsound("not a checkpoint key: <name>+<hash>+<base64>")
 
     @property
     def number(self) -> bytes:
@@ -128,16 +129,15 @@ def checkpoint_text(origin: str, size: int, root: bytes) -> str:
 
 def open_note(note: str, key: Key) -> Checkpoint:
     """The checkpoint in a note this key has signed. Raises `Unsound`."""
-    try:
-        text, _, signature = note.partition(f"\n\u2014 {key.name} ")
-        _, size, root = text.splitlines()
-        said, raw = Checkpoint(int(size), _raw(root)), _raw(signature.splitlines()[0])
+    with suppress(ValueError, InvalidSignature):
+        text, _, signatures = note.rstrip().partition(f"\n\u2014 {key.name} ")
+        (_, size, root), (own, *others) = text.splitlines(), signatures.splitlines()
+        said, raw = Checkpoint(int(size), _raw(root)), _raw(own)
         Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
-        if raw[:4] != key.number or checkpoint_text(key.name, said.size, said.root) != text:
-            raise ValueError
-    except (ValueError, IndexError, InvalidSignature):
-        raise Unsound(f"no checkpoint that {key.name} signed") from None
-    return said
+        fits = raw[:4] == key.number and all(other[:2] == "\u2014 " for other in others)
+        if fits and checkpoint_text(key.name, said.size, said.root) == text:
+            return said
+    raise Unsound(f"no checkpoint that {key.name} signed")
 
 
 def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -
 def signed_bytes(warrant: dict[str, Any]) -> bytes:
     """The bytes under a warrant's signature. No other signature of the key is over what begins so."""
     said = json.dumps(warrant, sort_keys=True, separators=(",", ":"))
-    return b"bulkhead warrant 1\n" + said.encode()
+    return f"bulkhead warrant 1\n{said}".encode()
 
 
 def check(document: dict[str, Any], key: Key) -> dict[str, Any]:

@@ -140,9 +140,42 @@ def test_only_a_checkpoint_of_this_log_signed_by_this_key_is_opened(tmp_path: Pa
         note(notary, f"{text}more\n"),
         note(notary, text).replace(key.name, stranger.key.name),
         note(stranger, text).replace(stranger.key.name, key.name),
+        f"{note(notary, text)}more",
     ):
         with pytest.raises(Unsound, match=f"no checkpoint that {key.name} signed"):
             open_note(bad, key)
+
+
+def test_who_else_has_signed_a_checkpoint_and_where_a_mail_ends_it_does_not_matter(
+    tmp_path: Path,
+) -> None:
+    notary = Notary.open(tmp_path)
+    text = checkpoint_text(notary.key.name, 5, bytes(32))
+    for more in ("", "\u2014 witness AAAA\n", "\n\n"):
+        assert open_note(f"{note(notary, text)}{more}", notary.key) == Checkpoint(5, bytes(32))
+
+
+def another(coded: str) -> str:
+    """Base64 that is read as the same bytes by most readers: the bits before its padding are nobody's."""
+    at = len(coded.rstrip("=")) - 1
+    assert at < len(coded) - 1
+    return f"{coded[:at]}{chr(ord(coded[at]) + 1)}{coded[at + 1 :]}"
+
+
+@pytest.mark.parametrize("where", ["signature", "a step to the root", "the checkpoint's end"])
+def test_not_one_character_of_a_warrant_can_be_another(state: Path, where: str) -> None:
+    sound, key = document(state, "by-child"), Notary.open(state).key
+    line = sound["call"][0]
+    others: dict[str, dict[str, Any]] = {
+        "signature": {"signature": another(sound["signature"])},
+        "a step to the root": {
+            "call": [{**line, "inclusion": [*map(another, line["inclusion"])]}, *sound["call"][1:]]
+        },
+        "the checkpoint's end": {"checkpoint": f"{sound['checkpoint']}x"},
+    }
+    check(sound, key)
+    with pytest.raises(Unsound, match=r"base64 that is not|no checkpoint that"):
+        check({**sound, **others[where]}, key)
 
 
 def test_a_log_of_one_line_needs_no_proof_and_takes_none() -> None:

@@ -321,9 +321,9 @@ def test_the_verifier_is_one_short_file_that_imports_nothing_of_the_house() -> N
         *(
             "__future__",
             "collections",
+            "contextlib",
             "cryptography",
             "dataclasses",
-            "functools",
             "pathlib",
             "typing",
         ),
