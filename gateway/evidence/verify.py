@@ -208,9 +208,8 @@ def bounded(warrant: dict[str, Any]) -> tuple[bool, str]:
     sent, tool = warrant["sent_at"], f"{warrant['server']}/{warrant['target']}"
     if sent is None:
         return True, "nothing was sent"
-    if not warrant["grant"]:
+    if not (above := warrant["grant"]):
         return False, "no grant bound it: a standing role was enough"
-    above = warrant["grant"]
     for grant in warrant["grants"]:
         for holds, why in (
             (grant["grant"] == above, f"is not {above}, which it was made under"),
