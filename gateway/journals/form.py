@@ -139,9 +139,8 @@ def _ascii_json(document: Any, call_id: str) -> bytes:
         raw = _encode(document)
     except (TypeError, ValueError, RecursionError):
         raw = b""
-    if (
-        not raw or not raw.isascii() or raw.find(b"null") >= 0
-    ):  # which may stand for what is no number
+    # A null may stand for what is no number.
+    if not raw or not raw.isascii() or raw.find(b"null") >= 0:
         raw = _careful_json(document, call_id)
     return raw.replace(b"\x7f", b"\\u007f") if _DEL in raw else raw
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.record import State
 from gateway.core.reverse import Recorded
 from gateway.undo import order
-from gateway.undo.abreast import Turns, abreast, at_once
+from gateway.undo.abreast import abreast, at_once
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.looking import Unsighted
 from gateway.undo.overlapping import Nearest
@@ -41,32 +40,17 @@ class Executor:
     def __init__(
         self,
         parts: Parts,
+        undoer: Undoer,
         *,
         writer: Writer,
-        operator: str,
         choice: Choice,
-        tried: Callable[[str], Mapping[int, State]],
-        forced: Callable[[str], Recorded | None],
-        dependents: Callable[[Recorded], Sequence[str]],
         progress: Callable[[str], None],
     ) -> None:
-        """`tried`, `forced` and `dependents` as `Undoer` has them."""
         self._parts = parts
+        self._undoer = undoer
         self._writer = writer
         self._choice = choice
         self._progress = progress
-        self._turns = Turns()
-        self._undoer = Undoer(
-            parts,
-            writer=writer,
-            operator=operator,
-            choice=choice,
-            tried=tried,
-            forced=forced,
-            dependents=dependents,
-            progress=progress,
-            turns=self._turns,
-        )
 
     async def run(
         self,
@@ -130,8 +114,7 @@ class Executor:
     async def _undone(self, course: _Course, number: int) -> Found:
         entry = course.entries[number]
         self._progress(f"call {number + 1} of {len(course.entries)}: {entry.call.record.target}")
-        async with self._turns.beside():
-            return await self._undoer.undone(entry, course.begun.get(entry.call.call_id))
+        return await self._undoer.undone(entry, course.begun.get(entry.call.call_id))
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written

@@ -37,6 +37,7 @@ from gateway.undo.thread import (
     read,
     undone_before,
 )
+from gateway.undo.undoing import Undoer
 from gateway.values import replace
 
 HOUR: Final = 3_600.0
@@ -207,7 +208,7 @@ class Rollback:
         undone = undone_before(parts.reader)
         tried = self._tried(writer.undo_id, thread.made) if thread is not None else {}
         others = parts.ledger.others(lambda name: name in chosen or name in undone)
-        executor = Executor(
+        undoer = Undoer(
             parts,
             writer=writer,
             operator=self._operator,
@@ -217,6 +218,7 @@ class Rollback:
             dependents=lambda call: plans.latest(parts.ledger.later_writers(call, others)),
             progress=self._progress,
         )
+        executor = Executor(parts, undoer, writer=writer, choice=choice, progress=self._progress)
         verdicts = (
             await executor.run(entries, thread.found, thread.begun)
             if thread is not None

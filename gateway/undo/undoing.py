@@ -49,12 +49,10 @@ class Undoer:
         forced: Callable[[str], Recorded | None],
         dependents: Callable[[Recorded], Sequence[str]],
         progress: Callable[[str], None],
-        turns: Turns,
     ) -> None:
         """`tried`: of a call, the steps an earlier run has an intent for and no compensation record: by
         number, the state of that step's own call. `forced`: the call that stands for what its forced undo
-        overwrites, if an earlier run made one. `dependents`: who wrote there since, outside of the plan.
-        `turns`: who gives this call its turn beside others."""
+        overwrites, if an earlier run made one. `dependents`: who wrote there since, outside of the plan."""
         self._parts = parts
         self._writer = writer
         self._held = held_calls(parts)
@@ -68,7 +66,7 @@ class Undoer:
         self._forcing = set[str]()
         self._dependents = dependents
         self._progress = progress
-        self._turns = turns
+        self._turns = Turns()
 
     def is_over(self, call_id: str, found: Found) -> bool:
         """Is that the last word on it? Else it can be undone once more, and is taken up where this has left it."""
@@ -77,6 +75,10 @@ class Undoer:
 
     async def undone(self, entry: Planned, begun: Begun | None) -> Found:
         """One call, under leases on all that it held when it was made. Raises `JournalError`."""
+        async with self._turns.beside():
+            return await self._leased(entry, begun)
+
+    async def _leased(self, entry: Planned, begun: Begun | None) -> Found:
         call, holder = entry.call, self._holder(entry.call)
         begun = self._begun.get(call.call_id, begun)
         if entry.standing == "held":
