@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import Any
 
 from gateway.core import record, settle
+from gateway.core.cover import can_fail
 from gateway.core.decide import Decided, admit, discharge, question, require
-from gateway.core.grant import can_fail
 from gateway.core.model import Answer, Outcome, Request
 from gateway.core.record import ONLY_READS
 from gateway.core.resolve import Table, resolve

@@ -18,10 +18,11 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
+from gateway.core.cover import Cover
 from gateway.core.credential import Behalf, Credential
 from gateway.core.decide import Decided
 from gateway.core.fence import Catchable, Fence
-from gateway.core.grant import Cover, Grant, Standing
+from gateway.core.grant import Grant, Standing
 from gateway.core.model import (
     AccessRequest,
     Answer,

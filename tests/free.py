@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gateway.core.cover import Cover
 from gateway.core.fence import Catchable, Fence
 from gateway.core.flow import root_of
-from gateway.core.grant import Cover
 from gateway.core.model import Answer, Classified, JsonObject, Label, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched

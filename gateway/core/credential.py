@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.cover import Cover
 from gateway.core.fence import Caught
-from gateway.core.grant import Cover
 from gateway.core.model import Classified, Tier
 from gateway.core.over import Over
 from gateway.core.record import Claim
@@ -71,7 +71,7 @@ def account(behalf: Behalf) -> Account:
         tenant=identity.tenant,
         agent=identity.agent,
         task=identity.task,
-        grants=tuple(grant.id for grant in chain),
+        grants=behalf.cover.ids,
         tier=classified.tier,
         ends_at=min(ends),
         token=identity.token_id,

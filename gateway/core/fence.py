@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from gateway.core.grant import Cover
+from gateway.core.cover import Cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.values import Value
 
@@ -78,7 +78,7 @@ def call(classified: Classified, cover: Cover) -> Caught:
         identity.agent,
         identity.tenant,
         identity.task,
-        tuple(grant.id for grant in cover.chain) or caller(identity).grants,
+        cover.ids or caller(identity).grants,
         resolved.target.server,
         classified.tier.value,
     )

@@ -9,15 +9,12 @@ Laws:
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from gateway.core.flow import Passage, passage, root_of
 from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIdentity
-from gateway.core.record import ONLY_READS, Claim
-from gateway.core.tasks import is_about_a_task
+from gateway.core.record import Claim
 from gateway.values import Value, field
 
 MAX_DEPTH: Final = 4
@@ -151,17 +148,6 @@ class End(Claim):
     said: str
 
 
-class Cover(Value):
-    """Step 7's answer: what a call is made under."""
-
-    chain: Chain
-    """Empty where a standing role was enough."""
-    root: str
-    """Whose labels its reads raise (`core.flow.root_of`)."""
-    grant: str = ""
-    """The call's own grant, the first of the chain; empty when there is none."""
-
-
 class Spend(Claim):
     """One call's share of every budget above it."""
 
@@ -170,49 +156,6 @@ class Spend(Claim):
     writes: int
     bytes: int
     at: int
-
-
-def claims(
-    cover: Cover,
-    classified: Classified,
-    now: Callable[[], int],
-    approved: bool = False,
-) -> tuple[Claim, ...]:
-    """What a call takes when its intent is written. `now` is asked only when some grant counts. `approved`: a person
-    has let this very call out."""
-    strict = any(grant.terms.strict_flow for grant in cover.chain)
-    identity = classified.resolved.request.identity
-    own = root_of(identity.tenant, identity.task)
-    found = (
-        _spend(cover.chain, classified, now),
-        passage(classified.flow, cover.root, strict, approved, own),
-    )
-    return tuple(claim for claim in found if claim is not None)
-
-
-def can_fail(claims: Iterable[Claim]) -> bool:
-    """Whether a call must wait until its claims are taken before it is forwarded, also if it only reads."""
-    for claim in claims:
-        if not isinstance(claim, Passage) or claim.out is not None:
-            return True
-    return False
-
-
-def _spend(chain: Chain, classified: Classified, now: Callable[[], int]) -> Spend | None:
-    """None when there is nothing it could use up. The write of a task was paid for by the call that made it."""
-    if not chain:
-        return None
-    is_read = classified.effect is ONLY_READS or is_about_a_task(classified.resolved.request)
-    if is_read and not any(grant.is_limited for grant in chain):
-        return None
-    counted = any(grant.terms.bytes is not None for grant in chain)
-    ids = tuple(grant.id for grant in chain)
-    return Spend(ids, 0 if is_read else 1, _size(classified) if counted else 0, now())
-
-
-def _size(classified: Classified) -> int:
-    """Bytes of the arguments as JSON."""
-    return len(json.dumps(classified.resolved.arguments, ensure_ascii=False).encode())
 
 
 def outside(terms: Terms, classified: Classified) -> str:

@@ -11,22 +11,24 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import nullcontext
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Final
 
-from gateway.core import grant as core
-from gateway.core.bounded import limited
-from gateway.core.flow import root_of
-from gateway.core.grant import Chain, Cover, Grant, bounds_of, outside
-from gateway.core.model import Classified, JsonObject, Target, Tier, WorkloadIdentity
+from gateway.core import cover as core
+from gateway.core.cover import Cover
+from gateway.core.grant import Chain, Grant
+from gateway.core.model import (
+    Classified,
+    Tier,
+    WorkloadIdentity,
+)
 from gateway.core.record import Claim
-from gateway.core.validate import MAX_STEPS, ArgumentCheck, compile_bound
 from gateway.errors import JournalError, Refused
-from gateway.made import Made
+from gateway.grants.outside import Outside
 from gateway.ports import GrantStore
 from gateway.reasons import Reason
+from gateway.values import Value
 
 log = logging.getLogger("bulkhead.grants")
 
@@ -36,12 +38,24 @@ UNSAID: Final = 20
 """Looks of the watch after which it reads without being told to."""
 ENDS: Final = 256  # that one look of the watch sees to: all calls wait for it
 MOST: Final = 8_192
-"""Classes of calls of which it is kept what their grants say. Past it all are forgotten."""
+"""Callers of whom it is kept what they hold. Past it all are forgotten."""
 SET_BACK: Final = 1_000_000
 """Microseconds by which a clock that is before what it was has been set."""
 
 Key = tuple[str, str, str]
 """Tenant, agent, task."""
+
+
+class _Held(Value):
+    """What one caller works under."""
+
+    identity: WorkloadIdentity
+    covers: tuple[Cover, ...]
+    """By its grants in force, oldest first."""
+    by_role: Cover | None
+    """Set for one who never had a grant."""
+    until: int = 0
+    """When the first of them is over by its time."""
 
 
 class GrantBook:
@@ -65,11 +79,10 @@ class GrantBook:
         """A heap: when each of them may be over by itself."""
         self._by_task = defaultdict[Key, dict[str, None]](dict)
         """Every key that ever had a grant; with the ids of those that may still be in force."""
-        self._alone: dict[int, tuple[WorkloadIdentity, Cover]] = {}
-        """Callers who never had a grant, until another is given: by the id of each, who is kept alive for that."""
-        self._check: Made[JsonObject, ArgumentCheck] = Made(compile_bound, MOST)
-        self._told: dict[tuple[str, Tier, Target, str], str] = {}
-        """What was said of calls of one class under a grant: neither its terms nor those above it ever change."""
+        self._held: dict[int, _Held] = {}
+        """What callers hold, until another grant is given or one is over: by the id of each, who is kept alive for
+        that."""
+        self._outside = Outside()
         self._used_up: set[str] = set()
         """As far as calls have found out. Nothing is ever added to what a grant gives."""
 
@@ -78,64 +91,48 @@ class GrantBook:
         if without:
             self._look_at(without[-1])
         self.refresh()
-        identity = classified.resolved.request.identity
-        alone = self._alone.get(id(identity))
-        if alone is not None and classified.tier in self._standing():
-            return alone[1]
-        chains = self._chains(identity)
-        if not chains:
-            return self._by_role(classified)
+        held = self._held_by(classified.resolved.request.identity)
+        if held.by_role is not None:
+            if classified.tier not in self._standing():
+                raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
+            return held.by_role
         why = spent = ""
-        for chain in chains:
-            if chain[0].id in without:
+        for cover in held.covers:
+            if cover.grant in without:
                 continue
-            if told := self._outside(chain, classified):
+            if told := self._outside.call(cover, classified):
                 why = told
-            elif self._has_uses(chain):
-                return Cover(chain, root_of(identity.tenant, chain[0].root_task), chain[0].id)
+            elif self._has_uses(cover):
+                return cover
             else:
-                spent = chain[0].id
+                spent = cover.grant
         if spent:
             raise Refused(Reason.GRANT_SPENT, f"grant {spent}: no uses are left")
         raise Refused(Reason.OUTSIDE_GRANT, why)
 
-    def _by_role(self, classified: Classified) -> Cover:
-        if classified.tier not in self._standing():
-            raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
-        identity = classified.resolved.request.identity
-        cover = Cover((), root_of(identity.tenant, identity.task))
-        if len(self._alone) >= MOST:
-            self._alone.clear()
-        self._alone[id(identity)] = identity, cover
-        return cover
-
     def covers_some(self, classified: Classified) -> bool:
         """See `ports.Grants`."""
-        try:
-            chains = self._chains(classified.resolved.request.identity)
-        except Refused:
+        held = self._found(classified.resolved.request.identity)
+        if held is None:
             return False
-        if not chains:
+        if held.by_role is not None:
             return classified.tier in self._standing()
-        useful = [chain for chain in chains if self._has_uses(chain)]
-        return any(not self._outside_terms(chain, classified) for chain in useful)
+        useful = [cover for cover in held.covers if self._has_uses(cover)]
+        return any(not self._outside.kind(cover, classified) for cover in useful)
 
     def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
         """See `ports.Grants`."""
-        try:
-            chains = self._chains(identity)
-        except Refused:
-            return ()
-        return [text for chain in chains for one in chain for text in one.terms.destinations]
+        held = self._found(identity)
+        covers = held.covers if held is not None else ()
+        return [text for it in covers for one in it.chain for text in one.terms.destinations]
 
     def in_force(self, identity: WorkloadIdentity) -> Hashable:
         """See `ports.Grants`."""
-        try:
-            chains = self._chains(identity)
-        except Refused:
+        held = self._found(identity)
+        if held is None:
             return None
         # A grant's terms are never changed: its id stands for them.
-        ids = tuple((self._has_uses(chain), *(grant.id for grant in chain)) for chain in chains)
+        ids = tuple((self._has_uses(cover), *cover.ids) for cover in held.covers)
         return ids or frozenset(self._standing())
 
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
@@ -164,7 +161,7 @@ class GrantBook:
                 self._drop(grant)
             self._rev = row.rev
         if rows:
-            self._alone.clear()
+            self._held.clear()
             self.on_change()
         return bool(rows)
 
@@ -200,11 +197,35 @@ class GrantBook:
         if ended:
             self.on_change()
 
+    def _found(self, identity: WorkloadIdentity) -> _Held | None:
+        """None of one whose grants are over. Raises `JournalError`."""
+        self.refresh()
+        try:
+            return self._held_by(identity)
+        except Refused:
+            return None
+
+    def _held_by(self, identity: WorkloadIdentity) -> _Held:
+        """Raises `Refused` (grant_over)."""
+        held = self._held.get(id(identity))
+        if held is not None and (held.by_role is not None or self._now() < held.until):
+            return held
+        chains = self._chains(identity)
+        if len(self._held) >= MOST:
+            self._held.clear()
+        if not chains:
+            held = _Held(identity, (), core.cover(identity))
+        else:
+            until = min(grant.expires_at for chain in chains for grant in chain)
+            covers = tuple(core.cover(identity, chain) for chain in chains)
+            held = _Held(identity, covers, None, until)
+        self._held[id(identity)] = held
+        return held
+
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
         """Of the grants in force for this identity, oldest first; empty when it never had one.
 
         Raises `Refused` (grant_over)."""
-        self.refresh()
         if identity.grant:
             return [self._named(identity)]
         key = (identity.tenant, identity.agent, identity.task)
@@ -248,9 +269,9 @@ class GrantBook:
             self._drop(grant)
         return ()
 
-    def _has_uses(self, chain: Chain) -> bool:
+    def _has_uses(self, cover: Cover) -> bool:
         """As far as is known."""
-        return not self._used_up or self._used_up.isdisjoint([grant.id for grant in chain])
+        return not self._used_up or self._used_up.isdisjoint(cover.ids)
 
     def _look_at(self, grant_id: str) -> None:
         """A call has found too little left of this grant, or of one above it. If that is for good it is kept in mind:
@@ -265,36 +286,7 @@ class GrantBook:
             one = self._active.get(one.parent)
 
     def _drop(self, grant: Grant) -> None:
+        self._held.clear()
         self._used_up.discard(grant.id)
         self._active.pop(grant.id, None)
         self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
-
-    def _outside(self, chain: Chain, classified: Classified) -> str:
-        if why := self._outside_terms(chain, classified):
-            return why
-        resolved = classified.resolved
-        bounded = [grant for grant in chain if grant.terms.bounds]
-        asked = ((one.id, by) for one in bounded for _, by in bounds_of(one.terms, resolved.target))
-        with limited(MAX_STEPS) if bounded else nullcontext():  # an agent may write hundreds
-            for name, bound in asked:
-                if problem := self._check.of(bound).check(resolved.arguments):
-                    return f"grant {name}: {problem}"
-        return ""
-
-    def _outside_terms(self, chain: Chain, classified: Classified) -> str:
-        """The first thing of a call, but its arguments, that some grant of the chain does not give, in words."""
-        resolved, own = classified.resolved, chain[0]
-        if own.intent != resolved.request.identity.intent:
-            return f"grant {own.id}: intent {resolved.request.identity.intent}"
-        key = (own.id, classified.tier, resolved.target, classified.destination)
-        why = self._told.get(key)
-        if why is None:
-            if len(self._told) >= MOST:
-                self._told.clear()
-            why = self._told[key] = _not_given(chain, classified)
-        return why
-
-
-def _not_given(chain: Chain, classified: Classified) -> str:
-    told = ((grant.id, outside(grant.terms, classified)) for grant in chain)
-    return next((f"grant {name}: {why}" for name, why in told if why), "")

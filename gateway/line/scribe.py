@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.core import record, settle
+from gateway.core.cover import Cover
 from gateway.core.decide import Discharged
 from gateway.core.describe import asked_with, beside, describe, trace_of, whole
-from gateway.core.grant import Cover
 from gateway.core.model import Answer, CallRecord, Classified, Outcome, Own, Request, Resolved
 from gateway.core.record import Claim, State
 from gateway.core.reverse import Reversal, Settled, lapsed

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.core.cover import Cover
 from gateway.core.decide import Decided, question, require
-from gateway.core.grant import Cover
 from gateway.core.model import (
     AccessRequest,
     Answer,

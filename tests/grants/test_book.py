@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import validate
-from gateway.core.grant import Cover, Grant, Spend, Standing, bounds_of, outside
+from gateway.core.cover import Cover
+from gateway.core.grant import Grant, Spend, Standing, bounds_of, outside
 from gateway.core.model import Classified, Effect, Label, Target, Tier
 from gateway.errors import Refused
-from gateway.grants import book
-from gateway.grants.book import MOST, GrantBook
+from gateway.grants import outside as outside_room
+from gateway.grants.book import GrantBook
 from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant, terms
 
@@ -127,6 +130,53 @@ def test_who_came_by_a_role_before_is_covered_as_who_never_came() -> None:
     assert len(set(map(str, found))) == 4
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            ("ask", "second", "ten minutes", "long root", "short root", "child", "end", "used up")
+        ),
+        max_size=12,
+    )
+)
+def test_who_came_before_holds_what_one_who_never_came_would(steps: Sequence[str]) -> None:
+    """Whatever is given, ends, is used up, or is over by its time or by that of the one above it."""
+    world, mine = World(), list[Grant]()
+    one = call("a", named="", task="t")
+    by_name = [call("a", named=name, task="t") for name in ("g0", "g1", "g2")]
+
+    def give(seconds: int, parent: Grant | None) -> None:
+        given = replace(grant(f"g{len(mine)}", parent, seconds=seconds), agent="agent:a", task="t")
+        given = replace(given, created_at=world.now)
+        mine.append(given)
+        world.store.given(given)
+
+    def said(of: GrantBook, asked: Classified) -> object:
+        try:
+            return of.cover(asked)
+        except Refused as no:
+            return no.reason, no.detail
+
+    for step in steps:
+        match step:
+            case "second":
+                world.now += SECOND
+            case "ten minutes":
+                world.now += 600 * SECOND
+            case "long root":
+                give(1_000, None)
+            case "short root":
+                give(1, None)
+            case "child":
+                give(900, mine[-1] if mine else None)
+            case "end" if mine:
+                world.store.ended(mine[-1])
+            case "used up" if mine:
+                world.store.used_up(mine[0])
+        new = GrantBook(world.store, lambda: frozenset({Tier.DATA}), lambda: world.now)
+        for asked in (one, *by_name):
+            assert said(world.book, asked) == said(new, asked)
+
+
 def test_the_admin_tier_needs_a_grant() -> None:
     assert World().refusal("a", tier=Tier.ADMIN)[0] == "grant_needed"
 
@@ -199,7 +249,7 @@ def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
 
 def test_all_bounds_together_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent that may hand a grant on can write one for every beginning of a tool's name."""
-    for room in (book, validate):
+    for room in (outside_room, validate):
         monkeypatch.setattr(room, "MAX_STEPS", 1_000)
     slow = {"properties": {"all": {"items": {"allOf": [{"minLength": 1}] * 5}}}}
     names = ("git/git_log", "git/git_lo*", "git/git_l*")
@@ -250,13 +300,6 @@ def _said(book: GrantBook, one: Classified) -> str:
         return book.cover(one).grant
     except Refused as no:
         return no.detail
-
-
-def test_what_is_kept_of_it_is_bounded() -> None:
-    book = World(grant("a", destinations=("*",))).book
-    for number in range(MOST + 10):
-        book.cover(replace(call("a"), destination=f"h{number}.example"))
-    assert len(book._told) <= MOST
 
 
 def test_labels_live_with_the_task_of_the_root() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.cover import Cover
 from gateway.core.fence import Fence, Scope
-from gateway.core.grant import Cover
 from gateway.core.model import Classified, Flow, JsonObject
 from gateway.core.over import Ear, Over, always
 from gateway.errors import Refused
