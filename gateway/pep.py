@@ -30,7 +30,7 @@ from gateway.line.evenly import Pace
 from gateway.line.links import Links, may_follow
 from gateway.line.scribe import Results, Scribe
 from gateway.line.tasks import Tasks
-from gateway.line.way import Recorded, Reversible, Way
+from gateway.line.way import Recorded, Reversible, Way, taken_up
 from gateway.ports import (
     Approvals,
     Catalogue,
@@ -101,10 +101,7 @@ class Line:
     def send(self, waiting: holding.Waiting, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """A held call whose time has come: decided anew in all its steps, as of now, and sent at most once,
         for only one can write the intent that follows on its line. Raises as `call`."""
-        policy, request = self._policies.current, waiting.request
-        way = Way(waiting.call_id, request, policy, request, waited=True)
-        way.target, way.fulfilled = waiting.target, waiting.fulfilled
-        return self._go(way, channel)
+        return self._go(taken_up(waiting, self._policies.current), channel)
 
     async def _go(self, way: Way, channel: Channel) -> Answer:
         try:
@@ -185,6 +182,8 @@ class Line:
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
         way.covered = self._bounds.cover(classified, fallen, way.spent)  # 7, after 8: as 6
+        if way.waited and way.covered.cover.grant != way.under:
+            raise Refused(Reason.GRANT_OVER, f"it was held under {way.under or 'no grant'}")
         if (problem := self._check(resolved)) is not None:  # 6
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided

@@ -56,8 +56,12 @@ class Waiting(Value):
     call_id: str
     request: Request
     target: Target
+    grant: str
+    """What it was held under; empty for a role alone."""
     fulfilled: frozenset[str]
     """Names of duties that were seen to when it was held."""
+    bound: JsonObject | None
+    """What a person's leave among those is for."""
     release_at: int
     by: str
     """The operator who named this time; empty: the rule or the pack did."""
@@ -75,6 +79,7 @@ def body(
     request: Request,
     release_at: int,
     fulfilled: Collection[str],
+    bound: JsonObject | None,
     marks: Mapping[str, Mark],
     seal: Callable[[Any], JsonObject],
 ) -> JsonObject:
@@ -82,7 +87,7 @@ def body(
     if "redacted" in marks.values():
         raise Refused(Reason.NOT_REVERSIBLE, "it cannot be held: the journal may not keep it")
     try:
-        kept = seal(_as_json(request))
+        kept = seal({**_as_json(request), "bound": bound})
     except ValueError as error:
         raise Refused(Reason.NOT_REVERSIBLE, f"it cannot be held: {error}") from None
     until = {"release_at": release_at, "fulfilled": sorted({*fulfilled, HOLD})}
@@ -103,16 +108,21 @@ def refused(entry: CallRecord, at: int, reason: str, detail: str) -> Line:
     return after_hold(entry.call_id, at, State.REFUSED, {**said, **decided})
 
 
-def waiting(call_id: str, target: Target, bodies: list[JsonObject], unseal: Any) -> Waiting:
+def waiting(
+    call_id: str, target: Target, grant: str, bodies: list[JsonObject], unseal: Any
+) -> Waiting:
     """A held call, from the bodies of its lines. Raises `ValueError` when it cannot be opened here."""
     first, last = bodies[0], bodies[-1]
-    request, release_at = _from_json(unseal(first["request"])), last["release_at"]
+    kept, release_at = unseal(first["request"]), last["release_at"]
+    bound, request = kept.pop("bound", None), _from_json(kept)
     until = max(request.identity.expires_at, release_at // 1_000_000 + LASTS)
     return Waiting(
         call_id,
         replace(request, identity=replace(request.identity, expires_at=until)),
         target,
+        grant,
         frozenset(first["fulfilled"]),
+        bound,
         release_at,
         last.get("by", ""),
     )

@@ -13,6 +13,7 @@ from gateway.core.model import JsonObject, Request, Target
 from gateway.core.record import Claim, Permit
 from gateway.core.reverse import Reversal
 from gateway.line.bounds import Covered
+from gateway.line.holding import Waiting
 from gateway.ports import Pending, PolicyView, Prepared
 from gateway.values import Value
 
@@ -36,6 +37,8 @@ class Way(Struct, eq=False):
     """What a person's leave among those is for (`core.approval.binding`)."""
     waited: bool = False
     """It was held, and its time has come: its first line is written."""
+    under: str = ""
+    """The grant that line names, if it was held; empty for a role alone."""
     holds: bool = False
     covered: Covered | None = None
     """What it is made under, once that is known."""
@@ -43,6 +46,14 @@ class Way(Struct, eq=False):
     """Grants that have not enough left for it, as that was found."""
     reversal: Reversal | None = None
     """How it would be undone, once that was looked at."""
+
+
+def taken_up(waiting: Waiting, policy: PolicyView) -> Way:
+    """The way of a held call on from where it stopped: what it was held under and allowed as, it must be still."""
+    way = Way(waiting.call_id, waiting.request, policy, waiting.request, waited=True)
+    way.target, way.under = waiting.target, waiting.grant
+    way.fulfilled, way.bound = waiting.fulfilled, waiting.bound
+    return way
 
 
 class Reversible(Value):

@@ -59,7 +59,8 @@ class Waitings:
         bodies = [line.said["body"] for line in lines]
         target = Target(record.server, "tool", record.target)
         try:
-            return holding.waiting(record.call_id, target, bodies, self._protector.unseal)
+            unseal = self._protector.unseal
+            return holding.waiting(record.call_id, target, record.grant, bodies, unseal)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"held call {record.call_id} cannot be opened here: {error}") from None
 

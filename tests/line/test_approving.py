@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from gateway.core.model import (
     Request,
     Target,
 )
+from gateway.core.reverse import Level
 from gateway.errors import Refused
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
+from gateway.line import holding
 from gateway.line.holding import Waiting
 from gateway.reasons import Reason
 from gateway.values import replace
@@ -114,18 +117,19 @@ async def test_a_call_that_became_another_while_a_person_thought_is_asked_for_ag
     assert persons.asked == ["call1", "call1"]
 
 
-def waiting(call_id: str) -> Waiting:
+def waiting(call_id: str, grant: str = "", **bound: Any) -> Waiting:
     """The call of `World.call`, once it was held with leave."""
     params = {"name": "s__t", "arguments": {"x": 1}}
     client = ClientFacts("2026-07-28")
     request = Request(Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", params, client)
     fulfilled = frozenset({"approve", "hold"})
-    return Waiting(call_id, request, Target("s", "tool", "t"), fulfilled, 5, "")
+    target = Target("s", "tool", "t")
+    return Waiting(call_id, request, target, grant, fulfilled, bound or None, 5, "")
 
 
-async def sent(world: World, call_id: str) -> Answer:
+async def sent(world: World, call_id: str, grant: str = "", **bound: Any) -> Answer:
     async with asyncio.timeout(20):
-        return await world.line.send(waiting(call_id), Deaf())
+        return await world.line.send(waiting(call_id, grant, **bound), Deaf())
 
 
 async def test_a_held_call_has_its_leave_when_it_is_held_and_needs_no_other_when_it_is_sent() -> (
@@ -175,8 +179,43 @@ async def test_a_held_call_takes_its_grants_use_when_it_is_sent(tmp_path: Path) 
         world.policy.decision = HELD
         held = [said(await world.call()) for _ in range(2)]
         before = one.standing("g1").used
-        answers = [await sent(world, call_id) for call_id in ("call1", "call2")]
+        answers = [await sent(world, call_id, "g1") for call_id in ("call1", "call2")]
         after = one.standing("g1").used
     assert (held, before, after) == (["held", "held"], 0, 1)
     assert [told(answer) for answer in answers] == ["ok", "grant_spent"]
     assert len(world.server.got) == 1
+
+
+@pytest.mark.parametrize("was_under", ["g1", ""])
+async def test_a_held_call_is_sent_under_what_it_was_held_under_or_not_at_all(
+    was_under: str, tmp_path: Path
+) -> None:
+    """Its first line names the grant: what a warrant says, and what `contain --grant` finds it by."""
+    async with granted(tmp_path, given("g2")) as (one, world):
+        world.policy.decision = HELD
+        await world.call()
+        answer = await sent(world, "call1", was_under)
+        used = one.standing("g2").used
+    assert (told(answer), used) == ("grant_over", 0)
+    assert world.server.got == []
+
+
+def kept(world: World) -> Waiting:
+    """The held call, as its line has it."""
+    [line] = [event for event in world.journal.memory.events if event.kind is record.State.HELD]
+    body = json.loads(line.body)["body"]
+    target = Target("s", "tool", "t")
+    return holding.waiting(line.call_id, target, "", [body], world.protector.unseal)
+
+
+@pytest.mark.parametrize(("level", "asked"), [(Level.EXACT, 1), (Level.NONE, 2)])
+async def test_leave_for_a_held_call_is_for_none_that_it_becomes_meanwhile(
+    level: Level, asked: int
+) -> None:
+    """It was let go as one that can be undone; at its time it perhaps cannot."""
+    world, persons = world_of(HELD)
+    await world.call()
+    world.reversing.reversal = replace(world.reversing.reversal, level=level)
+    async with asyncio.timeout(20):
+        answer = await world.line.send(kept(world), Deaf())
+    assert (answer.error, persons.asked) == (None, ["call1"] * asked)

@@ -50,9 +50,9 @@ def test_a_call_of_a_session_is_kept_without_its_end() -> None:
     request = Request(
         Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", {}, ClientFacts("2025-11-25"), "s1"
     )
-    kept = body(replace(request, ear=Ear(Over(), nobody)), 60_000_000, (), {}, dict)
+    kept = body(replace(request, ear=Ear(Over(), nobody)), 60_000_000, (), None, {}, dict)
     assert "ear" not in kept["request"]
-    again = waiting("c1", Target("store", "tool", "put"), [kept], dict).request
+    again = waiting("c1", Target("store", "tool", "put"), "", [kept], dict).request
     assert replace(again, identity=WHO) == request
 
 
