@@ -6,6 +6,7 @@ It knows the file's shape only; it opens no server and reads no policy.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -215,13 +216,17 @@ class Settings(Located):
 
 def load(path: Path) -> Settings:
     """The settings in the file. Raises `Misconfigured` with file and line."""
+    if not path.exists():
+        hint = "bulkhead init makes one, --config names another"
+        raise Misconfigured("cannot read: No such file or directory", Where(str(path)), hint)
     tree = yamlfile.read(path)
     if "home" in tree:
         raise Misconfigured("home: unknown key", Where(str(path), yamlfile.line_of(tree, ["home"])))
     settings = yamlfile.validate(tree, Settings, str(path))
-    _check_ids(tree, settings, str(path))
-    _check_companions(tree, settings, str(path))
-    _check_issuers(tree, settings, str(path))
+    for at, what in _faults(settings):
+        place = Where(str(path), yamlfile.line_of(tree, at))
+        raise Misconfigured(f"{'.'.join(at)}: {what}", place)
+    _check_clear(settings, Where(str(path), yamlfile.line_of(tree, ["listen"])))
     _note_places(tree, settings, str(path))
     home = _home(path)
     servers = {name: _placed(server, home) for name, server in settings.servers.items()}
@@ -260,35 +265,28 @@ def _placed(server: ServerSettings, home: Path) -> ServerSettings:
     return server.model_copy(update={"command": (program, *words), "cwd": cwd})
 
 
-def _check_ids(tree: CommentedMap, settings: Settings, file: str) -> None:
+def _faults(settings: Settings) -> Iterator[tuple[Sequence[str], str]]:
+    """What is wrong between the parts of the file, and which key it is told at."""
     for server in settings.servers:
-        if SERVER_ID.fullmatch(server) and server != ITSELF:
-            continue
-        wrong = "this is the gateway's own name" if server == ITSELF else NO_ID
-        place = Where(file, yamlfile.line_of(tree, ["servers", server]))
-        raise Misconfigured(f"servers.{server}: {wrong}", place)
-
-
-def _check_companions(tree: CommentedMap, settings: Settings, file: str) -> None:
-    """A companion serves one server agents are offered, alone: one of a companion would be a circle."""
+        if server == ITSELF:
+            yield ["servers", server], "this is the gateway's own name"
+        elif not SERVER_ID.fullmatch(server):
+            yield ["servers", server], NO_ID
+    # A companion serves one server agents are offered, alone: one of a companion would be a circle.
     first = {of: name for name, of in reversed(settings.companions.items())}
     for name, of in settings.companions.items():
-        if of in settings.offered and first[of] == name:
-            continue
-        other = f"{of} has a companion already, {first[of]}"
-        wrong = other if of in settings.offered else f"{of!r} is no server agents are offered"
-        place = Where(file, yamlfile.line_of(tree, ["servers", name, "companion_of"]))
-        raise Misconfigured(f"servers.{name}.companion_of: {wrong}", place)
+        if of not in settings.offered:
+            yield ["servers", name, "companion_of"], f"{of!r} is no server agents are offered"
+        elif first[of] != name:
+            yield ["servers", name, "companion_of"], f"{of} has a companion already, {first[of]}"
+    for path, what in issuers.faults(settings.issuers, settings.tenant):
+        yield ["issuers", *path], what
+    for path, what in transmitters.faults(settings.transmitters, settings.issuers):
+        yield ["transmitters", *path], what
 
 
-def _check_issuers(tree: CommentedMap, settings: Settings, file: str) -> None:
-    found = {
-        "issuers": issuers.faults(settings.issuers, settings.tenant),
-        "transmitters": transmitters.faults(settings.transmitters, settings.issuers),
-    }
-    for path, what in (([name, *at], what) for name, all in found.items() for at, what in all):
-        raise Misconfigured(f"{'.'.join(path)}: {what}", Where(file, yamlfile.line_of(tree, path)))
-    line = Where(file, yamlfile.line_of(tree, ["listen"]))
+def _check_clear(settings: Settings, line: Where) -> None:
+    """Proofs do not cross the network in clear, and a certificate comes over TLS alone."""
     if settings.tls is None and any(one.kind == "mtls" for one in settings.issuers.values()):
         raise Misconfigured("issuers: kind mtls needs tls", line)
     in_clear = settings.tls is None and not settings.origin.startswith("https://")

@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -102,8 +103,21 @@ Ctrl-C stops the gateway and its tool servers.
     )
 
 
+def taken() -> bool:
+    """Does somebody listen there? Then what would answer is not this demo's gateway."""
+    host, _, port = LISTEN.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def main() -> int:
     """Set up, approve, serve."""
+    if taken():
+        elsewhere = "make demo BULKHEAD_DEMO_LISTEN=127.0.0.1:8812"
+        sys.exit(f"{LISTEN} is already in use: stop what listens there, or `{elsewhere}`")
     for server in workspace():
         bulkhead("servers", "approve", server, "--all", "--yes")
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(DEMO / "bulkhead.yaml")]

@@ -75,16 +75,17 @@ cases: []
 NEXT: Final = """\
 Next:
   name your tool servers in bulkhead.yaml
-  bulkhead servers inspect SERVER     what it offers, and a draft for policies/tiers.yaml
-  bulkhead policy check               rules go into policies/policy.csv, cases into policies/tests.yaml
+  bulkhead servers inspect SERVER         what it offers, and a draft for policies/tiers.yaml
+  bulkhead policy check                   rules go into policies/policy.csv, cases into policies/tests.yaml
   bulkhead policy test
-  bulkhead servers approve SERVER     this, and nothing that it may become
+  bulkhead servers approve SERVER --all   this, and nothing that it may become
   bulkhead serve"""
 NEXT_STARTER: Final = """\
 Next:
   bulkhead policy test
   bulkhead servers inspect git
   bulkhead servers approve git --all
+  bulkhead servers approve time --all
   bulkhead serve"""
 
 

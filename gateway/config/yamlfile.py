@@ -24,6 +24,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
+from gateway.config import faults
 from gateway.errors import Misconfigured, Where
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -37,8 +38,6 @@ SWAPPED = "..data"
 _LINE_END = re.compile("[\x85\u2028\u2029]")
 """Where ruamel ends a line, and a comment, and YAML 1.2 and editors do not: what follows would be seen by nobody."""
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
-_ENUM = re.compile(r"<\w+\.\w+: ('\w+')>")
-"""How pydantic names what could stand there, if it is an enum's: as Python writes it."""
 
 
 class Strict(BaseModel):
@@ -158,7 +157,8 @@ def _loaded(path: Path, text: str) -> object:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         # Of a key that is there twice the library would tell all that stands below it, both times.
         said = str(error.problem).partition(" with value ")[0]
-        raise Misconfigured(said, Where(str(path), line)) from None
+        hint = "look at the indentation here and above" if "<block" in said else ""
+        raise Misconfigured(said, Where(str(path), line), hint) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise Misconfigured(
@@ -213,14 +213,10 @@ def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
         # By way of JSON, because strict mode takes a list for a tuple, or a word for an enum, only from there.
         return model.model_validate_json(json.dumps(plain(tree)))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        message = _ENUM.sub(r"\1", first["msg"].removeprefix("Value error, "))
-        if first["type"] == "extra_forbidden":
-            message = "unknown key"
-        raise Misconfigured(
-            f"{path}: {message}" if path else message, Where(file, line_of(tree, first["loc"]))
-        ) from None
+        fault = faults.first(error, model)
+        path = ".".join(map(str, fault.place))
+        said = f"{path}: {fault.said}" if path else fault.said
+        raise Misconfigured(said, Where(file, line_of(tree, fault.place)), fault.hint) from None
 
 
 def line_of(tree: Any, path: Sequence[str | int]) -> int | None:

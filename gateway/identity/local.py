@@ -99,9 +99,7 @@ class LocalIssuer:
         _check_ttl(endpoint, ttl)
         subject = {"sub": agent, "tenant": tenant, "task": task, "intent": intent}
         subject |= {"grant": grant} if grant else {}
-        for name, value in subject.items():
-            if not (AGENT if name == "sub" else WORD).fullmatch(value):
-                raise Misconfigured(f"{name}: {value!r} is not a name a token can carry")
+        _check_names(subject)
         if not self._keys:
             raise Misconfigured(
                 "the embedded issuer's keys are gone", hint="start the gateway again"
@@ -150,6 +148,14 @@ def _check_tiers(endpoint: Endpoint, tiers: Set[Tier]) -> None:
     if not tiers or not tiers <= endpoint.tiers:
         reachable = ", ".join(sorted(endpoint.tiers))
         raise Misconfigured(f"a token for {endpoint.path} carries one or more of: {reachable}")
+
+
+def _check_names(subject: Mapping[str, str]) -> None:
+    for name, value in subject.items():
+        if not (AGENT if name == "sub" else WORD).fullmatch(value):
+            letters = "small letters" if name == "sub" else "letters"
+            hint = f"{letters}, digits, ., _ and -, and none of these three at an end"
+            raise Misconfigured(f"{name}: {value!r} is not a name a token can carry", hint=hint)
 
 
 def _check_ttl(endpoint: Endpoint, ttl: int) -> None:

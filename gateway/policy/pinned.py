@@ -18,6 +18,8 @@ _HINT: Final = "every policy has a copy of policies/model.conf of this release"
 
 def model(path: Path) -> str:
     """The text of model.conf. Raises `Misconfigured` unless it is the pinned one, byte for byte."""
+    if not path.parent.is_dir():
+        raise Misconfigured("no such directory", Where(str(path.parent)))
     try:
         raw = b"" if path.is_fifo() else path.read_bytes()
     except OSError as error:

@@ -19,14 +19,19 @@ from gateway.stories.stage import free_port
 from tests.house.source import ROOT
 
 
-@contextmanager
-def demo_in(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """Its process, where it listens, and what it says until it serves. It still does."""
+def checkout(tmp_path: Path) -> list[str]:
+    """What begins the demo there."""
     place = tmp_path / "a checkout"
     (place / "scenarios").mkdir(parents=True)
     shutil.copy(ROOT / "scenarios" / "demo.py", place / "scenarios")
     shutil.copytree(ROOT / "policies", place / "policies")
-    words = [sys.executable, "-u", str(place / "scenarios" / "demo.py")]
+    return [sys.executable, "-u", str(place / "scenarios" / "demo.py")]
+
+
+@contextmanager
+def demo_in(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """Its process, where it listens, and what it says until it serves. It still does."""
+    words = checkout(tmp_path)
     listen = f"127.0.0.1:{free_port()}"
     env = os.environ | {"BULKHEAD_DEMO_LISTEN": listen}
     with subprocess.Popen(
@@ -55,6 +60,20 @@ def test_ended_from_outside_it_leaves_no_gateway_behind(tmp_path: Path) -> None:
     assert demo.returncode == 0
     with pytest.raises(URLError):
         urlopen(f"http://{listen}/healthz", timeout=5)
+
+
+def test_where_another_gateway_serves_it_gives_nobody_that_ones_address(tmp_path: Path) -> None:
+    with demo_in(tmp_path / "first") as (demo, listen, _):
+        second = subprocess.run(
+            checkout(tmp_path / "second"),
+            env=os.environ | {"BULKHEAD_DEMO_LISTEN": listen},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        demo.terminate()
+    assert second.returncode == 1 and second.stdout == ""
+    assert second.stderr.startswith(f"{listen} is already in use: stop what listens there")
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")

@@ -377,7 +377,7 @@ def test_a_read_only_disk_is_named(sound: Home, tmp_path: Path) -> None:
 
 def test_a_wish_that_makes_no_sense_is_one_line_too(sound: Home) -> None:
     wishes = {
-        ("token", "--agent", "a b"): "sub: 'a b' is not a name a token can carry",
+        ("token", "--agent", "A"): "'A' is not a name a token can carry (small letters, digits",
         ("token", "--agent", "x", "--server", "tiem"): "no server 'tiem' in the settings (time)",
         ("token", "--agent", "x", "--ttl", "2h"): "lives 1 to 3600 seconds",
         ("token", "--agent", "x", "--tier", "admin"): "needs --yes",

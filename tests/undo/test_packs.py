@@ -85,7 +85,7 @@ def test_a_bad_pack_is_refused_with_file_and_line(
     ("entry", "said"),
     [
         ("{undo_window: 0s}", "undo_window: '0s' is no time"),
-        ("{level: noop}", "level: Input should be 'compensable', 'set_exact' or 'exact'"),
+        ("{level: noop}", "level: must be 'compensable', 'set_exact' or 'exact'"),
     ],
 )
 def test_a_bad_entry_of_records_is_refused_with_file_and_line(
