@@ -5,7 +5,7 @@ Laws:
 2. Whatever is raised in here is a deny (decision_failed).
 3. With `arguments=None` (a list) conditions on arguments are open: permitted iff they could come out in
    a way that permits. An allow rule is taken to hold together with its own conditions and no others,
-   so a deny whose conditions are all among them still denies.
+   so a deny whose conditions are all among them still denies, and so does a hold of what cannot be held.
 4. With `level=None` (not known yet) conditions on level and guard are open in the same way. The Line
    asks again when it is known, and that answer counts.
 5. A duty is demanded by every rule of it that matches. One whose condition is open is not demanded yet.
@@ -22,17 +22,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from gateway.core.model import AccessRequest, Decision, Obligation, Shadow
+from gateway.core.model import AccessRequest, Decision, Effect, Obligation, Shadow
 from gateway.policy import conditions, near_miss
 from gateway.policy.conditions import Condition
 from gateway.policy.engine import EngineFault
 from gateway.policy.index import Index
 from gateway.policy.rules import Rule
+from gateway.policy.tiers import SECTION
 from gateway.policy.verdicts import NOTHING, Outcomes, Plan, Verdicts
 from gateway.reasons import Reason
 from gateway.values import Value, replace
 
 _UNCONDITIONAL: Final = (NOTHING,)
+_NO_TOOLS: Final = tuple(f"{kind}:" for kind in SECTION if kind != "tool")
+"""In front of a name in the column `tool` that is none. Only calls of tools can be held."""
 
 
 class Pdp(Value):
@@ -83,6 +86,8 @@ class Pdp(Value):
         decision = Decision(False, Reason.NO_RULE)
         for outcomes in self._outcomes(plan, question):
             decision = self.given(plan, question, outcomes, allowed=allowed)
+            if decision.permitted and question.arguments is None:
+                decision = self._listed(decision, plan, question, outcomes)
             if decision.permitted:
                 break
         if not decision.permitted and decision.rule is None and question.arguments is not None:
@@ -100,6 +105,17 @@ class Pdp(Value):
             for rule in plan.duties
             if rule.duty and self.verdicts.matches(rule, plan, question, outcomes)
         )
+
+    def _listed(
+        self, decision: Decision, plan: Plan, question: AccessRequest, outcomes: Outcomes
+    ) -> Decision:
+        """The same, or that of a hold that nobody can fulfil: it ends every such call (`core.decide.discharge`)."""
+        if question.effect is not Effect.READ and not question.tool.startswith(_NO_TOOLS):
+            return decision
+        for rule in plan.duties:
+            if rule.duty == "hold" and self.verdicts.matches(rule, plan, question, outcomes):
+                return Decision(False, Reason.DENIED_BY_RULE, rule.id, rule.where)
+        return decision
 
     def _shadows(self, plan: Plan, question: AccessRequest) -> tuple[Shadow, ...]:
         """Law 6. A condition that is still open keeps a rule on trial quiet, as it does a duty."""

@@ -324,6 +324,30 @@ def test_a_duty_nobody_can_tell_is_demanded(tmp_path: Path) -> None:
     assert [duty.rule for duty in decision.obligations] == ["O1"]
 
 
+HOLDS = "{short: {arguments: {m: {maxLength: 3}}}, write: {effect: [write]}}"
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+@pytest.mark.parametrize("tool", ["git_log", "prompt:git_log"])
+@pytest.mark.parametrize("allowed", ["-", "short"])
+@pytest.mark.parametrize("held", ["-", "short", "write", "short&write"])
+def test_a_list_shows_what_can_be_held_and_what_need_not_be(
+    tmp_path: Path, held: str, allowed: str, tool: str, effect: Effect
+) -> None:
+    """A hold of anything but a tool's write is a duty that nobody can fulfil."""
+    allow = ALLOW.replace("git_log", tool).replace("-", allowed)
+    rows = f"{allow}\n{READER}\np, O1{', *' * 7}, {held}, hold:9\n"
+    policy = loaded(tmp_path, rows, constraints=f"conditions: {HOLDS}\n")
+
+    def goes(message: str) -> bool:
+        said = policy.decide(question(tool=tool, effect=effect, arguments={"m": message}))
+        can_be_held = effect is Effect.WRITE and tool == "git_log"
+        return said.permitted and (can_be_held or not said.obligations)
+
+    listed = policy.decide(question(tool=tool, effect=effect, as_list=True))
+    assert listed.permitted is any(goes(message) for message in ("abc", "abcd"))
+
+
 def test_a_list_is_shown_whatever_the_duties_of_a_call_will_be(tmp_path: Path) -> None:
     rows = _with("p, O1, *, *, git_*, *, *, *, *, -, approve")
     decision = loaded(tmp_path, rows).decide(question(as_list=True))
