@@ -5,7 +5,6 @@ It knows the file's shape only; it opens no server and reads no policy.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -15,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from gateway.config import credential_settings, issuers, transmitters, yamlfile
 from gateway.config.addresses import Address, Host, Origin, PageOrigin, is_loopback
+from gateway.config.destinations import host_of
 from gateway.config.issuers import WORD, IssuerSettings
 from gateway.config.proofs import Evidence, Retention
 from gateway.config.transmitters import TransmitterSettings
@@ -28,7 +28,6 @@ ITSELF = "bulkhead"
 JOURNAL: Final = "journal.db"
 """In the state directory."""
 
-_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:]+\]")
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(gt=0)]
 MAX_WHOLE: Final = 65 * 1024 * 1024
@@ -42,8 +41,8 @@ def bound(most: int) -> str:
 
 
 def _destination(host: str) -> str:
-    if not _HOST.fullmatch(host):
-        raise ValueError(f"{host!r} is no host name in small letters, without a port")
+    if host_of(host) != host:
+        raise ValueError(f"{host!r} is no host in its plain form: in small letters, without a port")
     return host
 
 

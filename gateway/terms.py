@@ -5,18 +5,17 @@ It knows nothing of who asks and what may be given.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
+from gateway.config.destinations import host_of
 from gateway.config.yamlfile import Strict
 from gateway.core.dialect import SchemaFault
 from gateway.core.model import JsonObject, Tier
 from gateway.core.validate import compile_bound
 from gateway.settings import SERVER_ID
 
-_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _DAY: Final = 86_400
 
 
@@ -30,8 +29,9 @@ def _tool(tool: str) -> str:
 
 
 def _host(host: str) -> str:
-    if host != "*" and not _HOST.fullmatch(host):
-        raise ValueError(f"{host!r} is not a host in lower case, *.domain or *")
+    name = host.removeprefix("*.")
+    if host != "*" and host_of(name) != name:
+        raise ValueError(f"{host!r} is not a host in its plain form, *.domain or *")
     return host
 
 

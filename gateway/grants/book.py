@@ -16,14 +16,12 @@ from itertools import count
 from typing import Final
 
 from gateway.core import cover as core
+from gateway.core.bounded import limited
 from gateway.core.cover import Cover
 from gateway.core.grant import Chain, Grant
-from gateway.core.model import (
-    Classified,
-    Tier,
-    WorkloadIdentity,
-)
+from gateway.core.model import Classified, Tier, WorkloadIdentity
 from gateway.core.record import Claim
+from gateway.core.validate import MAX_STEPS
 from gateway.errors import JournalError, Refused
 from gateway.grants.outside import Outside
 from gateway.ports import GrantStore
@@ -56,6 +54,8 @@ class _Held(Value):
     """Set for one who never had a grant."""
     until: int = 0
     """When the first of them is over by its time."""
+    is_bounded: bool = False
+    """Does one of them bound arguments?"""
 
 
 class GrantBook:
@@ -96,6 +96,13 @@ class GrantBook:
             if classified.tier not in self._standing():
                 raise Refused(Reason.GRANT_NEEDED, f"tier {classified.tier} needs one")
             return held.by_role
+        if not held.is_bounded:
+            return self._first(held, classified, without)
+        with limited(MAX_STEPS):  # for all of them: an agent may hand on hundreds
+            return self._first(held, classified, without)
+
+    def _first(self, held: _Held, classified: Classified, without: Sequence[str]) -> Cover:
+        """Of its grants, the first that gives all of this call."""
         why = spent = ""
         for cover in held.covers:
             if cover.grant in without:
@@ -218,7 +225,7 @@ class GrantBook:
         else:
             until = min(grant.expires_at for chain in chains for grant in chain)
             covers = tuple(core.cover(identity, chain) for chain in chains)
-            held = _Held(identity, covers, None, until)
+            held = _Held(identity, covers, None, until, any(one.bounded for one in covers))
         self._held[id(identity)] = held
         return held
 

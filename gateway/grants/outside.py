@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.core.bounded import limited
 from gateway.core.cover import Cover
 from gateway.core.grant import Chain, bounds_of, outside
 from gateway.core.model import Classified, JsonObject, Resolved, Target, Tier
-from gateway.core.validate import MAX_STEPS, ArgumentCheck, compile_bound
+from gateway.core.validate import ArgumentCheck, compile_bound
 from gateway.made import Made
 
 MOST: Final = 8_192
@@ -23,7 +22,8 @@ class Outside:
         self._told: dict[tuple[str, Tier, Target, str], str] = {}
 
     def call(self, cover: Cover, classified: Classified) -> str:
-        """The first thing of a call that some grant of its chain does not give; empty when all give all of it."""
+        """The first thing of a call that some grant of its chain does not give; empty when all give all of it. Whoever
+        asks limits what it may take (`core.bounded`)."""
         why = self.kind(cover, classified)
         return self._bounds(cover, classified.resolved) if cover.bounded and not why else why
 
@@ -41,15 +41,10 @@ class Outside:
         return why
 
     def _bounds(self, cover: Cover, resolved: Resolved) -> str:
-        asked = (
-            (one.id, bound)
-            for one in cover.bounded
-            for _, bound in bounds_of(one.terms, resolved.target)
-        )
-        with limited(MAX_STEPS):  # an agent may write hundreds
-            for name, bound in asked:
+        for one in cover.bounded:
+            for _, bound in bounds_of(one.terms, resolved.target):
                 if problem := self._check.of(bound).check(resolved.arguments):
-                    return f"grant {name}: {problem}"
+                    return f"grant {one.id}: {problem}"
         return ""
 
 

@@ -33,9 +33,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
+from gateway.config import destinations
 from gateway.core.model import Classified, Effect, Flow, JsonObject, Resolved, Target, Tier
 from gateway.errors import Refused
-from gateway.policy import destinations, patterns, pointers, spellings
+from gateway.policy import patterns, pointers, spellings
 from gateway.policy.fragments import judge
 from gateway.policy.predicates import Facts
 from gateway.policy.tiers import SECTION, ByArgument, Line, Raise, Tiers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gateway.policy.destinations import host_of
+from gateway.config.destinations import host_of
 from gateway.values import Value
 
 ANY = "*"

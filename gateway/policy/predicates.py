@@ -11,9 +11,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from gateway.config import destinations
 from gateway.core.linear import compiled
 from gateway.made import Made
-from gateway.policy import destinations, patterns
+from gateway.policy import patterns
 
 Truth = bool | None
 Facts = Mapping[str, str]

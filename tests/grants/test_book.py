@@ -16,9 +16,9 @@ from gateway.core import validate
 from gateway.core.cover import Cover
 from gateway.core.grant import Grant, Spend, Standing, bounds_of
 from gateway.core.grant import outside as not_within
-from gateway.core.model import Classified, Effect, Label, Target, Tier
+from gateway.core.model import Classified, Effect, JsonObject, Label, Target, Tier
 from gateway.errors import Refused
-from gateway.grants import book, outside
+from gateway.grants import book
 from gateway.grants.book import GrantBook
 from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant, terms
@@ -266,7 +266,7 @@ def test_arguments_stay_within_the_bounds_of_the_grant() -> None:
 
 def test_all_bounds_together_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent that may hand a grant on can write one for every beginning of a tool's name."""
-    for room in (outside, validate):
+    for room in (book, validate):
         monkeypatch.setattr(room, "MAX_STEPS", 1_000)
     slow = {"properties": {"all": {"items": {"allOf": [{"minLength": 1}] * 5}}}}
     names = ("git/git_log", "git/git_lo*", "git/git_l*")
@@ -274,6 +274,19 @@ def test_all_bounds_together_take_no_longer_than_one(monkeypatch: pytest.MonkeyP
     one, all_ = (World(grant("a", bounds=dict.fromkeys(some, slow))) for some in (names[:1], names))
     assert one.book.cover(call("a", arguments=arguments)).grant == "a"
     assert "in bounded time" in all_.refusal("a", arguments=arguments)[1]
+
+
+def test_all_grants_of_a_task_together_take_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for room in (book, validate):
+        monkeypatch.setattr(room, "MAX_STEPS", 1_000)
+    slow = {"properties": {"all": {"items": {"allOf": [{"minLength": 1}] * 5}, "maxItems": 99}}}
+    bounded = grant("a", bounds={"git/git_log": slow})
+    mine = [replace(bounded, id=f"a{n}", root=f"a{n}") for n in range(3)]
+    asked: JsonObject = {"all": ["x"] * 100}
+    assert "too many items" in World(mine[0]).refusal("a", arguments=asked)[1]
+    assert "in bounded time" in World(*mine).refusal("a", arguments=asked)[1]
 
 
 def test_a_bound_by_prefix_speaks_also_of_a_uri_that_leads_elsewhere() -> None:

@@ -39,6 +39,11 @@ def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
     assert terms.tools == ("git/git_log", "git/get_*")
 
 
+def test_an_intent_may_lead_to_an_address_of_version_6(tmp_path: Path) -> None:
+    found = read(tmp_path, PLAIN.replace('"*.example.org"', '"[2001:db8::1]"'))
+    assert found.ceilings["triage"].destinations == ("[2001:db8::1]",)
+
+
 def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: Path) -> None:
     found = intents.read(tmp_path / intents.FILE, ["git"], False)
     assert (found.ceilings, Tier.ADMIN in found.standing) == ({}, False)
@@ -57,6 +62,8 @@ def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: P
         ("uses: 3", "strict_flow: true", 11, "it needs a flow in tiers.yaml"),
         ("uses: 3", "burst: 3", 11, "it needs a per_minute"),
         ("bounds: {git/git_log:", "bounds: {git/git_logs:", 9, "git/git_logs is none of the tools"),
+        ('["*.example.org"]', '["127.1"]', 8, "in its plain form"),
+        ('["*.example.org"]', '["Example.org"]', 8, "in its plain form"),
         ("uses: 3", "uses: 0", 11, "greater than 0"),
         ("uses: 3", "uses: many", 11, "must be a whole number"),
         ("maximum: 5", "maximum: five", 9, "git/git_log"),

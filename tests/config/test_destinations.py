@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy.destinations import host_of
+from gateway.config.destinations import host_of
 
 
 @pytest.mark.parametrize(
