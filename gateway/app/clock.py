@@ -61,6 +61,13 @@ class Onwards:
             return wall // 1_000
         return self._looked_at(wall, self._steady()) // 1_000
 
+    def seconds(self) -> int:
+        """Since the epoch."""
+        wall = self._wall()
+        if wall // _SECOND == self._right:
+            return self._right
+        return self._looked_at(wall, self._steady()) // _SECOND
+
     def _looked_at(self, wall: int, steady: int) -> int:
         seen, at = self._seen
         passed = steady - at
@@ -79,12 +86,9 @@ class Onwards:
         return least
 
 
-microseconds: Final = Onwards().microseconds
-
-
-def seconds() -> int:
-    """Since the epoch."""
-    return microseconds() // 1_000_000
+_onwards: Final = Onwards()
+microseconds: Final = _onwards.microseconds
+seconds: Final = _onwards.seconds
 
 
 def wall() -> int:

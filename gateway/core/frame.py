@@ -24,8 +24,10 @@ META: Final = frozenset(
 class Frame:
     """Of `tools/call` by one name, with one `_meta`, at one endpoint. Not of one caller: that is asked each time."""
 
-    __slots__ = ("course",)
+    __slots__ = ("course", "told_as_it_is")
 
     def __init__(self) -> None:
         self.course: object = None
         """What the Line followed last in it (line/courses.py)."""
+        self.told_as_it_is: bool | None = None
+        """Nothing is added to what the Line says of it; None: nobody has asked yet (gate/front.py)."""

@@ -27,7 +27,7 @@ def returned(request: Request) -> Request:
 
 def invited(request: Request, answer: Answer, origin: str) -> Answer:
     """The same answer; as a link, where a call waits for the first time and its client can show one."""
-    if not answer.ticket or request.era is not Era.STATELESS or not _shows_links(request):
+    if not answer.ticket or request.era is not Era.STATELESS or not shows_links(request):
         return answer
     visit: JsonObject = {
         "mode": "url",
@@ -39,7 +39,7 @@ def invited(request: Request, answer: Answer, origin: str) -> Answer:
     return replace(answer, result={**asked, "requestState": MARK + answer.ticket})
 
 
-def _shows_links(request: Request) -> bool:
+def shows_links(request: Request) -> bool:
     """Has the client said so, and is there no question under way that is another's?"""
     elicitation = request.client.capabilities.get("elicitation")
     busy = {"requestState", "inputResponses"} & request.params.keys()

@@ -5,10 +5,10 @@ It knows endpoints and the ports; no HTTP, no JSON-RPC framing, no tool server's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gateway.core import settle, visiting
 from gateway.core.decide import served_tiers
@@ -182,8 +182,18 @@ class FrontGate:
         """The catalogue or the policy is another one."""
         self._subscriptions.changed()
 
-    async def answer(self, request: Request, channel: Channel) -> Answer:
+    def answer(self, request: Request, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """See `ports.Gate`."""
+        frame = request.frame
+        if frame is None:
+            return self._answer(request, channel)
+        if frame.told_as_it_is is None:
+            nothing_added = request.endpoint.kind == "server"  # nor is a warrant asked for
+            frame.told_as_it_is = nothing_added and not visiting.shows_links(request)
+        line = self._line.call if frame.told_as_it_is else self._answer
+        return line(request, channel)
+
+    async def _answer(self, request: Request, channel: Channel) -> Answer:
         if request.method in APART:
             await self.met(request.endpoint, request.identity)
             return self._apart(request)

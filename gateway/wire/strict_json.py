@@ -99,8 +99,12 @@ def _plainly(body: bytes) -> Any:
     """
     # `find`: bytes asked with `in` are first taken for a number, and the error of that thrown away. One byte is
     # found faster than two.
-    escapes = body.find(b"\\") >= 0
-    if (escapes and body.find(b"\\u") >= 0) or _has_long_number(body):
+    if body.find(b"\\") >= 0 and body.find(b"\\u") >= 0:
+        return _DOUBT
+    # Where so many digits are in a row, three strides in a row end on a digit. To look at every byte costs half as
+    # much as to read them.
+    strides = body[::_STRIDE].translate(_DIGITS)
+    if strides.find(b"000") >= 0 and body.translate(_DIGITS).find(_LONG) >= 0:
         return _DOUBT
     try:
         value = _FAST.decode(body)
@@ -109,13 +113,6 @@ def _plainly(body: bytes) -> Any:
     except (ValueError, RecursionError):
         return _DOUBT
     return value if _counted(body, value) else _DOUBT
-
-
-def _has_long_number(body: bytes) -> bool:
-    """Whether there are so many digits in a row. Where there are, three strides in a row end on a digit: they are
-    looked at first, for to look at every byte costs half as much as to read them."""
-    strides = body[::_STRIDE].translate(_DIGITS)
-    return strides.find(b"000") >= 0 and body.translate(_DIGITS).find(_LONG) >= 0
 
 
 def _counted(body: bytes, value: Any) -> bool:

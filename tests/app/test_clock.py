@@ -45,7 +45,8 @@ class Machine:
 
     def __init__(self) -> None:
         self.wall, self.steady = NOON, 77 * HOUR
-        self.clock = Onwards(lambda: self.wall, lambda: self.steady).microseconds
+        onwards = Onwards(lambda: self.wall, lambda: self.steady)
+        self.clock, self.seconds = onwards.microseconds, onwards.seconds
 
     def passes(self, nanoseconds: int, slowed_by: float = 0.0) -> None:
         self.steady += nanoseconds
@@ -54,7 +55,9 @@ class Machine:
     @property
     def now(self) -> float:
         """Seconds since noon, as the gateway believes."""
-        return self.clock() / 1e6 - NOON / 1e9
+        microseconds = self.clock()
+        assert self.seconds() == microseconds // 1_000_000
+        return microseconds / 1e6 - NOON / 1e9
 
 
 @pytest.fixture

@@ -13,11 +13,23 @@ from weakref import ref
 import pytest
 
 from gateway.core.fence import Fence
-from gateway.core.model import Answer, Endpoint, Era, Evidence, JsonObject, Tier, WorkloadIdentity
+from gateway.core.frame import Frame
+from gateway.core.model import (
+    Answer,
+    ClientFacts,
+    Endpoint,
+    Era,
+    Evidence,
+    JsonObject,
+    Request,
+    Tier,
+    WorkloadIdentity,
+)
 from gateway.errors import Refused
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
 from gateway.gate.front import SMALL, FrontGate
+from gateway.gate.receipts import Receipts
 from gateway.line.bounds import Bounds
 from gateway.line.way import Way
 from gateway.reasons import Reason
@@ -269,3 +281,32 @@ def test_after_any_other_fence_it_is_had_if_the_call_could_be_made_now(
     kept = Kept(FenceLog(tmp_path), Deciding(set() if could_be_made_now else {"T"}))
     kept.log.fence(fence("server", "git"))
     assert kept.may_have(WHO) is could_be_made_now
+
+
+@dataclass
+class Says:
+    """A Line that says this to whatever it is asked."""
+
+    answer: Answer
+
+    async def call(self, request: Request, channel: Any) -> Answer:
+        return self.answer
+
+
+DONE = Answer({"content": []}, call_id="called")
+WAITING = Answer({"content": [], "isError": True}, ticket="t" * 25)
+
+
+@pytest.mark.parametrize("said", [DONE, WAITING])
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("endpoint", [at("git"), Endpoint("all")])
+async def test_who_calls_by_a_frame_is_told_what_who_calls_without_one_is(
+    said: Answer, links: bool, endpoint: Endpoint
+) -> None:
+    front = gate(Verifier([]), TurnedAway(), line=Says(said), receipts=Receipts(None))
+    facts = ClientFacts("2026-07-28", {"elicitation": {"url": {}}} if links else {})
+    asked = replace(asks("tools/call", CALL, endpoint), client=facts)
+    told = await front.answer(asked, cast(Any, None))
+    framed = replace(asked, frame=Frame())
+    for _ in range(2):
+        assert await front.answer(framed, cast(Any, None)) == told

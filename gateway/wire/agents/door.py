@@ -30,7 +30,7 @@ from gateway.wire.agents.messages import (
     parse,
     rejected,
 )
-from gateway.wire.agents.session import Sessions, agent_of
+from gateway.wire.agents.session import Sessions
 from gateway.wire.agents.sessions import SessionEra
 from gateway.wire.agents.stateless import Advertised, Stateless
 
@@ -90,8 +90,7 @@ class Door:
             whole = exchange.whole
             if whole is None:
                 declared_length(admitted.head, self._max_body)  # before it counts as work
-            agent = agent_of(identity)
-            self._in_work.enter(agent)
+            agent = self._in_work.enter(identity)
             try:
                 if whole is None or len(whole) >= THREAD_FROM:
                     message = await self._message(exchange)

@@ -16,13 +16,16 @@ from gateway.wire.agents.messages import Message, Response
 
 def is_stateless(message: Message, version: str | None, session: str | None) -> bool:
     """`version` is the MCP-Protocol-Version header; `session` the id that came along."""
+    if version in MODERN_PROTOCOL_VERSIONS and (
+        isinstance(message, Response) or message.method != "initialize"
+    ):
+        return True
     if not isinstance(message, Response):
         meta = message.params.get("_meta")
         if isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta:
             return True
         if message.method == "initialize":
             return False
-    if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
-        return False
     # Of a version nobody knows, the stateless ladder names the ones that are served.
-    return version in MODERN_PROTOCOL_VERSIONS or session is None
+    known = version is None or version in HANDSHAKE_PROTOCOL_VERSIONS
+    return not known and session is None

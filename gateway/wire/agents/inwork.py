@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from gateway.core.model import WorkloadIdentity
 from gateway.wire.agents.answering import overloaded
-from gateway.wire.agents.session import Agent
+
+Agent = tuple[str, str, str]
+"""Whose share it is: an agent's own, for how many it may act."""
 
 
 class InWork:
@@ -15,13 +18,15 @@ class InWork:
         self._all = 0
         self._each: dict[Agent, int] = {}
 
-    def enter(self, agent: Agent) -> None:
-        """One more. Raises `Rejected` (503) when there are too many, or too many of this agent's."""
+    def enter(self, identity: WorkloadIdentity) -> Agent:
+        """One more, and whose. Raises `Rejected` (503) when there are too many, or too many of this agent's."""
+        agent = (identity.issuer, identity.tenant, identity.agent)
         each = self._each.get(agent, 0)
         if self._all >= self._most or each >= self._most_each:
             raise overloaded()
         self._all += 1
         self._each[agent] = each + 1
+        return agent
 
     def leave(self, agent: Agent) -> None:
         """One less."""

@@ -62,11 +62,13 @@ class Lane(BoundedHeads):
             self._exchange.lose()
 
     def shutdown(self) -> None:
-        """See uvicorn: what is being served is served to its end."""
-        if self._exchange is not None:
-            self._exchange.keep_alive = False
-        else:
+        """See uvicorn: what is being served is served to its end. Its task is waited for, and cancelled in the end."""
+        if self._exchange is None:
             super().shutdown()
+            return
+        self._exchange.keep_alive = False
+        if self._exchange.task is not None:
+            self.tasks.add(self._exchange.task)
 
     def on_response_complete(self) -> None:
         """See uvicorn."""
@@ -100,8 +102,8 @@ class Lane(BoundedHeads):
         self._exchange = None
         if exchange.task is not None:
             exchange.task.remove_done_callback(self._served)
-            self.tasks.discard(exchange.task)
         if not exchange.keep_alive or self.transport.is_closing():
+            self.tasks.discard(exchange.task)
             self.transport.close()
             return
         self._idle_since = self.loop.time()
@@ -164,7 +166,6 @@ class Lane(BoundedHeads):
         serving = self.heads.front.serve_admitted(known.admitted, exchange)
         # Not the loop's `create_task`: it numbers its tasks.
         task = exchange.task = asyncio.Task(serving, loop=self.loop, name="request")
-        self.tasks.add(task)
         task.add_done_callback(self._served)
 
     def _served(self, task: asyncio.Task[Any]) -> None:

@@ -37,10 +37,11 @@ class Posted(Struct, eq=False):
     _left: bool = False
     _sign: asyncio.Task[None] | None = None
     """Of life, being written; None once the work is over."""
-    _stream: LazyStream | None = None
+    stream: LazyStream | None = None
+    """Where what came before the answer went; None: nothing did."""
     _large: LargeAnswer | None = None
     _over: bool = False
-    """The answer is being written: nothing may come between or after."""
+    """The work is: from here on nothing comes but the answer."""
 
     def __enter__(self) -> None:
         self._exchange.watch(self._leave)
@@ -49,6 +50,7 @@ class Posted(Struct, eq=False):
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._exchange.watch(None)
         self._quiet.let_go(self)
+        self._over = True
         # A sign of life that is being written comes to its end: the stream has one writer at a time.
         self._sign = None
         if self._left and (task := self._exchange.task) is not None and task.uncancel() == 0:
@@ -110,11 +112,6 @@ class Posted(Struct, eq=False):
         """See `ports.Outlet`."""
         return self._large is not None and self._large.add(pieces)
 
-    def silent(self) -> bool:
-        """Has nothing come before the answer? From here on nothing comes but what is written of it, or `end`."""
-        self._over = True
-        return self._stream is None
-
     async def end(self, answer: Answer) -> None:
         """What is left of the answer, where something came before it. Raises `Gone`."""
         if self._large is not None:
@@ -124,9 +121,9 @@ class Posted(Struct, eq=False):
             await self._opened().end(Reply(status_of(answer), body))
 
     def _opened(self) -> LazyStream:
-        if self._stream is None:
-            self._stream = LazyStream(self._exchange, self._limits.write_seconds)
-        return self._stream
+        if self.stream is None:
+            self.stream = LazyStream(self._exchange, self._limits.write_seconds)
+        return self.stream
 
 
 def unasked(method: str) -> Answer:

@@ -17,13 +17,6 @@ from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.replay import STANDING, Budget, Shelf, Stream
 from gateway.wire.asking import cannot_ask
 
-Agent = tuple[str, str, str]
-
-
-def agent_of(identity: WorkloadIdentity) -> Agent:
-    """Whose share of what is in work it takes: an agent's own, for how many it may act."""
-    return (identity.issuer, identity.tenant, identity.agent)
-
 
 class Session:
     """Mutable, and only ever touched from the event loop."""

@@ -30,7 +30,7 @@ from gateway.wire.agents import hello, listening
 from gateway.wire.agents.admitted import SESSION_ID, Admitted
 from gateway.wire.agents.answering import ask_gate, fenced
 from gateway.wire.agents.exchange import Exchange, Gone, Rejected, Reply
-from gateway.wire.agents.inwork import InWork
+from gateway.wire.agents.inwork import Agent, InWork
 from gateway.wire.agents.lazystream import LazyStream
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import tell_standing
@@ -47,7 +47,7 @@ from gateway.wire.agents.messages import (
 )
 from gateway.wire.agents.quiet import Quiet
 from gateway.wire.agents.reading import Reader
-from gateway.wire.agents.session import Session, Sessions, TooManySessions, agent_of
+from gateway.wire.agents.session import Session, Sessions, TooManySessions
 from gateway.wire.agents.sessionchannel import SessionChannel
 from gateway.wire.agents.working import Working
 from gateway.wire.methods import LISTEN, ROOTS_CHANGED, SUBSCRIBE, UNSUBSCRIBE
@@ -156,19 +156,19 @@ class SessionEra:
             return
         if call.id in session.running:
             raise rejected(400, INVALID_REQUEST, "a request of that id is in work", id=call.id)
-        # Connections are counted at the door; work that lost its connection is counted here.
-        self._in_work.enter(agent_of(identity))
         working = self._start(session, identity, call)
         await self._carry(exchange, session, working)
 
     def _start(self, session: Session, identity: WorkloadIdentity, call: Call) -> Working:
-        """The work is a task of its own, because it outlives the connection."""
+        """The work is a task of its own, because it outlives the connection. Connections are counted at the door; work
+        that lost its connection is counted here."""
+        agent = self._in_work.enter(identity)
         request = session_request(session, identity, call)
         working = Working(session.shelf, request, self._gate.keeps)
         work = self._work(session, request, SessionChannel(session, working, working))
         task = asyncio.get_running_loop().create_task(work)
         session.running[call.id] = task
-        task.add_done_callback(partial(self._done, session, working, request))
+        task.add_done_callback(partial(self._done, session, working, request.id, agent))
         return working
 
     def _work(
@@ -180,10 +180,15 @@ class SessionEra:
         return ask_gate(self._gate, request, channel)
 
     def _done(
-        self, session: Session, working: Working, request: Request, task: asyncio.Task[Answer]
+        self,
+        session: Session,
+        working: Working,
+        id: RequestId,
+        agent: Agent,
+        task: asyncio.Task[Answer],
     ) -> None:
-        self._in_work.leave(agent_of(request.identity))
-        session.running.pop(request.id, None)
+        self._in_work.leave(agent)
+        session.running.pop(id, None)
         self._sessions.touch(session)
         if task.cancelled():
             # This wire ends a request's stream only with an answer.

@@ -118,7 +118,7 @@ class Stateless:
                 except Exception:
                     answer = raised(request)
             answer = shaped(request, answer)
-        if not posted.silent():
+        if posted.stream is not None:
             await posted.end(answer)
             return
         body = body_of(request, answer)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.model import WorkloadIdentity
+from gateway.values import replace
 from gateway.wire.agents.exchange import Rejected
 from gateway.wire.agents.inwork import InWork
 
-LOUD, QUIET = ("urn:a", "local", "agent:loud"), ("urn:a", "local", "agent:quiet")
+LOUD = WorkloadIdentity("urn:a", "local", "agent:loud", "t", "general", frozenset(), "id", 0)
+QUIET = replace(LOUD, agent="agent:quiet")
 
 
 def test_one_agent_never_has_the_last_quarter() -> None:
@@ -25,6 +28,5 @@ def test_one_agent_never_has_the_last_quarter() -> None:
 
 def test_a_place_is_free_again_when_its_work_is_done() -> None:
     work = InWork(1)
-    for owner in (LOUD, QUIET, LOUD):
-        work.enter(owner)
-        work.leave(owner)
+    for who in (LOUD, QUIET, LOUD):
+        work.leave(work.enter(who))

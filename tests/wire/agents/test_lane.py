@@ -116,6 +116,32 @@ async def test_what_comes_while_one_is_served_waits_for_its_end(short: list[byte
     assert [asked.params["name"] for asked in gate.requests] == ["echo", "hang", "echo", "echo"]
 
 
+async def test_when_the_gateway_stops_what_is_served_is_waited_for_and_its_connection_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[lane.Lane] = []
+    connection_made = lane.Lane.connection_made
+
+    def noted(self: lane.Lane, transport: Any) -> None:
+        connection_made(self, transport)
+        made.append(self)
+
+    monkeypatch.setattr(lane.Lane, "connection_made", noted)
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        gate.started.clear()
+        line.writer.write(
+            request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
+        )
+        await gate.started.wait()
+        made[-1].shutdown()
+        waited_for = set(made[-1].tasks)
+        gate.go.set()
+        assert (await line.reply()).status == 200
+        assert await line.reader.read() == b""
+    assert len(waited_for) == 1 and made[-1].tasks == set()
+
+
 async def test_a_body_that_is_late_is_the_engines_to_wait_for(
     short: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

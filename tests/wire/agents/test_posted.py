@@ -88,16 +88,19 @@ async def say_more(one: Posted) -> None:
 async def test_an_answer_before_which_nothing_came_is_whole_and_nothing_follows_it() -> None:
     exchange = Kept()
     one = posted(exchange)
-    assert one.silent()
+    with one:
+        pass
     await say_more(one)
+    assert one.stream is None
     assert exchange.written == b""
 
 
 async def test_an_answer_after_a_notification_ends_the_stream_and_nothing_follows_it() -> None:
     exchange = Kept()
     one = posted(exchange)
-    await one.notify("notifications/progress", {"progress": 1})
-    assert not one.silent()
+    with one:
+        await one.notify("notifications/progress", {"progress": 1})
+    assert one.stream is not None
     await one.end(ANSWER)
     ended = exchange.written
     await say_more(one)
@@ -131,10 +134,10 @@ async def test_what_comes_while_a_slow_reader_is_waited_for_comes_after_it() -> 
 async def test_a_large_answer_is_json_in_pieces_and_nothing_comes_between() -> None:
     exchange = Kept()
     one = posted(exchange)
-    assert await one.outlet.begin()
-    await one.outlet.write(b'"content":', b"[]")
-    await say_more(one)
-    assert not one.silent()
+    with one:
+        assert await one.outlet.begin()
+        await one.outlet.write(b'"content":', b"[]")
+        await say_more(one)
     await one.end(replace(ANSWER, result={"resultType": "complete"}, carried=True))
     assert exchange.written == b"<application/json>" + BODY + b"<end>"
 
