@@ -57,7 +57,7 @@ def flags(descriptor: Any) -> list[str]:
     Hints for a person; nothing is decided by them.
     """
     found: list[str] = []
-    for where, text in _strings(descriptor, "", 0):
+    for where, text in _strings(descriptor):
         hidden = sorted({f"U+{ord(char):04X}" for char in text if hides(char)})
         if hidden:
             found.append(f"{where}: characters that cannot be seen: {', '.join(hidden[:8])}")
@@ -68,16 +68,15 @@ def flags(descriptor: Any) -> list[str]:
     return found
 
 
-def _strings(node: Any, where: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every text of a descriptor, member names too: models read schemas as well as descriptions."""
-    if depth > 64:
-        return
-    if isinstance(node, str):
-        yield where or "/", node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield f"{where}/ (a member's name)", key
-            yield from _strings(value, f"{where}/{key}", depth + 1)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _strings(value, f"{where}/{index}", depth + 1)
+def _strings(root: Any) -> Iterator[tuple[str, str]]:
+    """Every text of a descriptor at any depth, member names too: models read schemas as well as descriptions."""
+    waiting = [("", root)]
+    while waiting:
+        where, node = waiting.pop()
+        if isinstance(node, str):
+            yield where or "/", node
+        elif isinstance(node, dict):
+            yield from ((f"{where}/ (a member's name)", key) for key in node)
+            waiting += [(f"{where}/{key}", value) for key, value in reversed(node.items())]
+        elif isinstance(node, list):
+            waiting += [(f"{where}/{at}", node[at]) for at in range(len(node) - 1, -1, -1)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.catalogue.text import flags, hides, printable, spelt_out
+from gateway.wire.strict_json import MAX_ANSWER_DEPTH
 from tests.catalogue.offering import tool
 
 HIDDEN = ["\u200b", "\u202e", "\u2066", "\U000e0041", "\x1b", "\x9b", "\ufeff", "\u00ad", "\u2028"]
@@ -49,6 +50,13 @@ def test_orders_to_a_model_are_flagged_wherever_they_stand(order: str) -> None:
     assert "/inputSchema/properties/note/enum/0" in flags(tool("x", inputSchema=hidden))[0]
     assert flags(tool("x", description=order))
     assert flags(tool("x", inputSchema={"type": "object", "properties": {order: {}}}))
+
+
+def test_orders_are_flagged_however_deep_they_stand() -> None:
+    deep: dict[str, object] = {"description": "<IMPORTANT>"}
+    for _ in range(MAX_ANSWER_DEPTH):
+        deep = {"items": deep}
+    assert "orders to a model" in flags(tool("x", inputSchema=deep))[0]
 
 
 def test_a_very_long_description_is_flagged() -> None:
