@@ -25,7 +25,7 @@ APPROVALS: Final[dict[Reason, tuple[int, str]]] = {
     ),
     Reason.APPROVAL_DENIED: (1009, "An operator said no to this very call; nothing was done"),
 }
-"""Reason -> JSON-RPC code, message. `detail` is the ticket."""
+"""Reason -> JSON-RPC code, message. `detail` is the ticket; for operators, what it has come to behind it."""
 
 GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     Reason.JOURNAL_UNAVAILABLE: (
@@ -82,7 +82,7 @@ def refused(
     if heard is Reason.INVALID_ARGUMENTS:
         return _invalid(request, detail, call_id)
     if heard in APPROVALS:
-        return _approval(request, heard, detail, call_id, shaped)
+        return _approval(request, heard, detail.partition(" (")[0], call_id, shaped)
     if heard is Reason.MISSING_CAPABILITY:
         return _missing_capability(call_id)
     if heard in GATEWAY_ERRORS:

@@ -144,6 +144,17 @@ async def test_a_held_call_has_its_leave_when_it_is_held_and_needs_no_other_when
     assert len(world.server.got) == 1
 
 
+async def approved(world: World, journal: SqliteJournal) -> str:
+    """The ticket of `World.call`, to which a person has said yes."""
+    first = await world.call()
+    assert first.result is not None
+    ticket: str = first.result["structuredContent"]["ticket"]
+    word = Word(ticket, "approved", "operator:ada", 6, 60_000_000)
+    entry = of_act("act", "operator:ada", "approvals/approved", tenant="local")
+    await journal.append(record.noted(entry, 6, {}, (word,))).sealed()
+    return ticket
+
+
 @pytest.mark.parametrize(("decision", "became"), [(APPROVE, "ok"), (HELD, "held")])
 async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it(
     decision: Decision, became: str, tmp_path: Path
@@ -154,12 +165,7 @@ async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it(
     asking = Asking(tickets, Protector.open(tmp_path), lambda: 5)
     world = World(Policy(decision=decision), approvals=asking, journal=journal)
     async with asyncio.timeout(30):
-        first = await world.call()
-        assert first.result is not None
-        ticket = first.result["structuredContent"]["ticket"]
-        word = Word(ticket, "approved", "operator:ada", 6, 60_000_000)
-        entry = of_act("act", "operator:ada", "approvals/approved", tenant="local")
-        await journal.append(record.noted(entry, 6, {}, (word,))).sealed()
+        ticket = await approved(world, journal)
         states = [said(await world.call()), said(await world.call())]
         found = await tickets.find(ticket)
         await journal.aclose()
@@ -167,6 +173,21 @@ async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it(
     assert found is not None
     assert (found.stand, found.used_by) == ("used", "call2")
     assert len(world.server.got) == (1 if became == "ok" else 0)
+
+
+async def test_of_two_at_once_with_one_leave_the_other_hears_the_ticket_and_no_more(
+    tmp_path: Path,
+) -> None:
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    asking = Asking(journal.tickets(), Protector.open(tmp_path), lambda: 5)
+    world = World(Policy(decision=APPROVE), approvals=asking, journal=journal)
+    async with asyncio.timeout(30):
+        await approved(world, journal)
+        answers = await asyncio.gather(world.call(), world.call())
+        await journal.aclose()
+    [other] = [answer for answer in answers if said(answer) != "ok"]
+    assert (said(other), len(world.server.got)) == ("approval_needed", 1)
+    assert len(other.ticket) == 25
 
 
 def said(answer: Answer) -> str:
