@@ -25,6 +25,8 @@ ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 UPDATED: Final = "notifications/resources/updated"
 NEWS: Final = frozenset({ACKNOWLEDGED, UPDATED, "notifications/tasks"})
 """What a server says of what it is listened to for: it names no call."""
+ELSEWHERE: Final = LIST_CHANGES | NEWS | {"notifications/progress", "notifications/cancelled"}
+"""What is listened to for has a way of its own, and the last two mean nothing once their call is over."""
 NAMED: Final[Mapping[str, str]] = {
     **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",
@@ -33,3 +35,9 @@ NAMED: Final[Mapping[str, str]] = {
 }
 """Method -> the params member that `Mcp-Name` repeats."""
 ROOTS_CHANGED: Final = "notifications/roots/list_changed"
+
+
+def outlives_its_call(method: str) -> bool:
+    """Whether a notification is still for its agent when the call is over, as log messages are, the status of a task, a
+    vendor's."""
+    return method not in ELSEWHERE

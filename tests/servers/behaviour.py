@@ -113,9 +113,10 @@ class Behaviour:
         return await self.tool_echo(params)
 
     async def tool_later(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:
-        """Logs after its answer."""
-        note = notification("notifications/message", {"level": "info", "data": "later"})
-        asyncio.get_running_loop().call_later(0.01, emit, note)
+        """Speaks after its answer: what outlives the call, but for the first."""
+        for method in ("progress", "tasks/status", "vendor/other", "message"):
+            note = notification(f"notifications/{method}", {"level": "info", "data": "later"})
+            asyncio.get_running_loop().call_later(0.01, emit, note)
         return await self.tool_echo(params)
 
     async def tool_changed(self, params: JSON, emit: Callable[[JSON], None], *_: Any) -> JSON:

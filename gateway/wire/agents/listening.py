@@ -36,6 +36,7 @@ from gateway.wire.methods import (
     SUBSCRIBE,
     SUBSCRIPTION_ID,
     UNSUBSCRIBE,
+    outlives_its_call,
 )
 
 MOST: Final = 256
@@ -215,9 +216,9 @@ def tell_standing(
 
 
 def most_of(method: str) -> int:
-    """Messages that may wait for a session's reader when this one comes. One log message is never the same as another:
-    they leave room for what is watched."""
-    return MOST // 2 if method == loglevels.MESSAGE else MOST
+    """Messages that may wait for a session's reader when this one comes. What a server says after a call is never the
+    same twice: it leaves room for what is watched."""
+    return MOST // 2 if outlives_its_call(method) else MOST
 
 
 def in_session(session: Session, identity: WorkloadIdentity) -> Request:

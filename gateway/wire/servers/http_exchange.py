@@ -42,6 +42,7 @@ class Session:
         "calls",
         "credential",
         "ear",
+        "early",
         "gone",
         "headers",
         "id",
@@ -49,6 +50,7 @@ class Session:
         "log_level",
         "logs",
         "roots_at",
+        "told",
         "used",
     )
 
@@ -70,6 +72,8 @@ class Session:
         """The latest its account has; None: the gateway's own, or none."""
         self.ear: Ear | None = None
         """Of whoever called in it last."""
+        self.early: list[JsonObject] = []
+        """What it asked while no agent's call was under way: it waits for the next."""
         self.in_flight = 0
         self.calls: list[Exchange] = []
         """Agents' calls under way, oldest first."""
@@ -81,16 +85,25 @@ class Session:
         """When its agent last said that its roots changed and the server was told, or could ask for them anew."""
         self.gone = False
         """The server does not know it any more."""
+        self.told = False
+        """It has had a stream of its own."""
+
+    def ended(self, status: int) -> bool:
+        """Whether this answer to a GET says so. 404 is the protocol's word, and some servers say 400; but where there
+        never was a stream, either means that there is none to be had."""
+        return self.told and self.id is not None and status in (400, 404)
 
     def left(self) -> None:
         """A call in it has ended."""
         self.in_flight -= 1
         self.used = self._clock()
 
-    async def heard(self, message: JsonObject, hear: Callable[[JsonObject], None]) -> None:
+    async def heard(
+        self, message: JsonObject, hear: Callable[[JsonObject], None], nobody: Exchange
+    ) -> None:
         """On the stream of the gateway's own session. A question is about the only call in it, if there is just one."""
-        if "id" in message and "method" in message and len(self.calls) == 1:
-            await self.calls[0].hear(message)
+        if "id" in message and isinstance(message.get("method"), str):
+            await (self.calls[0] if len(self.calls) == 1 else nobody).hear(message)
         else:
             hear(message)
 
@@ -119,6 +132,8 @@ class Exchange:
         self._session.in_flight += 1
         self._session.calls.append(self)
         try:
+            while self._session.early:
+                await self.hear(self._session.early.pop(0))
             return await self._converse(message, patience)
         except (asyncio.CancelledError, Broken):
             if not self._session.gone:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, Outcome
@@ -27,6 +26,7 @@ from gateway.wire.servers.http_exchange import Exchange, Note, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_opening import offered, opened
+from gateway.wire.servers.http_place import Place
 from gateway.wire.servers.http_standing import Standing
 from gateway.wire.servers.patience import Patience
 from gateway.wire.strict_json import dumps
@@ -46,28 +46,6 @@ Key = tuple[str, str, bytes]
 """Who, in which session of theirs, and what the server is told of its client."""
 
 
-def _nothing() -> None:
-    """For who is told of no end."""
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where the session of one key lives. All who need it while it is opened share the opening, or its failure."""
-
-    opening: asyncio.Task[Session]
-    session: Session | None = None
-    """From when it is open."""
-    standing: Standing | None = None
-    forget: Callable[[], None] = _nothing
-    """Its agent's session may outlive it."""
-
-    def close(self) -> None:
-        """Nobody is in it any more."""
-        self.forget()
-        if self.standing is not None:
-            self.standing.close()
-
-
 class Sessions:
     """Calls to one session server."""
 
@@ -76,7 +54,7 @@ class Sessions:
         self._note = note
         self._on_renewed = on_renewed
         """Called when the gateway's own session had to be opened again."""
-        self._places: dict[Key, _Place] = {}
+        self._places: dict[Key, Place] = {}
         self._said = Made(_said, MAX_SESSIONS)
         self._chores: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -99,7 +77,10 @@ class Sessions:
                 await self._hear_logs(session, message, patience)
             if can_be_asked(message.client.capabilities):
                 await self._be_asked(key, session)
-            exchange = Exchange(self._link, session, channel, self.chore, self._note)
+            if session.gone:
+                self._drop(key, session)
+                continue
+            exchange = self._exchange(session, channel)
             if message.client.roots_at > session.roots_at:
                 with suppress(NotSent, Broken):  # the call itself will tell
                     await exchange.say_roots_changed(patience)
@@ -120,7 +101,7 @@ class Sessions:
             return
         session.log_level = level
         asked = replace(message, method="logging/setLevel", params={"level": level})
-        exchange = Exchange(self._link, session, NOBODY, self.chore, self._note)
+        exchange = self._exchange(session, NOBODY)
         with suppress(NotSent, Broken):  # the call itself will tell
             await exchange.send(asked, patience)
 
@@ -129,8 +110,12 @@ class Sessions:
         place = self._places.get(key)
         if place is not None:
             if place.standing is None:
-                place.standing = Standing(self._link, session, self._note)
+                nobody = self._exchange(session, NOBODY)
+                place.standing = Standing(self._link, session, nobody)
             await place.standing.opened()
+
+    def _exchange(self, session: Session, channel: Channel) -> Exchange:
+        return Exchange(self._link, session, channel, self.chore, self._note)
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear what the server says unasked, in the gateway's own session, until the stream ends.
@@ -140,17 +125,19 @@ class Sessions:
         key, session = await self.session(ITSELF, self._link.patience())
         reply = await self._link.get(session.headers, self._link.standing())
         try:
-            if reply.head.status == 404 and session.id is not None:
+            if session.ended(reply.head.status):
                 self._drop(key, session)
                 raise Broken("the session had ended")
             if reply.head.status != 200:
                 return False
+            session.told = True
             opened()
             messages = Messages(reply, self._link.limits.max_result)
+            nobody = self._exchange(session, NOBODY)
             session.in_flight += 1
             try:
                 while (heard := await messages.next()) is not None:
-                    await session.heard(heard, hear)
+                    await session.heard(heard, hear, nobody)
             finally:
                 session.left()
             return True
@@ -191,7 +178,7 @@ class Sessions:
             ]
             self._make_room(mine, MAX_EACH)
             self._make_room(self._places, MAX_SESSIONS)
-            place = self._places[key] = _Place(asyncio.ensure_future(self._open(message, patience)))
+            place = self._places[key] = Place(asyncio.ensure_future(self._open(message, patience)))
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
             if message.ear is not None:
                 place.forget = message.ear.over.then(lambda: self._over(key, place))
@@ -247,7 +234,7 @@ class Sessions:
         if place is not None and place.session is session:
             self._places.pop(key).close()
 
-    def _over(self, key: Key, place: _Place) -> None:
+    def _over(self, key: Key, place: Place) -> None:
         """Its agent's session is."""
         if self._places.get(key) is place:
             self._end(key)

@@ -11,23 +11,27 @@ import asyncio
 from typing import Final
 
 from gateway.core.model import JsonObject
-from gateway.wire import loglevels
+from gateway.wire.methods import outlives_its_call
 from gateway.wire.servers.http_broken import Broken, NotSent
-from gateway.wire.servers.http_exchange import Note, Session
+from gateway.wire.servers.http_exchange import Exchange, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 
 OPEN_SECONDS: Final = 2.0
 """How long a call waits for the stream. A server may open it without saying so before its first event."""
 AGAIN_SECONDS: Final = 1.0
+MAX_EARLY: Final = 8
+"""Questions that wait for a call. More are declined."""
+PING: Final = "ping"
 
 
 class Standing:
     """One session's stream: opened before the first call that may need it, again when it was lost."""
 
-    def __init__(self, link: Link, session: Session, note: Note) -> None:
+    def __init__(self, link: Link, session: Session, nobody: Exchange) -> None:
+        """`nobody`: hears what is nobody's."""
         self._link = link
-        self._note = note
+        self._nobody = nobody
         self._session = session
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -68,7 +72,9 @@ class Standing:
         try:
             if reply.head.status != 200:
                 self._refused = True
+                session.gone = session.ended(reply.head.status)
                 return
+            session.told = True
             self._settled.set()
             messages = Messages(reply, self._link.limits.max_result)
             while (heard := await messages.next()) is not None:
@@ -77,13 +83,17 @@ class Standing:
                 if self._session.calls:
                     await self._session.calls[-1].hear(heard)
                 else:
-                    self._after_a_call(heard)
+                    await self._after_a_call(heard)
         finally:
             reply.close()
 
-    def _after_a_call(self, heard: JsonObject) -> None:
-        """Log messages go to the agent of the last one, and a changed list is news for everyone."""
-        self._note(heard["method"])
-        params, ear = heard.get("params"), self._session.ear
-        if ear is not None and heard["method"] == loglevels.MESSAGE and isinstance(params, dict):
-            ear.tell(loglevels.MESSAGE, params)
+    async def _after_a_call(self, heard: JsonObject) -> None:
+        """To the agent of the last one; a changed list is news for everyone. What it asks waits for the next call."""
+        session, params = self._session, heard.get("params")
+        asks = "id" in heard and heard["method"] != PING
+        if asks and len(session.early) < MAX_EARLY:
+            session.early.append(heard)
+            return
+        await self._nobody.hear(heard)
+        if session.ear is not None and "id" not in heard and outlives_its_call(heard["method"]):
+            session.ear.tell(heard["method"], params if isinstance(params, dict) else {})

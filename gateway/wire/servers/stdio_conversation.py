@@ -8,7 +8,7 @@ What is shared must be told apart, so:
 - log messages, other notifications without an address, and the server's own questions (sampling, elicitation, roots)
   name no call. With exactly one call in flight they are that call's; otherwise notifications are dropped and questions
   refused, because a guess could show one agent's work to another. A process that serves one agent only is not guessed
-  about: they are its newest call's, what it asks before its first waits for it, and log messages after one are told.
+  about: they are its newest call's, what it asks before its first waits for it, and what it says after one is told.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gateway.ports import Channel, Outbound, Told
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, bound
 from gateway.values import replace
-from gateway.wire import loglevels, strict_json
+from gateway.wire import strict_json
 from gateway.wire.asking import NEEDED
-from gateway.wire.methods import LIST_CHANGES, NEWS
+from gateway.wire.methods import LIST_CHANGES, NEWS, outlives_its_call
 from gateway.wire.servers import LateAnswer, envelope
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.running import Running
@@ -242,7 +242,7 @@ class Conversation:
             self._updated(method, params)
         elif (call := self._only_call()) and not call.answered:
             call.tell(method, params, size)
-        elif self._ear is not None and method == loglevels.MESSAGE:
+        elif self._ear is not None and outlives_its_call(method):
             self._ear.tell(method, params)
 
     def _progress(self, params: JsonObject, size: int) -> None:

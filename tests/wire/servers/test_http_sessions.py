@@ -58,8 +58,11 @@ async def answers(wire: Wire) -> None:
     await wire.answer({})
 
 
+LATER = ("notifications/message", "notifications/tasks/status", "notifications/vendor/other")
+
+
 def speaking(script: Script, after: asyncio.Event) -> Script:
-    """On each session's own stream it logs something later, and says what is no log message."""
+    """On each session's own stream it says something later: of a call that is over, of a task, in words of its own."""
     later = {"level": "info", "data": "later"}
 
     async def said(wire: Wire) -> None:
@@ -68,7 +71,7 @@ def speaking(script: Script, after: asyncio.Event) -> Script:
             return
         await wire.stream()
         await after.wait()
-        for method in ("notifications/other", "notifications/message"):
+        for method in ("notifications/progress", *LATER):
             note = {"jsonrpc": "2.0", "method": method, "params": later}
             await wire.say(f"data: {json.dumps(note)}\n\n".encode())
         await asyncio.sleep(60)
@@ -109,15 +112,16 @@ def in_session(name: str, told: asyncio.Queue[tuple[str, str]] | None = None) ->
     return replace(tool("echo"), session=name, ear=AgentsEar(Over(), tell))
 
 
-async def test_what_it_logs_after_a_call_is_told_to_each_agent_whose_session_it_is() -> None:
+async def test_what_it_says_after_a_call_is_told_to_each_agent_whose_session_it_is() -> None:
     answered = asyncio.Event()
     told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
     async with serving(sessions(speaking(answers, answered))) as (server, _), asyncio.timeout(20):
         for name in ("one", "other"):
             await server.call(leave(), in_session(name, told), Ear())
         answered.set()
-        heard = {await told.get() for _ in range(2)}
-    assert heard == {("one", "notifications/message"), ("other", "notifications/message")}
+        heard = [await told.get() for _ in range(2 * len(LATER))]
+    assert [method for name, method in heard if name == "one"] == list(LATER)
+    assert [method for name, method in heard if name == "other"] == list(LATER)
     assert told.empty()
 
 
@@ -210,9 +214,9 @@ async def test_while_all_of_an_agents_sessions_work_a_further_one_shares_and_is_
         done.set()
         await first
         answered.set()
-        spoke = await told.get()
+        spoke = [await told.get() for _ in LATER]
     assert (further.kind, heard.methods().count("initialize")) == ("ok", 2)
-    assert (spoke, told.empty()) == (("one", "notifications/message"), True)
+    assert (spoke, told.empty()) == ([("one", method) for method in LATER], True)
 
 
 NO_STREAM = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
