@@ -1,6 +1,7 @@
 """Undoes what a plan says, with one line per finished call: the latest first, one after the other. Calls that were
 tried out of turn go side by side, as many at once as order.py and the servers' limits allow; what does not come back so
-goes in its turn. A thread that was cut off is taken up where its lines end.
+goes in its turn. What was seen to be back before its turn is looked at once more in the end: keys may leave out that
+two calls wrote one thing. A thread that was cut off is taken up where its lines end.
 
 How one call is undone is undoing.py's. It decides no policy and knows no tool server.
 """
@@ -9,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core.reverse import Recorded
 from gateway.undo import order
 from gateway.undo.abreast import abreast, at_once
+from gateway.undo.comparing import AS_BEFORE
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.looking import Unsighted
 from gateway.undo.overlapping import Nearest
 from gateway.undo.parts import Parts
 from gateway.undo.plan import TO_DO, Choice, Planned, left_as
-from gateway.undo.thread import BACK, DONE, Begun, Found, Writer
+from gateway.undo.thread import BACK, DONE, TAKEN_BACK, Begun, Found, Writer
 from gateway.undo.undoing import Undoer
+
+NO_MORE: Final = "it was seen to be as before the call, and is not any more"
 
 
 @dataclass
@@ -30,6 +35,8 @@ class _Course:
     verdicts: dict[str, Found]
     begun: Mapping[str, Begun]
     """What an earlier run has done of calls without a verdict."""
+    early: set[str]
+    """Calls whose verdict was given while those before them in the plan had none."""
     left: Nearest[str] = field(default_factory=Nearest)
     """Of the parts that are done with, what stays: where it wrote -> the call to begin with."""
 
@@ -61,12 +68,13 @@ class Executor:
         """The verdict of every entry, in their order. `found` and `begun`: what an earlier run came to.
 
         Raises `JournalError`: then nothing more was begun, and the thread can be taken up again."""
-        course = _Course(entries, dict(found or {}), begun or {})
+        course = _Course(entries, dict(found or {}), begun or {}, set(found or {}))
         may_precede = [entry.may_precede for entry in entries]
         for lot in order.lots([entry.call for entry in entries], may_precede):
             if len(lot) > 1:
                 await self._ahead(course, lot)
             await self._in_turn(course, lot)
+        await self._looked_at_again(course)
         await self._looked_at_last(entries, course.verdicts)
         return {entry.call.call_id: course.verdicts[entry.call.call_id] for entry in entries}
 
@@ -86,6 +94,7 @@ class Executor:
                     came_to = await self._undone(course, lot[number])
                     is_over = is_its_turn or self._undoer.is_over(call_id, came_to)
                     found = came_to if is_over else None
+                    course.early |= set() if is_its_turn else {call_id}
                 if found is not None:
                     verdicts[call_id] = found
                     await self._writer.verdict(call_id, found)
@@ -115,6 +124,41 @@ class Executor:
         entry = course.entries[number]
         self._progress(f"call {number + 1} of {len(course.entries)}: {entry.call.record.target}")
         return await self._undoer.undone(entry, course.begun.get(entry.call.call_id))
+
+    async def _looked_at_again(self, course: _Course) -> None:
+        """Is what was seen to be back too early still back, now that all others have had their turn? What a call before
+        it on the same resource has put back since is that one's."""
+        again, back = list[Planned](), Nearest[Recorded]()
+        for entry in reversed(course.entries):
+            call, found = entry.call, course.verdicts.get(entry.call.call_id)
+            if found is None or found.verdict not in BACK:
+                continue
+            is_early = call.call_id in course.early or entry.standing == "already"
+            if is_early and _was_seen_back(found) and not back.find(call.keys):
+                again.append(entry)
+            back.add(call.keys, call)
+
+        async def one(number: int) -> None:
+            call = again[number].call
+            found = await self._no_more(call, course.verdicts[call.call_id])
+            if found is not None:
+                await self._writer.verdict(call.call_id, found)
+                course.verdicts[call.call_id] = found
+
+        servers = {entry.call.record.server for entry in again}
+        await abreast([()] * len(again), at_once(self._parts.settings, servers), one)
+
+    async def _no_more(self, call: Recorded, found: Found) -> Found | None:
+        """None: it is still back, or others have written there since."""
+        was_undone = found.verdict in TAKEN_BACK
+        try:
+            sight = await self._parts.looker.sight(call)
+            world = await self._parts.looker.look(call, sight)
+        except Unsighted as blind:
+            return Found("unverified" if was_undone else "failed", blind.why)
+        if sight.pack.same(call.reversal.pre, world) or self._undoer.is_written_since(call):
+            return None
+        return Found("unverified" if was_undone else "conflict", NO_MORE)
 
     async def _looked_at_last(self, entries: Sequence[Planned], verdicts: dict[str, Found]) -> None:
         """What an earlier undo has taken back, once what came later is undone: the earliest first, and written
@@ -151,6 +195,10 @@ class Executor:
         if first != entry.call.call_id:
             return Found("conflict", f"{first} must be undone first, and is not")
         return None
+
+
+def _was_seen_back(found: Found) -> bool:
+    return found.verdict in TAKEN_BACK or (found.verdict == "already" and found.why == AS_BEFORE)
 
 
 def _stays(entry: Planned, verdicts: Mapping[str, Found]) -> bool:

@@ -73,6 +73,10 @@ class Undoer:
         last = found.verdict in DONE or found.verdict in ("in_doubt", "refused")
         return last or call_id in self._forcing
 
+    def is_written_since(self, call: Recorded) -> bool:
+        """Has somebody else written there, by the journal?"""
+        return bool(self._dependents(call))
+
     async def undone(self, entry: Planned, begun: Begun | None) -> Found:
         """One call, under leases on all that it held when it was made. Raises `JournalError`."""
         async with self._turns.beside():

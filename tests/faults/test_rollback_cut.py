@@ -14,9 +14,13 @@ from typing import Any, Literal
 
 import pytest
 
+from gateway.core.model import Outcome
+from gateway.core.record import Permit
 from gateway.errors import JournalError
+from gateway.ports import Outbound
 from gateway.undo.report import Report
 from gateway.undo.select import Wanted
+from gateway.values import replace
 from tests.undo.rig import Killed, Rig, Store, a_rig, dies
 
 Mode = Literal["unwritten", "written", "full"]
@@ -77,10 +81,14 @@ async def _undone(rig: Rig) -> Report:
 
 
 async def _cut_at(
-    directory: Path, at: int, mode: Mode, harm: Callable[[Rig], Awaitable[None]] = _harm
+    directory: Path,
+    at: int,
+    mode: Mode,
+    harm: Callable[[Rig], Awaitable[None]] = _harm,
+    store: Store | None = None,
 ) -> tuple[bool, Store, Report]:
     """Was it cut; the world; the report of whoever came last."""
-    store = Store(dict(MEANT))
+    store = store or Store(dict(MEANT))
     cut = False
     async with a_rig(directory, store) as rig:
         await harm(rig)
@@ -131,6 +139,39 @@ async def test_p6_a_rollback_after_a_rollback_is_cut_off_at_every_line(
         if not cut:
             break
     assert at > 20
+
+
+class Folding(Store):
+    """To it `A` and `a` are one record; to its pack they are two."""
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        given = message.params["arguments"]
+        params = {**message.params, "arguments": {**given, "key": given["key"].lower()}}
+        return await super().call(permit, replace(message, params=params), channel)
+
+
+async def _harm_one_by_two_names(rig: Rig) -> None:
+    """Undone side by side, the first call's work comes back when its own undo is done."""
+    await rig.call("put", key="A", value="2")
+    await rig.call("put", key="a", value="1")
+    await rig.call("put", key="a", value="2")
+
+
+@pytest.mark.parametrize("mode", ["unwritten", "written", "full"])
+async def test_p6_cut_off_at_every_line_what_came_back_too_early_is_not_called_restored(
+    tmp_path: Path, mode: Mode
+) -> None:
+    for at in count():
+        directory = tmp_path / str(at)
+        directory.mkdir()
+        store = Folding(dict(MEANT))
+        cut, _, report = await _cut_at(directory, at, mode, _harm_one_by_two_names, store)
+        is_back = store.records == MEANT
+        assert is_back or report.summary != "complete", f"cut at line {at}: {report.found}"
+        if not cut:
+            break
+    assert at > 20
+    assert not is_back
 
 
 async def test_p5_what_a_person_wrote_while_it_was_cut_off_stays(tmp_path: Path) -> None:

@@ -350,3 +350,78 @@ async def test_what_another_undo_has_taken_back_since_the_plan_is_left_to_it(
         assert "plan again" in report.found[dropped].why
         assert set((await rig.undo(tasks=("t1",))).values()) == {"already"}
     assert store.records == there
+
+
+class Folding(Store):
+    """To it `A` and `a` are one record; to its pack they are two."""
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        given = message.params["arguments"]
+        folded = {**given, "key": given["key"].lower()}
+        params = {**message.params, "arguments": folded}
+        return await super().call(permit, replace(message, params=params), channel)
+
+
+async def test_what_was_as_before_until_a_later_call_was_undone_is_a_conflict(
+    tmp_path: Path,
+) -> None:
+    async with a_rig(tmp_path, Folding({"a": "0"})) as rig:
+        first = await rig.call("put", key="A", value="1")
+        second = await rig.call("put", key="a", value="0")
+        report = await rollback(rig).execute(await rollback(rig).plan(WANTED), "refuse")
+        half = dict(rig.store.records)
+        again = await rollback(rig).execute(await rollback(rig).plan(WANTED), "refuse")
+    assert half == {"a": "1"}
+    assert {call: each.verdict for call, each in report.found.items()} == {
+        first: "conflict",
+        second: "restored",
+    }
+    # The other's undo is on record now: what is left is looked at, and undone, alone.
+    assert rig.store.records == {"a": "0"}
+    assert again.found[first].verdict == "restored"
+
+
+async def test_what_comes_back_out_of_turn_and_is_changed_by_another_undo_is_not_called_restored(
+    tmp_path: Path,
+) -> None:
+    async with a_rig(tmp_path, Folding({"a": "0"})) as rig:
+        first = await rig.call("put", key="A", value="1")
+        await rig.call("put", key="a", value="0")
+        await rig.call("put", key="a", value="1")
+        report = await rollback(rig).execute(await rollback(rig).plan(WANTED), "refuse")
+        half = dict(rig.store.records)
+        again = await rollback(rig).execute(await rollback(rig).plan(WANTED), "refuse")
+    assert half == {"a": "1"}
+    assert (report.found[first].verdict, report.summary) == ("unverified", "complete_with_residue")
+    assert rig.store.records == {"a": "0"}
+    assert again.found[first].verdict == "restored"
+
+
+class Waiting(Store):
+    """Drops k2 when it is let."""
+
+    let: asyncio.Event
+
+    async def call(self, permit: Permit, message: Outbound, channel: object) -> Outcome:
+        if message.params["name"] == "drop" and message.params["arguments"]["key"] == "k2":
+            await self.let.wait()
+        return await super().call(permit, message, channel)
+
+
+async def test_what_an_agent_writes_after_an_undo_does_not_make_it_less_restored(
+    tmp_path: Path,
+) -> None:
+    store = Waiting({})
+    store.let = asyncio.Event()
+    async with a_rig(tmp_path, store) as rig, a_rig(tmp_path, store) as other:
+        calls = [await rig.call("put", key=f"k{number}", value="v") for number in range(3)]
+        plan = await rig.rollback().plan(WANTED)
+        with anyio.fail_after(30):
+            undo = asyncio.create_task(rollback(rig).execute(plan, "refuse"))
+            while "k1" in store.records:
+                await asyncio.sleep(0.001)
+            await other.call("put", key="k1", value="an agent's", task="t2")
+            store.let.set()
+            report = await undo
+    assert store.records == {"k1": "an agent's"}
+    assert [report.found[call].verdict for call in calls] == ["restored"] * 3
