@@ -59,7 +59,14 @@ def confirm(question: str, *, err: bool = True) -> None:
     if None in (sys.stdin, sys.stdout, sys.stderr):
         # Python's `input` needs all three; and who has not seen it cannot have meant it.
         raise click.UsageError("a closed standard stream leaves nobody to ask: say --yes")
-    click.confirm(question, abort=True, err=err)
+    try:
+        sure = click.confirm(question, err=err)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("the input ended without an answer: say --yes") from None
+    if not sure:
+        raise click.Abort
 
 
 def confirm_on_a_terminal(what: str, question: str) -> None:

@@ -30,6 +30,18 @@ def test_where_nobody_can_be_asked_it_says_so_and_does_nothing(closed: str) -> N
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "said"), [("", 2, "say --yes"), ("n\n", 130, ""), ("y\n", 0, "")]
+)
+def test_an_input_that_ends_without_an_answer_is_told_apart_from_a_no(
+    answer: str, status: int, said: str
+) -> None:
+    words = [sys.executable, "-c", ASKING]
+    done = subprocess.run(words, cwd=ROOT, input=answer, capture_output=True, text=True, timeout=30)
+    assert done.returncode == status
+    assert said in done.stderr and bool(said) == bool(done.stderr)
+
+
 def test_without_a_place_for_a_scratch_directory_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
