@@ -20,16 +20,19 @@ from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
 from gateway.policy.tiers import Line
-from gateway.values import Value
+from gateway.values import Value, replace
 
 OF_OPERATORS: Final = ("approve", "undo")
 """Intents of operators' words: nobody declares them."""
 
 
+Severity = Literal["error", "warning"]
+
+
 class Finding(Value):
     """One remark at one place."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     message: str
     where: Where
 
@@ -77,12 +80,29 @@ def _unreachable(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Fin
         by_server[reach.server].append(reach)
     for rule in policy.book.rules:
         near = there if rule.row.server == ANY else by_server[rule.row.server]
-        if not any(meets(rule, reach) for reach in near) and not _undoes(policy, rule):
+        named = rule.row.tool.split("|")
+        dead = [name for name in named if not _has(policy, _alone(rule, name), near)]
+        if dead == named:
             yield Finding(
                 "error",
                 f"{rule.id} can never match: tiers.yaml has no such tool, tier and destination",
                 rule.where,
             )
+        elif dead:
+            # In an allow nobody is let in by it, which is noticed; in a deny nobody is kept out.
+            severity: Severity = "warning" if rule.allows else "error"
+            said = f"{rule.id}: tiers.yaml has no {', '.join(dead)} in its tier and destination"
+            yield Finding(severity, said, rule.where)
+
+
+def _alone(rule: Rule, name: str) -> Rule:
+    """The rule, if it named only this."""
+    return replace(rule, row=rule.row._replace(tool=name))
+
+
+def _has(policy: PolicySnapshot, rule: Rule, near: Sequence[Reach]) -> bool:
+    """Is there anything the rule could be about?"""
+    return any(meets(rule, reach) for reach in near) or _undoes(policy, rule)
 
 
 def _without_role(policy: PolicySnapshot) -> Iterator[Finding]:

@@ -36,6 +36,29 @@ def test_a_rule_that_can_never_match_is_an_error(tmp_path: Path, rule: str) -> N
     assert "can never match" in finding
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            "p, D1, *, git, git_log|git_lgo, *, *, *, *, -, deny",
+            "error 3 D1: tiers.yaml has no git_lgo",
+        ),
+        (
+            "p, D1, *, *, git_l*|push_*|x, *, *, *, *, -, deny",
+            "error 3 D1: tiers.yaml has no push_*, x",
+        ),
+        (
+            ALLOW.replace("P1", "P2").replace("git_log", "git_log|git_lgo"),
+            "warning 3 P2: tiers.yaml",
+        ),
+    ],
+)
+def test_a_name_among_others_that_is_nothing_is_told_and_in_a_deny_is_an_error(
+    tmp_path: Path, rule: str, said: str
+) -> None:
+    assert any(finding.startswith(said) for finding in findings(tmp_path, rule))
+
+
 @pytest.mark.parametrize("effect", ["deny", "approve", "would-deny"])
 @pytest.mark.parametrize(("called", "closed"), [("%2F", "/"), ("/", "%2F"), ("%2f", "%2F")])
 def test_a_rule_that_closes_or_binds_another_spelling_of_a_resource_can_match(
