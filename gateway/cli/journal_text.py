@@ -48,7 +48,7 @@ MEANING: Final = {
     State.IN_DOUBT: "forwarded; what came of it is not known",
     State.NOTED: "no call: what an operator, or the gateway itself, did or said",
     State.INTENT: "about to be forwarded, or under way",
-    State.NO_EFFECT: "forwarded and answered; the world is as it was",
+    State.NO_EFFECT: "forwarded and answered; looks before and after show the same",
     State.NOT_APPLIED: "was in doubt; a look at the world says that it was not done",
     State.NEEDS_HUMAN: "was in doubt; a look at the world did not tell, a person must",
     State.UNDOING: "an undo is under way",

@@ -14,6 +14,7 @@ from gateway.core.model import (
     Classified,
     Decision,
     JsonObject,
+    Obligation,
     Own,
     Request,
     Resolved,
@@ -80,11 +81,16 @@ def _known(reached: Reached) -> tuple[Request, Resolved | None, Classified | Non
     return reached, None, None
 
 
+def duty(laid: Obligation) -> str:
+    """By which rule, and what it asks for, as policy.csv has it: `O1=hold:60`."""
+    return f"{laid.rule}={laid.name}" + f":{laid.seconds}" * bool(laid.seconds)
+
+
 def with_others(entry: CallRecord, decision: Decision) -> CallRecord:
     """The same, with the rules that had a word beside the deciding one."""
     if not decision.obligations and not decision.shadows:
         return entry
-    duties = " ".join(duty.rule for duty in decision.obligations)
+    duties = " ".join(map(duty, decision.obligations))
     shadows = " ".join(shadow.rule for shadow in decision.shadows)
     return replace(entry, duties=duties, shadows=shadows)
 

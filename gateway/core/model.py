@@ -347,7 +347,7 @@ class CallRecord(Value):
     session: str = ""
     """The gateway's session it came in (sessions era); empty when there was none."""
     duties: str = ""
-    """Ids of the rules that laid a duty on it, joined by blanks."""
+    """The duties laid on it, by which rule each, joined by blanks: `O1=approve O2=hold:60`."""
     shadows: str = ""
     """Ids of the rules on trial that would have denied it, joined by blanks."""
     on_behalf_of: str = ""

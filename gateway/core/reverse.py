@@ -102,6 +102,12 @@ class Reversal(Value):
     hold_seconds: int = 0
     """How long its pack wants it to wait before it is sent."""
 
+    @property
+    def beyond(self) -> str:
+        """What it does, by its pack, that no look at the records shows (a mail); empty: nothing."""
+        by_records = self.strategy == "snapshot" and self.level is Level.COMPENSABLE
+        return "; ".join(self.residue) if by_records else ""
+
 
 def overlaps(one: str, other: str) -> bool:
     """Is one of these resources the other, or inside of it? Whole segments: `file:/a` has `file:/a/b`."""

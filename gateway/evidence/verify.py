@@ -24,8 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Line = dict[str, Any]
-NOTHING = ("rejected", "not_applied", "no_effect")
-LEVELS = ("compensable", "set_exact", "exact", "noop")
+NOTHING, LEVELS = ("not_applied", "no_effect"), ("compensable", "set_exact", "exact", "noop")
 RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
 RECORD += "rule where policy_version descriptor grant".split()
 
@@ -160,10 +159,9 @@ def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -
     }
 
 
-def signed_bytes(warrant: dict[str, Any]) -> bytes:
+def signed_bytes(doc: dict[str, Any]) -> bytes:
     """The bytes under a warrant's signature. No other signature of the key is over what begins so."""
-    said = json.dumps(warrant, sort_keys=True, separators=(",", ":"))
-    return f"bulkhead warrant 1\n{said}".encode()
+    return b"bulkhead warrant 1\n" + json.dumps(doc, sort_keys=True, separators=(",", ":")).encode()
 
 
 def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
@@ -236,19 +234,21 @@ def _any(name: str, patterns: Sequence[str]) -> bool:
 
 def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     """How, and until when. `now`: microseconds since the epoch."""
-    undo, state = warrant["undo"], warrant["state"]
+    undo, state, level = warrant["undo"], warrant["state"], warrant["undo"].get("level")
+    how = f"{level}, by {undo.get('strategy')}, guard {undo.get('guard')}"
     verdicts = [one.get("verdict", "forgotten") for one in warrant["undone"]]
     if back := [verdict for verdict in verdicts if verdict in ("restored", "compensated")]:
         return True, f"it was taken back: {back[-1]}"
-    if state in NOTHING or warrant["effect"] == "read" or warrant["sent_at"] is None:
-        return True, f"it changed nothing: {warrant['effect']}, {state}"
+    looked = state in NOTHING or (state == "rejected" and level in LEVELS)
+    if looked or warrant["effect"] == "read" or warrant["sent_at"] is None:
+        what = " record; compensable" if how.startswith("compensable, by snapshot") else "thing"
+        return True, f"it changed no{what}: {warrant['effect']}, {state}"
     if state in ("in_doubt", "needs_human", "intent"):
         return False, f"what came of it is not known: {state}"
-    if "forgotten" in verdicts or undo.get("level") not in LEVELS:
-        return False, f"level {undo.get('level')}{', and forgotten' * ('forgotten' in verdicts)}"
+    if "forgotten" in verdicts or level not in LEVELS:
+        return False, f"level {level}{', and forgotten' * ('forgotten' in verdicts)}"
     if (until := undo.get("until")) is not None and until <= now:
         return False, f"it could be taken back until {_time(until)}"
-    how = f"{undo['level']}, by {undo.get('strategy')}, guard {undo.get('guard')}"
     return True, f"{how}, until {_time(until)}" if until else how
 
 

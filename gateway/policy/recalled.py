@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic_core import from_json
 
 from gateway.core import apart
-from gateway.core.model import AccessRequest, Effect, Target, Tier
+from gateway.core.describe import duty
+from gateway.core.model import AccessRequest, Decision, Effect, Target, Tier
 from gateway.core.record import State
 from gateway.core.reverse import READ
 from gateway.core.written import Unseal
@@ -54,9 +55,15 @@ class Answer(NamedTuple):
     """The deciding rule, or why there is none; empty when the journal does not say which permitted it."""
     where: str = ""
     duties: frozenset[str] | None = frozenset()
-    """Ids of the rules that lay a duty on it; None when the journal does not say."""
+    """As `describe.duty` has them; None when the journal does not say. Older lines have the rules' ids alone."""
     then: str = ""
     """Why it was refused all the same, after the policy had permitted it."""
+
+    @classmethod
+    def of(cls, said: Decision) -> Answer:
+        """As a policy gives it."""
+        duties = frozenset(map(duty, said.obligations))
+        return cls(said.permitted, said.rule or said.reason, str(said.where or ""), duties)
 
     def __str__(self) -> str:
         said = "allowed" if self.permitted else "denied"

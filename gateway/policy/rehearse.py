@@ -252,8 +252,7 @@ class Rehearsal:
             said = self._policy.pdp.given(cell.plan, asked, outcomes, allowed=allowed)
         except Exception:
             return Answer(False, Reason.DECISION_FAILED)
-        duties = frozenset(duty.rule for duty in said.obligations)
-        return Answer(said.permitted, said.rule or said.reason, str(said.where or ""), duties)
+        return Answer.of(said)
 
     def _outcomes(
         self, cell: _Cell, call: Recalled, asked: AccessRequest, doubts: dict[str, None]

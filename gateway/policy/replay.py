@@ -18,6 +18,7 @@ Kind = Literal["same", "changed", "untold", "beside"]
 SHOWN: Final = 3
 """Calls named of each group."""
 _UNSAID: Final = "what was decided is not on record"
+_DUTIES: Final = "the duties it had are not on record"
 
 
 @dataclass(slots=True)
@@ -90,17 +91,23 @@ def compare(old: Answer | None, possible: Possible) -> tuple[Kind, str]:
         return "same", ""
     if verdicts == {False}:
         return "changed", ""
-    unsaid = ("the duties it had are not on record",) if None in verdicts else ()
+    unsaid = (_DUTIES,) if None in verdicts else ()
     return "untold", ", ".join((*possible.doubts, *unsaid))
 
 
 def _agree(old: Answer, new: Answer) -> bool | None:
-    """Is the call answered alike? None: the journal does not say with which duties."""
-    if old.permitted is not new.permitted or not old.permitted:
+    """Is the call answered alike? None: the journal does not say with which duties. By which rule is all one."""
+    if old == new or old.permitted is not new.permitted or not old.permitted:
         return old.permitted is new.permitted
-    if old.duties is None:
-        return None if new.duties else True
-    return old.duties == new.duties
+    if not (old.duties and new.duties):
+        return None if old.duties is None and new.duties else not (old.duties or new.duties)
+    before, now = _asked_for(old.duties), _asked_for(new.duties)
+    return None if "" in before else before == now
+
+
+def _asked_for(duties: frozenset[str]) -> frozenset[str]:
+    """Empty for one of which only the rule is on record."""
+    return frozenset(duty.partition("=")[2] for duty in duties)
 
 
 def _group(kind: Kind, old: Answer | None, new: frozenset[Answer], why: str) -> Group:

@@ -137,9 +137,10 @@ class Doubts:
         with suppress(CaptureFailed, TemplateFailed):
             cur = await self._reads.image(pack.reads(scope), ready.account)
             seen = replace(scope, cur=cur)
-            state, why = level.probed(pack, seen, self._is_gone(ready))
             reversal, post = ready.reversal, None
-            if died and state is State.NEEDS_HUMAN and pack.expect(seen) is None:
+            state, why = level.probed(pack, seen, self._is_gone(ready), reversal.beyond)
+            other = state is State.NEEDS_HUMAN and not pack.same(scope.pre, cur)
+            if died and other and pack.expect(seen) is None:
                 finds = pack.finds(scope)
                 found = await self._reads.image(finds, ready.account)
                 # As after an answer: but what the next process writes when it starts is nobody's doing.

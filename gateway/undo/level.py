@@ -204,14 +204,22 @@ def said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def probed(pack: AnyPack, scope: Scope, stopped: bool) -> tuple[State | None, str]:
+def probed(
+    pack: AnyPack, scope: Scope, stopped: bool, beyond: str = ""
+) -> tuple[State | None, str]:
     """Where a call in doubt stands, from `scope.pre` and `scope.cur`; None: still in doubt. Why, in words.
 
-    `stopped`: nothing of the call can take effect any more. Without that, "not applied" is never said."""
+    `stopped`: nothing of the call can take effect any more. Without that, "not applied" is never said; nor is it of
+    a call that does something `beyond` what can be looked at."""
     pre, cur = scope.pre, scope.cur
     if pre is None or cur is None:
         return None, "there is no pre-image to compare with"
     if pack.same(pre, cur):
+        if stopped and beyond:
+            return (
+                State.NEEDS_HUMAN,
+                f"no record is other than before; nobody can look for: {beyond}",
+            )
         if stopped:
             return State.NOT_APPLIED, "its writer is stopped, and all is as it was before"
         return None, "all is as it was before, but its writer may still be at work"

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from gateway.core.model import JsonObject
 from gateway.core.record import State
-from gateway.core.reverse import Image, Level, Recorded, Verdict
+from gateway.core.reverse import Image, Recorded, Verdict
 from gateway.signer import Signer, is_signed
 from gateway.undo import order
 from gateway.values import Value, as_plain, field
@@ -189,15 +189,13 @@ UNDONE_AS: Final[dict[Standing, Verdict]] = {
 
 def reaches_further(call: Recorded) -> bool:
     """It changed no record; and that is not all it does: by its pack something stays behind (a mail)."""
-    reversal = call.reversal
-    by_records = reversal.strategy == "snapshot" and reversal.level is Level.COMPENSABLE
-    return call.state is State.NO_EFFECT and by_records and bool(reversal.residue)
+    return call.state is State.NO_EFFECT and bool(call.reversal.beyond)
 
 
 def changed_nothing(call: Recorded) -> str:
     """Why there is nothing to be undone."""
     if reaches_further(call):
-        return f"it changed no record; stays behind: {'; '.join(call.reversal.residue)}"
+        return f"it changed no record; stays behind: {call.reversal.beyond}"
     return "it changed nothing"
 
 

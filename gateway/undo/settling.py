@@ -118,7 +118,9 @@ class Settler:
             why = f"call {later} may have written there since"
             return await self._write(call, Settled(State.NEEDS_HUMAN, call.reversal, why=why))
         cur = await self._parts.looker.look(call, sight)
-        state, why = level.probed(sight.pack, replace(sight.scope, cur=cur), stopped)
+        state, why = level.probed(
+            sight.pack, replace(sight.scope, cur=cur), stopped, call.reversal.beyond
+        )
         if state is None:
             return Finding(call.call_id, call.state, why)
         if state is not State.APPLIED:

@@ -32,7 +32,7 @@ def test_only_a_trace_context_that_can_be_read_is_written_down(meta: Any, trace:
     assert trace_of({"_meta": meta}) == trace
 
 
-def test_the_rules_beside_the_deciding_one_are_written_by_id() -> None:
+def test_the_rules_beside_the_deciding_one_are_written_and_what_a_duty_asks_for() -> None:
     here = Where("policies/policy.csv", 1)
     decision = Decision(
         True,
@@ -41,5 +41,5 @@ def test_the_rules_beside_the_deciding_one_are_written_by_id() -> None:
         shadows=(Shadow("W1", here),),
     )
     entry = with_others(PLAIN, decision)
-    assert (entry.duties, entry.shadows) == ("O1 O2", "W1")
+    assert (entry.duties, entry.shadows) == ("O1=approve O2=hold:60", "W1")
     assert replace(entry, duties="", shadows="") == PLAIN

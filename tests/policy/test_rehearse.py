@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.describe import duty
 from gateway.core.model import Endpoint, JsonObject, Target, Tier
 from gateway.core.reverse import GUARDS, Guard, Level, Reversal
 from gateway.policy import PolicySnapshot, load
@@ -117,7 +118,7 @@ def test_the_answer_of_the_policy_is_among_the_possible_ones_and_the_only_one_if
     if classified is not None and classified.tier not in endpoint.tiers:
         assert rules(found) == {"other_tier"} or hidden in kept
         return
-    duties = frozenset(duty.rule for duty in decision.obligations)
+    duties = frozenset(map(duty, decision.obligations))
     said = Answer(decision.permitted, decision.rule or decision.reason, "", duties)
     if said.permitted and classified is not None and classified.tier is Tier.ADMIN:
         said = Answer(False, "grant_needed")
@@ -147,7 +148,7 @@ def test_a_resource_is_asked_about_by_all_its_spellings(
     policy = loaded(tmp_path, csv, tiers)
     asked = Asked("agent:ann", Target("git", "resource", f"file:///srv/{name}"), {})
     said = ask(policy, asked).decision
-    duties = frozenset(duty.rule for duty in said.obligations)
+    duties = frozenset(map(duty, said.obligations))
     answer = Answer(said.permitted, said.rule or said.reason, str(said.where or ""), duties)
     assert possible(policy, policy, asked).answers == {answer}
 
@@ -262,5 +263,5 @@ g, operator:olga, role:undoer, local
     assert isinstance(call, Recalled)
     (answer,) = Rehearsal(policy, {"git-companion": "git"}).possible(call).answers
     # An inverse call has no inverse: its level is unknown, and lost.
-    assert (answer.rule, answer.duties) == ("P6", frozenset({"O6"}))
+    assert (answer.rule, answer.duties) == ("P6", frozenset({"O6=approve"}))
     assert rules(Rehearsal(policy, {}).possible(call)) == {"no_rule"}

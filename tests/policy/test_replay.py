@@ -16,7 +16,10 @@ from tests.policy.written import ALLOW, READER, loaded
 
 ALLOWED = Answer(True, "P1", "a:1")
 DENIED = Answer(False, "D1", "a:2")
-WITH_DUTY = Answer(True, "P1", "a:1", frozenset({"O1"}))
+WITH_DUTY = Answer(True, "P1", "a:1", frozenset({"O1=approve"}))
+RENAMED = Answer(True, "P1", "a:1", frozenset({"O2=approve"}))
+HELD = Answer(True, "P1", "a:1", frozenset({"O1=hold:60"}))
+OF_BEFORE = Answer(True, "P1", "a:1", frozenset({"O1"}))
 THEN = Answer(True, "", "", None, "outside_grant")
 
 
@@ -36,6 +39,12 @@ THEN = Answer(True, "", "", None, "outside_grant")
         (THEN, {DENIED}, "changed"),
         (THEN, {WITH_DUTY}, "untold"),
         (None, {ALLOWED}, "untold"),
+        (WITH_DUTY, {WITH_DUTY}, "same"),
+        (WITH_DUTY, {RENAMED}, "same"),
+        (WITH_DUTY, {HELD}, "changed"),
+        (OF_BEFORE, {OF_BEFORE}, "same"),
+        (OF_BEFORE, {ALLOWED}, "changed"),
+        (OF_BEFORE, {WITH_DUTY}, "untold"),
     ],
 )
 def test_old_and_new_are_the_same_changed_or_cannot_be_told(

@@ -20,7 +20,7 @@ from gateway.undo.parts import Parts
 from gateway.undo.scope import CaptureFailed, Scope
 from gateway.undo.settling import Settler, Writer
 from gateway.values import replace
-from tests.undo.shop import OK, Shop, put, record_of, shop
+from tests.undo.shop import OK, ShelfCase, Shop, put, record_of, shop
 
 DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer", pid=7)
 
@@ -316,3 +316,28 @@ async def test_an_answer_nobody_can_place_harms_nothing(tmp_path: Path) -> None:
         at.doubts.late("nobody", OK)
         lines = len(at.journal.memory.events)
     assert lines == 0
+
+
+MAIL = ShelfCase(Level.COMPENSABLE, "snapshot", residue=("what it told others",))
+
+
+async def test_no_record_shows_that_a_mail_was_not_sent(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.pack.case = MAIL
+        await in_doubt(at, leaves="old")
+        await let_go(at)
+        finding = await settler(at).settle(recorded(at), "gone")
+        found = recorded(at)
+    assert (finding.state, found.state) == (State.NEEDS_HUMAN, State.NEEDS_HUMAN)
+    assert finding.why.endswith("nobody can look for: what it told others")
+
+
+async def test_nor_does_it_when_the_server_died_under_it(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.pack.case = MAIL
+        at.pack.finds = at.pack.reads  # type: ignore[method-assign]
+        await in_doubt(at, leaves="old")
+        died = {"pid": None, "process": {"pid": at.shelf.pid, "over": True}}
+        at.shelf.describe = lambda: died  # type: ignore[method-assign]
+        found = await until_settled(at)
+    assert found is State.NEEDS_HUMAN
