@@ -59,16 +59,21 @@ class Lane(BoundedHeads):
         self._not_late()
         super().connection_lost(exc)
         if self._exchange is not None:
+            self._await_its_end(self._exchange)
             self._exchange.lose()
 
     def shutdown(self) -> None:
-        """See uvicorn: what is being served is served to its end. Its task is waited for, and cancelled in the end."""
+        """See uvicorn: what is being served is served to its end."""
         if self._exchange is None:
             super().shutdown()
             return
         self._exchange.keep_alive = False
-        if self._exchange.task is not None:
-            self.tasks.add(self._exchange.task)
+        self._await_its_end(self._exchange)
+
+    def _await_its_end(self, exchange: LaneExchange) -> None:
+        """A gateway that stops waits for it: it is asked of no connection then."""
+        if exchange.task is not None:
+            self.tasks.add(exchange.task)
 
     def on_response_complete(self) -> None:
         """See uvicorn."""

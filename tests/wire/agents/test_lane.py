@@ -116,9 +116,9 @@ async def test_what_comes_while_one_is_served_waits_for_its_end(short: list[byte
     assert [asked.params["name"] for asked in gate.requests] == ["echo", "hang", "echo", "echo"]
 
 
-async def test_when_the_gateway_stops_what_is_served_is_waited_for_and_its_connection_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def lanes(monkeypatch: pytest.MonkeyPatch) -> list[lane.Lane]:
+    """Every connection that is made."""
     made: list[lane.Lane] = []
     connection_made = lane.Lane.connection_made
 
@@ -127,19 +127,42 @@ async def test_when_the_gateway_stops_what_is_served_is_waited_for_and_its_conne
         made.append(self)
 
     monkeypatch.setattr(lane.Lane, "connection_made", noted)
+    return made
+
+
+def _hanging(request: bytes) -> bytes:
+    return request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
+
+
+async def test_when_the_gateway_stops_what_is_served_is_waited_for_and_its_connection_ends(
+    lanes: list[lane.Lane],
+) -> None:
     gate = RememberingGate()
     async with primed(gate) as (line, request, _):
         gate.started.clear()
-        line.writer.write(
-            request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
-        )
+        line.writer.write(_hanging(request))
         await gate.started.wait()
-        made[-1].shutdown()
-        waited_for = set(made[-1].tasks)
+        lanes[-1].shutdown()
+        waited_for = set(lanes[-1].tasks)
         gate.go.set()
         assert (await line.reply()).status == 200
         assert await line.reader.read() == b""
-    assert len(waited_for) == 1 and made[-1].tasks == set()
+    assert len(waited_for) == 1 and lanes[-1].tasks == set()
+
+
+async def test_when_its_agent_is_gone_what_was_served_is_still_waited_for(
+    lanes: list[lane.Lane],
+) -> None:
+    gate = RememberingGate()
+    async with primed(gate) as (line, request, _):
+        gate.started.clear()
+        line.writer.write(_hanging(request))
+        await gate.started.wait()
+        lost = lanes[-1]
+        lost.connection_lost(None)
+        (task,) = lost.tasks
+        await asyncio.wait([task])
+    assert lost.tasks == set()
 
 
 async def test_a_body_that_is_late_is_the_engines_to_wait_for(
