@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from gateway.core.cover import Cover
@@ -50,13 +52,46 @@ class Caught(Value):
             return fence.value in self.grants
         return bool(fence.value) and getattr(self, fence.scope) == fence.value
 
+    @property
+    def caught(self) -> Caught:
+        return self
+
+    @property
+    def places(self) -> list[tuple[Scope, str]]:
+        """Scope and value of every fence that may stop this."""
+        grants: list[tuple[Scope, str]] = [("grant", grant) for grant in self.grants]
+        return [
+            ("all", ""),
+            ("tenant", self.tenant),
+            ("agent", self.agent),
+            ("task", self.task),
+            ("server", self.server),
+            ("tier", self.tier),
+            *grants,
+        ]
+
 
 class Catchable(Protocol):
     """Whatever a fence may stop."""
 
-    def by(self, fence: Fence) -> bool:
-        """Does the fence stop this?"""
+    @property
+    def caught(self) -> Caught:
+        """What of it one may."""
         ...
+
+
+class Ring:
+    """Fences, found by what they stop: a call costs the same, however many stand."""
+
+    def __init__(self, fences: Iterable[Fence]) -> None:
+        self._at = defaultdict[tuple[Scope, str], list[Fence]](list)
+        for one in fences:
+            self._at[one.scope, "" if one.scope == "all" else one.value].append(one)
+
+    def around(self, caught: Caught) -> Fence | None:
+        """One that stops this; None where none does."""
+        found = (one for place in caught.places for one in self._at.get(place, ()))
+        return next((one for one in found if caught.by(one)), None)
 
 
 def caller(identity: WorkloadIdentity) -> Caught:

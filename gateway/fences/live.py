@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.core.fence import Catchable, Fence
+from gateway.core.fence import Catchable, Fence, Ring
 from gateway.errors import Misconfigured, Refused, Where
 from gateway.fences.log import FenceLog
 from gateway.reasons import Reason
@@ -49,12 +49,12 @@ class LiveFences:
         self.on_change: Callable[[], None] = lambda: None
         # Its length first: what is written meanwhile is news.
         self._size, self._seen = log.length(), log.read()
+        self._ring = Ring(self._seen)
 
     def check(self, caught: Catchable) -> None:
         """See `ports.Fences`."""
-        for fence in self.standing():
-            if caught.by(fence):
-                raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
+        if self.standing() and (fence := self._ring.around(caught.caught)):
+            raise Refused(Reason.FENCED, f"fenced: {fence} ({fence.by}: {fence.why})")
 
     def standing(self) -> tuple[Fence, ...]:
         """See `ports.Fences`: a look at the log, each time."""
@@ -67,8 +67,9 @@ class LiveFences:
             self._seen, self._size = self._log.read(), size
         except (OSError, Misconfigured) as error:
             self._stop(str(error))
+        self._ring = Ring(self._seen)
         for one in tuple(self._under_way):
-            if any(one.caught.by(fence) for fence in self._seen):
+            if self._ring.around(one.caught.caught):
                 one.cut()
         self.on_change()
         return self._seen

@@ -11,7 +11,7 @@ from functools import partial
 from gateway.core import fence
 from gateway.core.approval import DUTY
 from gateway.core.credential import Behalf
-from gateway.core.fence import Catchable, Fence
+from gateway.core.fence import Catchable, Caught, Fence
 from gateway.core.flow import Passage, closed
 from gateway.core.model import Classified, JsonObject, Label, WorkloadIdentity
 from gateway.core.over import Ear, always
@@ -30,9 +30,10 @@ class Covered(Behalf):
     out: Passage | None = None
     """Its way out, once it is taken; None where it lets nothing out, or a person has let it."""
 
-    def by(self, one: Fence) -> bool:
-        """Does a fence stop this call? Most calls meet none, so it is worked out when there is one."""
-        return fence.call(self.classified, self.cover).by(one)
+    @property
+    def caught(self) -> Caught:
+        """What a fence may stop it by. Most calls meet none, so it is worked out when there is one."""
+        return fence.call(self.classified, self.cover)
 
 
 class Bounds:
@@ -123,5 +124,10 @@ class Bounds:
 
     def withholds(self, covered: Catchable) -> bool:
         """Step 14: has a fence fallen on it meanwhile? Then nobody gets what came of it."""
-        fallen = self._fences.standing()
-        return bool(fallen) and any(map(covered.by, fallen))
+        if not self._fences.standing():
+            return False
+        try:
+            self._fences.check(covered)
+        except Refused:
+            return True
+        return False

@@ -93,7 +93,7 @@ class Fences:
         self.fences = fences
 
     def check(self, caught: Catchable) -> None:
-        if any(caught.by(fence) for fence in self.fences):
+        if any(caught.caught.by(fence) for fence in self.fences):
             raise Refused(Reason.FENCED, "fenced")
 
     def standing(self) -> tuple[Fence, ...]:

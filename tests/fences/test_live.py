@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.core.fence import Caught, Fence, Scope, caller
+from gateway.core.fence import Caught, Fence, Ring, Scope, caller
 from gateway.errors import Refused
 from gateway.fences import live
 from gateway.fences.live import LiveFences
 from gateway.fences.log import FenceLog
+from gateway.line.bounds import Bounds
 from gateway.values import replace
+from tests.free import NoGrants
 from tests.grants.given import call
 
 WHOLE = Caught("agent:a", "acme", "t1", ("g2", "g1"), "git", "tool")
@@ -228,3 +234,45 @@ async def test_whoever_watches_a_list_is_told_once_for_each_change(tmp_path: Pat
     fences.check(WHOLE)
     fences.check(WHOLE)
     assert told == [1]
+
+
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+NAMES = st.sampled_from(["", "agent:a", "acme", "t1", "g1", "g2", "git", "tool"])
+FENCES = st.builds(
+    Fence, st.sampled_from(SCOPES), NAMES, st.just("operator:ada"), st.just(""), st.just(5), NAMES
+)
+
+
+@given(st.lists(FENCES, max_size=6), st.booleans())
+def test_a_ring_has_a_fence_around_what_any_of_its_fences_stops(
+    fences: list[Fence], named: bool
+) -> None:
+    one = WHOLE if named else Caught("agent:a", "acme", "")
+    found = Ring(fences).around(one)
+    assert (found is not None) is any(one.by(fence) for fence in fences)
+    assert found is None or (found in fences and one.by(found))
+
+
+def steps_of_a_call(directory: Path, others: int) -> int:
+    """Calls of functions that fences cost one call: before it, of a list, and after it."""
+    directory.mkdir()
+    log, steps = FenceLog(directory), 0
+    log.fence(*(fence("grant", f"h{number}") for number in range(others)))
+    bounds, made = Bounds(NoGrants(), LiveFences(log)), call("a")
+
+    def step(frame: object, event: str, _: object) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    sys.setprofile(step)
+    covered = bounds.cover(made, bounds.admit(made.resolved.request.identity))
+    free = bounds.shows(made) and not bounds.withholds(covered)
+    sys.setprofile(None)
+    log.close()
+    assert free
+    return steps
+
+
+def test_a_call_costs_the_same_however_many_fences_of_others_stand(tmp_path: Path) -> None:
+    """They stand until a person lifts them, and one `contain` sets one for each grant it revokes."""
+    assert steps_of_a_call(tmp_path / "many", 500) == steps_of_a_call(tmp_path / "one", 1)

@@ -36,7 +36,7 @@ class Fences(NoFences):
         return (self.fenced,) if self.fenced else ()
 
     def check(self, caught: Catchable) -> None:
-        if self.fenced and caught.by(self.fenced):
+        if self.fenced and caught.caught.by(self.fenced):
             raise Refused(Reason.FENCED, "by ada")
 
 
