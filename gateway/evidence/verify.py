@@ -47,12 +47,10 @@ class Checkpoint(NamedTuple):
 
 
 def leaf_hash(body: bytes) -> bytes:
-    """Of one line's exact bytes."""
     return hashlib.sha256(b"\0" + body).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Of two subtrees."""
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
@@ -174,6 +172,7 @@ def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
         call, grants, undone = ([_proven(e, checkpoint) for e in document[p]] for p in parts)
         order, ids = [event["index"] for event in document["call"]], {line["call"] for line in call}
         fits = told(call, grants, undone) == warrant and order == sorted(set(order))
+        fits &= len(document) == 6 and all(len(event) == 3 for p in parts for event in document[p])
         fits &= len(ids) == 1 and all({line["body"].get("of")} <= {*ids, None} for line in undone)
         fits &= all(line["record"]["method"] == "grants/created" for line in grants)
         sent = [at for at, line in zip(order, call, strict=True) if line["kind"] == "intent"]
@@ -267,7 +266,7 @@ def main(arguments: Sequence[str]) -> int:
     options, status = asked.parse_args(arguments), 0
     for file in options.files:
         try:
-            said, found = _said(json.loads(Path(file).read_bytes()), options)
+            said, found = _said(Path(file).read_bytes(), options)
         except Exception as error:  # whatever cannot be read is no evidence
             said, found, status = f"NOT SOUND: {str(error)!a}", {}, 2
         sys.stdout.write(f"{file}: {said}\n")
@@ -277,19 +276,20 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
-def _said(document: dict[str, Any], options: Any) -> tuple[str, dict[str, tuple[bool, Any]]]:
-    if options.since and "consistency" not in document:
+def _said(file: bytes, options: Any) -> tuple[str, dict[str, tuple[bool, Any]]]:
+    doc = json.loads(file, object_pairs_hook=lambda m: dict(m) if len(dict(m)) == len(m) else {})
+    if options.since and "consistency" not in doc:
         raise Unsound("--since is for what `bulkhead evidence extends` gives")
     key, then = Key.parse(options.key), Key.parse(options.since_key or options.key)
-    log = open_note(document["checkpoint"], key)
+    log = open_note(doc["checkpoint"], key)
     if options.since:
         old = open_note(Path(options.since).read_text("utf-8"), then)
-        check_consistency(old, log, [_raw(step) for step in document["consistency"]])
+        check_consistency(old, log, [_raw(step) for step in doc["consistency"]])
         return f"sound, {old.size} lines of then, {log.size} now", {}
-    if document.get("events") and not ("warrant" in document or options.policy):
-        lines = {f"line {e['index'] + 1}": (True, _proven(e, log)) for e in document["events"]}
+    if doc.get("events") and not ("warrant" in doc or options.policy):
+        lines = {f"line {e['index'] + 1}": (True, _proven(e, log)) for e in doc["events"]}
         return f"sound, {len(lines)} of {log.size} lines", lines
-    warrant, now = check(document, key), time.time_ns() // 1000
+    warrant, now = check(doc, key), time.time_ns() // 1000
     held = authorised(warrant, options.policy), bounded(warrant), reversible(warrant, now)
     names = ("authorised", "bounded", "reversible")
     return f"sound, call {warrant['call']!a}", dict(zip(names, held, strict=True))

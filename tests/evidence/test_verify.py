@@ -178,6 +178,27 @@ def test_not_one_character_of_a_warrant_can_be_another(state: Path, where: str) 
         check({**sound, **others[where]}, key)
 
 
+@pytest.mark.parametrize(
+    ("word", "instead"),
+    [
+        ('{"warrant": ', '{"warrant": {"agent": "agent:innocent"}, "warrant": '),
+        ('"agent": ', '"agent": "agent:innocent", "agent": '),
+        ('"index": ', '"note": "approved by all", "index": '),
+        ('"signature": ', '"note": "approved by all", "signature": '),
+    ],
+)
+def test_nothing_stands_in_a_warrant_that_is_not_proven(
+    state: Path, tmp_path: Path, word: str, instead: str
+) -> None:
+    """Who reads a member that is there twice may read the other one."""
+    paper = json.dumps(document(state, "by-child"))
+    file, key = tmp_path / "paper.json", Notary.open(state).public_key
+    file.write_text(paper)
+    assert verify.main(["--key", key, str(file)]) < 2
+    file.write_text(paper.replace(word, instead, 1))
+    assert verify.main(["--key", key, str(file)]) == 2
+
+
 def test_a_log_of_one_line_needs_no_proof_and_takes_none() -> None:
     leaf, other = bytes(32), bytes([1]) * 32
     log = Checkpoint(1, leaf)
