@@ -59,11 +59,18 @@ class Driver:
     """Calls at scratch servers, each with a permit from a journal of its own."""
 
     def __init__(
-        self, server: str, packs: Packs, servers: Mapping[str, ToolServer], journal: MemoryJournal
+        self,
+        server: str,
+        packs: Packs,
+        servers: Mapping[str, ToolServer],
+        journal: MemoryJournal,
+        undoing: Mapping[str, ToolServer] | None = None,
     ) -> None:
+        """`undoing`: processes of the same servers, through which calls are taken back, as a rollback has its own."""
         self._server = server
         self._packs = packs
         self._servers = servers
+        self._undoing = undoing or servers
         self._journal = journal
         self._numbers = count(1)
         self._changing = asyncio.Lock()
@@ -142,7 +149,7 @@ class Driver:
         assert pack is not None
         assert post is not None
         assert pre is not None
-        now = await self._image(pack, tried.scope)
+        now = await self._image(pack, tried.scope, self._undoing)
         if not pack.same(post, now):
             return "already" if pack.same(pre, now) else "conflict"
         return await self._done(tried, pack, pre)
@@ -151,10 +158,10 @@ class Driver:
         for step in tried.reversal.steps or ():
             is_own = step.server == self._server
             async with nullcontext() if is_own else self._changing:
-                outcome = await self.ask(step.server, step.tool, step.arguments)
+                outcome = await self.ask(step.server, step.tool, step.arguments, self._undoing)
             if outcome.kind != "ok":
                 return "failed"
-        if not pack.same(pre, await self._image(pack, tried.scope)):
+        if not pack.same(pre, await self._image(pack, tried.scope, self._undoing)):
             return "unverified"
         return "compensated" if tried.reversal.level is Level.COMPENSABLE else "restored"
 
@@ -186,23 +193,33 @@ class Driver:
             reversal = level.late(case, reversal, scope)
         return replace(tried, state=state, scope=scope, reversal=reversal)
 
-    async def _image(self, pack: AnyPack, scope: Scope) -> Image:
-        return await self._found(pack.reads(scope))
+    async def _image(
+        self, pack: AnyPack, scope: Scope, at: Mapping[str, ToolServer] | None = None
+    ) -> Image:
+        return await self._found(pack.reads(scope), at)
 
-    async def _found(self, reads: Sequence[ReadCall]) -> Image:
+    async def _found(
+        self, reads: Sequence[ReadCall], at: Mapping[str, ToolServer] | None = None
+    ) -> Image:
         return {
-            read.name: read.spec.take(await self.ask(read.server, read.tool, read.arguments))
+            read.name: read.spec.take(await self.ask(read.server, read.tool, read.arguments, at))
             for read in reads
         }
 
-    async def ask(self, server: str, tool: str, arguments: JsonObject) -> Outcome:
+    async def ask(
+        self,
+        server: str,
+        tool: str,
+        arguments: JsonObject,
+        at: Mapping[str, ToolServer] | None = None,
+    ) -> Outcome:
         """One call and no more: a look, a step, or the call itself."""
         call_id = f"c{next(self._numbers)}"
         params = {"name": tool, "arguments": arguments}
         pending = self._journal.append(record.intent(_entry(call_id, server, tool), 0))
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
         message = Outbound("tools/call", params, CLIENT, "certification")
-        return await self._servers[server].call(permit, message, NOBODY)
+        return await (at or self._servers)[server].call(permit, message, NOBODY)
 
 
 def _entry(call_id: str, server: str, tool: str) -> CallRecord:

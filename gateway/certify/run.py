@@ -1,5 +1,6 @@
 """Many runs of random calls (trial.py), each taken back again, each compared with what an outside look saw before.
 
+Until something has come back, calls are taken back through processes started for that, as a rollback has its own.
 Every second run is taken back in any order that a rollback may take (out_of_turn.py); a pack that is right only when
 the latest goes first is certified for that alone. One run that ends differently from what was claimed ends the
 certification. It knows the driver and the ground; who signs, and where that is kept, is the command's.
@@ -7,10 +8,11 @@ certification. It knows the driver and the ground; who signs, and where that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from gateway.catalogue.pins import Pins
 from gateway.certify.drive import Driver
@@ -27,6 +29,11 @@ from gateway.undo.toolpack import ToolPack
 from gateway.values import Value
 from gateway.wire.servers import open_server
 
+APART: Final = (
+    "it was taken back through a process of its own, as by a rollback: a server that keeps its world to itself, or "
+    "reads it at its start only, needs a companion that is served from within it"
+)
+
 
 class Scratch(Value):
     """The servers on a scratch world, and the pack that is tried on them."""
@@ -34,10 +41,18 @@ class Scratch(Value):
     server: str
     packs: Packs
     servers: Mapping[str, ToolServer]
+    again: Callable[[], Mapping[str, ToolServer]] | None = None
+    """Gives processes of the same servers that have yet to start; None: theirs are nobody's to start."""
 
-    def driver(self) -> Driver:
-        """For one run."""
-        return Driver(self.server, self.packs, self.servers, MemoryJournal())
+    @asynccontextmanager
+    async def driver(self, apart: bool = False) -> AsyncIterator[Driver]:
+        """For one run. `apart`: its calls are taken back through processes started for that."""
+        undoing = self.again() if apart and self.again is not None else {}
+        try:
+            yield Driver(self.server, self.packs, self.servers, MemoryJournal(), undoing)
+        finally:
+            for one in undoing.values():
+                await one.aclose()
 
 
 async def open_scratch(
@@ -54,12 +69,16 @@ async def open_scratch(
     packs = pack_files.load(settings.policy_dir, scratch, pins.by_target)
     if server not in packs.by_server:
         raise Misconfigured(f"no undo pack for {server}")
-    opened = {name: open_server(name, one) for name, one in scratch.items()}
+
+    def again() -> Mapping[str, ToolServer]:
+        return {name: open_server(name, one) for name, one in scratch.items()}
+
+    opened = again()
     for one in opened.values():
         stack.push_async_callback(one.aclose)
     for name, one in opened.items():
         await _same_tools(name, one, pins)
-    return Scratch(server, packs, opened)
+    return Scratch(server, packs, opened, again)
 
 
 async def _same_tools(name: str, server: ToolServer, pins: Pins) -> None:
@@ -93,12 +112,16 @@ async def certify(
     """All runs. Raises `Wrong`. `losing`: how many of the answers are lost, 0 to 1."""
     tally = Tally()
     for run in range(1, runs + 1):
-        one = Run(scratch.driver(), ground, world, run, tally, losing)
-        try:
-            if run % 2 or tally.only_in_turn or not await one.goes_in_any_order(_rng(seed, run)):
-                await one.goes_in_turn(_rng(seed, run))
-        except Wrong as wrong:
-            raise Wrong(f"run {run} of seed {seed}: {wrong}") from None
+        apart = not (tally.restored or tally.compensated)
+        async with scratch.driver(apart) as driver:
+            one = Run(driver, ground, world, run, tally, losing)
+            try:
+                in_turn = apart or run % 2 or tally.only_in_turn
+                if in_turn or not await one.goes_in_any_order(_rng(seed, run)):
+                    await one.goes_in_turn(_rng(seed, run))
+            except Wrong as wrong:
+                why = f"{wrong} ({APART})" if apart else f"{wrong}"
+                raise Wrong(f"run {run} of seed {seed}: {why}") from None
         tally.runs = run
         told(tally)
     return tally
