@@ -114,13 +114,14 @@ def suggest(
     members = [member for member in policy.book.members if member.agent == agent]
     tenants = {rule.place.tenant for rule in rules}
     tenants |= {rule.row.tenant for rule in _kept(policy, members)}
+    orphans = _orphans(policy, agent)
     return Suggestion(
         agent,
         rules,
         list(_carried(policy, members, role, tenants, ids)),
         [f"g, {agent}, {role}, {tenant}" for tenant in sorted(tenants)],
-        members,
-        _orphans(policy, agent),
+        [*members, *_idle(policy, agent, orphans)],
+        orphans,
         left,
     )
 
@@ -257,3 +258,9 @@ def _orphans(policy: PolicySnapshot, agent: str) -> Sequence[Rule]:
             for role, tenant in others
         )
     ]
+
+
+def _idle(policy: PolicySnapshot, agent: str, orphans: Sequence[Rule]) -> Sequence[Member]:
+    """Lines of others whose role no rule would name any more: it gave them nothing in their tenant."""
+    named = {rule.row.role for rule in policy.book.rules if rule not in orphans}
+    return [one for one in policy.book.members if one.agent != agent and one.role not in named]

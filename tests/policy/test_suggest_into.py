@@ -80,3 +80,18 @@ def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be written"):
         suggest_into.write(now, found, "", tmp_path / "policies", {})
     assert (tmp_path / "policies" / "policy.csv").read_text() == CSV
+
+
+def test_a_role_that_no_rule_names_any_more_is_nobody_elses_either(tmp_path: Path) -> None:
+    """Bob's line for it gave him nothing in his tenant; left alone it would be an error."""
+    csv = CSV + (
+        "p, P4, data, git, log, role:night, moon, general, local, -, allow\n"
+        "g, agent:ann, role:night, moon\n"
+        "g, agent:bob, role:night, local\n"
+    )
+    now = load(written(tmp_path, csv, TIERS, C), {})
+    found = suggest(now, "agent:ann", kept())
+    suggest_into.write(now, found, "", tmp_path / "new", {})
+    new = load(tmp_path / "new", {})
+    assert [rule.id for rule in new.book.rules] == ["P1", "P3", "W1"]
+    assert [str(member.agent) for member in new.book.members] == ["agent:bob"]
