@@ -1,8 +1,8 @@
 """Where operators stop and let go again: the fence first, then all that follows from it.
 
     1. The fences stand in the log: from here on nothing new begins, and what is under way is cut off.
-    2. Grants of whom it concerns are revoked with all below them. What was lent to them is called back by
-       the gateways that lent it, as soon as they see the fence.
+    2. Grants of whom it concerns are fenced, for all who work below them, and revoked: a commit each. What was lent
+       to them is called back by the gateways that lent it, as soon as they see the fence.
     3. It waits, a little, until nothing in scope is under way or lent any more, and says what still is.
     4. Held calls in scope are refused, as they would be were their time now: let go of again, nobody means them.
 
@@ -12,7 +12,7 @@ What was done until then is for a rollback. It knows the log and the ports.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.core import record
@@ -88,11 +88,11 @@ class Desk(Value, kw_only=True):
 
     async def contain(self, fences: Sequence[Fence]) -> Contained:
         """After `FenceLog.fence`, which needs nothing of what is needed here. Raises `JournalError`."""
-        revoked = await self._revoke(fences)
-        every = list(fences)
-        if revoked:
-            self.log.fence(*(_of_grant(each, fences[0]) for each in revoked))
-            every += [_of_grant(each, fences[0]) for each in self._with_below(revoked)]
+        concerned, every = self._concerned(fences), list(fences)
+        if concerned:
+            self.log.fence(*(_of_grant(each, fences[0]) for each in concerned))
+            every += [_of_grant(each, fences[0]) for each in self._with_below(concerned)]
+        revoked = await self._revoke(concerned)
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
         under_way, ended = await asyncio.gather(self._under_way(every), self._ended(every))
@@ -110,25 +110,29 @@ class Desk(Value, kw_only=True):
         self.log.lift(standing, by, why, self.clock())
         return standing
 
-    async def _revoke(self, fences: Sequence[Fence]) -> tuple[str, ...]:
-        """Every grant a fence concerns, and with it all below: their ids, those at the top."""
-        now, ended = self.clock(), list[str]()
+    def _concerned(self, fences: Sequence[Fence]) -> Mapping[str, Fence]:
+        """Every grant in force that a fence concerns, but for those right below another one: with the first such."""
+        now, found = self.clock(), dict[str, tuple[str, Fence]]()
         for row in reversed(self.grants.all(now)):
             fence = next((each for each in fences if _concerns(each, row)), None)
-            if fence is None or row.word(now) != "active":
-                continue
+            if fence is not None and row.word(now) == "active":
+                found[row.grant.id] = row.grant.parent, fence
+        return {grant: fence for grant, (above, fence) in found.items() if above not in found}
+
+    async def _revoke(self, concerned: Mapping[str, Fence]) -> tuple[str, ...]:
+        """These, and with each all below it. Those of them that had not ended by then."""
+        ended = list[str]()
+        for grant, fence in concerned.items():
             said = self.protector.protect_text(f"{fence.by}: contained: {fence.why}")
             try:
-                await self._note(
-                    fence.by, "revoked", fence, said, End(row.grant.id, "revoked", said)
-                )
-                ended.append(row.grant.id)
-            except Refused:  # it ended with one above it
+                await self._note(fence.by, "revoked", fence, said, End(grant, "revoked", said))
+                ended.append(grant)
+            except Refused:  # with one further up, or by another hand
                 continue
         self.grants.changed()
         return tuple(ended)
 
-    def _with_below(self, revoked: Sequence[str]) -> Sequence[str]:
+    def _with_below(self, revoked: Iterable[str]) -> Sequence[str]:
         """These grants and all that were handed on from them. Of a call on record its own grant alone is known."""
         found = dict.fromkeys(revoked)
         for row in sorted(self.grants.all(), key=lambda row: row.grant.depth):

@@ -9,13 +9,14 @@ import anyio
 import pytest
 
 from gateway.core import record
-from gateway.core.fence import Fence
+from gateway.core.fence import Caught, Fence, Ring
 from gateway.core.grant import Give
 from gateway.core.record import Line, State, move
 from gateway.errors import JournalError
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
-from gateway.ports import CallFilter
+from gateway.journals.sqlite import SqliteJournal
+from gateway.ports import CallFilter, Pending
 from gateway.values import replace
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record
@@ -118,6 +119,32 @@ async def test_what_was_handed_on_is_contained_with_what_it_comes_from(
             contained = await at.contain([FENCE])
     assert (contained.revoked, contained.under_way) == (("a",), ("work b",))
     assert contained.unsent == ("later b",)
+
+
+async def test_who_works_below_is_stopped_before_the_first_grant_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a commit, and there may be thousands: the sub-agents of the last one would go on for so long."""
+    tops = [grant("a"), replace(grant("x"), agent="agent:a")]
+    below = grant("b", tops[1])
+    work = Caught("agent:b", "local", "b", (below.id, *(one.id for one in tops[1:])))
+    async with a_rig(tmp_path, Store()) as rig:
+        for one in (*tops, below):
+            await _noted(rig, record.noted(call_record(f"given {one.id}"), NOON, {}, (Give(one),)))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        stopped, append = list[bool](), type(at.journal).append
+
+        def looking(journal: SqliteJournal, line: Line) -> Pending:
+            stopped.append(Ring(at.log.read()).around(work) is not None)
+            return append(journal, line)
+
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(FENCE)
+            with monkeypatch.context() as patched:
+                patched.setattr(type(at.journal), "append", looking)
+                contained = await at.contain([FENCE])
+    assert contained.revoked == ("a", "x")
+    assert len(stopped) == 3 and all(stopped)
 
 
 async def test_a_revoked_grant_is_on_record_with_the_fence_that_took_it(tmp_path: Path) -> None:
