@@ -21,6 +21,7 @@ SET_BACK: Final = 60_000_000
 back since."""
 NO_GRANT: Final = "there is no such grant"
 NO_USES: Final = "no uses are left"
+TOO_SOON: Final = "too many calls in a minute"
 
 
 class Purse:
@@ -105,7 +106,7 @@ class Purse:
             if bytes_left is not None and bytes_left < 0:
                 return "not so many bytes are left"
             if step is not None and due - self.burst * step > at:
-                return "too many calls in a minute"
+                return TOO_SOON
         self.used_at = used_at if at < used_at <= at + SET_BACK else at
         self.used += 1
         self.uses, self.writes, self.bytes, self.due = uses, writes_left, bytes_left, due

@@ -26,6 +26,7 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
+from gateway.core.purse import TOO_SOON
 from gateway.core.record import Line, State, after_hold
 from gateway.core.reverse import Level, Reversal
 from gateway.core.validate import SchemaFault, compile_schema
@@ -47,7 +48,7 @@ long it may be sent by itself, and lent what its server wants."""
 TO_COME: Final = frozenset(
     {Reason.UNKNOWN_TARGET, Reason.OVERLOADED, Reason.SERVER_UNAVAILABLE, Reason.INTERNAL}
 )
-"""Why a held call cannot be sent at its time, and perhaps can a little later."""
+"""Why a held call cannot be sent at its time, and perhaps can a little later; see `waits_on`."""
 
 
 class Waiting(Value):
@@ -65,6 +66,11 @@ class Waiting(Value):
     release_at: int
     by: str
     """The operator who named this time; empty: the rule or the pack did."""
+
+
+def waits_on(no: Refused) -> bool:
+    """Does a held call that was refused so at its time stay held? Also where the rate of a grant has no room for it."""
+    return no.reason in TO_COME or no.detail.endswith(TOO_SOON)
 
 
 def seconds(decided: Decided, reversal: Reversal, fulfilled: Collection[str]) -> int:

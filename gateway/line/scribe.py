@@ -148,7 +148,7 @@ class Scribe:
     async def refusal(self, way: Way, no: Refused) -> Answer:
         """A refusal is on record before the agent hears it."""
         call_id, request = way.call_id, way.request
-        if way.waited and no.reason in holding.TO_COME:
+        if way.waited and holding.waits_on(no):
             return settle.refused(request, no.reason, no.detail, call_id)  # it waits on
         try:
             entry = self._described(way, no.rule, no.where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from gateway.core.model import (
 from gateway.core.reverse import Level
 from gateway.errors import Refused
 from gateway.journals.protect import Protector
-from gateway.journals.sqlite import SqliteJournal
+from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.line import holding
 from gateway.line.holding import Waiting
 from gateway.reasons import Reason
@@ -205,6 +206,19 @@ async def test_a_held_call_takes_its_grants_use_when_it_is_sent(tmp_path: Path) 
     assert (held, before, after) == (["held", "held"], 0, 1)
     assert [told(answer) for answer in answers] == ["ok", "grant_spent"]
     assert len(world.server.got) == 1
+
+
+async def test_a_held_call_waits_on_while_the_rate_of_its_grant_has_no_room(tmp_path: Path) -> None:
+    """Its agent was told that it will be sent, and hears of it no more."""
+    async with granted(tmp_path, given("g1", per_minute=1)) as (_, world):
+        world.policy.decision = HELD
+        held = [said(await world.call()) for _ in range(2)]
+        answers = [await sent(world, call_id, "g1") for call_id in ("call1", "call2")]
+        with closing(SqliteReader(tmp_path / "journal.db")) as reader:
+            rows = [reader.call(call_id) for call_id in ("call1", "call2")]
+    assert held == ["held", "held"]
+    assert [told(answer) for answer in answers] == ["ok", "grant_spent"]
+    assert [row and row.state for row in rows] == ["applied", "held"]
 
 
 @pytest.mark.parametrize("was_under", ["g1", ""])
