@@ -37,6 +37,8 @@ def command(agent: str, since: int | None, into: Path | None, config: Path, as_j
     it, a role of its own, and what has to go. Nothing is suggested that the policy in force does not allow;
     conditions, denies and duties stay as they are. What was refused counts for nothing.
     """
+    if agent.startswith("operator:"):
+        raise click.UsageError("operators' rules are not suggested: not all they do is a call")
     loaded = settings.load(config)
     policy = load(loaded.policy_dir, loaded.servers)
     name = named.agent(agent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,9 @@ from gateway.errors import Misconfigured, to_install
 
 if TYPE_CHECKING:
     from gateway.evidence.checkpoint import Notary
+
+NO_CALL: Final = frozenset({"noted", "undoing", "undone"})
+"""What an operator said, and an undo: the calls it took back have its verdicts in their warrants."""
 
 
 @click.command()
@@ -35,6 +38,9 @@ def command(config: Path, cose: Path | None, call_id: str) -> None:
 
     registry = open_registry(settings.load(config).state_dir)
     call = call_named(call_id, registry.reader)
+    if call.state in NO_CALL:
+        why = f"{call_id} is no call to a tool server, and has no warrant"
+        raise Misconfigured(why, hint=f"its lines: bulkhead evidence prove {call_id}")
     try:
         made = registry.warrant(call)
     except NotYet as reason:

@@ -198,6 +198,8 @@ def _answer(
         return BESIDE
     rule, where = record["rule"], record["where"]
     if kind is not State.REFUSED:
+        if not rule:  # what a forced undo overwrites is a call of its own, asked about by its steps
+            return BESIDE
         return Answer(True, rule, where, frozenset(record.get("duties", "").split()))
     reason = body["reason"]
     if record["tier"] == "" and reason != Reason.UNCLASSIFIED:

@@ -12,10 +12,11 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.app.evidence import open_sequencer
+from gateway.core import record
 from gateway.evidence import verify
 from gateway.evidence.verify import Key, check_consistency, open_note
 from tests.cli.command import run
-from tests.journals.calls import intent, outcome
+from tests.journals.calls import NOON, call_record, intent, outcome
 from tests.journals.writing import write
 
 
@@ -237,3 +238,14 @@ def test_what_is_not_there_is_said_in_one_line(place: Path) -> None:
         1,
         "bulkhead: unknown_target: no call call9999, or more than one\n",
     )
+
+
+def test_what_is_no_call_has_no_warrant_and_its_lines_can_be_proven(place: Path) -> None:
+    """It would be said to have changed nothing, as a call that was not sent."""
+    note = record.noted(call_record("note0001", method="grants/created", server=""), NOON, {}, ())
+    asyncio.run(write(place / ".bulkhead" / "journal.db", note))
+    open_sequencer(place / ".bulkhead").catch_up()
+    said = run("warrant", "-c", str(place / "bulkhead.yaml"), "note0001")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "note0001 is no call to a tool server" in said.stderr
+    assert bulkhead(place, "prove", "note0001").returncode == 0

@@ -62,3 +62,10 @@ def test_a_name_no_policy_could_hold_is_no_agent(tmp_path: Path) -> None:
     done = bulkhead(where, "suggest", "--agent", "x, role:admin, local\ng, agent:y")
     assert done.returncode == 2
     assert "is no agent a policy could name" in done.stderr
+
+
+def test_what_operators_may_do_is_not_mined_from_calls(tmp_path: Path) -> None:
+    """An approval is no call: a suggestion would take away the right to give one."""
+    done = bulkhead(place(tmp_path), "suggest", "--agent", "operator:ada")
+    assert done.returncode == 2
+    assert "operators' rules are not suggested" in done.stderr

@@ -164,3 +164,8 @@ def test_a_line_of_before_there_were_duties_can_be_read() -> None:
     assert bare != stored.body
     call = recall(replace(stored, body=bare))
     assert isinstance(call, Recalled) and isinstance(stored, EventRow)
+
+
+def test_what_a_forced_undo_overwrites_was_decided_by_no_rule_of_its_own() -> None:
+    overwritten = intent("a", agent="operator:ada", rule="", where="for call b")
+    assert recall(row(overwritten)) == BESIDE
