@@ -60,11 +60,17 @@ def parse(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     in one object, a lone surrogate, NUL, a number no double can hold, an integer of more than
     `MAX_DIGITS` digits, more than `MAX_VALUES` values, more than `max_depth` levels.
     """
+    # All that is bounded is, before any parser recurses or allocates.
     size = len(body)
     if size > max_bytes:
         raise Refused(Reason.TOO_LARGE, f"body is larger than {max_bytes} bytes")
-    if size > MAX_VALUES or _has_more_brackets(body, max_depth):
-        _check_shape(body, max_depth)
+    if size > MAX_VALUES and _values_over(body, MAX_VALUES):
+        raise Refused(Reason.TOO_LARGE, f"more than {MAX_VALUES} values")
+    # Brackets are taken out, not counted: that skips what lies between two of them, and ends where they are too many.
+    enough = max_depth + 1
+    brackets = size - len(body.replace(b"[", b"", enough).replace(b"{", b"", enough))
+    if brackets > max_depth and _deeper_than(_structure(body), max_depth):
+        raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
     value = _plainly(body)
     return _strictly(body, max_depth) if value is _DOUBT else value
 
@@ -175,6 +181,10 @@ def parse_answer(body: bytes, max_bytes: int) -> Any:
         raise Unreadable(f"not JSON: {error}") from None
 
 
+encode: Final = _ENCODER.encode
+"""As `dumps`, of a value from `parse`: no lone surrogate is in it."""
+
+
 def dumps(value: Any) -> bytes:
     """A value from `parse` or `parse_answer` as compact UTF-8 JSON. Integers and doubles are exact."""
     try:
@@ -183,23 +193,6 @@ def dumps(value: Any) -> bytes:
         # Lone surrogates have no UTF-8.
         finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
         return json.dumps(finite, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _check_shape(body: bytes, max_depth: int) -> None:
-    """Refuse depth and number of values before any parser recurses or allocates."""
-    if _values_over(body, MAX_VALUES):
-        raise Refused(Reason.TOO_LARGE, f"more than {MAX_VALUES} values")
-    if not _has_more_brackets(body, max_depth):
-        return
-    if _deeper_than(_structure(body), max_depth):
-        raise Refused(Reason.TOO_DEEP, f"more than {max_depth} levels deep")
-
-
-def _has_more_brackets(body: bytes, most: int) -> bool:
-    """Whether more than so many open. Taken out, not counted: that skips what lies between two of them, and ends
-    where they are too many."""
-    enough = most + 1
-    return len(body) - len(body.replace(b"[", b"", enough).replace(b"{", b"", enough)) > most
 
 
 def _values_over(body: bytes, most: int) -> bool:

@@ -24,6 +24,7 @@ INVALID_REQUEST: Final = -32600
 REQUEST_CANCELLED: Final = -32800
 """What ends a cancelled request's stream where only an answer can (sessions era)."""
 _WITH_ARGUMENTS: Final = frozenset({"tools/call", "prompts/get"})
+_OF_RESPONSES: Final = frozenset({"result", "error"})
 _BATCH: Final = "batches are not served: send one message per request"
 _NOT_ONE: Final = 'the body must be one JSON-RPC 2.0 object ("jsonrpc": "2.0")'
 
@@ -69,12 +70,12 @@ def read(value: Any) -> Message:
     """A parsed value as a message. Raises `Rejected` (400): batches, wrong envelopes, ids that are no ids."""
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         raise _invalid(_BATCH if isinstance(value, list) else _NOT_ONE)
-    if "method" not in value:
+    method, params = value.get("method"), value.get("params")
+    if not method or not isinstance(method, str):
+        if "method" in value:
+            raise _invalid("method must be a non-empty string")
         return _response(value)
-    method, params = value["method"], value.get("params")
-    if not isinstance(method, str) or not method:
-        raise _invalid("method must be a non-empty string")
-    if ("result" in value or "error" in value) and _answers(value):
+    if not _OF_RESPONSES.isdisjoint(value) and _answers(value):
         raise _invalid("a message is a request or a response, never both")
     id = value.get("id")
     if not (type(id) is int or isinstance(id, str)) and "id" in value:

@@ -55,7 +55,7 @@ def agreed(call: Call, head: Admitted, table: Table) -> Agreed:
     has a say, the conclusion holds for the very same words behind that head, in one version of the catalogue.
     """
     params = call.params
-    said = strict_json.dumps((call.method, params.get(head.member or ""), params.get("_meta")))
+    said = strict_json.encode((call.method, params.get(head.member or ""), params.get("_meta")))
     last = head.last.agreed
     if last is not None and last.said == said and last.version == table.version:
         return last

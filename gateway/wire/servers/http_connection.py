@@ -126,16 +126,21 @@ class Connection(asyncio.Protocol):
             self._poll.register(sock.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
+        waiting = self._waiting
         if self._heard:
             self._go_on(data)
-        elif self._waiting is None:
+        elif waiting is None:
             self.abort()
         elif (known := self._known.find(data)) is None:
             self._parse(data)
-        elif len(data) == known.size:
-            self._came(known, data[known.start :])
-        else:
+        elif len(data) != known.size:
             self._recognise(known, data[known.start :])
+        else:  # all of a reply at once
+            self._waiting = None
+            if not waiting.done():
+                body = data[known.start :]
+                waiting.set_result(Reply(known.head, deque((body,)), True, body))
+            self._on_idle(self, known.head.keeps)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -154,13 +159,6 @@ class Connection(asyncio.Protocol):
             self._parse(data)
 
     # A head that was read before.
-
-    def _came(self, known: Known, body: bytes) -> None:
-        """All of a reply at once."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(Reply(known.head, deque((body,)), True, body))
-        self._on_idle(self, known.head.keeps)
 
     def _recognise(self, known: Known, body: bytes) -> None:
         """Who waits is not told before something of its body comes."""

@@ -5,7 +5,6 @@ It knows JSON-RPC and statuses; it knows no era, no session and no agent, and of
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
@@ -61,11 +60,11 @@ class Link(Value):
     def patience(self) -> Patience:
         """The limits of one call that starts now."""
         limits = self.limits
-        return Patience(limits.first_byte, limits.idle, get_running_loop().time() + limits.total)
+        return Patience(limits.first_byte, limits.idle, self.pool.loop.time() + limits.total)
 
     def notice(self) -> Patience:
         """The limits of a message nobody waits for."""
-        return Patience(NOTICE, NOTICE, get_running_loop().time() + NOTICE)
+        return Patience(NOTICE, NOTICE, self.pool.loop.time() + NOTICE)
 
     def standing(self) -> Patience:
         """The limits of a stream that is meant to stay open."""

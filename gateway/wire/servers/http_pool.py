@@ -11,7 +11,6 @@ import asyncio
 import functools
 import ssl
 import weakref
-from asyncio import get_running_loop
 from urllib.parse import urlsplit
 
 from gateway.values import Value
@@ -65,6 +64,8 @@ class Pool:
     """The connections to one address."""
 
     def __init__(self, address: Address, connect: float) -> None:
+        """Of the loop that is running."""
+        self.loop = asyncio.get_running_loop()
         self._address = address
         self._connect_limit = connect
         self._known = KnownHeads()
@@ -80,7 +81,7 @@ class Pool:
         Raises `NotSent` (no connection could be had) or `Broken`. Cancelled while waiting, it closes
         the connection at once.
         """
-        now = get_running_loop().time()
+        now = self.loop.time()
         if patience.deadline <= now:
             raise NotSent("limits.total had passed before it could be sent")
         while self._idle:
@@ -94,7 +95,7 @@ class Pool:
             connection.abort()
         else:
             connection = await self._connect()
-            coming = connection.send(request, patience, get_running_loop().time())
+            coming = connection.send(request, patience, self.loop.time())
         try:
             return await coming
         except BaseException:
@@ -121,10 +122,9 @@ class Pool:
         if self._closed:
             raise NotSent("closed")
         where = self._address
-        loop = get_running_loop()
         try:
             async with asyncio.timeout(self._connect_limit):
-                _, connection = await loop.create_connection(
+                _, connection = await self.loop.create_connection(
                     self._connection,
                     where.host,
                     where.port,
@@ -148,17 +148,16 @@ class Pool:
         if self._closed or seconds <= 0:
             connection.abort()
             return
-        connection.idle_until = get_running_loop().time() + seconds
+        connection.idle_until = self.loop.time() + seconds
         self._idle.append(connection)
         if self._sweeper is None:
-            self._sweeper = get_running_loop().call_later(KEEP_IDLE, self._sweep)
+            self._sweeper = self.loop.call_later(KEEP_IDLE, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle too long; the most recently used stay at the end of the list."""
-        loop = get_running_loop()
-        now = loop.time()
+        now = self.loop.time()
         for connection in self._idle:
             if connection.idle_until <= now:
                 connection.abort()
         self._idle = [kept for kept in self._idle if kept.idle_until > now]
-        self._sweeper = loop.call_later(KEEP_IDLE, self._sweep) if self._idle else None
+        self._sweeper = self.loop.call_later(KEEP_IDLE, self._sweep) if self._idle else None

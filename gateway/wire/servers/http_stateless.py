@@ -65,8 +65,6 @@ class Stateless:
     async def send(self, message: Outbound, channel: Channel, patience: Patience) -> Outcome:
         """Forward once and read what comes. Raises `NotSent`, `Broken`."""
         link = self._link
-        if message.method == LISTEN:
-            patience = link.standing()
         id = next(link.ids)
         headers = stateless_lines(message)
         if self._declared or self._listing or message.extra_headers:
