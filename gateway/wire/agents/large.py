@@ -6,14 +6,11 @@ What breaks on the way breaks the connection off: an agent never gets a whole an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from gateway.core.model import Answer, RequestId
+from gateway.core.model import RequestId
 from gateway.wire import strict_json
 from gateway.wire.agents.exchange import Gone
 from gateway.wire.agents.lazystream import LazyStream
-
-END: Final = b"}}"
 
 
 class LargeAnswer:
@@ -39,19 +36,11 @@ class LargeAnswer:
         """The same, after the first, where nothing has to be waited for. False: nothing of them is taken."""
         return not self._lost and self._stream.add_answer(pieces)
 
-    async def end(self, answer: Answer) -> None:
+    async def end(self, rest: bytes | None) -> None:
         """What is left of the answer, or no end at all. Raises `Gone`."""
-        await self._stream.end_answer(rest(answer))
+        await self._stream.end_answer(rest)
 
 
 def head(id: RequestId) -> bytes:
     """A response up to the first member of its result."""
     return b'{"jsonrpc":"2.0","id":%b,"result":{' % strict_json.dumps(id)
-
-
-def rest(answer: Answer) -> bytes | None:
-    """The members that were held back, and the end; None for an answer that must not be completed."""
-    if not answer.carried or answer.result is None:
-        return None
-    members = strict_json.dumps(answer.result)[1:-1]
-    return b",%b}}" % members if members else END

@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway.core.model import Answer, Era, JsonObject, Request
 from gateway.ports import Outlet
 from gateway.wire import loglevels, sse
-from gateway.wire.agents.answering import body_of, status_of
+from gateway.wire.agents.answering import body_of, rest_of, status_of
 from gateway.wire.agents.exchange import Exchange, Gone, Reply
 from gateway.wire.agents.large import LargeAnswer
 from gateway.wire.agents.lazystream import LazyStream
@@ -115,10 +115,10 @@ class Posted(Struct, eq=False):
     async def end(self, answer: Answer) -> None:
         """What is left of the answer, where something came before it. Raises `Gone`."""
         if self._large is not None:
-            await self._large.end(answer)
+            await self._large.end(rest_of(self._request, answer))
         else:
             body = body_of(self._request, answer)
-            await self._opened().end(Reply(status_of(answer), body))
+            await self._opened().end(Reply(status_of(self._request, answer), body))
 
     def _opened(self) -> LazyStream:
         if self.stream is None:

@@ -29,7 +29,7 @@ from gateway.wire import loglevels
 from gateway.wire.agents import hello, mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.advertised import advertises
-from gateway.wire.agents.answering import body_of, overloaded, raised, shaped, status_of
+from gateway.wire.agents.answering import body_of, overloaded, raised, status_for, status_of
 from gateway.wire.agents.exchange import Exchange, Reply
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import listen
@@ -103,9 +103,8 @@ class Stateless:
         except mirrored.Mismatch as mismatch:
             hidden = await self._hidden(mismatch, admitted, identity, message)
             if hidden is None:
-                answer = Answer(error=mismatch.error)
                 body = error_body(message.id, mismatch.error)
-                await exchange.reply(Reply(status_of(answer), body))
+                await exchange.reply(Reply(status_for(mismatch.error), body))
                 return
             request = hidden
         posted = Posted(exchange, self._quiet, request, self._limits)
@@ -117,13 +116,12 @@ class Stateless:
                     answer = await self._gate.answer(request, posted)
                 except Exception:
                     answer = raised(request)
-            answer = shaped(request, answer)
         if posted.stream is not None:
             await posted.end(answer)
             return
         body = body_of(request, answer)
         if answer.http_status != 200 or answer.error is not None or not exchange.put(body):
-            await exchange.reply(Reply(status_of(answer), body))
+            await exchange.reply(Reply(status_of(request, answer), body))
 
     async def _note(self, exchange: Exchange, note: Note | Response) -> None:
         if isinstance(note, Response):

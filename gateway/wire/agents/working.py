@@ -12,9 +12,8 @@ from typing import Final
 
 from gateway.core.model import Answer, Request, RpcError
 from gateway.ports import MayHave
-from gateway.wire.agents.answering import body_of
+from gateway.wire.agents.answering import body_of, rest_of
 from gateway.wire.agents.flow import Flow
-from gateway.wire.agents.large import rest
 from gateway.wire.agents.messages import REQUEST_CANCELLED, error_body
 from gateway.wire.agents.replay import Shelf, Stream
 
@@ -79,7 +78,7 @@ class Working:
         request, stream = self._request, self.stream
         if stream is not None:
             if stream.flow is not None:
-                stream.flow.end(rest(answer))
+                stream.flow.end(rest_of(request, answer))
             lost = error_body(request.id, TOO_LARGE)
             stream.end(lost if answer.carried else body_of(request, answer), lost)
         elif not self.gone:
