@@ -29,5 +29,5 @@ class Frame:
     def __init__(self) -> None:
         self.course: object = None
         """What the Line followed last in it (line/courses.py)."""
-        self.told_as_it_is: bool | None = None
-        """Nothing is added to what the Line says of it; None: nobody has asked yet (gate/front.py)."""
+        self.told_as_it_is = False
+        """It was found that nothing is added to what the Line says of it (gate/front.py)."""

@@ -185,22 +185,20 @@ class FrontGate:
     def answer(self, request: Request, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """See `ports.Gate`."""
         frame = request.frame
-        if frame is None:
-            return self._answer(request, channel)
-        if frame.told_as_it_is is None:
-            nothing_added = request.endpoint.kind == "server"  # nor is a warrant asked for
-            frame.told_as_it_is = nothing_added and not visiting.shows_links(request)
-        line = self._line.call if frame.told_as_it_is else self._answer
-        return line(request, channel)
+        if frame is not None and frame.told_as_it_is:
+            return self._line.call(request, channel)
+        return self._answer(request, channel)
 
     async def _answer(self, request: Request, channel: Channel) -> Answer:
         if request.method in APART:
             await self.met(request.endpoint, request.identity)
             return self._apart(request)
-        is_framed = request.frame is not None  # it comes with no ticket, and asks for no warrant
-        call = request if is_framed else visiting.returned(request)
+        frame = request.frame  # a call that has one comes with no ticket, and asks for no warrant
+        if frame is not None and request.endpoint.kind == "server":
+            frame.told_as_it_is = not visiting.shows_links(request)
+        call = request if frame is not None else visiting.returned(request)
         answer = await self._line.call(call, channel)
-        if not is_framed and is_asked(call):
+        if frame is None and is_asked(call):
             answer = await self._receipts.add(call, answer)
         else:
             answer = with_id(call, answer)
