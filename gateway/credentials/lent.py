@@ -137,6 +137,10 @@ class Quiet:
         """See `ports.Watched`."""
         self._watches.release(watch, session)
 
+    def tells(self, watch: Watch, session: str) -> bool:
+        """See `ports.Watched`."""
+        return self._watches.tells(watch, session)
+
     def on_update(self, told: Updated) -> None:
         """See `ports.Watched`."""
 

@@ -163,9 +163,12 @@ class Subscriptions:
                         follower.tell(method, {**params, "uri": shown})
 
     def _at(self, server: str, watch: Watch, session: str) -> dict[Follower, str]:
-        """`session`: whose process said so, if not all share it: others may know something else by that name."""
-        held = self._held.get((server, watch), {}).items()
-        return {one: name for one, name in held if not session or one.request.session == session}
+        """`session`: to whom alone it was said, if not to all: others may know something else by that name, and what is
+        said to all is said once more to who has a session of its own there."""
+        held, tells = self._held.get((server, watch), {}).items(), self.watched[server].tells
+        if session:
+            return {one: name for one, name in held if one.request.session == session}
+        return {one: name for one, name in held if not tells(watch, one.request.session or "")}
 
 
 def _wholes(uri: str) -> Iterator[str]:

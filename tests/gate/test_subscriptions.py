@@ -68,6 +68,7 @@ class World:
     released: list[str] = field(default_factory=list)
     """For which session each time."""
     listeners: list[Updated] = field(default_factory=list)
+    telling: set[tuple[Watch, str]] = field(default_factory=set)
     now: int = 1000
     refuses: bool = False
     unreadable: bool = False
@@ -129,6 +130,9 @@ class World:
     def release(self, watch: Watch, session: str = "") -> None:
         self.counts[watch] -= 1
         self.released.append(session)
+
+    def tells(self, watch: Watch, session: str) -> bool:
+        return (watch, session) in self.telling
 
     def on_update(self, told: Updated) -> None:
         self.listeners.append(told)
@@ -313,6 +317,18 @@ async def test_l3_an_update_reaches_its_subscribers_and_nobody_else() -> None:
     world.updated("test://a", acme=1)
     assert one == [(UPDATED, {"uri": "test://a", "acme": 1})]
     assert other == []
+
+
+async def test_whom_the_server_tells_by_itself_hears_of_an_update_once() -> None:
+    world = World(table("1", resources=("test://a",)), telling={(("resource", "test://a"), "s-1")})
+    place, one, other = house(world), Ear(), Ear()
+    for ear, session in ((one, "s-1"), (other, "s-2")):
+        follower = place.follow(replace(request("agent:a"), session=session), frozenset(), ear)
+        await follower.subscribe(subscribe("test://a", "agent:a"), NOBODY)
+    world.updated("test://a")
+    assert (one, other.uris()) == ([], ["test://a"])
+    world.updated("test://a", "s-1")
+    assert (one.uris(), other.uris()) == (["test://a"], ["test://a"])
 
 
 async def test_l3_a_part_of_what_was_subscribed_to_is_told_if_it_may_be_read() -> None:

@@ -22,6 +22,7 @@ from gateway.reasons import Reason
 from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerSettings
 from gateway.values import replace
+from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_changes import RESTARTED, Changes
@@ -34,6 +35,7 @@ from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import listened
 from gateway.wire.servers.listens import Listens
 from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
 from gateway.wire.servers.watching import MEMBERS
@@ -73,10 +75,11 @@ class HttpServer:
         self._probing: asyncio.Task[None] | None = None
         self._changes = Changes(self._listen, self._noticed)
         self._stateless = Stateless(self._link, self._changes.note, self._moved)
-        self._sessions = Sessions(self._link, self._changes.note, self._changes.restarted)
         self._listens = Listens(partial(listened, self._link), self._told)
         self._subscribes = Subscribes(self._ask_own, lambda: self._changes.open(HEARS), self._told)
-        self.watches = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
+        self._shared = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
+        self.watches = EachWatches(self._shared, of_one=True)
+        self._sessions = Sessions(self._link, self._changes, self.watches)
         self._most = limits.concurrency
         self._under_way = 0
         self._last_error = ""
@@ -86,9 +89,11 @@ class HttpServer:
         return self._link.name
 
     async def call(self, permit: Permit, message: Outbound, channel: Channel) -> Outcome:
-        """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own."""
-        if message.method == "resources/subscribe":
-            return await self.watches.subscribed(message.params, channel)
+        """Forward at most once; see `ports.ToolServer.call`. A subscription is the gateway's own, and the agent's."""
+        if message.method == SUBSCRIBE:
+            outcome = await self.watches.subscribe(message, channel)
+            await self._sessions.attend(message, channel)
+            return outcome
         if self._under_way >= self._most:
             why = f"{self._most} calls are under way, limits.concurrency"
             return envelope.not_forwarded(self.name, Reason.OVERLOADED, why)
@@ -272,10 +277,10 @@ class HttpServer:
         if method == RESTARTED:
             self._subscribes.renewed()
         elif method in MEMBERS:
-            self.watches.updated(method, params)
+            self._shared.updated(method, params)
 
     def _told(self, method: str, params: JsonObject) -> None:
-        self.watches.updated(method, params)
+        self._shared.updated(method, params)
 
     async def _listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         talk = await self._talk(self._link.patience())

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.wire.servers.http_exchange import Session
+from gateway.wire.servers.http_heard import HeardHere
 from gateway.wire.servers.http_standing import Standing
-
-
-def _nothing() -> None:
-    """For who is told of no end."""
 
 
 @dataclass(slots=True)
@@ -25,11 +22,15 @@ class Place:
     session: Session | None = None
     """From when it is open."""
     standing: Standing | None = None
-    forget: Callable[[], None] = _nothing
+    heard: HeardHere | None = None
+    forgets: list[Callable[[], None]] = field(default_factory=list)
     """Its agent's session may outlive it."""
 
     def close(self) -> None:
         """Nobody is in it any more."""
-        self.forget()
+        for forget in self.forgets:
+            forget()
         if self.standing is not None:
             self.standing.close()
+        if self.heard is not None:
+            self.heard.subscribes.close()

@@ -22,13 +22,15 @@ from gateway.wire.asking import can_be_asked
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
-from gateway.wire.servers.http_exchange import Exchange, Note, Session
+from gateway.wire.servers.http_changes import Changes
+from gateway.wire.servers.http_ears import Ears
+from gateway.wire.servers.http_exchange import Exchange, Session
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_opening import offered, opened
 from gateway.wire.servers.http_place import Place
-from gateway.wire.servers.http_standing import Standing
 from gateway.wire.servers.patience import Patience
+from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"
@@ -49,11 +51,12 @@ Key = tuple[str, str, bytes]
 class Sessions:
     """Calls to one session server."""
 
-    def __init__(self, link: Link, note: Note, on_renewed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, changes: Changes, watches: EachWatches) -> None:
+        """`changes`: what was heard of lists, and that the gateway's own session had to be opened again."""
         self._link = link
-        self._note = note
-        self._on_renewed = on_renewed
-        """Called when the gateway's own session had to be opened again."""
+        self._watches = watches
+        self._ears = Ears(link, watches, self._exchange)
+        self._changes = changes
         self._places: dict[Key, Place] = {}
         self._said = Made(_said, MAX_SESSIONS)
         self._chores: set[asyncio.Task[None]] = set()
@@ -75,8 +78,11 @@ class Sessions:
             key, session = found
             if message.client.log_level is not None:
                 await self._hear_logs(session, message, patience)
-            if can_be_asked(message.client.capabilities):
-                await self._be_asked(key, session)
+            place = self._places.get(key)
+            if place is not None and self._watches.wants(message.session):
+                await self._ears.updates(place, session, message, channel)
+            elif place is not None and can_be_asked(message.client.capabilities):
+                await self._ears.stream(place, session)
             if session.gone:
                 self._drop(key, session)
                 continue
@@ -105,17 +111,15 @@ class Sessions:
         with suppress(NotSent, Broken):  # the call itself will tell
             await exchange.send(asked, patience)
 
-    async def _be_asked(self, key: Key, session: Session) -> None:
-        """Have an ear for questions on the session's own stream."""
-        place = self._places.get(key)
-        if place is not None:
-            if place.standing is None:
-                nobody = self._exchange(session, NOBODY)
-                place.standing = Standing(self._link, session, nobody)
-            await place.standing.opened()
+    async def attend(self, message: Outbound, channel: Channel) -> None:
+        """Its agent has just subscribed to something: if its session is open, it is subscribed there too."""
+        found = self._is_open(message) if self._watches.wants(message.session) else None
+        if found is not None:
+            key, session = found
+            await self._ears.updates(self._places[key], session, message, channel)
 
     def _exchange(self, session: Session, channel: Channel) -> Exchange:
-        return Exchange(self._link, session, channel, self.chore, self._note)
+        return Exchange(self._link, session, channel, self.chore, self._changes.note)
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear what the server says unasked, in the gateway's own session, until the stream ends.
@@ -181,7 +185,7 @@ class Sessions:
             place = self._places[key] = Place(asyncio.ensure_future(self._open(message, patience)))
             place.opening.add_done_callback(lambda opening: self._opened(key, opening))
             if message.ear is not None:
-                place.forget = message.ear.over.then(lambda: self._over(key, place))
+                place.forgets.append(message.ear.over.then(lambda: self._over(key, place)))
         session = await asyncio.shield(place.opening)
         session.credential = credential
         return key, session
@@ -203,7 +207,7 @@ class Sessions:
             place.session = opening.result()
         if key[0] == OWN:
             if self._had_own:
-                self._on_renewed()
+                self._changes.restarted()
             self._had_own = True
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(IDLE / 4, self._sweep)

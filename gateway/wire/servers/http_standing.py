@@ -14,6 +14,7 @@ from gateway.core.model import JsonObject
 from gateway.wire.methods import outlives_its_call
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Exchange, Session
+from gateway.wire.servers.http_heard import HeardHere
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages
 
@@ -36,9 +37,14 @@ class Standing:
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._refused = False
+        self._heard: HeardHere | None = None
 
-    async def opened(self) -> None:
-        """Returns when it is open, when there is none to be had, or when that takes too long."""
+    def hear(self, heard: HeardHere) -> None:
+        """From now on also what its agent subscribes to."""
+        self._heard = heard
+
+    async def opened(self) -> bool:
+        """Whether it is open: returns when it is, when there is none to be had, or when that takes too long."""
         if not self._refused and (self._task is None or self._task.done()):
             self._settled.clear()
             self._task = asyncio.ensure_future(self._keep())
@@ -46,7 +52,9 @@ class Standing:
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._settled.wait()
         except TimeoutError:
-            return
+            self._settled.set()  # no other call waits for it
+            return False
+        return self._session.told and not self._refused
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -60,7 +68,7 @@ class Standing:
                     await self._listen()
                 except (NotSent, Broken):
                     self._settled.set()
-                if not self._session.calls:
+                if not self._session.calls and not (self._heard and self._heard.watches.are_any):
                     return  # the next call opens it again
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
@@ -74,18 +82,29 @@ class Standing:
                 self._refused = True
                 session.gone = session.ended(reply.head.status)
                 return
-            session.told = True
-            self._settled.set()
+            self._is_open(True)
             messages = Messages(reply, self._link.limits.max_result)
             while (heard := await messages.next()) is not None:
                 if not isinstance(heard.get("method"), str):
+                    continue
+                if self._heard is not None and self._heard.updated(heard):
                     continue
                 if self._session.calls:
                     await self._session.calls[-1].hear(heard)
                 else:
                     await self._after_a_call(heard)
         finally:
+            self._is_open(False)
             reply.close()
+
+    def _is_open(self, now: bool) -> None:
+        if self._heard is not None:
+            self._heard.watches.hears = now
+            if now and self._session.told:
+                self._heard.subscribes.renewed()
+        if now:
+            self._session.told = True
+            self._settled.set()
 
     async def _after_a_call(self, heard: JsonObject) -> None:
         """To the agent of the last one; a changed list is news for everyone. What it asks waits for the next call."""

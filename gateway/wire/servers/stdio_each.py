@@ -109,7 +109,7 @@ class Each:
         self._most, self._each = most, each or MOST_EACH
         self._idle = idle
         self._own: dict[Key, _Own] = {}
-        self.watches = EachWatches(shared.watches)
+        self.watches = EachWatches(shared.watches, of_one=everyone)
         self._without: dict[str, float] = {}
         """Principals that a stateless server could not be greeted for, and until when that is believed."""
         self._ending: dict[asyncio.Task[None], WatchedServer] = {}

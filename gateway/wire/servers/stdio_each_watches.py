@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from gateway.core.model import JsonObject, RpcError
-from gateway.ports import Channel, Updated, Watch
+from gateway.core.model import JsonObject, Outcome, RpcError
+from gateway.ports import Channel, Outbound, Updated, Watch
 from gateway.wire.servers.watches import Watches
 
 
 class EachWatches:
     """`ports.Watched`."""
 
-    def __init__(self, shared: Watches) -> None:
+    def __init__(self, shared: Watches, *, of_one: bool = False) -> None:
+        """`of_one`: they are sessions with one server, which tells each all there is to tell."""
         self._shared = shared
+        self._of_one = of_one
         self._wanted: dict[str, set[Watch]] = {}
         """By session."""
         self._own: dict[str, dict[Watches, set[Watch]]] = {}
@@ -41,9 +43,25 @@ class EachWatches:
                 asked.discard(watch)
                 process.release(watch)
 
+    def tells(self, watch: Watch, session: str) -> bool:
+        """See `ports.Watched`."""
+        own = self._own.get(session, {}) if self._of_one and session else {}
+        return any(one.hears and watch in asked for one, asked in own.items())
+
+    def wants(self, session: str) -> bool:
+        """Whether it has subscribed to anything."""
+        return session in self._wanted
+
     def on_update(self, told: Updated) -> None:
         """See `ports.Watched`."""
         self._shared.on_update(told)
+
+    async def subscribe(self, message: Outbound, channel: Channel) -> Outcome:
+        """The outcome of a decided and recorded `resources/subscribe`."""
+        outcome = await self._shared.subscribed(message.params, channel)
+        if message.session and outcome.kind == "ok":
+            await self.subscribed(str(message.params.get("uri")), message.session, channel)
+        return outcome
 
     async def subscribed(self, uri: str, session: str, channel: Channel) -> None:
         """The shared process has agreed. A process that does not tells its agent nothing."""

@@ -65,6 +65,8 @@ class Watches:
         self._backend = backend
         self._held: dict[Watch, _Held] = {}
         self._told: list[Updated] = []
+        self.hears = True
+        """What the server says of them is heard now."""
 
     @property
     def are_any(self) -> bool:
@@ -111,6 +113,10 @@ class Watches:
         if held.count == 0 and self._held.get(watch) is held:
             del self._held[watch]
             self._backend.drop(watch)
+
+    def tells(self, watch: Watch, session: str) -> bool:
+        """See `ports.Watched`. What it says here is for everybody."""
+        return False
 
     def on_update(self, told: Updated) -> None:
         """See `ports.Watched`."""
