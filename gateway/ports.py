@@ -619,19 +619,15 @@ class Watched(Protocol):
 
     async def acquire(self, watch: Watch) -> RpcError | None:
         """Have the server tell of this, once more; its error when it will not."""
-        ...
 
     def release(self, watch: Watch, session: str = "") -> None:
         """One `acquire` less. With the last one the server is told. `session`: whose `resources/subscribe` it was."""
-        ...
 
     def tells(self, watch: Watch, session: str) -> bool:
         """Whether the server tells this session by itself, which then need not hear what it tells everybody."""
-        ...
 
     def on_update(self, told: Updated) -> None:
         """Have `told` called with each update of a resource or a task, by the server's own URIs and ids."""
-        ...
 
 
 class WatchedServer(ToolServer, Protocol):

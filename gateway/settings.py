@@ -83,8 +83,9 @@ class ServerSettings(credential_settings.Credentialed):
     """Fixed headers for an HTTP server. Not for secrets: the file is not a vault."""
     era: Literal["auto", "sessions", "stateless"] = "auto"
     questions: tuple[Literal["elicitation", "sampling", "roots"], ...] | None = None
-    """What a stdio server may ask agents in a session; each agent that can be asked then has a
-    process of its own. None: elicitation and sampling. Roots would let an agent's client choose directories."""
+    """What a stdio server may ask agents, each in a process of its own. Roots let clients choose directories."""
+    listed_to: tuple[Literal["elicitation", "sampling", "roots"], ...] = ()
+    """What a client can answer as which an HTTP server's lists are read."""
     destination: Annotated[str, AfterValidator(_destination)] = "local"
     """Where calls to this server take effect, unless tiers.yaml says otherwise: a host name or `local`."""
     pin_resources: bool = True
@@ -107,6 +108,8 @@ class ServerSettings(credential_settings.Credentialed):
             raise ValueError("give either command (stdio) or url (Streamable HTTP)")
         if self.questions is not None and self.command is None:
             raise ValueError("questions is for a command: over HTTP all are carried")
+        if self.listed_to and self.url is None:
+            raise ValueError("listed_to is for a url: for a command questions says it")
         if self.command is not None and not self.command:
             raise ValueError("command is empty")
         if self.url is not None and not self.url.startswith(("http://", "https://")):

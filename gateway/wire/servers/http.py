@@ -24,13 +24,14 @@ from gateway.settings import ServerSettings
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers import envelope
+from gateway.wire.servers.able import LISTS, able
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_pool import Pool, address
 from gateway.wire.servers.http_probe import probe
 from gateway.wire.servers.http_request import Requests, fixed_headers
-from gateway.wire.servers.http_sessions import ITSELF, OWN, Sessions
+from gateway.wire.servers.http_sessions import ITSELF, LISTER, OWN, Sessions
 from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import listened
 from gateway.wire.servers.listens import Listens
@@ -80,6 +81,8 @@ class HttpServer:
         self._shared = Watches(EitherEra(self._spoken, self._listens, self._subscribes))
         self.watches = EachWatches(self._shared, of_one=True)
         self._sessions = Sessions(self._link, self._changes, self.watches)
+        listed_to = settings.listed_to
+        self._lister = Outbound("", {}, able(listed_to), LISTER) if listed_to else ITSELF
         self._most = limits.concurrency
         self._under_way = 0
         self._last_error = ""
@@ -112,9 +115,9 @@ class HttpServer:
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """A catalogue read by the gateway itself; see `ports.ToolServer.fetch`."""
-        message = Outbound(method, params, envelope.GATEWAY, OWN)
+        reader = self._lister if method in LISTS else ITSELF
         try:
-            outcome = await self._read(message)
+            outcome = await self._read(replace(reader, method=method, params=params))
         except (NotSent, Broken) as error:
             self._last_error = str(error)
             raise ServerUnavailable(f"tool server {self.name}: {error}") from None

@@ -35,6 +35,8 @@ from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"
 """The principal of the gateway's own session: no agent's can hold a NUL."""
+LISTER: Final = "\0lists"
+"""That of the session in which lists are read as by a client that can be asked."""
 MAX_SESSIONS: Final = 512
 MAX_EACH: Final = 128
 """Of one principal, who opens one for every session and client info it makes up: it ends its own, not the others'.
@@ -192,7 +194,7 @@ class Sessions:
 
     async def _open(self, message: Outbound, patience: Patience) -> Session:
         session, about = await opened(self._link, message.client, patience, message.credential)
-        if message.client is envelope.GATEWAY:
+        if message.client is envelope.GATEWAY or (message.principal == LISTER and not self.about):
             self.about = about
         return session
 

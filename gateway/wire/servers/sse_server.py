@@ -60,7 +60,16 @@ class SseServer:
             return open_one(client=client, own=given(credential), changed=shared.changed)
 
         asks = frozenset(NEEDED.values())
-        self._each = Each(name, shared, make, asks, everyone=True, most=MOST, each=MOST_EACH)
+        self._each = Each(
+            name,
+            shared,
+            make,
+            asks,
+            listed_to=frozenset(settings.listed_to),
+            everyone=True,
+            most=MOST,
+            each=MOST_EACH,
+        )
 
     @property
     def era(self) -> Era | None:

@@ -25,13 +25,13 @@ from typing import Any, Final
 from gateway.core.credential import Credential
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome
 from gateway.core.record import Permit
-from gateway.core.resolve import KINDS
 from gateway.core.settle import not_forwarded
 from gateway.ports import Channel, Outbound, ServerUnavailable, WatchedServer
 from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
-from gateway.wire.servers.envelope import GATEWAY_INFO, SESSION_VERSIONS, asks_in_sessions
+from gateway.wire.servers.able import LISTS, able
+from gateway.wire.servers.envelope import asks_in_sessions
 from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.shape import STATELESS
@@ -48,13 +48,6 @@ IDLE: Final = 900.0
 MOST_WITHOUT: Final = 10_000
 """Principals that are remembered for having none. Past it all are forgotten, and it is tried again."""
 
-LISTS: Final = frozenset(shape.method for shape in KINDS.values())
-ABLE: Final[dict[str, JsonObject]] = {
-    "elicitation": {"form": {}, "url": {}},
-    "sampling": {"context": {}, "tools": {}},
-    "roots": {},
-}
-"""Each capability of a client, in full."""
 Key = tuple[str, str, bytes, str]
 Make = Callable[[ClientFacts | None, Credential | None], StdioServer]
 """Starts nothing yet."""
@@ -262,9 +255,7 @@ class Each:
         if method not in LISTS or not self._listed_to or not await self._has_sessions():
             return await self._shared.fetch(method, params)
         if self._lister is None:
-            able = {name: ABLE[name] for name in sorted(self._listed_to)}
-            facts = ClientFacts(SESSION_VERSIONS[0], able, GATEWAY_INFO)
-            self._lister = self._make(facts, None)
+            self._lister = self._make(able(self._listed_to), None)
         return await self._lister.fetch(method, params)
 
     def changes(self) -> AsyncIterator[str]:
