@@ -25,7 +25,7 @@ log = logging.getLogger("bulkhead.evidence")
 
 FILE: Final = "evidence.db"
 LOOK_SECONDS: Final = 0.2
-BATCH: Final = 512
+BATCH: Final = 1_024
 """Lines hashed in one go: the interpreter is kept for a few milliseconds at most."""
 
 

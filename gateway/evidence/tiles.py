@@ -6,6 +6,7 @@ It knows a place that keeps rows of bytes, and no file.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 from typing import Final, Protocol
 
 from gateway.evidence import merkle
@@ -16,6 +17,8 @@ WIDTH: Final = 256
 BITS: Final = 8
 """One level of tiles holds every eighth level of the tree: 2**8 is a tile's width."""
 FULL: Final = WIDTH * HASH
+_PAIRS: Final = Struct(f"{2 * HASH}s").iter_unpack
+"""Left and right stand side by side, as they are hashed."""
 
 Tile = tuple[int, int, bytes]
 """Level, number, hashes."""
@@ -81,7 +84,5 @@ class Tiles:
 def _root(hashes: bytes) -> bytes:
     """Of 1, 2, 4, ... 256 hashes."""
     while len(hashes) > HASH:
-        # Left and right stand side by side, as they are hashed.
-        pairs = range(0, len(hashes), 2 * HASH)
-        hashes = b"".join([node_hash(hashes[at : at + 2 * HASH], b"") for at in pairs])
+        hashes = b"".join([node_hash(pair, b"") for (pair,) in _PAIRS(hashes)])
     return hashes
