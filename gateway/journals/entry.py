@@ -85,11 +85,11 @@ class Entry(Struct, eq=False):
             for waiter in self._waiters:
                 if not waiter.done():
                     self._tell(waiter, result)
-            self._waiters = None
 
     def _tell(self, waiter: asyncio.Future[Sealed], result: int | str | Refused) -> None:
         if isinstance(result, int):
-            waiter.set_result(Sealed(self.source.call_id, self.source.kind, result))
+            line = self.source
+            waiter.set_result(Sealed(line.call_id, line.kind, result))
         elif isinstance(result, Refused):
             # One of its own: whoever raises it puts the way it went into it.
             waiter.set_exception(Refused(result.reason, result.detail, result.where, result.rule))

@@ -39,7 +39,8 @@ _RECORD: Final = ',"record":{"call_id":'
 _UNMET: Final = ',"trace":"","session":""'
 _TOLD: Final = f',"{apart.MEMBER}":{{'
 _OK: Final = {"outcome": "ok"}
-_OK_SAID: Final = '{"outcome":"ok"}'
+_OK_SAID: Final = '{"outcome":"ok"}}'
+"""And the line's end."""
 _CONSTANT: Final = re.compile("NaN|Infinity")
 """What may be no number in JSON, or only a word in a text."""
 _simple: Final = attrgetter(*_SIMPLE)
@@ -57,6 +58,9 @@ def write(line: Line, run: str) -> tuple[str, Sequence[Payload]]:
     `{"v", "call", "kind", "at", "run", "body"}`, on a first line `"record"`, and `"payloads"`: the
     commitments, by class. Raises `JournalError` when the line holds what JSON cannot say."""
     call, body, record = _text(line.call_id), line.body, line.record
+    begun = f"{_CALL}{call}{_KIND[line.kind]}{line.at}{_run(run)}"
+    if body == _OK and record is None:
+        return begun + _OK_SAID, ()  # most later lines
     parts: dict[apart.Class, JsonObject] = {}
     if record is None:
         staying = ""
@@ -64,22 +68,18 @@ def write(line: Line, run: str) -> tuple[str, Sequence[Payload]]:
         staying = _staying(_common.of(record), _own(record), call, parts)
     else:
         staying = _staying(_again.of(record), line.own, call, parts)
-    if body == _OK:
-        said = _OK_SAID  # most of them
-    else:
-        said = (
-            _ascii_json(apart.split_body(line.kind, body, parts), call).decode() if body else "{}"
-        )
-    begun = f"{_CALL}{call}{_KIND[line.kind]}{line.at}{_run(run)}{said}{staying}"
+    said = "{}"
+    if body:
+        said = _ascii_json(apart.split_body(line.kind, body, parts), call).decode()
     if not parts:
-        return f"{begun}}}", ()
+        return f"{begun}{said}{staying}}}", ()
     payloads: list[Payload] = []
     told = _TOLD
     for name, part in parts.items():
         payload = Payload.of(_PLACES[name], _ascii_json(part, call))
         payloads.append(payload)
         told += f'"{name}":"{payload.commitment}",'
-    return f"{begun}{told[:-1]}}}}}", payloads
+    return f"{begun}{said}{staying}{told[:-1]}}}}}", payloads
 
 
 def _staying(common: Texts, own: Own, call: str, parts: dict[apart.Class, JsonObject]) -> str:
@@ -102,7 +102,7 @@ def _own(record: CallRecord) -> Own:
 
 
 def _text(text: str) -> str:
-    if text.isascii() and text.isalnum():
+    if text.isascii() and text.encode().isalnum():  # a text looks each character up
         return f'"{text}"'
     return _ascii_json(text, "").decode()
 

@@ -28,7 +28,7 @@ class OpenCalls:
         if record is None:
             known = self._states.pop(call_id, None)
             # Where it cannot follow, another process may have moved the call on meanwhile.
-            if known is not None and kind in UNSETTLED and kind in MOVES[known]:
+            if kind in UNSETTLED and known is not None and kind in MOVES[known]:
                 self._states[call_id] = kind
             return
         if line.own is None and record.call_id != call_id:
