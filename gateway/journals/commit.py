@@ -20,7 +20,7 @@ from gateway.journals.entry import Entry
 from gateway.journals.ledger import Ledger
 from gateway.journals.payloads import PAYLOADS, REF, Keeper, Payload
 from gateway.journals.rows import Many
-from gateway.journals.standing import Standing, Unclear
+from gateway.journals.standing import Ahead, Standing, Unclear
 
 EVENTS: Final = Many(
     # A text is bound with the least ado, and ASCII is the same as bytes.
@@ -65,9 +65,12 @@ def write(
     sealed = keeper.seal_all([payload for _, payload in apart])
     _begin(ledger, standing, sure=False)
     results: Sequence[int | str | Refused]
+    ahead: Ahead | None
     try:
-        results = seqs = _together(ledger, standing, entries, lines)
+        ahead = standing.follow(lines, ledger.upcoming)
+        results = seqs = _together(ledger, ahead.begun, entries, lines)
     except (Unclear, Refused, *_LINE_AT_FAULT):
+        ahead = None
         ledger.roll_back()
         _begin(ledger, standing, sure=True)
         filing.file(ledger.connection)
@@ -78,7 +81,10 @@ def write(
         _insert_payloads(ledger.cursor, results, apart, sealed)
     made = [work(ledger.connection) for work in works]
     ledger.commit(seqs)
-    standing.note(lines, results)
+    if ahead is None:
+        standing.note_each(lines, results)
+    else:
+        standing.note(ahead)
     return results, made
 
 
@@ -100,9 +106,9 @@ def _begin(ledger: Ledger, standing: Standing, sure: bool) -> None:
 
 
 def _together(
-    ledger: Ledger, standing: Standing, entries: Sequence[Entry], lines: Sequence[Line]
+    ledger: Ledger, begun: Sequence[str], entries: Sequence[Entry], lines: Sequence[Line]
 ) -> list[int]:
-    _check_new(ledger.cursor, standing.follow(lines))
+    _check_new(ledger.cursor, begun)
     claimed = [claim for line in lines for claim in line.claims]
     bills = claims.take(ledger, claimed) if claimed else ()
     seqs = _insert_events(ledger.cursor, entries, bills)

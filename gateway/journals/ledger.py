@@ -90,9 +90,14 @@ class Ledger:
             return self.catch_up()
         return ()
 
+    @property
+    def upcoming(self) -> int:
+        """The number of the next line, if all lines there are were seen."""
+        return self._seq + 1
+
     def is_current(self, first: int) -> bool:
         """Nobody else had written anything that was not seen when the first line of the transaction was."""
-        return first == self._seq + 1
+        return first == self.upcoming
 
     def commit(self, seqs: Sequence[int]) -> None:
         """Durable on return. `seqs`: of the lines that were written. After an error the ledger is of no use any

@@ -6,9 +6,9 @@ As of the last line the ledger has seen, and good for as long as nobody else has
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from gateway.core.record import MOVES, UNSETTLED, WORDS, Line, State
+from gateway.core.record import FIRST, MOVES, UNSETTLED, WORDS, Line, State
 from gateway.journals.rows import NONE
 
 Row = list[Any]
@@ -20,6 +20,15 @@ _SENT: Final = State.INTENT
 
 class Unclear(Exception):
     """Only the file can tell."""
+
+
+class Ahead(NamedTuple):
+    """What lines make of their calls, once they are written."""
+
+    begun: list[str]
+    """The calls that begin with them: whether one is filed already, is not known here."""
+    now: dict[str, Row]
+    """Each call's, by its id."""
 
 
 class Standing:
@@ -37,25 +46,35 @@ class Standing:
         """How many are not filed."""
         return len(self._unfiled)
 
-    def follow(self, lines: Sequence[Line]) -> list[str]:
-        """The calls that begin with these lines: whether one is filed already, is not known here. Raises `Unclear`
-        when these lines cannot follow, or are of a call that is not known here."""
+    def follow(self, lines: Sequence[Line], first: int) -> Ahead:
+        """`first`: the number of the first, once they are written; the others' come behind it. Raises `Unclear` when
+        they cannot follow, or are of a call that is not known here."""
         begun: list[str] = []
-        now: dict[str, State] = {}
-        stands, unfiled = self._open, self._unfiled
-        for line in lines:
-            call_id, kind = line.call_id, line.kind
-            current = now.get(call_id)
-            if current is None and call_id in stands:
-                current = stands[call_id][STATE]  # as a text, which is as good: a state is one
-            if kind not in MOVES[current] or (line.record is None) is (current is None):
-                raise Unclear
-            if current is None:
-                if call_id in unfiled:
+        now: dict[str, Row] = {}
+        stands, unfiled, run = self._open, self._unfiled, self._run
+        for seq, line in enumerate(lines, first):
+            call_id, kind, record = line.call_id, line.kind, line.record
+            row = now.get(call_id)
+            if record is not None:
+                if kind not in FIRST or row is not None or call_id in stands or call_id in unfiled:
                     raise Unclear
                 begun.append(call_id)
-            now[call_id] = kind
-        return begun
+                row = [seq, seq, call_id, WORDS[kind], record.agent, record.server, record.tier]
+                row += (record.task, line.at, NONE, run, record.grant)
+            else:
+                if row is None:
+                    if call_id not in stands:
+                        raise Unclear
+                    row = stands[call_id].copy()  # which is so until these are written
+                if kind not in MOVES[row[STATE]]:  # a text, which is as good: a state is one
+                    raise Unclear
+                row[LAST], row[STATE] = seq, WORDS[kind]
+                if kind is _SENT:
+                    row[RUN] = run  # a held call is that of the process that sends it
+            if kind not in UNSETTLED:
+                row[SETTLED] = line.at
+            now[call_id] = row
+        return Ahead(begun, now)
 
     def heard(self, call_ids: Iterable[str]) -> None:
         """Of these others have written."""
@@ -63,27 +82,23 @@ class Standing:
             self._open.pop(call_id, None)
             self._unfiled[call_id] = None
 
-    def note(self, lines: Sequence[Line], seqs: Sequence[object]) -> None:
-        """These lines were written, with these numbers; one without a number was not."""
-        stands, unfiled = self._open, self._unfiled
+    def note(self, ahead: Ahead) -> None:
+        """The lines that were followed were written."""
+        for call_id, row in ahead.now.items():
+            if row[STATE] in UNSETTLED:
+                self._open[call_id] = row
+            else:
+                self._open.pop(call_id, None)
+        self._unfiled.update(ahead.now)
+
+    def note_each(self, lines: Sequence[Line], seqs: Sequence[object]) -> None:
+        """The file has judged these; one without a number was not written."""
         for line, seq in zip(lines, seqs, strict=True):
-            if not isinstance(seq, int):
-                continue
-            call_id, kind = line.call_id, line.kind
-            row: Row | None
-            if (record := line.record) is not None:
-                row = [seq, seq, call_id, WORDS[kind], record.agent, record.server, record.tier]
-                row += (record.task, line.at, NONE, self._run, record.grant)
-            elif (row := stands.pop(call_id, None)) is not None:
-                row[LAST], row[STATE] = seq, WORDS[kind]
-                if kind is _SENT:
-                    row[RUN] = self._run  # a held call is that of the process that sends it
-            if row is not None:
-                if kind in UNSETTLED:
-                    stands[call_id] = row
-                else:
-                    row[SETTLED] = line.at
-            unfiled[call_id] = row
+            if isinstance(seq, int):
+                try:
+                    self.note(self.follow([line], seq))
+                except Unclear:
+                    self.heard([line.call_id])
 
     def rows(self) -> list[Row] | None:
         """What is to be filed; None when only the lines tell."""

@@ -18,13 +18,14 @@ HELD = Line("held", State.HELD, NOON, {}, call_record("held"))
 def standing(*lines: Line) -> Standing:
     """After these lines."""
     one = Standing(RUN)
-    one.note(lines, range(1, len(lines) + 1))
+    one.note(one.follow(lines, 1))
     return one
 
 
 def test_lines_that_follow_are_let_through() -> None:
     standing(intent("a"), HELD).follow(
-        [outcome("a"), intent("b"), outcome("b", "in_doubt"), Line("held", State.INTENT, NOON, {})]
+        [outcome("a"), intent("b"), outcome("b", "in_doubt"), Line("held", State.INTENT, NOON, {})],
+        3,
     )
 
 
@@ -43,7 +44,7 @@ def test_lines_that_follow_are_let_through() -> None:
 )
 def test_what_it_cannot_tell_is_for_the_file_to_say(lines: Sequence[Line]) -> None:
     with pytest.raises(Unclear):
-        standing(intent("a"), refusal("over")).follow(lines)
+        standing(intent("a"), refusal("over")).follow(lines, 3)
 
 
 def test_a_call_others_have_written_of_is_not_known_any_more() -> None:
@@ -51,7 +52,7 @@ def test_a_call_others_have_written_of_is_not_known_any_more() -> None:
     one.heard(["a", "theirs"])
     for line in (outcome("a"), outcome("theirs"), intent("theirs")):
         with pytest.raises(Unclear):
-            one.follow([line])
+            one.follow([line], 2)
     assert one.rows() is None
     assert len(one) == 2
 
@@ -71,18 +72,33 @@ def test_its_rows_are_its_calls_as_of_their_last_lines() -> None:
 def test_lines_that_were_refused_leave_no_trace() -> None:
     one = Standing(RUN)
     lines = [intent("a"), intent("b"), outcome("a")]
-    one.note(lines, [1, "call b: IllegalMove", 2])
+    one.note_each(lines, [1, "call b: IllegalMove", 2])
     rows = one.rows()
     assert rows is not None
     assert [row[:4] for row in rows] == [[1, 2, "a", "applied"]]
+
+
+def test_lines_that_were_followed_and_not_written_leave_no_trace() -> None:
+    one = standing(intent("a"))
+    one.follow([outcome("a"), intent("b")], 2)
+    rows = one.rows()
+    assert rows is not None
+    assert [row[:4] for row in rows] == [[1, 1, "a", "intent"]]
+    one.follow([outcome("a", "rejected"), intent("b")], 2)
+
+
+def test_a_line_the_file_let_through_of_a_call_that_is_not_known_is_for_the_file_to_tell() -> None:
+    one = Standing(RUN)
+    one.note_each([outcome("theirs"), intent("a")], [8, 9])
+    assert one.rows() is None
+    one.follow([outcome("a")], 2)
 
 
 def test_a_call_that_was_filed_can_still_move_on() -> None:
     one = standing(intent("a"))
     one.filed()
     assert (len(one), one.rows()) == (0, [])
-    one.follow([outcome("a")])
-    one.note([outcome("a")], [2])
+    one.note(one.follow([outcome("a")], 2))
     rows = one.rows()
     assert rows is not None
     assert [row[:4] for row in rows] == [[1, 2, "a", "applied"]]
@@ -100,4 +116,4 @@ def test_after_forgetting_the_file_is_asked() -> None:
     one = standing(intent("a"))
     one.forget()
     with pytest.raises(Unclear):
-        one.follow([outcome("a")])
+        one.follow([outcome("a")], 2)
