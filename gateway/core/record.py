@@ -111,6 +111,18 @@ class Claim(Value):
     A line whose claim does not hold is not written; whoever waits for it gets a `Refused`."""
 
 
+MOST_HELD: Final = 1_000
+"""Calls of one agent that wait. No budget counts them, each is kept with all it takes to send it, and all are looked
+at every second."""
+
+
+class Waits(Claim):
+    """One more call of an agent waits to be sent."""
+
+    agent: str
+    tenant: str
+
+
 class Line(Value):
     """One line for the journal. `kind` is the state it moves the call to; `body` is JSON-ready."""
 
@@ -198,7 +210,8 @@ def noted(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim
 
 def held(record: CallRecord, at: int, body: dict[str, Any], claims: tuple[Claim, ...] = ()) -> Line:
     """The line of a call that waits. `body`: until when, and all that sending it takes (line/holding.py)."""
-    return Line(record.call_id, move(None, State.HELD), at, body, record, claims)
+    waits = Waits(record.agent, record.tenant)
+    return Line(record.call_id, move(None, State.HELD), at, body, record, (*claims, waits))
 
 
 def after_hold(call_id: str, at: int, to: State, body: dict[str, Any]) -> Line:

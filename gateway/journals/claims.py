@@ -15,9 +15,9 @@ from gateway.core.credential import Moved
 from gateway.core.flow import Passage
 from gateway.core.forget import Forget
 from gateway.core.grant import End, Give, Spend
-from gateway.core.record import Claim
+from gateway.core.record import Claim, Waits
 from gateway.core.reverse import Leased, Taking
-from gateway.journals import credentials, forgetting, grants, labels, leaserows, tickets
+from gateway.journals import credentials, forgetting, grants, labels, leaserows, tickets, waiting
 from gateway.journals.budgets import Bill
 from gateway.journals.ledger import Ledger
 
@@ -34,6 +34,7 @@ TAKERS: Final[Mapping[type[Claim], Callable[[sqlite3.Connection, Sequence[Any]],
     Taking: leaserows.give,
     Forget: forgetting.take,
     Moved: credentials.take,
+    Waits: waiting.take,
 }
 
 
