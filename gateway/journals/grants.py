@@ -75,13 +75,14 @@ def end(ledger: Ledger, ended: Sequence[End]) -> list[Bill]:
 
 
 def _insert(ledger: Ledger, grant: Grant) -> None:
-    terms, connection = grant.terms, ledger.connection
+    connection = ledger.connection
     if grant.parent and not _is_alive(ledger, grant):
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
     if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
     holder = json.dumps([grant.tenant, grant.agent, grant.task])
-    _check_root(connection, grant, holder)
+    grant = _of_its_root(connection, grant, holder)
+    terms = grant.terms
     purse, document = budgets.place(grant.root, grant.id), as_json(grant)
     connection.execute(
         f"INSERT INTO \"grant\" VALUES (?, {_NEXT}, ?, '', ?, ?, ?, ?, 'active')",
@@ -105,14 +106,19 @@ def _insert(ledger: Ledger, grant: Grant) -> None:
     ledger.given(purse)
 
 
-def _check_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> None:
-    """Labels live with the root. With two of them, what was read for one could leave by the other."""
+def _of_its_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> Grant:
+    """Labels live with the root's task. With two of them, what was read for one could leave by the other: so nobody
+    hands on to a task that works for another one, and a grant that such a task is given of its own is of that one."""
     other = connection.execute(
-        'SELECT 1 FROM "grant" WHERE holder = ? AND root_task <> ?', (holder, grant.root_task)
-    )
-    if other.fetchone():
+        'SELECT root_task FROM "grant" WHERE holder = ? AND root_task <> ?',
+        (holder, grant.root_task),
+    ).fetchone()
+    if other is None:
+        return grant
+    if grant.parent:
         why = f"task {grant.task} of {grant.agent} works for another task already"
         raise Refused(Reason.OUTSIDE_GRANT, why)
+    return replace(grant, root_task=other[0])
 
 
 def _is_alive(ledger: Ledger, grant: Grant) -> bool:

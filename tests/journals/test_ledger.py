@@ -254,6 +254,22 @@ async def test_a_task_of_an_agent_works_for_one_root_and_no_other(tmp_path: Path
         await one.give(replace(second, root_task=root.root_task))
 
 
+async def test_a_task_that_was_handed_a_grant_can_be_given_one_of_its_own_with_the_same_labels(
+    tmp_path: Path,
+) -> None:
+    """Whoever may hand on may name any task; that it works no more by its role would else be for ever."""
+    root = grant("a")
+    child = grant("c", root)
+    own = replace(grant("own"), agent=child.agent, task=child.task, root_task=child.task)
+    below = replace(grant("b", own), root_task=root.root_task)
+    async with purse(tmp_path / "journal.db", root, child) as one:
+        await one.claim(End("a", "revoked", ""))
+        await one.give(own)
+        found = one.standing("own")
+        await one.give(below)
+    assert (found.state, found.grant.root_task) == ("active", root.root_task)
+
+
 async def test_a_spend_is_news_once_nothing_is_left(tmp_path: Path) -> None:
     root = grant("a", uses=2)
     async with purse(tmp_path / "journal.db", root, grant("b", root), grant("c", root)) as one:
