@@ -127,6 +127,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
         ("On behalf of", record.on_behalf_of),
         ("What for", record.intent),
+        ("Grant", record.grant),
         ("Asked", _asked(call)),
         (
             "Reaches",

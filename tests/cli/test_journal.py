@@ -224,6 +224,11 @@ def test_tail_follows_what_is_written_and_ends_quietly(
     assert following.wait(20) == 130
 
 
+async def test_show_tells_under_which_grant_a_call_was_made(empty: Path) -> None:
+    await _write(empty, [intent("aaaaaa01", grant="abcdefgh"), outcome("aaaaaa01")])
+    assert "abcdefgh" in bulkhead(empty, "show", "aaaaaa01").stdout
+
+
 async def test_what_a_rule_on_trial_would_have_denied_is_shown(empty: Path) -> None:
     await _write(empty, [intent("aaaaaa01", shadows="W1", duties="O2"), outcome("aaaaaa01")])
     assert "P010 policies/policy.csv:12 (on trial: W1)" in bulkhead(empty, "list").stdout
