@@ -38,6 +38,7 @@ class LiveWarrants:
                     await asyncio.sleep(LOOK_SECONDS)
         except (JournalError, Misconfigured) as error:
             log.error("no warrant of call %s: %s", call_id, error)
+            self._registry = None  # the next looks at the files that are there then
         except TimeoutError:
             log.warning("no warrant of call %s: no checkpoint covers it yet", call_id)
         except Exception:

@@ -6,6 +6,7 @@ rows of bytes: no tree and no signature.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class TileFile:
         """Opens or makes the file. Raises `JournalError`."""
         self._path = path
         self._db = self._or_fail(self._opened)
+        self._inode = self._or_fail(lambda: os.stat(path).st_ino)
 
     def tile(self, level: int, number: int) -> bytes:
         """Its hashes; none when there is no such tile."""
@@ -104,14 +106,24 @@ class TileFile:
         return db
 
     def _query(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
-        return self._or_fail(lambda: self._db.execute(sql, values).fetchall())
+        def found() -> list[tuple[Any, ...]]:
+            self._be_here()
+            return self._db.execute(sql, values).fetchall()
+
+        return self._or_fail(found)
 
     def _write(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
         def written() -> None:
+            self._be_here()
             with self._db.atomic():
                 self._db.conn.executemany(sql, rows)
 
         self._or_fail(written)
+
+    def _be_here(self) -> None:
+        """What is written to a file without a name, nobody finds again."""
+        if os.stat(self._path).st_ino != self._inode:
+            raise OSError("it was moved away, and there is another in its place")
 
     def _or_fail(self, work: Callable[[], T]) -> T:
         try:

@@ -54,3 +54,19 @@ def test_those_who_open_it_at_once_make_one_file(tmp_path: Path) -> None:
         with ThreadPoolExecutor(4) as threads:
             found = [each.result(10) for each in [threads.submit(opened) for _ in range(4)]]
         assert found == [[]] * 4
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_log_that_was_moved_away_is_not_gone_on_with(tmp_path: Path, another: bool) -> None:
+    """Its checkpoints would be where nobody finds them, and nobody would hear of it."""
+    path = tmp_path / "evidence.db"
+    file = TileFile(path)
+    file.keep(3, 0, "note 3")
+    path.rename(tmp_path / "elsewhere.db")
+    if another:
+        TileFile(path).close()
+    with pytest.raises(JournalError, match=r"evidence\.db"):
+        file.keep(5, 0, "note 5")
+    with pytest.raises(JournalError, match=r"evidence\.db"):
+        file.checkpoint()
+    assert TileFile(path).checkpoints() == []
