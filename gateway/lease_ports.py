@@ -41,12 +41,8 @@ class Leases(Protocol):
         """The same without a wait. None where it is not free, or that cannot be foreseen."""
         ...
 
-    async def held(self, call_id: str) -> bool:
-        """Does this call still have every lease it took? Raises `JournalError`."""
-        ...
-
     def claim(self, call_id: str) -> Leased:
-        """The same, to be looked at in the commit of a line."""
+        """That it still has every lease it took, to be looked at in the commit of a line."""
         ...
 
     def release(self, call_id: str, after: float = 0.0) -> None:

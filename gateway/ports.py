@@ -354,12 +354,8 @@ class GrantDesk(Protocol):
 
 
 class Watching(Protocol):
-    """A call under way, entered around its forward as `asyncio.timeout` is."""
-
-    @property
-    def was_cut(self) -> bool:
-        """A fence fell on it. Leaving it then raises nothing, and there is no outcome."""
-        ...
+    """A call under way, entered around its forward as `asyncio.timeout` is. Where a fence fell on it, leaving it
+    raises nothing, and there is no outcome."""
 
     def __enter__(self) -> Any: ...
 

@@ -23,7 +23,7 @@ from typing import Final, Protocol, TypeVar
 from gateway.core.reverse import Lease, Leased, Taken, Taking
 from gateway.errors import JournalError, Refused
 from gateway.journals.foreseen import Foreseen
-from gateway.journals.leaserows import Claim, Terms, count, end, grant
+from gateway.journals.leaserows import Claim, Terms, end, grant
 from gateway.reasons import Reason
 
 PATIENCE: Final = 30.0
@@ -194,13 +194,6 @@ class SqliteLeases:
         self._given_up = True
         for here in self._line.values():
             self._place(here)
-
-    async def held(self, call_id: str) -> bool:
-        """See `lease_ports.Leases`."""
-        claim = self.claim(call_id)
-        return claim.count == await self._desk.do(
-            lambda connection: count(connection, call_id, claim.run)
-        )
 
     def claim(self, call_id: str) -> Leased:
         """See `lease_ports.Leases`."""

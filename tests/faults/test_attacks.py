@@ -19,6 +19,7 @@ from gateway.core.record import State
 from gateway.core.reverse import Level
 from gateway.ports import Mark
 from gateway.undo.settling import Settler
+from tests.journals.holding import holds
 from tests.undo.rig import Killed, Policy, Rig, Store, a_rig, dies, failed
 
 DOUBT = Outcome("in_doubt", detail="no answer")
@@ -51,7 +52,7 @@ async def taken_up(rig: Rig) -> dict[str, str]:
 async def state_of(rig: Rig, call_id: str) -> State:
     """As the journal has it once nobody holds what the call wrote."""
     async with asyncio.timeout(30):
-        while await rig.parts.leases.held(call_id):
+        while await holds(rig.parts.leases, call_id):
             await asyncio.sleep(0.001)
     found = rig.parts.ledger.recorded(call_id)
     assert found is not None
@@ -356,7 +357,7 @@ async def test_a_gateway_that_ends_leaves_a_call_in_doubt_its_time(tmp_path: Pat
         store.trouble = lambda tool, arguments: DOUBT if tool == "put" else None
         call = await rig.call("put", key="a", value="2")
         await asyncio.sleep(0)
-        assert await rig.parts.leases.held(call)
+        assert await holds(rig.parts.leases, call)
     async with a_rig(tmp_path, store, clock=now) as rig:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):

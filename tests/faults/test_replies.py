@@ -24,6 +24,7 @@ from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.settling import Settler
 from gateway.wire.servers import open_server
 from tests.clock import ahead
+from tests.journals.holding import holds
 from tests.undo.rig import TOOLS, Behind, Policy, Rig, a_gateway, descriptor, packs
 
 BEFORE = "as it was"
@@ -111,7 +112,7 @@ def recorded(rig: Rig, call: str) -> Recorded:
 
 async def settled(rig: Rig, call: str, late: bool) -> None:
     """Nobody holds its leases any more; a doubt has been looked at as `bulkhead journal settle` does it."""
-    while await rig.parts.leases.held(call):
+    while await holds(rig.parts.leases, call):
         if not late:
             ahead(LIMIT / 10)
         await asyncio.sleep(0.01)

@@ -24,6 +24,7 @@ from gateway.reasons import Reason
 from gateway.values import replace
 from tests.clock import ahead
 from tests.journals.calls import call_record, intent, outcome
+from tests.journals.holding import holds
 
 
 @asynccontextmanager
@@ -152,7 +153,7 @@ async def test_two_processes_never_both_hold_a_resource(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert holding.pop(key) == call
-        assert await leases.held(call)
+        assert await holds(leases, call)
         leases.release(call)
 
     async with desk(tmp_path) as ours, desk(tmp_path) as theirs:
@@ -182,7 +183,7 @@ async def test_a_process_whose_own_never_cease_to_come_lets_another_one_have_it(
             ours.release(f"{n}")
             await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
             n += 1
-        held = await theirs.held("theirs")
+        held = await holds(theirs, "theirs")
         early = following.done()
         theirs.release("theirs")
         [last] = await following
@@ -197,7 +198,7 @@ async def test_who_waited_long_for_another_process_and_gave_up_is_in_nobodys_way
         await take(ours, "first", "file:/a")
         with pytest.raises(Refused):
             await take(theirs, "second", "file:/a", "file:/b")
-        await theirs.held("second")  # what was queued before is done
+        await holds(theirs, "second")  # what was queued before is done
         with closing(sqlite3.connect(tmp_path / "journal.db")) as file:
             left = file.execute("SELECT call_id FROM lease").fetchall()
     assert left == [("first",)]
@@ -246,7 +247,7 @@ async def test_a_waiter_who_goes_away_lets_the_next_one_in(tmp_path: Path) -> No
         await asyncio.gather(second, return_exceptions=True)
         leases.release("first")
         granted = await third
-        held = await leases.held("second"), await leases.held("third")
+        held = await holds(leases, "second"), await holds(leases, "third")
     assert len(granted) == 1
     assert held == (False, True)
 
@@ -307,9 +308,9 @@ async def test_a_dead_process_keeps_its_leases_until_its_server_must_be_quiet(
 async def test_a_lease_past_its_term_is_no_longer_held(tmp_path: Path) -> None:
     async with desk(tmp_path) as stuck, desk(tmp_path) as other:
         await stuck.take("slow", ["file:/a"], term=0.0, quiesce=0.0)
-        before = await stuck.held("slow")
+        before = await holds(stuck, "slow")
         await take(other, "quick", "file:/a")
-        after = await stuck.held("slow")
+        after = await holds(stuck, "slow")
     assert (before, after) == (True, False)
 
 
@@ -317,7 +318,7 @@ async def test_leases_kept_for_a_while_are_let_go_by_themselves(tmp_path: Path) 
     async with desk(tmp_path) as leases:
         await take(leases, "doubt", "file:/a")
         leases.release("doubt", after=5)
-        held = await leases.held("doubt")
+        held = await holds(leases, "doubt")
         waiting = asyncio.create_task(take(leases, "next", "file:/a"))
         early, _ = await asyncio.wait({waiting}, timeout=0.1)
         ahead(5)
@@ -340,7 +341,7 @@ async def test_an_epoch_is_never_given_twice_also_when_its_lease_and_its_process
 async def test_who_holds_nothing_may_let_go_of_it(tmp_path: Path) -> None:
     async with desk(tmp_path) as leases:
         leases.release("nobody")
-        held = await leases.held("nobody")
+        held = await holds(leases, "nobody")
     assert not held
 
 
@@ -361,7 +362,7 @@ async def test_a_process_that_is_about_to_stop_lets_nobody_wait_and_who_holds_go
         waiting += [asyncio.create_task(take(ours, f"late {key}", f"file:/{key}")) for key in "ab"]
         said = await asyncio.gather(*waiting, return_exceptions=True)
         [free] = await take(ours, "free", "file:/d")
-        held = [await ours.held("holds"), await theirs.held("elsewhere")]
+        held = [await holds(ours, "holds"), await holds(theirs, "elsewhere")]
         ours.release("holds")
         [after] = await take(theirs, "after", "file:/a")
     assert early == [False] * 3
@@ -399,7 +400,7 @@ async def test_leases_of_one_undo_in_two_processes_are_not_taken_for_each_others
         await take(one, "undo-1", "file:/a")
         now[0] += 86_400_000_000
         await take(two, "undo-1", "file:/a")
-        assert [await one.held("undo-1"), await two.held("undo-1")] == [False, True]
+        assert [await holds(one, "undo-1"), await holds(two, "undo-1")] == [False, True]
         line = intent("step-1", effect="destroy")
         with pytest.raises(Refused, match="have ended"):
             await journals[0].append(replace(line, claims=(one.claim("undo-1"),))).sealed()
@@ -452,7 +453,7 @@ async def test_a_lease_that_is_free_is_taken_in_the_commit_of_its_intent(tmp_pat
         beside = at_once(leases, "third", "server:/t")
         assert beside is not None
         await asyncio.gather(line.sealed(), journal.append(beginning("third", beside)).sealed())
-        there, held = rows(tmp_path), await leases.held("first")
+        there, held = rows(tmp_path), await holds(leases, "first")
         leases.release("first")
         leases.release("third")
         [last] = await take(leases, "last", ONE)
@@ -537,7 +538,7 @@ async def test_a_number_another_process_was_given_is_not_given_again(tmp_path: P
         theirs.leases().release("theirs")
         await take(theirs.leases(), "it is gone", "file:/c")
         theirs.leases().release("it is gone")
-        await theirs.leases().held("it is gone")
+        await holds(theirs.leases(), "it is gone")
         with pytest.raises(Refused):
             await ours.append(beginning("first", taken)).sealed()
     assert other.epoch >= taken.leases[0].epoch
@@ -554,7 +555,7 @@ async def test_what_a_held_call_lets_go_takes_nothing_with_it_when_the_call_is_s
         taken = at_once(leases, "call") or await take_one(leases, "call")
         await journal.append(beginning("call", taken)).sealed()
         await take(leases, "time passes", "file:/b")
-        there, held = rows(tmp_path)[0], await leases.held("call")
+        there, held = rows(tmp_path)[0], await holds(leases, "call")
         leases.release("call")
         await take(leases, "more time", "file:/c")
         again = at_once(leases, "call")
@@ -572,7 +573,7 @@ async def test_who_takes_again_what_it_keeps_for_a_while_has_it_before_all_who_w
         waiting = asyncio.create_task(take(leases, "later", "file:/a"))
         await asyncio.sleep(0)
         [second] = await take(leases, "undo", "file:/a")
-        held, early = await leases.held("undo"), waiting.done()
+        held, early = await holds(leases, "undo"), waiting.done()
         leases.release("undo")
         [third] = await waiting
     assert (held, early) == (True, False)
@@ -589,7 +590,7 @@ async def test_who_takes_something_else_instead_waits_for_it(tmp_path: Path) -> 
         early = waiting.done()
         leases.release("beside")
         leases.release("after")
-        held = len(await waiting), await leases.held("undo")
+        held = len(await waiting), await holds(leases, "undo")
     assert (early, held) == (False, (2, True))
 
 
@@ -629,7 +630,7 @@ async def test_who_takes_leases_with_intents_is_alone_with_them_over_processes(
         epochs[key].append(taken.leases[0].epoch)
         await asyncio.sleep(0.001)
         assert holding.pop(key) == call
-        assert await leases.held(call)
+        assert await holds(leases, call)
         line = journal.append(outcome(call))
         leases.release(call)
         await line.sealed()

@@ -26,6 +26,7 @@ from gateway.undo.report import Report
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
 from gateway.values import replace
+from tests.journals.holding import holds
 from tests.undo.rig import Behind, Policy, Rig, a_gateway
 from tests.undo.scratch import Seen, World
 
@@ -106,7 +107,7 @@ class Day:
 
     async def _called(self, tool: str, arguments: JsonObject, agent: str) -> Recorded:
         call_id, _ = await self.rig.ask(self.world.name, tool, arguments, task="t1", agent=agent)
-        while await self.rig.parts.leases.held(call_id):
+        while await holds(self.rig.parts.leases, call_id):
             await asyncio.sleep(0.001)
         return await self._settled(self._recorded(call_id))
 

@@ -25,6 +25,7 @@ from gateway.undo.settling import Settler
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
 from tests.clock import ahead
+from tests.journals.holding import holds
 from tests.undo.rig import Behind, Policy, Rig, a_gateway, descriptor
 
 SERVER = Path(__file__).parents[1] / "faults" / "faulty_server.py"
@@ -99,7 +100,7 @@ def now() -> int:
 
 async def looked_at(rig: Rig, call: str) -> Recorded:
     """Once nobody holds its leases any more."""
-    while await rig.parts.leases.held(call):
+    while await holds(rig.parts.leases, call):
         await asyncio.sleep(0.01)
     found = rig.parts.ledger.recorded(call)
     assert found is not None

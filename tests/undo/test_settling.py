@@ -20,6 +20,7 @@ from gateway.undo.parts import Parts
 from gateway.undo.scope import CaptureFailed, Scope
 from gateway.undo.settling import Settler, Writer
 from gateway.values import replace
+from tests.journals.holding import holds
 from tests.undo.shop import OK, ShelfCase, Shop, put, record_of, shop
 
 DOUBT = replace(OK, kind="in_doubt", result=None, detail="no answer", pid=7)
@@ -240,7 +241,7 @@ async def test_a_read_changed_nothing_whatever_became_of_it(tmp_path: Path) -> N
 async def until_settled(at: Shop) -> State:
     """When the gateway that forwarded it has looked, or given up."""
     at.reverser.release("call-1")
-    while await at.leases.held("call-1"):
+    while await holds(at.leases, "call-1"):
         await asyncio.sleep(0)
     return recorded(at).state
 
@@ -293,7 +294,7 @@ async def test_a_late_answer_is_held_against_the_world_too(
         await in_doubt(at, leaves=leaves)
         at.reverser.release("call-1")
         at.doubts.late("call-1", OK)
-        while await at.leases.held("call-1"):
+        while await holds(at.leases, "call-1"):
             await asyncio.sleep(0)
         found = recorded(at)
     assert (found.state, found.reversal.level) == (state, Level.EXACT)
