@@ -115,7 +115,7 @@ class HttpSink(Value):
             ) as answer:
                 pass
         except httpx.HTTPError as error:
-            raise Undelivered(f"{self.url}: {type(error).__name__}") from None
+            raise Undelivered(f"{self.url}: {type(error).__name__}: {error}") from None
         if not answer.is_success:
             raise Undelivered(f"{self.url}: status {answer.status_code}")
         last = _of(events[-1])

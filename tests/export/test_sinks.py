@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import Misconfigured
 from gateway.export.sinks import Event, FileSink, HttpSink, Undelivered
+from gateway.stories.stage import free_port
 
 
 def numbered(*numbers: int) -> list[Event]:
@@ -103,6 +104,13 @@ class Collector:
 def http(collector: Collector, tmp_path: Path) -> HttpSink:
     client = httpx.Client(transport=httpx.MockTransport(collector))
     return HttpSink("http://collector/x", tmp_path / "cursor", client)
+
+
+def test_why_a_collector_was_not_reached_is_told(tmp_path: Path) -> None:
+    with httpx.Client() as client, pytest.raises(Undelivered, match="refused"):
+        HttpSink(f"http://127.0.0.1:{free_port()}/x", tmp_path / "cursor", client).deliver(
+            numbered(1)
+        )
 
 
 @pytest.mark.parametrize("status", [500, 302, 401])
