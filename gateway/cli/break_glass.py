@@ -47,8 +47,7 @@ def ask(
 ) -> None:
     """The first person: ask for a window. It opens when a second one approves it."""
     loaded = settings.load(config)
-    if server not in loaded.servers:
-        raise Misconfigured(f"there is no server {server!r}", loaded.where)
+    named.server(loaded, server)
     whose = tenant or loaded.tenant
 
     async def asked(desk: Deciding) -> Ticket:

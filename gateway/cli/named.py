@@ -37,11 +37,18 @@ def tenant(name: str) -> str:
     return name
 
 
+def server(loaded: Settings, name: str) -> str:
+    """It, if bulkhead.yaml has it. Raises `Misconfigured`."""
+    if name not in loaded.servers:
+        raise Misconfigured(f"no server {name!r} in the settings", hint=", ".join(loaded.servers))
+    return name
+
+
 def can_be(loaded: Settings, fence: Fence) -> None:
     """Raises `click.UsageError` or `Misconfigured` for a fence on what cannot be: nobody hears that it was stopped."""
     scope, value = fence.scope, fence.value
-    if scope == "server" and value not in loaded.servers:
-        raise Misconfigured(f"there is no server {value!r}", loaded.where)
+    if scope == "server":
+        server(loaded, value)
     if not is_name(fence):
         raise click.UsageError(f"{value!r} is no {scope}'s name")
     tenant(fence.tenant)

@@ -22,6 +22,7 @@ from gateway.catalogue.merge import merge
 from gateway.catalogue.pins import Pin, Pins
 from gateway.catalogue.review import Review, review, whole_digest
 from gateway.catalogue.text import printable
+from gateway.cli import named
 from gateway.cli import servers_text as told
 from gateway.cli.operators import logged_in
 from gateway.cli.options import confirm_on_a_terminal, print_json, usual_options
@@ -127,8 +128,7 @@ def approve(
 def _look(config: Path, name: str, deadline: float) -> tuple[Settings, Pins, Lists, list[Review]]:
     """Settings, pins, what the server lists now, and both beside each other. Raises `Misconfigured`."""
     settings = settings_file.load(config)
-    if name not in settings.servers:
-        raise Misconfigured(f"no server {name!r} in the settings", hint=", ".join(settings.servers))
+    named.server(settings, name)
     pins = pin_files.load(settings.policy_dir, settings.servers)
     read = asyncio.run(_read_all(settings, [name], deadline))[name]
     if not read.kinds:

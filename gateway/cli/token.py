@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from gateway import settings as settings_file
+from gateway.cli import named
 from gateway.cli.options import config_option, confirm_on_a_terminal, json_option, print_json
 from gateway.cli.times import Seconds
 from gateway.core.model import Endpoint, Tier
@@ -92,11 +93,7 @@ def identity_facts(
 def endpoint_of(settings: Settings, tiers: tuple[str, ...], server: str | None) -> Endpoint:
     """The one endpoint these options mean. Raises `Misconfigured`."""
     if server is not None:
-        if server not in settings.servers:
-            raise Misconfigured(
-                f"no server {server!r} in the settings", hint=", ".join(settings.servers)
-            )
-        return Endpoint("server", server=server)
+        return Endpoint("server", server=named.server(settings, server))
     if len(tiers) > 1:
         raise Misconfigured(
             "a token is for one endpoint: give one --tier, or none for data and tool"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -52,6 +51,8 @@ def first(error: ValidationError, model: type[BaseModel]) -> Fault:
 
 
 def _meant(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
+    from difflib import get_close_matches
+
     schema = model.model_json_schema()
     known = sorted(set(_keys(schema, schema, place[:-1])))
     near = get_close_matches(str(place[-1]), known, 1, _ALIKE)

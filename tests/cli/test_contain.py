@@ -78,7 +78,7 @@ def test_a_scope_that_is_stopped_and_not_undone_says_so(home: Home, scope: tuple
 @pytest.mark.parametrize(
     ("scope", "says"),
     [
-        (("--server", "stroe"), "there is no server 'stroe'"),
+        (("--server", "stroe"), "no server 'stroe' in the settings"),
         (("--agent", "a,b"), "'agent:a,b' is no agent's name"),
         (("--agent", "k8s:ns:triage"), "'k8s:ns:triage' is no agent's name"),
         (("--agent", ""), "is no agent's name"),

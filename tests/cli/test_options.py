@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gateway.cli import play
+from gateway.cli import play, root
 from gateway.errors import Misconfigured
 from tests.stories.examples import small, written
 
@@ -50,3 +50,17 @@ def test_without_a_place_for_a_scratch_directory_one_line_says_so(
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nonexistent"])
     with pytest.raises(Misconfigured, match=r"No usable temporary directory.*TMPDIR"):
         CliRunner().invoke(play.command, [str(story)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("rolback", "'rolback'. Is it rollback?"),
+        ("servr", "servers or serve?"),
+        ("xyz", "'xyz'.\n"),
+    ],
+)
+def test_a_misspelt_command_is_told_with_what_it_may_mean(typed: str, said: str) -> None:
+    ran = CliRunner().invoke(root, [typed])
+    assert ran.exit_code == 2
+    assert said in ran.output
