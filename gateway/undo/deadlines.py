@@ -70,7 +70,7 @@ class Deadlines:
         with self._locked(task, tenant):
             there = self.find(task, tenant)
             if there is not None and there.stand in ("open", "asks"):
-                raise Refused(Reason.DENIED_BY_RULE, f"task {task} has begun: it is {there.stand}")
+                raise Refused(Reason.UNKNOWN_TARGET, f"task {task} has begun: it is {there.stand}")
             until = now + seconds * 1_000_000
             return self._save(Promise(task, operator, now, until, tenant=tenant))
 
@@ -129,16 +129,16 @@ class Deadlines:
         promise = self.find(task, tenant)
         if promise is None or promise.stand != "open":
             said = "never begun" if promise is None else promise.stand
-            raise Refused(Reason.DENIED_BY_RULE, f"task {task} is not open: {said}")
+            raise Refused(Reason.UNKNOWN_TARGET, f"task {task} is not open: {said}")
         if promise.deadline <= now:
-            raise Refused(Reason.DENIED_BY_RULE, f"the time of task {task} is over")
+            raise Refused(Reason.UNKNOWN_TARGET, f"the time of task {task} is over")
         return promise
 
     @contextmanager
     def _locked(self, task: str, tenant: str) -> Iterator[None]:
         with self._lock(task, tenant) as got:
             if not got:
-                raise Refused(Reason.DENIED_BY_RULE, f"task {task} is being undone or changed now")
+                raise Refused(Reason.OVERLOADED, f"task {task} is being undone or changed now")
             yield
 
     @contextmanager

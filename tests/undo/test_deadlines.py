@@ -24,7 +24,7 @@ def test_a_promise_outlives_its_process(tmp_path: Path) -> None:
 def test_a_task_has_one_promise_at_a_time(tmp_path: Path) -> None:
     deadlines = Deadlines(tmp_path)
     deadlines.begin(TASK, "operator:o", 0, 600)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="unknown_target"):
         deadlines.begin(TASK, "operator:o", 1, 600)
     deadlines.confirm(TASK, 2)
     assert deadlines.begin(TASK, "operator:o", 3, 600).stand == "open"
@@ -47,11 +47,11 @@ def test_it_is_overdue_at_its_deadline_unless_it_is_confirmed_or_extended(tmp_pa
 def test_when_the_time_is_over_nothing_can_be_confirmed(tmp_path: Path) -> None:
     deadlines = Deadlines(tmp_path)
     deadlines.begin(TASK, "operator:o", 0, 10)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="unknown_target"):
         deadlines.confirm(TASK, 10 * SECOND)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="unknown_target"):
         deadlines.extend(TASK, 10 * SECOND, 10)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="unknown_target"):
         deadlines.confirm("never begun", 0)
 
 
@@ -61,7 +61,7 @@ def test_who_keeps_it_keeps_it_alone(tmp_path: Path) -> None:
     with one.held(TASK) as mine, other.held(TASK) as theirs:
         assert mine is not None
         assert theirs is None
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match="overloaded"):
             other.confirm(TASK, 1)
     assert other.confirm(TASK, 1).stand == "confirmed"
 
