@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 _LIST: Final = "must be a list, as in [a, b]"
 _MAPPING: Final = "must be a mapping of keys to values"
@@ -28,6 +29,7 @@ _SAID: Final = {
 _ENUM: Final = re.compile(r"<\w+\.\w+: ('\w+')>")
 """How pydantic names what could stand there, if it is an enum's: as Python writes it."""
 _SHOULD: Final = re.compile(r"^[A-Z]\w* should ")
+_KINDS: Final = ("union_tag_invalid", "union_tag_not_found")
 _ALIKE: Final = 0.75
 """How much two keys must have in common for one to be asked about: `teir` and `tier` have just that."""
 
@@ -40,14 +42,40 @@ class Fault(NamedTuple):
     hint: str
 
 
-def first(error: ValidationError, model: type[BaseModel]) -> Fault:
-    """The first that is wrong; an unknown key before anything else."""
+def first(error: ValidationError, model: type[BaseModel], tree: Any) -> Fault:
+    """The first that is wrong; an unknown key before anything else. `tree`: what was read."""
     found = error.errors(include_url=False)
     fault = min(found, key=lambda each: each["type"] != "extra_forbidden")
-    place = fault["loc"]
+    if fault["type"] in _KINDS:
+        return _kind(fault)
+    place = _written(tree, fault["loc"])
     said = _SHOULD.sub("must ", _ENUM.sub(r"\1", fault["msg"].removeprefix("Value error, ")))
     hint = _meant(model, place) if fault["type"] == "extra_forbidden" else ""
     return Fault(place, _SAID.get(fault["type"], said), hint)
+
+
+def _kind(fault: ErrorDetails) -> Fault:
+    """Of parts of several kinds: the key that says which is missing, or says none of them."""
+    about = fault.get("ctx", {})
+    key = str(about["discriminator"]).strip("'")
+    said = (
+        f"'{about['tag']}' is none of {about['expected_tags']}" if "tag" in about else "is missing"
+    )
+    return Fault((*fault["loc"], key), said, "")
+
+
+def _written(tree: Any, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Without the kinds of parts, which pydantic names on the way and which stand in no file."""
+    found: list[str | int] = []
+    for number, step in enumerate(place, 1):
+        if isinstance(tree, dict) and step not in tree and number < len(place):
+            continue
+        found.append(step)
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            tree = None
+    return tuple(found)
 
 
 def _meant(model: type[BaseModel], place: tuple[str | int, ...]) -> str:

@@ -213,7 +213,7 @@ def validate(tree: CommentedMap, model: type[Model], file: str) -> Model:
         # By way of JSON, because strict mode takes a list for a tuple, or a word for an enum, only from there.
         return model.model_validate_json(json.dumps(plain(tree)))
     except ValidationError as error:
-        fault = faults.first(error, model)
+        fault = faults.first(error, model, tree)
         path = ".".join(map(str, fault.place))
         said = f"{path}: {fault.said}" if path else fault.said
         raise Misconfigured(said, Where(file, line_of(tree, fault.place)), fault.hint) from None

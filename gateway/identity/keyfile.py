@@ -76,8 +76,10 @@ def read(path: Path) -> Mapping[str, VerificationKey]:
     raw = bytes_of(path, MAX_BYTES)
     try:
         keys = read_set(json_object(raw, "the file"))
-    except (NotAKey, Refused) as error:
-        raise Misconfigured(f"no JWK Set: {error}", where) from None
+    except NotAKey as error:
+        raise Misconfigured(str(error), where) from None
+    except Refused as error:
+        raise Misconfigured(f"no JWK Set: {error.detail}", where) from None
     if not keys:
         raise Misconfigured("there is no key in it that is accepted", where)
     return keys

@@ -60,6 +60,42 @@ def test_a_mistake_is_told_as_whoever_made_it_would_tell_it(
     assert said(tmp_path, text) == words
 
 
+LENT = """servers:
+  a:
+    url: https://a.example/mcp
+    credentials:
+      - provider: static
+        secret: {env: A}
+      - provider: oauth_client_credentials
+        token_url: https://b.example/token
+        client_id: gateway
+        client_secret: {env: B}
+"""
+FIRST, SECOND = "servers.a.credentials.0", "servers.a.credentials.1"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("{env: A}", "{fiel: A}", f"6: {FIRST}.secret.fiel: unknown key (is it file?)"),
+        ("client_id:", "clientid:", f"9: {SECOND}.clientid: unknown key (is it client_id?)"),
+        ("        client_id: gateway\n", "", f"7: {SECOND}.client_id: is missing"),
+        ("client_id: gateway", "client_id: 7", f"9: {SECOND}.client_id: must be text: a number"),
+        (
+            "provider: static",
+            "provider: sttic",
+            f"5: {FIRST}.provider: 'sttic' is none of 'static', ",
+        ),
+        ("- provider: static\n        s", "- s", f"5: {FIRST}.provider: is missing"),
+    ],
+)
+def test_a_part_of_one_of_several_kinds_is_told_at_its_own_line(
+    tmp_path: Path, was: str, now: str, words: str
+) -> None:
+    assert was in LENT
+    assert said(tmp_path, LENT.replace(was, now)).startswith(words)
+
+
 def test_a_misspelt_key_is_told_and_not_the_one_that_is_missing_for_it(tmp_path: Path) -> None:
     file = tmp_path / "tiers.yaml"
     file.write_text("servers:\n  a:\n    tools:\n      b: {teir: data, effect: read}\n")

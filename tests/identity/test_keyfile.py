@@ -55,6 +55,17 @@ async def test_a_broken_file_takes_nothing_away_and_starts_nothing(
     assert caught.value.where is not None and caught.value.where.file == str(file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{}", ": no JWK Set"), (b"[", ": no JWK Set: the file is not strict JSON")],
+)
+def test_a_file_that_is_no_set_is_told_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    (file := tmp_path / "keys.json").write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        KeyFile(file)
+    assert str(caught.value).startswith(f"{file}{said}") and "bad_token" not in str(caught.value)
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot read"):
         KeyFile(tmp_path / "keys.json")

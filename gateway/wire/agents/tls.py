@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.config.yamlfile import refuse_open_to_all
+from gateway.config.yamlfile import MAX_BYTES, bytes_of
 from gateway.errors import Misconfigured, Where
 from gateway.files import following
 from gateway.settings import Settings
@@ -79,7 +79,7 @@ def check(settings: Settings) -> None:
 
 def _context(files: Files) -> ssl.SSLContext:
     for each in files.all():
-        refuse_open_to_all(each)
+        bytes_of(each, MAX_BYTES)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_TICKET

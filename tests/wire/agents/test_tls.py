@@ -204,6 +204,14 @@ def test_files_that_cannot_be_used_are_told_before_anything_starts(
 
 
 @pytest.mark.parametrize("name", ["gateway.pem", "gateway.key", "bundle.pem"])
+def test_which_file_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+    ground = Ground.make(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(Misconfigured, match=rf"{name}: cannot read: No such file"):
+        Tls(ground.files)
+
+
+@pytest.mark.parametrize("name", ["gateway.pem", "gateway.key", "bundle.pem"])
 def test_files_anybody_could_write_are_nobodys(tmp_path: Path, name: str) -> None:
     ground = Ground.make(tmp_path)
     (tmp_path / name).chmod(0o666)
