@@ -83,8 +83,9 @@ class Sessions:
             place = self._places.get(key)
             if place is not None and self._watches.wants(message.session):
                 await self._ears.updates(place, session, message, channel)
-            elif place is not None and can_be_asked(message.client.capabilities):
-                await self._ears.stream(place, session)
+            elif place is not None and (place.standing is None or place.standing.to_open):
+                if message.session or can_be_asked(message.client.capabilities):
+                    await self._ears.stream(place, session)
             if session.gone:
                 self._drop(key, session)
                 continue

@@ -1,7 +1,8 @@
 """The GET stream of one agent's session: where a server puts questions that name no call of its.
 
-Kept open only for agents that can be asked. What comes is given to the newest call of the session: all
-calls in it are one principal's, and an answer finds its question by id whichever call carried it.
+Kept open for each session of an agent, as its client would keep it, and for stateless agents that can be asked. What
+comes is given to the newest call of the session: all calls in it are one principal's, and an answer finds its question
+by id whichever call carried it.
 Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
 """
 
@@ -43,9 +44,18 @@ class Standing:
         """From now on also what its agent subscribes to."""
         self._heard = heard
 
+    @property
+    def to_open(self) -> bool:
+        """Whether `opened` has anything to do, or to wait for."""
+        return not self._refused and (self._ended or not self._settled.is_set())
+
+    @property
+    def _ended(self) -> bool:
+        return self._task is None or self._task.done()
+
     async def opened(self) -> bool:
         """Whether it is open: returns when it is, when there is none to be had, or when that takes too long."""
-        if not self._refused and (self._task is None or self._task.done()):
+        if not self._refused and self._ended:
             self._settled.clear()
             self._task = asyncio.ensure_future(self._keep())
         try:

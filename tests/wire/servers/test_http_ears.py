@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.core.model import ClientFacts, Outcome
+from gateway.core.model import ClientFacts, JsonObject, Outcome
 from gateway.ports import Outbound, Watch
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE, UPDATED
@@ -156,3 +156,29 @@ async def test_only_the_first_call_waits_for_a_stream_that_opens_without_a_word(
         await touch(server, in_session("one"))
         monkeypatch.setattr(http_standing, "OPEN_SECONDS", 3600)
         await touch(server, in_session("one"))
+
+
+async def test_an_agent_that_cannot_be_asked_hears_what_is_said_on_its_sessions_stream() -> None:
+    stream: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+
+    async def logging(wire: Wire) -> None:
+        if wire.request.head.startswith("GET"):
+            await wire.stream()
+            stream.set_result(wire)
+            await asyncio.sleep(60)
+        log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "at work"}}
+        await (await stream).say(f"data: {json.dumps(log)}\n\n".encode())
+        await agent.heard_one.wait()
+        await wire.answer({})
+
+    class Listening(Ear):
+        heard_one = asyncio.Event()
+
+        async def notify(self, method: str, params: JsonObject) -> None:
+            await super().notify(method, params)
+            self.heard_one.set()
+
+    agent = Listening()
+    async with serving(sessions(logging)) as (server, _), asyncio.timeout(20):
+        await server.call(leave(), replace(in_session("one"), client=MUTE), agent)
+    assert agent.heard == [("notifications/message", {"data": "at work"})]
