@@ -42,7 +42,7 @@ class Asking(Value):
         new = self._ticket(call_id, decided, reversal or READ, marks, grant)
         found = await self.tickets.ask(new)
         if found.stand == "approved":
-            return Leave(found.id, call_id, self.clock())
+            return Leave(found.id, call_id, self.clock(), found.kind == "window")
         duty = _duty(decided)
         denied = found.stand == "denied"
         reason = Reason.APPROVAL_DENIED if denied else Reason.APPROVAL_NEEDED

@@ -6,7 +6,7 @@ Laws:
 2. Leave is used up in the commit of the call's intent. A second use finds it used.
 3. Who asks, or is asked for, never gives it.
 4. A window (break-glass) stands for the leave of one agent at one server, in the admin tier and for
-   minutes. It gives no right: what the policy denies stays denied.
+   minutes. It gives no right: what the policy denies stays denied, and what a task may not let out stays in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from gateway.reasons import Reason
 from gateway.values import Value, field, replace
 
 DUTY: Final = "approve"
+UNSEEN: Final = "window"
+"""Beside the duty, where a window has fulfilled it: nobody has seen the call."""
 WAITING_SECONDS: Final = 3_600
 LEAVE_SECONDS: Final = 900
 """How long a leave that was given can be used, and the longest a window stands open."""
@@ -92,6 +94,7 @@ class Leave(Claim):
     ticket: str
     call_id: str
     at: int
+    by_window: bool = False
 
 
 class Word(Claim):

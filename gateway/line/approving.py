@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.approval import DUTY, binding
+from gateway.core.approval import DUTY, UNSEEN, Leave, binding
 from gateway.core.reverse import READ
 from gateway.core.tasks import is_about_a_task
 from gateway.line.way import Reversible, Way
@@ -27,5 +27,8 @@ async def fulfil(approvals: Approvals | None, way: Way, reversible: Reversible) 
             return False
         leave = await approvals.leave(way.call_id, decided, reversal, marks, grant)
         way.claims, way.bound = (leave,), bound
+        way.fulfilled -= {UNSEEN}
+        if isinstance(leave, Leave) and leave.by_window:
+            way.fulfilled |= {UNSEEN}
     way.fulfilled |= {DUTY}
     return True

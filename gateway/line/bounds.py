@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 
 from gateway.core import fence
-from gateway.core.approval import DUTY
+from gateway.core.approval import DUTY, UNSEEN
 from gateway.core.credential import Behalf
 from gateway.core.fence import Catchable, Caught, Fence
 from gateway.core.flow import Passage, closed
@@ -96,7 +96,8 @@ class Bounds:
         cover, classified = covered.cover, covered.classified
         if not cover.chain and classified.flow is None:
             return covered, ()
-        approved = DUTY in fulfilled and not brings_more(classified.resolved.request)
+        seen = DUTY in fulfilled and UNSEEN not in fulfilled
+        approved = seen and not brings_more(classified.resolved.request)
         claims = self._grants.claims(cover, classified, approved)
         for claim in claims:
             if isinstance(claim, Passage) and claim.out is not None:

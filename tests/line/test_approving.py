@@ -13,7 +13,7 @@ import pytest
 from gateway.approvals.asking import Asking
 from gateway.core import record
 from gateway.core.act import of_act
-from gateway.core.approval import Word
+from gateway.core.approval import Leave, Word
 from gateway.core.flow import Passage
 from gateway.core.model import (
     Answer,
@@ -23,6 +23,7 @@ from gateway.core.model import (
     Effect,
     Endpoint,
     Era,
+    Flow,
     Obligation,
     Request,
     Target,
@@ -32,10 +33,12 @@ from gateway.errors import Refused
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.line import holding
+from gateway.line.bounds import Bounds
 from gateway.line.holding import Waiting
 from gateway.reasons import Reason
 from gateway.values import replace
-from tests.free import Deaf
+from tests.free import Deaf, NoFences
+from tests.line.test_bounds import Remembering
 from tests.line.test_several import given, granted, told
 from tests.test_pep import ALLOWED, RULE, WHO, Policy, World, reason
 
@@ -116,6 +119,24 @@ async def test_a_call_that_became_another_while_a_person_thought_is_asked_for_ag
     persons.meanwhile = meanwhile  # type: ignore[method-assign]
     assert (await world.call()).error is None
     assert persons.asked == ["call1", "call1"]
+
+
+@pytest.mark.parametrize("by_window", [True, False])
+async def test_only_leave_for_this_very_call_lets_data_out(by_window: bool) -> None:
+    """Through a window go calls that nobody has seen."""
+
+    class Egress(Policy):
+        def classify(self, resolved: Any) -> Classified:
+            return replace(super().classify(resolved), flow=Flow(frozenset(), True, "lax"))
+
+    class Those:
+        async def leave(self, call_id: str, *said: Any) -> Leave:
+            return Leave("ticket", call_id, 5, by_window)
+
+    grants = Remembering()
+    bounds = Bounds(grants, NoFences())
+    await World(Egress(decision=APPROVE), bounds=bounds, approvals=Those()).call()
+    assert grants.approved == [not by_window]
 
 
 def waiting(call_id: str, grant: str = "", **bound: Any) -> Waiting:
