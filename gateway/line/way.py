@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from gateway.core.approval import DUTY, UNSEEN
 from gateway.core.decide import Decided
 from gateway.core.describe import Reached
 from gateway.core.model import JsonObject, Request, Target
@@ -49,10 +50,14 @@ class Way(Struct, eq=False):
 
 
 def taken_up(waiting: Waiting, policy: PolicyView) -> Way:
-    """The way of a held call on from where it stopped: what it was held under and allowed as, it must be still."""
+    """The way of a held call on from where it stopped: what it was held under and allowed as, it must be still. A
+    window may be closed by now: there is leave by one while it is open."""
     way = Way(waiting.call_id, waiting.request, policy, waiting.request, waited=True)
     way.target, way.under = waiting.target, waiting.grant
-    way.fulfilled, way.bound = waiting.fulfilled, waiting.bound
+    if UNSEEN in waiting.fulfilled:
+        way.fulfilled = waiting.fulfilled - {DUTY, UNSEEN}
+    else:
+        way.fulfilled, way.bound = waiting.fulfilled, waiting.bound
     return way
 
 

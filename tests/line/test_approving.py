@@ -264,6 +264,18 @@ def kept(world: World) -> Waiting:
     return holding.waiting(line.call_id, target, "", [body], world.protector.unseal)
 
 
+async def test_a_call_that_was_held_by_a_window_is_asked_for_again_when_it_is_sent() -> None:
+    """Fifteen minutes are fifteen minutes, however long a rule holds calls."""
+    world, persons = world_of(HELD)
+    await world.call()
+    persons.no = Refused(Reason.APPROVAL_NEEDED, "a ticket")
+    held = replace(kept(world), fulfilled=frozenset({"approve", "hold", "window"}))
+    async with asyncio.timeout(20):
+        answer = await world.line.send(held, Deaf())
+    assert (said(answer), persons.asked) == ("approval_needed", ["call1", "call1"])
+    assert world.server.got == []
+
+
 @pytest.mark.parametrize(("level", "asked"), [(Level.EXACT, 1), (Level.NONE, 2)])
 async def test_leave_for_a_held_call_is_for_none_that_it_becomes_meanwhile(
     level: Level, asked: int
