@@ -52,8 +52,14 @@ class Lane(BoundedHeads):
         if self._exchange is not None:
             self._held = data
             self.flow.pause_reading()
-        elif not self._taken(data):
+            return
+        known = self._recognised(data)
+        if known is None or len(data) > known.size:
             self._to_engine(data)
+        elif len(data) == known.size:
+            self._serve(known, data)
+        else:
+            self._hold(known, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._not_late()
@@ -119,26 +125,22 @@ class Lane(BoundedHeads):
             self.flow.resume_reading()
             self.data_received(held)
 
-    def _taken(self, data: bytes) -> bool:
-        """Served or held here. False: it is the engine's."""
+    def _recognised(self, data: bytes) -> Known | None:
+        """The head it begins with. None: it is the engine's, to read it or because of what came before."""
         cycle = self.cycle
         between = self._fed_whole and (cycle is None or cycle.response_complete)
         if not between or self.transport.is_closing():
-            return False
+            return None
         known = self._known or self._last
-        if known is None or not data.startswith(known.raw):
-            end = data.find(END) + len(END)
-            known = self.heads.find(data[:end])
-            if known is None:
-                self._learning = data[:end]
-                return False
+        if known is not None and data.startswith(known.raw):
+            return known
+        end = data.find(END) + len(END)
+        known = self.heads.find(data[:end])
+        if known is None:
+            self._learning = data[:end]
+        else:
             self._last = known if len(known.raw) <= KEPT else None
-        missing = known.size - len(data)
-        if missing == 0:
-            self._serve(known, data)
-        elif missing > 0:
-            self._hold(known, data)
-        return missing >= 0
+        return known
 
     def _hold(self, known: Known, data: bytes) -> None:
         self._known, self._held = known, data

@@ -181,9 +181,9 @@ class HttpServer:
             client = message.client
             if (
                 client.capabilities
+                and envelope.asks_in_sessions(client)
                 and self._forced is None
                 and message.principal not in self._no_sessions
-                and envelope.asks_in_sessions(client)
             ):
                 return self._send_as_asked(message, channel, patience)
             return self._stateless.send(message, channel, patience)
