@@ -6,13 +6,19 @@ decides alone about calls this memory does not hold (other processes', or settle
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.core.record import FIRST, LATER, MOVES, UNSETTLED, IllegalMove, Line, State
+
+KEPT: Final = UNSETTLED - {State.HELD}
+"""States of calls that end here, or with this process."""
 
 
 class OpenCalls:
     """The state of every open call, as of its latest queued line.
 
-    Calls in doubt are not kept: there is no end to them, and few of them move on."""
+    Calls in doubt are not kept: there is no end to them, and few of them move on. Nor are held ones: another process
+    may send them or take them back, and nothing of that is heard here."""
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
@@ -28,7 +34,7 @@ class OpenCalls:
         if record is None:
             known = self._states.pop(call_id, None)
             # Where it cannot follow, another process may have moved the call on meanwhile.
-            if kind in UNSETTLED and known is not None and kind in MOVES[known]:
+            if kind in KEPT and known is not None and kind in MOVES[known]:
                 self._states[call_id] = kind
             return
         if line.own is None and record.call_id != call_id:
@@ -36,7 +42,7 @@ class OpenCalls:
         known = self._states.get(call_id)
         if kind not in MOVES[known]:
             raise IllegalMove(f"call {call_id}: {known} -> {kind}")
-        if kind in UNSETTLED:
+        if kind in KEPT:
             self._states[call_id] = kind
         elif known is not None:
             del self._states[call_id]

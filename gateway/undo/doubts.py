@@ -35,6 +35,8 @@ ITS_DOING: Final = (
 )
 LOOK_SECONDS: Final = 0.05
 """Between two looks at a process that is being ended."""
+MOST: Final = 65_536
+"""Calls that were looked at and are remembered: more than the tool servers have late answers of."""
 Judge = Callable[[Ready, Outcome], Awaitable[Settled]]
 
 
@@ -65,7 +67,7 @@ class Doubts:
         self._servers = servers
         self._clock = clock
         self._kept: dict[str, _Doubt] = {}
-        self._unclear: set[str] = set()
+        self._unclear: dict[str, None] = {}
         """Calls with a pre-image that were looked at: the journal knows whether that told anything."""
 
     def keep(self, ready: Ready, quiesce: float, judge: Judge) -> None:
@@ -112,7 +114,9 @@ class Doubts:
             doubt.answer.cancel()
             self._kept.pop(ready.call_id, None)
             if ready.scope.pre is not None:
-                self._unclear.add(ready.call_id)
+                self._unclear[ready.call_id] = None
+                if len(self._unclear) > MOST:
+                    del self._unclear[next(iter(self._unclear))]
             self._leases.release(ready.call_id, after)
 
     async def _waited(self, doubt: _Doubt, quiesce: float) -> None:

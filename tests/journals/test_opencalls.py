@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.record import FIRST, LATER, MOVES, UNSETTLED, IllegalMove, Line, State
-from gateway.journals.opencalls import OpenCalls
+from gateway.core.record import FIRST, LATER, MOVES, IllegalMove, Line, State
+from gateway.journals.opencalls import KEPT, OpenCalls
 from tests.journals.calls import NOON, call_record
 
 
@@ -28,8 +28,17 @@ def test_calls_in_doubt_are_not_remembered_as_nobody_may_ever_settle_them() -> N
     assert len(open_calls) == 0
 
 
+def test_held_calls_are_not_remembered_as_whoever_takes_them_back_may_be_another_process() -> None:
+    open_calls = OpenCalls()
+    open_calls.take(Line("a", State.HELD, NOON, {}, call_record("a")))
+    assert len(open_calls) == 0
+    open_calls.take(Line("a", State.HELD, NOON, {}))
+    open_calls.take(Line("a", State.INTENT, NOON, {}))
+    assert len(open_calls) == 0
+
+
 @pytest.mark.parametrize("begins", [True, False], ids=["first line", "later line"])
-@pytest.mark.parametrize("was", [None, *sorted(UNSETTLED)])
+@pytest.mark.parametrize("was", [None, *sorted(KEPT)])
 def test_every_line_is_taken_or_refused_by_the_table_of_moves(
     was: State | None, begins: bool
 ) -> None:
@@ -38,7 +47,7 @@ def test_every_line_is_taken_or_refused_by_the_table_of_moves(
         open_calls = OpenCalls()
         if was is not None:
             open_calls.take(Line("a", was, NOON, {}, record))
-        expected: State | None = to if to in UNSETTLED and to in MOVES[was] else None
+        expected: State | None = to if to in KEPT and to in MOVES[was] else None
         if to not in (FIRST if begins else LATER) or (begins and to not in MOVES[was]):
             with pytest.raises(IllegalMove):
                 open_calls.take(Line("a", to, NOON, {}, record if begins else None))

@@ -20,7 +20,7 @@ from gateway.core.record import State
 from gateway.core.reverse import Image, Level, Recorded
 from gateway.ports import ToolServer
 from gateway.settings import ServerLimits, ServerSettings
-from gateway.undo import packs
+from gateway.undo import doubts, packs
 from gateway.undo.settling import Settler
 from gateway.wire.servers.back_off import BackOff
 from gateway.wire.servers.stdio import StdioServer
@@ -225,3 +225,18 @@ async def test_what_a_call_that_was_given_up_left_is_for_a_person_also_if_its_se
         verdicts = await rig.undo(first, call)
     assert verdicts == {first: "compensated", call: "not_applied"}
     assert place.world() == {"a": "1"}
+
+
+async def test_of_calls_that_were_looked_at_so_many_are_remembered_and_no_more(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path / "place", pause=0.0)
+    calls: list[str] = []
+    async with asyncio.timeout(60), place.gateway() as rig:
+        with patch.object(doubts, "MOST", 2):
+            for key in "bcd":
+                place.fault("dies-after")
+                calls.append(await rig.call("put", key=key, value="3"))
+                await looked_at(rig, calls[-1])
+                await again(place.server)
+        assert [*rig.doubts._unclear] == calls[1:]

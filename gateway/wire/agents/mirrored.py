@@ -28,7 +28,7 @@ from gateway.values import replace
 from gateway.wire import loglevels, strict_json
 from gateway.wire.agents.admitted import PARAM_PREFIX, Admitted, Agreed
 from gateway.wire.agents.exchange import Head, Header
-from gateway.wire.agents.hello import facts_of
+from gateway.wire.agents.hello import MAX_CLIENT, facts_of
 from gateway.wire.agents.messages import Call
 from gateway.wire.methods import NAMED
 
@@ -104,7 +104,13 @@ def client_facts(call: Call, head: Admitted | None) -> ClientFacts:
         return facts
     if LOG_LEVEL_META_KEY in meta:
         facts = replace(facts, log_level=loglevels.requested(call.params))
-    return replace(facts, said_in=meta) if _is_whole(meta, facts) else facts
+    return replace(facts, said_in=meta) if _is_short(head) and _is_whole(meta, facts) else facts
+
+
+def _is_short(head: Admitted | None) -> bool:
+    """Is the whole request no longer than a client's facts may be? They are kept after it (http_sessions.py), and what
+    else an agent puts beside them would be kept, too: as much as a body may hold."""
+    return head is None or (head.head.length is not None and head.head.length <= MAX_CLIENT)
 
 
 def _is_whole(meta: JsonObject, facts: ClientFacts) -> bool:

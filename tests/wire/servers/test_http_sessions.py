@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from itertools import count
 from typing import Any
 
 import pytest
 
-from gateway.core.model import Answer, ClientFacts, JsonObject
+from gateway.core.model import Answer, ClientFacts, Endpoint, JsonObject
 from gateway.core.over import Ear as AgentsEar
 from gateway.core.over import Over
 from gateway.ports import Outbound
 from gateway.values import replace
+from gateway.wire.agents import mirrored
+from gateway.wire.agents.admitted import Admitted
+from gateway.wire.agents.exchange import Head
+from gateway.wire.agents.messages import Call
 from gateway.wire.servers import http_sessions
 from tests.servers.http_raw import Script, Wire
+from tests.wire.agents.raw import META, VERSION
 from tests.wire.servers.test_http import AGENT, Ear, connected, leave, tool
 from tests.wire.servers.test_http_link import serving
 
@@ -568,3 +575,25 @@ async def test_a_server_that_takes_no_post_is_said_to_need_a_bridge_if_it_is_of_
         outcome = await server.call(leave(), tool("echo"), Ear())
     assert outcome.kind == "rejected"
     assert "HTTP 405" in outcome.detail and "HTTP+SSE (2024-11-05)" in outcome.detail
+
+
+class Said(dict[str, Any]):
+    """A `_meta` of which it can be told whether anybody has it still."""
+
+
+async def test_what_a_client_puts_beside_its_facts_is_kept_with_no_session() -> None:
+    """As much as a body may hold, for hundreds of calls."""
+    meta = Said({**META, "vendor/x": "x" * 100_000})
+    params = {"name": "echo", "arguments": {}, "_meta": meta}
+    said = ("mcp-protocol-version", VERSION), ("mcp-method", "tools/call"), ("mcp-name", "echo")
+    length = ("content-length", str(len(json.dumps(params))))
+    head = Admitted.of(Head("POST", "/mcp", (*said, length)), Endpoint("all"))
+    facts = mirrored.client_facts(Call(1, "tools/call", params), head)
+    async with serving(sessions(answers)) as (server, _), asyncio.timeout(20):
+        outcome = await server.call(
+            leave(), Outbound("tools/call", params, facts, "agent:a"), Ear()
+        )
+        kept = weakref.ref(meta)
+        del meta, params, facts, head
+        gc.collect()
+        assert (outcome.kind, kept()) == ("ok", None)
