@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from gateway.errors import JournalError, Misconfigured, Refused, Where
-from gateway.files.private import make_private
+from gateway.files.private import make_file
 from gateway.journals import commit, filing, runs, schema
 from gateway.journals.entry import Entry
 from gateway.journals.holder import holder
@@ -68,7 +68,7 @@ class SqliteFile:
         """
         directory = _run_directory(path)
         try:
-            _create(path)
+            make_file(path)
             keeper = Keeper.beside(path)
             with runs.one_at_a_time(directory):
                 schema.prepare(path)
@@ -230,20 +230,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     # What is deleted is overwritten: resources let go, payloads forgotten.
     connection.execute("PRAGMA secure_delete = ON")
     return connection
-
-
-def _create(path: Path) -> None:
-    """An empty file only its owner may read, its name durable; nothing when there is one."""
-    make_private(path.parent)
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _run_directory(path: Path) -> Path:

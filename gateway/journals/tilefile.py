@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from gateway.errors import JournalError
+from gateway.files.private import make_file
 from gateway.journals.runs import one_at_a_time
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class TileFile:
         self._db.close()
 
     def _opened(self) -> Database:
+        make_file(self._path)
         connection = sqlite3.connect(self._path, check_same_thread=False, timeout=BUSY_SECONDS)
         try:
             db = Database(connection, execute_plugins=False)

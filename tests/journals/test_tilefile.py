@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,17 @@ def test_tiles_are_kept_over_a_restart_and_replaced_as_they_fill(tmp_path: Path)
     file.close()
     again = TileFile(tmp_path / "evidence.db")
     assert (again.last(), again.tile(1, 0), again.tile(1, 1)) == ((1, b"fuller"), b"up", b"")
+
+
+def test_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with closing(TileFile(tmp_path / "evidence.db")) as file:
+            file.keep(1, 0, "note")
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.glob("*.db*")}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("evidence.db", "evidence.db-wal", "evidence.db-shm"), 0o600)
 
 
 def test_checkpoints_are_found_by_what_they_cover(tmp_path: Path) -> None:
