@@ -1,19 +1,24 @@
 """Is the journal what its checkpoints say? Every line is hashed again, and laid beside every checkpoint held.
 
-What it finds: any line before a checkpoint changed, taken out, put in, or in another place, and a log cut
-shorter than a checkpoint somebody still has. What it cannot find: a tail cut off after the newest
-checkpoint held. So hold one elsewhere.
+What it finds: any line before a checkpoint changed, taken out, put in, or in another place, a log cut shorter than a
+checkpoint somebody still has, and a line that its call's state does not allow. What it cannot find: a tail cut off
+after the newest checkpoint held, or put there. So hold one elsewhere.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from gateway.core.apart import Filed
+from gateway.core.record import MOVES, State
 from gateway.evidence.merkle import EMPTY_ROOT
 from gateway.evidence.verify import Checkpoint, leaf_hash, node_hash
 from gateway.values import Value
+
+RECORD: Final = b'"record":{'
+"""Has the first line of a call, and no other. In a text the marks would be escaped."""
 
 
 class Audit(Value):
@@ -57,9 +62,11 @@ def audit(lines: Iterable[Filed], checkpoints: Iterable[Checkpoint]) -> Audit:
     for checkpoint in checkpoints:
         held.setdefault(checkpoint.size, set()).add(checkpoint.root)
     frontier, covered, before, wrong = Frontier(), 0, 0, list[str]()
+    courses, astray = Courses(), list[str]()
     broken = [0] if held.pop(0) - {EMPTY_ROOT} else []
     for line in lines:
         wrong += [*_out_of_place(line.seq, before), *_misfits(line)]
+        astray += courses.astray(line)
         before = line.seq
         frontier.add(leaf_hash(line.body))
         roots = held.pop(frontier.size, None)
@@ -70,7 +77,24 @@ def audit(lines: Iterable[Filed], checkpoints: Iterable[Checkpoint]) -> Audit:
     wrong += _told(broken)
     if held:
         wrong.append(f"the journal has {frontier.size} lines, a checkpoint says {max(held)}")
-    return Audit(frontier.size, covered, tuple(wrong))
+    # Where a line is missing or another, its call hardly can be on course.
+    return Audit(frontier.size, covered, tuple(wrong or astray))
+
+
+class Courses:
+    """Where each call stands that has not come to its end. A gateway writes no line that its state does not allow."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, State] = {}
+
+    def astray(self, line: Filed) -> Iterator[str]:
+        """Is it a line that no gateway wrote?"""
+        stands, begins = self._open.pop(line.call_id, None), RECORD in line.body
+        if line.kind not in MOVES[stands] or begins is (stands is not None):
+            was = f"is {stands}" if stands else "has ended, or never begun"
+            yield f"line {line.seq} says {line.kind} of call {line.call_id}, which {was}"
+        elif MOVES[State(line.kind)]:
+            self._open[line.call_id] = State(line.kind)
 
 
 def _out_of_place(number: int, before: int) -> Iterator[str]:

@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Line = dict[str, Any]
+OPEN = ("held", "intent", "in_doubt", "needs_human", "undoing")
 NOTHING, LEVELS = ("not_applied", "no_effect"), ("compensable", "set_exact", "exact", "noop")
 RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
 RECORD += "rule where policy_version descriptor grant".split()
@@ -105,7 +106,6 @@ class Key(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Raises `Unsound`."""
         with suppress(ValueError):
             name, number, coded = text.strip().split("+", 2)
             key = cls(name, _raw(coded)[1:])
@@ -120,7 +120,6 @@ class Key(NamedTuple):
 
 
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
-    """The text that is signed."""
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
@@ -172,6 +171,7 @@ def check(document: dict[str, Any], key: Key) -> dict[str, Any]:
         call, grants, undone = ([_proven(e, checkpoint) for e in document[p]] for p in parts)
         order, ids = [event["index"] for event in document["call"]], {line["call"] for line in call}
         fits = told(call, grants, undone) == warrant and order == sorted(set(order))
+        fits &= all(line["kind"] in OPEN for line in call[:-1])  # none is behind the call's end
         fits &= len(document) == 6 and all(len(event) == 3 for p in parts for event in document[p])
         fits &= len(ids) == 1 and all({line["body"].get("of")} <= {*ids, None} for line in undone)
         fits &= all(line["record"]["method"] == "grants/created" for line in grants)
@@ -242,7 +242,7 @@ def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     if looked or warrant["effect"] == "read" or warrant["sent_at"] is None:
         what = " record; compensable" if how.startswith("compensable, by snapshot") else "thing"
         return True, f"it changed no{what}: {warrant['effect']}, {state}"
-    if state in ("in_doubt", "needs_human", "intent"):
+    if state in OPEN:
         return False, f"what came of it is not known: {state}"
     if "forgotten" in verdicts or level not in LEVELS:
         return False, f"level {level}{', and forgotten' * ('forgotten' in verdicts)}"

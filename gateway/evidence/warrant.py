@@ -18,7 +18,7 @@ from gateway.errors import JournalError
 from gateway.evidence.checkpoint import Notary
 from gateway.evidence.merkle import Node
 from gateway.evidence.proof import CHANGED, Checkpoints, prove
-from gateway.evidence.verify import signed_bytes, told
+from gateway.evidence.verify import OPEN, signed_bytes, told
 from gateway.ports import CallFilter, CallRow, EventRow, JournalReader
 from gateway.values import Value
 
@@ -48,6 +48,8 @@ class Registry(Value):
             said = told(*([json.loads(line.body) for line in lines[part]] for part in PARTS))
         except (KeyError, IndexError):
             raise JournalError(CHANGED) from None
+        if any(line.kind not in OPEN for line in lines["call"][:-1]):
+            raise JournalError(CHANGED)
         return {
             "warrant": said,
             "signature": base64.b64encode(self.notary.signer.sign(signed_bytes(said))).decode(),

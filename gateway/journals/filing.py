@@ -53,9 +53,12 @@ _MADE: Final = _ROWS.format(
 MISFILED: Final = (
     f"WITH made AS MATERIALIZED (SELECT {_FOUND_BY} FROM ({_MADE}))"
     f" SELECT call_id FROM (SELECT * FROM made EXCEPT {_HAD})"
-    f" UNION SELECT call_id FROM ({_HAD} EXCEPT SELECT * FROM made) ORDER BY call_id"
+    f" UNION SELECT call_id FROM ({_HAD} EXCEPT SELECT * FROM made)"
+    " UNION SELECT call_id FROM event WHERE json_type(CAST(body AS TEXT), '$.record') IS NOT NULL"
+    " GROUP BY call_id HAVING count(*) > 1 ORDER BY call_id"
 )
-"""Of every call whose row is not what its lines up to `filed` say, or that has one of the two only, its id."""
+"""Of every call whose row is not what its lines up to `filed` say, or that has one of the two only, or that begins
+more than once, its id."""
 
 _FILE: Final = f"INSERT OR REPLACE INTO calls ({COLUMNS}) "
 _ROWS_KNOWN: Final = Many(f"{_FILE}VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?)")

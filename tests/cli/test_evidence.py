@@ -249,3 +249,17 @@ def test_what_is_no_call_has_no_warrant_and_its_lines_can_be_proven(place: Path)
     assert (said.returncode, said.stdout) == (2, "")
     assert "note0001 is no call to a tool server" in said.stderr
     assert bulkhead(place, "prove", "note0001").returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["refused", "intent"])
+def test_a_call_that_begins_again_is_found(place: Path, kind: str) -> None:
+    """A line that could be the first of a call, of one that has ended; its row is made to fit."""
+    again = f'replace(body, \'"kind":"intent"\', \'"kind":"{kind}"\')'
+    tamper(
+        place,
+        "INSERT INTO event (seq, call_id, kind, at, body)"
+        f" SELECT 11, call_id, '{kind}', at, CAST({again} AS BLOB) FROM event WHERE seq = 1",
+    )
+    tamper(place, f"UPDATE calls SET state = '{kind}', last_seq = 11 WHERE call_id = 'call0000'")
+    tamper(place, "UPDATE filed SET seq = 11")
+    assert "not found as their lines say: call call0000" in not_sound(place)

@@ -21,9 +21,11 @@ Log = list[Filed]
 
 
 def line(number: int) -> Filed:
-    said = {"call": f"call{number // 2}", "kind": "intent", "at": number, "body": {"n": number}}
-    body = json.dumps(said).encode()
-    return Filed(number, f"call{number // 2}", State.INTENT, number, body)
+    kind = State.APPLIED if number % 2 and number > 1 else State.INTENT
+    said = {"call": f"call{number // 2}", "kind": kind, "at": number, "body": {"n": number}}
+    said |= {"record": {"call_id": f"call{number // 2}"}} if kind == State.INTENT else {}
+    body = json.dumps(said, separators=(",", ":")).encode()
+    return Filed(number, f"call{number // 2}", kind, number, body)
 
 
 LOG = [line(number) for number in range(1, LINES + 1)]
@@ -135,3 +137,22 @@ def test_two_checkpoints_of_one_size_and_different_roots_cannot_both_hold() -> N
 def test_a_line_that_says_nothing_is_no_line(body: bytes) -> None:
     log: Sequence[Filed] = [LOG[0]._replace(body=body)]
     assert "line 1" in audit(log, []).wrong[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "was"),
+    [
+        ("call3", State.NO_EFFECT, "has ended, or never begun"),
+        ("call3", State.REFUSED, "has ended, or never begun"),
+        ("callx", State.APPLIED, "has ended, or never begun"),
+        ("call0", State.NOT_APPLIED, "is intent"),
+    ],
+)
+def test_a_line_no_gateway_writes_is_found_though_no_checkpoint_is_older(
+    call: str, kind: State, was: str
+) -> None:
+    """Who can write the file could tell another end of a call, and the log would take it in as it takes all lines."""
+    said = {"call": call, "kind": kind, "at": 99, "body": {}}
+    late = Filed(LINES + 1, call, kind, 99, json.dumps(said).encode())
+    found = audit([*LOG, late], HELD)
+    assert found.wrong == (f"line {LINES + 1} says {kind} of call {call}, which {was}",)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.app.evidence import open_sequencer
+from gateway.app.warrants import open_registry
+from gateway.errors import JournalError
 from gateway.evidence import verify
 from gateway.evidence.checkpoint import Notary
+from gateway.evidence.proof import prove
 from gateway.evidence.verify import (
     Checkpoint,
     Key,
@@ -82,6 +89,28 @@ def test_a_warrant_that_is_put_together_of_true_lines_is_not_sound(state: Path, 
     }[lie]
     with pytest.raises(Unsound, match="says other than the journal's lines"):
         check(signed(state, forged), Notary.open(state).key)
+
+
+def test_what_is_written_behind_the_end_of_a_call_does_not_change_what_became_of_it(
+    state: Path, tmp_path: Path
+) -> None:
+    """By somebody who can write the file: the log takes it in as it takes every line."""
+    shutil.copytree(state, tmp_path / "state")
+    said = {"v": 2, "call": "forever", "kind": "no_effect", "at": 1, "run": "r", "body": {}}
+    with closing(sqlite3.connect(tmp_path / "state" / "journal.db")) as file, file:
+        [(last,)] = file.execute("SELECT max(seq) + 1 FROM event")
+        row = (last, "forever", "no_effect", 1, json.dumps(said).encode())
+        file.execute("INSERT INTO event (seq, call_id, kind, at, body) VALUES (?, ?, ?, ?, ?)", row)
+    open_sequencer(tmp_path / "state").catch_up()
+    registry = open_registry(tmp_path / "state")
+    call = registry.reader.call("forever")
+    assert call is not None
+    with pytest.raises(JournalError):
+        registry.warrant(call)
+    proof = prove(registry.reader.lines("forever"), registry.checkpoints, registry.node)
+    parts = {"checkpoint": proof["checkpoint"], "call": proof["events"], "grants": [], "undone": []}
+    with pytest.raises(Unsound, match="says other than the journal's lines"):
+        check(signed(tmp_path / "state", parts), registry.notary.key)
 
 
 def test_a_chain_of_grants_that_was_given_out_of_order_bounds_nothing(state: Path) -> None:
