@@ -35,12 +35,14 @@ class Ears:
         self._watches = watches
         self._exchange = exchange
 
-    async def stream(self, place: Place, session: Session) -> Standing | None:
-        """The session's own stream, if it is open or can be opened."""
+    async def stream(
+        self, place: Place, session: Session, seconds: float | None = None
+    ) -> Standing | None:
+        """The session's own stream, if it is open or can be opened in so many seconds."""
         if place.standing is None:
             nobody = self._exchange(session, NOBODY)
             place.standing = Standing(self._link, session, nobody)
-        return place.standing if await place.standing.opened() else None
+        return place.standing if await place.standing.opened(seconds) else None
 
     async def updates(
         self, place: Place, session: Session, message: Outbound, channel: Channel

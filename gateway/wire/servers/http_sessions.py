@@ -43,6 +43,8 @@ MAX_EACH: Final = 128
 While all of them are at work, what comes in a further session of the agent's shares one with others of that kind."""
 IDLE: Final = 900.0
 """Seconds after its last call at which a session is closed."""
+HEAR_SECONDS: Final = 0.2
+"""How long a call waits for the stream of a session that nothing can be asked in: its log messages alone come there."""
 ITSELF: Final = Outbound("", {}, envelope.GATEWAY, OWN)
 """Whoever asks for the gateway's own session."""
 
@@ -84,8 +86,10 @@ class Sessions:
             if place is not None and self._watches.wants(message.session):
                 await self._ears.updates(place, session, message, channel)
             elif place is not None and (place.standing is None or place.standing.to_open):
-                if message.session or can_be_asked(message.client.capabilities):
+                if can_be_asked(message.client.capabilities):
                     await self._ears.stream(place, session)
+                elif message.session:
+                    await self._ears.stream(place, session, HEAR_SECONDS)
             if session.gone:
                 self._drop(key, session)
                 continue

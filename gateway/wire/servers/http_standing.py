@@ -53,13 +53,13 @@ class Standing:
     def _ended(self) -> bool:
         return self._task is None or self._task.done()
 
-    async def opened(self) -> bool:
+    async def opened(self, seconds: float | None = None) -> bool:
         """Whether it is open: returns when it is, when there is none to be had, or when that takes too long."""
         if not self._refused and self._ended:
             self._settled.clear()
             self._task = asyncio.ensure_future(self._keep())
         try:
-            async with asyncio.timeout(OPEN_SECONDS):
+            async with asyncio.timeout(OPEN_SECONDS if seconds is None else seconds):
                 await self._settled.wait()
         except TimeoutError:
             self._settled.set()  # no other call waits for it

@@ -158,6 +158,19 @@ async def test_only_the_first_call_waits_for_a_stream_that_opens_without_a_word(
         await touch(server, in_session("one"))
 
 
+async def test_an_agent_that_cannot_be_asked_waits_less_for_such_a_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def silent(wire: Wire) -> None:
+        if wire.request.head.startswith("GET"):
+            await asyncio.sleep(60)
+        await wire.answer({})
+
+    monkeypatch.setattr(http_standing, "OPEN_SECONDS", 3600)
+    async with serving(sessions(silent)) as (server, _), asyncio.timeout(20):
+        await touch(server, replace(in_session("one"), client=MUTE))
+
+
 async def test_an_agent_that_cannot_be_asked_hears_what_is_said_on_its_sessions_stream() -> None:
     stream: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
 
