@@ -32,6 +32,8 @@ class Outside:
         resolved, own = classified.resolved, cover.chain[0]
         if own.intent != resolved.request.identity.intent:
             return f"grant {own.id}: intent {resolved.request.identity.intent}"
+        if cover.is_strict and classified.flow is None:
+            return f"grant {own.id}: strict_flow, and tiers.yaml says no flow any more"
         key = (own.id, classified.tier, resolved.target, classified.destination)
         why = self._told.get(key)
         if why is None:

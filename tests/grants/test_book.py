@@ -16,7 +16,7 @@ from gateway.core import validate
 from gateway.core.cover import Cover
 from gateway.core.grant import Grant, Spend, Standing, bounds_of
 from gateway.core.grant import outside as not_within
-from gateway.core.model import Classified, Effect, JsonObject, Label, Target, Tier
+from gateway.core.model import Classified, Effect, Flow, JsonObject, Label, Target, Tier
 from gateway.errors import Refused
 from gateway.grants import book
 from gateway.grants.book import GrantBook
@@ -336,6 +336,18 @@ def test_labels_live_with_the_task_of_the_root() -> None:
     root = grant("a")
     world = World(root, grant("b", root))
     assert world.book.cover(call("b")).root == world.book.cover(call("a")).root == "local/a"
+
+
+def test_under_strict_flow_nothing_is_called_while_nobody_keeps_account() -> None:
+    """tiers.yaml had a flow when the grant was given, and has none any more."""
+    root = grant("a", strict_flow=True)
+    world = World(root, grant("b", root, strict_flow=True))
+    kept = Flow(frozenset(), egress=False, mode="strict")
+    assert world.book.cover(call("b", flow=kept)).grant == "b"
+    assert world.refusal("b") == (
+        "outside_grant",
+        "grant b: strict_flow, and tiers.yaml says no flow any more",
+    )
 
 
 def test_over_is_over_and_no_role_takes_its_place() -> None:
