@@ -32,3 +32,7 @@ class Made(Generic[T, R]):
             self._known.clear()
         self._known[id(it)] = it, made
         return made
+
+    def forget(self, it: T) -> None:
+        """It will not be asked for again."""
+        self._known.pop(id(it), None)

@@ -291,6 +291,10 @@ class GrantStore(Protocol):
         """Every grant given, used up or ended after `rev`, in order; what is left, as it was. Raises `JournalError`."""
         ...
 
+    def had(self, tenant: str, agent: str, task: str) -> bool:
+        """Was this agent's task ever given one? Raises `JournalError`."""
+        ...
+
     def find(self, grant_id: str) -> Standing | None:
         """One grant as it stands now. Raises `JournalError`."""
         ...

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from heapq import heappop, heappush, heapreplace
 from itertools import count
@@ -23,6 +22,7 @@ from gateway.core.model import Classified, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.validate import MAX_STEPS
 from gateway.errors import JournalError, Refused
+from gateway.grants.inforce import InForce
 from gateway.grants.outside import Outside
 from gateway.ports import GrantStore
 from gateway.reasons import Reason
@@ -39,9 +39,6 @@ MOST: Final = 8_192
 """Callers of whom it is kept what they hold. Past it all are forgotten."""
 SET_BACK: Final = 1_000_000
 """Microseconds by which a clock that is before what it was has been set."""
-
-Key = tuple[str, str, str]
-"""Tenant, agent, task."""
 
 
 class _Held(Value):
@@ -77,8 +74,7 @@ class GrantBook:
         self._active: dict[str, Grant] = {}
         self._ends: list[tuple[int, str]] = []
         """A heap: when each of them may be over by itself."""
-        self._by_task = defaultdict[Key, dict[str, None]](dict)
-        """Every key that ever had a grant; with the ids of those that may still be in force."""
+        self._by_task = InForce()
         self._held: dict[int, _Held] = {}
         """What callers hold, until another grant is given or one is over: by the id of each, who is kept alive for
         that."""
@@ -157,11 +153,10 @@ class GrantBook:
         rows = self._store.since(self._rev)
         for row in rows:
             grant = row.grant
-            ids = self._by_task[(grant.tenant, grant.agent, grant.task)]
             if row.state == "active":
-                self._active[grant.id] = grant
+                self._active.setdefault(grant.id, grant)  # what it says never changes
                 heappush(self._ends, (row.ends_at, grant.id))
-                ids[grant.id] = None
+                self._by_task.add(grant)
                 if row.said:
                     self._used_up.add(grant.id)
             else:
@@ -236,10 +231,12 @@ class GrantBook:
         if identity.grant:
             return [self._named(identity)]
         key = (identity.tenant, identity.agent, identity.task)
-        if key not in self._by_task:
-            return []
+        if not self._by_task.of(key):
+            if not self._store.had(*key):  # it alone knows of those that are over
+                return []
+            self._take_up()  # and of one that is given just now
         now = self._now()
-        mine = [self._active[one] for one in (*self._by_task[key],)]
+        mine = [self._active[one] for one in self._by_task.of(key)]
         found = [it for one in mine if one.is_for(identity) and (it := self._chain(one, now))]
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant of task {identity.task} is in force")
@@ -295,5 +292,6 @@ class GrantBook:
     def _drop(self, grant: Grant) -> None:
         self._held.clear()
         self._used_up.discard(grant.id)
-        self._active.pop(grant.id, None)
-        self._by_task[(grant.tenant, grant.agent, grant.task)].pop(grant.id, None)
+        if (kept := self._active.pop(grant.id, None)) is not None:
+            self._outside.forget(kept)
+        self._by_task.drop(grant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.cover import Cover
-from gateway.core.grant import Chain, bounds_of, outside
+from gateway.core.grant import Chain, Grant, bounds_of, outside
 from gateway.core.model import Classified, JsonObject, Resolved, Target, Tier
 from gateway.core.validate import ArgumentCheck, compile_bound
 from gateway.made import Made
@@ -41,6 +41,11 @@ class Outside:
                 self._told.clear()
             why = self._told[key] = _not_given(cover.chain, classified)
         return why
+
+    def forget(self, grant: Grant) -> None:
+        """It is over: its bounds, which an agent may have written when it handed it on, are kept no longer."""
+        for bound in (*grant.terms.bounds.values(), *grant.terms.within.values()):
+            self._check.forget(bound)
 
     def _bounds(self, cover: Cover, resolved: Resolved) -> str:
         for one in cover.bounded:

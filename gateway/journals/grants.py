@@ -80,7 +80,7 @@ def _insert(ledger: Ledger, grant: Grant) -> None:
         raise Refused(Reason.GRANT_OVER, f"grant {grant.parent} is not in force")
     if grant.parent and _children(connection, grant) >= MOST_CHILDREN:
         raise Refused(Reason.OVERLOADED, f"grant {grant.parent} was handed on too often")
-    holder = json.dumps([grant.tenant, grant.agent, grant.task])
+    holder = _holder(grant.tenant, grant.agent, grant.task)
     grant = _of_its_root(connection, grant, holder)
     terms = grant.terms
     purse, document = budgets.place(grant.root, grant.id), as_json(grant)
@@ -104,6 +104,10 @@ def _insert(ledger: Ledger, grant: Grant) -> None:
         ),
     )
     ledger.given(purse)
+
+
+def _holder(tenant: str, agent: str, task: str) -> str:
+    return json.dumps([tenant, agent, task])
 
 
 def _of_its_root(connection: sqlite3.Connection, grant: Grant, holder: str) -> Grant:
@@ -177,6 +181,11 @@ class SqliteGrants:
         sql = f"{_STANDING} rev > ? ORDER BY rev"
         rows = self._ask(lambda: self._read.execute(sql, (rev,)).fetchall())
         return [_standing(row, None) for row in rows]
+
+    def had(self, tenant: str, agent: str, task: str) -> bool:
+        """See `ports.GrantStore`."""
+        sql, holder = 'SELECT 1 FROM "grant" WHERE holder = ? LIMIT 1', _holder(tenant, agent, task)
+        return bool(self._ask(lambda: self._read.execute(sql, (holder,)).fetchone()))
 
     def find(self, grant_id: str) -> Standing | None:
         """See `ports.GrantStore`."""

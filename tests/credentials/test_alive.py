@@ -77,6 +77,9 @@ class Grants:
     def since(self, rev: int) -> Sequence[Standing]:
         return []
 
+    def had(self, tenant: str, agent: str, task: str) -> bool:
+        return False
+
     def all(self, at: int = -1) -> Sequence[Standing]:
         return []
 

@@ -56,6 +56,10 @@ class Store:
     def changed(self) -> None:
         self.changes += 1
 
+    def had(self, tenant: str, agent: str, task: str) -> bool:
+        whose = ((row.grant.tenant, row.grant.agent, row.grant.task) for row in self.rows)
+        return (tenant, agent, task) in whose
+
     def find(self, grant_id: str) -> Standing | None:
         """As the last line about it says."""
         return next((row for row in reversed(self.rows) if row.grant.id == grant_id), None)
@@ -620,3 +624,33 @@ def test_one_that_lay_idle_is_over_once_a_call_has_found_out() -> None:
     world = World(grant("a", idle=5))
     world.now += 9 * SECOND
     assert short(world) == "grant_over: no grant of task a is in force"
+
+
+def test_tasks_whose_grants_are_over_leave_nothing_and_are_over_still() -> None:
+    """There is a task for every piece of work there ever was."""
+    world = World()
+    for number in range(20):
+        bounds = {"git/git_log": {"properties": {"n": {"maximum": number}}}}
+        one = grant(f"t{number}", bounds=bounds)
+        world.store.given(one)
+        assert world.book.cover(call(one.task, arguments={"n": 0})).grant == one.id
+        world.store.used_up(one)
+        world.book.refresh()
+        if number % 2:
+            world.store.ended(one)
+            assert world.refusal(one.task)[0] == "grant_over"
+    kept = world.book._outside._check._known
+    assert len(world.book._by_task) == len(kept) == 10
+    world.now += 3600 * SECOND
+    world.book._tell_of_ends()
+    assert len(world.book._by_task) == len(kept) == 0
+    for number in range(20):
+        assert world.refusal(f"t{number}")[0] == "grant_over"
+    assert world.book.cover(call("another")).grant == ""
+
+
+def test_one_that_is_given_as_its_agent_calls_is_in_force_before_it_is_told_of() -> None:
+    world = World()
+    world.store.given(grant("a"))
+    world.store.changes -= 1
+    assert world.book.cover(call("a")).grant == "a"

@@ -490,6 +490,13 @@ async def test_a_process_of_the_version_before_spends_nothing(tmp_path: Path) ->
             older.execute("INSERT INTO purse (place) VALUES (1) ON CONFLICT DO UPDATE SET used = 1")
 
 
+async def test_a_task_that_ever_had_a_grant_is_known_when_that_is_over(tmp_path: Path) -> None:
+    async with purse(tmp_path / "journal.db", grant("a"), grant("b")) as one:
+        await one.claim(End("a", "revoked", "operator:ada"))
+        whose = [("local", f"agent:{name}", task) for name in "abc" for task in "abc"]
+        assert [who for who in whose if one.store.had(*who)] == [whose[0], whose[4]]
+
+
 async def test_whose_a_name_is_needs_no_grant_to_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
