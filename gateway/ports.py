@@ -243,8 +243,7 @@ class Protector(Protocol):
     """What keeps secrets out of the journal (journals/protect.py)."""
 
     def protect(self, arguments: JsonObject, marks: Mapping[str, Mark]) -> tuple[JsonObject, str]:
-        """The arguments as the journal may keep them, and a keyed digest of the originals; empty where they are kept as
-        they came."""
+        """The arguments as the journal may keep them, and a keyed digest of the originals where they differ."""
         ...
 
     def digest(self, value: JsonObject) -> str:
@@ -277,7 +276,7 @@ class Protector(Protocol):
 
 class GrantStore(Protocol):
     """Where grants are kept, over all gateway processes of one journal (journals/grants.py). Claims of lines
-    (`core.grant.Give`, `End`) give and end them."""
+    (`core.grant.Give`, `End`) give and end them. `had`: was this agent's task ever given one, over by now or not?"""
 
     def epoch(self) -> int:
         """Grows with every grant given or ended, by whatever process. One system call, no more."""
@@ -291,9 +290,7 @@ class GrantStore(Protocol):
         """Every grant given, used up or ended after `rev`, in order; what is left, as it was. Raises `JournalError`."""
         ...
 
-    def had(self, tenant: str, agent: str, task: str) -> bool:
-        """Was this agent's task ever given one? Raises `JournalError`."""
-        ...
+    def had(self, tenant: str, agent: str, task: str) -> bool: ...
 
     def find(self, grant_id: str) -> Standing | None:
         """One grant as it stands now. Raises `JournalError`."""
@@ -316,7 +313,6 @@ class Grants(Protocol):
     def cover(self, classified: Classified, without: Sequence[str] = ()) -> Cover:
         """The grants this very call is made under; none where a standing role is enough. `without`: of a task
         with several, those that were found to have not enough left, as they were found.
-
         Raises `Refused` (grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
         ...
 

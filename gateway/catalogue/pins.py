@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -28,6 +27,8 @@ from gateway.values import Value, as_plain, field, replace
 DIRECTORY: Final = "pins"
 MAX_BYTES: Final = 32 * 1024 * 1024
 _PINNED: Final[tuple[Kind, ...]] = (*KINDS, "about")
+MOST: Final = 1_024
+"""Files that are kept as they were read."""
 _PIN_KEYS: Final = frozenset({"digest", "approved_at", "approved_by", "descriptor"})
 
 
@@ -116,7 +117,7 @@ def save(pins: Pins, server: str) -> Path:
 
 def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:
     text = text_of(path, MAX_BYTES)
-    pins = _pins(path, text)
+    pins = _again(path, text)
     if path.stem not in servers:
         raise Misconfigured(
             f"no server {path.stem!r} in bulkhead.yaml",
@@ -126,9 +127,22 @@ def _read(path: Path, servers: Collection[str]) -> Mapping[Target, Pin]:
     return pins
 
 
-@lru_cache(maxsize=128)
+_KEPT: Final[dict[Path, tuple[str, Mapping[Target, Pin]]]] = {}
+"""What each file said when it was last read, and what that means. Not what it said before: each approval writes all of
+its server's descriptors anew."""
+
+
+def _again(path: Path, text: str) -> Mapping[Target, Pin]:
+    """What one file says. At its start a gateway reads the same for more than one end, later all for one change."""
+    known = _KEPT.get(path)
+    if known is None or known[0] != text:
+        known = _KEPT[path] = text, _pins(path, text)
+        if len(_KEPT) > MOST:
+            del _KEPT[next(iter(_KEPT))]
+    return known[1]
+
+
 def _pins(path: Path, text: str) -> Mapping[Target, Pin]:
-    """What one file says. Kept: at its start a gateway reads the same files for more than one end."""
     tree = _tree(path, text)
     server = tree.pop("server", None)
     if server != path.stem:

@@ -45,8 +45,8 @@ class SqliteRemembered:
         self._path = path
         self._protector = protector
         self._clock = clock
-        oldest = clock() - DAYS * 86_400_000_000
-        desk.post(lambda connection: _forget(connection, oldest))
+        now = clock()
+        desk.post(lambda connection: _forget(connection, now))
 
     def note(self, kind: str, owner: str, facts: Mapping[str, JsonObject]) -> None:
         """See `ports.Remembered`."""
@@ -97,16 +97,17 @@ def _write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany(
         "INSERT INTO remembered (kind, owner, name, at, body) VALUES (?, ?, ?, ?, ?)", rows
     )
-    kind, owner, *_ = rows[0]
+    kind, owner, _, at, _ = rows[0]
     connection.execute(
         "DELETE FROM remembered WHERE kind = ? AND owner = ? AND id <= (SELECT id FROM remembered"
         " WHERE kind = ? AND owner = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
         (kind, owner, kind, owner, MOST_EACH),
     )
+    _forget(connection, at)
 
 
-def _forget(connection: sqlite3.Connection, before: int) -> None:
-    connection.execute("DELETE FROM remembered WHERE at < ?", (before,))
+def _forget(connection: sqlite3.Connection, now: int) -> None:
+    connection.execute("DELETE FROM remembered WHERE at < ?", (now - DAYS * 86_400_000_000,))
 
 
 # In any thread:

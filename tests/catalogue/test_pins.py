@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.catalogue.names import public_name
-from gateway.catalogue.pins import Pins, load, save
+from gateway.catalogue.pins import Pin, Pins, load, save
 from gateway.core.model import Target
 from gateway.errors import Misconfigured
 from tests.catalogue.offering import approved, pins, resource, tool
@@ -55,6 +56,19 @@ def test_what_is_saved_is_what_is_loaded(
     known = pins(approved("files", *listed), directory=home / "pins")
     save(known, "files")
     assert load(home, ["files"]) == known
+
+
+def test_what_a_file_said_before_it_was_written_anew_is_not_kept(tmp_path: Path) -> None:
+    """Each approval writes all of its server's descriptors, of which there may be thousands."""
+    for number in range(5):
+        listed = [tool(name, description=f"once {number}") for name in "abc"]
+        save(pins(approved("files", *listed), directory=tmp_path / "pins"), "files")
+        load(tmp_path, ["files"])
+        del listed
+    gc.collect()
+    alive = [each for each in gc.get_objects() if type(each) is Pin]
+    said = [pin.descriptor.get("description", "") for pin in alive]
+    assert [text for text in said if text.startswith("once")] == ["once 4"] * 3
 
 
 def test_without_a_directory_nothing_is_approved(tmp_path: Path) -> None:

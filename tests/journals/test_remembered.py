@@ -12,7 +12,7 @@ from gateway.core.model import ClientFacts, Endpoint, Era, Request, Tier, Worklo
 from gateway.core.resolve import Shelf, Table
 from gateway.core.tasks import TaskMade
 from gateway.journals.protect import UNDO_BYTES, Protector
-from gateway.journals.remembered import MOST_EACH, SqliteRemembered
+from gateway.journals.remembered import DAYS, MOST_EACH, SqliteRemembered
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.links import Links
 from gateway.line.tasks import Tasks
@@ -111,6 +111,22 @@ async def test_the_oldest_are_forgotten_each_owners_own(tmp_path: Path) -> None:
         yours = await one.find("link", "you", "yours")
     assert found == [[], [{"n": 1}], [{"n": -1}]]
     assert yours == [{"n": 0}]
+
+
+async def test_what_is_a_month_old_is_forgotten_while_the_gateway_runs(tmp_path: Path) -> None:
+    now = 1_795_000_000_000_000
+    async with (
+        asyncio.timeout(20),
+        aclosing(await SqliteJournal.open(tmp_path / "j.db")) as journal,
+    ):
+        one = SqliteRemembered(journal, tmp_path / "j.db", Protector.open(tmp_path), lambda: now)
+        found = []
+        for days in (0, DAYS, 1):
+            now += days * 86_400_000_000
+            one.note("link", f"agent-{days}", {"x": {"days": days}})
+            await one.written()
+            found.append([bool(await one.find("link", f"agent-{d}", "x")) for d in (0, DAYS, 1)])
+    assert found == [[True, False, False], [True, True, False], [False, True, True]]
 
 
 async def test_a_journal_that_cannot_be_written_costs_only_the_sharing(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ class Each:
         """Principals that a stateless server could not be greeted for, and until when that is believed."""
         self._ending: dict[asyncio.Task[None], WatchedServer] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._is_full = False
+        """That was told since the last sweep."""
         self._log = logging.getLogger(f"bulkhead.server.{name}")
 
     @property
@@ -208,7 +210,9 @@ class Each:
         if len(mine) >= self._each and not self._made_room(mine):
             return None
         if len(self._own) >= self._most and not self._made_room(list(self._own)):
-            self._log.warning("%d own processes are at work, no more are started", self._most)
+            if not self._is_full:  # which every call of an agent would say again
+                self._log.warning("%d own processes are at work, no more are started", self._most)
+            self._is_full = True
             return None
         now = asyncio.get_running_loop().time()
         credential = message.credential
@@ -230,6 +234,7 @@ class Each:
         return bool(idle)
 
     def _sweep(self) -> None:
+        self._is_full = False
         loop = asyncio.get_running_loop()
         for key, own in list(self._own.items()):
             if not own.calls and loop.time() - own.used >= self._idle:

@@ -291,7 +291,9 @@ async def test_the_level_an_agent_set_is_set_and_only_widens() -> None:
     assert told == ["warning", "info"]
 
 
-async def test_past_the_bound_the_longest_idle_makes_room_and_at_work_nobody_does() -> None:
+async def test_past_the_bound_the_longest_idle_makes_room_and_at_work_nobody_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     shared = StdioServer("tried", ServerSettings(command=command("--eras", "sessions")))
     settings = ServerSettings(command=command("--eras", "sessions"), era="sessions")
     made: list[StdioServer] = []
@@ -309,6 +311,8 @@ async def test_past_the_bound_the_longest_idle_makes_room_and_at_work_nobody_doe
         busy = asyncio.ensure_future(call(server, sent("wait", session="3")))
         await asyncio.sleep(0)
         [greeted] = greetings(await call(server, sent("seen", session="4")))
+        for number in range(5, 10):
+            await call(server, sent("echo", session=str(number)))
         await call(server, sent("release", session="1"))
         await call(server, sent("release", session="3"))
         await asyncio.gather(first, busy)
@@ -316,6 +320,7 @@ async def test_past_the_bound_the_longest_idle_makes_room_and_at_work_nobody_doe
     assert ended.count("closed") == 1
     assert len(made) == 3
     assert greeted["capabilities"] == {}
+    assert caplog.messages.count("2 own processes are at work, no more are started") == 1
 
 
 async def test_one_principal_does_not_take_all(monkeypatch: pytest.MonkeyPatch) -> None:
