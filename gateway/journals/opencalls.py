@@ -28,24 +28,21 @@ class OpenCalls:
 
         Raises `IllegalMove` for a first line of a call that is open, one without its record, and a later line
         with one."""
-        call_id, kind, record = line.call_id, line.kind, line.record
-        if kind not in (LATER if record is None else FIRST):
-            raise IllegalMove(f"call {call_id}: the first line has the record, and no other")
+        call_id, kind, record, states = line.call_id, line.kind, line.record, self._states
         if record is None:
-            known = self._states.pop(call_id, None)
+            if kind not in LATER:
+                raise IllegalMove(f"call {call_id}: {kind} is said with its record")
+            known = states.pop(call_id, None)
             # Where it cannot follow, another process may have moved the call on meanwhile.
             if kind in KEPT and known is not None and kind in MOVES[known]:
-                self._states[call_id] = kind
+                states[call_id] = kind
             return
+        if kind not in FIRST or call_id in states:
+            raise IllegalMove(f"call {call_id}: {states.get(call_id)} -> {kind}, with its record")
         if line.own is None and record.call_id != call_id:
             raise IllegalMove(f"a line of call {call_id} with the record of another")
-        known = self._states.get(call_id)
-        if kind not in MOVES[known]:
-            raise IllegalMove(f"call {call_id}: {known} -> {kind}")
         if kind in KEPT:
-            self._states[call_id] = kind
-        elif known is not None:
-            del self._states[call_id]
+            states[call_id] = kind
 
     def forget(self, call_id: str) -> None:
         """A line of this call was not written: only the store knows its state now."""
