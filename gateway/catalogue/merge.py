@@ -110,7 +110,7 @@ def _judge_one(target: Target, item: Item, pin: Pin | None, pin_resources: bool)
     if target.kind == "resource" and not pin_resources:
         return Entry(target, _public(target), item.raw, item.digest)
     if pin is None:
-        return f"not approved (bulkhead servers approve {target.server})"
+        return f"not approved (bulkhead servers inspect {target.server})"
     if pin.digest != item.digest:
         return f"changed since it was approved: {pin.digest[:15]} is now {item.digest[:15]}"
     return Entry(target, _public(target), pin.descriptor, pin.digest)

@@ -61,7 +61,9 @@ class Office(Value, kw_only=True):
         self._heed(asked)
         ceiling = self.ceilings(asked.intent)
         if ceiling is None:
-            raise Refused(Reason.OUTSIDE_GRANT, f"intent {asked.intent!r} is not declared")
+            raise Refused(
+                Reason.OUTSIDE_GRANT, f"intent {asked.intent!r} is not declared in intents.yaml"
+            )
         grant_id, now = self.new_id(), self.clock()
         grant = Grant(
             id=grant_id,
