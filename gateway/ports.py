@@ -564,6 +564,8 @@ class Outbound(Value):
     """The gateway's own, for this very server, tier and grant."""
     ear: Ear | None = None
     """Of that session."""
+    exact: bool = False
+    """The outcome is to say whether a number in it was `rounded`."""
 
 
 class ToolServer(Protocol):

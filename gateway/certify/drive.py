@@ -218,7 +218,7 @@ class Driver:
         params = {"name": tool, "arguments": arguments}
         pending = self._journal.append(record.intent(_entry(call_id, server, tool), 0))
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
-        message = Outbound("tools/call", params, CLIENT, "certification")
+        message = Outbound("tools/call", params, CLIENT, "certification", exact=True)
         return await (at or self._servers)[server].call(permit, message, NOBODY)
 
 

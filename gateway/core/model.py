@@ -403,6 +403,8 @@ class Outcome(Value):
     """The lease of the credential it was forwarded with; empty when its server needs none."""
     pid: int | None = None
     """Of a call in doubt: the process of ours that has it, where that is the one its server is described by."""
+    rounded: bool = False
+    """A number of the result is not the one that stood there, for no double is. Said only where it is asked."""
     turned_away: bool = False
     """It was sent. That nothing was done is the server's word, by a status of HTTP."""
 

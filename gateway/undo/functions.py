@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
+from gateway.core.doubles import exactly
 from gateway.core.linear import compiled
 from gateway.core.model import JsonObject
 from gateway.undo import edits, lists
@@ -165,8 +166,8 @@ def _text(value: Any) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_float=exactly)
+    except (json.JSONDecodeError, RecursionError):
         raise ValueError("not JSON") from None
 
 

@@ -172,6 +172,9 @@ def with_changes(reversal: Reversal, image: Image) -> Reversal:
 def foreign(pack: AnyPack, reversal: Reversal, scope: Scope) -> Reversal:
     """The same; lowered when the pack can say what its call makes, and `scope.post` is something else. Somebody may
     have written there while the call was under way, and an undo would take that for the call's doing."""
+    pre, post = scope.pre, scope.post
+    if reversal.level is Level.NOOP and pre and post and not pack.same(pre, post):
+        return lowered(reversal, "it was to change nothing, and what it was about is not as before")
     if reversal.level is Level.NONE or pack.expect(replace(scope, cur=scope.post)) is not False:
         return reversal
     return lowered(

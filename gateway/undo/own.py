@@ -81,7 +81,11 @@ class OwnReads:
         line = pending.line if self._journal.sound else await pending.sealed()
         permit = record.permit(line, Effect.READ)
         message = Outbound(
-            "tools/call", {"name": read.tool, "arguments": read.arguments}, CLIENT, AGENT
+            "tools/call",
+            {"name": read.tool, "arguments": read.arguments},
+            CLIENT,
+            AGENT,
+            exact=True,
         )
         outcome = Outcome("in_doubt", detail="given up")
         try:

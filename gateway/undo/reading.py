@@ -86,6 +86,10 @@ class BoundRead(Value):
         context = Context({**self.names, "read": seen}, FUNCTIONS, Budget())
         if outcome.error is not None:
             raise CaptureFailed("refused by the server", seen["text"])
+        if outcome.rounded:
+            raise CaptureFailed(
+                "a number in it is not what a double says, and would be put back as another"
+            )
         if self._holds(self.read.failed_when, context):
             raise CaptureFailed("failed, by its own words", seen["text"])
         if self._holds(self.read.absent_when, context):

@@ -129,6 +129,29 @@ async def test_a_dry_run_is_a_look_that_chooses_the_case(
     assert store.records == {"a": "old"}
 
 
+async def test_what_was_to_change_nothing_and_did_is_not_said_to_have_no_effect(
+    tmp_path: Path, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"key": rig.KEY, "value": {"type": "string"}}
+    monkeypatch.setattr(rig, "TOOLS", {**rig.TOOLS, "preview": fields})
+    written(PREVIEW, PREVIEW_READ)
+
+    class Wrong(Previewing):
+        def _done(self, tool: str, arguments: dict[str, Any]) -> Outcome:
+            return (
+                super()._done(tool, arguments)
+                if tool == "preview"
+                else Store._done(self, tool, arguments)
+            )
+
+    store = Wrong({"a": "old"})
+    async with a_rig(tmp_path, store) as made:
+        call = await made.call("put", key="a", value="far too long")
+        verdicts = await made.undo(call)
+    assert verdicts == {call: "irreversible"}
+    assert store.records == {"a": "far too long"}
+
+
 async def test_none_is_said_beforehand_and_left_alone(tmp_path: Path, written: Written) -> None:
     written(NOTHING)
     store = Store({"a": "old"})

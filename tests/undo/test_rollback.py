@@ -573,3 +573,16 @@ async def test_of_a_call_that_never_had_a_pack_none_is_said_to_have_changed(tmp_
     assert finding.state == "in_doubt"
     assert finding.why.startswith("nobody can look: ")
     assert finding.why.endswith("says nothing of shout")
+
+
+async def test_a_number_that_cannot_be_put_back_as_it_stood_there_has_no_way_back(
+    tmp_path: Path,
+) -> None:
+    store = Store({"a": "1"})
+    read = Outcome("ok", {"content": [], "structuredContent": {"value": "1"}}, rounded=True)
+    store.trouble = lambda tool, arguments: read if tool == "get" else None
+    async with a_rig(tmp_path, store) as rig:
+        call = await rig.call("put", key="a", value="2")
+        verdicts = await rig.undo(call)
+    assert verdicts == {call: "irreversible"}
+    assert store.records == {"a": "2"}

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway import __version__
 from gateway.core import settle
 from gateway.core.credential import Credential
-from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
+from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, OutcomeKind, RpcError
 from gateway.made import Made
 from gateway.ports import Outbound
 from gateway.sdk import (
@@ -214,14 +214,17 @@ def answered(message: JsonObject) -> int | None:
     return None if _OF_ANSWERS.isdisjoint(message) else number(message.get("id"))
 
 
-def outcome(answer: JsonObject, server: str, carried: bool = False) -> Outcome:
+def outcome(
+    answer: JsonObject, server: str, carried: bool = False, rounded: bool = False
+) -> Outcome:
     """What a JSON-RPC response says was done, verbatim. One that is no response leaves us in doubt.
 
     A null beside the other is none, as in JSON-RPC 1.0 and as typed languages write it: it has no other reading."""
     result, error = answer.get("result"), answer.get("error")
     if error is None and isinstance(result, dict):
         failed = result.get("isError") is True
-        return Outcome("tool_error" if failed else "ok", result, carried=carried)
+        kind: OutcomeKind = "tool_error" if failed else "ok"
+        return Outcome(kind, result, carried=carried, rounded=rounded)
     if result is None and (said_no := rpc_error(error)) is not None:
         return Outcome("rejected", error=said_no)
     return in_doubt(server, "it answered with something that is not a JSON-RPC response")

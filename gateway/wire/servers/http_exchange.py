@@ -172,7 +172,7 @@ class Exchange:
         reply = await self._link.post(
             self._session.headers, body, patience, self._session.credential
         )
-        if (plain := plain_outcome(reply, self._id, self._link)) is not None:
+        if (plain := plain_outcome(reply, self._id, self._link, message.exact)) is not None:
             return plain
         if not 200 <= reply.head.status < 300:
             credential = self._session.credential
@@ -184,6 +184,7 @@ class Exchange:
                     return None
             return outcome
         self._messages = Messages(reply, self._link.limits.max_result)
+        self._messages.exact = message.exact
         answer = await self._answer(self._messages, message.outlet)
         resumed = 0
         while answer is None:
@@ -197,7 +198,8 @@ class Exchange:
             if resumed >= MAX_RESUMES:
                 raise Broken("the stream was taken up again and again and brought nothing")
         self._messages.reply.drain()
-        return envelope.outcome(answer, self._link.name, carried=self._messages.carried)
+        carried, rounded = self._messages.carried, self._messages.rounded
+        return envelope.outcome(answer, self._link.name, carried, rounded)
 
     async def _answer(self, messages: Messages, outlet: Outlet | None) -> JsonObject | None:
         """The answer, or None when the stream ended and can be taken up again. Raises `Broken`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from gateway.core.doubles import rounds
 from gateway.core.model import JsonObject, Outcome
 from gateway.ports import Outlet
 from gateway.settings import MAX_WHOLE, bound
@@ -26,8 +27,9 @@ Hear = Callable[[JsonObject], Awaitable[None]]
 """Gets every message of a stream that is not the answer, in order; the stream is read no further meanwhile."""
 
 
-def plain_outcome(reply: Reply, id: int, link: Link) -> Outcome | None:
-    """What came of request `id` when its response is the whole reply, and all there. None: read its messages."""
+def plain_outcome(reply: Reply, id: int, link: Link, exact: bool) -> Outcome | None:
+    """What came of request `id` when its response is the whole reply, and all there. None: read its messages.
+    `exact`: whether a number was rounded is asked."""
     body = reply.whole
     if body is None or not reply.head.plain or len(body) > LARGE:
         return None
@@ -38,7 +40,7 @@ def plain_outcome(reply: Reply, id: int, link: Link) -> Outcome | None:
     if type(value) is dict and "method" not in value:
         answered = value.get("id")
         if answered == id and type(answered) is int:
-            return outcome(value, link.name)
+            return outcome(value, link.name, rounded=exact and rounds(body))
     return None
 
 
@@ -81,6 +83,9 @@ class Messages:
         self._most = max_message
         self._outlet: Outlet | None = None
         self._event_seen = False
+        self.exact: bool = resumes is not None and resumes.exact
+        """Whether a number was rounded is asked: `rounded`, of the last message."""
+        self.rounded = False
         self.carried = False
         """The larger members of the answer have gone to the agent's outlet already."""
         self._parser = sse.Parser(self._limit + 1024)
@@ -217,6 +222,7 @@ class Messages:
             value = parse_answer(raw, max_bytes=self._limit)
         except Unreadable as error:
             raise self.reply.fail(Broken(f"it sent what is not a message: {error}")) from None
+        self.rounded = self.exact and rounds(raw)
         batch = value if isinstance(value, list) else [value]
         for message in batch:
             if not isinstance(message, dict):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.model import JsonObject, Outcome, RpcError
-from gateway.ports import Channel, Outbound, Outlet
+from gateway.ports import Channel, Outbound
 from gateway.sdk import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -75,7 +75,7 @@ class Stateless:
         except NotSent:
             self._moved()
             raise
-        if (plain := plain_outcome(reply, id, link)) is not None:
+        if (plain := plain_outcome(reply, id, link, message.exact)) is not None:
             return plain
         if not 200 <= reply.head.status < 300:
             outcome, said = await link.refusal(reply, id, message.credential)
@@ -84,10 +84,10 @@ class Stateless:
             ):
                 self._moved()
             return outcome
-        return await self._converse(reply, id, message.outlet, channel)
+        return await self._converse(reply, id, message, channel)
 
     async def _converse(
-        self, reply: Reply, id: int, outlet: Outlet | None, channel: Channel
+        self, reply: Reply, id: int, message: Outbound, channel: Channel
     ) -> Outcome:
         """Pass on what comes before the answer."""
 
@@ -100,14 +100,15 @@ class Stateless:
 
         try:
             messages = Messages(reply, self._link.limits.max_result)
-            answer = await messages.answer_to(id, hear, outlet)
+            messages.exact = message.exact
+            answer = await messages.answer_to(id, hear, message.outlet)
         except BaseException:
             reply.close()
             raise
         reply.drain()
         if answer is None:
             raise Broken("the stream ended without an answer")
-        return envelope.outcome(answer, self._link.name, carried=messages.carried)
+        return envelope.outcome(answer, self._link.name, messages.carried, messages.rounded)
 
     async def listen(self, hear: Callable[[JsonObject], None], opened: Callable[[], None]) -> bool:
         """Hear list changes until the stream ends. False when the server has none to tell.

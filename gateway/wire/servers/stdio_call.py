@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from gateway.core.doubles import rounds
 from gateway.core.model import Answer, JsonObject, Outcome, RpcError
 from gateway.ports import Channel
+from gateway.values import replace
 from gateway.wire.servers.envelope import INTERNAL_ERROR
 from gateway.wire.servers.patience import Patience
 from gateway.wire.servers.vigil import FOREVER, Vigil
@@ -36,6 +38,8 @@ class InFlight:
     """One forwarded call."""
 
     sent = False
+    exact = False
+    """Whether a number was rounded is asked."""
     _bytes = 0
     _outcome: Outcome | None = None
     _heard = False
@@ -84,9 +88,11 @@ class InFlight:
         self._arrived(method, params, reply, size)
         return True
 
-    def answer(self, outcome: Outcome) -> None:
-        """The end of the call. Only the first counts."""
+    def answer(self, outcome: Outcome, line: bytes = b"") -> None:
+        """The end of the call, and as it was written. Only the first counts."""
         if self._outcome is None:
+            if self.exact and rounds(line):
+                outcome = replace(outcome, rounded=True)
             self._outcome = outcome
             self._wake()
 

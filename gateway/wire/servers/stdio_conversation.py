@@ -124,9 +124,9 @@ class Conversation:
         call = self._calls[id] = InFlight(call_id, token, channel, patience, self._vigil, loop)
         while self._early:
             self._put(*self._early.pop(0))
-        request = envelope.request(message, id, era, None if token is None else id)
+        call.exact = message.exact
         try:
-            line = envelope.line(request)
+            line = envelope.line(envelope.request(message, id, era, None if token is None else id))
             if self._process.has_room() and not self._writing.locked():
                 call.sent = self._process.write(line)
             outcome = await (call.outcome() if call.sent else self._forward_later(call, line))
@@ -191,7 +191,7 @@ class Conversation:
                 self._overlong(line)
             else:
                 for message in envelope.messages(line):
-                    self._message(message, len(line))
+                    self._message(message, line)
         except strict_json.Unreadable as error:
             assert isinstance(line, bytes)
             lost = self._unread.tell(line, self._process.shown(line), error)
@@ -200,31 +200,31 @@ class Conversation:
         except Exception:
             self.log.exception("a message of the server was dropped")
 
-    def _message(self, message: JsonObject, size: int) -> None:
+    def _message(self, message: JsonObject, line: bytes) -> None:
         method = message.get("method")
         if not isinstance(method, str):
-            self._answer(message)
+            self._answer(message, line)
             return
         params = given if isinstance(given := message.get("params"), dict) else {}
         if "id" in message:
-            self._question(message["id"], method, params, size)
+            self._question(message["id"], method, params, len(line))
         else:
-            self._notification(method, params, size)
+            self._notification(method, params, len(line))
 
-    def _answer(self, message: JsonObject) -> None:
+    def _answer(self, message: JsonObject, line: bytes) -> None:
         id = envelope.answered(message)
         if id is not None:
             outcome = envelope.outcome(message, self._name)
             if outcome.kind == "rejected" and self._process.stopping:
                 # The end of its input makes a server break off what it does, and call that an error.
                 outcome = envelope.in_doubt(self._name, "an error was its answer as it was ended")
-            self._settle(id, outcome)
+            self._settle(id, outcome, line)
         else:
             self.log.warning("skipped an answer without one of our ids")
 
-    def _settle(self, id: int, outcome: Outcome) -> None:
+    def _settle(self, id: int, outcome: Outcome, line: bytes = b"") -> None:
         if id in self._calls:
-            self._calls[id].answer(outcome)
+            self._calls[id].answer(outcome, line)
         elif id in self._own:
             if not self._own[id].done():
                 self._own[id].set_result(outcome)
