@@ -57,6 +57,7 @@ _UNSAYABLE: Final = (OverflowError, TypeError, ValueError, RecursionError)
 _IS_COLON: Final = methodcaller("startswith", b":")
 _FORMS: Final = frozenset({"sealed", "redacted"})
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_as_it_is = json.JSONEncoder(separators=(",", ":")).encode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -100,8 +101,9 @@ class Protector:
         return clean if len(clean) <= TEXT_CHARACTERS else f"{clean[:TEXT_CHARACTERS]}..."
 
     def seal(self, value: Any) -> JsonObject:
-        """`{"sealed": ...}`: a JSON value kept whole, for undo. Raises `ValueError` when it is too large."""
-        text = _canonical(value)
+        """`{"sealed": ...}`: a JSON value kept whole, for undo, its members in their order. Raises `ValueError` when it
+        is too large."""
+        text = _as_it_is(value)
         if len(text) > UNDO_BYTES:
             raise ValueError(f"larger than {UNDO_BYTES} bytes")
         return self._packed(text)

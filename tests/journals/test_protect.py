@@ -56,6 +56,11 @@ def test_a_sealed_value_can_be_opened_and_does_not_show() -> None:
     assert PROTECTOR.unseal(kept["body"]) == {"n": [1, "two"]}
 
 
+def test_what_is_kept_for_an_undo_has_its_members_in_their_order() -> None:
+    kept = PROTECTOR.unseal(PROTECTOR.seal({"z": 1, "a": {"y": 2, "b": 3}}))
+    assert json.dumps(kept) == '{"z": 1, "a": {"y": 2, "b": 3}}'
+
+
 def test_the_same_sealed_value_never_looks_the_same_twice() -> None:
     assert keep({"a": "x"}, a="sealed") != keep({"a": "x"}, a="sealed")
 
