@@ -42,10 +42,10 @@ def test_a_pack_that_is_wrong_is_found_out(world: World, monkeypatch: pytest.Mon
 
     original = drive.Driver.ask
 
-    async def lazy(self: Any, server: str, tool: str, arguments: Any) -> Any:
+    async def lazy(self: Any, server: str, tool: str, arguments: Any, *at: Any) -> Any:
         if self.undoing:
             return Outcome("ok", {"content": []})
-        return await original(self, server, tool, arguments)
+        return await original(self, server, tool, arguments, *at)
 
     async def undone(self: Any, tried: Tried, *_: Any) -> Any:
         self.undoing = True
