@@ -98,8 +98,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 """Room -> rooms it may import. Adapters of different ports do not know each other; only `app` wires them."""
 
 PURE: Final = set(
-    "__future__ abc base64 bisect collections contextlib contextvars copy dataclasses enum functools hashlib "
-    "heapq hmac itertools json math operator re string textwrap types typing unicodedata urllib.parse "
+    "__future__ abc base64 bisect collections contextlib contextvars copy dataclasses decimal enum functools "
+    "hashlib heapq hmac itertools json math operator re string textwrap types typing unicodedata urllib.parse "
     "jsonschema referencing re2 mcp.shared.uri_template".split()
 )
 """What the core may import from outside: no clock, network, disk, random, logging, thread or loop."""
