@@ -1,7 +1,7 @@
 """Tasks that are undone unless somebody confirms them in time (NETCONF's and gNMI's commit-confirmed).
 
 One small file per task in `<state>/tasks/`, durable before a command says that it is done, so a promise
-outlives every process. It knows files and no clock, and undoes nothing itself.
+outlives every process. It knows files, and undoes nothing itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from gateway.values import Value, as_plain, from_plain, replace
 
 DIRECTORY: Final = "tasks"
 SECONDS: Final = 600
+SURE: Final = 1_000_000_000
+"""Nanoseconds after which a further change to a directory is at a time of its own."""
 LATE_SECONDS: Final = 3_600
 """A deadline that was missed by more, because nobody was there to keep it, is put to a person."""
 
@@ -64,6 +67,9 @@ class Deadlines:
         self._directory = state_dir / DIRECTORY
         self._known: dict[tuple[Path, int, int], Promise] = {}
         """By file as it was at the last look: there is one of every task that was ever begun."""
+        self._looked = Looked((), ())
+        self._as_of: tuple[int, int] | None = None
+        """Of their directory, when that was found; None: it is to be found again."""
 
     def begin(self, task: str, operator: str, now: int, seconds: int, tenant: str = "") -> Promise:
         """From now on the task has so long. Raises `Refused` when it has begun already."""
@@ -104,7 +110,23 @@ class Deadlines:
         return _read(path) if path.exists() else None
 
     def look(self) -> Looked:
-        """All of them."""
+        """All of them. They are gone through only where one was written since, each in the place of the one before."""
+        now = self._unchanged()
+        if now is None or now != self._as_of:
+            self._looked = self._look()
+            self._as_of = None if self._looked.unreadable else now
+        return self._looked
+
+    def _unchanged(self) -> tuple[int, int] | None:
+        """Which directory it is and since when it is so; None where that cannot be told yet."""
+        try:
+            about = self._directory.stat()
+        except OSError:
+            return None
+        is_sure = about.st_mtime_ns + SURE < time.time_ns()
+        return (about.st_ino, about.st_mtime_ns) if is_sure else None
+
+    def _look(self) -> Looked:
         before, self._known, unreadable = self._known, {}, list[Misconfigured]()
         for path in named(self._directory, ".json"):
             try:

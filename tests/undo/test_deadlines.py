@@ -124,6 +124,38 @@ def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     assert deadlines.look().overdue(10 * SECOND) == [made]
 
 
+def quiet(directory: Path) -> None:
+    """Nothing was written there for years."""
+    os.utime(directory, ns=(10**18, 10**18))
+
+
+def test_where_nothing_was_written_the_tasks_there_ever_were_are_not_gone_through(
+    tmp_path: Path,
+) -> None:
+    deadlines, directory = Deadlines(tmp_path), tmp_path / "tasks"
+    begun = deadlines.begin("a", "operator:o", 0, 600)
+    quiet(directory)
+    assert deadlines.look().promises == (begun,)
+    [file] = directory.glob("*.json")
+    file.unlink()
+    quiet(directory)  # as nothing that writes a promise leaves it
+    assert deadlines.look().promises == (begun,)
+    other = Deadlines(tmp_path).begin("b", "operator:o", 0, 600)
+    assert deadlines.look().promises == (other,)
+
+
+def test_a_file_that_was_no_promise_is_looked_at_again(tmp_path: Path) -> None:
+    deadlines, directory = Deadlines(tmp_path), tmp_path / "tasks"
+    begun = deadlines.begin("a", "operator:o", 0, 600)
+    [file] = directory.glob("*.json")
+    said = file.read_text()
+    file.write_text("no promise")
+    quiet(directory)
+    assert len(deadlines.look().unreadable) == 1
+    file.write_text(said)
+    assert deadlines.look().promises == (begun,)
+
+
 def test_tasks_of_one_name_in_two_tenants_have_a_promise_each(tmp_path: Path) -> None:
     deadlines = Deadlines(tmp_path)
     for tenant in ("acme", "globex"):
