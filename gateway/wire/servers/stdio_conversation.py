@@ -220,7 +220,7 @@ class Conversation:
                 outcome = envelope.in_doubt(self._name, "an error was its answer as it was ended")
             self._settle(id, outcome, line)
         else:
-            self.log.warning("skipped an answer without one of our ids")
+            self._unread.stray()
 
     def _settle(self, id: int, outcome: Outcome, line: bytes = b"") -> None:
         if id in self._calls:

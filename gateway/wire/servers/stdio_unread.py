@@ -29,10 +29,17 @@ class Unread:
         # Words may hold a thing with an id, and a question has one of the server's own.
         is_answer = line.lstrip().startswith(b"{") and b'"jsonrpc"' in line and not said.is_message
         id = said.answer_to if is_answer else None
-        more = ""
-        if id is None:
-            self._loud -= 1
-            more = "" if self._loud else "; more of these are told at level info"
-        level = INFO if id is None and self._loud < 0 else WARNING
+        level, more = (WARNING, "") if id is not None else self._loudness()
         self._log.log(level, "skipped a line: %s: %s%s", why, shown[:SHOWN], more)
         return id
+
+    def stray(self) -> None:
+        """An answer to nothing that was asked: some servers write what they do as objects."""
+        level, more = self._loudness()
+        self._log.log(level, "skipped an answer without one of our ids%s", more)
+
+    def _loudness(self) -> tuple[int, str]:
+        """How the next line is told, and what is added to it."""
+        self._loud -= 1
+        more = "" if self._loud else "; more of these are told at level info"
+        return INFO if self._loud < 0 else WARNING, more

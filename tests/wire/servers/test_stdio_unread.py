@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 
 import pytest
 
+from gateway.ports import ServerUnavailable
+from gateway.settings import ServerSettings
+from gateway.wire.servers.stdio import StdioServer
 from gateway.wire.servers.stdio_unread import MAX_LOUD, Unread
 
 LOG = logging.getLogger("bulkhead.server.tried")
@@ -21,6 +26,39 @@ def test_words_of_a_server_at_every_call_do_not_fill_the_log(
     assert len(loud) == MAX_LOUD and len(caplog.records) == MAX_LOUD + 5
     assert loud[0] == "skipped a line: not JSON: called 0"
     assert loud[-1].endswith("; more of these are told at level info")
+
+
+def test_answers_to_nobody_and_words_share_what_may_be_loud(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    unread = Unread(LOG)
+    for _ in range(MAX_LOUD):
+        unread.stray()
+        unread.tell(b"called", "called", "not JSON")
+    loud = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(loud) == MAX_LOUD and len(caplog.records) == 2 * MAX_LOUD
+    assert loud[0] == "skipped an answer without one of our ids"
+
+
+async def test_a_server_that_writes_answers_nobody_waits_for_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    program = (
+        "import sys, json\n"
+        "said = {'jsonrpc': '2.0'}\n"
+        "for line in sys.stdin:\n"
+        "    id = json.loads(line).get('id')\n"
+        "    for _ in range(50): print(json.dumps({**said, 'result': {}}))\n"
+        "    no = {**said, 'id': id, 'error': {'code': -1, 'message': 'no'}}\n"
+        "    print(json.dumps(no), flush=True)\n"
+    )
+    server = StdioServer("tried", ServerSettings(command=(sys.executable, "-c", program)))
+    async with asyncio.timeout(20):
+        with pytest.raises(ServerUnavailable):
+            await server.fetch("tools/list", {})
+        await server.aclose()
+    assert 0 < sum("skipped an answer" in text for text in caplog.messages) <= MAX_LOUD
 
 
 def test_an_answer_is_told_however_many_words_there_were(caplog: pytest.LogCaptureFixture) -> None:
