@@ -181,7 +181,9 @@ async def test_explain_asks_about_a_recorded_write_at_the_level_it_had(tmp_path:
         "conditions: {lost: {level: {below: compensable}}}"
     )
     for number, level in enumerate(("none", "exact")):
-        written = replace(RECORDED, call_id=f"level-{number}", tier="tool", effect="write")
+        written = replace(
+            RECORDED, call_id=f"level-{number}", tier="tool", effect="write", rule="P1"
+        )
         body = {"undo": {"level": level, "guard": "none"}}
         await write(journal(place), record.intent(written, 1, body))
     assert bulkhead(place, "explain", "level-0").returncode == 0

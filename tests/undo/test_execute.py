@@ -393,7 +393,11 @@ async def test_what_comes_back_out_of_turn_and_is_changed_by_another_undo_is_not
         half = dict(rig.store.records)
         again = await rollback(rig).execute(await rollback(rig).plan(WANTED), "refuse")
     assert half == {"a": "1"}
-    assert (report.found[first].verdict, report.summary) == ("unverified", "complete_with_residue")
+    # Which of the two is undone first, nobody says: it is found to be back no more, or changed before it was its turn.
+    assert (report.found[first].verdict, report.summary) in (
+        ("unverified", "complete_with_residue"),
+        ("conflict", "partial"),
+    )
     assert rig.store.records == {"a": "0"}
     assert again.found[first].verdict == "restored"
 
