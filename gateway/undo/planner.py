@@ -85,12 +85,11 @@ class _Later:
         self._to_do = Nearest[tuple[int, Planned]]()
         self._left = Nearest[tuple[int, Planned]]()
         self._forced = Overlapping[str]()
-        self._count = 0
 
-    def add(self, entry: Planned) -> None:
-        self._count += 1
+    def add(self, number: int, entry: Planned) -> None:
+        """`number`: its place in the plan. Those that overlap come in that order, others as their looks end."""
         kind = self._to_do if entry.standing in TO_DO else self._left
-        kind.add(entry.call.keys, (self._count, entry))
+        kind.add(entry.call.keys, (number, entry))
         if entry.call.record.where.startswith(FOR):
             self._forced.add(entry.call.keys, entry.call.call_id)
 
@@ -142,7 +141,7 @@ class Planner:
             entry = cancelled(seen_before(entry, undone, is_forced), undone)
             planned[number] = entry
             if entry.standing not in NOT_THERE:
-                there.add(entry)
+                there.add(number, entry)
 
         waits = order.behind(calls, [call.keys for call in calls])
         servers = {call.record.server for call in calls}
