@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.core.cover import Cover
+from gateway.core.cover import Cover, cover
 from gateway.core.fence import Catchable, Fence
-from gateway.core.flow import root_of
 from gateway.core.model import Answer, Classified, JsonObject, Label, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
@@ -37,8 +36,7 @@ class NoGrants:
     """Everybody's role is enough."""
 
     def cover(self, classified: Classified, without: Collection[str] = ()) -> Cover:
-        identity = classified.resolved.request.identity
-        return Cover((), root_of(identity.tenant, identity.task))
+        return cover(classified.resolved.request.identity)
 
     def covers_some(self, classified: Classified) -> bool:
         return True

@@ -14,24 +14,25 @@ from gateway.values import Value
 
 
 class Cover(Value):
-    """Step 7's answer: what a call is made under, and what follows from that alone (`cover`)."""
+    """Step 7's answer: what a call is made under, and what follows from that alone. Made by `cover`: one that was made
+    without what its chain asks for would spend nothing and let all out."""
 
     chain: Chain
     """Empty where a standing role was enough."""
     root: str
     """Whose labels its reads raise (`core.flow.root_of`)."""
-    grant: str = ""
+    grant: str
     """The call's own grant, the first of the chain; empty when there is none."""
-    own: str = ""
+    own: str
     """The root of its agent's own task."""
-    ids: tuple[str, ...] = ()
+    ids: tuple[str, ...]
     """Of the chain."""
-    bounded: Chain = ()
+    bounded: Chain
     """Those of the chain that bound arguments."""
-    is_limited: bool = False
+    is_limited: bool
     """Does a read use something up?"""
-    counts_bytes: bool = False
-    is_strict: bool = False
+    counts_bytes: bool
+    is_strict: bool
     """Nothing leaves once something was read (`Terms.strict_flow`)."""
 
 

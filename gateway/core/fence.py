@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from gateway.core.cover import Cover
+from gateway.core.cover import Cover, cover
 from gateway.core.model import Classified, WorkloadIdentity
 from gateway.values import Value
 
@@ -102,10 +102,10 @@ def caller(identity: WorkloadIdentity) -> Caught:
 
 def listed(classified: Classified) -> Caught:
     """A thing in a list: what is known of any call of it."""
-    return call(classified, Cover((), ""))
+    return call(classified, cover(classified.resolved.request.identity))
 
 
-def call(classified: Classified, cover: Cover) -> Caught:
+def call(classified: Classified, under: Cover) -> Caught:
     """The whole call, once it is known what it is made under."""
     resolved = classified.resolved
     identity = resolved.request.identity
@@ -113,7 +113,7 @@ def call(classified: Classified, cover: Cover) -> Caught:
         identity.agent,
         identity.tenant,
         identity.task,
-        cover.ids or caller(identity).grants,
+        under.ids or caller(identity).grants,
         resolved.target.server,
         classified.tier.value,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.cover import Cover
+from gateway.core.cover import Cover, cover
 from gateway.core.fence import Fence, Scope
 from gateway.core.model import Classified, Flow, JsonObject
 from gateway.core.over import Ear, Over, always
@@ -84,10 +84,14 @@ def test_what_no_grant_was_looked_for_takes_nothing() -> None:
     assert caught.value.reason is Reason.GRANT_NEEDED
 
 
+def _made(classified: Classified) -> Covered:
+    return Covered(classified, cover(classified.resolved.request.identity))
+
+
 def test_an_answer_is_withheld_where_a_fence_has_fallen(tmp_path: Path) -> None:
     log = FenceLog(tmp_path)
     bounds = Bounds(NoGrants(), LiveFences(log))
-    covered = Covered(call("a"), Cover((), "t1"))
+    covered = _made(call("a"))
     assert not bounds.withholds(covered)
     log.fence(Fence("server", "git", "operator:ada", "strange", 5))
     assert bounds.withholds(covered)
@@ -108,7 +112,7 @@ def test_what_comes_after_a_call_is_told_until_a_fence_stops_that_call(
         waiting.append(still)
 
     ear = Ear(over, tell)
-    after = bounds.after(Covered(call("a"), Cover((), "t1")), ear)
+    after = bounds.after(_made(call("a")), ear)
     log.fence(Fence("server", "files", "operator:ada", "strange", 5))
     after.tell("notifications/message", {"data": "heard"})
     [still] = waiting
