@@ -70,7 +70,8 @@ class Waiting(Value):
 
 def waits_on(no: Refused) -> bool:
     """Does a held call that was refused so at its time stay held? Also where the rate of a grant has no room for it."""
-    return no.reason in TO_COME or no.detail.endswith(TOO_SOON)
+    has_no_room = no.reason is Reason.GRANT_SPENT and no.detail.endswith(TOO_SOON)
+    return no.reason in TO_COME or has_no_room
 
 
 def seconds(decided: Decided, reversal: Reversal, fulfilled: Collection[str]) -> int:
