@@ -25,6 +25,7 @@ from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers import envelope
 from gateway.wire.servers.able import LISTS, able
+from gateway.wire.servers.each_watches import EachWatches
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_changes import RESTARTED, Changes
 from gateway.wire.servers.http_link import Link
@@ -36,7 +37,6 @@ from gateway.wire.servers.http_stateless import Stateless
 from gateway.wire.servers.http_watch import listened
 from gateway.wire.servers.listens import Listens
 from gateway.wire.servers.patience import Patience
-from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.servers.subscribes import Subscribes
 from gateway.wire.servers.watches import EitherEra, Watches
 from gateway.wire.servers.watching import MEMBERS

@@ -12,13 +12,13 @@ from gateway.core.model import RpcError
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound, ServerUnavailable
 from gateway.values import replace
+from gateway.wire.servers.each_watches import EachWatches
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_exchange import Exchange, Session
 from gateway.wire.servers.http_heard import HeardHere
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_place import Place
 from gateway.wire.servers.http_standing import Standing
-from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.servers.watching import not_told
 
 

@@ -21,6 +21,7 @@ from gateway.values import replace
 from gateway.wire.asking import can_be_asked
 from gateway.wire.loglevels import widest
 from gateway.wire.servers import envelope
+from gateway.wire.servers.each_watches import EachWatches
 from gateway.wire.servers.http_broken import Broken, Full, NotSent, TurnedAway
 from gateway.wire.servers.http_changes import Changes
 from gateway.wire.servers.http_ears import Ears
@@ -30,7 +31,6 @@ from gateway.wire.servers.http_messages import Messages
 from gateway.wire.servers.http_opening import offered, opened
 from gateway.wire.servers.http_place import Place
 from gateway.wire.servers.patience import Patience
-from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.strict_json import dumps
 
 OWN: Final = "\0gateway"

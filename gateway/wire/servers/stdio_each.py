@@ -31,9 +31,9 @@ from gateway.reasons import Reason
 from gateway.values import replace
 from gateway.wire.methods import SUBSCRIBE
 from gateway.wire.servers.able import LISTS, able
+from gateway.wire.servers.each_watches import EachWatches
 from gateway.wire.servers.envelope import asks_in_sessions
 from gateway.wire.servers.stdio import StdioServer
-from gateway.wire.servers.stdio_each_watches import EachWatches
 from gateway.wire.shape import STATELESS
 from gateway.wire.strict_json import dumps
 

@@ -143,14 +143,16 @@ async def test_what_is_let_go_of_is_let_go_of_there() -> None:
     assert not server.watches.tells(NOTE, "one")
 
 
+async def silent(wire: Wire) -> None:
+    """Its stream opens without a word."""
+    if wire.request.head.startswith("GET"):
+        await asyncio.sleep(60)
+    await wire.answer({})
+
+
 async def test_only_the_first_call_waits_for_a_stream_that_opens_without_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def silent(wire: Wire) -> None:
-        if wire.request.head.startswith("GET"):
-            await asyncio.sleep(60)
-        await wire.answer({})
-
     async with serving(sessions(silent)) as (server, _), asyncio.timeout(20):
         monkeypatch.setattr(http_standing, "OPEN_SECONDS", 0.01)
         await touch(server, in_session("one"))
@@ -161,11 +163,6 @@ async def test_only_the_first_call_waits_for_a_stream_that_opens_without_a_word(
 async def test_an_agent_that_cannot_be_asked_waits_less_for_such_a_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def silent(wire: Wire) -> None:
-        if wire.request.head.startswith("GET"):
-            await asyncio.sleep(60)
-        await wire.answer({})
-
     monkeypatch.setattr(http_standing, "OPEN_SECONDS", 3600)
     async with serving(sessions(silent)) as (server, _), asyncio.timeout(20):
         await touch(server, replace(in_session("one"), client=MUTE))

@@ -10,7 +10,7 @@ from gateway.core.over import Ear, Over, nobody
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound, Watch, WatchedServer
 from gateway.values import replace
-from gateway.wire.servers.stdio_each_watches import EachWatches
+from gateway.wire.servers.each_watches import EachWatches
 from gateway.wire.servers.watches import Watches
 from tests.wire.servers.test_stdio_each import MUTE, OLD, call, running, sent
 from tests.wire.servers.test_watches import Told

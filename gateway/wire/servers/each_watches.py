@@ -1,8 +1,8 @@
-"""What is watched at a stdio server of which some agents have processes of their own.
+"""What is watched at a server of which some agents have processes, or sessions, of their own.
 
-Everybody's watches are the shared process's. What an agent's session subscribed to is asked of the session's own
-process too, as without a gateway: only that one knows what its calls changed. What it tells is for that session alone.
-It knows neither when a process comes nor when it goes.
+Everybody's watches are the shared one's. What an agent's session subscribed to is asked of the session's own
+too, as without a gateway: only that one knows what its calls changed. What it tells is for that session alone.
+It knows neither when one comes nor when it goes.
 """
 
 from __future__ import annotations
