@@ -94,7 +94,8 @@ class Executor:
                     came_to = await self._undone(course, lot[number])
                     is_over = is_its_turn or self._undoer.is_over(call_id, came_to)
                     found = came_to if is_over else None
-                    course.early |= set() if is_its_turn else {call_id}
+                    if not is_its_turn:
+                        course.early.add(call_id)
                 if found is not None:
                     verdicts[call_id] = found
                     await self._writer.verdict(call_id, found)

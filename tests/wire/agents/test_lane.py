@@ -35,6 +35,15 @@ async def primed(gate: RememberingGate) -> AsyncIterator[tuple[Connection, bytes
         yield line, head + body, len(head)
 
 
+async def begin_one_that_hangs(gate: RememberingGate, line: Connection, request: bytes) -> None:
+    """Sent behind the same head, and being served."""
+    gate.started.clear()
+    line.writer.write(
+        request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
+    )
+    await gate.started.wait()
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The bodies that went the short way."""
@@ -102,10 +111,7 @@ async def test_requests_sent_at_once_are_answered_one_by_one_in_their_order() ->
 async def test_what_comes_while_one_is_served_waits_for_its_end(short: list[bytes]) -> None:
     gate = RememberingGate()
     async with primed(gate) as (line, request, _):
-        hang = request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
-        gate.started.clear()
-        line.writer.write(hang)
-        await gate.started.wait()
+        await begin_one_that_hangs(gate, line, request)
         line.writer.write(request)
         line.writer.write(request)
         await line.writer.drain()
@@ -130,18 +136,12 @@ def lanes(monkeypatch: pytest.MonkeyPatch) -> list[lane.Lane]:
     return made
 
 
-def _hanging(request: bytes) -> bytes:
-    return request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
-
-
 async def test_when_the_gateway_stops_what_is_served_is_waited_for_and_its_connection_ends(
     lanes: list[lane.Lane],
 ) -> None:
     gate = RememberingGate()
     async with primed(gate) as (line, request, _):
-        gate.started.clear()
-        line.writer.write(_hanging(request))
-        await gate.started.wait()
+        await begin_one_that_hangs(gate, line, request)
         lanes[-1].shutdown()
         waited_for = set(lanes[-1].tasks)
         gate.go.set()
@@ -155,9 +155,7 @@ async def test_when_its_agent_is_gone_what_was_served_is_still_waited_for(
 ) -> None:
     gate = RememberingGate()
     async with primed(gate) as (line, request, _):
-        gate.started.clear()
-        line.writer.write(_hanging(request))
-        await gate.started.wait()
+        await begin_one_that_hangs(gate, line, request)
         lost = lanes[-1]
         lost.connection_lost(None)
         (task,) = lost.tasks
@@ -190,10 +188,7 @@ async def test_a_body_that_is_late_is_the_engines_to_wait_for(
 async def test_who_goes_away_has_cancelled(abrupt: bool) -> None:
     gate = RememberingGate()
     async with primed(gate) as (line, request, _):
-        hang = request.replace(b'"echo"', b'"hang"').replace(b"mcp-name: echo", b"mcp-name: hang")
-        gate.started.clear()
-        line.writer.write(hang)
-        await gate.started.wait()
+        await begin_one_that_hangs(gate, line, request)
         if abrupt:
             line.hang_up()
         else:
