@@ -9,8 +9,11 @@ import pytest
 from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
 from gateway.core.over import Ear, Over, nobody
+from gateway.core.purse import TOO_SOON
+from gateway.errors import Refused
 from gateway.line import holding
-from gateway.line.holding import answer, body, waiting
+from gateway.line.holding import answer, body, waiting, waits_on
+from gateway.reasons import Reason
 from gateway.values import replace
 from tests.test_pep import WHO
 
@@ -63,3 +66,9 @@ def test_the_envelope_of_a_held_call_is_kept_once_with_its_params() -> None:
     kept = holding._as_json(replace(request, frame=Frame()))
     assert "said_in" not in kept["client"] and "frame" not in kept
     assert holding._from_json(kept) == replace(request, client=replace(facts, said_in=None))
+
+
+def test_only_a_grants_own_no_makes_it_wait_on_for_the_rate() -> None:
+    """A tool may be called as the grant speaks."""
+    assert waits_on(Refused(Reason.GRANT_SPENT, f"grant g1: {TOO_SOON}"))
+    assert not waits_on(Refused(Reason.OUTSIDE_GRANT, f"grant g1: store/{TOO_SOON}"))
