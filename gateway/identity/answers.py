@@ -26,8 +26,8 @@ from anyio.abc import TaskGroup
 from gateway.errors import Refused
 from gateway.identity.claims import seconds
 from gateway.identity.keycache import Unfetched
+from gateway.identity.profile import Answer
 from gateway.reasons import Reason
-from gateway.values import Value
 
 MOST: Final = 4_096
 """Good answers, and as many bad ones. The oldest of each is forgotten first."""
@@ -48,15 +48,6 @@ QUIET: Final = 10.0
 Claims = Mapping[str, Any]
 
 log = logging.getLogger("bulkhead.identity")
-
-
-class Answer(Value):
-    """What was said of one token. `until`: by the clock. `no` and `why`: it is not good, and has no claims."""
-
-    until: float
-    claims: Claims
-    no: Reason | None = None
-    why: str = ""
 
 
 class Answers:
@@ -91,7 +82,7 @@ class Answers:
         """Did it answer when it was last asked?"""
 
     def of(self, token: str) -> Answer:
-        """A fresh answer that has claims. Raises `Refused`: `issuer_silent` where there is none."""
+        """See `profile.Sayings`."""
         digest = _digest(token)
         for kept in (self._good, self._bad):
             answer = kept.get(digest)
@@ -102,11 +93,11 @@ class Answers:
         raise Refused(Reason.ISSUER_SILENT, "its issuer was not asked about it")
 
     def fresh(self, answer: Answer) -> bool:
-        """May it still be believed?"""
+        """See `profile.Sayings`."""
         return self._clock() < answer.until
 
     async def asked(self, token: str) -> bool:
-        """Has there been an answer since, or none that will come? False: there is no use in waiting for one."""
+        """See `profile.Sayings`."""
         digest = _digest(token)
         bad = self._bad.get(digest)
         is_bad = bad is not None and self.fresh(bad)

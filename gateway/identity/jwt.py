@@ -14,11 +14,10 @@ from typing import Any, Final
 
 from gateway.core.model import Endpoint, Evidence, WorkloadIdentity
 from gateway.errors import Refused
-from gateway.identity.answers import Answer
 from gateway.identity.claims import LEEWAY, check_audience, check_times, tiers_of, token_id
 from gateway.identity.opaque import check_opaque, check_same, looks_like_jwt, told_of
 from gateway.identity.presented import Presented, Scheme, bad, credential, present
-from gateway.identity.profile import Claimed, ClaimError, IssuerProfile, VerificationKey
+from gateway.identity.profile import Answer, Claimed, ClaimError, IssuerProfile, VerificationKey
 from gateway.identity.proof import Binding, Proofs, binding
 from gateway.identity.signature import signed_by
 from gateway.identity.spiffe import domain_of

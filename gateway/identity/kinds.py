@@ -11,9 +11,8 @@ from typing import Final
 
 from gateway.config.issuers import IssuerSettings, Kind
 from gateway.core.model import Tier
-from gateway.identity.answers import Answers
 from gateway.identity.naming import Reader
-from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys, no_more_keys
+from gateway.identity.profile import MAX_TTL, IssuerProfile, Keys, Sayings, no_more_keys
 from gateway.identity.spiffe import SvidReader
 from gateway.values import Value
 
@@ -43,7 +42,7 @@ _OPAQUE: Final = Shape((), dated=False, numbered=False)
 
 
 def profile(
-    settings: IssuerSettings, keys: Keys | None, tenant: str, answers: Answers | None = None
+    settings: IssuerSettings, keys: Keys | None, tenant: str, answers: Sayings | None = None
 ) -> IssuerProfile:
     """One issuer of tokens, as the verifier sees it. `tenant`: the gateway's own. `keys`: None for opaque ones."""
     shape = _OPAQUE if settings.opaque else SHAPES[settings.kind]

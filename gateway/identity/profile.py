@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.core.model import Tier, WorkloadIdentity
+from gateway.reasons import Reason
 from gateway.values import Value
-
-if TYPE_CHECKING:
-    from gateway.identity.answers import Answers
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
@@ -105,6 +103,31 @@ class Keys(Kept, Protocol):
         ...
 
 
+class Answer(Value):
+    """What an issuer said of one token. `until`: by the clock. `no` and `why`: it is not good, and has no claims."""
+
+    until: float
+    claims: Mapping[str, Any]
+    no: Reason | None = None
+    why: str = ""
+
+
+class Sayings(Kept, Protocol):
+    """What one issuer says of its tokens, in memory."""
+
+    def of(self, token: str) -> Answer:
+        """A fresh answer that has claims. Raises `Refused`: `issuer_silent` where there is none."""
+        ...
+
+    def fresh(self, answer: Answer) -> bool:
+        """May it still be believed?"""
+        ...
+
+    async def asked(self, token: str) -> bool:
+        """Has there been an answer since, or none that will come? False: there is no use in waiting for one."""
+        ...
+
+
 async def no_more_keys() -> bool:
     """Of an issuer whose keys are all in memory."""
     return False
@@ -134,7 +157,7 @@ class IssuerProfile(Value):
     """Tiers only a token that is bound to a key reaches."""
     refreshed: Callable[[], Awaitable[bool]] = no_more_keys
     """Waits, a little, for a look at the issuer's present keys. False: there is none to wait for."""
-    answers: Answers | None = None
+    answers: Sayings | None = None
     """What it says of its tokens, where it is asked about each."""
     opaque: bool = False
     """Does a token say nothing, and its issuer's answer everything?"""
