@@ -41,16 +41,27 @@ class BulkheadError(Exception):
 
 @final
 class Refused(BulkheadError):
-    """The caller may not have this. `reason` goes to the agent, `detail` and `where` to the operator."""
+    """The caller may not have this. `reason` and `ticket` go to the agent, `detail` and `where` to the operator.
+
+    `ticket`: what it waits for a person with. `too_soon`: it was asked for before its time, and nothing else."""
 
     def __init__(
-        self, reason: Reason, detail: str = "", where: Where | None = None, rule: str = ""
+        self,
+        reason: Reason,
+        detail: str = "",
+        where: Where | None = None,
+        rule: str = "",
+        *,
+        ticket: str = "",
+        too_soon: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
         self.where = where
         self.rule = rule
+        self.ticket = ticket
+        self.too_soon = too_soon
 
 
 @final

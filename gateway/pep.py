@@ -293,7 +293,7 @@ class Line:
                 await self._scribe.settled(call_id, outcome, said, seen, prepared, self._reverser)
         except JournalError as error:
             log.error("call %s was forwarded but its outcome is not recorded: %s", call_id, error)
-            return settle.refused(request, Reason.OUTCOME_UNKNOWN, "", call_id)
+            return settle.refused(request, Refused(Reason.OUTCOME_UNKNOWN), call_id)
         if self._bounds.withholds(recorded.covered):
-            return settle.refused(request, Reason.FENCED, "", call_id)
+            return settle.refused(request, Refused(Reason.FENCED), call_id)
         return settle.answered(request, outcome, call_id)

@@ -46,7 +46,7 @@ class Asking(Value):
         duty = _duty(decided)
         denied = found.stand == "denied"
         reason = Reason.APPROVAL_DENIED if denied else Reason.APPROVAL_NEEDED
-        raise Refused(reason, found.id, duty.where, duty.rule)
+        raise Refused(reason, found.id, duty.where, duty.rule, ticket=found.id)
 
     def _ticket(
         self,

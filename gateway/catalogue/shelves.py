@@ -46,7 +46,7 @@ class CatalogueShelves:
                 request.identity.owner,
             )
         except Refused as no:
-            return settle.refused(request, no.reason, no.detail, "")
+            return settle.refused(request, no, "")
 
     def about(self, endpoint: Endpoint) -> About:
         """See `ports.Shelves`. Of a server that is down: what was approved of what it said last."""

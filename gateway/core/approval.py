@@ -179,7 +179,8 @@ def used(ticket: Ticket | None, leave: Leave) -> Ticket:
     if ticket is None or ticket.stand != "approved" or ticket.expires_at <= leave.at:
         stand = "gone" if ticket is None else ticket.stand
         over = "expired" if stand == "approved" else stand
-        raise Refused(Reason.APPROVAL_NEEDED, f"{leave.ticket} (it is {over})")
+        said = f"{leave.ticket} (it is {over})"
+        raise Refused(Reason.APPROVAL_NEEDED, said, ticket=leave.ticket)
     stand_after: Stand = "used" if ticket.kind == "call" else "approved"
     return replace(ticket, stand=stand_after, used_by=leave.call_id)
 

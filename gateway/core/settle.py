@@ -12,6 +12,7 @@ from typing import Final
 from gateway.core.model import Answer, JsonObject, Outcome, Request, RpcError
 from gateway.core.resolve import NAMED
 from gateway.core.tasks import EXTENSION, is_about_a_task, task_id_of
+from gateway.errors import Refused
 from gateway.reasons import Reason, told
 
 INVALID_PARAMS: Final = -32602
@@ -25,7 +26,7 @@ APPROVALS: Final[dict[Reason, tuple[int, str]]] = {
     ),
     Reason.APPROVAL_DENIED: (1009, "An operator said no to this very call; nothing was done"),
 }
-"""Reason -> JSON-RPC code, message. `detail` is the ticket; for operators, what it has come to behind it."""
+"""Reason -> JSON-RPC code, message."""
 
 GATEWAY_ERRORS: Final[dict[Reason, tuple[int, int, str]]] = {
     Reason.JOURNAL_UNAVAILABLE: (
@@ -71,24 +72,22 @@ CUT_OFF: Final = Outcome("in_doubt", detail="cut off by a fence while it was und
 NAMES: Final = {method: member for method, (_, member) in NAMED.items()}
 
 
-def refused(
-    request: Request, reason: Reason, detail: str, call_id: str, shaped: bool = False
-) -> Answer:
-    """The answer to a refused call. `detail` reaches the agent only where it is about its own words. `shaped`: is it
+def refused(request: Request, no: Refused, call_id: str, shaped: bool = False) -> Answer:
+    """The answer to a refused call. `no.detail` reaches the agent only where it is about its own words. `shaped`: is it
     of a tool with an `outputSchema`?"""
-    heard = told(reason)
+    heard = told(no.reason)
     if heard is Reason.NOT_AVAILABLE or heard is Reason.UNSUPPORTED:
         return _not_available(request, call_id)
     if heard is Reason.INVALID_ARGUMENTS:
-        return _invalid(request, detail, call_id)
+        return _invalid(request, no.detail, call_id)
     if heard in APPROVALS:
-        return _approval(request, heard, detail.partition(" (")[0], call_id, shaped)
+        return _approval(request, heard, no.ticket, call_id, shaped)
     if heard is Reason.MISSING_CAPABILITY:
         return _missing_capability(call_id)
     if heard in GATEWAY_ERRORS:
         code, status, message = GATEWAY_ERRORS[heard]
         return _error(code, message, heard, call_id, status)
-    return _error(INVALID_PARAMS, detail or "Invalid params", heard, call_id, 400)
+    return _error(INVALID_PARAMS, no.detail or "Invalid params", heard, call_id, 400)
 
 
 def _not_available(request: Request, call_id: str) -> Answer:
@@ -202,4 +201,4 @@ def answered(request: Request, outcome: Outcome, call_id: str) -> Answer:
         case "rejected":
             return Answer(error=outcome.error)
         case "in_doubt":
-            return refused(request, Reason.OUTCOME_UNKNOWN, outcome.detail, call_id)
+            return refused(request, Refused(Reason.OUTCOME_UNKNOWN, outcome.detail), call_id)

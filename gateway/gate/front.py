@@ -209,4 +209,4 @@ class FrontGate:
     def _apart(self, request: Request) -> Answer:
         if request.method in LISTS and self._reaches(request.endpoint, request.identity):
             return self._lists.answer(request)
-        return settle.refused(request, Reason.UNKNOWN_TARGET, "not without a stream", "")
+        return settle.refused(request, Refused(Reason.UNKNOWN_TARGET, "not without a stream"), "")

@@ -198,16 +198,16 @@ class Follower:
 
     async def _subscribe(self, request: Request, channel: Channel) -> Answer:
         if len(self._places) >= MOST:
-            return settle.refused(request, Reason.OVERLOADED, f"{MOST} subscriptions", "")
+            return settle.refused(request, Refused(Reason.OVERLOADED, f"{MOST} subscriptions"), "")
         answer = await self._house.line.call(request, channel)
         if answer.result is None:
             return answer
         try:
             place = self._house.place(request)
         except Refused as no:  # it went away this very moment
-            return settle.refused(request, no.reason, no.detail, "")
+            return settle.refused(request, no, "")
         except JournalError:
-            return settle.refused(request, Reason.JOURNAL_UNAVAILABLE, "", "")
+            return settle.refused(request, Refused(Reason.JOURNAL_UNAVAILABLE), "")
         name = place[1][1] if place[1][0] == "task" else str(request.params["uri"])
         if place[1][0] == "task":
             error = await self._house.watched[place[0]].acquire(place[1])

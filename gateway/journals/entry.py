@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
+from copy import copy
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -92,6 +93,6 @@ class Entry(Struct, eq=False):
             waiter.set_result(Sealed(line.call_id, line.kind, result))
         elif isinstance(result, Refused):
             # One of its own: whoever raises it puts the way it went into it.
-            waiter.set_exception(Refused(result.reason, result.detail, result.where, result.rule))
+            waiter.set_exception(copy(result))
         else:
             waiter.set_exception(JournalError(result))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.core.grant import Spend
-from gateway.core.purse import NO_GRANT, NO_USES, Before, Purse
+from gateway.core.purse import NO_GRANT, NO_USES, TOO_SOON, Before, Purse
 from gateway.errors import Refused
 from gateway.journals import budgets
 from gateway.journals.budgets import Bill, read
@@ -211,7 +211,7 @@ class Ledger:
             was = purse.take(writes, size, at)
             if isinstance(was, str):
                 reason = Reason.GRANT_OVER if purse.over(at) else Reason.GRANT_SPENT
-                raise Refused(reason, f"grant {grant}: {was}")
+                raise Refused(reason, f"grant {grant}: {was}", too_soon=was == TOO_SOON)
             self._undo.append((place, was))
             if purse.uses == 0:
                 self.connection.execute(_USED_UP, (NO_USES, grant))

@@ -26,7 +26,6 @@ from gateway.core.model import (
     Tier,
     WorkloadIdentity,
 )
-from gateway.core.purse import TOO_SOON
 from gateway.core.record import Line, State, after_hold
 from gateway.core.reverse import Level, Reversal
 from gateway.core.validate import SchemaFault, compile_schema
@@ -70,8 +69,7 @@ class Waiting(Value):
 
 def waits_on(no: Refused) -> bool:
     """Does a held call that was refused so at its time stay held? Also where the rate of a grant has no room for it."""
-    has_no_room = no.reason is Reason.GRANT_SPENT and no.detail.endswith(TOO_SOON)
-    return no.reason in TO_COME or has_no_room
+    return no.too_soon or no.reason in TO_COME
 
 
 def seconds(decided: Decided, reversal: Reversal, fulfilled: Collection[str]) -> int:

@@ -149,7 +149,7 @@ class Scribe:
         """A refusal is on record before the agent hears it."""
         call_id, request = way.call_id, way.request
         if way.waited and holding.waits_on(no):
-            return settle.refused(request, no.reason, no.detail, call_id)  # it waits on
+            return settle.refused(request, no, call_id)  # it waits on
         try:
             entry = self._described(way, no.rule, no.where)
         except Exception:
@@ -163,7 +163,7 @@ class Scribe:
             await self._journal.append(line).sealed()
         except JournalError as error:
             return self.unrecorded(way, error)
-        return settle.refused(request, no.reason, no.detail, call_id, _shaped(way))
+        return settle.refused(request, no, call_id, _shaped(way))
 
     def unknown(self, way: Way) -> Answer:
         """We failed between the forward and the answer. The call is in doubt, if it is not settled by now: nothing
@@ -172,7 +172,7 @@ class Scribe:
         line = record.outcome(way.call_id, self._clock(), "in_doubt", body)
         with contextlib.suppress(JournalError, record.IllegalMove):
             self._journal.append(line)
-        return settle.refused(way.request, Reason.OUTCOME_UNKNOWN, "", way.call_id)
+        return settle.refused(way.request, Refused(Reason.OUTCOME_UNKNOWN), way.call_id)
 
     def unrecorded(self, way: Way, error: JournalError) -> Answer:
         """What cannot be written is not done."""
@@ -180,7 +180,7 @@ class Scribe:
             log.warning("held call %s is not sent by this process: %s", way.call_id, error)
         else:
             log.error("call %s refused, the journal cannot be written: %s", way.call_id, error)
-        return settle.refused(way.request, Reason.JOURNAL_UNAVAILABLE, "", way.call_id)
+        return settle.refused(way.request, Refused(Reason.JOURNAL_UNAVAILABLE), way.call_id)
 
     def _bare(self, way: Way) -> CallRecord:
         return describe(

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.core.model import JsonObject, Outcome, RpcError
 from gateway.core.settle import GATEWAY_ERRORS, answered, not_forwarded, outcome_body, refused
+from gateway.errors import Refused
 from gateway.reasons import Reason
 from tests.catalogue.offering import asks
 
@@ -61,7 +62,8 @@ def test_a_call_that_waits_is_told_in_words_and_as_data_where_the_tool_promised_
     shaped: bool,
 ) -> None:
     ticket = "t" * 25
-    result = refused(CALL, Reason.APPROVAL_NEEDED, ticket, "call-7", shaped).result or {}
+    no = Refused(Reason.APPROVAL_NEEDED, f"{ticket} (it is expired)", ticket=ticket)
+    result = refused(CALL, no, "call-7", shaped).result or {}
     said = {"status": "approval_needed", "ticket": ticket, "call_id": "call-7"}
     assert (result["isError"], ticket in result["content"][0]["text"]) == (True, True)
     assert result.get("structuredContent") == (None if shaped else said)

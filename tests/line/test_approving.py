@@ -86,7 +86,7 @@ async def test_a_call_goes_on_once_a_person_has_given_leave(effect: Effect) -> N
 
 async def test_a_call_without_leave_is_not_forwarded_and_its_resources_are_let_go() -> None:
     world, persons = world_of(APPROVE)
-    persons.no = Refused(Reason.APPROVAL_NEEDED, "a ticket")
+    persons.no = Refused(Reason.APPROVAL_NEEDED, ticket="a ticket")
     answer = await world.call()
     assert answer.result is not None
     assert answer.result["structuredContent"]["ticket"] == "a ticket"
@@ -268,7 +268,7 @@ async def test_a_call_that_was_held_by_a_window_is_asked_for_again_when_it_is_se
     """Fifteen minutes are fifteen minutes, however long a rule holds calls."""
     world, persons = world_of(HELD)
     await world.call()
-    persons.no = Refused(Reason.APPROVAL_NEEDED, "a ticket")
+    persons.no = Refused(Reason.APPROVAL_NEEDED, ticket="a ticket")
     held = replace(kept(world), fulfilled=frozenset({"approve", "hold", "window"}))
     async with asyncio.timeout(20):
         answer = await world.line.send(held, Deaf())

@@ -9,7 +9,6 @@ import pytest
 from gateway.core.frame import Frame
 from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
 from gateway.core.over import Ear, Over, nobody
-from gateway.core.purse import TOO_SOON
 from gateway.errors import Refused
 from gateway.line import holding
 from gateway.line.holding import answer, body, waiting, waits_on
@@ -68,7 +67,6 @@ def test_the_envelope_of_a_held_call_is_kept_once_with_its_params() -> None:
     assert holding._from_json(kept) == replace(request, client=replace(facts, said_in=None))
 
 
-def test_only_a_grants_own_no_makes_it_wait_on_for_the_rate() -> None:
-    """A tool may be called as the grant speaks."""
-    assert waits_on(Refused(Reason.GRANT_SPENT, f"grant g1: {TOO_SOON}"))
-    assert not waits_on(Refused(Reason.OUTSIDE_GRANT, f"grant g1: store/{TOO_SOON}"))
+def test_it_waits_on_for_the_rate_of_its_grant_and_not_for_what_never_comes_back() -> None:
+    assert waits_on(Refused(Reason.GRANT_SPENT, too_soon=True))
+    assert not waits_on(Refused(Reason.GRANT_SPENT))
