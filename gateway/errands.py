@@ -35,7 +35,6 @@ from gateway.errors import Refused, Where
 from gateway.finishing import to_its_end
 from gateway.nobody import NOBODY
 from gateway.ports import Journal, Outbound, Pending, Policies, Protector, Purpose, ToolServer
-from gateway.reasons import Reason
 from gateway.values import replace
 
 log = logging.getLogger("bulkhead.errands")
@@ -87,7 +86,7 @@ class GatewayErrands:
         call_id = self._new_call_id()
         errand = self._classified(server, tool, arguments, purpose)
         decision = self._policies.current.decide(self._question(errand))
-        if not decision.permitted or decision.obligations:
+        if not act.outright(decision):
             raise await self._refused(call_id, errand, decision)
         pending = self._intent(call_id, errand, purpose, decision)
         permit = record.permit(await pending.sealed(), Effect.DESTROY)
@@ -147,14 +146,11 @@ class GatewayErrands:
 
     async def _refused(self, call_id: str, errand: Classified, decision: Decision) -> Refused:
         """The refusal, on record before anybody hears of it."""
-        duties = ", ".join(duty.name for duty in decision.obligations)
-        detail = f"unfulfilled obligation: {duties}" if duties else decision.near_miss
-        reason = Reason.DENIED_BY_RULE if decision.permitted else decision.reason
-        entry = self._described(call_id, errand, decision)
-        said = self._protector.protect_text(detail)
-        line = record.refusal(entry, self._clock(), str(reason), said)
+        entry, no = self._described(call_id, errand, decision), act.refusal(decision)
+        said = self._protector.protect_text(no.detail)
+        line = record.refusal(entry, self._clock(), str(no.reason), said)
         await self._journal.append(line).sealed()
-        return Refused(reason, detail, decision.where, decision.rule or "")
+        return no
 
     async def _forward(self, errand: Classified, permit: record.Permit) -> Outcome:
         resolved = errand.resolved

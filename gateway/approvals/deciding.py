@@ -11,13 +11,13 @@ from typing import Final
 
 from gateway.approvals.asking import new_ticket
 from gateway.core import approval, record
-from gateway.core.act import of_act, question
+from gateway.core.act import of_act, outright, question, refusal
 from gateway.core.approval import Stand, Ticket, Word
 from gateway.core.model import Decision, Tier
 from gateway.errors import Refused
 from gateway.ports import Journal, Policies, Protector, Tickets
 from gateway.reasons import Reason
-from gateway.values import Value
+from gateway.values import Value, replace
 
 INTENT: Final = "approve"
 OPEN: Final = "break-glass:open"
@@ -78,11 +78,10 @@ class Deciding(Value, kw_only=True):
             question(operator, ticket.tenant, INTENT, ticket.server, tool, ticket.arguments)
         )
         # A rule that wants leave for all of a tier means the calls, not the words that give it.
-        duties = [duty for duty in decision.obligations if duty.name != approval.DUTY]
-        if not decision.permitted or duties:
-            asked = f"{operator}: {tool} of {ticket.server}, tier admin, intent {INTENT}"
-            detail = f"{asked}; {decision.near_miss}" if decision.near_miss else asked
-            raise Refused(Reason.DENIED_BY_RULE, detail, decision.where, decision.rule or "")
+        duties = tuple(duty for duty in decision.obligations if duty.name != approval.DUTY)
+        if not outright(asked := replace(decision, obligations=duties)):
+            of = f"{operator}: {tool} of {ticket.server}, tier admin, intent {INTENT}"
+            raise refusal(asked, of)
         return decision
 
     async def _note(

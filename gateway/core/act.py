@@ -9,9 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway import __version__
-from gateway.core.model import AccessRequest, CallRecord, ClientFacts, Effect, JsonObject, Tier
+from gateway.core.model import (
+    AccessRequest,
+    CallRecord,
+    ClientFacts,
+    Decision,
+    Effect,
+    JsonObject,
+    Tier,
+)
 from gateway.core.reverse import Level
-from gateway.errors import Where
+from gateway.errors import Refused, Where
+from gateway.reasons import Reason
 
 CLIENT: Final = ClientFacts("2026-07-28", {}, {"name": "bulkhead", "version": __version__})
 """What the gateway says of itself to a tool server that it calls by itself."""
@@ -47,6 +56,21 @@ def question(
         task=task,
         level=Level.UNKNOWN.value,
         on_behalf_of=on_behalf_of,
+    )
+
+
+def outright(decision: Decision) -> bool:
+    """Is it permitted, and nothing to be seen to first? A duty on an act is a no: nobody can be asked here."""
+    return decision.permitted and not decision.obligations
+
+
+def refusal(decision: Decision, asked: str = "") -> Refused:
+    """Of an act that is not permitted outright. `asked`: what it was, in words."""
+    duties = ", ".join(duty.name for duty in decision.obligations)
+    why = f"unfulfilled obligation: {duties}" if duties else decision.near_miss
+    reason = Reason.DENIED_BY_RULE if decision.permitted else decision.reason
+    return Refused(
+        reason, "; ".join(filter(None, (asked, why))), decision.where, decision.rule or ""
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Final, assert_never
 
 from gateway.core import record
-from gateway.core.act import not_theirs, of_act, question
+from gateway.core.act import not_theirs, of_act, outright, question, refusal
 from gateway.core.grant import Grant, Standing, State
 from gateway.core.model import (
     Answer,
@@ -120,7 +120,7 @@ class Counter(Value, kw_only=True):
                 if grant.intent not in may:
                     asked = GrantAct("list")
                     decision = self._decide(identity, asked, "grants:list", grant.intent)
-                    may[grant.intent] = _leaves(decision)
+                    may[grant.intent] = outright(decision)
                 if not may[grant.intent]:
                     continue
             found.append(as_json(row, now))
@@ -153,10 +153,8 @@ class Counter(Value, kw_only=True):
         tools = [f"grants:{act.verb}"] + ["grants:elevate"] * (Tier.ADMIN in tiers)
         decisions = [self._decide(identity, act, tool, intent) for tool in tools]
         for tool, decision in zip(tools, decisions, strict=True):
-            if not _leaves(decision):
-                reason = Reason.DENIED_BY_RULE if decision.permitted else decision.reason
-                detail = f"{tool}, intent {intent}; {decision.near_miss}"
-                raise Refused(reason, detail, decision.where, decision.rule or "")
+            if not outright(decision):
+                raise refusal(decision, f"{tool}, intent {intent}")
         return decisions[0]
 
     def _decide(
@@ -228,10 +226,6 @@ def _holds(identity: WorkloadIdentity, grant: Grant) -> bool:
 
 def _gave(identity: WorkloadIdentity, grant: Grant) -> bool:
     return (grant.tenant, grant.created_by) == (identity.tenant, identity.agent)
-
-
-def _leaves(decision: Decision) -> bool:
-    return decision.permitted and not decision.obligations
 
 
 def _error(no: Refused, call_id: str) -> Answer:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from gateway.core.act import outright, refusal
 from gateway.core.model import JsonObject, Target
 from gateway.core.record import State, after_hold
 from gateway.core.reverse import Verdict
@@ -104,9 +105,8 @@ class Held:
         waiting = self._waitings.find(call)
         arguments = waiting.request.params.get("arguments") or {}
         decision = self._errands.permitted(waiting.target.server, verb, arguments, operator)
-        if not decision.permitted or decision.obligations:
-            name = f"undo:{verb} on {waiting.target.server}"
-            raise Refused(Reason.DENIED_BY_RULE, name, decision.where, decision.rule or "")
+        if not outright(decision):
+            raise refusal(decision, f"undo:{verb} on {waiting.target.server}")
         line = after_hold(waiting.call_id, self._clock(), to, {**body, "by": operator})
         try:
             await self._journal.append(line).sealed()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from gateway.core.act import FOR
+from gateway.core.act import FOR, outright, refusal
 from gateway.core.model import Decision
 from gateway.core.record import DOUBTFUL, State
 from gateway.core.reverse import Captured, Image, Level, Recorded
@@ -48,6 +48,10 @@ UNDOABLE: Final = frozenset({Level.COMPENSABLE, Level.SET_EXACT, Level.EXACT})
 FAILED: Final = "it failed, and changed nothing"
 UNTOUCHED: Final = frozenset({State.FAILED, State.REJECTED, State.NO_EFFECT, State.NOT_APPLIED})
 """It is on record that the call changed nothing."""
+
+
+Known = tuple[Standing, str]
+"""How a call stands, and why."""
 
 
 @dataclass
@@ -194,45 +198,23 @@ class Planner:
         there = pack.expect(replace(scope, cur=current)) is True
         return there and not await undone.left_it_so(call)
 
-    def _without_looking(self, call: Recorded, operator: str) -> tuple[Standing, str] | None:
+    def _without_looking(self, call: Recorded, operator: str) -> Known | None:
         """How a call stands by the journal and the policy alone; None when the world must be asked."""
-        reversal = call.reversal
-        if call.state is State.HELD:
-            return self._unsent(call, operator)
-        if call.state is State.CANCELLED:
-            return "already", "it was held, and has never been sent"
-        if call.state is State.INTENT:
-            return "doubt", "it is under way"
-        if call.state in DOUBTFUL and not can_be_cancelled(reversal):
-            return "doubt", "looking did not tell what came of it: bulkhead journal settle"
-        if call.state is State.NOT_APPLIED:
-            return "not_applied", "it was in doubt, and was not done"
-        if call.state is State.NO_EFFECT:
-            return "nothing", changed_nothing(call)
-        if call.left_nothing:
-            return "nothing", reversal.why if reversal.level is Level.NOOP else FAILED
-        if call.state in (State.FAILED, State.REJECTED):
-            return "irreversible", "the tool server said it failed; the world was not looked at"
-        if reversal.level is Level.NOOP:
-            return "nothing", "it changed nothing"
-        if reversal.level not in UNDOABLE or not reversal.steps:
-            return "irreversible", reversal.why or f"level {reversal.level}"
-        if reversal.undo_until is not None and reversal.undo_until <= self._parts.clock():
-            return "irreversible", "the time in which it could be undone is over"
-        for step in reversal.steps:
-            decision = self._parts.errands.permitted(
-                step.server, step.tool, step.arguments, operator
-            )
-            if not decision.permitted or decision.obligations:
-                return "refused", f"undo:{step.tool} on {step.server}: {_by(decision)}"
-        return None
+        known = _on_record(call) or _without_way_back(call, self._parts.clock())
+        if known is None or known[0] == "held":
+            return self._not_allowed(call, operator) or known
+        return known
 
-    def _unsent(self, call: Recorded, operator: str) -> tuple[Standing, str]:
-        arguments = call.arguments or {}
-        decision = self._parts.errands.permitted(call.record.server, "cancel", arguments, operator)
-        if decision.permitted and not decision.obligations:
-            return "held", "it waits: it will not be sent"
-        return "refused", f"undo:cancel on {call.record.server}: {_by(decision)}"
+    def _not_allowed(self, call: Recorded, operator: str) -> Known | None:
+        """May this operator take all the steps that its undo takes?"""
+        steps = [(step.server, step.tool, step.arguments) for step in call.reversal.steps or ()]
+        if call.state is State.HELD:
+            steps = [(call.record.server, "cancel", call.arguments or {})]
+        for server, tool, arguments in steps:
+            decision = self._parts.errands.permitted(server, tool, arguments, operator)
+            if not outright(decision):
+                return "refused", f"undo:{tool} on {server}: {_by(decision)}"
+        return None
 
     async def _seen(
         self, entry: Planned, before: Sequence[Planned], world: _World, sight: Sight
@@ -259,11 +241,44 @@ class Planner:
         return replace(seen, standing=standing, why=why)
 
 
+def _on_record(call: Recorded) -> Known | None:
+    """How it stands where its state says it, whatever the world is."""
+    state = call.state
+    if state is State.HELD:
+        return "held", "it waits: it will not be sent"
+    if state is State.CANCELLED:
+        return "already", "it was held, and has never been sent"
+    if state is State.INTENT:
+        return "doubt", "it is under way"
+    if state in DOUBTFUL and not can_be_cancelled(call.reversal):
+        return "doubt", "looking did not tell what came of it: bulkhead journal settle"
+    if state is State.NOT_APPLIED:
+        return "not_applied", "it was in doubt, and was not done"
+    if state is State.NO_EFFECT:
+        return "nothing", changed_nothing(call)
+    if call.left_nothing:
+        return "nothing", call.reversal.why if call.reversal.level is Level.NOOP else FAILED
+    if state in (State.FAILED, State.REJECTED):
+        return "irreversible", "the tool server said it failed; the world was not looked at"
+    return None
+
+
+def _without_way_back(call: Recorded, now: int) -> Known | None:
+    """How it stands where nothing can be put back, by what was found of it when it was made."""
+    reversal = call.reversal
+    if reversal.level is Level.NOOP:
+        return "nothing", "it changed nothing"
+    if reversal.level not in UNDOABLE or not reversal.steps:
+        return "irreversible", reversal.why or f"level {reversal.level}"
+    if reversal.undo_until is not None and reversal.undo_until <= now:
+        return "irreversible", "the time in which it could be undone is over"
+    return None
+
+
 def _by(decision: Decision) -> str:
-    if decision.permitted:
-        return ", ".join(f"unfulfilled obligation {duty.name}" for duty in decision.obligations)
-    by = f"{decision.rule} {decision.where}" if decision.rule else decision.near_miss
-    return by or str(decision.reason)
+    if decision.rule and not decision.permitted:
+        return f"{decision.rule} {decision.where}"
+    return refusal(decision).detail or str(decision.reason)
 
 
 def _depended(entry: Planned) -> Planned:

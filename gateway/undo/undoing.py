@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gateway.core.act import outright
 from gateway.core.model import Outcome
 from gateway.core.record import OUTCOME_STATE, State
 from gateway.core.reverse import Image, Lease, Level, Recorded, Reversal, Step
@@ -173,7 +174,7 @@ class Undoer:
             return
         call, args = work.call, work.sight.scope.args
         server = call.record.server
-        if not self._parts.errands.permitted(server, "force", args, self._operator).permitted:
+        if not outright(self._parts.errands.permitted(server, "force", args, self._operator)):
             raise Stop(Found("refused", f"undo:force on {server}"))
         work.steps, reversal = self._made_anew(work, work.world, leases)
         self._forcing.add(call.call_id)

@@ -103,7 +103,7 @@ async def test_the_policy_is_asked_about_the_operator_and_not_about_the_agent(
 async def test_an_operator_without_the_right_says_nothing(office: Office) -> None:
     ticket = await office.asked()
     office.policy.decision = Decision(False, Reason.NO_RULE)
-    assert (await refused(office, ticket)).reason is Reason.DENIED_BY_RULE
+    assert (await refused(office, ticket)).reason is Reason.NO_RULE
 
 
 async def test_who_asks_says_nothing(office: Office) -> None:

@@ -46,7 +46,7 @@ async def test_an_operator_without_the_right_is_refused(tmp_path: Path, verb: st
         with pytest.raises(Refused) as no:
             await getattr(desk(rig), verb)(call, "operator:o")
         [still] = waitings(rig).all()
-    assert no.value.reason is Reason.DENIED_BY_RULE
+    assert (no.value.reason, no.value.detail) == (Reason.NO_RULE, f"undo:{verb} on store")
     assert still.call_id == call
 
 

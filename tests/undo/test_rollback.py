@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.act import UNDO
-from gateway.core.model import JsonObject, Outcome, RpcError
+from gateway.core.model import AccessRequest, Decision, JsonObject, Obligation, Outcome, RpcError
 from gateway.journals.sqlite import SqliteReader
 from gateway.ports import EventRow
 from gateway.undo.plan import written_later
@@ -18,7 +18,8 @@ from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.undo.settling import Settler
 from gateway.undo.thread import Found
-from tests.undo.rig import Killed, Policy, Store, a_rig, dies, failed
+from gateway.values import replace
+from tests.undo.rig import HERE, Killed, Policy, Store, a_rig, dies, failed
 
 SILENT = Outcome("in_doubt", detail="no answer")
 
@@ -217,6 +218,24 @@ async def test_forcing_is_a_right_of_its_own(tmp_path: Path) -> None:
     store, policy = Store({"a": "old"}), Policy()
     policy.denied = {"undo:force"}
     async with a_rig(tmp_path, store, policy) as rig:
+        call = await rig.call("put", key="a", value="new")
+        store.records["a"] = "a person's"
+        verdicts = await rig.undo(call, choice="force")
+    assert verdicts == {call: "refused"}
+    assert store.records == {"a": "a person's"}
+
+
+async def test_a_duty_on_forcing_is_a_no(tmp_path: Path) -> None:
+    """Nobody is asked for it in the midst of an undo."""
+
+    class Approving(Policy):
+        def decide(self, question: AccessRequest) -> Decision:
+            leave = Obligation("approve", "O1", HERE)
+            duties = (leave,) if question.tool == "undo:force" else ()
+            return replace(super().decide(question), obligations=duties)
+
+    store = Store({"a": "old"})
+    async with a_rig(tmp_path, store, Approving()) as rig:
         call = await rig.call("put", key="a", value="new")
         store.records["a"] = "a person's"
         verdicts = await rig.undo(call, choice="force")
