@@ -40,10 +40,10 @@ class Head(Value, dict=True):
 
     @cached_property
     def _every(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, list[str]] = {}
         for name, value in self.headers:
-            found[name] = (*found.get(name, ()), value)
-        return found
+            found.setdefault(name, []).append(value)
+        return {name: tuple(values) for name, values in found.items()}
 
     def every(self, name: str) -> tuple[str, ...]:
         """Every value of a header, in order."""

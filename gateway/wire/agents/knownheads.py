@@ -19,7 +19,10 @@ MAX_BODY: Final = 64 * 1024
 """Bytes. What is larger is the engine's."""
 MOST: Final = 4_096
 """Heads. The one used longest ago is forgotten first."""
-MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of memory, about."""
+LINE_BYTES: Final = 320
+"""Of memory that a line takes beside its text: lines of three bytes take a hundred times what they say."""
 _FRAMING: Final = frozenset(
     {"transfer-encoding", "connection", "expect", "upgrade", "trailer", "te"}
 )
@@ -41,6 +44,11 @@ class Known(Value):
     admitted: Admitted
     size: int
     """Bytes of head and body."""
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory, about: it is kept as it came, in parts by which others are found, and as it was read."""
+        return 3 * len(self.raw) + LINE_BYTES * len(self.admitted.head.headers)
 
 
 class Front(Protocol):
@@ -103,15 +111,15 @@ class KnownHeads:
 
     def _keep(self, known: Known) -> None:
         raw = known.raw
-        self._bytes += len(raw) if raw not in self._known else 0
+        self._bytes += known.cost if raw not in self._known else 0
         self._known[raw] = known
         common, length, _ = _apart(raw)
         if length and len(known.admitted.head.every(TRACE)) < 2:
             self._alike[common] = known
         while len(self._known) > MOST or self._bytes > MOST_BYTES:
-            forgotten, _ = self._known.popitem(last=False)
-            self._alike.pop(_apart(forgotten)[0], None)
-            self._bytes -= len(forgotten)
+            _, forgotten = self._known.popitem(last=False)
+            self._alike.pop(_apart(forgotten.raw)[0], None)
+            self._bytes -= forgotten.cost
 
 
 def _apart(raw: bytes) -> tuple[tuple[bytes, ...], str, str]:

@@ -20,8 +20,8 @@ from gateway.wire.agents.laneexchange import LaneExchange
 
 LATE: Final = 1.0
 """Seconds a body may come after its head before the engine waits for it instead."""
-KEPT: Final = 2 * 1024
-"""Bytes up to which a connection keeps its last head, also where there are too many to be remembered."""
+KEPT: Final = 12 * 1024
+"""Bytes of memory up to which a connection keeps its last head, also where there are too many to be remembered."""
 
 log = logging.getLogger("bulkhead.wire")
 
@@ -139,7 +139,7 @@ class Lane(BoundedHeads):
         if known is None:
             self._learning = data[:end]
         else:
-            self._last = known if len(known.raw) <= KEPT else None
+            self._last = known if known.cost <= KEPT else None
         return known
 
     def _hold(self, known: Known, data: bytes) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -377,9 +379,44 @@ def test_heads_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatc
     for raw in raws:
         known.learn(raw, head)
     assert [known.find(raw) is not None for raw in raws] == [False, False, True, True, True]
-    monkeypatch.setattr(knownheads, "MOST_BYTES", len(raws[0]) + 10)
+    one = known.find(raws[4])
+    assert one is not None
+    monkeypatch.setattr(knownheads, "MOST_BYTES", one.cost + 10)
     known.learn(raws[0], head)
     assert [known.find(raw) is not None for raw in raws] == [True, False, False, False, False]
+
+
+def test_heads_of_many_short_lines_take_no_more_memory_than_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()  # nothing is known at first sight
+    monkeypatch.setattr(knownheads, "MOST_BYTES", 2**20)
+    known = KnownHeads(Front())
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for n in range(20):
+        lines = [*((f"{n}{k:04}", "") for k in range(1_700)), ("content-length", "0")]
+        said = "".join(f"{name}:{value}\r\n" for name, value in lines)
+        head = Head("POST", "/mcp", tuple(lines))
+        assert head.every("content-length") == ("0",)  # what is checked of it is kept with it
+        known.learn(f"POST /mcp HTTP/1.1\r\n{said}\r\n".encode(), head)
+        del lines, head
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 2 * 2**20
+
+
+def test_a_line_that_is_said_thousands_of_times_is_read_in_proportion() -> None:
+    def seconds(lines: int) -> float:
+        heads = [Head("POST", "/mcp", (("a", ""),) * lines) for _ in range(3)]
+        took = []
+        for head in heads:
+            began = time.process_time()
+            assert len(head.every("a")) == lines
+            took.append(time.process_time() - began)
+        return min(took)
+
+    assert seconds(20_000) < 40 * seconds(2_000)
 
 
 async def test_a_connection_may_say_one_head_and_then_another(short: list[bytes]) -> None:
