@@ -181,10 +181,10 @@ class Line:
         if way.target is not None and way.target != resolved.target:
             raise Refused(Reason.UNKNOWN_TARGET, "its name became another tool's meanwhile")
         way.target = resolved.target
-        way.covered = self._bounds.cover(classified, fallen, way.spent)  # 7, after 8: as 6
+        way.covered = self._bounds.cover(classified, fallen, way.spent)  # 7
         if way.waited and way.covered.cover.grant != way.under:
             raise Refused(Reason.GRANT_OVER, f"it was held under {way.under or 'no grant'}")
-        if (problem := self._check(resolved)) is not None:  # 6
+        if (problem := self._check(resolved)) is not None:  # 8
             raise Refused(Reason.INVALID_ARGUMENTS, problem)
         return decided
 
@@ -192,7 +192,7 @@ class Line:
         known = self._known(way.request)
         way.reached = resolved = (known.resolve if known else resolve)(table, way.request)  # 4
         way.reached = classified = way.policy.classify(resolved)  # 5
-        decision = way.policy.decide(question(admit(classified)))  # 8
+        decision = way.policy.decide(question(admit(classified)))  # 6
         return self._courses.note(table, way.policy, require(classified, decision))
 
     async def _reverse(self, way: Way, decided: Decided, at_once: bool = True) -> Reversible:

@@ -1,4 +1,4 @@
-"""Steps 5 to 8 as pure steps: is this tier served here, are the arguments sound, what is the question to the PDP.
+"""Around the PDP, steps 5 and 6: is this tier served here, what is the question, what follows from the answer.
 
 It asks no policy by itself: it makes the question and reads the answer.
 """
@@ -23,7 +23,7 @@ from gateway.values import Value
 
 
 class Decided(Value):
-    """Step 8's answer: a call that is permitted, with the decision that permits it."""
+    """Step 6's answer: a call that is permitted, with the decision that permits it."""
 
     classified: Classified
     decision: Decision

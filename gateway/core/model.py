@@ -165,7 +165,7 @@ class Request(Value):
     """Whoever changes its params leaves it out."""
 
 
-# Steps 4 to 6: what is being asked for.
+# Steps 4 and 5: what is being asked for.
 
 Kind = Literal["tool", "prompt", "resource", "template", "method", "about"]
 """`about`: what a server says of itself. Approved like the others, and never called."""
@@ -254,7 +254,7 @@ class Classified(Value):
     """What it reads and whether it lets something out; None where no flow is controlled."""
 
 
-# Steps 7 and 8: may it.
+# Steps 6 and 7: may it.
 
 
 class AccessRequest(Value):

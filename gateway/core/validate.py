@@ -1,4 +1,4 @@
-"""Step 6: are these arguments what the approved descriptor asks for? No coercion, no unknown members.
+"""Step 8: are these arguments what the approved descriptor asks for? No coercion, no unknown members.
 
 The tool server sees exactly the value the policy saw, or nothing: "5", 5.0 and true are not an integer,
 a member the schema does not know (closed.py holds the rule) is refused, and a check that cannot be

@@ -59,7 +59,7 @@ class Bounds:
     def cover(
         self, classified: Classified, fallen: tuple[Fence, ...], without: Sequence[str] = ()
     ) -> Covered:
-        """Step 7, after the policy has permitted the call: only then may an agent hear more than "no".
+        """Step 7: the policy has permitted the call, and only then may an agent hear more than "no".
         `fallen`: the fences there were at step 3, a moment ago, without a wait in between. `without`: grants that
         have not enough left, as that was found.
 

@@ -1,6 +1,6 @@
 """Calls like one before: what catalogue and policy said of a tool to one caller, and must say again.
 
-Steps 4, 5 and 8 ask the same of the same table and the same version of the policy; where the answer looked at no
+Steps 4 to 6 ask the same of the same table and the same version of the policy; where the answer looked at no
 argument, it is followed again as long as both are the same objects. Whatever a call brings of its own (its params,
 fences, grants, budgets, its arguments) is looked at each time; of its params the arguments alone, where the rest is a
 frame in which it was followed before. It decides nothing by itself.

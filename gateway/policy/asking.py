@@ -98,7 +98,7 @@ class Reply(Value):
 
 
 def ask(policy: PolicySnapshot, asked: Asked) -> Reply:
-    """Steps 5 and 8 for a call that nobody made; for what is the gateway's own business, as it asks itself."""
+    """Steps 5 and 6 for a call that nobody made; for what is the gateway's own business, as it asks itself."""
     if is_own(asked):
         return Reply(_own(policy, asked))
     try:

@@ -1,4 +1,4 @@
-"""Step 6: exactly what the approved descriptor asks for, or nothing."""
+"""Step 8: exactly what the approved descriptor asks for, or nothing."""
 
 from __future__ import annotations
 
