@@ -35,6 +35,7 @@ async def open_desk(settings: Settings, log: FenceLog) -> AsyncIterator[Desk]:
             journal=journal,
             reader=reader,
             grants=store,
+            tickets=journal.tickets(),
             lent=lent,
             protector=protector,
             tenant=settings.tenant,

@@ -55,6 +55,7 @@ async def receiving(
             journal=journal,
             reader=reader,
             grants=bounds.store,
+            tickets=journal.tickets(),
             protector=protector,
             tenant=settings.tenant,
             clock=microseconds,

@@ -57,7 +57,8 @@ def command(
     everything: bool,
     **scope: Any,
 ) -> None:
-    """Stop at once: no call begins any more, those under way are cut off, held ones refused, grants revoked.
+    """Stop at once: no call begins any more, those under way are cut off, held ones refused, grants revoked,
+    leave that was given and not used up is closed.
 
     Then it plans to undo what was done in the named scope, asks, and does it, as `bulkhead rollback`.
     """
@@ -144,6 +145,8 @@ def _tell(contained: Contained) -> None:
         click.echo(f"revoked  grant {grant} and all below it")
     for call in contained.unsent:
         click.echo(f"refused  held call {call}: it is never sent")
+    for ticket in contained.closed:
+        click.echo(f"closed   ticket {ticket}: its leave was not used up")
     for call in contained.under_way:
         click.echo(f"still under way: call {call}", err=True)
     for lease in contained.credentials:

@@ -27,6 +27,8 @@ UNSEEN: Final = "window"
 WAITING_SECONDS: Final = 3_600
 LEAVE_SECONDS: Final = 900
 """How long a leave that was given can be used, and the longest a window stands open."""
+LONGEST: Final = (WAITING_SECONDS + LEAVE_SECONDS) * 1_000_000
+"""Microseconds from a question to when no leave that was given to it is good any more."""
 MOST_WAITING: Final = 10
 """Tickets of one agent at a time."""
 MOST_AN_HOUR: Final = 60

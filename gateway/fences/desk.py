@@ -1,10 +1,11 @@
 """Where operators stop and let go again: the fence first, then all that follows from it.
 
     1. The fences stand in the log: from here on nothing new begins, and what is under way is cut off.
-    2. Grants of whom it concerns are fenced, for all who work below them, and revoked: a commit each. What was lent
+    2. Grants of whom it concerns are fenced, for all who work below them, and revoked: a line each. What was lent
        to them is called back by the gateways that lent it, as soon as they see the fence.
     3. It waits, a little, until nothing in scope is under way or lent any more, and says what still is.
     4. Held calls in scope are refused, as they would be were their time now: let go of again, nobody means them.
+    5. So with leave that was given and not used, and with windows of break-glass: it is closed.
 
 What was done until then is for a rollback. It knows the log and the ports.
 """
@@ -17,15 +18,24 @@ from typing import Final
 
 from gateway.core import record
 from gateway.core.act import of_act
+from gateway.core.approval import LONGEST, Ticket, Word
 from gateway.core.credential import LIVE, CredentialLease
 from gateway.core.fence import Caught, Fence
 from gateway.core.grant import End, Standing
 from gateway.core.model import JsonObject
-from gateway.core.record import State
+from gateway.core.record import Claim, State
 from gateway.credential_ports import CredentialLedger
 from gateway.errors import JournalError, Refused
 from gateway.fences.log import FenceLog
-from gateway.ports import CallFilter, CallRow, GrantStore, Journal, JournalReader, Protector
+from gateway.ports import (
+    CallFilter,
+    CallRow,
+    GrantStore,
+    Journal,
+    JournalReader,
+    Protector,
+    Tickets,
+)
 from gateway.reasons import Reason
 from gateway.values import Value
 
@@ -34,6 +44,8 @@ PATIENCE: Final = 2.0
 CREDENTIALS_PATIENCE: Final = 5.0
 """Seconds for what was lent to be called back."""
 MANY: Final = 10_000
+TOGETHER: Final = 256
+"""Grants that are revoked in one commit: alone, each of thousands would wait for the disk."""
 
 
 class Contained(Value):
@@ -47,6 +59,8 @@ class Contained(Value):
     """What was lent to whom it concerns, as it stands when it stopped waiting."""
     unsent: tuple[str, ...] = ()
     """Held calls that were to be sent later, and never will be."""
+    closed: tuple[str, ...] = ()
+    """Tickets whose leave nobody can use any more."""
 
     def as_json(self) -> JsonObject:
         """For programs."""
@@ -69,6 +83,7 @@ class Contained(Value):
             "under_way": [*self.under_way],
             "credentials": lent,
             "unsent": [*self.unsent],
+            "closed": [*self.closed],
         }
 
 
@@ -79,6 +94,7 @@ class Desk(Value, kw_only=True):
     journal: Journal
     reader: JournalReader
     grants: GrantStore
+    tickets: Tickets
     protector: Protector
     tenant: str
     clock: Callable[[], int]
@@ -96,8 +112,8 @@ class Desk(Value, kw_only=True):
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
         under_way, ended = await asyncio.gather(self._under_way(every), self._ended(every))
-        unsent = await self._unsent(every)
-        return Contained(tuple(fences), revoked, under_way, ended, unsent)
+        unsent, closed = await self._unsent(every), await self._closed(every)
+        return Contained(tuple(fences), revoked, under_way, ended, unsent, closed)
 
     async def lift(self, fences: Sequence[Fence], by: str, why: str) -> tuple[Fence, ...]:
         """These stop nothing any more, and that is on record first: those that stood. Raises `JournalError`."""
@@ -121,16 +137,22 @@ class Desk(Value, kw_only=True):
 
     async def _revoke(self, concerned: Mapping[str, Fence]) -> tuple[str, ...]:
         """These, and with each all below it. Those of them that had not ended by then."""
-        ended = list[str]()
-        for grant, fence in concerned.items():
-            said = self.protector.protect_text(f"{fence.by}: contained: {fence.why}")
-            try:
-                await self._note(fence.by, "revoked", fence, said, End(grant, "revoked", said))
-                ended.append(grant)
-            except Refused:  # with one further up, or by another hand
-                continue
+        every, ended = [*concerned.items()], list[str]()
+        for start in range(0, len(every), TOGETHER):
+            some = every[start : start + TOGETHER]
+            done = await asyncio.gather(*(self._end(*each) for each in some))
+            ended += [grant for (grant, _), is_done in zip(some, done, strict=True) if is_done]
         self.grants.changed()
         return tuple(ended)
+
+    async def _end(self, grant: str, fence: Fence) -> bool:
+        """False: it ended with one further up, or by another hand."""
+        said = self.protector.protect_text(f"{fence.by}: contained: {fence.why}")
+        try:
+            await self._note(fence.by, "revoked", fence, said, End(grant, "revoked", said))
+        except Refused:
+            return False
+        return True
 
     def _with_below(self, revoked: Iterable[str]) -> Sequence[str]:
         """These grants and all that were handed on from them. Of a call on record its own grant alone is known."""
@@ -182,6 +204,22 @@ class Desk(Value, kw_only=True):
         }
         return record.after_hold(it.call_id, self.clock(), State.REFUSED, body)
 
+    async def _closed(self, fences: Sequence[Fence]) -> tuple[str, ...]:
+        """Leave that was given and not used, windows too: whoever still wants it asks again."""
+        now, closed = self.clock(), list[str]()
+        for ticket in await self.tickets.since(now - LONGEST):
+            fence = next((each for each in fences if _asked_in(ticket).by(each)), None)
+            if fence is None or ticket.stand != "approved" or ticket.expires_at <= now:
+                continue
+            said = self.protector.protect_text(f"contained: {fence.why}")
+            word = Word(ticket.id, "closed", fence.by, now, ticket.expires_at, said)
+            try:
+                await self._note(fence.by, "closed", fence, said, word)
+            except Refused:  # used up, or closed by another hand
+                continue
+            closed.append(ticket.id)
+        return tuple(closed)
+
     async def _ended(self, fences: Sequence[Fence]) -> tuple[CredentialLease, ...]:
         """What was lent when the fences fell, once none of it is live any more. Whoever lent it ends it."""
         if self.lent is None:
@@ -194,8 +232,11 @@ class Desk(Value, kw_only=True):
             await asyncio.sleep(0.02)
         return tuple(each for each in self.lent.all(live=False) if each.id in wanted)
 
-    async def _note(self, by: str, what: str, fence: Fence, why: str, *claims: End) -> None:
+    async def _note(self, by: str, what: str, fence: Fence, why: str, *claims: Claim) -> None:
         facts = {"scope": fence.scope, "value": fence.value, "why": why}
+        for each in claims:
+            if isinstance(each, Word):
+                facts["ticket"] = each.ticket
         entry = of_act(
             self.new_call_id(),
             by,
@@ -204,7 +245,7 @@ class Desk(Value, kw_only=True):
             tenant=self.tenant,
             task=fence.value if fence.scope == "task" else "",
             target=str(fence),
-            grant=claims[0].grant if claims else "",
+            grant=next((each.grant for each in claims if isinstance(each, End)), ""),
         )
         line = record.noted(entry, self.clock(), dict(facts), claims)
         await self.journal.append(line).sealed()
@@ -214,6 +255,11 @@ def caught_of(row: CallRow) -> Caught:
     """A call on record, as fences see it."""
     it = row.record
     return Caught(it.agent, it.tenant, it.task, (it.grant,), it.server, it.tier)
+
+
+def _asked_in(ticket: Ticket) -> Caught:
+    """What leave is for, as fences see it. A window is for no task; and leave under a grant is no good without that."""
+    return Caught(ticket.agent, ticket.tenant, ticket.task, (), ticket.server, ticket.tier)
 
 
 def _concerns(fence: Fence, row: Standing) -> bool:

@@ -147,6 +147,7 @@ async def contain(rig: Rig, here: Path) -> None:
         journal=journal,
         reader=rig.reader,
         grants=grants,
+        tickets=journal.tickets(),
         protector=rig.parts.protector,
         tenant="local",
         clock=rig.parts.clock,

@@ -8,16 +8,18 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.core import record
+from gateway.core import approval, record
+from gateway.core.approval import Leave, Word
 from gateway.core.fence import Caught, Fence, Ring
-from gateway.core.grant import Give
+from gateway.core.grant import End, Give
 from gateway.core.record import Line, State, move
-from gateway.errors import JournalError
+from gateway.errors import JournalError, Refused
 from gateway.fences.desk import Desk
 from gateway.fences.log import FenceLog
 from gateway.journals.sqlite import SqliteJournal
 from gateway.ports import CallFilter, Pending
 from gateway.values import replace
+from tests.core.test_approval import ticket
 from tests.grants.given import NOON, grant
 from tests.journals.calls import call_record
 from tests.undo.holding import BEFORE, Holding, desk, sent
@@ -33,6 +35,7 @@ def _desk(rig: Rig, home: Path) -> Desk:
         journal=parts.journal,
         reader=parts.reader,
         grants=rig.journal.grants(),
+        tickets=rig.journal.tickets(),
         protector=parts.protector,
         tenant="local",
         clock=parts.clock,
@@ -159,6 +162,60 @@ async def test_a_revoked_grant_is_on_record_with_the_fence_that_took_it(tmp_path
             rows = rig.reader.calls(CallFilter(state=State.NOTED), 10)
     taken = [row.record for row in rows if row.record.method == "fences/revoked"]
     assert {one.grant: one.target for one in taken} == {"a": "agent agent:a", "b": "agent agent:b"}
+
+
+async def test_leave_that_was_not_used_is_no_good_after_the_fence_is_lifted(tmp_path: Path) -> None:
+    """Of one call, and of a window: whoever answered for the agent did so before it was stopped. That of others is."""
+    window = {"kind": "window", "asked_by": "operator:ada", "task": "", "tool": ""}
+    asked = [
+        ticket("one call", digest="1"),
+        ticket("a window", digest="2", **window),
+        ticket("of b", digest="3", agent="agent:b", asked_by="agent:b"),
+    ]
+    waiting = ticket("waiting", digest="4")
+    async with a_rig(tmp_path, Store()) as rig:
+        for one in (*asked, waiting):
+            await rig.journal.tickets().ask(one)
+        for one in asked:
+            word = Word(one.id, "approved", "operator:grace", NOON, NOON + approval.LEAVE_SECONDS)
+            await _noted(rig, record.noted(call_record(f"ok {one.id}"), NOON, {}, (word,)))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(FENCE)
+            contained = await at.contain([FENCE])
+            await at.lift([FENCE], "operator:o", "")
+            again = await at.contain([])
+        for name in ("one call", "a window"):
+            use = Leave(name, "work", NOON + 2)
+            with pytest.raises(Refused, match="closed"):
+                await _noted(rig, record.noted(call_record(f"use {name}"), NOON, {}, (use,)))
+        use = Leave("of b", "work", NOON + 2)
+        await _noted(rig, record.noted(call_record("use"), NOON, {}, (use,)))
+        after = await rig.journal.tickets().find("waiting")
+    assert {*contained.closed} == {"one call", "a window"}
+    assert again.closed == ()
+    assert after == waiting
+
+
+async def test_thousands_of_grants_are_revoked_a_few_hundred_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them: also behind one that has ended by another hand meanwhile."""
+    monkeypatch.setattr("gateway.fences.desk.TOGETHER", 2)
+    each = [replace(grant(name), agent="agent:a") for name in "vwxyz"]
+    async with a_rig(tmp_path, Store()) as rig:
+        for one in each:
+            await _noted(rig, record.noted(call_record(f"given {one.id}"), NOON, {}, (Give(one),)))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            found = at._concerned([FENCE])
+            gone = (End("w", "completed", ""),)
+            await _noted(rig, record.noted(call_record("by another hand"), NOON, {}, gone))
+            revoked = await at._revoke(found)
+            stand = {name: at.grants.find(name) for name in "vwxyz"}
+    assert {*revoked} == {*"vxyz"}
+    words = {name: one and one.word(NOON + 2) for name, one in stand.items()}
+    assert words == {**dict.fromkeys("vxyz", "revoked"), "w": "completed"}
 
 
 async def _noted(rig: Rig, line: Line) -> None:

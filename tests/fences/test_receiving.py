@@ -62,6 +62,7 @@ def _receiving(home: Path, journal: SqliteJournal, writes: Any, event: SecurityE
         journal=writes,
         reader=SqliteReader(home / "journal.db"),
         grants=journal.grants(),
+        tickets=journal.tickets(),
         protector=protector,
         tenant="local",
         clock=lambda: NOON + 1,
