@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from gateway.policy import patterns
+from gateway.policy import engine, patterns
 from gateway.policy.recalled import Recalled
 from gateway.policy.recalling import Recalling
 from gateway.policy.rehearse import Rehearsal
@@ -109,7 +109,7 @@ def suggest(
     ids, role = _Ids(policy, agent), _role(policy, agent)
     rules = [
         Suggested(ids.fresh("P"), role, place, dict(sorted(tools.items())), _behind(policy, found))
-        for place, (tools, found) in sorted(used.items())
+        for place, (tools, found) in sorted(used.items(), key=_strictest_first)
     ]
     members = [member for member in policy.book.members if member.agent == agent]
     tenants = {rule.place.tenant for rule in rules}
@@ -127,6 +127,13 @@ def suggest(
 
 
 _Used = dict[Place, tuple[dict[str, Calls], set[str]]]
+
+
+def _strictest_first(one: tuple[Place, object]) -> tuple[Place, int, str]:
+    """Of places that differ in conditions alone, the more of them the earlier: behind one with fewer, a rule for the
+    same tools would never decide."""
+    when = one[0].when
+    return one[0]._replace(when=""), -len(engine.conditions(when)), when
 
 
 def _used(policy: PolicySnapshot, agent: str, calls: Recalling) -> tuple[_Used, dict[str, Calls]]:

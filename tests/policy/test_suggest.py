@@ -4,8 +4,9 @@ from pathlib import Path
 
 from gateway.core.model import JsonObject, Target
 from gateway.core.record import Line
-from gateway.policy import PolicySnapshot, load
+from gateway.policy import PolicySnapshot, load, suggest_into
 from gateway.policy.asking import Asked, ask
+from gateway.policy.lint import lint
 from gateway.policy.suggest import Suggestion, suggest
 from tests.journals.calls import intent
 from tests.policy.recording import kept, recorded
@@ -170,6 +171,21 @@ def test_the_role_and_the_ids_are_new_ones(tmp_path: Path) -> None:
     assert lines_of(found) == [
         "p, Pann.2, data, git, log, role:ann-least, local, general, local, -, allow"
     ]
+
+
+def test_of_two_rules_for_one_tool_the_one_with_a_condition_comes_first_and_still_decides(
+    tmp_path: Path,
+) -> None:
+    longer = "p, P4, tool, git, commit, role:writer, local, general, local, -, allow\ng, agent:ann"
+    now = policy(tmp_path, CSV.replace("g, agent:ann", longer, 1))
+    found = suggested(
+        now, call(now, "c1", "git/commit", m="yes"), call(now, "c2", "git/commit", m="longer")
+    )
+    assert [rule.place.when for rule in found.rules] == ["short", "-"]
+    least = tmp_path / "least"
+    suggest_into.write(now, found, "\n".join([*lines_of(found), *found.members]), least, {})
+    remarks = [one.message for one in lint(load(least, {}), ["git", "web"])]
+    assert not [said for said in remarks if "never decides" in said]
 
 
 def test_what_is_suggested_is_read_and_allows_what_was_called_and_nothing_else(
