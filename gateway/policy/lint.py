@@ -1,7 +1,7 @@
 """What is legal in a policy and still wrong: rules that can never decide, entries nobody can reach.
 
 Errors are what makes a policy say less than it seems to (a deny that never applies); warnings are what
-a reader should know. It reads loaded values only.
+a reader should know. It reads loaded values, and of the files only where a condition stands.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 
+from gateway.config import yamlfile
 from gateway.core.model import Effect, Tier
 from gateway.errors import Where
 from gateway.policy import patterns
@@ -18,7 +19,7 @@ from gateway.policy.classify import classes
 from gateway.policy.patterns import ANY
 from gateway.policy.reach import OWN, Reach, meets, reaches
 from gateway.policy.rules import Rule
-from gateway.policy.snapshot import PolicySnapshot
+from gateway.policy.snapshot import CONDITIONS, PolicySnapshot
 from gateway.policy.tiers import Line
 from gateway.values import Value, replace
 
@@ -204,5 +205,10 @@ def _nobody(policy: PolicySnapshot, there: Sequence[Reach]) -> Iterator[Finding]
             )
     named = {name for rule in policy.book.rules for name in rule.conditions}
     for name in policy.conditions.keys() - named:
-        where = Where(f"{policy.directory.resolve().name}/constraints.yaml")
-        yield Finding("warning", f"condition {name} is in no rule", where)
+        yield Finding("warning", f"condition {name} is in no rule", _condition(policy, name))
+
+
+def _condition(policy: PolicySnapshot, name: str) -> Where:
+    tree = yamlfile.read(policy.directory / CONDITIONS)
+    said = f"{policy.directory.resolve().name}/{CONDITIONS}"
+    return Where(said, yamlfile.line_of(tree, ["conditions", name]))

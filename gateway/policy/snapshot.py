@@ -35,11 +35,12 @@ from gateway.ports import Mark
 from gateway.settings import ITSELF, ServerSettings
 from gateway.values import Value, replace
 
+CONDITIONS: Final = "constraints.yaml"
 FILES: Final = (
     "model.conf",
     "policy.csv",
     "tiers.yaml",
-    "constraints.yaml",
+    CONDITIONS,
     "tests.yaml",
     intents.FILE,
 )
@@ -151,7 +152,7 @@ def fingerprint(directory: Path) -> str:
 def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) -> PolicySnapshot:
     model = pinned.model(directory / "model.conf")
     read_tiers = tiers.read(directory / "tiers.yaml")
-    known = conditions.read(directory / "constraints.yaml")
+    known = conditions.read(directory / CONDITIONS)
     book = rules.read(directory / "policy.csv", {*read_tiers, *servers, ITSELF}, known)
     book, read_tiers = _placed(book, read_tiers, directory)
     try:

@@ -105,11 +105,11 @@ def test_a_server_bulkhead_yaml_does_not_have_is_a_warning(tmp_path: Path) -> No
 
 def test_an_entry_and_a_condition_nobody_uses_are_warnings(tmp_path: Path) -> None:
     tiers = f"{TIERS}      git_push: {{tier: admin, effect: write}}\n"
-    constraints = "conditions: {c: {arguments: {m: {maxLength: 1}}}}"
+    constraints = "conditions:\n  c: {arguments: {m: {maxLength: 1}}}"
     found = findings(tmp_path, tiers=tiers, constraints=constraints)
     assert sorted(found) == [
+        "warning 2 condition c is in no rule",
         "warning 5 git_push: no rule lets anybody reach it",
-        "warning None condition c is in no rule",
     ]
 
 
