@@ -80,7 +80,9 @@ class PayloadReader:
                     yield f"line {seq}: {kind}: {said}"
 
     def stray(self) -> Iterator[str]:
-        """What is kept and no line has ever committed to, in words. Raises `JournalError`."""
+        """What is kept and no line has ever committed to, or nobody can say of, in words. Raises `JournalError`."""
+        if self._keys is None and self._query("SELECT id FROM payload LIMIT 1", ()):
+            yield "payloads were not looked at: their key (secrets/journal.key) cannot be read"
         for row in self._query(_STRAY, (HAS,)):
             yield f"line {row['seq']}: a payload that no line speaks of"
 

@@ -123,6 +123,11 @@ def test_a_payload_that_no_line_speaks_of_is_told(place: Path, payload: int, lin
     assert not_sound(place) == f"bulkhead: line {line}: a payload that no line speaks of\n"
 
 
+def test_payloads_that_nobody_can_open_are_not_called_sound(place: Path) -> None:
+    (place / ".bulkhead" / "secrets" / "journal.key").unlink()
+    assert "payloads were not looked at" in not_sound(place)
+
+
 def test_a_log_that_is_not_of_these_lines_is_told(place: Path) -> None:
     tamper(place, "UPDATE tile SET hashes = zeroblob(320)", "evidence.db")
     told = "the journal's log (evidence.db) was changed: it has another line 1\n"
