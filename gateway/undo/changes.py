@@ -19,6 +19,10 @@ NAME: Final = "changes"
 MANY: Final = 256
 """More records than that, and the call is said to have written the whole store."""
 
+PROCESS: Final = "bulkhead/process"
+"""In the `_meta` of what a companion within its server answers: that process's session. Its number is that of the
+process which a gateway started."""
+
 LARGE: Final = "not kept, only"
 """The member of a record that is known by its state alone: it can be compared, and cannot be put back."""
 

@@ -138,15 +138,17 @@ class Doubts:
         pack, scope = ready.pack, ready.scope
         if pack is None or scope.pre is None:
             return
+        # Of what lay in a process that is gone, any other of its server tells as much.
+        account = replace(ready.account, process=None)
         with suppress(CaptureFailed, TemplateFailed):
-            cur = await self._reads.image(pack.reads(scope), ready.account)
+            cur = await self._reads.image(pack.reads(scope), account)
             seen = replace(scope, cur=cur)
             reversal, post = ready.reversal, None
             state, why = level.probed(pack, seen, self._is_gone(ready), reversal.beyond)
             other = state is State.NEEDS_HUMAN and not pack.same(scope.pre, cur)
             if died and other and pack.expect(seen) is None:
                 finds = pack.finds(scope)
-                found = await self._reads.image(finds, ready.account)
+                found = await self._reads.image(finds, account)
                 # As after an answer: but what the next process writes when it starts is nobody's doing.
                 if finds and self._is_last(ready):
                     cur = {**cur, **found}

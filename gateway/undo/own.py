@@ -23,6 +23,7 @@ from gateway.core.reverse import Captured, Image
 from gateway.errors import JournalError
 from gateway.nobody import NOBODY
 from gateway.ports import Journal, Mark, Outbound, Protector, ToolServer
+from gateway.undo.changes import PROCESS
 from gateway.undo.scope import CaptureFailed, ReadCall
 from gateway.values import Value
 
@@ -31,6 +32,7 @@ log = logging.getLogger("bulkhead.undo")
 AGENT: Final = "bulkhead:undo"
 """Who makes them, in the journal. No token can name it: agents are `agent:<name>`."""
 READ_SECONDS: Final = 30.0
+ELSEWHERE: Final = "its companion is within another process of its server, and sees another memory"
 
 
 class For(Value):
@@ -42,6 +44,8 @@ class For(Value):
     intent: str
     secret: bool = False
     """Its arguments may not all be kept in clear; so nothing made of them is."""
+    process: int | None = None
+    """The process of ours that it goes to: a companion within another one sees another memory."""
 
 
 class OwnReads:
@@ -67,7 +71,10 @@ class OwnReads:
         """What these reads find, by name. Raises `CaptureFailed`, `JournalError`."""
         found: dict[str, Captured] = {}
         for read in reads:
-            found[read.name] = read.spec.take(await self._made(read, account))
+            outcome = await self._made(read, account)
+            if account.process is not None and _within(outcome) not in (None, account.process):
+                raise CaptureFailed(f"{read.name}: {ELSEWHERE}")
+            found[read.name] = read.spec.take(outcome)
         return found
 
     async def _made(self, read: ReadCall, account: For) -> Outcome:
@@ -118,3 +125,9 @@ class OwnReads:
         body = settle.outcome_body(outcome, self._protector.protect_text)
         with suppress(JournalError):  # the call itself meets the same journal, and fails closed
             self._journal.append(record.outcome(call_id, self._clock(), outcome.kind, body))
+
+
+def _within(outcome: Outcome) -> object:
+    """The process whose memory was read; None where the companion is served from within none."""
+    meta = (outcome.result or {}).get("_meta")
+    return meta.get(PROCESS) if isinstance(meta, dict) else None

@@ -111,6 +111,7 @@ class PackReverser:
             taken = await self._leases.take_one(call_id, key, **terms)
             found = Found(replace(pack, leases=taken.leases))
             return self._ready(target, version, account, scope, found, claims=taken.claims)
+        account = replace(account, process=self._servers[target.server].describe().get("pid"))
         keys = _early_keys(pack, scope)
         leases = await self._take(call_id, target.server, keys)
         if keys is None:

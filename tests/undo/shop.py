@@ -36,6 +36,7 @@ from gateway.journals.sqlite import SqliteJournal
 from gateway.lease_ports import Leases
 from gateway.ports import Channel, Outbound
 from gateway.settings import ServerLimits, ServerSettings
+from gateway.undo.changes import PROCESS
 from gateway.undo.doubts import Doubts
 from gateway.undo.level import AnyPack
 from gateway.undo.own import OwnReads
@@ -60,6 +61,8 @@ class Shelf:
         self.mute = False
         """Looks are answered with null."""
         self.pid: int | None = 7
+        self.looks_within: int | None = None
+        """The process of its whose memory a look tells of, if it says so."""
         self.starting = False
         """It says who it is when it has been asked."""
 
@@ -68,7 +71,8 @@ class Shelf:
         name = message.params["arguments"]["name"]
         self.looked.append(name)
         found = None if self.mute else {"text": self.texts.get(name, "")}
-        return Outcome("ok", {"content": [], "structuredContent": found})
+        meta = {} if self.looks_within is None else {"_meta": {PROCESS: self.looks_within}}
+        return Outcome("ok", {"content": [], "structuredContent": found, **meta})
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         self.starting = False

@@ -53,6 +53,31 @@ async def test_a_write_is_captured_before_and_after_and_knows_its_inverse(tmp_pa
     assert (first["task"], first["where"]) == ("task-1", "for call call-1")
 
 
+async def test_a_look_into_the_memory_of_another_process_tells_nothing_of_a_call(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.shelf.looks_within = at.shelf.pid = 7
+        assert await written(at) == (State.APPLIED, Level.EXACT)
+        at.shelf.pid = 8  # the gateway's own; 7 is another gateway's, and was there first
+        assert await written(at, text=None) == (State.APPLIED, Level.NONE)
+        ready = await at.reverser.prepare("call-2", put(), False)
+        at.reverser.release("call-2")
+    assert "within another process" in ready.reversal.why
+
+
+async def test_a_server_that_ended_since_the_call_was_captured_is_not_looked_at_for_another(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), shop(tmp_path) as at:
+        at.shelf.looks_within = 7
+        ready = await at.reverser.prepare("call-1", put(), False)
+        at.shelf.looks_within = at.shelf.pid = 8
+        settled = await at.reverser.settle(ready, OK)
+        at.reverser.release("call-1")
+    assert (settled.state, settled.reversal.level) == (State.APPLIED, Level.NONE)
+
+
 async def test_what_is_captured_is_in_no_line_in_clear(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
         at.shelf.texts["a"] = "a word of the agent's own"

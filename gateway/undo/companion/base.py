@@ -97,7 +97,9 @@ class Operation(Value):
 class Calls:
     """The operations of one companion, as MCP's two tool requests."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], meta: JsonObject | None) -> None:
+        """`meta`: of each result."""
+        self._meta = meta
         self._operations = {one.name: one for one in operations}
         self._checks = {one.name: Draft202012Validator(one.schema) for one in operations}
         # Of threads: served from within a process, each connection has a loop of its own (beside.py).
@@ -121,7 +123,9 @@ class Calls:
             text = f"FAILED: {type(error).__name__}: {error}"
             return CallToolResult(content=[TextContent(text=text)], is_error=True)
         text = json.dumps(given, ensure_ascii=False)
-        return CallToolResult(content=[TextContent(text=text)], structured_content=given)
+        return CallToolResult(
+            content=[TextContent(text=text)], structured_content=given, _meta=self._meta
+        )
 
     def _run(self, name: str, arguments: JsonObject) -> JsonObject:
         if name not in self._operations:
@@ -131,9 +135,11 @@ class Calls:
         return self._operations[name].run(**arguments)
 
 
-def server(name: str, version: str, operations: Sequence[Operation]) -> Server[Any]:
-    """The MCP server; for other wires than standard input and output."""
-    calls = Calls(operations)
+def server(
+    name: str, version: str, operations: Sequence[Operation], meta: JsonObject | None = None
+) -> Server[Any]:
+    """The MCP server; for other wires than standard input and output. `meta`: of each result of its tools."""
+    calls = Calls(operations, meta)
     return Server(
         name,
         version=version,

@@ -19,6 +19,7 @@ import anyio
 from mcp.server.stdio import stdio_server
 
 from gateway.errors import Misconfigured
+from gateway.undo.changes import PROCESS
 from gateway.undo.companion.base import Operation, server
 
 WAIT_SECONDS: Final = 8.0
@@ -42,7 +43,7 @@ def serve_beside(place: Place, name: str, version: str, operations: Sequence[Ope
     finally:
         os.umask(mask)
     listening.listen()
-    made = server(name, version, operations)
+    made = server(name, version, operations, {PROCESS: os.getsid(0)})
     threading.Thread(target=_accept, args=(listening, made), daemon=True, name=name).start()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from gateway.errors import Misconfigured
 from gateway.settings import ServerLimits
+from gateway.undo.changes import PROCESS
 from gateway.undo.companion import Companion, beside
 from tests.system import starter
 
@@ -26,6 +28,7 @@ async def asked(socket: Path, states: set[str]) -> None:
         for _ in range(ROUNDS):
             answer = await client.call_tool("store_state", {})
             states.add(answer.structured_content["state"])
+            assert answer.meta is not None and answer.meta[PROCESS] == os.getsid(0)
 
 
 async def test_several_who_ask_at_once_are_all_answered(tmp_path: Path) -> None:
