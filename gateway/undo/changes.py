@@ -31,6 +31,23 @@ GROWS: Final = "only grows"
 """The member of a record that is a number given out upward: what others were given since is no drift, and stays."""
 
 
+_RECORD: Final = "record"
+
+
+def quoted(record: Any) -> Any:
+    """A record in words that are not ours, such that none of its members is read as one of ours."""
+    ours = isinstance(record, dict) and (
+        record.keys() & {GROWS, LARGE} or record.keys() == {_RECORD}
+    )
+    return {_RECORD: record} if ours else record
+
+
+def unquoted(record: Any) -> Any:
+    """The record that was quoted so."""
+    is_quoted = isinstance(record, dict) and record.keys() == {_RECORD}
+    return record[_RECORD] if is_quoted else record
+
+
 def grown(record: Any, now: Any) -> bool:
     """Is it such a record, and has more been given out since?"""
     if not isinstance(now, dict) or not isinstance(now.get(GROWS), int):

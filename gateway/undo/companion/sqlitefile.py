@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from gateway.errors import Misconfigured
-from gateway.undo.changes import GROWS
+from gateway.undo.changes import GROWS, quoted, unquoted
 from gateway.undo.companion.base import No
 from gateway.undo.companion.sqlitekeys import made, numbered, numbers, table_of, tables_in
 from gateway.undo.companion.sqlitevalues import mark, record_of, text, value_of, values_of
@@ -217,7 +217,7 @@ class SqliteFile:
 
     def _row_comes(self, key: str, record: Mapping[str, Any]) -> None:
         table, values = self._row(key)
-        row = {**dict(zip(table.key, values, strict=True)), **values_of(record)}
+        row = {**dict(zip(table.key, values, strict=True)), **values_of(unquoted(record))}
         names = ", ".join(map(_name, row))
         marks = ", ".join(map(mark, row.values()))
         sql = f"INSERT INTO {_name(table.name)} ({names}) VALUES ({marks})"
@@ -256,7 +256,7 @@ class SqliteFile:
             held = [record_of(each) for each in row]
             spelt = json.dumps(held[:wide])
             record = dict(zip(table.columns, held[wide:], strict=True))
-            self._seen[f"rows/{quote(name, safe='')}/{quote(spelt, safe='')}"] = record
+            self._seen[f"rows/{quote(name, safe='')}/{quote(spelt, safe='')}"] = quoted(record)
 
     def _shape(self, name: str) -> _Table:
         about = self._database.execute(f"PRAGMA table_xinfo({_name(name)})").fetchall()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
-from gateway.undo.changes import grown, lost
+from gateway.undo.changes import grown, lost, quoted, unquoted
 from gateway.undo.companion.base import TEXT, JsonObject, No, Operation
 from gateway.values import Value
 
@@ -82,18 +82,25 @@ class Functions(Value):
 
     alone: Callable[[], AbstractContextManager[Any]]
     keys: Callable[[], Iterable[str]]
-    read: Callable[[str], Any]
+    find: Callable[[str], Any]
     put: Callable[[str, Any], None]
     delete: Callable[[str], None] | None
 
+    def read(self, key: str) -> Any:
+        """Whatever an agent wrote there: none of its members is one of ours."""
+        return quoted(self.find(key))
+
     def write(self, records: Mapping[str, Any]) -> None:
         """One by one."""
-        in_some_order(records, self.put, self._take_away)
+        in_some_order(records, self._put_back, self._take_away)
+
+    def _put_back(self, key: str, record: Any) -> None:
+        self.put(key, unquoted(record))
 
     def _take_away(self, key: str) -> None:
         if self.delete is None:
             raise No("OTHER", f"{key}: nothing takes a record away here")
-        if self.read(key) is not None:
+        if self.find(key) is not None:
             self.delete(key)
 
 

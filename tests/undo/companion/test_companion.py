@@ -10,6 +10,9 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from gateway.core.reverse import Captured
+from gateway.undo import changes
+from gateway.undo.changes import GROWS, LARGE
 from gateway.undo.companion import ABSENT, Companion, No, state
 from tests.system import starter
 
@@ -35,9 +38,11 @@ notes.run()
 """
 
 
-def made(world: dict[str, Any]) -> dict[str, Any]:
-    """A companion over a dict, its tools by name."""
+def made(world: dict[str, Any], *, listed: bool = False) -> dict[str, Any]:
+    """A companion over a dict, its tools by name. `listed`: it can tell all its records."""
     companion = Companion("world")
+    if listed:
+        companion.keys(lambda: world)
     companion.read(world.get)
     companion.put(world.__setitem__)
     companion.delete(world.__delitem__)
@@ -75,6 +80,26 @@ def test_a_record_that_is_kept_differently_is_not_called_done() -> None:
     tools = {one.name: one.run for one in companion.operations()}
     with pytest.raises(No, match="FAILED"):
         tools["put_record"](key="a", value={"n": 1}, expect=ABSENT)
+
+
+def test_a_record_that_an_agent_wrote_in_the_companions_own_words_is_a_record() -> None:
+    """`{"only grows": 1}` is what a companion says of a number that others may be given since."""
+    spoken: dict[str, Any] = {GROWS: 1, LARGE: "no", "evil": True}
+    world: dict[str, Any] = {"c": {"record": 5}}
+    tools = made(world, listed=True)
+    mark = tools["store_state"]()["state"]
+    world |= {"a": spoken, "b": {"n": 1}, "c": {GROWS: 7}}
+    found = tools["store_changes"](since=mark)
+    world["c"] = {"record": 5}
+    del world["b"]
+    now = {"was": found["was"], "now": tools["store_records"](keys=["a", "b", "c"])["records"]}
+    assert not changes.same(
+        {}, {changes.NAME: Captured("value", now)}
+    )  # all as before: by no means
+    tools["store_put"](records=found["was"], expect=found["now"])
+    assert world == {"c": {"record": 5}}
+    tools["store_put"](records=found["now"], expect=found["was"])
+    assert world == {"a": spoken, "b": {"n": 1}, "c": {GROWS: 7}}
 
 
 def test_a_companion_without_a_read_is_none() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.reverse import Captured
+from gateway.undo.changes import GROWS, LARGE, NAME, same
 from gateway.undo.companion.base import No
 from gateway.undo.companion.sqlitefile import SqliteFile
 from gateway.undo.companion.store import Compared
@@ -237,6 +239,17 @@ def test_numbers_that_others_were_given_since_are_no_conflict_and_stay(path: Pat
     was = list(seen(path))
     compared.put(changes["was"], changes["now"])
     assert list(seen(path)) == [line for line in was if "Lady Susan" not in line]
+
+
+def test_a_column_named_like_what_is_said_of_such_numbers_is_a_column(path: Path) -> None:
+    run(path, f'CREATE TABLE t ("{GROWS}", "{LARGE}")', "CREATE TABLE u (record)")
+    was, compared = list(seen(path)), Compared(SqliteFile(path))
+    found = changed_by(path, compared, "INSERT INTO t VALUES (4, 1)", "INSERT INTO u VALUES (4)")
+    run(path, "DELETE FROM u")
+    now = compared.records(list(found["now"]))["records"]
+    assert not same({}, {NAME: Captured("value", {"was": found["was"], "now": now})})
+    compared.put(found["was"], found["now"])
+    assert list(seen(path)) == was
 
 
 def test_a_table_that_gave_out_numbers_comes_back_beside_one_that_began_to_since(
