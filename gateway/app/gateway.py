@@ -108,12 +108,12 @@ async def open_gateway(
     Raises `Misconfigured`, `JournalError`."""
 
     def late(call_id: str, outcome: Outcome) -> None:
-        doubts.late(call_id, outcome)
+        reverser.doubts.late(call_id, outcome)
 
     ground = await _ground(settings, late)
     journal, protector, servers = ground.journal, ground.protector, ground.servers
     reads = own_reads(journal, protector, servers)
-    reverser, doubts = reversing(
+    reverser = reversing(
         settings, ground.packs, reads, journal, protector, servers, ground.catalogue
     )
     bounds = LiveBounds(settings, journal, ground.policies)
@@ -133,7 +133,7 @@ async def open_gateway(
     finally:
         with anyio.CancelScope(shield=True):
             await ground.catalogue.aclose()
-            await doubts.aclose()
+            await reverser.doubts.aclose()
             await close_servers(ground.servers)
             await ground.lending.aclose()
             bounds.close()

@@ -12,7 +12,6 @@ from gateway.journals.sqlite import SqliteJournal
 from gateway.policy.live import LivePolicies
 from gateway.ports import Protector, ToolServer
 from gateway.settings import Settings
-from gateway.undo.doubts import Doubts
 from gateway.undo.live import LivePacks
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
@@ -58,25 +57,17 @@ def reversing(
     protector: Protector,
     servers: Mapping[str, ToolServer],
     catalogue: LiveCatalogue,
-) -> tuple[PackReverser, Doubts]:
-    """Step 9, and what keeps its calls in doubt: over one set of leases."""
+) -> PackReverser:
+    """Step 9 of the Line."""
 
     async def withheld(target: Target) -> str | None:
         return catalogue.current.quarantined.get(target)
 
-    leases, keeps = journal.leases(), settings.retention.images
-    doubts = Doubts(
-        journal=journal,
-        leases=leases,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        clock=microseconds,
-    )
-    reverser = PackReverser(
+    keeps = settings.retention.images
+    return PackReverser(
         packs=packs,
-        leases=leases,
-        doubts=doubts,
+        journal=journal,
+        leases=journal.leases(),
         reads=reads,
         protector=protector,
         servers=servers,
@@ -85,4 +76,3 @@ def reversing(
         withheld=withheld,
         keeps=None if keeps is None else keeps * DAY,
     )
-    return reverser, doubts

@@ -52,7 +52,6 @@ class Doubts:
 
     def __init__(
         self,
-        *,
         journal: Journal,
         leases: Leases,
         reads: OwnReads,

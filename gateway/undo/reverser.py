@@ -18,7 +18,7 @@ from gateway.core.reverse import Image, Lease, Reversal, Settled, server_key
 from gateway.core.tasks import task_id_of
 from gateway.errors import JournalError
 from gateway.lease_ports import Leases
-from gateway.ports import Protector, ToolServer
+from gateway.ports import Journal, Protector, ToolServer
 from gateway.sdk import SERVER_INFO_META_KEY
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo import level
@@ -53,8 +53,8 @@ class PackReverser:
         self,
         *,
         packs: Packs,
+        journal: Journal,
         leases: Leases,
-        doubts: Doubts,
         reads: OwnReads,
         protector: Protector,
         servers: Mapping[str, ToolServer],
@@ -69,7 +69,7 @@ class PackReverser:
         self._withheld = withheld
         self._packs = packs
         self._leases = leases
-        self._doubts = doubts
+        self.doubts = Doubts(journal, leases, reads, protector, servers, clock)
         self._reads = reads
         self._protector = protector
         self._servers = servers
@@ -149,7 +149,7 @@ class PackReverser:
         if ready is None:
             self._leases.release(call_id)
         else:
-            self._doubts.keep(ready, self._limits(ready.target.server).quiesce, self._settled)
+            self.doubts.keep(ready, self._limits(ready.target.server).quiesce, self._settled)
 
     async def _take(
         self, call_id: str, server: str, keys: tuple[str, ...] | None

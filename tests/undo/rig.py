@@ -464,18 +464,10 @@ async def a_gateway(
     }
     reads = OwnReads(**common)
     leases = journal.leases()
-    doubts = Doubts(
-        journal=journal,
-        leases=leases,
-        reads=reads,
-        protector=protector,
-        servers=servers,
-        clock=clock,
-    )
     reverser = PackReverser(
         packs=known,
+        journal=journal,
         leases=leases,
-        doubts=doubts,
         reads=reads,
         protector=protector,
         servers=servers,
@@ -524,9 +516,9 @@ async def a_gateway(
     )
     try:
         await journal.recover()
-        yield Rig(line, parts, policy, reader, journal, catalogue, doubts)
+        yield Rig(line, parts, policy, reader, journal, catalogue, reverser.doubts)
     finally:
-        await doubts.aclose()
+        await reverser.doubts.aclose()
         await journal.aclose()
         reader.close()
 

@@ -37,12 +37,10 @@ from gateway.lease_ports import Leases
 from gateway.ports import Channel, Outbound
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.undo.changes import PROCESS
-from gateway.undo.doubts import Doubts
 from gateway.undo.level import AnyPack
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
 from gateway.undo.scope import CaptureFailed, NeedsResult, ReadCall, Scope
-from gateway.values import replace
 from tests.journals.calls import call_record
 
 NOON = 1_795_000_000_000_000
@@ -216,7 +214,6 @@ class Shop:
     journal: MemoryJournal
     protector: Protector
     reads: OwnReads
-    doubts: Doubts
     reverser: PackReverser
     settings: dict[str, ServerSettings]
     clock: Callable[[], int]
@@ -237,7 +234,7 @@ async def shop(
     ids, ticks = count(1), count(NOON)
     shelf, pack, journal = Shelf(), ShelfPack(), MemoryJournal()
     protector, leases = Protector.open(tmp_path), file.leases(patience)
-    limits = replace_limits(quiesce)
+    limits = ServerLimits(quiesce=quiesce)
     common: dict[str, Any] = {
         "journal": journal,
         "protector": protector,
@@ -245,15 +242,12 @@ async def shop(
         "clock": lambda: next(ticks),
     }
     reads = OwnReads(**common, new_call_id=lambda: f"own-{next(ids):04}")
-    doubts = Doubts(**common, leases=leases, reads=reads)
     packs = ShelfPacks(pack)
     settings = {"shelf": ServerSettings(command=("true",), limits=limits)}
-    del common["journal"]
     reverser = PackReverser(
         **common,
         packs=packs,
         leases=leases,
-        doubts=doubts,
         reads=reads,
         settings=settings,
         withheld=packs.why_withheld,
@@ -267,19 +261,11 @@ async def shop(
             journal,
             protector,
             reads,
-            doubts,
             reverser,
             settings,
             common["clock"],
             lambda: f"own-{next(ids):04}",
         )
     finally:
-        await doubts.aclose()
+        await reverser.doubts.aclose()
         await file.aclose()
-
-
-def replace_limits(quiesce: float) -> ServerLimits:
-    return ServerLimits(quiesce=quiesce)
-
-
-__all__ = ["OK", "Shelf", "ShelfCase", "ShelfPack", "Shop", "put", "record_of", "replace", "shop"]

@@ -293,7 +293,7 @@ async def test_a_late_answer_is_held_against_the_world_too(
     async with asyncio.timeout(20), shop(tmp_path, quiesce=15.0) as at:
         await in_doubt(at, leaves=leaves)
         at.reverser.release("call-1")
-        at.doubts.late("call-1", OK)
+        at.reverser.doubts.late("call-1", OK)
         while await holds(at.leases, "call-1"):
             await asyncio.sleep(0)
         found = recorded(at)
@@ -307,14 +307,14 @@ async def test_an_answer_after_its_leases_are_gone_is_on_record_and_undoes_nothi
     async with asyncio.timeout(20), shop(tmp_path) as at:
         await in_doubt(at)
         await until_settled(at)
-        at.doubts.late("call-1", OK)
+        at.reverser.doubts.late("call-1", OK)
         found = recorded(at)
     assert (found.state, found.reversal.level) == (State.APPLIED, Level.NONE)
 
 
 async def test_an_answer_nobody_can_place_harms_nothing(tmp_path: Path) -> None:
     async with asyncio.timeout(20), shop(tmp_path) as at:
-        at.doubts.late("nobody", OK)
+        at.reverser.doubts.late("nobody", OK)
         lines = len(at.journal.memory.events)
     assert lines == 0
 
