@@ -25,8 +25,11 @@ ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 UPDATED: Final = "notifications/resources/updated"
 NEWS: Final = frozenset({ACKNOWLEDGED, UPDATED, "notifications/tasks"})
 """What a server says of what it is listened to for: it names no call."""
-ELSEWHERE: Final = LIST_CHANGES | NEWS | {"notifications/progress", "notifications/cancelled"}
-"""What is listened to for has a way of its own, and the last two mean nothing once their call is over."""
+LISTENED_FOR: Final = LIST_CHANGES | NEWS
+"""Has a way of its own to those who listen for it, each time decided anew: it is no part of a call, whatever stream it
+comes on."""
+ELSEWHERE: Final = LISTENED_FOR | {"notifications/progress", "notifications/cancelled"}
+"""The last two mean nothing once their call is over."""
 NAMED: Final[Mapping[str, str]] = {
     **inbound.NAME_BEARING_METHODS,
     "tasks/get": "taskId",

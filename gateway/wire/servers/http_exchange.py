@@ -14,9 +14,10 @@ from gateway.core.credential import Credential
 from gateway.core.model import Answer, Era, JsonObject, Outcome
 from gateway.core.over import Ear
 from gateway.ports import Channel, Outbound, Outlet
-from gateway.wire.methods import ROOTS_CHANGED
+from gateway.wire.methods import LISTENED_FOR, ROOTS_CHANGED
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
+from gateway.wire.servers.http_heard import HeardHere
 from gateway.wire.servers.http_link import Link
 from gateway.wire.servers.http_messages import Messages, plain_outcome
 from gateway.wire.servers.http_request import lines
@@ -52,6 +53,7 @@ class Session:
         "roots_at",
         "told",
         "used",
+        "watched",
     )
 
     def __init__(
@@ -74,6 +76,8 @@ class Session:
         """Of whoever called in it last."""
         self.early: list[JsonObject] = []
         """What it asked while no agent's call was under way: it waits for the next."""
+        self.watched: HeardHere | None = None
+        """What its agent subscribed to."""
         self.in_flight = 0
         self.calls: list[Exchange] = []
         """Agents' calls under way, oldest first."""
@@ -241,7 +245,10 @@ class Exchange:
             self._asks[params["requestId"]].cancel()
         else:
             self._note(method)
-            await self._channel.notify(method, params)
+            if method not in LISTENED_FOR:
+                await self._channel.notify(method, params)
+            elif self._session.watched is not None:
+                self._session.watched.updated(method, params)
 
     def _ask(self, id: Any, method: str, params: JsonObject) -> None:
         if isinstance(id, str | int) and id not in self._asks and len(self._asks) < MAX_QUESTIONS:

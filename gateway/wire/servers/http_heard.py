@@ -23,10 +23,7 @@ class HeardHere:
         self.watches = Watches(self.subscribes)
         tell = self.watches.updated
 
-    def updated(self, heard: JsonObject) -> bool:
-        """Whether this is an update, and is told."""
-        params = heard.get("params")
-        mine = heard["method"] == UPDATED and self.watches.are_any and isinstance(params, dict)
-        if mine:
-            self.watches.updated(UPDATED, params or {})
-        return mine
+    def updated(self, method: str, params: JsonObject) -> None:
+        """An update is told."""
+        if method == UPDATED and self.watches.are_any:
+            self.watches.updated(UPDATED, params)

@@ -38,11 +38,10 @@ class Standing:
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._refused = False
-        self._heard: HeardHere | None = None
 
     def hear(self, heard: HeardHere) -> None:
         """From now on also what its agent subscribes to."""
-        self._heard = heard
+        self._session.watched = heard
 
     @property
     def to_open(self) -> bool:
@@ -78,7 +77,8 @@ class Standing:
                     await self._listen()
                 except (NotSent, Broken):
                     self._settled.set()
-                if not self._session.calls and not (self._heard and self._heard.watches.are_any):
+                watched = self._session.watched
+                if not self._session.calls and not (watched and watched.watches.are_any):
                     return  # the next call opens it again
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
@@ -97,8 +97,6 @@ class Standing:
             while (heard := await messages.next()) is not None:
                 if not isinstance(heard.get("method"), str):
                     continue
-                if self._heard is not None and self._heard.updated(heard):
-                    continue
                 if self._session.calls:
                     await self._session.calls[-1].hear(heard)
                 else:
@@ -108,10 +106,11 @@ class Standing:
             reply.close()
 
     def _is_open(self, now: bool) -> None:
-        if self._heard is not None:
-            self._heard.watches.hears = now
+        heard = self._session.watched
+        if heard is not None:
+            heard.watches.hears = now
             if now and self._session.told:
-                self._heard.subscribes.renewed()
+                heard.subscribes.renewed()
         if now:
             self._session.told = True
             self._settled.set()

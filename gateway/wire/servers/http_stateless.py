@@ -20,7 +20,7 @@ from gateway.sdk import (
     SERVER_INFO_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
 )
-from gateway.wire.methods import LISTEN
+from gateway.wire.methods import LISTEN, LISTENED_FOR
 from gateway.wire.servers import envelope
 from gateway.wire.servers.http_broken import Broken, NotSent
 from gateway.wire.servers.http_link import Link
@@ -94,9 +94,10 @@ class Stateless:
         async def hear(heard: JsonObject) -> None:
             # A request on this stream is against the protocol and has nobody to answer it: dropped.
             if "id" not in heard:
-                params = heard.get("params")
-                self._note(heard["method"])
-                await channel.notify(heard["method"], params if isinstance(params, dict) else {})
+                method, params = heard["method"], heard.get("params")
+                self._note(method)
+                if method not in LISTENED_FOR:
+                    await channel.notify(method, params if isinstance(params, dict) else {})
 
         try:
             messages = Messages(reply, self._link.limits.max_result)

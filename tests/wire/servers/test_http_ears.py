@@ -18,7 +18,7 @@ from gateway.wire.servers import http_standing
 from gateway.wire.servers.http import HttpServer
 from tests.servers.http_raw import Wire
 from tests.wire.servers.test_http import Ear, leave
-from tests.wire.servers.test_http_link import serving
+from tests.wire.servers.test_http_link import serving, stateless
 from tests.wire.servers.test_http_sessions import in_session, sessions
 from tests.wire.servers.test_watches import Told
 
@@ -143,6 +143,75 @@ async def test_what_is_let_go_of_is_let_go_of_there() -> None:
     assert not server.watches.tells(NOTE, "one")
 
 
+def event(method: str, **params: str) -> bytes:
+    """A notification in an event stream."""
+    return (
+        f"data: {json.dumps({'jsonrpc': '2.0', 'method': method, 'params': params})}\n\n".encode()
+    )
+
+
+CHANGED, LOG = "notifications/tools/list_changed", "notifications/message"
+NEWS = event(CHANGED) + event(UPDATED, uri=NOTE[1]) + event(LOG, data="at work")
+
+
+class OnTheCall(Notes):
+    """It says all that it says on the stream of the call it is asked in."""
+
+    async def __call__(self, wire: Wire) -> None:
+        if wire.request.rpc.get("method") != "tools/call":
+            await super().__call__(wire)
+            return
+        await wire.stream()
+        await wire.say(NEWS + wire.event({}))
+        wire.close()
+
+
+async def test_an_update_that_comes_on_a_calls_own_stream_is_told_to_who_subscribed() -> None:
+    async with watched(OnTheCall()) as (server, told):
+        await subscribe(server, "one")
+        await touch(server, in_session("one"))
+        assert (await told.next(), told.session) == ((UPDATED, {"uri": NOTE[1]}), "one")
+
+
+async def on_the_sessions(wire: Wire, stream: asyncio.Future[Wire], heard: asyncio.Event) -> None:
+    """It says it on the session's stream, while a call is under way."""
+    if wire.request.head.startswith("GET"):
+        await wire.stream()
+        stream.set_result(wire)
+        await asyncio.sleep(60)
+    await (await stream).say(NEWS)
+    await heard.wait()
+    await wire.answer({})
+
+
+@pytest.mark.parametrize("where", ["call", "session", "stateless"])
+async def test_what_is_listened_for_is_no_part_of_a_call_whatever_stream_it_comes_on(
+    where: str,
+) -> None:
+    agent = Listening()
+    stream: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+    scripts = {
+        "call": sessions(OnTheCall()),
+        "session": sessions(lambda wire: on_the_sessions(wire, stream, agent.heard_one)),
+        "stateless": stateless(OnTheCall()),
+    }
+    async with serving(scripts[where]) as (server, _), asyncio.timeout(20):
+        await server.call(leave(), replace(in_session("one"), client=MUTE), agent)
+    assert agent.heard == [(LOG, {"data": "at work"})]
+
+
+class Listening(Ear):
+    """Says when it has heard something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard_one = asyncio.Event()
+
+    async def notify(self, method: str, params: JsonObject) -> None:
+        await super().notify(method, params)
+        self.heard_one.set()
+
+
 async def silent(wire: Wire) -> None:
     """Its stream opens without a word."""
     if wire.request.head.startswith("GET"):
@@ -180,13 +249,6 @@ async def test_an_agent_that_cannot_be_asked_hears_what_is_said_on_its_sessions_
         await (await stream).say(f"data: {json.dumps(log)}\n\n".encode())
         await agent.heard_one.wait()
         await wire.answer({})
-
-    class Listening(Ear):
-        heard_one = asyncio.Event()
-
-        async def notify(self, method: str, params: JsonObject) -> None:
-            await super().notify(method, params)
-            self.heard_one.set()
 
     agent = Listening()
     async with serving(sessions(logging)) as (server, _), asyncio.timeout(20):
