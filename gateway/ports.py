@@ -286,8 +286,8 @@ class GrantStore(Protocol):
         """A line that gave or ended a grant is durable: let every process know."""
         ...
 
-    def since(self, rev: int) -> Sequence[Standing]:
-        """Every grant given, used up or ended after `rev`, in order; what is left, as it was. Raises `JournalError`."""
+    def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
+        """All given, used up or ended after `rev`, in order; over at `at` only the latest. Raises `JournalError`."""
         ...
 
     def had(self, tenant: str, agent: str, task: str) -> bool: ...

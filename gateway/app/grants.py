@@ -11,11 +11,11 @@ from gateway.app.policies import PoliciesWhenAsked
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
-from gateway.line.bounds import Bounds
 from gateway.ports import GrantStore, Journal
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.app.bounds import LiveBounds
     from gateway.grants.counter import Counter
     from gateway.policy.live import LivePolicies
 
@@ -40,11 +40,12 @@ def office(
     )
 
 
-def counter(office: Office, policies: LivePolicies, bounds: Bounds) -> Counter:
+def counter(office: Office, policies: LivePolicies, bounds: LiveBounds) -> Counter:
     """Where they are asked for over the network: what is fenced gets none."""
     from gateway.grants.counter import Counter
 
-    return Counter(office=office, policies=policies, admit=bounds.admit)
+    book = bounds.book
+    return Counter(office=office, policies=policies, admit=bounds.admit, given=book.all)
 
 
 @asynccontextmanager

@@ -22,11 +22,11 @@ from gateway.core.model import Classified, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.validate import MAX_STEPS
 from gateway.errors import JournalError, Refused
+from gateway.grants.holding import Held, under
 from gateway.grants.inforce import InForce
 from gateway.grants.outside import Outside
 from gateway.ports import GrantStore
 from gateway.reasons import Reason
-from gateway.values import Value
 
 log = logging.getLogger("bulkhead.grants")
 
@@ -39,20 +39,6 @@ MOST: Final = 8_192
 """Callers of whom it is kept what they hold. Past it all are forgotten."""
 SET_BACK: Final = 1_000_000
 """Microseconds by which a clock that is before what it was has been set."""
-
-
-class _Held(Value):
-    """What one caller works under."""
-
-    identity: WorkloadIdentity
-    covers: tuple[Cover, ...]
-    """By its grants in force, oldest first."""
-    by_role: Cover | None
-    """Set for one who never had a grant."""
-    until: int = 0
-    """When the first of them is over by its time."""
-    is_bounded: bool = False
-    """Does one of them bound arguments?"""
 
 
 class GrantBook:
@@ -71,11 +57,10 @@ class GrantBook:
         self._rev = 0
         self._latest = 0
         """The time, at the last look at it."""
-        self._active: dict[str, Grant] = {}
         self._ends: list[tuple[int, str]] = []
         """A heap: when each of them may be over by itself."""
-        self._by_task = InForce()
-        self._held: dict[int, _Held] = {}
+        self._in_force = InForce()
+        self._held: dict[int, Held] = {}
         """What callers hold, until another grant is given or one is over: by the id of each, who is kept alive for
         that."""
         self._outside = Outside()
@@ -97,7 +82,7 @@ class GrantBook:
         with limited(MAX_STEPS):  # for all of them: an agent may hand on hundreds
             return self._first(held, classified, without)
 
-    def _first(self, held: _Held, classified: Classified, without: Sequence[str]) -> Cover:
+    def _first(self, held: Held, classified: Classified, without: Sequence[str]) -> Cover:
         """Of its grants, the first that gives all of this call."""
         why = spent = ""
         for cover in held.covers:
@@ -138,6 +123,11 @@ class GrantBook:
         ids = tuple((self._has_uses(cover), *cover.ids) for cover in held.covers)
         return ids or frozenset(self._standing())
 
+    def all(self) -> Sequence[Grant]:
+        """That may be in force, of whomever, oldest first. None is read for it. Raises `JournalError`."""
+        self.refresh()
+        return self._in_force.all
+
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
         """See `ports.Grants`."""
         return core.claims(cover, classified, self._clock, approved)
@@ -150,13 +140,15 @@ class GrantBook:
 
     def _take_up(self) -> bool:
         """Was there anything?"""
-        rows = self._store.since(self._rev)
+        at = -1
+        if not self._rev:  # a journal has every grant there ever was
+            at = self._latest = max(self._latest, self._clock())
+        rows = self._store.since(self._rev, at)
         for row in rows:
             grant = row.grant
             if row.state == "active":
-                self._active.setdefault(grant.id, grant)  # what it says never changes
                 heappush(self._ends, (row.ends_at, grant.id))
-                self._by_task.add(grant)
+                self._in_force.add(grant)
                 if row.said:
                     self._used_up.add(grant.id)
             else:
@@ -187,7 +179,7 @@ class GrantBook:
         now, ended, left = self._now(), False, ENDS
         while self._ends and self._ends[0][0] <= now and left:
             left -= 1
-            one = self._active.get(self._ends[0][1])
+            one = self._in_force.find(self._ends[0][1])
             standing = self._store.find(one.id) if one and one.expires_at > now else None
             if one and standing and standing.word(now) == "active":
                 heapreplace(self._ends, (standing.ends_at, one.id))  # it was used since
@@ -199,7 +191,7 @@ class GrantBook:
         if ended:
             self.on_change()
 
-    def _found(self, identity: WorkloadIdentity) -> _Held | None:
+    def _found(self, identity: WorkloadIdentity) -> Held | None:
         """None of one whose grants are over. Raises `JournalError`."""
         self.refresh()
         try:
@@ -207,22 +199,16 @@ class GrantBook:
         except Refused:
             return None
 
-    def _held_by(self, identity: WorkloadIdentity) -> _Held:
+    def _held_by(self, identity: WorkloadIdentity) -> Held:
         """Raises `Refused` (grant_over)."""
-        held = self._held.get(id(identity))
-        if held is not None and (held.by_role is not None or self._now() < held.until):
-            return held
+        known = self._held.get(id(identity))
+        if known is not None and (known.by_role is not None or self._now() < known.until):
+            return known
         chains = self._chains(identity)
         if len(self._held) >= MOST:
             self._held.clear()
-        if not chains:
-            held = _Held(identity, (), core.cover(identity))
-        else:
-            until = min(grant.expires_at for chain in chains for grant in chain)
-            covers = tuple(core.cover(identity, chain) for chain in chains)
-            held = _Held(identity, covers, None, until, any(one.bounded for one in covers))
-        self._held[id(identity)] = held
-        return held
+        found = self._held[id(identity)] = under(identity, chains)
+        return found
 
     def _chains(self, identity: WorkloadIdentity) -> list[Chain]:
         """Of the grants in force for this identity, oldest first; empty when it never had one.
@@ -231,12 +217,12 @@ class GrantBook:
         if identity.grant:
             return [self._named(identity)]
         key = (identity.tenant, identity.agent, identity.task)
-        if not self._by_task.of(key):
+        if not self._in_force.of(key):
             if not self._store.had(*key):  # it alone knows of those that are over
                 return []
             self._take_up()  # and of one that is given just now
         now = self._now()
-        mine = [self._active[one] for one in self._by_task.of(key)]
+        mine = self._in_force.of(key)
         found = [it for one in mine if one.is_for(identity) and (it := self._chain(one, now))]
         if not found:
             raise Refused(Reason.GRANT_OVER, f"no grant of task {identity.task} is in force")
@@ -244,7 +230,7 @@ class GrantBook:
 
     def _named(self, identity: WorkloadIdentity) -> Chain:
         now = self._now()
-        grant = self._active.get(identity.grant)
+        grant = self._in_force.find(identity.grant)
         chain = self._chain(grant, now) if grant else ()
         mine = grant and (grant.tenant, grant.agent) == (identity.tenant, identity.agent)
         if not chain or not mine or not chain[0].is_for(identity):
@@ -268,7 +254,7 @@ class GrantBook:
             chain.append(one)
             if not one.parent:
                 return tuple(chain)
-            one = self._active.get(one.parent)
+            one = self._in_force.find(one.parent)
         if grant.expires_at <= now:
             self._drop(grant)
         return ()
@@ -280,18 +266,17 @@ class GrantBook:
     def _look_at(self, grant_id: str) -> None:
         """A call has found too little left of this grant, or of one above it. If that is for good it is kept in mind:
         each further call would find out by a transaction of its own."""
-        one = self._active.get(grant_id)
+        one = self._in_force.find(grant_id)
         while one is not None:
             standing = self._store.find(one.id)
             if standing is None or standing.word(self._clock()) != "active":
                 self._drop(one)
             elif standing.uses == 0:
                 self._used_up.add(one.id)
-            one = self._active.get(one.parent)
+            one = self._in_force.find(one.parent)
 
     def _drop(self, grant: Grant) -> None:
         self._held.clear()
         self._used_up.discard(grant.id)
-        if (kept := self._active.pop(grant.id, None)) is not None:
+        if (kept := self._in_force.drop(grant)) is not None:
             self._outside.forget(kept)
-        self._by_task.drop(grant)

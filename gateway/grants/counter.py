@@ -13,7 +13,7 @@ what is not there sound the same. It knows the office and the policy, and no HTT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, assert_never
 
 from gateway.core import record
@@ -51,6 +51,8 @@ class Counter(Value, kw_only=True):
     policies: Policies
     admit: Callable[[WorkloadIdentity], object]
     """Step 3 of the Line. Raises `Refused` (fenced)."""
+    given: Callable[[], Sequence[Grant]]
+    """All that may be in force, oldest first (`GrantBook.all`)."""
 
     async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:
         """See `ports.GrantDesk`."""
@@ -110,11 +112,10 @@ class Counter(Value, kw_only=True):
         return self._shown(row.grant)
 
     def _listed(self, identity: WorkloadIdentity) -> list[JsonObject]:
-        """Those in force that this caller may be shown, the latest change first."""
+        """Those in force that this caller may be shown, the latest first. No other is read: all calls wait for it."""
         now, found, may = self.office.clock(), list[JsonObject](), dict[str, bool]()
-        for row in self.office.store.all(now):
-            grant = row.grant
-            if row.word(now) != "active" or grant.tenant != identity.tenant:
+        for grant in reversed(self.given()):
+            if grant.tenant != identity.tenant:
                 continue
             if not (_holds(identity, grant) or _gave(identity, grant)):
                 if grant.intent not in may:
@@ -123,7 +124,9 @@ class Counter(Value, kw_only=True):
                     may[grant.intent] = outright(decision)
                 if not may[grant.intent]:
                     continue
-            found.append(as_json(row, now))
+            row = self.office.store.find(grant.id)
+            if row is not None and row.word(now) == "active":
+                found.append(as_json(row, now))
             if len(found) == MOST_LISTED:
                 break
         return found

@@ -45,6 +45,7 @@ _TENANTS: Final = (
 )
 _OF_HOLDER: Final = {"tenant": "$[0]", "agent": "$[1]", "task": "$[2]"}
 _NEXT: Final = '(SELECT coalesce(max(rev), 0) + 1 FROM "grant")'
+_LATEST: Final = '(SELECT max(rev) FROM "grant")'
 
 
 # In the thread that owns the connection, inside the transaction of a line:
@@ -176,10 +177,10 @@ class SqliteGrants:
             # It is durable all the same: who looks without being told (grants/book.py) finds it.
             log.error("%s: what changed is not told: %s", self._path, error)
 
-    def since(self, rev: int) -> Sequence[Standing]:
+    def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
         """See `ports.GrantStore`."""
-        sql = f"{_STANDING} rev > ? ORDER BY rev"
-        rows = self._ask(lambda: self._read.execute(sql, (rev,)).fetchall())
+        sql = f"{_STANDING} rev > ? AND (expires_at > ? OR rev = {_LATEST}) ORDER BY rev"
+        rows = self._ask(lambda: self._read.execute(sql, (rev, at)).fetchall())
         return [_standing(row, None) for row in rows]
 
     def had(self, tenant: str, agent: str, task: str) -> bool:

@@ -74,7 +74,7 @@ class Grants:
 
     def changed(self) -> None: ...
 
-    def since(self, rev: int) -> Sequence[Standing]:
+    def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
         return []
 
     def had(self, tenant: str, agent: str, task: str) -> bool:

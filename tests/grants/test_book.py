@@ -30,6 +30,8 @@ class Store:
 
     rows: list[Standing] = field(default_factory=list)
     changes: int = 0
+    read: int = 0
+    """Rows that were told."""
 
     def given(self, *grants: Grant) -> None:
         for one in grants:
@@ -50,8 +52,12 @@ class Store:
     def epoch(self) -> int:
         return self.changes
 
-    def since(self, rev: int) -> Sequence[Standing]:
-        return [row for row in self.rows if row.rev > rev]
+    def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
+        ends = {row.grant.id: row.state == "active" and row.grant.expires_at for row in self.rows}
+        told = [row for row in self.rows if row.rev > rev]
+        told = [row for row in told if ends[row.grant.id] > at or row is told[-1]]
+        self.read += len(told)
+        return told
 
     def changed(self) -> None:
         self.changes += 1
@@ -380,6 +386,32 @@ def test_what_was_over_by_a_clock_that_went_too_far_is_not_when_it_is_set_back(n
     assert world.refusal("a", named=named)[0] == "grant_over"
 
 
+def test_a_start_reads_what_is_in_force_and_nothing_of_what_is_over() -> None:
+    """A journal has a grant for every piece of work there ever was."""
+    short, ended, stays = grant("a", seconds=10), grant("b"), grant("c")
+    world = World(short, ended, stays)
+    world.store.ended(ended)
+    world.now = NOON + 10 * SECOND
+    world.store.read = 0
+    world.book = GrantBook(world.store, frozenset, lambda: world.now)
+    assert [one.id for one in world.book.all()] == ["c"]
+    assert world.store.read == 2  # and the latest change, which is an end
+    assert world.refusal("a")[0] == world.refusal("b")[0] == "grant_over"
+    world.store.ended(stays)
+    assert world.refusal("c")[0] == "grant_over"
+    world.now = NOON + 2 * SECOND
+    assert world.book.cover(call("a")).grant == "a"
+
+
+def test_a_start_by_a_clock_that_is_ahead_leaves_no_grant_out_once_it_is_set_back() -> None:
+    world = World(grant("a", seconds=10))
+    world.now = NOON + 3600 * SECOND
+    world.book = GrantBook(world.store, frozenset, lambda: world.now)
+    world.book.refresh()
+    world.now = NOON + 2 * SECOND
+    assert world.book.cover(call("a")).grant == "a"
+
+
 def test_a_grant_ends_with_the_one_it_came_from() -> None:
     root = grant("a", seconds=10)
     world = World(root, grant("b", root, seconds=600))
@@ -489,7 +521,7 @@ async def test_of_many_grants_that_lie_idle_at_once_a_look_drops_some_and_the_ne
 ):
     """Each is asked of the store, and all calls wait meanwhile."""
     world, told = World(*(grant(f"a{n}", idle=10) for n in range(book.ENDS + 44))), list[int]()
-    world.book.on_change = lambda: told.append(len(world.book._active))
+    world.book.on_change = lambda: told.append(len(world.book.all()))
     world.now = NOON + 10 * SECOND
     for _ in range(3):
         world.book._tell_of_ends()
@@ -640,10 +672,10 @@ def test_tasks_whose_grants_are_over_leave_nothing_and_are_over_still() -> None:
             world.store.ended(one)
             assert world.refusal(one.task)[0] == "grant_over"
     kept = world.book._outside._check._known
-    assert len(world.book._by_task) == len(kept) == 10
+    assert len(world.book._in_force) == len(kept) == 10
     world.now += 3600 * SECOND
     world.book._tell_of_ends()
-    assert len(world.book._by_task) == len(kept) == 0
+    assert len(world.book._in_force) == len(kept) == 0
     for number in range(20):
         assert world.refusal(f"t{number}")[0] == "grant_over"
     assert world.book.cover(call("another")).grant == ""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, Standing
 from gateway.core.model import AccessRequest, Answer, Decision, JsonObject, Obligation, Tier
 from gateway.core.model import WorkloadIdentity as Who
 from gateway.errors import Refused
+from gateway.grants.book import GrantBook
 from gateway.grants.counter import Counter
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
@@ -57,7 +58,10 @@ class Hall:
             clock=lambda: NOON + SECOND,
             new_id=lambda: f"id{next(ids)}",
         )
-        self.counter = Counter(office=office, policies=self.policy, admit=self._admit)
+        book = GrantBook(one.store, frozenset, office.clock)
+        self.counter = Counter(
+            office=office, policies=self.policy, admit=self._admit, given=book.all
+        )
 
     def _admit(self, identity: Who) -> None:
         if self.fenced:
@@ -180,6 +184,27 @@ async def test_without_a_rule_a_list_has_what_its_caller_holds_or_gave(
     hall.policy.tools = frozenset()
     await given(hall, on_behalf_of="user:p")
     assert await hall.shown(identity) == ({"ann"} if may else set())
+
+
+async def test_a_list_reads_no_grant_that_its_caller_is_not_shown(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody's calls wait while it reads: of ten thousand others' for a second, for whoever may not see one."""
+    hall.policy.tools = frozenset()
+    await given(hall)
+    for name in ("b", "c"):
+        await hall.one.give(grant(name))
+    hall.counter.given()
+    read, find = list[str](), hall.one.store.find
+
+    def found(name: str) -> Standing | None:
+        read.append(name)
+        return find(name)
+
+    monkeypatch.setattr(hall.one.store, "find", found)
+    monkeypatch.setattr(hall.one.store, "all", None)
+    assert await hall.shown(ANN) == {"ann"}
+    assert read == ["ann"]
 
 
 async def test_with_a_rule_whoever_it_names_may_in_its_tenant(hall: Hall) -> None:

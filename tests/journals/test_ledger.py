@@ -291,8 +291,11 @@ async def test_every_other_change_is_news_at_once(tmp_path: Path) -> None:
         last = one.store.since(0)[-1].rev
         await one.claim(End("a", "completed", ""))
         news = [(row.grant.id, row.state) for row in one.store.since(last)]
+        at_noon, later = one.store.since(0, NOON), one.store.since(0, NOON + 3600 * SECOND)
         read_back = one.standing("b").grant
     assert (seen, news) == (["a", "b"], [("a", "completed")])
+    assert [row.grant.id for row in at_noon] == ["b", "a"]
+    assert [row.grant.id for row in later] == ["a"]
     assert read_back == grant("b")
 
 
