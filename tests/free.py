@@ -1,15 +1,24 @@
-"""Bounds that hold nobody back, and a channel nobody uses: for tests of what lies before and behind them."""
+"""What holds nobody back, says nothing and stands still: for tests of what lies before and behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 from gateway.core.cover import Cover, cover
 from gateway.core.fence import Catchable, Fence
-from gateway.core.model import Answer, Classified, JsonObject, Label, WorkloadIdentity
+from gateway.core.model import (
+    Answer,
+    Classified,
+    JsonObject,
+    Label,
+    Resolved,
+    Tier,
+    WorkloadIdentity,
+)
 from gateway.core.record import Claim
 from gateway.fences.live import Watched
 from gateway.line.bounds import Bounds
+from gateway.ports import Mark
 
 
 class Deaf:
@@ -20,6 +29,44 @@ class Deaf:
 
     async def ask(self, method: str, params: JsonObject) -> Answer:
         raise AssertionError
+
+
+class Still:
+    """The part of a tool server beside its calls: nothing ever changes there."""
+
+    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+        return {}
+
+    async def changes(self) -> AsyncIterator[str]:
+        for change in list[str]():
+            yield change
+
+    def describe(self) -> JsonObject:
+        return {}
+
+    async def fence(self) -> bool:
+        return True
+
+    async def aclose(self) -> None:
+        return
+
+
+class Even:
+    """The part of a policy beside its rules: one class of calls for each name, reached by all and read by nobody."""
+
+    classify: Callable[[Resolved], Classified]
+
+    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
+        return [self.classify(resolved)]
+
+    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
+        return True
+
+    def constant(self, classified: Classified) -> bool:
+        return False
+
+    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
+        return {}
 
 
 class AtOnce:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -50,7 +50,7 @@ from gateway.ports import Approvals, Journal, Mark, Outbound
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import Deaf, NoGrants, unbounded
+from tests.free import Deaf, Even, NoGrants, Still, unbounded
 
 WHO = WorkloadIdentity(
     "urn:test", "agent:a", "local", "t1", "general", frozenset({Tier.DATA, Tier.TOOL}), "jti", 2**40
@@ -63,7 +63,7 @@ DONE = Outcome("ok", {"content": []})
 
 
 @dataclass
-class Policy:
+class Policy(Even):
     """Says the same to everybody, and remembers what it was asked."""
 
     effect: Effect = Effect.WRITE
@@ -82,21 +82,9 @@ class Policy:
             raise self.classification
         return Classified(resolved, self.tier, self.effect, "local", HERE)
 
-    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
-        return [self.classify(resolved)]
-
-    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
-        return True
-
-    def constant(self, classified: Classified) -> bool:
-        return False
-
     def decide(self, question: AccessRequest) -> Decision:
         self.asked.append(question)
         return self.decision
-
-    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
-        return {}
 
 
 class Plain:
@@ -128,7 +116,7 @@ class Plain:
         return True
 
 
-class Server:
+class Server(Still):
     """Remembers what was forwarded; answers with `outcome`, once `gate` is open."""
 
     def __init__(self, outcome: Outcome | Exception = DONE) -> None:
@@ -145,22 +133,6 @@ class Server:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
-
-    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        raise AssertionError("the Line fetches nothing")
-
-    async def changes(self) -> AsyncIterator[str]:
-        for change in list[str]():
-            yield change
-
-    def describe(self) -> JsonObject:
-        return {}
-
-    async def fence(self) -> bool:
-        raise AssertionError("the Line stops no server")
-
-    async def aclose(self) -> None:
-        return
 
 
 @dataclass

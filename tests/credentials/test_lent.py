@@ -15,6 +15,7 @@ from gateway.credentials.lent import Discreet, Lent
 from gateway.ports import Channel, Outbound, ServerUnavailable, Watch, Watched
 from gateway.wire.servers.watches import Watches
 from tests.credentials.lending import NEVER_MADE, World
+from tests.free import Still
 from tests.servers.clients import AGENT, Remembers, leave
 
 READ = Outbound("tools/call", {"name": "x"}, AGENT, "owner")
@@ -30,7 +31,7 @@ class Telling:
         return
 
 
-class Server:
+class Server(Still):
     """A tool server that tells what it was given, as it is told."""
 
     def __init__(self) -> None:
@@ -66,12 +67,6 @@ class Server:
 
     def describe(self) -> JsonObject:
         return {"instructions": "secret-of-lease-0001"}
-
-    async def fence(self) -> bool:
-        return True
-
-    async def aclose(self) -> None:
-        return
 
 
 class Outlet:

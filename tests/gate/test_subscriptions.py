@@ -25,7 +25,6 @@ from gateway.core.model import (
     RpcError,
     Target,
     Tier,
-    WorkloadIdentity,
 )
 from gateway.core.resolve import Shelf, Table, resolve
 from gateway.errors import JournalError, Refused, Where
@@ -37,7 +36,7 @@ from gateway.ports import Channel, Updated, Watch
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.catalogue.offering import asks
-from tests.free import NoFences, NoGrants
+from tests.free import Even, NoFences, NoGrants
 
 UPDATED = "notifications/resources/updated"
 ENDPOINT = Endpoint("server", server="git")
@@ -57,7 +56,7 @@ def table(version: str, *tools: str, resources: tuple[str, ...] = ("test://a",))
 
 
 @dataclass
-class World:
+class World(Even):
     """Fakes that remember: one catalogue, one policy, one Line, one server's watches."""
 
     current: Any
@@ -77,17 +76,8 @@ class World:
 
     # The policy's view.
 
-    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
-        return [self.classify(resolved)]
-
     def classify(self, resolved: Resolved) -> Classified:
         return Classified(resolved, Tier.DATA, Effect.READ, "local", Where("t", 1))
-
-    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
-        return True
-
-    def constant(self, classified: Classified) -> bool:
-        return False
 
     def decide(self, question: AccessRequest) -> Decision:
         name = question.tool.removeprefix("resource:")

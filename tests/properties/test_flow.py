@@ -97,9 +97,6 @@ class Policies(Policy):
         effect = Effect.WRITE if flow.egress else Effect.READ
         return Classified(resolved, Tier.TOOL, effect, "mail.example", HERE, flow)
 
-    def constant(self, classified: Classified) -> bool:
-        return False
-
     def decide(self, question: AccessRequest) -> Decision:
         if question.tool != ASKED:
             return ALLOWED

@@ -7,7 +7,7 @@ world is a dict the test looks at itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,7 +41,7 @@ from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.pep import Line
-from gateway.ports import CallFilter, Mark, Outbound
+from gateway.ports import CallFilter, Outbound
 from gateway.reasons import Reason
 from gateway.settings import ServerLimits, ServerSettings
 from gateway.signer import Signer
@@ -57,7 +57,7 @@ from gateway.undo.rollback import Rollback
 from gateway.undo.select import Wanted
 from gateway.values import replace
 from tests.catalogue.offering import Seen
-from tests.free import AtOnce, Deaf, unbounded
+from tests.free import AtOnce, Deaf, Even, Still, unbounded
 
 HERE = Where("policies/tiers.yaml", 1)
 KEY = {"type": "string", "minLength": 1}
@@ -166,7 +166,7 @@ def dies(tool: str) -> Callable[[str, JsonObject], None]:
 
 
 @dataclass
-class Store:
+class Store(Still):
     """A tool server with records. `trouble`: asked before each call; an outcome it gives is the answer,
     and the call is then not done. `late` is asked after it was done."""
 
@@ -217,13 +217,6 @@ class Store:
     def writes(self) -> list[str]:
         return [tool for tool, _ in self.got]
 
-    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        return {}
-
-    async def changes(self) -> AsyncIterator[str]:
-        for change in list[str]():
-            yield change
-
     def describe(self) -> JsonObject:
         return {"server_info": {"name": "store", "version": self.version}}
 
@@ -231,15 +224,12 @@ class Store:
         self.fences += 1
         return self.ours
 
-    async def aclose(self) -> None:
-        return
-
 
 def failed(text: str) -> Outcome:
     return Outcome("tool_error", {"content": [{"type": "text", "text": text}], "isError": True})
 
 
-class Policy:
+class Policy(Even):
     """Lets agents and operators do what `denied_agents` and `denied` do not say."""
 
     version = "sha256:1"
@@ -257,24 +247,12 @@ class Policy:
         effect = Effect.READ if resolved.target.name == "get" else Effect.WRITE
         return Classified(resolved, Tier.TOOL, effect, "local", HERE)
 
-    def possible(self, resolved: Resolved, towards: object = ()) -> list[Classified]:
-        return [self.classify(resolved)]
-
-    def reaches(self, identity: WorkloadIdentity, server: str, tiers: Collection[Tier]) -> bool:
-        return True
-
-    def constant(self, classified: Classified) -> bool:
-        return False
-
     def decide(self, question: AccessRequest) -> Decision:
         self.asked.append(question)
         denied = self.denied if question.subject.startswith("operator:") else self.denied_agents
         if question.tool in denied:
             return Decision(False, Reason.NO_RULE)
         return Decision(True, Reason.ALLOWED_BY_RULE, "P1", HERE)
-
-    def marks(self, classified: Classified | None) -> Mapping[str, Mark]:
-        return {}
 
 
 _LOADED: dict[str, Packs] = {}

@@ -41,6 +41,7 @@ from gateway.undo.level import AnyPack
 from gateway.undo.own import OwnReads
 from gateway.undo.reverser import PackReverser
 from gateway.undo.scope import CaptureFailed, NeedsResult, ReadCall, Scope
+from tests.free import Still
 from tests.journals.calls import call_record
 
 NOON = 1_795_000_000_000_000
@@ -50,7 +51,7 @@ WHO = WorkloadIdentity(
 )
 
 
-class Shelf:
+class Shelf(Still):
     """`ports.ToolServer`: `look {name}` tells a text, everything else is done by the test itself."""
 
     def __init__(self) -> None:
@@ -76,10 +77,6 @@ class Shelf:
         self.starting = False
         return {}
 
-    async def changes(self) -> AsyncIterator[str]:
-        for change in list[str]():
-            yield change
-
     def describe(self) -> JsonObject:
         said = {} if self.starting else {"era": "stateless", "server_info": {"version": "1.0"}}
         return {"pid": self.pid, **said}
@@ -87,9 +84,6 @@ class Shelf:
     async def fence(self) -> bool:
         self.pid = (self.pid or 0) + 1
         return True
-
-    async def aclose(self) -> None:
-        return
 
 
 class Look:

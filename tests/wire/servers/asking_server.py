@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.core.model import ClientFacts, Era, JsonObject, Outcome, RpcError
 from gateway.core.record import Permit
 from gateway.ports import Channel, Outbound
+from tests.free import Still
 
 Tool = Callable[[Channel], Coroutine[Any, Any, JsonObject]]
 FORM: JsonObject = {
@@ -20,7 +21,7 @@ ASKED_ALL: JsonObject = {"elicitation": {"url": {}}, "sampling": {}, "roots": {}
 AGENT = ClientFacts("2026-07-28", ASKED_ALL, {"name": "agent"})
 
 
-class AskingServer:
+class AskingServer(Still):
     """Remembers what was forwarded and what was cancelled."""
 
     def __init__(self, tool: Tool, era: Era | None = Era.SESSIONS) -> None:
@@ -43,21 +44,8 @@ class AskingServer:
             return Outcome("rejected", error=RpcError(error["code"], "no", error["data"], True))
         return Outcome("ok", result)
 
-    async def fetch(self, method: str, params: JsonObject) -> JsonObject:
-        return {}
-
-    async def changes(self) -> AsyncIterator[str]:
-        return
-        yield
-
     def describe(self) -> JsonObject:
         return {"era": self.era}
-
-    async def fence(self) -> bool:
-        return True
-
-    async def aclose(self) -> None:
-        return
 
 
 def call(principal: str = "agent:a", client: ClientFacts = AGENT, **params: Any) -> Outbound:
