@@ -1,4 +1,4 @@
-"""How long work goes on: to its end, also when the one who waits is cancelled; or until something is over."""
+"""How long work goes on: to its end, also when who waits is cancelled or nobody does; or until something is over."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([working])
         raise
+
+
+def begin(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begun, and in `tasks` until it ends: the event loop alone forgets a task in the midst of its work."""
+    task = asyncio.ensure_future(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 async def until(over: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

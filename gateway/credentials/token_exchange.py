@@ -16,6 +16,7 @@ from gateway.credential_ports import Minted, NoCredential, Wanted
 from gateway.credentials.oauth_client_credentials import OauthClient
 from gateway.credentials.references import Reference
 from gateway.credentials.token_endpoint import SECONDS
+from gateway.finishing import begin
 
 log = logging.getLogger("bulkhead.credentials")
 
@@ -43,9 +44,7 @@ class Exchange(OauthClient):
         try:
             return await self._traded(wanted.token, acting.values["token"])
         finally:
-            ending = asyncio.create_task(self._end(acting))  # no call waits for it
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+            begin(self._ending, self._end(acting))  # no call waits for it
 
     async def aclose(self) -> None:
         """See `CredentialProvider`."""

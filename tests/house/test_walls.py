@@ -80,7 +80,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "policy": ADAPTER | {"terms"},
     "identity": ADAPTER,
     "catalogue": ADAPTER,
-    "credentials": ADAPTER,
+    "credentials": ADAPTER | {"finishing"},
     "journals": ADAPTER | {"handed", "timings"},
     "undo": ADAPTER | {"line", "finishing"},
     "evidence": ADAPTER | {"finishing"},

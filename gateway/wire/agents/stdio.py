@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.model import (
     Answer,
@@ -24,7 +24,7 @@ from gateway.core.model import (
 )
 from gateway.core.over import always
 from gateway.errors import Refused
-from gateway.finishing import until
+from gateway.finishing import begin, until
 from gateway.ports import Channel, Gate
 from gateway.reasons import Reason
 from gateway.settings import RequestLimits
@@ -107,19 +107,13 @@ class Conversation:
 
     def put(self, body: bytes) -> bool:
         """One message, written as soon as it can be."""
-        self._soon(self.append(body))
+        begin(self._sending, self.append(body))
         return True
 
     async def _in_turn(self, body: bytes, still: Callable[[], bool]) -> bool:
         """One waits for the host to read; the others wait here, where they can still be dropped."""
         async with self._turn:
             return not still() or await self.append(body)
-
-    def _soon(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
-        task = asyncio.ensure_future(work)
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-        return task
 
     def pause(self) -> None:
         """Over one pair of pipes nobody hangs up."""
@@ -191,7 +185,7 @@ class Conversation:
         has_room = len(self._sending) < listening.most_of(method)
         if has_room and self._untold + len(body) <= MAX_UNTOLD:
             self._untold += len(body)
-            self._soon(self._in_turn(body, still)).add_done_callback(told)
+            begin(self._sending, self._in_turn(body, still)).add_done_callback(told)
 
     async def _identify(self, call: Call) -> WorkloadIdentity:
         if isinstance(self._who, WorkloadIdentity):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gateway.core.model import ClientFacts, JsonObject, Outcome
+from gateway.finishing import begin
 from gateway.made import Made
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, Outbound
@@ -265,9 +266,7 @@ class Sessions:
 
     def chore(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what nobody waits for. Its failure is nobody's news."""
-        task = asyncio.ensure_future(_quietly(work))
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+        begin(self._chores, _quietly(work))
 
     async def aclose(self) -> None:
         """End every session and wait, briefly, until the server has heard of it."""

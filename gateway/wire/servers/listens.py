@@ -7,11 +7,12 @@ missed. Spec: 2026-07-28 patterns/subscriptions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.model import JsonObject, RpcError
+from gateway.finishing import begin
 from gateway.ports import Channel, Told, Watch
 from gateway.wire.methods import ACKNOWLEDGED, UPDATED
 from gateway.wire.servers.watching import (
@@ -66,7 +67,7 @@ class Listens:
         """See `watches.Backend`."""
         if watch in self._wanted:
             self._wanted.discard(watch)
-            self._later(self._quietly())
+            begin(self._chores, self._quietly())
 
     def close(self) -> None:
         """End the standing listen."""
@@ -95,7 +96,7 @@ class Listens:
 
     def _lost(self, listen: _Listen) -> None:
         if self._open is listen:
-            self._later(self._again())
+            begin(self._chores, self._again())
 
     async def _again(self) -> None:
         """Until it stands again, or nothing is wanted any more."""
@@ -117,11 +118,6 @@ class Listens:
     async def _quietly(self) -> None:
         with suppress(Lost):
             await self._renewed()
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
 
 
 class _Listen:

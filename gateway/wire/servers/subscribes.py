@@ -7,10 +7,10 @@ missed. Spec: 2025-11-25 server/resources.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from gateway.core.model import RpcError
+from gateway.finishing import begin
 from gateway.nobody import NOBODY
 from gateway.ports import Channel, ServerUnavailable, Told, Watch
 from gateway.wire.methods import UPDATED
@@ -46,12 +46,12 @@ class Subscribes:
         """See `watches.Backend`."""
         if watch[1] in self._wanted:
             self._wanted.discard(watch[1])
-            self._later(self._unsubscribe(watch[1]))
+            begin(self._chores, self._unsubscribe(watch[1]))
 
     def renewed(self) -> None:
         """The session is a new one, or its stream was lost: what was watched is to be asked for again."""
         for name in self._wanted:
-            self._later(self._resubscribe(name))
+            begin(self._chores, self._resubscribe(name))
 
     def close(self) -> None:
         """Nothing is watched any more; the session's end tells the server."""
@@ -74,8 +74,3 @@ class Subscribes:
             return await self._send(method, uri, channel)
         except ServerUnavailable as error:
             return error.error or not_told(str(error))
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
