@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from gateway.config.destinations import host_of
 from gateway.config.yamlfile import Strict
 from gateway.core.dialect import SchemaFault
+from gateway.core.misspelt import misspelt
 from gateway.core.model import JsonObject, Tier
 from gateway.core.validate import compile_bound
 from gateway.settings import SERVER_ID
@@ -38,8 +39,11 @@ def _host(host: str) -> str:
 def _bound(bound: JsonObject) -> JsonObject:
     try:
         compile_bound(bound)
-    except SchemaFault as fault:
-        raise ValueError(str(fault)) from None
+        fault = misspelt(bound)
+    except SchemaFault as unusable:
+        fault = str(unusable)
+    if fault:
+        raise ValueError(fault)
     return bound
 
 

@@ -11,6 +11,7 @@ from gateway.app.policies import PoliciesWhenAsked
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
+from gateway.policy.intents import unknown
 from gateway.ports import GrantStore, Journal
 from gateway.settings import Settings
 
@@ -34,6 +35,7 @@ def office(
         protector=protector,
         ceilings=lambda intent: policies.current.intents.ceilings.get(intent),
         keeps_flow=lambda: policies.current.keeps_flow,
+        unknown=lambda bounds: unknown(bounds, policies.current.tiers),
         tenant=settings.tenant,
         clock=microseconds,
         new_id=new_call_id,

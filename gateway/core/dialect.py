@@ -31,9 +31,9 @@ _DIALECTS: Final = (
 )
 _NAMED: Final = {name.partition("://")[2]: name for name in _DIALECTS}
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
-_DATA: Final = frozenset({"const", "enum", "default", "examples"})
+DATA: Final = frozenset({"const", "enum", "default", "examples"})
 """Members that hold values, not schemas: a `$ref` in there is nobody's reference."""
-_NAMES: Final = frozenset(
+NAMES: Final = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
 )
 """Members whose own members are named by the author: `properties: {"enum": ...}` is no enum."""
@@ -66,6 +66,11 @@ def resolver(schema: Any) -> Any:
     """Looks references up inside of the schema, and nowhere else."""
     resource = specification_with(_named(schema)).create_resource(schema)
     return Registry().resolver_with_root(resource)
+
+
+def keywords(schema: Any) -> frozenset[str]:
+    """Those of its dialect that limit anything. Raises `SchemaFault` for a dialect nobody knows."""
+    return frozenset(_dialect(schema).VALIDATORS)
 
 
 def bound(value: Any) -> int:
@@ -162,10 +167,10 @@ def _check_references(schema: Any, here: Any) -> None:
                     f"{keyword} {target[:80]!r} is not found inside the schema"
                 ) from None
     for key, value in schema.items():
-        if key in _NAMES and isinstance(value, dict):
+        if key in NAMES and isinstance(value, dict):
             for each in value.values():
                 _check_references(each, inside(here, each))
-        elif key not in _DATA:
+        elif key not in DATA:
             for each in value if isinstance(value, list) else [value]:
                 _check_references(each, inside(here, each))
 

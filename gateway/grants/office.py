@@ -7,7 +7,7 @@ itself are one commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core import record
@@ -50,6 +50,8 @@ class Office(Value, kw_only=True):
     """The most a grant for an intent may give; None for one that is not declared."""
     keeps_flow: Callable[[], bool]
     """Does the policy keep account of what tasks have read?"""
+    unknown: Callable[[Iterable[str]], str]
+    """Which of these names of tools, as bounds have them, the policy does not know, in words."""
     tenant: str
     clock: Callable[[], int]
     new_id: Callable[[], str]
@@ -59,6 +61,9 @@ class Office(Value, kw_only=True):
 
         Raises `Refused` (outside_grant, invalid_arguments), `JournalError`."""
         self._heed(asked)
+        # Only here: an agent that hands its own on must not learn from it what else there is.
+        if strange := self.unknown(asked.bounds or {}):
+            raise Refused(Reason.INVALID_ARGUMENTS, strange)
         ceiling = self.ceilings(asked.intent)
         if ceiling is None:
             raise Refused(

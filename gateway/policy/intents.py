@@ -26,6 +26,7 @@ from gateway.core.grant import Terms, in_vain
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured, Where
 from gateway.files.listing import is_there
+from gateway.policy import tiers
 from gateway.terms import Written
 from gateway.values import Value, field
 
@@ -67,21 +68,29 @@ class Intents(Value):
     """By intent."""
 
 
-def read(path: Path, servers: Iterable[str], keeps_flow: bool) -> Intents:
-    """The file, if there is one. `keeps_flow`: tiers.yaml has a `flow`. Raises `Misconfigured` at file:line."""
+def unknown(bounds: Iterable[str], known_tiers: tiers.Tiers) -> str:
+    """What is bounded by a name that nothing has, in words: what its author meant would have no bound."""
+    strange = next((name for name in bounds if not tiers.has(known_tiers, name)), None)
+    return f"bounds: {strange} is nothing that tiers.yaml has" if strange else ""
+
+
+def read(path: Path, servers: Iterable[str], known_tiers: tiers.Tiers) -> Intents:
+    """The file, if there is one. `servers`: also those tiers.yaml does not speak of. Raises `Misconfigured` at
+    file:line."""
     if not is_there(path):
         return Intents()
     tree = yamlfile.read(path)
     file = yamlfile.validate(tree, _File, str(path))
-    known = set(servers)
+    known = {*known_tiers, *servers}
     for name, intent in file.intents.items():
         for tool in (*(intent.tools or ()), *(intent.bounds or {})):
             if tool.partition("/")[0] not in known:
                 where = Where(str(path), yamlfile.line_of(tree, ["intents", name, "tools"]))
                 raise Misconfigured(f"{tool!r}: no such server in tiers.yaml", where)
         vain = in_vain(Terms(**intent.given()))
-        if intent.strict_flow and not keeps_flow:
+        if intent.strict_flow and not tiers.keep_flow(known_tiers):
             vain = "strict_flow: it needs a flow in tiers.yaml"
+        vain = vain or unknown(intent.bounds or {}, known_tiers)
         if vain:
             at = yamlfile.line_of(tree, ["intents", name, vain.partition(":")[0]])
             raise Misconfigured(vain, Where(str(path), at))

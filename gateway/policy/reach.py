@@ -15,7 +15,7 @@ from gateway.policy.classify import LOCAL, classes
 from gateway.policy.patterns import ANY, Hosts, Names
 from gateway.policy.rules import Rule
 from gateway.policy.snapshot import PolicySnapshot
-from gateway.policy.tiers import Line, Section
+from gateway.policy.tiers import Line, named
 from gateway.settings import ITSELF
 from gateway.values import Value
 
@@ -41,7 +41,7 @@ def reaches(policy: PolicySnapshot) -> Iterator[Reach]:
         for section, lines in sections.items():
             for line in lines:
                 tiers = frozenset(str(tier) for tier, _ in classes(line))
-                yield Reach(server, _named(section, line), tiers, _led(policy, server, line), line)
+                yield Reach(server, named(section, line), tiers, _led(policy, server, line), line)
 
 
 def own(policy: PolicySnapshot) -> Iterator[Reach]:
@@ -63,20 +63,6 @@ def meets(rule: Rule, reach: Reach) -> bool:
         and (row.tier == ANY or row.tier in reach.tiers)
         and (tools.meets(reach.names) or (not rule.allows and spellings.meet(tools, reach.names)))
         and (hosts.covers(reach.destination) or reach.destination.any)
-    )
-
-
-def _named(section: Section, line: Line) -> Names:
-    """The entry's pattern as names in the `tool` column."""
-    kinds = {
-        "tools": ("",),
-        "prompts": ("prompt:",),
-        "resources": ("resource:", "template:"),
-        "methods": ("method:",),
-    }[section]
-    return Names(
-        frozenset(kind + name for kind in kinds for name in line.pattern.exact),
-        tuple(kind + prefix for kind in kinds for prefix in line.pattern.prefixes),
     )
 
 

@@ -169,9 +169,7 @@ def _read(directory: Path, servers: Mapping[str, ServerSettings], version: str) 
         conditions=known,
         classifier=Classifier(read_tiers, defaults, _witnesses(book, fresh), fresh),
         pdp=Pdp(index, Verdicts(index, engine), known, {rule.id: rule for rule in book.rules}),
-        intents=intents.read(
-            directory / intents.FILE, {*read_tiers, *servers}, tiers.keep_flow(read_tiers)
-        ),
+        intents=intents.read(directory / intents.FILE, servers, read_tiers),
         every_mark=tiers.every_mark(read_tiers),
     )
 

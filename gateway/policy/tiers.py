@@ -29,7 +29,7 @@ from gateway.config.yamlfile import Strict
 from gateway.core.flow import LABELS
 from gateway.core.model import Effect, FlowMode, Kind, Label, Tier
 from gateway.errors import Misconfigured, Where
-from gateway.policy import patterns, pointers
+from gateway.policy import patterns, pointers, spellings
 from gateway.policy.fragments import Fragment
 from gateway.ports import Mark
 from gateway.settings import SERVER_ID
@@ -201,6 +201,33 @@ def every_mark(tiers: Tiers) -> Mapping[str, Mark]:
         pointer: "redacted" if any(other.startswith(f"{pointer}/") for other in gone) else "sealed"
         for pointer, _ in marked
     }
+
+
+def named(section: Section, line: Line) -> patterns.Names:
+    """The entry's pattern as names in the `tool` column of policy.csv."""
+    kinds = {
+        "tools": ("",),
+        "prompts": ("prompt:",),
+        "resources": ("resource:", "template:"),
+        "methods": ("method:",),
+    }[section]
+    return patterns.Names(
+        frozenset(kind + name for kind in kinds for name in line.pattern.exact),
+        tuple(kind + prefix for kind in kinds for prefix in line.pattern.prefixes),
+    )
+
+
+def has(tiers: Tiers, tool: str) -> bool:
+    """Is anything there by this name, `server/tool` or `server/prefix*`, in any spelling of a resource?"""
+    server, _, name = tool.partition("/")
+    whole = name.removesuffix("*")
+    asked = patterns.Names(
+        frozenset({name} if whole == name else ()), () if whole == name else (whole,)
+    )
+    there = (
+        named(section, line) for section, lines in tiers.get(server, {}).items() for line in lines
+    )
+    return any(asked.meets(one) or spellings.meet(asked, one) for one in there)
 
 
 def _each(tiers: Tiers) -> Iterator[Line]:

@@ -63,6 +63,48 @@ def test_bounds_have_one_reading_or_none(tmp_path: Path, text: bytes, said: str)
     assert json.loads(home.must("grant", "list", "--json")) == []
 
 
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"store/gte": {"maxProperties": 1}}, "store/gte is nothing that tiers.yaml has"),
+        ({"store/get": {"key": {"const": "a"}}}, "store/get: /key: is no keyword"),
+        ({"store/get": {"properties": {"key": {"patern": "a"}}}}, "/properties/key/patern: is no"),
+        ({"store/get": {"allOf": [{"items": {"maxLenght": 1}}]}}, "/allOf/items/maxLenght: is no"),
+    ],
+)
+def test_bounds_that_would_bound_nothing_are_not_given(
+    tmp_path: Path, bounds: dict[str, object], said: str
+) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    (home.root / "policies" / "tiers.yaml").write_text(
+        "servers: {store: {tools: {get: {tier: data, effect: read}}}}\n"
+    )
+    (home.root / "bounds.json").write_text(json.dumps(bounds))
+    asked = ("--agent", "b", "--task", "t", "--intent", "general", "--bounds", "bounds.json")
+    ran = home.run("grant", "create", *asked)
+    assert ran.returncode != 0
+    assert said in ran.stderr
+    assert json.loads(home.must("grant", "list", "--json")) == []
+
+
+def test_a_bound_says_what_a_schema_can_say(tmp_path: Path) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    (home.root / "policies" / "tiers.yaml").write_text(
+        "servers: {store: {tools: {get: {tier: data, effect: read}}}}\n"
+    )
+    key = {
+        "type": "string",
+        "title": "Key",
+        "x-why": "",
+        "default": {"no": "keyword"},
+        "pattern": "a",
+    }
+    one = {"$comment": "", "properties": {"key": key}, "if": {}, "then": {"required": ["key"]}}
+    (home.root / "bounds.json").write_text(json.dumps({"store/get": one}))
+    asked = ("--agent", "b", "--task", "t", "--intent", "general", "--bounds", "bounds.json")
+    home.must("grant", "create", *asked)
+
+
 def test_a_strict_flow_of_which_no_account_is_kept_is_not_given(tmp_path: Path) -> None:
     home = Home.idle(tmp_path / "home", INTENTS)
     asked = ("grant", "create", "--agent", "b", "--task", "t", "--intent", "general")

@@ -54,6 +54,7 @@ class Hall:
             protector=protector,
             ceilings=lambda intent: terms(tiers=frozenset(Tier)) if intent == "general" else None,
             keeps_flow=lambda: True,
+            unknown=lambda bounds: "",
             tenant="local",
             clock=lambda: NOON + SECOND,
             new_id=lambda: f"id{next(ids)}",

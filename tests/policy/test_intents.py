@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.model import Tier
 from gateway.errors import Misconfigured
-from gateway.policy import intents
+from gateway.policy import intents, tiers
 
 PLAIN = """
 standing: [data]
@@ -24,10 +24,23 @@ intents:
 """
 
 
+TIERS = """
+servers:
+  git:
+    tools:
+      git_log|get_*: {tier: data, effect: read}
+"""
+
+
+def known(tmp_path: Path) -> tiers.Tiers:
+    (tmp_path / "tiers.yaml").write_text(TIERS)
+    return tiers.read(tmp_path / "tiers.yaml")
+
+
 def read(tmp_path: Path, text: str) -> intents.Intents:
     path = tmp_path / intents.FILE
     path.write_text(text)
-    return intents.read(path, ["git"], False)
+    return intents.read(path, [], known(tmp_path))
 
 
 def test_an_intent_is_the_most_a_grant_may_give(tmp_path: Path) -> None:
@@ -45,7 +58,7 @@ def test_an_intent_may_lead_to_an_address_of_version_6(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: Path) -> None:
-    found = intents.read(tmp_path / intents.FILE, ["git"], False)
+    found = intents.read(tmp_path / intents.FILE, [], known(tmp_path))
     assert (found.ceilings, Tier.ADMIN in found.standing) == ({}, False)
 
 
@@ -62,6 +75,9 @@ def test_without_a_file_there_is_no_intent_and_admin_is_out_of_reach(tmp_path: P
         ("uses: 3", "strict_flow: true", 11, "it needs a flow in tiers.yaml"),
         ("uses: 3", "burst: 3", 11, "it needs a per_minute"),
         ("bounds: {git/git_log:", "bounds: {git/git_logs:", 9, "git/git_logs is none of the tools"),
+        ("{maximum: 5}", "{maximun: 5}", 9, "/properties/max_count/maximun: is no keyword"),
+        ("properties: {max_count", "max_count: {max_count", 9, "/max_count: is no keyword"),
+        ("{maximum: 5}", "{pattern: '^(?!x)'}", 9, "pattern: its pattern cannot be checked"),
         ('["*.example.org"]', '["127.1"]', 8, "in its plain form"),
         ('["*.example.org"]', '["Example.org"]', 8, "in its plain form"),
         ("uses: 3", "uses: 0", 11, "greater than 0"),
@@ -79,3 +95,10 @@ def test_a_mistake_is_told_with_its_line(
         read(tmp_path, PLAIN.replace(was, becomes))
     assert why in str(caught.value)
     assert f"intents.yaml:{line}:" in str(caught.value)
+
+
+def test_a_bound_of_what_tiers_do_not_have_is_a_mistake(tmp_path: Path) -> None:
+    wrong = PLAIN.replace("git/git_log", "git/git_lgo")
+    with pytest.raises(Misconfigured, match=r"intents.yaml:9: bounds: git/git_lgo is nothing that"):
+        read(tmp_path, wrong)
+    assert read(tmp_path, PLAIN.replace("git/git_log", "git/get_some")).ceilings
