@@ -7,7 +7,8 @@ and after, the inverse calls of an undo and the images between them. It opens pa
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from gateway.core.act import FOR
@@ -15,6 +16,9 @@ from gateway.core.apart import EventRow
 from gateway.core.written import Unseal
 
 PAGE: Final = 1_000
+_AGENT: Final = "agent:"
+_ENDS: Final = r"(?![._-]*[a-z0-9])"
+"""A name goes on with one of these, and with `.`, `_` or `-` if one of these follows."""
 
 
 class Reader(Protocol):
@@ -44,7 +48,9 @@ def of_calls(reader: Reader, calls: Collection[str]) -> Mapping[str, tuple[int, 
 
 
 def of_subject(reader: Reader, subject: str, unseal: Unseal) -> list[str]:
-    """Calls an agent made, or whose payloads hold this text: by id, oldest first. Raises `JournalError`."""
+    """Calls an agent made, or whose payloads hold this text: by id, oldest first. Raises `JournalError`.
+
+    An agent (`agent:NAME`) is found in a text by its whole name: `agent:bob` is not in `agent:bobby`."""
     found: dict[str, None] = {}
     page: list[EventRow] = []
     for row in _rows(reader):
@@ -56,10 +62,11 @@ def of_subject(reader: Reader, subject: str, unseal: Unseal) -> list[str]:
 
 
 def _about(reader: Reader, page: Sequence[EventRow], subject: str, unseal: Unseal) -> Iterator[str]:
+    found = re.compile(re.escape(subject) + (_ENDS if subject.startswith(_AGENT) else "")).search
     for row in reader.opened(page):
         agent = row.said.get("record", {}).get("agent")
         texts = _texts([*row.payloads.values()], unseal)
-        if agent == subject or any(_says(text, subject) for text in texts):
+        if agent == subject or any(_says(text, found) for text in texts):
             yield row.call_id
 
 
@@ -79,14 +86,16 @@ def _named(said: Mapping[str, Any]) -> str:
     return str(body.get("undo_of") or body.get("of") or "")
 
 
-def _says(text: str, subject: str) -> bool:
+def _says(text: str, found: Callable[[str], object]) -> bool:
     """Also where it is a file's content, as tool servers give it: in base64."""
-    if subject in text:
+    if found(text):
         return True
     try:
-        return subject.encode() in base64.b64decode(text, validate=True)
+        inside = base64.b64decode(text, validate=True)
     except ValueError:
         return False
+    # What is no UTF-8 around it does not hide it.
+    return found(inside.decode(errors="surrogateescape")) is not None
 
 
 def _texts(value: Any, unseal: Unseal) -> Iterator[str]:

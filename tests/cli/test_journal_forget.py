@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 from gateway.journals.sqlite import SqliteJournal
@@ -45,3 +46,22 @@ async def test_a_call_that_is_not_over_is_left_also_where_it_is_named(tmp_path: 
     await journal.aclose()
     said = json.loads(ran.stdout)
     assert (ran.returncode, said["calls"], said["left"]) == (5, ["call-over"], ["call-open"])
+
+
+async def test_an_agents_name_is_not_found_in_a_longer_one(tmp_path: Path) -> None:
+    """What was kept of agent:bobby's calls was destroyed with agent:bob's."""
+    home = Home.idle(tmp_path / "home")
+    journal = await SqliteJournal.open(home.root / ".bulkhead" / "journal.db")
+    texts = {
+        "call-sentence": "tell agent:bob.",
+        "call-encoded": b64encode(b"for agent:bob\xff").decode(),
+        "call-bobby": "agent:bobby",
+        "call-bob-2": b64encode(b"for agent:bob-2").decode(),
+        "call-bob.x": "tell agent:bob.x.",
+    }
+    for call, text in texts.items():
+        await journal.append(intent(call, arguments={"to": text})).sealed()
+        await journal.append(outcome(call)).sealed()
+    ran = home.run("journal", "forget", "--subject", "agent:bob", "--json", "--as", "ada")
+    await journal.aclose()
+    assert json.loads(ran.stdout)["calls"] == ["call-sentence", "call-encoded"]
