@@ -27,7 +27,7 @@ policies: policies
 
 """
 NO_SERVERS: Final = f"""{_HEAD}\
-servers: {{}}
+servers: {{}}  # with the first server, take the {{}} away
 #  git:                       # over stdio: the gateway starts it
 #    command: [mcp-server-git, --repository, /srv/app]
 #  tickets:                   # over Streamable HTTP: it is running somewhere
@@ -55,7 +55,7 @@ NO_TIERS: Final = """\
 # What each tool of each server is: tier (data, tool, admin), effect (read, write, destroy), where it takes effect.
 # First match wins; what is not here cannot be reached. `bulkhead servers inspect SERVER` drafts a section.
 
-servers: {}
+servers: {}  # with the first server, take the {} away
 #  git:
 #    tools:
 #      git_log|git_status: {tier: data, effect: read}
@@ -63,7 +63,7 @@ servers: {}
 NO_CASES: Final = """\
 # What this policy must say. A gateway does not take a policy that fails its own cases.
 
-cases: []
+cases: []  # with the first case, take the [] away
 #  - tells: a reader reads the log
 #    agent: agent:triage-1
 #    server: git

@@ -90,7 +90,10 @@ def tail(config: Path, as_json: bool, count: int, follow: bool, **which: Any) ->
 @usual_options
 @filter_options
 @click.option(
-    "--after", type=click.IntRange(0), default=0, help="Start after this sequence number."
+    "--after",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    help="Start after this sequence number.",
 )
 @click.option("-n", "--limit", type=click.IntRange(1), help="Stop after so many lines.")
 def export(config: Path, as_json: bool, after: int, limit: int | None, **which: Any) -> None:

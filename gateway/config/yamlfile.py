@@ -37,6 +37,7 @@ SWAPPED = "..data"
 """The link in a volume of Kubernetes that leads to what its ConfigMap or Secret says now, and is replaced with it."""
 _LINE_END = re.compile("[\x85\u2028\u2029]")
 """Where ruamel ends a line, and a comment, and YAML 1.2 and editors do not: what follows would be seen by nobody."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DIRECTIVE = re.compile(r"^%(YAML|TAG)\b", re.MULTILINE)
 
 
@@ -171,7 +172,9 @@ def _loaded(path: Path, text: str) -> object:
     except AttributeError:
         # Of ruamel's, which does not expect that.
         raise Misconfigured("<< merges a mapping into itself", Where(str(path))) from None
-    except (YAMLError, RecursionError, TypeError, ValueError) as error:
+    except RecursionError:
+        raise Misconfigured("nested too deeply", Where(str(path))) from None
+    except (YAMLError, TypeError, ValueError) as error:
         # ruamel raises TypeError for a mapping used as a key.
         said = " ".join(str(error).split())
         raise Misconfigured(f"not YAML: {said}", Where(str(path))) from None
@@ -199,6 +202,8 @@ def _odd(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | 
                 yield (*place, step), f"key {step!s:.40} is not text: put it in quotes"
             else:
                 yield from _odd(part, (*place, step))
+    elif isinstance(node, str) and _SURROGATE.search(node):
+        yield place, "half a character, as JSON escapes it (\\ud800), is no text"
     elif isinstance(node, float) and not math.isfinite(node):
         yield place, f"{node} is not a number anything can be compared with"
     elif isinstance(node, int) and node.bit_length() > sys.float_info.max_exp:

@@ -155,7 +155,8 @@ def _check_names(subject: Mapping[str, str]) -> None:
         if not (AGENT if name == "sub" else WORD).fullmatch(value):
             letters = "small letters" if name == "sub" else "letters"
             hint = f"{letters}, digits, ., _ and -, and none of these three at an end"
-            raise Misconfigured(f"{name}: {value!r} is not a name a token can carry", hint=hint)
+            said = "agent" if name == "sub" else name
+            raise Misconfigured(f"{said}: {value!r} is not a name a token can carry", hint=hint)
 
 
 def _check_ttl(endpoint: Endpoint, ttl: int) -> None:

@@ -14,6 +14,7 @@ knows the shape of a rule and which names exist, and decides nothing.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -27,6 +28,8 @@ from gateway.settings import SERVER_ID
 from gateway.values import Value
 
 MAX_BYTES: Final = 16 * 1024 * 1024
+_SHOWN: Final = 40
+"""Characters of what begins no line that are told."""
 
 RULE_COLUMNS: Final = (
     "id",
@@ -145,7 +148,7 @@ def read(path: Path, servers: Collection[str], conditions: Collection[str]) -> R
                 member = Member(*_membership(fields[1:]), where)
                 _once(members, (member.agent, member.role, member.tenant), member)
             else:
-                raise ValueError(f"a line starts with p or g, not {fields[0]!r}")
+                raise ValueError(f"a line starts with p or g, not {fields[0][:_SHOWN]!r}")
         except ValueError as problem:
             raise Misconfigured(str(problem), where) from None
     book = Rulebook(tuple(rules.values()), tuple(members.values()))
@@ -160,7 +163,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         text = line.decode("latin-1")
         if not text.replace("\t", " ").isprintable() or not text.isascii():
             # Look-alike letters and text that runs backwards have no place in a policy, comments included.
-            raise Misconfigured("not plain ASCII", Where(str(path), number))
+            hint = "the file begins with a byte order mark" if line.startswith(BOM_UTF8) else ""
+            raise Misconfigured("not plain, printable ASCII", Where(str(path), number), hint)
         stripped = text.strip()
         if stripped.startswith("#") or not stripped:
             continue

@@ -167,6 +167,14 @@ def test_export_is_the_stored_bytes_by_cursor_and_misses_nothing(place: Path) ->
     assert bulkhead(place, "export", "--after", "6").stdout == ""
 
 
+def test_a_number_no_line_can_have_is_refused_with_status_2(place: Path) -> None:
+    assert bulkhead(place, "export", "--after", f"{2**63 - 1}").stdout == ""
+    said = bulkhead(place, "export", "--after", f"{2**63}")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "--after" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_show_as_json_holds_the_lines_too(place: Path) -> None:
     told = json.loads(bulkhead(place, "show", "--json", "aaaaaa01").stdout)
     assert (told["state"], told["rule"]) == (State.APPLIED, "P010")

@@ -55,6 +55,8 @@ def fault(tmp_path: Path, text: str) -> str:
         ("a: -.inf\n", ":1: -inf is not a number"),
         (f"a: 1\nb: 0x{'f' * 5000}\n", ":2: is too large a number"),
         ("a: &a\n  <<: *a\n", ": << merges a mapping into itself"),
+        ('a: 1\nb: ["\\ud800"]\n', ":2: half a character"),
+        (f"a: {'[' * 3000}{']' * 3000}\n", ": nested too deeply"),
         ("a: {b: 1, # x\u2028 c: 2,\n}\n", ":1: character 0x2028 is not allowed"),
         ("a: 1\n# x\u2029\n", ":2: character 0x2029"),
         ("a: 1\nb: x\x85\n", ":2: character 0x0085"),

@@ -91,6 +91,14 @@ def test_a_misspelt_field_is_refused_with_file_and_line(
     assert says in message
 
 
+def test_a_mark_of_byte_order_is_told_by_its_name_and_a_long_line_is_not_told_whole(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Misconfigured, match=r"policy.csv:1: .* byte order mark"):
+        read(tmp_path, f"\ufeff# rules\n{READER}\n")
+    assert len(refusal(tmp_path, "x" * 5000)[1]) < 300
+
+
 @pytest.mark.parametrize("line", [ALLOW, READER])
 def test_a_line_that_is_there_twice_is_refused_and_names_the_first(
     tmp_path: Path, line: str
