@@ -81,20 +81,23 @@ def seconds(decided: Decided, reversal: Reversal, fulfilled: Collection[str]) ->
 
 
 def body(
-    request: Request,
+    decided: Decided,
     release_at: int,
     fulfilled: Collection[str],
     bound: JsonObject | None,
     marks: Mapping[str, Mark],
     seal: Callable[[Any], JsonObject],
 ) -> JsonObject:
-    """What the line of a held call says. Raises `Refused` for one that cannot be kept."""
-    if "redacted" in marks.values():
-        raise Refused(Reason.NOT_REVERSIBLE, "it cannot be held: the journal may not keep it")
+    """What the line of a held call says. Raises `Refused` for one that cannot be kept: with the rule that allowed it,
+    so that nobody takes it for the policy's own no."""
+    request, by = decided.classified.resolved.request, decided.decision
     try:
+        if "redacted" in marks.values():
+            raise ValueError("the journal may not keep it")
         kept = seal({**_as_json(request), "bound": bound})
     except ValueError as error:
-        raise Refused(Reason.NOT_REVERSIBLE, f"it cannot be held: {error}") from None
+        said = f"it cannot be held: {error}"
+        raise Refused(Reason.NOT_REVERSIBLE, said, by.where, by.rule or "") from None
     until = {"release_at": release_at, "fulfilled": sorted({*fulfilled, HOLD})}
     return {**until, "request": kept, **written.intent_body(UNSENT, seal)}
 

@@ -79,7 +79,7 @@ class Scribe:
         entry = whole(way.call_id, like.record, self._own(decided.classified.resolved, like.marks))
         until = now + holding.seconds(decided, reversal, way.fulfilled) * 1_000_000
         body = holding.body(
-            way.request, until, way.fulfilled, way.bound, like.marks, self._protector.seal
+            decided, until, way.fulfilled, way.bound, like.marks, self._protector.seal
         )
         await self._journal.append(record.held(entry, now, body, way.claims)).sealed()
         return holding.answer(way.call_id, until, decided.classified.resolved.entry)

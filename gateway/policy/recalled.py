@@ -208,6 +208,8 @@ def _answer(
         return None
     if reason == Reason.DENIED_BY_RULE and rule[:1] != "D":
         return Answer(True, rule if rule[:1] == "P" else "", where, None, "a duty unfulfilled")
+    if reason == Reason.NOT_REVERSIBLE and rule[:1] == "P":
+        return Answer(True, rule, where, None, "could not be held")
     if reason in DENIALS:
         return Answer(False, rule or reason, where)
     return Answer(True, "", "", None, reason)

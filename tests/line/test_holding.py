@@ -6,10 +6,24 @@ import json
 
 import pytest
 
+from gateway.core.decide import Decided
 from gateway.core.frame import Frame
-from gateway.core.model import ClientFacts, Endpoint, Entry, Era, JsonObject, Request, Target
+from gateway.core.model import (
+    Classified,
+    ClientFacts,
+    Decision,
+    Effect,
+    Endpoint,
+    Entry,
+    Era,
+    JsonObject,
+    Request,
+    Resolved,
+    Target,
+    Tier,
+)
 from gateway.core.over import Ear, Over, nobody
-from gateway.errors import Refused
+from gateway.errors import Refused, Where
 from gateway.line import holding
 from gateway.line.holding import answer, body, waiting, waits_on
 from gateway.reasons import Reason
@@ -19,6 +33,13 @@ from tests.test_pep import WHO
 SAID = {"status": "held", "call_id": "c1", "release_at": "1970-01-01T00:01:00+00:00"}
 TEXT = json.dumps(SAID)
 STRING: JsonObject = {"type": "string"}
+
+
+def decided(request: Request) -> Decided:
+    resolved = Resolved(request, Target("store", "tool", "put"), None, request.params)
+    where = Where("policies/policy.csv", 1)
+    classified = Classified(resolved, Tier.TOOL, Effect.WRITE, "local", where)
+    return Decided(classified, Decision(True, Reason.ALLOWED_BY_RULE, rule="P1", where=where))
 
 
 def heard(*schema: JsonObject) -> JsonObject:
@@ -52,10 +73,21 @@ def test_a_call_of_a_session_is_kept_without_its_end() -> None:
     request = Request(
         Endpoint("all"), WHO, Era.SESSIONS, 1, "tools/call", {}, ClientFacts("2025-11-25"), "s1"
     )
-    kept = body(replace(request, ear=Ear(Over(), nobody)), 60_000_000, (), None, {}, dict)
+    said = decided(replace(request, ear=Ear(Over(), nobody)))
+    kept = body(said, 60_000_000, (), None, {}, dict)
     assert "ear" not in kept["request"]
     again = waiting("c1", Target("store", "tool", "put"), "", [kept], dict).request
     assert replace(again, identity=WHO) == request
+
+
+def test_what_cannot_be_kept_is_refused_under_the_rule_that_allowed_it() -> None:
+    """Without it, a later reader takes it for a no of the policy's."""
+    request = Request(
+        Endpoint("all"), WHO, Era.STATELESS, 1, "tools/call", {}, ClientFacts("2026-07-28")
+    )
+    with pytest.raises(Refused, match="the journal may not keep it") as no:
+        body(decided(request), 60_000_000, (), None, {"/pin": "redacted"}, dict)
+    assert (no.value.reason, no.value.rule) == (Reason.NOT_REVERSIBLE, "P1")
 
 
 def test_the_envelope_of_a_held_call_is_kept_once_with_its_params() -> None:

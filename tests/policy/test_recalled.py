@@ -31,6 +31,7 @@ def test_an_intent_was_allowed_by_its_rule_with_its_duties() -> None:
         ("no_rule", "", Answer(False, "no_rule")),
         ("denied_by_rule", "D1", Answer(False, "D1")),
         ("not_reversible", "D1", Answer(False, "D1")),
+        ("not_reversible", "P1", Answer(True, "P1", "", None, "could not be held")),
         ("grant_needed", "", Answer(False, "grant_needed")),
         ("outside_grant", "", Answer(True, "", "", None, "outside_grant")),
         ("invalid_arguments", "", Answer(True, "", "", None, "invalid_arguments")),
