@@ -54,6 +54,8 @@ MEANING: Final = {
     State.UNDOING: "an undo is under way",
     State.UNDONE: "an undo has ended",
 }
+WITH_LEAVE: Final = (State.HELD, State.INTENT)
+"""Lines that name the ticket they use up."""
 PIPED_WIDTH: Final = 200
 SHORT: Final = 16
 """Characters of a call's id that fit a line; `show` takes them."""
@@ -112,7 +114,7 @@ def print_story(call: CallRow, lines: Sequence[EventRow]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in _facts(call):
+    for name, value in _facts(call, lines):
         table.add_row(Text(name), Text(visible(value)))
     screen.print()
     screen.print(table)
@@ -121,8 +123,9 @@ def print_story(call: CallRow, lines: Sequence[EventRow]) -> None:
         screen.print(Text(_moment(line, call.created_at)), soft_wrap=True)
 
 
-def _facts(call: CallRow) -> list[tuple[str, str]]:
+def _facts(call: CallRow, lines: Sequence[EventRow]) -> list[tuple[str, str]]:
     record = call.record
+    tickets = [line.said["body"].get("ticket", "") for line in lines if line.kind in WITH_LEAVE]
     facts = [
         ("Who", f"{record.agent}, tenant {record.tenant}, task {record.task}"),
         ("On behalf of", record.on_behalf_of),
@@ -137,6 +140,7 @@ def _facts(call: CallRow) -> list[tuple[str, str]]:
         ),
         ("Decided by", _decided(record)),
         ("Duties", record.duties),
+        ("Ticket", " ".join(filter(None, tickets))),
         ("On trial", record.shadows and f"would be denied by {record.shadows}"),
         ("Policy", record.policy_version),
         ("Descriptor", record.descriptor),

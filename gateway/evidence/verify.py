@@ -1,7 +1,7 @@
 """Checks evidence with `cryptography` alone: `python verify.py --key KEY [--policy DIGEST] [--since NOTE] FILE...`
 
 Proofs are RFC 9162's (2.1), checkpoints signed notes (C2SP). Of a warrant, worked out anew from its lines, it says:
-    authorised  a rule of a policy version allowed it, and it was written down before it was sent
+    authorised  a rule of a policy version allowed it (and a person, where one was to), before it was sent
     bounded     a grant that was in force covered its agent, tier, tool and destination
     reversible  it changed nothing, was taken back, or can be until a time that has not come
 FILE: a warrant, or from `evidence prove`; with --since, from `evidence extends`. Exit: 0 all hold, 1 not, 2 not sound.
@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Line = dict[str, Any]
 OPEN = ("held", "intent", "in_doubt", "needs_human", "undoing")
 NOTHING, LEVELS = ("not_applied", "no_effect"), ("compensable", "set_exact", "exact", "noop")
-RECORD = "agent tenant task intent endpoint method server target tier effect destination".split()
-RECORD += "rule where policy_version descriptor grant".split()
+RECORD = "call agent on_behalf_of tenant task intent endpoint method server target tier".split()
+RECORD += "effect destination rule where policy_version duties ticket descriptor grant".split()
 
 
 class Unsound(Exception):
@@ -139,11 +139,10 @@ def open_note(note: str, key: Key) -> Checkpoint:
 def told(call: Sequence[Line], grants: Sequence[Line], undone: Sequence[Line]) -> dict[str, Any]:
     """What a warrant says, from the lines of the call, of the grants above it, and of its undoing."""
     sent: Line = next((line for line in call if line["kind"] == "intent"), {})
-    record: dict[str, Any] = {**call[0]["record"], **sent.get("body", {})}
+    record: Line = {**call[0], **call[0]["record"], **call[0]["body"], **sent.get("body", {})}
     undo = [line["body"].get("undo") or {} for line in call]
     return {
         "v": 2,
-        "call": call[0]["call"],
         **{name: record.get(name, "") for name in RECORD},
         "payloads": [line.get("payloads", {}) for line in call],
         "grants": [line["body"] for line in grants],
@@ -192,11 +191,13 @@ def _proven(event: dict[str, Any], checkpoint: Checkpoint) -> Line:
 
 def authorised(warrant: dict[str, Any], policies: Sequence[str]) -> tuple[bool, str]:
     """By which rule of which policy. `policies`: the versions that are believed; none means any."""
-    version = warrant["policy_version"]
+    version, asks = warrant["policy_version"], "=approve" in warrant["duties"]
     if warrant["sent_at"] is None or not warrant["rule"]:
         return False, f"it was not sent by a rule: {warrant['state']}"
     if policies and version not in policies:
         return False, f"decided by a policy that is not believed: {version}"
+    if asks and not (warrant["ticket"] or warrant["method"].startswith("tasks/")):
+        return False, "a person was to approve it, and it names no ticket"
     return True, f"rule {warrant['rule']} ({warrant['where']}) of policy {version}"
 
 
@@ -268,7 +269,8 @@ def main(arguments: Sequence[str]) -> int:
         try:
             said, found = _said(Path(file).read_bytes(), options)
         except Exception as error:  # whatever cannot be read is no evidence
-            said, found, status = f"NOT SOUND: {str(error)!a}", {}, 2
+            said = "cannot be read" if isinstance(error, OSError) else "NOT SOUND"
+            said, found, status = f"{said}: {str(error)!a}", {}, 2
         sys.stdout.write(f"{file}: {said}\n")
         for name, (holds, why) in found.items():
             sys.stdout.write(f"  {name:<10}  {'yes' if holds else 'NO '}  {why!a}\n")
@@ -290,9 +292,8 @@ def _said(file: bytes, options: Any) -> tuple[str, dict[str, tuple[bool, Any]]]:
         lines = {f"line {e['index'] + 1}": (True, _proven(e, log)) for e in doc["events"]}
         return f"sound, {len(lines)} of {log.size} lines", lines
     warrant, now = check(doc, key), time.time_ns() // 1000
-    held = authorised(warrant, options.policy), bounded(warrant), reversible(warrant, now)
-    names = ("authorised", "bounded", "reversible")
-    return f"sound, call {warrant['call']!a}", dict(zip(names, held, strict=True))
+    held = {"authorised": authorised(warrant, options.policy), "bounded": bounded(warrant)}
+    return f"sound, call {warrant['call']!a}", held | {"reversible": reversible(warrant, now)}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway.core import record, settle
+from gateway.core.approval import Leave
 from gateway.core.cover import Cover
 from gateway.core.decide import Discharged
 from gateway.core.describe import asked_with, beside, describe, trace_of, whole
@@ -61,7 +62,7 @@ class Scribe:
         """Step 11's line, queued. `cover`: what it is made under; `prepared`: what the undo of a write will need;
         `claims`: what the line stands or falls with. Raises `JournalError`."""
         decided, at = discharged.decided, self._clock()
-        body = prepared.body if prepared else {}
+        body = _with_ticket(prepared.body if prepared else {}, claims)
         like = self._alike.of(decided, way.policy, cover.grant)
         if way.waited:
             line = replace(holding.sent(way.call_id, like.record, at, body), claims=claims)
@@ -81,6 +82,7 @@ class Scribe:
         body = holding.body(
             decided, until, way.fulfilled, way.bound, like.marks, self._protector.seal
         )
+        body = _with_ticket(body, way.claims)
         await self._journal.append(record.held(entry, now, body, way.claims)).sealed()
         return holding.answer(way.call_id, until, decided.classified.resolved.entry)
 
@@ -225,6 +227,12 @@ class Scribe:
 
 def _grant(way: Way) -> str:
     return way.covered.cover.grant if way.covered else ""
+
+
+def _with_ticket(body: dict[str, Any], claims: tuple[Claim, ...]) -> dict[str, Any]:
+    """With a person's leave, if one is used up with the line: which, and by that whose, stays on record."""
+    tickets = [claim.ticket for claim in claims if isinstance(claim, Leave)]
+    return {**body, "ticket": tickets[0]} if tickets else body
 
 
 def _shaped(way: Way) -> bool:

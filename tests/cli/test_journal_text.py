@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.cli import journal_text
+from gateway.core import record
 from gateway.core.record import State
 from gateway.ports import CallRow
 from tests.journals.calls import NOON, call_record
+from tests.policy.recording import row
 
 
 def test_every_state_has_a_colour_and_a_meaning() -> None:
@@ -31,3 +33,11 @@ def test_an_id_is_whole_also_in_a_narrow_terminal(
     call = call_record("m72bfle3netixqrl", agent="agent:a-name-that-is-rather-long", where="W" * 40)
     journal_text.print_calls([CallRow(call, State.APPLIED, NOON, NOON, {})])
     assert "m72bfle3netixqrl" in capsys.readouterr().out
+
+
+def test_the_leave_a_held_call_was_sent_with_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = call_record("call1", duties="O1=approve O2=hold:5")
+    held = row(record.held(entry, NOON, {"ticket": "yes-25"}))
+    sent = row(record.after_hold("call1", NOON, State.INTENT, {}), 2)
+    journal_text.print_story(CallRow(entry, State.INTENT, NOON, None, {}), (held, sent))
+    assert "Ticket      yes-25" in capsys.readouterr().out

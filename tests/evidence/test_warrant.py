@@ -61,6 +61,11 @@ def asked(name: str, grant: str = "", effect: str = "write", undo: Any = UNDO) -
     return record.intent(call_record(name, grant=grant, effect=effect), NOON, {"undo": undo})
 
 
+def let(name: str, ticket: dict[str, str], method: str = "tools/call") -> Line:
+    entry = call_record(name, method=method, duties="O1=approve", on_behalf_of="user:ada")
+    return record.intent(entry, NOON, {"undo": {}, **ticket})
+
+
 def undoing(name: str, of: str, verdict: str, forgotten: bool = False) -> list[Line]:
     arguments = {"redacted": "sha256:aa"} if forgotten else {"of": [of, "other"]}
     entry = replace(call_record(name), method="bulkhead/undo", arguments=arguments)
@@ -96,6 +101,12 @@ WORLD: list[Line] = [
     outcome("reading"),
     asked("lost-it"),
     outcome("lost-it", "in_doubt"),
+    let("let", {"ticket": "yes-25"}),
+    outcome("let"),
+    let("not-let", {}),
+    outcome("not-let"),
+    let("about-a-task", {}, "tasks/get"),
+    outcome("about-a-task"),
     asked("forever", undo={**UNDO, "level": "none", "until": None}),
     outcome("forever"),
     refusal("refused"),
@@ -150,6 +161,13 @@ def test_a_warrant_says_who_what_by_which_rule_how_it_is_undone_and_what_came_of
     assert [sorted(one) for one in said["payloads"]] == [["arguments", "images"], []]
 
 
+def test_a_warrant_names_whom_its_call_was_made_for_and_the_leave_it_had(state: Path) -> None:
+    said = warrant(state, "let")
+    assert (said["on_behalf_of"], said["duties"], said["ticket"]) == (
+        "user:ada", "O1=approve", "yes-25",
+    )  # fmt: skip
+
+
 def test_a_budget_that_was_overdrawn_bounds_nothing(state: Path) -> None:
     said = warrant(state, "by-root")
     within = {"grant": "g-root", "before": {"uses": 1}, "after": {"uses": 0}}
@@ -196,9 +214,12 @@ def test_a_grant_that_is_written_down_after_its_call_makes_no_warrant(state: Pat
         ("by-root", ["sha256:other", "sha256:aa"], True),
         ("by-root", ["sha256:other"], False),
         ("refused", [], False),
+        ("let", [], True),
+        ("not-let", [], False),
+        ("about-a-task", [], True),
     ],
 )
-def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed(
+def test_a_call_is_authorised_by_a_rule_of_a_policy_that_is_believed_and_a_person_it_wants(
     state: Path, call_id: str, policies: list[str], holds: bool
 ) -> None:
     assert authorised(warrant(state, call_id), policies)[0] is holds
@@ -355,6 +376,15 @@ def test_what_is_no_warrant_is_not_sound_and_acts_on_no_terminal(
     said = capsys.readouterr().out
     assert said.count("NOT SOUND") == len(texts)
     assert "\x1b" not in said
+
+
+def test_a_file_that_is_not_there_is_not_called_unsound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], state: Path
+) -> None:
+    key = open_registry(state).notary.public_key
+    assert verify.main(["--key", key, str(tmp_path / "gone.json")]) == 2
+    said = capsys.readouterr().out
+    assert "gone.json: cannot be read" in said and "SOUND" not in said
 
 
 def test_since_is_about_what_extends_gives_and_a_warrant_is_told_so(

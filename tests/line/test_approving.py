@@ -178,7 +178,7 @@ async def approved(world: World, journal: SqliteJournal) -> str:
 
 
 @pytest.mark.parametrize(("decision", "became"), [(APPROVE, "ok"), (HELD, "held")])
-async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it(
+async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it_and_names_it(
     decision: Decision, became: str, tmp_path: Path
 ) -> None:
     """Else a second call could be sent, or held, with it."""
@@ -191,6 +191,8 @@ async def test_leave_is_used_up_by_the_first_line_of_the_call_that_has_it(
         states = [said(await world.call()), said(await world.call())]
         found = await tickets.find(ticket)
         await journal.aclose()
+    with closing(SqliteReader(tmp_path / "journal.db")) as reader:
+        assert json.loads(reader.lines("call2")[0].body)["body"]["ticket"] == ticket
     assert states == [became, "approval_needed"]
     assert found is not None
     assert (found.stand, found.used_by) == ("used", "call2")
