@@ -85,6 +85,18 @@ def test_an_inverse_call_leads_where_its_servers_calls_do(
     assert [message.partition(":")[0] for message in wrong] == ["P2 can never match"] * (not right)
 
 
+@pytest.mark.parametrize("tool", ["undo:git_reset", "undo:force"])
+def test_a_duty_on_an_inverse_call_is_a_no_and_is_told_as_one(tmp_path: Path, tool: str) -> None:
+    """As errands.py and undoing.py take it."""
+    duty = "p, O2, admin, git, undo:*, *, *, *, *, -, approve"
+    rules = (
+        f"{ALLOW}\n{READER}\n{UNDO.format('local')}\n{duty}\ng, operator:olga, role:keeper, local\n"
+    )
+    asked = Asked("operator:olga", Target("git", "tool", tool), intent="undo")
+    decision = ask(loaded(tmp_path, rules, TIERS), asked).decision
+    assert (decision.permitted, decision.reason) == (False, Reason.DENIED_BY_RULE)
+
+
 def test_the_lint_knows_that_inverse_calls_stand_in_no_tiers() -> None:
     findings = lint(load(POLICIES, {}), ["git", "time", "files", "memory"])
     assert [finding for finding in findings if "P3" in finding.message] == []

@@ -23,8 +23,9 @@ from gateway.wire.servers.http_messages import Messages, plain_outcome
 from gateway.wire.servers.http_request import lines
 from gateway.wire.servers.patience import ROOTS_SECONDS, Patience
 
-MAX_RESUMES: Final = 5
-"""Times a stream is taken up again without a new event in between."""
+AS_SAID: Final = 5
+"""Times in a row that brought nothing new, after which a stream is taken up again once in `RETRY`, whatever the server
+says: one that is polled may take long."""
 MAX_QUESTIONS: Final = 64
 """Of the server, open at once in one call. More are not heard."""
 RETRY: Final = 1.0
@@ -190,17 +191,22 @@ class Exchange:
         self._messages = Messages(reply, self._link.limits.max_result)
         self._messages.exact = message.exact
         answer = await self._answer(self._messages, message.outlet)
-        resumed = 0
+        clock = asyncio.get_running_loop().time
+        empty, since = 0, clock()
         while answer is None:
             before = self._messages.last_id
             if before is None:
                 raise Broken("the stream ended without an answer")
             self._pause()
-            self._messages = await self._resume(self._messages, patience)
+            least = RETRY if empty >= AS_SAID else 0.0
+            self._messages = await self._resume(self._messages, patience, least)
             answer = await self._answer(self._messages, message.outlet)
-            resumed = resumed + 1 if self._messages.last_id == before else 0
-            if resumed >= MAX_RESUMES:
-                raise Broken("the stream was taken up again and again and brought nothing")
+            if self._messages.last_id != before:
+                empty, since = 0, clock()
+            elif answer is None and (late := patience.late(clock(), since, begun=True)):
+                raise Broken(f"its stream was taken up again and again: {late}")
+            else:
+                empty += 1
         self._messages.reply.drain()
         carried, rounded = self._messages.carried, self._messages.rounded
         return envelope.outcome(answer, self._link.name, carried, rounded)
@@ -220,9 +226,9 @@ class Exchange:
         if pause is not None:
             pause()
 
-    async def _resume(self, ended: Messages, patience: Patience) -> Messages:
+    async def _resume(self, ended: Messages, patience: Patience, least: float) -> Messages:
         now = asyncio.get_running_loop().time()
-        delay = RETRY if ended.retry is None else ended.retry
+        delay = max(least, RETRY if ended.retry is None else ended.retry)
         await asyncio.sleep(max(0.0, min(delay, patience.deadline - now)))
         try:
             headers = self._session.headers + lines([("Last-Event-ID", ended.last_id or "")])
