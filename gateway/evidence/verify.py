@@ -239,7 +239,7 @@ def reversible(warrant: dict[str, Any], now: int) -> tuple[bool, str]:
     verdicts = [one.get("verdict", "forgotten") for one in warrant["undone"]]
     if back := [verdict for verdict in verdicts if verdict in ("restored", "compensated")]:
         return True, f"it was taken back: {back[-1]}"
-    looked = state in NOTHING or (state == "rejected" and level in LEVELS)
+    looked = state in NOTHING or (state in ("failed", "rejected") and level in LEVELS)
     if looked or warrant["effect"] == "read" or warrant["sent_at"] is None:
         what = " record; compensable" if how.startswith("compensable, by snapshot") else "thing"
         return True, f"it changed no{what}: {warrant['effect']}, {state}"

@@ -117,6 +117,8 @@ WORLD: list[Line] = [
     record.outcome("mailed", NOON + 1, "ok", {}, State.NO_EFFECT),
     asked("turned-away"),
     outcome("turned-away", "rejected"),
+    asked("in-vain"),
+    record.outcome("in-vain", NOON + 1, "tool_error", {}, State.FAILED),
     asked("error-unseen", undo={**UNDO, "level": "unknown"}),
     outcome("error-unseen", "rejected"),
     asked("undone-long-ago"),
@@ -250,6 +252,7 @@ def test_a_call_no_rule_decided_is_not_said_to_have_been_kept_back(state: Path) 
         ("refused", NOON, True, "changed nothing"),
         ("mailed", NOON, True, "it changed no record; compensable: write, no_effect"),
         ("turned-away", NOON, True, "changed nothing"),
+        ("in-vain", NOON + 2 * DAY, True, "it changed nothing: write, failed"),
         ("error-unseen", NOON, False, "level unknown"),  # a server's word that nobody looked behind
         ("undone-it", NOON + 2 * DAY, True, "taken back: restored"),
         ("undone-long-ago", NOON, True, "taken back: restored"),
