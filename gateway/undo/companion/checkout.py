@@ -10,11 +10,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Final
 
 from gateway.undo.companion.base import JsonObject, No
-from gateway.undo.companion.gitrun import Repository, shown
+from gateway.undo.companion.gitrun import GitFailed, Repository, shown
 from gateway.values import Value
+
+_CONVERTING: Final = ("text", "eol", "crlf", "filter", "ident", "working-tree-encoding")
+_PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
+    "core.autocrlf": ("", "false"),
+    "core.eol": ("",),
+    "core.attributesFile": ("",),
+    "core.symlinks": ("", "true"),
+    "core.fileMode": ("", "true"),
+    "submodule.recurse": ("", "false"),
+}
+"""Settings by which git writes a file as it is kept."""
 
 
 def look(repository: Repository, to: str) -> JsonObject:
@@ -25,7 +38,7 @@ def look(repository: Repository, to: str) -> JsonObject:
     gone = {path for path in coming.changed & coming.tracked if not _is_there(repository, path)}
     return {
         "paths": sorted(shown(way) for way in ways | coming.absorbed | gone),
-        "plain": not _filtered(repository, coming.tracked) and _usual(repository, coming.changed),
+        "plain": not _filtered(repository, coming) and _usual(repository, coming.changed),
     }
 
 
@@ -84,24 +97,28 @@ def _blocked(repository: Repository, path: str, held: frozenset[str]) -> Iterato
         yield path
 
 
-def _filtered(repository: Repository, tracked: frozenset[str]) -> bool:
+def _filtered(repository: Repository, coming: _Coming) -> bool:
     """Does git change bytes on their way into the working tree, as far as settings say?"""
-    attributes = any(path.rpartition("/")[2] == ".gitattributes" for path in tracked)
-    own = (repository.directory / "info" / "attributes").exists()
-    settings = (
-        "core.autocrlf",
-        "core.eol",
-        "core.attributesFile",
-        "core.symlinks",
-        "core.fileMode",
-    )
-    told = {name: repository.said("config", "--get", name) for name in settings}
-    usual = {
-        "core.autocrlf": ("", "false"),
-        "core.symlinks": ("", "true"),
-        "core.fileMode": ("", "true"),
-    }
-    return attributes or own or any(told[name] not in usual.get(name, ("",)) for name in settings)
+    listed = coming.tracked | coming.new
+    attributes = any(path.rpartition("/")[2] == ".gitattributes" for path in listed)
+    odd = any(_told(repository, name) not in plain for name, plain in _PLAIN.items())
+    return attributes or odd or _converted(repository, coming.changed)
+
+
+def _told(repository: Repository, setting: str) -> str:
+    """As the server's git is told, by the machine's settings too."""
+    with suppress(GitFailed):
+        return repository.git(
+            "config", "--get", setting, extra={"GIT_CONFIG_NOSYSTEM": "0"}
+        ).strip()
+    return ""
+
+
+def _converted(repository: Repository, paths: frozenset[str]) -> bool:
+    """Has one of them an attribute that changes its bytes, from whatever file: tracked or not, the machine's too?"""
+    words = ("check-attr", "-z", "--stdin", *_CONVERTING)
+    told = repository.git(*words, given="".join(f"{path}\0" for path in paths)).split("\0")
+    return not {"unspecified", "unset"}.issuperset(told[2::3])
 
 
 def _usual(repository: Repository, paths: frozenset[str]) -> bool:

@@ -44,7 +44,7 @@ class Repository(Value):
             ran = subprocess.run(
                 ["git", *options, *words],
                 cwd=self.tree,
-                input=given.encode(),
+                input=given.encode("utf-8", "surrogateescape"),
                 capture_output=True,
                 env={**_environment(), **(extra or {})},
                 timeout=SECONDS,

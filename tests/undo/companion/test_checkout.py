@@ -106,16 +106,78 @@ def attributes(tree: Path) -> None:
     (tree / ".git" / "info" / "attributes").write_text("*.txt text eol=crlf\n")
 
 
+def attributes_nobody_tracks(tree: Path) -> None:
+    (tree / ".gitattributes").write_text("*.txt text eol=crlf\n")
+
+
+def attributes_of_one_directory(tree: Path) -> None:
+    (tree / "sub" / ".gitattributes").write_text("c.txt ident\n")
+
+
+def attributes_of_the_other_commit(tree: Path) -> None:
+    git(tree, "checkout", "-q", "side")
+    (tree / ".gitattributes").write_text("*.md text\n")
+    git(tree, "add", ".")
+    git(tree, "commit", "-q", "-m", "attributes")
+    git(tree, "checkout", "-q", "main")
+
+
+def modules_that_follow(tree: Path) -> None:
+    git(tree, "config", "submodule.recurse", "true")
+
+
 def line_ends(tree: Path) -> None:
     git(tree, "config", "core.autocrlf", "true")
 
 
-@pytest.mark.parametrize("change", [odd_mode, odd_directory, attributes, line_ends])
+@pytest.mark.parametrize(
+    "change",
+    [
+        odd_mode,
+        odd_directory,
+        attributes,
+        attributes_nobody_tracks,
+        attributes_of_one_directory,
+        attributes_of_the_other_commit,
+        modules_that_follow,
+        line_ends,
+    ],
+)
 def test_bytes_and_modes_git_does_not_keep_are_not_plain(
     tree: Path, change: Callable[[Path], None]
 ) -> None:
     change(tree)
     assert look(at(tree), "side") == {"paths": [], "plain": False}
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (".gitconfig", "[core]\nautocrlf = true\n"),
+        (".config/git/attributes", "*.txt text eol=crlf\n"),
+    ],
+)
+def test_what_the_servers_user_tells_git_for_all_repositories_is_not_plain(
+    tree: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    said: str,
+) -> None:
+    person = tmp_path_factory.mktemp("person")
+    (person / file).parent.mkdir(parents=True, exist_ok=True)
+    (person / file).write_text(said)
+    monkeypatch.setenv("HOME", str(person))
+    assert look(at(tree), "side") == {"paths": [], "plain": False}
+
+
+def test_attributes_that_convert_nothing_and_names_that_are_no_utf8_are_plain(tree: Path) -> None:
+    (tree / ".git" / "info" / "attributes").write_text("*.txt -text diff=words\n")
+    name = b"sub/\xff.txt".decode("utf-8", "surrogateescape")
+    (tree / name).write_text("odd\n")
+    git(tree, "add", ".")
+    git(tree, "commit", "-q", "-m", "odd")
+    assert look(at(tree), "side") == {"paths": [], "plain": True}
 
 
 @pytest.mark.parametrize("name", ["nowhere", "--orphan", ""])
