@@ -13,8 +13,10 @@ from typing import Any, Final
 import pytest
 from pydantic import BaseModel
 
+from gateway.config.yamlfile import load
 from gateway.reasons import UNTOLD, Reason
 from gateway.settings import Settings
+from gateway.undo.pack_model import PackFile
 from tests.house import cli_page
 from tests.house.source import GATEWAY, ROOT, committed, short, tree
 
@@ -23,6 +25,27 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 
 def page(name: str) -> str:
     return (REFERENCE / name).read_text()
+
+
+@pytest.mark.parametrize("server", ["files", "memory", "git"])
+def test_the_levels_and_guards_of_the_packs_that_ship_are_as_their_table_has_them(
+    server: str,
+) -> None:
+    pack = load(ROOT / "policies" / "undo" / f"{server}.yaml", PackFile)
+    has = {
+        (name, case.level, case.guard or tool.guard.strength)
+        for name, tool in pack.tools.items()
+        for case in tool.cases
+    }
+    rows = [line.split(" | ") for line in page("reversibility.md").splitlines() if "|" in line]
+    told, tool = set[tuple[str, str, str]](), ""
+    for row in (row for row in rows if len(row) == 6):
+        named = re.match(r"\| (\w+) `(\w+)`", row[0])
+        tool = tool if named is None else named[2] if named[1] == server else ""
+        if tool and row[4] != "-":
+            told.add((tool, row[3], row[4]))
+    assert {name for name, _, _ in told} == pack.tools.keys()
+    assert told <= has
 
 
 @pytest.mark.parametrize("reason", Reason)
