@@ -120,7 +120,7 @@ def _own(policy: PolicySnapshot, asked: Asked) -> Decision:
     decision = policy.decide(question)
     if decision.permitted and _elevates(policy, asked):
         decision = policy.decide(replace(question, tool=ELEVATE))
-    if decision.obligations and name.startswith(GRANTS):
+    if decision.obligations and name.startswith((GRANTS, UNDO)):
         why = "there is a duty on it, and nobody can be asked here"
         return replace(decision, permitted=False, reason=Reason.DENIED_BY_RULE, near_miss=why)
     return decision
