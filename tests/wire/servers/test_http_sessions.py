@@ -20,7 +20,7 @@ from gateway.wire.agents import mirrored
 from gateway.wire.agents.admitted import Admitted
 from gateway.wire.agents.exchange import Head
 from gateway.wire.agents.messages import Call
-from gateway.wire.servers import http_sessions
+from gateway.wire.servers import http_exchange, http_sessions
 from tests.servers.http_raw import Script, Wire
 from tests.wire.agents.raw import META, VERSION
 from tests.wire.servers.test_http import AGENT, Ear, connected, leave, tool
@@ -394,9 +394,31 @@ async def test_a_stream_that_cannot_be_taken_up_again_is_a_doubt(status: str) ->
             await wire.say(b"id: e-1\nretry: 1\ndata:\n\n")
             wire.close()
 
-    async with serving(sessions(script)) as (server, heard):
+    async with serving(sessions(script), idle=0.1) as (server, heard):
         outcome = await server.call(leave(), tool("echo"), Ear())
     assert outcome.kind == "in_doubt"
+    assert heard.methods().count("tools/call") == 1
+
+
+async def test_a_stream_that_brings_nothing_for_long_is_polled_until_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_exchange, "RETRY", 0.01)
+    answer: list[bytes] = []
+    polls = count(1)
+
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        if not wire.request.head.startswith("GET"):
+            answer.append(wire.event({"done": True}))
+            await wire.say(b"id: e-1\nretry: 1\ndata:\n\n")
+        elif next(polls) > 4 * http_exchange.AS_SAID:
+            await wire.say(b"id: e-2\n" + answer[0])
+        wire.close()
+
+    async with serving(sessions(script)) as (server, heard):
+        outcome = await server.call(leave(), tool("echo"), Ear())
+    assert outcome.result == {"done": True}
     assert heard.methods().count("tools/call") == 1
 
 
