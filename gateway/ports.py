@@ -300,6 +300,10 @@ class GrantStore(Protocol):
         """The latest change first: every grant; `at`: that was neither ended nor over then. Raises `JournalError`."""
         ...
 
+    def below(self, grants: Sequence[str]) -> Sequence[str]:
+        """These and all that were handed on from them, over by now or not. Raises `JournalError`."""
+        ...
+
     def labels(self, root: str) -> frozenset[Label]:
         """What has been read in a task (`core.flow.root_of`), so far. Raises `JournalError`."""
         ...
@@ -495,8 +499,7 @@ class Approvals(Protocol):
     ) -> Claim:
         """What the call's first line uses up: the leave a person gave for this very call.
 
-        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded),
-        `JournalError`."""
+        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded), `JournalError`."""
         ...
 
 
@@ -529,8 +532,7 @@ class Channel(Protocol):
 class Outlet(Protocol):
     """Where the members of a large result go while it is still coming: the `outlet` of a channel that has one.
 
-    Its end is withheld until the call's outcome is durable; where that is not "ok", the agent sees a
-    body that breaks off."""
+    Its end is withheld until the call's outcome is durable; where that is not "ok", its agent's body breaks off."""
 
     async def begin(self) -> bool:
         """Before the first piece. False: the result must be read whole."""
@@ -578,9 +580,7 @@ class ToolServer(Protocol):
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """A list (`*/list`) by the gateway's own identity: raw result. `server/discover` has it greeted, if need
-        be, and gives what it says of itself then, as `describe`.
-
-        Raises `ServerUnavailable`."""
+        be, and gives what it says of itself then, as `describe`. Raises `ServerUnavailable`."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

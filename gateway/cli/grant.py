@@ -129,7 +129,7 @@ def list_grants(
     async def find(office: Office) -> list[Standing]:
         return [
             row
-            for row in office.store.all()
+            for row in office.store.all(-1 if every else microseconds())
             if (every or row.word(microseconds()) == "active")
             and whose in (None, row.grant.agent)
             and task in (None, row.grant.task)

@@ -13,7 +13,7 @@ What was done until then is for a rollback. It knows the log and the ports.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.core import record
@@ -107,7 +107,8 @@ class Desk(Value, kw_only=True):
         concerned, every = self._concerned(fences), list(fences)
         if concerned:
             self.log.fence(*(_of_grant(each, fences[0]) for each in concerned))
-            every += [_of_grant(each, fences[0]) for each in self._with_below(concerned)]
+            # Of a call on record its own grant alone is known.
+            every += [_of_grant(each, fences[0]) for each in self.grants.below([*concerned])]
         revoked = await self._revoke(concerned)
         for fence in fences:
             await self._note(fence.by, "fenced", fence, fence.why)
@@ -153,14 +154,6 @@ class Desk(Value, kw_only=True):
         except Refused:
             return False
         return True
-
-    def _with_below(self, revoked: Iterable[str]) -> Sequence[str]:
-        """These grants and all that were handed on from them. Of a call on record its own grant alone is known."""
-        found = dict.fromkeys(revoked)
-        for row in sorted(self.grants.all(), key=lambda row: row.grant.depth):
-            if row.grant.parent in found:
-                found[row.grant.id] = None
-        return list(found)
 
     async def _under_way(self, fences: Sequence[Fence]) -> tuple[str, ...]:
         until = asyncio.get_running_loop().time() + PATIENCE

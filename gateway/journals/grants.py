@@ -39,6 +39,11 @@ _TREE: Final = (
     ' UNION ALL SELECT child.id, child.purse FROM "grant" AS child JOIN tree ON child.parent = tree.id'
     " WHERE child.state = 'active')"
 )
+_BELOW: Final = (
+    "WITH RECURSIVE tree (id) AS (SELECT value FROM json_each(?)"
+    ' UNION SELECT child.id FROM "grant" AS child JOIN tree ON child.parent = tree.id)'
+    " SELECT id FROM tree"
+)
 _TENANTS: Final = (
     "SELECT DISTINCT json_extract(holder, '$[0]') FROM \"grant\""
     " WHERE state = 'active' AND json_extract(holder, ?) = ?"
@@ -204,6 +209,11 @@ class SqliteGrants:
             lambda: self._read.execute(_TENANTS, (_OF_HOLDER[scope], name)).fetchall()
         )
         return frozenset(tenant for (tenant,) in found)
+
+    def below(self, grants: Sequence[str]) -> Sequence[str]:
+        """See `ports.GrantStore`. No grant is read for it."""
+        found = self._ask(lambda: self._read.execute(_BELOW, (json.dumps(grants),)).fetchall())
+        return [grant for (grant,) in found]
 
     def labels(self, root: str) -> frozenset[Label]:
         """See `ports.GrantStore`."""

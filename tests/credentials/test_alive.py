@@ -83,6 +83,9 @@ class Grants:
     def all(self, at: int = -1) -> Sequence[Standing]:
         return []
 
+    def below(self, grants: Sequence[str]) -> Sequence[str]:
+        raise AssertionError
+
     def labels(self, root: str) -> frozenset[Label]:
         return frozenset()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -122,6 +123,30 @@ async def test_what_was_handed_on_is_contained_with_what_it_comes_from(
             contained = await at.contain([FENCE])
     assert (contained.revoked, contained.under_way) == (("a",), ("work b",))
     assert contained.unsent == ("later b",)
+
+
+async def test_what_was_handed_on_and_is_over_is_found_without_reading_what_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no end to it, and who contains waits."""
+    monkeypatch.setattr("gateway.fences.desk.PATIENCE", 0.1)
+    top = grant("a")
+    async with a_rig(tmp_path, Store()) as rig:
+        for one in (top, grant("b", top), grant("c")):
+            await _noted(rig, record.noted(call_record(f"given {one.id}"), NOON, {}, (Give(one),)))
+        entry = replace(call_record("work b"), agent="agent:b", grant="b")
+        await _noted(rig, record.intent(entry, NOON))
+        for name in "bc":
+            end = End(name, "completed", "operator:o")
+            await _noted(rig, record.noted(call_record(f"over {name}"), NOON, {}, (end,)))
+        at = replace(_desk(rig, tmp_path), clock=lambda: NOON + 1)
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as file:
+            file.execute("UPDATE \"grant\" SET document = 'unreadable' WHERE id <> 'a'")
+            file.commit()
+        with anyio.fail_after(20), closing(at.log), closing(at.grants):
+            at.log.fence(FENCE)
+            contained = await at.contain([FENCE])
+    assert (contained.revoked, contained.under_way) == (("a",), ("work b",))
 
 
 async def test_who_works_below_is_stopped_before_the_first_grant_is_revoked(

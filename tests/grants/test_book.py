@@ -82,6 +82,9 @@ class Store:
     def all(self, at: int = -1) -> Sequence[Standing]:
         raise AssertionError
 
+    def below(self, grants: Sequence[str]) -> Sequence[str]:
+        raise AssertionError
+
     def labels(self, root: str) -> frozenset[Label]:
         raise AssertionError
 
