@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from gateway.core.record import DOUBTFUL
 from gateway.core.reverse import Image, Recorded, Reversal
 from gateway.undo.plan import Standing, written_later
 from gateway.undo.scope import Scope
 from gateway.undo.toolpack import ToolPack
-
-AS_BEFORE: Final = "the world is as it was before the call"
 
 
 def compare(
@@ -36,7 +33,7 @@ def _compared(pack: ToolPack, call: Recorded, current: Image) -> tuple[Standing,
             return "nothing", "it changed nothing"
         return "ready", ""
     if pack.same(call.reversal.pre, current):
-        return "already", AS_BEFORE
+        return "already", "the world is as it was before the call"
     return "drift", "changed since, by nobody the journal knows of"
 
 

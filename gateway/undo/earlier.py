@@ -34,15 +34,16 @@ def seen_before(
         return replace(entry, standing="already", why=f"{EARLIER}; looked at last", at_last=True)
     later = entry.dependents or (entry.after if entry.standing == "blocked" else ())
     known = later and not is_forced(entry)
-    why = f"{EARLIER}; {written_later(later)}" if known else EARLIER
-    return replace(entry, standing="already", why=why)
+    if known:
+        return replace(entry, standing="already", why=f"{EARLIER}; {written_later(later)}")
+    return replace(entry, standing="already", why=EARLIER, known_by="undo")
 
 
 def cancelled(entry: Planned, undone: Mapping[str, str]) -> Planned:
     """A try nobody heard back from, which an earlier undo has cancelled and seen to be gone: it cannot come back,
     whatever is there now."""
     if entry.call.state in DOUBTFUL and entry.call.call_id in undone:
-        return replace(entry, standing="already", why="cancelled by an earlier undo")
+        return replace(entry, standing="already", why="cancelled by an earlier undo", known_by="")
     return entry
 
 
@@ -51,8 +52,8 @@ def explained(entries: Sequence[Planned]) -> tuple[Planned, ...]:
     says that a call before it on the same resource is back, too. Else somebody was there: drift."""
     told, back = list[Planned](), Nearest[Planned]()
     for entry in reversed(entries):
-        if entry.why == EARLIER and not back.find(entry.call.keys):
-            entry = replace(entry, standing="drift", why=CHANGED)
+        if entry.known_by == "undo" and not back.find(entry.call.keys):
+            entry = replace(entry, standing="drift", why=CHANGED, known_by="")
         if entry.standing == "already":
             back.add(entry.call.keys, entry)
         told.append(entry)

@@ -15,7 +15,6 @@ from typing import Final
 from gateway.core.reverse import Recorded
 from gateway.undo import order
 from gateway.undo.abreast import abreast, at_once
-from gateway.undo.comparing import AS_BEFORE
 from gateway.undo.earlier import CHANGED, EARLIER
 from gateway.undo.looking import Unsighted
 from gateway.undo.overlapping import Nearest
@@ -134,8 +133,8 @@ class Executor:
             call, found = entry.call, course.verdicts.get(entry.call.call_id)
             if found is None or found.verdict not in BACK:
                 continue
-            is_early = call.call_id in course.early or entry.standing == "already"
-            if is_early and _was_seen_back(found) and not back.find(call.keys):
+            is_early = call.call_id in course.early or entry.known_by == "look"
+            if is_early and not back.find(call.keys):
                 again.append(entry)
             back.add(call.keys, call)
 
@@ -196,10 +195,6 @@ class Executor:
         if first != entry.call.call_id:
             return Found("conflict", f"{first} must be undone first, and is not")
         return None
-
-
-def _was_seen_back(found: Found) -> bool:
-    return found.verdict in TAKEN_BACK or (found.verdict == "already" and found.why == AS_BEFORE)
 
 
 def _stays(entry: Planned, verdicts: Mapping[str, Found]) -> bool:

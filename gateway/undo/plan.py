@@ -106,6 +106,9 @@ class Planned(Value):
     exposed: tuple[Exposure, ...] = ()
     current: Image | None = None
     """What the look found; None when there was none."""
+    known_by: Literal["", "look", "undo"] = ""
+    """Of one that is `already` back: a look found its pre-image; or an earlier undo has taken it back, and no later
+    call explains what was found since."""
     at_last: bool = False
     """An earlier undo took it back: it is only looked at, when the later calls are undone (earlier.py)."""
     room: tuple[str, ...] = ()

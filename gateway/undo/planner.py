@@ -140,7 +140,7 @@ class Planner:
             )
             entry = await self._standing(entry, before, world, operator)
             if entry.standing == "ready" and await world.undone.is_gone_with_others(call):
-                entry = replace(entry, standing="already", why=EARLIER)
+                entry = replace(entry, standing="already", why=EARLIER, known_by="undo")
             is_forced = partial(self._is_forced, there, others)
             entry = cancelled(seen_before(entry, undone, is_forced), undone)
             planned[number] = entry
@@ -238,7 +238,9 @@ class Planner:
         standing, why = compare(sight.pack, call, current, entry.dependents)
         if standing == "ready":
             world.note(call.call_id, sight.reads, pre)
-        return replace(seen, standing=standing, why=why)
+        return replace(
+            seen, standing=standing, why=why, known_by="look" if standing == "already" else ""
+        )
 
 
 def _on_record(call: Recorded) -> Known | None:

@@ -18,7 +18,6 @@ from gateway.errors import Refused
 from gateway.ports import CallFilter, CallRow
 from gateway.reasons import Reason
 from gateway.undo import plan as plans
-from gateway.undo.earlier import EARLIER
 from gateway.undo.execute import Executor
 from gateway.undo.ledger import MANY
 from gateway.undo.parts import Parts
@@ -184,7 +183,7 @@ class Rollback:
             replace(planned[call.call_id], standing="ready")
             if call.call_id in cut
             and planned[call.call_id].standing != "refused"
-            and planned[call.call_id].why != EARLIER
+            and planned[call.call_id].known_by != "undo"
             else planned.get(call.call_id, Planned(call, "nothing"))
             for call in calls
         )
