@@ -1,4 +1,4 @@
-"""The word of a schema that says nothing to anybody: a keyword no dialect has, a pattern nobody can run. Pure.
+"""The word of a schema that limits nothing: a keyword its dialect has not, a pattern nobody can run. Pure.
 
 JSON Schema lets any member stand in a schema, and what is not a keyword limits nothing: `patern`, or an
 argument's name where `properties` was forgotten. In a tool's descriptor that is the server's affair; in a bound
@@ -15,19 +15,22 @@ from gateway.core.keywords import UnreadablePattern, pattern
 
 _ANNOTATIONS: Final = frozenset(
     {
-        *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "format"),
-        *("contentEncoding", "contentMediaType", "contentSchema", "then", "else", "minContains"),
-        *("maxContains", "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"),
-        *("$comment", "$defs", "definitions", "$vocabulary"),
+        *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+        *("then", "else", "minContains", "maxContains", "exclusiveMinimum", "exclusiveMaximum"),
+        *("$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment"),
+        *("$defs", "definitions"),
     }
 )  # fmt: skip
+_TELLING: Final = frozenset({"format", "contentEncoding", "contentMediaType", "contentSchema"})
+"""They tell what a text is, and nobody is asked whether it is that."""
+_PLAIN: Final = DATA | {"dependentRequired"}
 _OWN: Final = "x-"
 """What begins so is a word of the author's own, and meant to be."""
 
 
 def misspelt(schema: Any) -> str:
     """The first such word, and where it is; empty if there is none."""
-    return next(_faults(schema, "", keywords(schema) | _ANNOTATIONS), "")
+    return next(_faults(schema, "", (keywords(schema) | _ANNOTATIONS) - _TELLING), "")
 
 
 def _faults(schema: Any, place: str, known: frozenset[str]) -> Iterator[str]:
@@ -35,7 +38,9 @@ def _faults(schema: Any, place: str, known: frozenset[str]) -> Iterator[str]:
         return
     for word, said in schema.items():
         here = f"{place}/{word}"
-        if word not in known and not word.startswith(_OWN):
+        if word in _TELLING:
+            yield f"{here}: is not checked, and would limit nothing"
+        elif word not in known and not word.startswith(_OWN):
             yield f"{here}: is no keyword of JSON Schema, and would limit nothing"
         elif word == "pattern" and isinstance(said, str):
             yield from _pattern(said, here)
@@ -44,7 +49,7 @@ def _faults(schema: Any, place: str, known: frozenset[str]) -> Iterator[str]:
                 if word == "patternProperties":
                     yield from _pattern(name, here)
                 yield from _faults(each, f"{here}/{name}", known)
-        elif word not in DATA:
+        elif word not in _PLAIN:
             for each in said if isinstance(said, list) else [said]:
                 yield from _faults(each, here, known)
 

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from gateway.config.issuers import AGENT, PRINCIPAL
+from gateway.config.issuers import AGENT, PRINCIPAL, WORD
 from gateway.core.model import JsonObject
 from gateway.terms import Written
 
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$")]
+
+def _agent(name: str) -> str:
+    kind, _, own = name.partition(":")
+    if kind != "agent" or not AGENT.fullmatch(own):
+        raise ValueError(f"{name!r} is no agent's name: agent:, and then {NAMED}")
+    return name
+
+
+def _word(name: str) -> str:
+    if not WORD.fullmatch(name):
+        raise ValueError(f"{name!r} is not a name a token can carry: {NAMED.replace('small ', '')}")
+    return name
+
+
+NAMED: Final = "small letters, digits, ., _ and -, and none of these three at an end"
+Agent = Annotated[str, AfterValidator(_agent)]
+Word = Annotated[str, AfterValidator(_word)]
 
 
 class Asked(Written):
     """For whom, and what for. Terms that are left out are those of the ceiling."""
 
-    agent: Annotated[str, Field(pattern=rf"^agent:{AGENT.pattern}$")]
+    agent: Agent
     task: Word
     intent: Word
     tenant: Word | None = None

@@ -105,6 +105,28 @@ def test_a_bound_says_what_a_schema_can_say(tmp_path: Path) -> None:
     home.must("grant", "create", *asked)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            {"--agent": "Keeper"},
+            "'agent:Keeper' is no agent's name: agent:, and then small letters",
+        ),
+        ({"--agent": "operator:ann"}, "'operator:ann' is no agent's name"),
+        ({"--task": "a/b"}, "'a/b' is not a name a token can carry: letters, digits"),
+    ],
+    ids=["capital", "operator", "slash"],
+)
+def test_a_name_that_nobody_can_have_is_told_in_words(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    home = Home.idle(tmp_path / "home", INTENTS)
+    asked = {"--agent": "b", "--task": "t", "--intent": "general", **wrong}
+    ran = home.run("grant", "create", *(word for pair in asked.items() for word in pair))
+    assert ran.returncode == 2
+    assert said in ran.stderr
+
+
 def test_a_strict_flow_of_which_no_account_is_kept_is_not_given(tmp_path: Path) -> None:
     home = Home.idle(tmp_path / "home", INTENTS)
     asked = ("grant", "create", "--agent", "b", "--task", "t", "--intent", "general")
