@@ -176,7 +176,7 @@ def test_no_admin_token_lives_longer_than_a_quarter_of_one(tmp_path: Path) -> No
     ],
 )
 def test_an_agents_name_is_plain(tmp_path: Path, agent: str) -> None:
-    with pytest.raises(Misconfigured, match="^agent: "):
+    with pytest.raises(Misconfigured, match=r"^agent: "):
         mint(LocalIssuer.open(tmp_path, ORIGIN, NOW), agent=agent)
 
 
