@@ -21,6 +21,7 @@ from gateway.core.model import (
     WorkloadIdentity,
 )
 from gateway.errors import Misconfigured, Refused, Where
+from gateway.files.listing import is_there
 from gateway.policy import conditions, intents, patterns, pinned, rules, tiers
 from gateway.policy.classify import Classifier
 from gateway.policy.conditions import Condition
@@ -128,6 +129,11 @@ def load(directory: Path, servers: Mapping[str, ServerSettings]) -> PolicySnapsh
 
     constraints.yaml and tests.yaml may be absent: no conditions, no cases.
     """
+    for name in FILES:
+        # Passed over in silence, it would be as if its author had not written it: no case, every standing.
+        other = (directory / name).with_suffix(".yml")
+        if name.endswith(".yaml") and is_there(other):
+            raise Misconfigured(f"nobody reads it: its name must be {name}", Where(str(other)))
     version = fingerprint(directory)
     snapshot = _read(directory, servers, version)
     if fingerprint(directory) != version:

@@ -71,6 +71,17 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     assert Path(caught.value.where.file).name == name
 
 
+@pytest.mark.parametrize("name", ["intents", "tests", "constraints"])
+def test_a_file_that_would_be_passed_over_for_its_ending_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    """Without intents.yaml a role is enough in more tiers than with one."""
+    directory = written(tmp_path)
+    (directory / f"{name}.yml").write_text("standing: [data]\n")
+    with pytest.raises(Misconfigured, match=rf"{name}\.yml: .* must be {name}\.yaml"):
+        load(directory, {})
+
+
 def test_a_server_known_to_bulkhead_yaml_only_may_be_named(tmp_path: Path) -> None:
     csv = f"{ALLOW}\n{READER}\np, D1, *, web, *, *, *, *, *, -, deny\n"
     directory = written(tmp_path, csv)
