@@ -117,15 +117,15 @@ class Line:
                 if decided.classified.effect is not ONLY_READS:
                     reversible = await self._reverse(way, decided)  # 9
                 if reversible.decided.decision.obligations:
-                    reversible = await self._approve(way, reversible)
+                    reversible = await self._approve(way, reversible)  # 9, its duties
                 decided, prepared = reversible.decided, reversible.prepared
                 if prepared and holding.seconds(decided, prepared.reversal, way.fulfilled):
                     return await self._hold(way, decided, prepared)
-                recorded = await self._record(way, reversible)  # 11
+                recorded = await self._record(way, reversible)  # 10 and 11
             except Exception as error:
                 return await self._refused(way, error)
             try:
-                outcome = await self._forward(recorded, channel)  # 13
+                outcome = await self._forward(recorded, channel)  # 12 and 13
                 settling = self._settle(recorded, outcome)  # 14
                 looks = recorded.prepared is not None and recorded.prepared.looks
                 answer = await (to_its_end(settling) if looks else settling)
