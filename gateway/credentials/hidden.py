@@ -1,9 +1,9 @@
 """Takes the secrets of a server's credentials out of all that comes back from it, however it wrote them.
 
 They are looked for as they are; as JSON or a URL may write each of their characters (which ones are spelt, and how,
-is everybody's own choice); in hex; and in base64 at any place of a longer text. All secrets of the server are looked
-for, not only those of the call: it may mix up whom it answers. What hides a secret better than that is not found, and
-a secret in two halves is not found either.
+is everybody's own choice); in hex; in base64 at any place of a longer text; and all that broken into lines. All secrets
+of the server are looked for, not only those of the call: it may mix up whom it answers. What hides a secret better than
+that is not found, and a secret in two halves is not found either.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ def _decoded(raw: bytes) -> bytes:
         raw = raw.replace(b"\\\\", b"\xff").replace(b'\\"', b'"').replace(b"\\/", b"/")
         raw = _without_hex(raw, b"\\", _JSON)
     return _without_hex(raw, b"%", _URL) if b"%" in raw else raw
+
+
+def _unfolded(raw: bytes) -> bytes:
+    """A text without its ends of lines, also as JSON spells them: programs break base64 and hex into lines."""
+    return raw.replace(b"\\r", b"").replace(b"\\n", b"").translate(None, b"\r\n")
 
 
 def _without_hex(raw: bytes, begins: bytes, spelling: re.Pattern[bytes]) -> bytes:
@@ -192,7 +197,10 @@ class Hidden:
         return MARK if is_number and self._is_in(str(value).encode()) else value
 
     def _is_in(self, raw: bytes) -> bool:
-        views = [raw, _decoded(raw)] if b"%" in raw or b"\\" in raw else [raw]
+        folded = b"\n" in raw or b"\\n" in raw
+        views = [raw, _unfolded(raw)] if folded else [raw]
+        if b"%" in raw or b"\\" in raw:
+            views += [_decoded(view) for view in views]
         ended = (view for view in views if any(one.search(view) for one in self._compiled()))
         return any(form in view for view in ended for form in self._every)
 

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import sys
+import textwrap
 import tracemalloc
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -26,6 +27,17 @@ def hidden(*secrets: str) -> Hidden:
     for number, secret in enumerate(secrets or (SECRET,)):
         made.add(f"lease-{number}", [secret])
     return made
+
+
+LONG = "eyJhbGciOiJFUzI1NiJ9." + "".join(map(chr, range(48, 123))) * 4
+FOLDED = {
+    "base64, as programs print it": base64.encodebytes(LONG.encode()).decode(),
+    "the same, as in a mail": base64.encodebytes(LONG.encode()).decode().replace("\n", "\r\n"),
+    "the same, in JSON within a text": json.dumps(base64.encodebytes(LONG.encode()).decode()),
+    "hex": "\n".join(textwrap.wrap(LONG.encode().hex(), 60)),
+    "as it is": "\n".join(textwrap.wrap(LONG, 70, break_on_hyphens=False)),
+    "percent-encoded": "\n".join(textwrap.wrap(quote(LONG, safe=""), 70)),
+}
 
 
 WRITTEN = {
@@ -76,6 +88,15 @@ def test_it_is_taken_out_of_a_result_wherever_it_is(value: dict[str, Any]) -> No
     outcome = hidden().outcome(Outcome("ok", result=value))
     assert SECRET not in json.dumps(outcome.result)
     assert MARK in json.dumps(outcome.result)
+
+
+@pytest.mark.parametrize("way", FOLDED)
+def test_it_is_found_where_it_is_broken_into_lines(way: str) -> None:
+    """What is left of such a text would tell most of it: all of it goes."""
+    said = {"content": [{"type": "text", "text": f"here:\n{FOLDED[way]}"}, {"text": "a\nb"}]}
+    assert hidden(LONG).value(said) == {
+        "content": [{"type": "text", "text": MARK}, {"text": "a\nb"}]
+    }
 
 
 def test_a_number_can_be_a_secret() -> None:
