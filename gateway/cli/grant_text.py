@@ -15,7 +15,8 @@ def line(row: Standing, now: int) -> str:
     grant = row.grant
     whose = f"{visible(grant.agent)}  tenant {visible(grant.tenant)}"
     who = f"{whose}  task {visible(grant.task)}  {visible(grant.intent)}"
-    return f"{grant.id}  {row.word(now):<9}  {who}  until {when(grant.expires_at)}"
+    left = "".join(f"  {one} left" for one in _left(row)) if row.word(now) == "active" else ""
+    return f"{grant.id}  {row.word(now):<9}  {who}  until {when(grant.expires_at)}{left}"
 
 
 def story(row: Standing, now: int) -> Iterator[str]:

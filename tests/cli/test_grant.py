@@ -33,6 +33,7 @@ def test_what_is_left_of_one_is_told(tmp_path: Path) -> None:
     told = home.must("grant", "show", home.grant("b", "--uses", "3", "--bytes", "40"))
     assert "for             agent:b, task test, tenant local\n" in told
     assert "left            3 uses, 40 bytes\n" in told
+    assert home.must("grant", "list").endswith("  3 uses left  40 bytes left")
 
 
 def test_none_is_given(home: Home) -> None:
