@@ -89,6 +89,7 @@ class Line:
         self._tasks = Tasks(remembered)
         self._links = Links(remembered)
         self._carrying = Carrying()
+        self._steps = several.Steps(self._intent, self._reverse, self._decide_again, self._approve)
 
     def call(self, request: Request, channel: Channel) -> Coroutine[Any, Any, Answer]:
         """The answer to one request of an identified agent (design: steps 4 to 15).
@@ -121,7 +122,7 @@ class Line:
                 decided, prepared = reversible.decided, reversible.prepared
                 if prepared and holding.seconds(decided, prepared.reversal, way.fulfilled):
                     return await self._hold(way, decided, prepared)
-                recorded = await self._record(way, reversible)  # 10 and 11
+                recorded = await several.recorded(way, reversible, self._steps)  # 10 and 11
             except Exception as error:
                 return await self._refused(way, error)
             try:
@@ -224,10 +225,6 @@ class Line:
         """Its agent hears at once that it waits; `send` takes it up when its time has come."""
         discharged = discharge(decided, {*way.fulfilled, holding.HOLD})
         return await self._scribe.held(way, discharged, prepared.reversal)
-
-    async def _record(self, way: Way, reversible: Reversible) -> Recorded:
-        steps = self._intent, self._reverse, self._decide_again, self._approve
-        return await several.recorded(way, reversible, *steps)
 
     async def _intent(self, way: Way, reversible: Reversible) -> Recorded:
         """A write waits here until its intent is durable; a read only until it stands in a sound queue."""

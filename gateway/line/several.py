@@ -16,6 +16,7 @@ from gateway.line import holding
 from gateway.line.way import Recorded, Reversible, Way
 from gateway.ports import Prepared
 from gateway.reasons import Reason
+from gateway.values import Value
 
 SPENT: Final = frozenset({Reason.GRANT_SPENT, Reason.GRANT_OVER})
 UNCOVERED: Final = frozenset({Reason.GRANT_NEEDED, Reason.GRANT_OVER, Reason.OUTSIDE_GRANT})
@@ -27,35 +28,33 @@ class Reverse(Protocol):
     async def __call__(self, way: Way, decided: Decided, at_once: bool) -> Reversible: ...
 
 
-async def recorded(
-    way: Way,
-    reversible: Reversible,
-    record: Callable[[Way, Reversible], Awaitable[Recorded]],
-    reverse: Reverse,
-    again: Callable[[Way, Prepared | None], Reversible],
-    approve: Callable[[Way, Reversible], Awaitable[Reversible]],
-) -> Recorded:
-    """`record`: step 11, as often as there is something else to try it with. `again`: steps 3 to 8; `approve`: a
-    person's leave, which is for one grant. Raises `Refused`."""
+class Steps(Value):
+    """Those of the Line that are taken once more."""
+
+    record: Callable[[Way, Reversible], Awaitable[Recorded]]
+    """10 and 11."""
+    reverse: Reverse
+    again: Callable[[Way, Prepared | None], Reversible]
+    """3 to 8."""
+    approve: Callable[[Way, Reversible], Awaitable[Reversible]]
+    """A person's leave, which is for one grant."""
+
+
+async def recorded(way: Way, reversible: Reversible, steps: Steps) -> Recorded:
+    """Steps 10 and 11, as often as there is something else to try them with. Raises `Refused`."""
     while True:
         try:
-            return await record(way, reversible)
+            return await steps.record(way, reversible)
         except Refused as no:
-            reversible = await approve(way, await _anew(way, reversible, no, reverse, again))
+            reversible = await steps.approve(way, await _anew(way, reversible, no, steps))
 
 
-async def _anew(
-    way: Way,
-    reversible: Reversible,
-    no: Refused,
-    reverse: Reverse,
-    again: Callable[[Way, Prepared | None], Reversible],
-) -> Reversible:
+async def _anew(way: Way, reversible: Reversible, no: Refused, steps: Steps) -> Reversible:
     """After `no`: what was to be leased with the line is leased before it, or the next grant is asked."""
     prepared = reversible.prepared
     if prepared is None or not prepared.claims or no.reason is not Reason.OVERLOADED:
-        return _under_next(way, reversible, no, again)
-    reversible = await reverse(way, reversible.decided, at_once=False)
+        return _under_next(way, reversible, no, steps)
+    reversible = await steps.reverse(way, reversible.decided, at_once=False)
     if reversible.prepared and holding.seconds(
         reversible.decided, reversible.prepared.reversal, way.fulfilled
     ):
@@ -63,18 +62,13 @@ async def _anew(
     return reversible
 
 
-def _under_next(
-    way: Way,
-    reversible: Reversible,
-    no: Refused,
-    again: Callable[[Way, Prepared | None], Reversible],
-) -> Reversible:
+def _under_next(way: Way, reversible: Reversible, no: Refused, steps: Steps) -> Reversible:
     """Raises `Refused`: that there was not enough, when nothing else covers the call."""
     grant = way.covered.cover.grant if way.covered else ""
     if no.reason not in SPENT or not grant:
         raise no
     way.spent += (grant,)
     try:
-        return again(way, reversible.prepared)
+        return steps.again(way, reversible.prepared)
     except Refused as other:
         raise (no if other.reason in UNCOVERED else other) from None
