@@ -66,6 +66,7 @@ async def keep_deadlines(settings: Settings, config: Path) -> None:
         try:
             looked = await asyncio.to_thread(deadlines.look)
             told = _told(looked, told)
+            await asyncio.to_thread(deadlines.forget, microseconds())
             if looked.overdue(wall()):
                 await _kept_apart(config)
         except Exception as error:

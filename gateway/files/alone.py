@@ -9,7 +9,8 @@ from pathlib import Path
 
 def taken(path: Path) -> int | None:
     """The descriptor that holds the file, made if need be, until it is closed; None: somebody has it. Never waits.
-    Raises `OSError` where it cannot be had (the disk is full, too many files are open)."""
+    Who holds it may take it away. Raises `OSError` where it cannot be had (the disk is full, too many files are
+    open)."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -18,4 +19,7 @@ def taken(path: Path) -> int | None:
         if isinstance(error, BlockingIOError):
             return None
         raise
-    return descriptor
+    if os.fstat(descriptor).st_nlink:
+        return descriptor
+    os.close(descriptor)  # it was taken away meanwhile: whoever comes later makes another one
+    return None

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final, Literal
 
@@ -27,6 +28,11 @@ DIRECTORY: Final = "tasks"
 SECONDS: Final = 600
 SURE: Final = 1_000_000_000
 """Nanoseconds after which a further change to a directory is at a time of its own."""
+SETTLED: Final = ("confirmed", "undone")
+KEPT: Final = 30 * 86_400_000_000
+"""Microseconds after its deadline for which a task that is settled is remembered."""
+AT_ONCE: Final = 20_000
+"""Tasks that are forgotten in one go."""
 LATE_SECONDS: Final = 3_600
 """A deadline that was missed by more, because nobody was there to keep it, is put to a person."""
 
@@ -66,7 +72,7 @@ class Deadlines:
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / DIRECTORY
         self._known: dict[tuple[Path, int, int], Promise] = {}
-        """By file as it was at the last look: there is one of every task that was ever begun."""
+        """By file as it was at the last look: there is one of every task of a month."""
         self._looked = Looked((), ())
         self._as_of: tuple[int, int] | None = None
         """Of their directory, when that was found; None: it is to be found again."""
@@ -116,6 +122,16 @@ class Deadlines:
             self._looked = self._look()
             self._as_of = None if self._looked.unreadable else now
         return self._looked
+
+    def forget(self, now: int) -> None:
+        """Some of those that were settled long ago, as of the last look: there is no end to them, and nobody asks."""
+        over = takewhile(lambda each: each.deadline + KEPT < now, self._looked.promises)
+        for each in islice((each for each in over if each.stand in SETTLED), AT_ONCE):
+            with self._lock(each.task, each.tenant) as got:
+                if got and self.find(each.task, each.tenant) in (each, None):
+                    path = self._path(each.task, each.tenant)
+                    path.unlink(missing_ok=True)
+                    path.with_suffix(".lock").unlink()
 
     def _unchanged(self) -> tuple[int, int] | None:
         """Which directory it is and since when it is so; None where that cannot be told yet."""

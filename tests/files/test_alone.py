@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -41,3 +42,20 @@ def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_where_it_cannot_be_had_nobody_is_said_to_have_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         alone.taken(tmp_path / "nowhere" / "lock")
+
+
+def test_what_was_taken_away_while_it_was_asked_for_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, flock = tmp_path / "lock", fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        lock.unlink()
+        flock(descriptor, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", late)
+        assert alone.taken(lock) is None
+    held = alone.taken(lock)
+    assert held is not None
+    os.close(held)

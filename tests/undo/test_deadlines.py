@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Refused
-from gateway.undo.deadlines import Deadlines
+from gateway.undo.deadlines import KEPT, Deadlines, Stand
 
 SECOND = 1_000_000
 TASK = "nightly/../cleanup\n1"
@@ -64,6 +64,40 @@ def test_who_keeps_it_keeps_it_alone(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="overloaded"):
             other.confirm(TASK, 1)
     assert other.confirm(TASK, 1).stand == "confirmed"
+
+
+def test_what_was_settled_long_ago_is_forgotten_and_nothing_else_is(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    for task in ("confirmed", "undone", "asks", "open", "late"):
+        deadlines.begin(task, "operator:o", 0, 700 if task == "late" else 600)
+    for task in ("confirmed", "late"):
+        deadlines.confirm(task, SECOND)
+    stands: tuple[Stand, ...] = ("undone", "asks")
+    for stand in stands:
+        promise = deadlines.find(stand)
+        assert promise is not None
+        deadlines.settle(promise, stand)
+    other = Deadlines(tmp_path)
+    other.look()
+    deadlines.look()
+    for each in (deadlines, other):  # which knows of what is gone by now
+        each.forget(601 * SECOND + KEPT)
+    assert {each.task for each in deadlines.look().promises} == {"asks", "open", "late"}
+    assert len(list((tmp_path / "tasks").iterdir())) == 6
+    assert deadlines.begin("confirmed", "operator:o", 0, 600).stand == "open"
+
+
+def test_a_task_that_somebody_has_or_has_begun_again_is_not_forgotten(tmp_path: Path) -> None:
+    deadlines = Deadlines(tmp_path)
+    for task in ("held", "again"):
+        deadlines.begin(task, "operator:o", 0, 600)
+        deadlines.confirm(task, SECOND)
+    deadlines.look()
+    again = Deadlines(tmp_path).begin("again", "operator:o", KEPT, 600)
+    with Deadlines(tmp_path).held("held"):
+        deadlines.forget(601 * SECOND + KEPT)
+    assert deadlines.find("again") == again
+    assert deadlines.find("held") is not None
 
 
 def _a_link(path: Path) -> None:
