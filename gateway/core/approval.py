@@ -148,18 +148,23 @@ def answer_to(new: Ticket, known: Sequence[Ticket]) -> Ticket:
     """The ticket that answers this question: one of the agent's `known` ones, or the new one. A ticket of an agent of
     the same name in another tenant is not this agent's.
 
+    A window is asked for by an operator: what its agent has asked for does not keep it out, nor that one was denied.
+
     Raises `Refused` (overloaded) when the agent has asked too much already."""
     known = [ticket for ticket in known if ticket.tenant == new.tenant]
     alive = [ticket for ticket in known if ticket.expires_at > new.created_at]
     same = {ticket.stand: ticket for ticket in alive if ticket.digest == new.digest}
+    if new.kind == "window":
+        return same.get("approved") or same.get("waiting") or new
     window = next((ticket for ticket in alive if _is_open_for(ticket, new)), None)
     found = same.get("approved") or same.get("denied") or window or same.get("waiting")
     if found is not None:
         return found
-    waiting = sum(ticket.stand == "waiting" for ticket in alive)
+    waiting = sum(ticket.stand == "waiting" and ticket.kind == "call" for ticket in alive)
     if waiting >= MOST_WAITING:
         raise Refused(Reason.OVERLOADED, f"{new.agent} has {waiting} {_WAITING}")
-    recent = [t for t in known if t.created_at > new.created_at - 3_600_000_000]
+    lately = new.created_at - 3_600_000_000
+    recent = [t for t in known if t.created_at > lately and t.kind == "call"]
     if len(recent) >= MOST_AN_HOUR:
         raise Refused(Reason.OVERLOADED, f"{new.agent} had {len(recent)} {_AN_HOUR}")
     return new

@@ -20,6 +20,7 @@ from gateway.core.approval import (
 from gateway.core.model import Tier
 from gateway.errors import Refused
 from gateway.reasons import Reason
+from gateway.values import replace
 from tests.grants.given import NOON, SECOND
 
 HOUR = 3_600 * SECOND
@@ -210,6 +211,26 @@ def test_a_window_that_is_not_open_is_none(stand: Stand) -> None:
 def test_nothing_of_another_tenant_answers() -> None:
     known = [ticket(stand="approved", tenant="other"), window(tenant="other")]
     assert answer_to(ticket("new"), known).id == "new"
+
+
+def test_a_window_is_asked_for_however_much_its_agent_has_asked() -> None:
+    """Just then it is wanted."""
+    said = [ticket(f"t{number}", digest=f"{number}") for number in range(MOST_AN_HOUR)]
+    new = replace(window("waiting"), id="new")
+    assert answer_to(new, said).id == "new"
+    for stand in ("approved", "waiting"):
+        assert answer_to(new, [*said, window(stand)]).id == "w1"
+
+
+def test_a_window_that_was_denied_can_be_asked_for_again() -> None:
+    new = replace(window("waiting"), id="new")
+    assert answer_to(new, [window("denied")]).id == "new"
+    assert answer_to(new, [window("denied"), replace(window(), id="w2")]).id == "w2"
+
+
+def test_windows_are_none_of_what_an_agent_asks() -> None:
+    asked = [replace(window("waiting"), id=f"w{n}", digest=f"{n}") for n in range(MOST_AN_HOUR)]
+    assert answer_to(ticket("new"), asked).id == "new"
 
 
 def test_an_agent_asks_so_often_an_hour_and_no_more() -> None:
