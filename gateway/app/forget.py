@@ -36,7 +36,8 @@ class Forgetting(Value):
         return [row for row in map(self.reader.call, named) if row is not None]
 
     async def forget(self, calls: Sequence[CallRow], by: str) -> bool:
-        """Their payloads are gone, and a line of each says so. False: the log still holds them for now.
+        """Their payloads are gone, and a line of each says so; and of those that went before nothing is left. False:
+        the log still holds some for now.
 
         Raises `JournalError`."""
         found = findpayloads.of_calls(self.reader, [row.record.call_id for row in calls])

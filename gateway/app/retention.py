@@ -31,6 +31,8 @@ class Retention:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._after = dict.fromkeys(CLASSES, 0)
+        self._certain = True
+        """Is nothing that was destroyed left in the file or its log?"""
 
     async def sweep(self, journal: SqliteJournal, now: int) -> dict[Class, int]:
         """How many payloads were destroyed, by class. Raises `JournalError`."""
@@ -39,8 +41,9 @@ class Retention:
             days = getattr(self._settings.retention, kind)
             if days is not None:
                 gone[kind] = await self._swept(journal, kind, now - days * DAY, now)
-        if any(gone.values()):
-            await journal.scrub(rewrite=False)
+        if any(gone.values()) or not self._certain:
+            self._certain = False  # also where it fails
+            self._certain = await journal.scrub(rewrite=False)
         return gone
 
     async def _swept(self, journal: SqliteJournal, kind: Class, before: int, now: int) -> int:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from base64 import b64encode
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from gateway import settings
+from gateway.app.forget import open_forgetting
 from gateway.journals.sqlite import SqliteJournal
 from tests.journals.calls import intent, outcome
 from tests.system.home import Home
@@ -65,3 +71,27 @@ async def test_an_agents_name_is_not_found_in_a_longer_one(tmp_path: Path) -> No
     ran = home.run("journal", "forget", "--subject", "agent:bob", "--json", "--as", "ada")
     await journal.aclose()
     assert json.loads(ran.stdout)["calls"] == ["call-sentence", "call-encoded"]
+
+
+async def test_what_the_log_still_held_is_gone_when_it_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time there is nothing to forget any more, and it was left where it lay."""
+    monkeypatch.setattr("gateway.app.forget.PATIENCE", 1)
+    home = Home.idle(tmp_path / "home")
+    path = home.root / ".bulkhead" / "journal.db"
+    journal = await SqliteJournal.open(path)
+    for line in (intent("call-over", arguments={"to": "jane@example.com"}), outcome("call-over")):
+        await journal.append(line).sealed()
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        [(key,)] = reader.execute("SELECT key FROM payload").fetchall()
+        async with open_forgetting(settings.load(home.root / "bulkhead.yaml")) as forgetting:
+            calls = forgetting.calls_of("jane@example.com")
+            certain = await forgetting.forget(calls, "operator:ada")
+    ran = home.run("journal", "forget", "--subject", "jane@example.com", "--as", "ada")
+    left = [file.name for file in path.parent.glob("journal.db*") if key in file.read_bytes()]
+    await journal.aclose()
+    assert (len(calls), certain) == (1, False)
+    assert (ran.returncode, ran.stdout) == (0, "0 calls forgotten\n")
+    assert left == []

@@ -90,6 +90,24 @@ async def test_what_is_under_way_keeps_what_it_has(tmp_path: Path) -> None:
     assert found == {"older": {"arguments"}, "open": set(), "old": set()}
 
 
+async def test_what_somebody_kept_in_the_log_is_gone_with_the_next_sweep(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    sweeping = Retention(settings(arguments=5))
+    async with asyncio.timeout(60):
+        journal = await SqliteJournal.open(path)
+        for line in call("old", NOON):
+            await journal.append(line).sealed()
+        with closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            [key] = reader.execute("SELECT key FROM payload ORDER BY id").fetchone()
+            await sweeping.sweep(journal, TODAY)
+        held = key in Path(f"{path}-wal").read_bytes()
+        gone = await sweeping.sweep(journal, TODAY)
+        left = [file.name for file in tmp_path.glob("journal.db*") if key in file.read_bytes()]
+        await journal.aclose()
+    assert (held, any(gone.values()), left) == (True, False, [])
+
+
 async def test_what_begins_while_a_sweep_looks_is_not_below_its_end(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     begun: list[Entry] = []
