@@ -723,6 +723,10 @@ class Gate(Protocol):
         """What this caller may know of this endpoint."""
         ...
 
+    def left(self, identity: WorkloadIdentity) -> int:
+        """Seconds for which this caller's token is still good, by the clock that tokens are judged by."""
+        ...
+
     def keeps(self, request: Request) -> MayHave:
         """What comes of a request is about to be kept for an agent that may come back for it."""
         ...

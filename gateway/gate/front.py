@@ -146,6 +146,10 @@ class FrontGate:
         tiers = served_tiers(endpoint, identity)
         return self._policies.current.reaches(identity, endpoint.server or "", tiers)
 
+    def left(self, identity: WorkloadIdentity) -> int:
+        """See `ports.Gate`."""
+        return max(0, identity.expires_at - self._seconds())
+
     def keeps(self, request: Request) -> MayHave:
         """See `ports.Gate`. A large request is not kept beside what came of it."""
         is_small = len(as_json(request.params)) <= SMALL

@@ -79,11 +79,10 @@ def gate(verifier: Verifier, turned_away: TurnedAway, **given: Any) -> FrontGate
         ("line", "shelves", "policies", "bounds", "catalogue", "receipts")
     )
     return FrontGate(
-        **{**parts, **given},
+        **{**parts, "seconds": lambda: 0, **given},
         watched={},
         verifier=verifier,
         turned_away=cast(Any, turned_away),
-        seconds=lambda: 0,
     )
 
 
@@ -198,6 +197,12 @@ def test_who_is_not_known_again_is_neither_noted_nor_turned_away() -> None:
     front = gate(Verifier([]), away, noted=lambda evidence, _: noted.append(evidence))
     assert front.recalled(EVIDENCE) is None
     assert (away.noted, noted) == ([], [])
+
+
+def test_a_token_has_so_long_left_as_the_gateways_own_clock_says() -> None:
+    front = gate(Verifier([]), TurnedAway(), seconds=lambda: 100)
+    left = [front.left(replace(WHO, expires_at=at)) for at in (160, 100, 40)]
+    assert left == [60, 0, 0]
 
 
 @dataclass

@@ -8,7 +8,6 @@ to whom is the gate's; this file knows the messages. Spec: 2026-07-28 patterns/s
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -85,7 +84,7 @@ async def listen(gate: Gate, request: Request, channel: Channel, over: asyncio.E
         }
         honoured |= await _subscribed(following, request, names)
         await channel.notify(ACKNOWLEDGED, {"notifications": honoured, "_meta": tag})
-        await _tell(untold, channel, tag, over, request.identity.expires_at - time.time())
+        await _tell(untold, channel, tag, over, gate.left(request.identity))
     finally:
         following.close()
     return Answer({"resultType": "complete", "_meta": tag})
@@ -141,7 +140,7 @@ async def _tell(
 ) -> None:
     ending = asyncio.ensure_future(over.wait())
     try:
-        async with asyncio.timeout(max(0.0, seconds)):
+        async with asyncio.timeout(seconds):
             while not ending.done():
                 if (one := untold.take()) is not None:
                     method, params = one
@@ -189,7 +188,7 @@ def _after_a_call(
 
     def may_hear() -> bool:
         newest = session.caller or identity  # whose token may be another by when this is read
-        return still() and newest.expires_at > time.time() and may_have(newest)
+        return still() and gate.left(newest) > 0 and may_have(newest)
 
     if loglevels.heard(method, params, session.log_floor) and may_hear():
         told(method, params, may_hear)

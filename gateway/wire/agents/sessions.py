@@ -8,7 +8,6 @@ it does not exist.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
@@ -107,7 +106,7 @@ class SessionEra:
         if stream is session.standing:
             listening.follow(self._gate, session, identity, partial(tell_standing, session))
         loop = asyncio.get_running_loop()
-        until = loop.time() + max(0.0, identity.expires_at - time.time())
+        until = loop.time() + self._gate.left(identity)
         try:
             await Reader(session, stream, exchange, self._limits).read(after, until)
         finally:

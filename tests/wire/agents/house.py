@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +106,8 @@ class RememberingGate:
     """Does it know again who was identified before?"""
     expires_at: int = field(default_factory=lambda: int(time.time()) + 600)
     """When every token does."""
+    now: Callable[[], float] = time.time
+    """The clock that tokens are judged by."""
 
     def recalled(self, evidence: Evidence) -> WorkloadIdentity | None:
         """Whoever was identified before by the same, while the token is good."""
@@ -148,6 +150,9 @@ class RememberingGate:
             {"tools": {"listChanged": True}, "logging": {}, "vendor": {"kept": 1}},
             f"for {identity.agent} at {endpoint.path}",
         )
+
+    def left(self, identity: WorkloadIdentity) -> int:
+        return max(0, identity.expires_at - int(self.now()))
 
     def keeps(self, request: Request) -> MayHave:
         return lambda asker: not {asker.task, request.params.get("name")} & self.stopped

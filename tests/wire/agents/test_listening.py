@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -13,7 +12,6 @@ import pytest
 
 from gateway.core.model import ClientFacts, Endpoint, Evidence, JsonObject
 from gateway.values import replace
-from gateway.wire.agents import listening as told
 from gateway.wire.agents.limits import Limits
 from gateway.wire.agents.listening import follow
 from gateway.wire.agents.replay import Budget, Shelf
@@ -105,6 +103,19 @@ async def test_a_listen_ends_with_a_result_when_the_gateway_stops() -> None:
         [followed] = place.gate.followed
     assert last["result"] == {"resultType": "complete", "_meta": {ID: 1}}
     assert followed.closed
+
+
+async def test_a_stream_ends_with_its_token_by_the_clock_that_tokens_are_judged_by() -> None:
+    async with serving() as place, connection(place) as line, connection(place) as other:
+        async with asyncio.timeout(20):
+            speaker = await session(place)
+            place.gate.now = lambda: place.gate.expires_at  # the machine's was set back
+            await listening(line, toolsListChanged=True)
+            last = await line.event()
+            await speaker.get(other)
+            while await other.chunk():
+                pass
+    assert last["result"] == {"resultType": "complete", "_meta": {ID: 1}}
 
 
 async def test_a_listen_nobody_reads_any_more_is_followed_no_longer() -> None:
@@ -218,9 +229,7 @@ async def test_it_is_told_by_the_newest_token_while_that_lasts(
     assert told == heard
 
 
-async def test_what_waits_for_a_reader_is_told_by_the_token_it_comes_back_with(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_waits_for_a_reader_is_told_by_the_token_it_comes_back_with() -> None:
     gate, waiting = RememberingGate(), list[Any]()
     endpoint = Endpoint("all")
     gate.was_met.add(endpoint)
@@ -229,7 +238,7 @@ async def test_what_waits_for_a_reader_is_told_by_the_token_it_comes_back_with(
     one = Session(endpoint, "", ClientFacts("2025-11-25"), Shelf(Budget(1000), limits), 0)
     follow(gate, one, replace(who, expires_at=now + 60), lambda *said: waiting.append(said[2:]))
     one.ear.tell(LOGGED, {"data": "x"})
-    monkeypatch.setattr(told, "time", SimpleNamespace(time=lambda: now + 90))
+    gate.now = lambda: now + 90
     [(still,)] = waiting
     before = still()
     follow(gate, one, replace(who, expires_at=now + 120), lambda *_: None)
