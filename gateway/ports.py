@@ -171,7 +171,8 @@ class CallRow(Value):
 
 
 class CallFilter(Value):
-    """Which calls: every given field must match. `since` in microseconds."""
+    """Which calls: every given field must match. `since`: begun then or later; `until_after`: under way then, or begun
+    later. In microseconds."""
 
     agent: str | None = None
     server: str | None = None
@@ -181,19 +182,16 @@ class CallFilter(Value):
     since: int | None = None
     grant: str | None = None
     tenant: str | None = None
+    until_after: int | None = None
 
     def fits(self, row: CallRow) -> bool:
         """True when the row has every given field."""
-        wanted = (
-            (self.agent, row.record.agent),
-            (self.server, row.record.server),
-            (self.state, row.state),
-            (self.tier, row.record.tier),
-            (self.task, row.record.task),
-            (self.grant, row.record.grant),
-            (self.tenant, row.record.tenant),
-        )
-        if any(value is not None and value != found for value, found in wanted):
+        names = ("agent", "server", "tier", "task", "grant", "tenant")
+        wanted = [(getattr(self, name), getattr(row.record, name)) for name in names]
+        if any(value not in (None, found) for value, found in [*wanted, (self.state, row.state)]):
+            return False
+        after, ended = self.until_after, row.settled_at
+        if after is not None and ended is not None and ended < after:
             return False
         return self.since is None or row.created_at >= self.since
 

@@ -224,6 +224,7 @@ def _conditions(where: CallFilter) -> tuple[list[str], list[Any]]:
         "c.grant_id = ?": where.grant,
         _OF_TENANT: where.tenant,
         "c.created_at >= ?": where.since,
+        "(c.settled_at IS NULL OR c.settled_at >= ?)": where.until_after,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
     # As a literal: only then is the small index of the held ones used.

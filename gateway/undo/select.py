@@ -108,8 +108,16 @@ class Selector:
 
     def _rows(self, wanted: Wanted) -> Iterator[CallRow]:
         for row in self._named(wanted) if wanted.calls else self._listed(wanted):
-            if may_have_written(row) and _fits(row, wanted):
+            if may_have_written(row) and _fits(row, wanted) and self._is_since(row, wanted.since):
                 yield row
+
+    def _is_since(self, row: CallRow, since: int | None) -> bool:
+        """Was it begun then or later? One that was held begins when it is sent, too."""
+        if since is None or row.created_at >= since:
+            return True
+        lines = self._reader.lines(row.record.call_id)
+        sent = any(line.kind is State.INTENT and line.at >= since for line in lines)
+        return sent and lines[0].kind is State.HELD
 
     def _named(self, wanted: Wanted) -> Iterator[CallRow]:
         seen = set()
@@ -127,7 +135,7 @@ class Selector:
             server=_only(wanted.servers),
             task=_only(wanted.tasks),
             grant=_only(wanted.grants),
-            since=wanted.since,
+            until_after=wanted.since,
             tenant=None if ANY in wanted.tenants else _only(wanted.tenants),
         )
         for row in self._reader.calls(where, MANY):
@@ -169,7 +177,6 @@ def _fits(row: CallRow, wanted: Wanted) -> bool:
         and (not wanted.sessions or record.session in wanted.sessions)
         and (not wanted.grants or record.grant in wanted.grants)
         and (not wanted.tenants or ANY in wanted.tenants or record.tenant in wanted.tenants)
-        and (wanted.since is None or row.created_at >= wanted.since)
     )
 
 

@@ -56,6 +56,7 @@ def found(path: Path) -> list[Any]:
         CallFilter(task="task é 2"),
         CallFilter(grant="g"),
         CallFilter(since=NOON + 300),
+        CallFilter(until_after=NOON + 300),
         *(CallFilter(state=state) for state in State),
     )
     with closing(SqliteReader(path)) as reader:

@@ -21,6 +21,7 @@ from gateway.ports import Outbound
 from gateway.undo import outbox as outbox_module
 from gateway.undo.held import Waitings
 from gateway.undo.outbox import Outbox
+from gateway.undo.select import Selector, Wanted
 from tests.free import Deaf
 from tests.undo.holding import BEFORE, DUE, Holding, desk, sent, waitings
 from tests.undo.rig import Rig, Store, a_rig, failed
@@ -57,6 +58,20 @@ async def test_it_is_sent_at_its_time_and_can_then_be_taken_back(tmp_path: Path)
         assert (state(rig, call), store.records) == ("applied", {"a": "new"})
         verdicts = await rig.undo(call)
     assert (verdicts, store.records) == ({call: "restored"}, {"a": "meanwhile"})
+
+
+async def test_what_was_held_before_and_sent_since_was_done_since(tmp_path: Path) -> None:
+    def done_since(at: int) -> list[str]:
+        found = Selector(rig.parts.reader, rig.parts.ledger).select(Wanted(since=at))
+        return [each.call_id for each in found.calls]
+
+    async with a_rig(tmp_path, Store(), Holding("put")) as rig:
+        call = await rig.call("put", key="a", value="new")
+        [held] = rig.reader.lines(call)
+        assert (done_since(held.at), done_since(held.at + 1)) == ([call], [])  # it waits still
+        await sent(rig)
+        [begun] = [line for line in rig.reader.lines(call) if line.kind == "intent"]
+        assert (done_since(begun.at), done_since(begun.at + 1)) == ([call], [])
 
 
 class Asking(Store):
