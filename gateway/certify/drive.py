@@ -64,9 +64,10 @@ class Driver:
         packs: Packs,
         servers: Mapping[str, ToolServer],
         journal: MemoryJournal,
-        undoing: Mapping[str, ToolServer] | None = None,
+        undoing: Mapping[str, ToolServer],
     ) -> None:
-        """`undoing`: processes of the same servers, through which calls are taken back, as a rollback has its own."""
+        """`undoing`: processes of the same servers, through which calls are taken back, as a rollback has its own;
+        empty: `servers`."""
         self._server = server
         self._packs = packs
         self._servers = servers

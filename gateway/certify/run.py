@@ -45,7 +45,7 @@ class Scratch(Value):
     """Gives processes of the same servers that have yet to start; None: theirs are nobody's to start."""
 
     @asynccontextmanager
-    async def driver(self, apart: bool = False) -> AsyncIterator[Driver]:
+    async def driver(self, apart: bool) -> AsyncIterator[Driver]:
         """For one run. `apart`: its calls are taken back through processes started for that."""
         undoing = self.again() if apart and self.again is not None else {}
         try:

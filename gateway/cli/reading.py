@@ -36,7 +36,7 @@ def pages(reader: JournalReader, after: int = 0) -> Iterator[Sequence[EventRow]]
         after = page[-1].seq
 
 
-def lines_after(reader: JournalReader, after: int = 0) -> Iterator[EventRow]:
+def lines_after(reader: JournalReader, after: int) -> Iterator[EventRow]:
     """The same, line by line."""
     return chain.from_iterable(pages(reader, after))
 

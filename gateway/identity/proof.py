@@ -54,7 +54,7 @@ def binding(claims: Mapping[str, Any]) -> Binding | None:
 class Proofs:
     """Checks them, and remembers those that were used."""
 
-    def __init__(self, origin: str, shared: UsedProofs | None = None) -> None:
+    def __init__(self, origin: str, shared: UsedProofs | None) -> None:
         """`shared`: with other processes."""
         self._origin = origin
         self._shared = shared

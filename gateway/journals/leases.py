@@ -88,7 +88,7 @@ class _Here:
 class SqliteLeases:
     """`lease_ports.Leases` in a journal's file. One for all calls of its process, which it excludes from each other."""
 
-    def __init__(self, desk: Desk, clock: Clock, patience: float = PATIENCE) -> None:
+    def __init__(self, desk: Desk, clock: Clock, patience: float) -> None:
         """`clock`: microseconds since the epoch, read for terms only."""
         self._desk = desk
         self._clock = clock

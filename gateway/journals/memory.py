@@ -7,7 +7,7 @@ tested without a disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.approval import Leave, Word
@@ -71,13 +71,9 @@ class Memory:
 class MemoryJournal:
     """`ports.Journal` that remembers. `broken`: set it to a sentence and every new line is refused with it."""
 
-    def __init__(
-        self, memory: Memory | None = None, clock: Callable[[], int] | None = None
-    ) -> None:
-        """`clock`: microseconds since the epoch, for the lines of `recover`."""
+    def __init__(self, memory: Memory | None = None) -> None:
         self.memory = memory if memory is not None else Memory()
         self.broken: str | None = None
-        self._clock = clock or (lambda: time.time_ns() // 1_000)
         self._run = self.memory.begin()
         self._open_calls = OpenCalls()
         self._waiting: list[Entry] = []
@@ -109,7 +105,7 @@ class MemoryJournal:
             if call.state is State.INTENT and call.run not in self.memory.live_runs
         ]
         for call_id in lost:
-            line = outcome(call_id, self._clock(), "in_doubt", {"detail": LOST})
+            line = outcome(call_id, time.time_ns() // 1_000, "in_doubt", {"detail": LOST})
             self.memory.write(line, form.encode(line, f"memory-{self._run}"), self._run)
         return lost
 

@@ -47,7 +47,7 @@ async def greet(
     server: Asks,
     era: Literal["auto", "sessions", "stateless"],
     client: ClientFacts | None,
-    credential: Credential | None = None,
+    credential: Credential | None,
 ) -> Greeting:
     """Settle the era. `client`: who it is told of; None tells it of the gateway, which answers no questions.
     `credential`: what it was started with, and may say in its refusal.
