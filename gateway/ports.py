@@ -582,7 +582,7 @@ class ToolServer(Protocol):
         ...
 
     def changes(self) -> AsyncIterator[str]:
-        """Yields the method of each `notifications/*/list_changed`, and "restarted" after a new connection."""
+        """Yields each `notifications/*/list_changed`, "restarted" after a new connection, "new process" before one."""
         ...
 
     def describe(self) -> JsonObject:

@@ -16,7 +16,7 @@ from typing import Literal, TypedDict
 from gateway.catalogue.earlier import EarlierLists, has_all, listing
 from gateway.catalogue.fetch import Lists, fetch_lists
 from gateway.catalogue.merge import merge
-from gateway.catalogue.next_look import NextLook
+from gateway.catalogue.next_look import NextLook, look_again
 from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, again
 from gateway.catalogue.text import printable
@@ -72,6 +72,7 @@ class LiveCatalogue:
         self._tried = {name: asyncio.Event() for name in servers}
         """Set when its part of the catalogue is there, or could not be had."""
         self._looked = {name: asyncio.Event() for name in servers}
+        self._processes = dict.fromkeys(servers, 0)  # how often each was started anew
         self._withheld: Mapping[Target, str] = {}
         """What was said to be withheld, and why."""
         self._told: list[Callable[[], None]] = []
@@ -160,12 +161,9 @@ class LiveCatalogue:
         read = self._lists.get(name)
         shelf = self.current.servers.get(name)
         error = next(iter(read.problems.values()), None) if read else None
+        state: Literal["failing", "ready"] = "failing" if error else "ready"
         return {
-            "state": "starting"
-            if not self._looked[name].is_set()
-            else "failing"
-            if error
-            else "ready",
+            "state": state if self._looked[name].is_set() else "starting",
             "tools": len(shelf.tools) if shelf else 0,
             "quarantined": sum(target.server == name for target in self.current.quarantined),
             "error": error,
@@ -182,12 +180,16 @@ class LiveCatalogue:
         while True:
             self._next_look[name].begin()
             known = self._lists.get(name, Lists()).kinds
+            process = self._processes[name]
             read = await self._read(name)
             assumed = self._assumed.pop(name, Lists()).kinds
             # What was shown and could not be read was not looked at: calls stay closed.
             stale = read.problems.keys() & (known.keys() | assumed.keys())
             try:
-                if await self._take(name, read) and not stale:
+                taken = await self._take(name, read)
+                if process != self._processes[name]:
+                    continue  # what was read is of a process that is gone
+                if taken and not stale:
                     self.unseen.discard(name)
             except Exception:
                 # Whatever its lists do to us: who is not looked at any more could change unseen.
@@ -196,7 +198,7 @@ class LiveCatalogue:
             if not self._looked[name].is_set():
                 self._looked[name].set()
                 self._tell_withheld()
-            wait = pause if read.problems else self._look_again(read)
+            wait = pause if read.problems else look_again(read, self._pace.ttl)
             pause = min(pause * 2, longest) if read.problems else self._pace.retry[0]
             fresh = self._lists.get(name, Lists()).kinds != known
             await self._next_look[name].wait(wait, fresh=fresh)
@@ -213,7 +215,12 @@ class LiveCatalogue:
         pause, longest = self._pace.retry
         while True:
             try:
-                async for _ in self._servers[name].changes():
+                async for what in self._servers[name].changes():
+                    if what == "new process":
+                        # It may be another program than the one that was looked at: its calls wait until it was.
+                        self._processes[name] += 1
+                        self.unseen.add(name)
+                        self._looked[name].clear()
                     self._next_look[name].tell()
                     pause = self._pace.retry[0]
             except Exception as error:
@@ -221,13 +228,6 @@ class LiveCatalogue:
             await asyncio.sleep(pause)
             self._next_look[name].tell()
             pause = min(pause * 2, longest)
-
-    def _look_again(self, read: Lists) -> float:
-        """The server's own shortest `ttlMs`, between 30 s and ours."""
-        pages = [page.raw.get("ttlMs") for each in read.kinds.values() for page in each.pages]
-        longest = int(self._pace.ttl * 1000)  # first: its own may be larger than any double
-        own = [min(ttl, longest) / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
-        return min([self._pace.ttl, *(max(30.0, ttl) for ttl in own)])
 
     async def _take(self, name: str, read: Lists) -> bool:
         """A list that could not be read stays as it was; what is as it was makes no new table. False: what was read

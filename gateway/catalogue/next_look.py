@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.catalogue.fetch import Lists
 from gateway.catalogue.pace import Pace
 
 
@@ -43,3 +44,11 @@ class NextLook:
             self._pause = self._settle
         await asyncio.sleep(self._pause)
         self._pause = min(2 * self._pause, self._longest)
+
+
+def look_again(read: Lists, longest: float) -> float:
+    """After how many seconds: the server's own shortest `ttlMs`, between 30 s and the longest."""
+    pages = [page.raw.get("ttlMs") for each in read.kinds.values() for page in each.pages]
+    most = int(longest * 1000)  # first: its own may be larger than any double
+    own = [min(ttl, most) / 1000 for ttl in pages if isinstance(ttl, int) and ttl > 0]
+    return min([longest, *(max(30.0, ttl) for ttl in own)])

@@ -17,7 +17,7 @@ from gateway.catalogue.fetch import Lists
 from gateway.catalogue.live import LiveCatalogue
 from gateway.catalogue.pace import Pace
 from gateway.catalogue.pins import Pins, load, save
-from gateway.core.model import Target
+from gateway.core.model import JsonObject, Target
 from gateway.core.resolve import Table
 from gateway.errors import Misconfigured, Refused
 from gateway.reasons import Reason
@@ -164,6 +164,57 @@ async def test_a_restart_is_looked_at_again() -> None:
         server.offer("tool", [WRITE])
         server.announce("restarted")
         await becomes(catalogue, "files__write")
+
+
+async def test_what_a_new_process_offers_is_looked_at_before_it_is_called() -> None:
+    """It came back with another description, and was called until the next look."""
+    server = OfferingServer(tool=[READ])
+    async with living(server, known=pins(approved("files", READ))) as catalogue:
+        before = set(catalogue.unseen)
+        server.stuck.clear()
+        server.offer("tool", [READ | {"description": "other"}])
+        server.announce("new process")
+        async with asyncio.timeout(5):
+            while not catalogue.unseen:
+                await asyncio.sleep(0)
+        seen = asyncio.create_task(catalogue.seen("files"))
+        await asyncio.wait([seen], timeout=0.05)
+        waited = not seen.done()
+        server.stuck.set()
+        await seen
+        there = set(catalogue.current.aggregate.tools)
+        after = set(catalogue.unseen)
+    assert (before, waited, there, after) == (set(), True, set(), set())
+
+
+async def test_what_was_read_of_a_process_that_is_gone_opens_nothing() -> None:
+    class Slow(OfferingServer):
+        async def fetch(self, method: str, params: JsonObject) -> JsonObject:
+            page = self.pages.get(method, {}).get(None)
+            return await super().fetch(method, params) if page is None else await self._late(page)
+
+        async def _late(self, page: JsonObject) -> JsonObject:
+            self.asked.append(("late", None))
+            await self.stuck.wait()
+            return page
+
+    server = Slow(tool=[READ])
+    async with living(server, known=pins(approved("files", READ))) as catalogue:
+        server.stuck.clear()
+        server.asked.clear()
+        server.announce("notifications/tools/list_changed")
+        async with asyncio.timeout(5):
+            while ("late", None) not in server.asked:
+                await asyncio.sleep(0)
+        server.announce("new process")
+        async with asyncio.timeout(5):
+            while not catalogue.unseen:
+                await asyncio.sleep(0)
+        server.offer("tool", [READ | {"description": "other"}])
+        server.stuck.set()
+        await catalogue.seen("files")
+        there = set(catalogue.current.aggregate.tools)
+    assert there == set()
 
 
 async def test_a_silent_change_is_seen_when_it_is_time_to_look_again() -> None:

@@ -211,6 +211,8 @@ class StdioServer:
 
     async def _one_life(self) -> float:
         """From start to end of one process; sets `_last_error`. Returns the seconds it was ready."""
+        if self._starts:
+            self._changes.publish("new process")  # now: who waits for its start was decided before
         try:
             async with asyncio.timeout(self._limits.connect):
                 up = await self._meet()
@@ -284,6 +286,7 @@ class StdioServer:
         self._last_error = why
         if self._fenced and self._state == "ready":
             self._state = "starting"  # follows at once, and is worth waiting for
+            self._changes.publish("new process")
             self._settled.clear()
             return
         if self._state != "closed":

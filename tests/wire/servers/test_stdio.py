@@ -147,7 +147,7 @@ async def restart(server: StdioServer) -> None:
     """Let it die, and wait until it is back."""
     news = server.changes()
     assert (await call(server, "die")).kind == "in_doubt"
-    assert await anext(news) == "restarted"
+    assert [await anext(news), await anext(news)] == ["new process", "restarted"]
 
 
 async def test_a_crash_names_the_exit_status_and_the_last_words_escaped() -> None:
