@@ -68,6 +68,7 @@ class SessionEra:
         self._limits = limits
         self._in_work = InWork(most_in_work)
         self._quiet = Quiet(limits.quiet_sessions)
+        self._sweeper: asyncio.TimerHandle | None = None
 
     async def post(
         self, exchange: Exchange, admitted: Admitted, identity: WorkloadIdentity, message: Message
@@ -143,8 +144,16 @@ class SessionEra:
             session = self._sessions.open(endpoint, identity.owner, client)
         except TooManySessions:
             raise rejected(503, INVALID_REQUEST, "too many open sessions", id=call.id) from None
+        if self._sweeper is None:
+            self._sweep()
         body = result_body(call.id, hello.initialized(about, client))
         await exchange.reply(Reply(200, body, ((SESSION_ID, session.id),)))
+
+    def _sweep(self) -> None:
+        """Who was idle too long is over, also where nobody comes with another session."""
+        self._sessions.sweep()
+        later, seconds = asyncio.get_running_loop().call_later, self._limits.session_idle / 30
+        self._sweeper = later(seconds, self._sweep) if [*self._sessions] else None
 
     async def _call(
         self, exchange: Exchange, session: Session, identity: WorkloadIdentity, call: Call

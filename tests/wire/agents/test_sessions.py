@@ -149,6 +149,20 @@ async def test_delete_ends_the_session_and_what_is_in_work_in_it() -> None:
     assert ear is not None and ear.over.said
 
 
+async def test_an_idle_session_is_over_also_where_nobody_comes_with_another() -> None:
+    gate, over = RememberingGate(), asyncio.Event()
+    with anyio.fail_after(20):
+        async with serving(gate, limits=Limits(session_idle=2)) as place:
+            speaker = await session(place)
+            await speaker.call(1, "echo")
+            [ear] = [request.ear for request in gate.requests]
+            assert ear is not None
+            ear.over.then(over.set)
+            await over.wait()
+            after = await speaker.call(2, "echo")
+    assert after.status == 404
+
+
 async def test_ping_and_discovery_are_the_wires_own() -> None:
     async with serving() as place:
         speaker = await session(place)
