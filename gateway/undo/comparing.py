@@ -20,6 +20,8 @@ def compare(
         return "dependents", written_later(later)
     if later and standing == "drift":
         return standing, f"changed since, and {written_later(later)}"
+    if later and standing == "already":
+        return standing, f"{why}; {written_later(later)}, which may have moved what it left"
     return standing, why
 
 

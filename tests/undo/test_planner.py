@@ -51,3 +51,18 @@ async def test_it_names_what_is_undone_before_a_call_in_the_order_of_undoing(
     after = {entry.call.call_id: entry.after for entry in turned.entries}
     assert after == {renamed: (at_g, at_e), at_e: (), at_g: ()}
     assert turned.digest == before.digest
+
+
+async def test_what_a_later_call_may_have_moved_away_is_not_called_back_without_a_word(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(20), a_rig(tmp_path, Store()) as rig:
+        call = await rig.call("put", key="a", value="new")
+        moved = await rig.call("rename", old="a", new="b", agent="agent:b", task="t2")
+        [entry] = (await rig.rollback().plan(Wanted(calls=(call,)))).entries
+        verdicts = await rig.undo(call, moved)
+        [again] = (await rig.rollback().plan(Wanted(calls=(call,)))).entries
+    assert entry.standing == "already"
+    assert entry.why.endswith(f"written later by {moved}, which may have moved what it left")
+    assert (verdicts, rig.store.records) == ({moved: "restored", call: "restored"}, {})
+    assert moved not in again.why
