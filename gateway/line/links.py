@@ -23,6 +23,10 @@ MOST_EACH: Final = 1_000
 MOST: Final = 1_000
 """Links of one agent, and agents. The oldest is forgotten first."""
 
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of all of them, about. Who was told longest ago is forgotten first, and asked for where all gateways keep it."""
+BESIDE: Final = 300
+"""Bytes a link takes beside its URIs."""
 KIND: Final = "link"
 
 Link = tuple[str, str]
@@ -39,6 +43,7 @@ class Links:
         self._most = most
         self._most_each = most_each
         self._told: OrderedDict[str, OrderedDict[str, Link]] = OrderedDict()
+        self._bytes = 0
 
     async def note(self, agent: str, server: str, uris: Mapping[str, str]) -> None:
         """The agent was told these URIs (public -> own) of one server. The newest word counts."""
@@ -57,12 +62,16 @@ class Links:
         told = self._told.setdefault(agent, OrderedDict())
         self._told.move_to_end(agent)
         for public, own in uris.items():
+            self._bytes += _size(public, own)
+            if (before := told.pop(public, None)) is not None:
+                self._bytes -= _size(public, before[1])
             told[public] = (server, own)
-            told.move_to_end(public)
         while len(told) > self._most_each:
-            told.popitem(last=False)
-        while len(self._told) > self._most:
-            self._told.popitem(last=False)
+            oldest, (_, own) = told.popitem(last=False)
+            self._bytes -= _size(oldest, own)
+        while len(self._told) > self._most or (self._bytes > MOST_BYTES and len(self._told) > 1):
+            _, forgotten = self._told.popitem(last=False)
+            self._bytes -= sum(_size(public, own) for public, (_, own) in forgotten.items())
 
     def find(self, agent: str, uri: str) -> Link | None:
         """Where a URI this agent was told leads."""
@@ -128,3 +137,7 @@ class Links:
 def may_follow(request: Request) -> bool:
     """Does it name a resource where several servers meet?"""
     return request.endpoint.kind != "server" and NAMED.get(request.method) == ("resource", "uri")
+
+
+def _size(public: str, own: str) -> int:
+    return len(public) + len(own) + BESIDE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.line.links import Links
 
 
@@ -22,3 +24,16 @@ async def test_memory_is_bounded_for_each_and_for_all() -> None:
         await links.note(agent, "s", {"x://0": "x://0"})
     assert links.find("me", "x://2") is None
     assert links.find("b", "x://0") == ("s", "x://0")
+
+
+async def test_memory_is_bounded_however_long_what_agents_are_told_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.line.links.MOST_BYTES", 50_000)
+    links, uri = Links(), "x://" + "0" * 8_000
+    for agent in "abcab":
+        await links.note(agent, "s", {uri: uri, "x://1": "x://1"})
+    assert links.find("a", uri) == links.find("b", uri) == links.find("c", uri) == ("s", uri)
+    await links.note("d", "s", {uri: uri})
+    assert links.find("c", "x://1") is None
+    assert links.find("a", uri) == links.find("b", uri) == links.find("d", uri) == ("s", uri)
