@@ -15,19 +15,13 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
 
-import re2
-
 from gateway.core.model import Outcome, RpcError
+from gateway.credentials.endings import Endings, pattern
 from gateway.values import replace
 
 MARK: Final = "[credential]"
 SHORTEST: Final = 8
 """Bytes of a form that is looked for."""
-TOGETHER: Final = 256
-"""Forms that make one pattern."""
-ENDING: Final = 24
-"""Bytes of a form, its last, that it is looked for by before it is looked for whole: the patterns stay small
-however long secrets are, and tokens of one issuer differ at their ends."""
 PIECE: Final = 1024
 """Bytes of a secret that are taken out at once where it is spelt: for more RE2 takes a slow way, and logs it."""
 LINGER: Final = 600
@@ -113,10 +107,8 @@ class Hidden:
         self._forms: dict[str, frozenset[bytes]] = {}
         self._secrets: dict[str, tuple[bytes, ...]] = {}
         self._ends: dict[str, float] = {}
-        self._every: tuple[bytes, ...] = ()
-        """All forms, the longest first, so that of one secret that begins another nothing is left over."""
-        self._patterns: list[Any] | None = None
-        """Their ends. None: they are to be made."""
+        self._endings = Endings()
+        self._sorted: tuple[bytes, ...] | None = None
 
     def add(self, lease: str, secrets: Iterable[str]) -> None:
         """Look for these from now on. Of one that has lines each is looked for: a log is written a line at a time."""
@@ -126,7 +118,8 @@ class Hidden:
         if found:
             self._forms[lease] = found
             self._secrets[lease] = tuple(raw for raw in given if len(raw) >= SHORTEST)
-            self._patterns = None
+            self._endings.put(lease, found)
+            self._sorted = None
 
     def ended(self, lease: str, now: float) -> None:
         """The lease is over; so are those looked for long enough. `now`: seconds on any clock."""
@@ -135,20 +128,20 @@ class Hidden:
         over = [each for each, until in self._ends.items() if until <= now]
         for each in over:
             del self._ends[each], self._forms[each], self._secrets[each]
-        if over:
-            self._patterns = None
+            self._endings.drop(each)
+            self._sorted = None
 
     def text(self, text: str) -> str:
         """The text without them."""
         raw = text.encode("utf-8", "surrogatepass")
         if not self._is_in(raw):
             return text
-        for form in self._every:
+        for form in self._every():
             raw = raw.replace(form, MARK.encode())
         for secret in self._spelt_in(raw):
             pieces = _pieces(secret)
             for piece in pieces:
-                raw = bytes(_pattern(b"".join(map(_spelt, piece))).sub(MARK.encode(), raw))
+                raw = bytes(pattern(b"".join(map(_spelt, piece))).sub(MARK.encode(), raw))
             raw = raw.replace(MARK.encode() * len(pieces), MARK.encode())
         return MARK if self._is_in(raw) else raw.decode("utf-8", "surrogatepass")
 
@@ -201,29 +194,15 @@ class Hidden:
         views = [raw, _unfolded(raw)] if folded else [raw]
         if b"%" in raw or b"\\" in raw:
             views += [_decoded(view) for view in views]
-        ended = (view for view in views if any(one.search(view) for one in self._compiled()))
-        return any(form in view for view in ended for form in self._every)
+        ended = filter(self._endings.may_be_in, views)
+        return any(form in view for view in ended for form in self._every())
 
-    def _compiled(self) -> list[Any]:
-        if self._patterns is not None:
-            return self._patterns
-        every = frozenset[bytes]().union(*self._forms.values())
-        self._every = tuple(sorted(every, key=len, reverse=True))
-        ends = sorted({form[-ENDING:] for form in every})
-        some = (ends[start : start + TOGETHER] for start in range(0, len(ends), TOGETHER))
-        self._patterns = [_pattern(b"|".join(map(_literal, each))) for each in some]
-        return self._patterns
-
-
-def _pattern(source: bytes) -> Any:
-    """Over bytes: a byte is itself and no character of its number."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(source, options)
-
-
-def _literal(form: bytes) -> bytes:
-    return b"".join(b"\\x%02x" % byte for byte in form)
+    def _every(self) -> tuple[bytes, ...]:
+        """All forms, the longest first, so that of one secret that begins another nothing is left over."""
+        if self._sorted is None:
+            every = frozenset[bytes]().union(*self._forms.values())
+            self._sorted = tuple(sorted(every, key=len, reverse=True))
+        return self._sorted
 
 
 def _texts(value: Any) -> Iterator[str]:
