@@ -15,6 +15,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NoReturn
 
+from pydantic_core import from_json
+
 from gateway.errors import Refused
 from gateway.reasons import Reason
 from gateway.values import Value
@@ -114,6 +116,7 @@ def sha256_of(raw: bytes) -> str:
 def json_object(raw: bytes, part: str) -> dict[str, Any]:
     """One JSON object, read strictly. Raises `Refused` (bad_token)."""
     try:
+        from_json(raw)  # 200 levels at most, whichever Python reads the rest
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
         )
