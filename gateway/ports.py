@@ -10,7 +10,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Hashable,
     Mapping,
     Sequence,
 )
@@ -18,11 +17,10 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 from gateway.core.apart import EventRow as EventRow
 from gateway.core.approval import Ticket
-from gateway.core.cover import Cover
 from gateway.core.credential import Behalf, Credential
 from gateway.core.decide import Decided
 from gateway.core.fence import Catchable, Fence
-from gateway.core.grant import Grant, Standing
+from gateway.core.grant import Grant
 from gateway.core.model import (
     AccessRequest,
     Answer,
@@ -34,7 +32,6 @@ from gateway.core.model import (
     Entry,
     Evidence,
     JsonObject,
-    Label,
     Outcome,
     Request,
     Resolved,
@@ -46,7 +43,7 @@ from gateway.core.over import Ear
 from gateway.core.record import Claim, Line, Permit, Queued, Sealed, State
 from gateway.core.resolve import Table
 from gateway.core.reverse import Reversal, Settled
-from gateway.values import Value, field
+from gateway.values import Value
 
 Mark = Literal["sealed", "redacted"]
 """sealed: kept encrypted, for undo and nobody's eyes; redacted: only a salted commitment is kept."""
@@ -186,9 +183,16 @@ class CallFilter(Value):
 
     def fits(self, row: CallRow) -> bool:
         """True when the row has every given field."""
-        names = ("agent", "server", "tier", "task", "grant", "tenant")
-        wanted = [(getattr(self, name), getattr(row.record, name)) for name in names]
-        if any(value not in (None, found) for value, found in [*wanted, (self.state, row.state)]):
+        wanted = (
+            (self.agent, row.record.agent),
+            (self.server, row.record.server),
+            (self.state, row.state),
+            (self.tier, row.record.tier),
+            (self.task, row.record.task),
+            (self.grant, row.record.grant),
+            (self.tenant, row.record.tenant),
+        )
+        if any(value is not None and value != found for value, found in wanted):
             return False
         after, ended = self.until_after, row.settled_at
         if after is not None and ended is not None and ended < after:
@@ -269,89 +273,6 @@ class Protector(Protocol):
 
     def keeps(self, arguments: JsonObject) -> bool:
         """Would `restore` give these back, were nothing of them marked? False: they are too large."""
-        ...
-
-
-class GrantStore(Protocol):
-    """Where grants are kept, over all gateway processes of one journal (journals/grants.py). Claims of lines
-    (`core.grant.Give`, `End`) give and end them. `had`: was this agent's task ever given one, over by now or not?"""
-
-    def epoch(self) -> int:
-        """Grows with every grant given or ended, by whatever process. One system call, no more."""
-        ...
-
-    def changed(self) -> None:
-        """A line that gave or ended a grant is durable: let every process know."""
-        ...
-
-    def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
-        """All given, used up or ended after `rev`, in order; over at `at` only the latest. Raises `JournalError`."""
-        ...
-
-    def had(self, tenant: str, agent: str, task: str) -> bool: ...
-
-    def find(self, grant_id: str) -> Standing | None:
-        """One grant as it stands now. Raises `JournalError`."""
-        ...
-
-    def all(self, at: int = -1) -> Sequence[Standing]:
-        """The latest change first: every grant; `at`: that was neither ended nor over then. Raises `JournalError`."""
-        ...
-
-    def below(self, grants: Sequence[str]) -> Sequence[str]:
-        """These and all that were handed on from them, over by now or not. Raises `JournalError`."""
-        ...
-
-    def labels(self, root: str) -> frozenset[Label]:
-        """What has been read in a task (`core.flow.root_of`), so far. Raises `JournalError`."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class Grants(Protocol):
-    """Steps 7 and 10 of the Line (grants/book.py). Synchronous: nothing awaits between look-up and decision."""
-
-    def cover(self, classified: Classified, without: Sequence[str] = ()) -> Cover:
-        """The grants this very call is made under; none where a standing role is enough. `without`: of a task
-        with several, those that were found to have not enough left, as they were found.
-        Raises `Refused` (grant_needed, grant_over, grant_spent, outside_grant), `JournalError`."""
-        ...
-
-    def covers_some(self, classified: Classified) -> bool:
-        """Could some call of this class be covered now: what a list is decided on. Never raises `Refused`."""
-        ...
-
-    def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
-        """As the grants in force for this caller name them. Never raises `Refused`."""
-        ...
-
-    def in_force(self, identity: WorkloadIdentity) -> Hashable:
-        """All that `covers_some` rests on for this caller now. Never raises `Refused`."""
-        ...
-
-    def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
-        """What the call takes when its intent is written: budgets, labels. `approved`: a person let this call out."""
-        ...
-
-    def labels(self, root: str) -> frozenset[Label]: ...
-
-
-class GrantAct(Value):
-    """One thing that is asked about grants."""
-
-    verb: Literal["create", "delegate", "list", "show", "revoke", "complete"]
-    grant: str = ""
-    """Which grant; for `delegate` the one that is handed on. Empty for `create` and `list`."""
-    said: JsonObject = field(default_factory=dict)
-    """The body of the request, as it was sent."""
-
-
-class GrantDesk(Protocol):
-    """Where orchestrators and agents ask for grants (grants/counter.py): decided and on record, as a call is."""
-
-    async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:
-        """The grant as it stands afterwards, or `{"grants": [...]}`; an error with its reason. Never raises."""
         ...
 
 
@@ -497,7 +418,8 @@ class Approvals(Protocol):
     ) -> Claim:
         """What the call's first line uses up: the leave a person gave for this very call.
 
-        Raises `Refused` (approval_needed, approval_denied: the detail is the ticket; overloaded), `JournalError`."""
+        Raises `Refused` (approval_needed, approval_denied: it names the ticket; overloaded),
+        `JournalError`."""
         ...
 
 
@@ -530,7 +452,8 @@ class Channel(Protocol):
 class Outlet(Protocol):
     """Where the members of a large result go while it is still coming: the `outlet` of a channel that has one.
 
-    Its end is withheld until the call's outcome is durable; where that is not "ok", its agent's body breaks off."""
+    Its end is withheld until the call's outcome is durable; where that is not "ok", the agent sees a
+    body that breaks off."""
 
     async def begin(self) -> bool:
         """Before the first piece. False: the result must be read whole."""
@@ -578,7 +501,9 @@ class ToolServer(Protocol):
 
     async def fetch(self, method: str, params: JsonObject) -> JsonObject:
         """A list (`*/list`) by the gateway's own identity: raw result. `server/discover` has it greeted, if need
-        be, and gives what it says of itself then, as `describe`. Raises `ServerUnavailable`."""
+        be, and gives what it says of itself then, as `describe`.
+
+        Raises `ServerUnavailable`."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

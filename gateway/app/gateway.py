@@ -35,13 +35,14 @@ from gateway.files.listing import named
 from gateway.finishing import until
 from gateway.gate.front import FrontGate
 from gateway.gate.turned_away import TurnedAway
+from gateway.grant_ports import GrantDesk
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.line.bounds import Bounds
 from gateway.line.evenly import Evenly
 from gateway.pep import Line
 from gateway.policy.live import LivePolicies
-from gateway.ports import Events, GrantDesk, ToolServer, WatchedServer
+from gateway.ports import Events, ToolServer, WatchedServer
 from gateway.settings import Settings
 from gateway.timings import Timings
 from gateway.undo.live import LivePacks

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from gateway.app.clock import microseconds, new_call_id
 from gateway.app.policies import PoliciesWhenAsked
+from gateway.grant_ports import GrantStore
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal
 from gateway.policy.intents import unknown
-from gateway.ports import GrantStore, Journal
+from gateway.ports import Journal
 from gateway.settings import Settings
 
 if TYPE_CHECKING:

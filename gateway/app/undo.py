@@ -25,11 +25,12 @@ from gateway.catalogue import pins
 from gateway.catalogue.offered import Offered
 from gateway.errands import GatewayErrands
 from gateway.finishing import to_its_end
+from gateway.grant_ports import GrantStore
 from gateway.journals import runs
 from gateway.journals.protect import Protector
 from gateway.journals.sqlite import SqliteJournal, SqliteReader
 from gateway.policy.live import LivePolicies
-from gateway.ports import GrantStore, ToolServer
+from gateway.ports import ToolServer
 from gateway.settings import MAX_WHOLE, Settings
 from gateway.signer import Signer
 from gateway.undo.deadlines import Deadlines, Looked

@@ -12,7 +12,8 @@ from typing import Final
 from gateway.core.credential import CredentialLease
 from gateway.core.grant import Standing
 from gateway.errors import Refused
-from gateway.ports import Fences, GrantStore
+from gateway.grant_ports import GrantStore
+from gateway.ports import Fences
 
 IDLE_EVERY: Final = 1_000_000
 """Microseconds for which a grant with an idle time-out is believed to be as it was."""

@@ -27,15 +27,8 @@ from gateway.core.record import Claim, State
 from gateway.credential_ports import CredentialLedger
 from gateway.errors import JournalError, Refused
 from gateway.fences.log import FenceLog
-from gateway.ports import (
-    CallFilter,
-    CallRow,
-    GrantStore,
-    Journal,
-    JournalReader,
-    Protector,
-    Tickets,
-)
+from gateway.grant_ports import GrantStore
+from gateway.ports import CallFilter, CallRow, Journal, JournalReader, Protector, Tickets
 from gateway.reasons import Reason
 from gateway.values import Value
 

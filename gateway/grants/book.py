@@ -22,10 +22,10 @@ from gateway.core.model import Classified, Tier, WorkloadIdentity
 from gateway.core.record import Claim
 from gateway.core.validate import MAX_STEPS
 from gateway.errors import JournalError, Refused
+from gateway.grant_ports import GrantStore
 from gateway.grants.holding import Held, under
 from gateway.grants.inforce import InForce
 from gateway.grants.outside import Outside
-from gateway.ports import GrantStore
 from gateway.reasons import Reason
 
 log = logging.getLogger("bulkhead.grants")
@@ -42,7 +42,7 @@ SET_BACK: Final = 1_000_000
 
 
 class GrantBook:
-    """`ports.Grants`, of one gateway process."""
+    """`grant_ports.Grants`, of one gateway process."""
 
     def __init__(
         self, store: GrantStore, standing: Callable[[], frozenset[Tier]], clock: Callable[[], int]
@@ -68,7 +68,7 @@ class GrantBook:
         """As far as calls have found out. Nothing is ever added to what a grant gives."""
 
     def cover(self, classified: Classified, without: Sequence[str] = ()) -> Cover:
-        """See `ports.Grants`."""
+        """See `grant_ports.Grants`."""
         if without:
             self._look_at(without[-1])
         self.refresh()
@@ -99,7 +99,7 @@ class GrantBook:
         raise Refused(Reason.OUTSIDE_GRANT, why)
 
     def covers_some(self, classified: Classified) -> bool:
-        """See `ports.Grants`."""
+        """See `grant_ports.Grants`."""
         held = self._found(classified.resolved.request.identity)
         if held is None:
             return False
@@ -109,13 +109,13 @@ class GrantBook:
         return any(not self._outside.kind(cover, classified) for cover in useful)
 
     def destinations(self, identity: WorkloadIdentity) -> Sequence[str]:
-        """See `ports.Grants`."""
+        """See `grant_ports.Grants`."""
         held = self._found(identity)
         covers = held.covers if held is not None else ()
         return [text for it in covers for one in it.chain for text in one.terms.destinations]
 
     def in_force(self, identity: WorkloadIdentity) -> Hashable:
-        """See `ports.Grants`."""
+        """See `grant_ports.Grants`."""
         held = self._found(identity)
         if held is None:
             return None
@@ -129,7 +129,7 @@ class GrantBook:
         return self._in_force.all
 
     def claims(self, cover: Cover, classified: Classified, approved: bool) -> tuple[Claim, ...]:
-        """See `ports.Grants`."""
+        """See `grant_ports.Grants`."""
         return core.claims(cover, classified, self._clock, approved)
 
     def refresh(self) -> None:

@@ -29,10 +29,11 @@ from gateway.core.model import (
 )
 from gateway.core.settle import GATEWAY_ERRORS, INVALID_PARAMS
 from gateway.errors import JournalError, Refused
+from gateway.grant_ports import GrantAct
 from gateway.grants.asked import Asked, read_asked
 from gateway.grants.office import METHOD, NO_RULE, Office, tiers_of
 from gateway.grants.shown import as_json
-from gateway.ports import GrantAct, Policies
+from gateway.ports import Policies
 from gateway.reasons import Reason, told
 from gateway.settings import ITSELF
 from gateway.values import Value
@@ -45,7 +46,7 @@ GIVER: Final = frozenset({"show", "revoke"})
 
 
 class Counter(Value, kw_only=True):
-    """`ports.GrantDesk`."""
+    """`grant_ports.GrantDesk`."""
 
     office: Office
     policies: Policies
@@ -55,7 +56,7 @@ class Counter(Value, kw_only=True):
     """All that may be in force, oldest first (`GrantBook.all`)."""
 
     async def act(self, identity: WorkloadIdentity, act: GrantAct) -> Answer:
-        """See `ports.GrantDesk`."""
+        """See `grant_ports.GrantDesk`."""
         try:
             self.admit(identity)
             return Answer(await self._done(identity, act))

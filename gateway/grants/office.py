@@ -27,7 +27,8 @@ from gateway.core.grant import (
 from gateway.core.model import Decision, JsonObject, Tier
 from gateway.core.record import Claim
 from gateway.errors import Refused
-from gateway.ports import GrantStore, Journal, Protector
+from gateway.grant_ports import GrantStore
+from gateway.ports import Journal, Protector
 from gateway.reasons import Reason
 from gateway.values import Value, replace
 

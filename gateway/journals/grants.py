@@ -161,21 +161,21 @@ def _standing(row: Sequence[Any], purse: Purse | None) -> Standing:
 
 
 class SqliteGrants:
-    """`ports.GrantStore` in a journal's file."""
+    """`grant_ports.GrantStore` in a journal's file."""
 
     def __init__(self, path: Path) -> None:
         """`path`: the journal's file. Raises `sqlite3.Error` when there is none."""
         self._path = path
         self._epoch = Epoch(path.with_name(EPOCH))
         self.epoch = self._epoch.now
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         self._read = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
         )
         self._ledger = Ledger(self._read)
 
     def changed(self) -> None:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         try:
             self._epoch.grow()
         except OSError as error:
@@ -183,23 +183,23 @@ class SqliteGrants:
             log.error("%s: what changed is not told: %s", self._path, error)
 
     def since(self, rev: int, at: int = -1) -> Sequence[Standing]:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         sql = f"{_STANDING} rev > ? AND (expires_at > ? OR rev = {_LATEST}) ORDER BY rev"
         rows = self._ask(lambda: self._read.execute(sql, (rev, at)).fetchall())
         return [_standing(row, None) for row in rows]
 
     def had(self, tenant: str, agent: str, task: str) -> bool:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         sql, holder = 'SELECT 1 FROM "grant" WHERE holder = ? LIMIT 1', _holder(tenant, agent, task)
         return bool(self._ask(lambda: self._read.execute(sql, (holder,)).fetchone()))
 
     def find(self, grant_id: str) -> Standing | None:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         rows = self._rows("id = ?", grant_id)
         return rows[0] if rows else None
 
     def all(self, at: int = -1) -> Sequence[Standing]:
-        """See `ports.GrantStore`. One that was ended expires at 0."""
+        """See `grant_ports.GrantStore`. One that was ended expires at 0."""
         return self._rows("expires_at > ? ORDER BY rev DESC", at)
 
     def tenants(self, scope: str, name: str) -> frozenset[str]:
@@ -211,16 +211,16 @@ class SqliteGrants:
         return frozenset(tenant for (tenant,) in found)
 
     def below(self, grants: Sequence[str]) -> Sequence[str]:
-        """See `ports.GrantStore`. No grant is read for it."""
+        """See `grant_ports.GrantStore`. No grant is read for it."""
         found = self._ask(lambda: self._read.execute(_BELOW, (json.dumps(grants),)).fetchall())
         return [grant for (grant,) in found]
 
     def labels(self, root: str) -> frozenset[Label]:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         return self._ask(lambda: labels.raised(self._read, root))
 
     def close(self) -> None:
-        """See `ports.GrantStore`."""
+        """See `grant_ports.GrantStore`."""
         self._read.close()
         self._epoch.close()
 

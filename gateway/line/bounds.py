@@ -18,8 +18,9 @@ from gateway.core.over import Ear, always
 from gateway.core.record import Claim
 from gateway.core.tasks import brings_more
 from gateway.errors import Refused
+from gateway.grant_ports import Grants
 from gateway.line.heeding import Heeding
-from gateway.ports import Channel, Fences, Grants
+from gateway.ports import Channel, Fences
 from gateway.reasons import Reason
 from gateway.values import replace
 

@@ -13,11 +13,11 @@ from gateway.core.grant import Grant, Standing
 from gateway.core.model import AccessRequest, Answer, Decision, JsonObject, Obligation, Tier
 from gateway.core.model import WorkloadIdentity as Who
 from gateway.errors import Refused
+from gateway.grant_ports import GrantAct
 from gateway.grants.book import GrantBook
 from gateway.grants.counter import Counter
 from gateway.grants.office import Office
 from gateway.journals.protect import Protector
-from gateway.ports import GrantAct
 from gateway.reasons import Reason
 from gateway.values import replace
 from tests.grants.given import NOON, SECOND, call, grant, terms

@@ -11,7 +11,7 @@ MAX_FUNCTION: Final = 40
 
 LONG_FILES: Final[dict[str, int]] = {
     "gateway/core/model.py": 426,  # the vocabulary is read in one piece
-    "gateway/ports.py": 740,  # so are the seams
+    "gateway/ports.py": 663,  # so are the seams
 }
 LONG_FUNCTIONS: Final[dict[str, int]] = {}
 

@@ -13,7 +13,14 @@ import pytest
 from tests.house.source import GATEWAY, ROOT, calls, imports, python_files, short, tree
 
 GROUND: Final = {"errors", "reasons", "values", "made", "files"}
-SEAMS: Final = GROUND | {"core", "ports", "credential_ports", "lease_ports", "nobody"}
+SEAMS: Final = GROUND | {
+    "core",
+    "ports",
+    "credential_ports",
+    "grant_ports",
+    "lease_ports",
+    "nobody",
+}
 ADAPTER: Final = SEAMS | {
     "config",
     "settings",
@@ -61,6 +68,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "core": GROUND - {"files"},
     "ports": GROUND | {"core"},
     "credential_ports": GROUND | {"core"},
+    "grant_ports": GROUND | {"core"},
     "lease_ports": GROUND | {"core"},
     "nobody": GROUND | {"core"},
     "config": GROUND,

@@ -12,7 +12,8 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from gateway.core.model import JsonObject
-from gateway.ports import Events, Gate, GrantDesk
+from gateway.grant_ports import GrantDesk
+from gateway.ports import Events, Gate
 from gateway.settings import Settings
 from gateway.wire import strict_json
 from gateway.wire.agents import challenges, notice

@@ -17,7 +17,8 @@ from typing import Final
 
 from gateway.core.model import Answer, JsonObject
 from gateway.errors import Refused
-from gateway.ports import Gate, GrantAct, GrantDesk
+from gateway.grant_ports import GrantAct, GrantDesk
+from gateway.ports import Gate
 from gateway.reasons import Reason
 from gateway.settings import Settings
 from gateway.wire import strict_json
