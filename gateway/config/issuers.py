@@ -29,6 +29,8 @@ AGENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """Agent names: they stand in policy rows, the journal and a terminal."""
 WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 """Tenants, tasks and intents."""
+WORD_IN_WORDS: Final = "letters, digits, ., _ and -, and none of these three at an end"
+AGENT_IN_WORDS: Final = f"small {WORD_IN_WORDS}"
 PRINCIPAL: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 """On whose behalf: names as identity providers have them, in ASCII."""
 MAX_TTL: Final = 90_000

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from gateway.config.issuers import AGENT, PRINCIPAL, WORD
+from gateway.config.issuers import AGENT, AGENT_IN_WORDS, PRINCIPAL, WORD, WORD_IN_WORDS
 from gateway.core.model import JsonObject
 from gateway.terms import Written
 
@@ -15,17 +15,16 @@ from gateway.terms import Written
 def _agent(name: str) -> str:
     kind, _, own = name.partition(":")
     if kind != "agent" or not AGENT.fullmatch(own):
-        raise ValueError(f"{name!r} is no agent's name: agent:, and then {NAMED}")
+        raise ValueError(f"{name!r} is no agent's name: agent:, and then {AGENT_IN_WORDS}")
     return name
 
 
 def _word(name: str) -> str:
     if not WORD.fullmatch(name):
-        raise ValueError(f"{name!r} is not a name a token can carry: {NAMED.replace('small ', '')}")
+        raise ValueError(f"{name!r} is not a name a token can carry: {WORD_IN_WORDS}")
     return name
 
 
-NAMED: Final = "small letters, digits, ., _ and -, and none of these three at an end"
 Agent = Annotated[str, AfterValidator(_agent)]
 Word = Annotated[str, AfterValidator(_word)]
 

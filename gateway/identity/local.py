@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from gateway.config.addresses import is_loopback
-from gateway.config.issuers import AGENT, WORD
+from gateway.config.issuers import AGENT, AGENT_IN_WORDS, WORD, WORD_IN_WORDS
 from gateway.core.model import Endpoint, Tier
 from gateway.errors import Misconfigured, Where
 from gateway.identity.keys import SigningKey, open_keys, read_keys, signing_key
@@ -152,11 +152,10 @@ def _check_tiers(endpoint: Endpoint, tiers: Set[Tier]) -> None:
 
 def _check_names(subject: Mapping[str, str]) -> None:
     for name, value in subject.items():
-        if not (AGENT if name == "sub" else WORD).fullmatch(value):
-            letters = "small letters" if name == "sub" else "letters"
-            hint = f"{letters}, digits, ., _ and -, and none of these three at an end"
-            said = "agent" if name == "sub" else name
-            raise Misconfigured(f"{said}: {value!r} is not a name a token can carry", hint=hint)
+        is_agent = name == "sub"
+        if not (AGENT if is_agent else WORD).fullmatch(value):
+            said = f"{'agent' if is_agent else name}: {value!r} is not a name a token can carry"
+            raise Misconfigured(said, hint=AGENT_IN_WORDS if is_agent else WORD_IN_WORDS)
 
 
 def _check_ttl(endpoint: Endpoint, ttl: int) -> None:

@@ -96,6 +96,11 @@ NOT_BELIEVED: dict[str, tuple[int, dict[str, str], bytes]] = {
     "no JSON": (200, {}, b"<html>"),
     "not UTF-8": (200, {}, b'{"active": true, "sub": "\xff"}'),
     "too deep": (200, {}, b'{"active": true, "sub": ' + b"[" * 8_000 + b"]" * 8_000 + b"}"),
+    "deeper than any Python agrees on": (
+        200,
+        {},
+        b'{"active": true, "sub": ' + b"[" * 300 + b"]" * 300 + b"}",
+    ),
     "too large": (200, {}, b'{"active": true}' + b" " * MAX_BYTES),
     "compressed": (200, {"content-encoding": "gzip"}, b"\x1f\x8b"),
     "not authorized": (401, {}, b'{"active": true}'),
